@@ -1,0 +1,338 @@
+//! What an answer means: the envelope's code is judged first, the HTTP status only where no envelope came.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::de::DeserializeOwned;
+
+use crate::envelope::Envelope;
+use crate::error::{AnswerError, ApiError, Error, ErrorCode};
+use crate::retry::{Class, Failure, MOST_RETRY_AFTER};
+
+/// The most characters of a body that an error keeps.
+const MOST_EXCERPT: usize = 200;
+
+/// What has to be known to read an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// Whether the answer may hold a token, so that nothing of it is quoted.
+    pub(crate) secret: bool,
+    /// The most bytes of body.
+    pub(crate) body_limit: usize,
+    /// The text that says that too many downloads run at once.
+    pub(crate) too_many_downloads: &'a str,
+    /// The local calendar, where the answer has no date of its own.
+    pub(crate) wall: SystemTime,
+}
+
+impl Reading<'_> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Response<Bytes>) -> Result<T, Failure> {
+        let status = answer.status();
+        if answer.body().len() > self.body_limit {
+            let reason = format!("the body is larger than {} bytes", self.body_limit);
+            return Err(self.decode(answer, None, reason));
+        }
+        match Envelope::read(answer.body()) {
+            Ok(envelope) if envelope.code == 0 => envelope.data().map_err(|error| {
+                let reason = format!("success without the promised data: {}", self.quote(&error));
+                self.decode(answer, envelope.trace_id.clone(), reason)
+            }),
+            Ok(envelope) => Err(self.refusal(answer, envelope)),
+            Err(error) if status.is_success() || status.is_informational() => {
+                let reason = format!("no answer of the service: {}", self.quote(&error));
+                Err(self.decode(answer, None, reason))
+            }
+            Err(_) => Err(Failure {
+                class: class_of_status(status),
+                error: Error::Http(Box::new(self.unreadable(
+                    answer,
+                    None,
+                    reason_of_status(status),
+                ))),
+            }),
+        }
+    }
+
+    fn refusal(&self, answer: &Response<Bytes>, envelope: Envelope<'_>) -> Failure {
+        let too_many = !self.too_many_downloads.is_empty()
+            && envelope.message.contains(self.too_many_downloads);
+        let code = if too_many {
+            ErrorCode::TooManyDownloads
+        } else {
+            ErrorCode::from_number(envelope.code)
+        };
+        Failure {
+            class: match code {
+                ErrorCode::Unauthorized => Class::TokenRefused,
+                ErrorCode::RateLimited => Class::RateLimited,
+                _ => Class::Refused,
+            },
+            error: Error::Api(Box::new(ApiError {
+                code,
+                number: envelope.code,
+                message: envelope.message,
+                trace_id: envelope.trace_id.or_else(|| trace_id(answer.headers())),
+                http_status: answer.status(),
+                retry_after: self.retry_after(answer.headers()),
+            })),
+        }
+    }
+
+    fn decode(&self, answer: &Response<Bytes>, trace: Option<String>, reason: String) -> Failure {
+        Failure {
+            class: Class::Doubtful,
+            error: Error::Decode(Box::new(self.unreadable(answer, trace, reason))),
+        }
+    }
+
+    fn unreadable(
+        &self,
+        answer: &Response<Bytes>,
+        trace: Option<String>,
+        reason: String,
+    ) -> AnswerError {
+        AnswerError {
+            http_status: answer.status(),
+            trace_id: trace.or_else(|| trace_id(answer.headers())),
+            retry_after: self.retry_after(answer.headers()),
+            reason,
+            excerpt: if self.secret {
+                String::new()
+            } else {
+                excerpt(answer.body())
+            },
+        }
+    }
+
+    /// What a parser says of a body quotes it, so of a secret one only the place is told.
+    fn quote(&self, error: &serde_json::Error) -> String {
+        if self.secret {
+            format!("line {} column {}", error.line(), error.column())
+        } else {
+            error.to_string()
+        }
+    }
+
+    /// In seconds or as a date; never more than five minutes.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let wait = match text.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => MOST_RETRY_AFTER,
+            Err(_) => {
+                let now = date(headers).unwrap_or(self.wall);
+                http_date(text)?.duration_since(now).unwrap_or_default()
+            }
+        };
+        Some(wait.min(MOST_RETRY_AFTER))
+    }
+}
+
+fn class_of_status(status: StatusCode) -> Class {
+    match status {
+        StatusCode::UNAUTHORIZED => Class::TokenRefused,
+        StatusCode::TOO_MANY_REQUESTS => Class::RateLimited,
+        StatusCode::REQUEST_TIMEOUT => Class::Doubtful,
+        status if status.is_server_error() => Class::Doubtful,
+        _ => Class::Refused,
+    }
+}
+
+fn reason_of_status(status: StatusCode) -> String {
+    if status.is_redirection() {
+        "a redirect, which is never followed".to_owned()
+    } else {
+        let reason = status
+            .canonical_reason()
+            .unwrap_or("no answer of the service");
+        reason.to_lowercase()
+    }
+}
+
+/// The service's clock at the time of the answer.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    let date = DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()?;
+    Some(date.into())
+}
+
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let name = HeaderName::from_static("x-traceid");
+    let trace = headers.get(name)?.to_str().ok()?;
+    (!trace.is_empty()).then(|| trace.to_owned())
+}
+
+fn excerpt(body: &[u8]) -> String {
+    let start = &body[..body.len().min(MOST_EXCERPT * 4)];
+    String::from_utf8_lossy(start)
+        .chars()
+        .take(MOST_EXCERPT)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READING: Reading<'_> = Reading {
+        secret: false,
+        body_limit: 1000,
+        too_many_downloads: "超出最大限制",
+        wall: SystemTime::UNIX_EPOCH,
+    };
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> {
+        let mut builder = Response::builder().status(status);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder
+            .body(Bytes::copy_from_slice(body.as_bytes()))
+            .unwrap()
+    }
+
+    fn failure(status: u16, body: &str) -> Failure {
+        READING.read::<u64>(&answer(status, &[], body)).unwrap_err()
+    }
+
+    #[test]
+    fn the_code_is_judged_whatever_the_status() {
+        for status in [200, 302, 404, 429, 500] {
+            let ok = answer(status, &[], r#"{"code":0,"data":7}"#);
+            assert_eq!(READING.read::<u64>(&ok).unwrap(), 7, "{status}");
+            for (code, class) in [
+                (401, Class::TokenRefused),
+                (429, Class::RateLimited),
+                (42902, Class::RateLimited),
+                (42903, Class::RateLimited),
+                (500, Class::Refused),
+                (1, Class::Refused),
+            ] {
+                let body = format!(r#"{{"code":{code},"message":"m","x-traceID":"t"}}"#);
+                let failure = failure(status, &body);
+                assert_eq!(failure.class, class, "{status} {code}");
+                assert_eq!(failure.error.trace_id(), Some("t"));
+                assert_eq!(failure.error.http_status().unwrap().as_u16(), status);
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_envelope_the_status_decides() {
+        for (status, class) in [
+            (200, Class::Doubtful),
+            (204, Class::Doubtful),
+            (301, Class::Refused),
+            (307, Class::Refused),
+            (400, Class::Refused),
+            (401, Class::TokenRefused),
+            (403, Class::Refused),
+            (404, Class::Refused),
+            (408, Class::Doubtful),
+            (429, Class::RateLimited),
+            (500, Class::Doubtful),
+            (502, Class::Doubtful),
+            (503, Class::Doubtful),
+        ] {
+            for body in ["", "<html>", r#"{"message":"no Route matched"}"#] {
+                assert_eq!(failure(status, body).class, class, "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn success_without_the_promised_data_is_no_success() {
+        for body in [
+            r#"{"code":0}"#,
+            r#"{"code":0,"data":null}"#,
+            r#"{"code":0,"data":"x"}"#,
+        ] {
+            let failure = failure(200, body);
+            assert_eq!(failure.class, Class::Doubtful);
+            assert!(
+                failure
+                    .error
+                    .to_string()
+                    .contains("without the promised data")
+            );
+        }
+    }
+
+    #[test]
+    fn too_many_downloads_is_known_by_its_text() {
+        for code in [1, 429, 7] {
+            let body = format!(r#"{{"code":{code},"message":"同时下载的任务超出最大限制"}}"#);
+            let failure = failure(200, &body);
+            assert_eq!(failure.class, Class::Refused);
+            assert_eq!(failure.error.code(), Some(ErrorCode::TooManyDownloads));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_capped() {
+        let date = "Tue, 15 Nov 1994 08:12:31 GMT";
+        for (text, seconds) in [
+            ("2", Some(2)),
+            (" 0 ", Some(0)),
+            ("99999", Some(300)),
+            ("99999999999999999999999", Some(300)),
+            ("-5", None),
+            ("soon", None),
+            ("Tue, 15 Nov 1994 08:12:41 GMT", Some(10)),
+            ("Tue, 15 Nov 1994 08:12:00 GMT", Some(0)),
+            ("Tue, 15 Nov 2094 08:12:00 GMT", Some(300)),
+        ] {
+            let answer = answer(429, &[("retry-after", text), ("date", date)], "");
+            let failure = READING.read::<u64>(&answer).unwrap_err();
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(failure.error.retry_after(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_trace_id_may_come_in_a_header() {
+        let body = r#"{"code":1,"message":"m","x-traceID":""}"#;
+        let answer = answer(200, &[("X-TraceID", "from-header")], body);
+        let failure = READING.read::<u64>(&answer).unwrap_err();
+        assert_eq!(failure.error.trace_id(), Some("from-header"));
+    }
+
+    #[test]
+    fn an_error_quotes_the_start_of_a_body_unless_it_is_secret() {
+        let html = format!("<html>{}", "页".repeat(300));
+        let error = failure(502, &html).error.to_string();
+        assert!(
+            error.contains("<html>") && error.chars().count() < 300,
+            "{error}"
+        );
+
+        let secret = Reading {
+            secret: true,
+            ..READING
+        };
+        for body in [
+            r#"{"code":0,"data":"canary"}"#,
+            "canary",
+            r#"{"code":0,"data":{"canary"#,
+        ] {
+            let failure = secret.read::<u64>(&answer(200, &[], body)).unwrap_err();
+            let shown = format!("{0} {0:?}", failure.error);
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_not_read() {
+        let body = format!(r#"{{"code":0,"data":7,"pad":"{}"}}"#, "x".repeat(1000));
+        assert_eq!(failure(200, &body).class, Class::Doubtful);
+    }
+}

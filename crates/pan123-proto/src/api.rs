@@ -1,0 +1,5 @@
+//! The endpoints of the service, one file each.
+
+pub mod access_token;
+pub mod offline;
+pub mod user;

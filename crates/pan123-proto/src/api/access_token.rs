@@ -1,0 +1,176 @@
+//! `POST /api/v1/access_token`: an access token for a client id and its secret.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取access_token). A session fetches its token by
+//! itself; asking for one more pushes the oldest of at most three out.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::endpoint::{Auth, Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::lenient::Text;
+
+/// Asks for a token.
+pub struct IssueToken {
+    client_id: String,
+    client_secret: SecretString,
+}
+
+impl IssueToken {
+    /// With the `clientID` and `clientSecret` of a developer.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> IssueToken {
+        IssueToken {
+            client_id: client_id.into(),
+            client_secret: SecretString::from(client_secret.into()),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
+    }
+}
+
+impl Clone for IssueToken {
+    fn clone(&self) -> IssueToken {
+        IssueToken::new(self.client_id.as_str(), self.client_secret.expose_secret())
+    }
+}
+
+impl fmt::Debug for IssueToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssueToken")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"[redacted]")
+            .finish()
+    }
+}
+
+impl Endpoint for IssueToken {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/access_token";
+    const RATE: RateClass = RateClass::new("access_token", Duration::from_millis(125));
+    const AUTH: Auth = Auth::None;
+    const REPLAY: Replay = Replay::Safe;
+    type Response = IssuedToken;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire<'a> {
+            #[serde(rename = "clientID")]
+            client_id: &'a str,
+            client_secret: &'a str,
+        }
+        Body::json(&Wire {
+            client_id: &self.client_id,
+            client_secret: self.client_secret.expose_secret(),
+        })
+    }
+}
+
+/// A token as it was issued.
+#[derive(Clone)]
+pub struct IssuedToken {
+    value: SecretString,
+    expired_at: Option<SystemTime>,
+}
+
+impl IssuedToken {
+    /// The token itself: a secret.
+    pub fn expose(&self) -> &str {
+        self.value.expose_secret()
+    }
+
+    /// When the service says that it ends, by the service's clock; none if its date could not be read.
+    pub fn expired_at(&self) -> Option<SystemTime> {
+        self.expired_at
+    }
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("value", &"[redacted]")
+            .field("expired_at", &self.expired_at)
+            .finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for IssuedToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            access_token: String,
+            expired_at: Option<Text>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        if wire.access_token.is_empty() {
+            return Err(serde::de::Error::custom("the access token is empty"));
+        }
+        Ok(IssuedToken {
+            value: SecretString::from(wire.access_token),
+            expired_at: wire.expired_at.and_then(|text| read_date(&text.0)),
+        })
+    }
+}
+
+/// RFC 3339 with an offset, or the service's other spelling, `YYYY-MM-DD HH:MM:SS` in UTC+8.
+fn read_date(text: &str) -> Option<SystemTime> {
+    let instant = text.parse::<Timestamp>().or_else(|_| {
+        let china = TimeZone::fixed(Offset::constant(8));
+        text.parse::<DateTime>()?
+            .to_zoned(china)
+            .map(|zoned| zoned.timestamp())
+    });
+    instant.ok().map(SystemTime::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unix(text: &str) -> Option<u64> {
+        let since = read_date(text)?.duration_since(SystemTime::UNIX_EPOCH);
+        Some(since.unwrap().as_secs())
+    }
+
+    #[test]
+    fn both_spellings_of_a_date() {
+        assert_eq!(unix("2025-03-23T15:48:37+08:00"), Some(1_742_716_117));
+        assert_eq!(unix("2025-03-23T07:48:37Z"), Some(1_742_716_117));
+        assert_eq!(unix("2025-03-23 15:48:37"), Some(1_742_716_117));
+        for text in ["", "soon", "2025-13-01 00:00:00", "1742716117"] {
+            assert_eq!(unix(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_a_readable_date_is_a_token() {
+        for json in [
+            r#"{"accessToken":"t"}"#,
+            r#"{"accessToken":"t","expiredAt":null}"#,
+            r#"{"accessToken":"t","expiredAt":1742716117}"#,
+        ] {
+            let token: IssuedToken = serde_json::from_str(json).unwrap();
+            assert_eq!((token.expose(), token.expired_at()), ("t", None), "{json}");
+        }
+        serde_json::from_str::<IssuedToken>(r#"{"accessToken":""}"#).unwrap_err();
+        serde_json::from_str::<IssuedToken>(r#"{"expiredAt":"2025-03-23 15:48:37"}"#).unwrap_err();
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let request = IssueToken::new("id", "canary");
+        let token: IssuedToken = serde_json::from_str(r#"{"accessToken":"canary"}"#).unwrap();
+        let shown = format!("{request:?} {token:?} {:?}", request.body().unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

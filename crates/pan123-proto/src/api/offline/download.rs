@@ -1,0 +1,328 @@
+//! `POST /api/v1/offline/download`: creates an offline download.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/he47hsq2o1xvgado>. Not to be sent twice: the service
+//! makes a second task, and can neither list nor cancel tasks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::{BuildError, FileNameFault};
+use crate::ids::{DirId, TaskId};
+use crate::url::{Redacted, check_http_url};
+
+/// An offline download to create.
+///
+/// The URL goes out byte for byte as given. Kept with serde, it is read back under the same checks.
+///
+/// ```
+/// use pan123_proto::{DirId, offline::Download};
+///
+/// let download = Download::new("https://example.com/video.mp4")?
+///     .file_name("my_video.mp4")?
+///     .save_to(DirId::new(456)?)
+///     .callback("https://bot.example.org/pan123?job=7")?;
+///
+/// let error = Download::new("magnet:?xt=urn:btih:0").unwrap_err();
+/// assert!(error.to_string().contains("`http://` and `https://` only"));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Wire", rename_all = "camelCase")]
+#[doc(alias = "离线下载")]
+#[doc(alias = "offline_download")]
+pub struct Download {
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<String>,
+    #[serde(rename = "dirID", skip_serializing_if = "Option::is_none")]
+    dir: Option<DirId>,
+    #[serde(rename = "callBackUrl", skip_serializing_if = "Option::is_none")]
+    callback: Option<String>,
+}
+
+impl Download {
+    /// A download of this `http://` or `https://` URL, by default into the folder `来自:离线下载` under the name that the
+    /// service finds.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or white space around it.
+    pub fn new(url: impl Into<String>) -> Result<Download, BuildError> {
+        let url = url.into();
+        check_http_url("download URL", &url)?;
+        Ok(Download {
+            url,
+            file_name: None,
+            dir: None,
+            callback: None,
+        })
+    }
+
+    /// The name of the file in the drive (`fileName`).
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::FileName`] if it is empty, longer than 255 characters, or has a control character or one of
+    /// `"\/:*?|><`.
+    pub fn file_name(mut self, name: impl Into<String>) -> Result<Download, BuildError> {
+        let name = name.into();
+        check_file_name(&name).map_err(BuildError::FileName)?;
+        self.file_name = Some(name);
+        Ok(self)
+    }
+
+    /// The folder of the drive that the file goes to (`dirID`).
+    #[doc(alias = "save_path")]
+    pub fn save_to(mut self, dir: DirId) -> Download {
+        self.dir = Some(dir);
+        self
+    }
+
+    /// The URL that the service posts a [`CallbackNotice`](super::CallbackNotice) to at the end (`callBackUrl`).
+    ///
+    /// The notice is not signed and names no task: put something unguessable that names the task into the URL.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Url`] as for [`Download::new`].
+    #[doc(alias = "call_back_url")]
+    pub fn callback(mut self, url: impl Into<String>) -> Result<Download, BuildError> {
+        let url = url.into();
+        check_http_url("callback URL", &url)?;
+        self.callback = Some(url);
+        Ok(self)
+    }
+
+    /// The URL that is fetched.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The name asked for, if any.
+    pub fn name(&self) -> Option<&str> {
+        self.file_name.as_deref()
+    }
+
+    /// The folder asked for, if any.
+    pub fn dir(&self) -> Option<DirId> {
+        self.dir
+    }
+
+    /// The callback URL, if any.
+    pub fn callback_url(&self) -> Option<&str> {
+        self.callback.as_deref()
+    }
+
+    /// A file name made of the last segment of the URL's path: decoded, with `_` for what a name may not hold, and cut to
+    /// 255 characters. None if there is no such segment or it is no text. Nothing uses it unless you pass it on.
+    ///
+    /// ```
+    /// use pan123_proto::offline::Download;
+    ///
+    /// let download = Download::new("https://example.com/a/%E7%94%B5%E5%BD%B1%3F.mp4?sig=x")?;
+    /// assert_eq!(download.proposed_file_name().as_deref(), Some("电影_.mp4"));
+    /// # Ok::<(), pan123_proto::BuildError>(())
+    /// ```
+    pub fn proposed_file_name(&self) -> Option<String> {
+        let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
+        let (_, rest) = self.url[..end].split_once("://")?;
+        let (_, segment) = rest.rsplit_once('/')?;
+        let decoded: Cow<'_, str> = percent_decode_str(segment).decode_utf8().ok()?;
+        let allowed = |c| if is_forbidden(c) { '_' } else { c };
+        let name: String = decoded.trim().chars().map(allowed).take(MOST).collect();
+        (!name.is_empty()).then_some(name)
+    }
+
+    pub(crate) fn read_back(path: &str, body: &[u8]) -> Option<Download> {
+        (path == <Download as Endpoint>::PATH)
+            .then(|| serde_json::from_slice(body).ok())
+            .flatten()
+    }
+}
+
+impl Endpoint for Download {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/offline/download";
+    const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Never;
+    type Response = CreatedDownload;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// Without the queries of its URLs, which may hold keys.
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("url", &Redacted(&self.url))
+            .field("file_name", &self.file_name)
+            .field("dir", &self.dir)
+            .field("callback", &self.callback.as_deref().map(Redacted))
+            .finish()
+    }
+}
+
+/// The answer to a [`Download`]: it was accepted, and may still fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CreatedDownload {
+    /// The new task.
+    #[serde(rename = "taskID", alias = "taskId")]
+    pub task: TaskId,
+}
+
+/// What was kept, before its checks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    url: String,
+    file_name: Option<String>,
+    #[serde(rename = "dirID")]
+    dir: Option<DirId>,
+    #[serde(rename = "callBackUrl")]
+    callback: Option<String>,
+}
+
+impl TryFrom<Wire> for Download {
+    type Error = BuildError;
+
+    fn try_from(wire: Wire) -> Result<Download, BuildError> {
+        let mut download = Download::new(wire.url)?;
+        if let Some(name) = wire.file_name {
+            download = download.file_name(name)?;
+        }
+        if let Some(url) = wire.callback {
+            download = download.callback(url)?;
+        }
+        download.dir = wire.dir;
+        Ok(download)
+    }
+}
+
+/// The most characters of a file name.
+const MOST: usize = 255;
+
+fn check_file_name(name: &str) -> Result<(), FileNameFault> {
+    if name.is_empty() {
+        return Err(FileNameFault::Empty);
+    }
+    let length = name.chars().count();
+    if length > MOST {
+        return Err(FileNameFault::TooLong(length));
+    }
+    match name.chars().find(|&c| is_forbidden(c)) {
+        Some(character) => Err(FileNameFault::Forbidden(character)),
+        None => Ok(()),
+    }
+}
+
+fn is_forbidden(character: char) -> bool {
+    character.is_control() || "\"\\/:*?|><".contains(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn download() -> Download {
+        Download::new("https://example.com/a").unwrap()
+    }
+
+    #[test]
+    fn a_file_name_is_checked_before_anything_is_sent() {
+        for character in "\"\\/:*?|><\n\0".chars() {
+            let error = download().file_name(format!("a{character}b")).unwrap_err();
+            assert!(
+                error.to_string().contains(&format!("{character:?}")),
+                "{error}"
+            );
+        }
+        let error = download().file_name("").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the file name is empty: give 1 to 255 characters, or no name"
+        );
+        let error = download()
+            .file_name("影".repeat(256))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the file name has 256 characters: at most 255 are allowed"
+        );
+        for name in [
+            "影".repeat(255).as_str(),
+            "video.mp4",
+            "a.zip",
+            ".",
+            "测试https离线下载.mp4",
+        ] {
+            assert_eq!(download().file_name(name).unwrap().name(), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_callback_url_is_checked_too() {
+        let error = download().callback("/relative").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the callback URL must begin with"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_under_the_same_checks() {
+        let full = download()
+            .file_name("a.mp4")
+            .unwrap()
+            .save_to(DirId::new(7).unwrap())
+            .callback("https://b/?k=1")
+            .unwrap();
+        let json = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<Download>(&json).unwrap(), full);
+        let root = r#"{"url":"https://a/","dirID":0}"#;
+        let error = serde_json::from_str::<Download>(root)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("root"), "{error}");
+        serde_json::from_str::<Download>(r#"{"url":"ftp://a/"}"#).unwrap_err();
+    }
+
+    #[test]
+    fn a_name_is_proposed_from_the_last_segment_only() {
+        let propose = |url: &str| Download::new(url).unwrap().proposed_file_name();
+        assert_eq!(propose("https://h/a/b.mp4#f").as_deref(), Some("b.mp4"));
+        assert_eq!(propose("https://h/a%2Fb").as_deref(), Some("a_b"));
+        for url in [
+            "https://h",
+            "https://h/",
+            "https://h/a/",
+            "https://h/%FF",
+            "https://h?x=/y",
+        ] {
+            assert_eq!(propose(url), None, "{url}");
+        }
+        let long = format!("https://h/{}", "x".repeat(300));
+        assert_eq!(propose(&long).unwrap().chars().count(), 255);
+    }
+
+    #[test]
+    fn queries_are_not_printed() {
+        let download = Download::new("https://h/f?sig=canary")
+            .unwrap()
+            .callback("https://b/?k=canary");
+        let shown = format!("{download:?}");
+        assert!(
+            shown.contains("https://h/f?…") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+}

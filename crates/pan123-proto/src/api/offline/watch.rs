@@ -1,0 +1,514 @@
+//! Follows an offline download to its end, by asking for its progress at a pace that suits it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::progress::{DownloadProgress, Progress, TaskStatus};
+use crate::call::Call;
+use crate::control::{CallHandle, Control};
+use crate::error::{Error, ErrorKind};
+use crate::ids::TaskId;
+use crate::machine::{Input, Machine, Now, Step, Wait, later};
+use crate::session::Session;
+
+/// How often a watch asks, and when it gives up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchPolicy {
+    interval: Duration,
+    most_interval: Duration,
+    deadline: Duration,
+    stall: Duration,
+    failed_polls: u32,
+}
+
+impl Default for WatchPolicy {
+    fn default() -> WatchPolicy {
+        WatchPolicy {
+            interval: Duration::from_secs(1),
+            most_interval: Duration::from_secs(15),
+            deadline: Duration::from_secs(24 * 3600),
+            stall: Duration::from_secs(30 * 60),
+            failed_polls: 10,
+        }
+    }
+}
+
+impl WatchPolicy {
+    /// The time between the first polls, 1 s by default; it grows by half with each one up to the most.
+    pub fn interval(mut self, interval: Duration) -> WatchPolicy {
+        self.interval = interval;
+        self
+    }
+
+    /// The longest time between two polls, 15 s by default.
+    pub fn most_interval(mut self, interval: Duration) -> WatchPolicy {
+        self.most_interval = interval;
+        self
+    }
+
+    /// How long to follow the task at all, 24 h by default.
+    pub fn deadline(mut self, deadline: Duration) -> WatchPolicy {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How long neither percentage nor status may change, 30 min by default.
+    pub fn stall(mut self, stall: Duration) -> WatchPolicy {
+        self.stall = stall;
+        self
+    }
+
+    /// How many polls in a row may fail after their retries, 10 by default; 0 counts as 1.
+    pub fn failed_polls(mut self, polls: u32) -> WatchPolicy {
+        self.failed_polls = polls.max(1);
+        self
+    }
+}
+
+/// What a watch has to tell.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WatchEvent {
+    /// How far the task is. With [`TaskStatus::Succeeded`] it is the last event.
+    Progress(Progress),
+    /// A poll failed after its retries; the watch goes on.
+    PollFailed(Error),
+}
+
+/// Why a watch ended before the task succeeded. The task itself may go on: the service cannot cancel it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// The service says that the task failed; only a callback may tell why.
+    DownloadFailed {
+        /// The task.
+        task: TaskId,
+        /// The progress that said so.
+        last: Progress,
+    },
+    /// The watch's own deadline passed.
+    Deadline {
+        /// The task.
+        task: TaskId,
+        /// The last progress seen.
+        last: Option<Progress>,
+    },
+    /// Neither percentage nor status changed for too long.
+    Stalled {
+        /// The task.
+        task: TaskId,
+        /// The last progress seen.
+        last: Option<Progress>,
+    },
+    /// Too many polls failed in a row, or one in a way that none can mend.
+    Polls {
+        /// The task.
+        task: TaskId,
+        /// The last progress seen.
+        last: Option<Progress>,
+        /// How the last poll failed.
+        error: Box<Error>,
+    },
+    /// The watch was stopped by its handle.
+    Stopped {
+        /// The task.
+        task: TaskId,
+        /// The last progress seen.
+        last: Option<Progress>,
+    },
+}
+
+impl WatchError {
+    /// The task that was followed.
+    pub fn task(&self) -> TaskId {
+        match self {
+            WatchError::DownloadFailed { task, .. }
+            | WatchError::Deadline { task, .. }
+            | WatchError::Stalled { task, .. }
+            | WatchError::Polls { task, .. }
+            | WatchError::Stopped { task, .. } => *task,
+        }
+    }
+
+    /// The last progress seen, if any was.
+    pub fn last(&self) -> Option<Progress> {
+        match self {
+            WatchError::DownloadFailed { last, .. } => Some(*last),
+            WatchError::Deadline { last, .. }
+            | WatchError::Stalled { last, .. }
+            | WatchError::Polls { last, .. }
+            | WatchError::Stopped { last, .. } => *last,
+        }
+    }
+}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.task();
+        match self {
+            WatchError::DownloadFailed { .. } => {
+                return write!(
+                    f,
+                    "offline download {task} failed: the service says no more"
+                );
+            }
+            WatchError::Deadline { .. } => {
+                write!(f, "offline download {task} did not end in time")?
+            }
+            WatchError::Stalled { .. } => write!(f, "offline download {task} makes no progress")?,
+            WatchError::Polls { error, .. } => {
+                write!(f, "offline download {task} could not be followed: {error}")?;
+            }
+            WatchError::Stopped { .. } => {
+                write!(f, "offline download {task} is not followed any more")?;
+            }
+        }
+        match self.last() {
+            Some(last) => write!(f, " (last seen at {}%, {:?})", last.percent, last.status),
+            None => f.write_str(" (no progress was seen)"),
+        }
+    }
+}
+
+impl std::error::Error for WatchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            WatchError::Polls { error, .. } => std::error::Error::source(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// A task that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Downloaded {
+    /// The task.
+    pub task: TaskId,
+    /// The progress that said so.
+    pub progress: Progress,
+}
+
+/// Stops a watch, or makes it ask at once.
+#[derive(Clone, Debug)]
+pub struct WatchHandle(CallHandle);
+
+impl WatchHandle {
+    /// Ends the watch with [`WatchError::Stopped`]. The task goes on.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+
+    /// Makes the watch ask now and not at its next time: for a callback that came in.
+    pub fn nudge(&self) {
+        self.0.nudge();
+    }
+}
+
+/// Follows one task: polls at once, tells what it saw, waits, and so on to the end.
+///
+/// Each item is the progress seen, or a poll that failed. An `Err` is always the last item; after the last there is only
+/// `None`. While it waits, a watch holds no request.
+#[must_use = "a watch does nothing until a driver resumes it"]
+pub struct Watch {
+    session: Session,
+    control: Arc<Control>,
+    task: TaskId,
+    policy: WatchPolicy,
+    started: Option<Instant>,
+    interval: Duration,
+    failed: u32,
+    last: Option<Sighting>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Option<Instant>),
+    Polling(Box<Call<Progress>>),
+    Ended,
+}
+
+/// The last good poll, and when what it saw was seen first.
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    progress: Progress,
+    at: Instant,
+    changed: Instant,
+}
+
+type Item = Option<Result<WatchEvent, WatchError>>;
+
+impl Watch {
+    pub(crate) fn new(session: Session, task: TaskId, policy: WatchPolicy) -> Watch {
+        Watch {
+            session,
+            control: Arc::default(),
+            task,
+            interval: policy.interval,
+            policy,
+            started: None,
+            failed: 0,
+            last: None,
+            state: State::Waiting(None),
+        }
+    }
+
+    /// The task that is followed.
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The last progress seen.
+    pub fn last(&self) -> Option<Progress> {
+        self.last.map(|sighting| sighting.progress)
+    }
+
+    /// A handle to stop or nudge the watch from elsewhere.
+    pub fn handle(&self) -> WatchHandle {
+        WatchHandle(CallHandle::new(&self.control))
+    }
+
+    /// The same watch, without the events on the way.
+    pub fn to_end(self) -> WatchToEnd {
+        WatchToEnd { watch: self }
+    }
+
+    fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
+        let started = *self.started.get_or_insert(now.mono);
+        let end = later(started, self.policy.deadline);
+        let mut input = input;
+        loop {
+            match &mut self.state {
+                State::Ended => return Step::Ready(None),
+                State::Polling(call) => match call.resume(now, input).ready() {
+                    Ok(result) => {
+                        self.state = State::Waiting(None);
+                        return self.polled(now.mono, end, result);
+                    }
+                    Err(step) => return step,
+                },
+                State::Waiting(until) => {
+                    let until = until.unwrap_or(now.mono);
+                    if let Some(step) = self.wait(now.mono, until, end) {
+                        return step;
+                    }
+                    let call = self.session.call(&DownloadProgress::new(self.task));
+                    match call {
+                        Ok(call) => {
+                            let call = call.poll_of(&self.control, end);
+                            self.state = State::Polling(Box::new(call));
+                        }
+                        Err(error) => return self.end(self.gave_up(error.into())),
+                    }
+                    input = Input::Wake;
+                }
+            }
+        }
+    }
+
+    /// None when it is time for a poll.
+    fn wait(&mut self, now: Instant, until: Instant, end: Instant) -> Option<Step<Item>> {
+        loop {
+            if self.control.is_stopped() {
+                return Some(self.end(WatchError::Stopped {
+                    task: self.task,
+                    last: self.last(),
+                }));
+            }
+            if now >= end {
+                return Some(self.end(self.out_of_time()));
+            }
+            if self.control.take_nudge() || now >= until {
+                return None;
+            }
+            let signal = self.control.listen();
+            // A call between the checks above and the listening would be slept through.
+            if !self.control.is_called() {
+                return Some(Step::Wait(Wait::until(until.min(end), Some(signal))));
+            }
+        }
+    }
+
+    fn polled(
+        &mut self,
+        now: Instant,
+        end: Instant,
+        result: Result<Progress, Error>,
+    ) -> Step<Item> {
+        match result {
+            Ok(progress) => self.saw(now, end, progress),
+            Err(Error::Stopped) => self.end(WatchError::Stopped {
+                task: self.task,
+                last: self.last(),
+            }),
+            Err(error) if is_for_good(&error, &self.session) => self.end(self.gave_up(error)),
+            Err(error) => {
+                // A slot that would come after the end of the watch is no failure of the poll.
+                let no_slot = matches!(error, Error::RateLimited { last: None, .. });
+                if now >= end || no_slot {
+                    return self.end(self.out_of_time());
+                }
+                if self.is_stalled(now) {
+                    return self.end(self.stalled());
+                }
+                self.failed += 1;
+                if self.failed >= self.policy.failed_polls {
+                    return self.end(self.gave_up(error));
+                }
+                self.rest(now, self.interval);
+                Step::Ready(Some(Ok(WatchEvent::PollFailed(error))))
+            }
+        }
+    }
+
+    fn saw(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
+        self.failed = 0;
+        let before = self.last;
+        let changed = match before {
+            Some(before) if before.progress == progress => before.changed,
+            _ => now,
+        };
+        self.last = Some(Sighting {
+            progress,
+            at: now,
+            changed,
+        });
+        match progress.status {
+            TaskStatus::Succeeded => {
+                self.state = State::Ended;
+            }
+            TaskStatus::Failed => {
+                return self.end(WatchError::DownloadFailed {
+                    task: self.task,
+                    last: progress,
+                });
+            }
+            _ if now >= end => return self.end(self.out_of_time()),
+            _ if self.is_stalled(now) => return self.end(self.stalled()),
+            _ => {
+                let near_end = before.and_then(|before| time_left(before, progress, now));
+                let soon = near_end.map_or(self.interval, |left| {
+                    self.interval.min(left.max(self.policy.interval))
+                });
+                self.rest(now, soon);
+            }
+        }
+        Step::Ready(Some(Ok(WatchEvent::Progress(progress))))
+    }
+
+    fn rest(&mut self, now: Instant, interval: Duration) {
+        self.state = State::Waiting(Some(later(now, interval)));
+        let most = self.policy.most_interval.max(self.policy.interval);
+        self.interval = (self.interval.saturating_mul(3) / 2).min(most);
+    }
+
+    fn end(&mut self, error: WatchError) -> Step<Item> {
+        self.state = State::Ended;
+        Step::Ready(Some(Err(error)))
+    }
+
+    fn out_of_time(&self) -> WatchError {
+        WatchError::Deadline {
+            task: self.task,
+            last: self.last(),
+        }
+    }
+
+    /// Whether nothing has changed for too long, or nothing was seen at all.
+    fn is_stalled(&self, now: Instant) -> bool {
+        let changed = self.last.map(|sighting| sighting.changed).or(self.started);
+        changed.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall)
+    }
+
+    fn stalled(&self) -> WatchError {
+        WatchError::Stalled {
+            task: self.task,
+            last: self.last(),
+        }
+    }
+
+    fn gave_up(&self, error: Error) -> WatchError {
+        WatchError::Polls {
+            task: self.task,
+            last: self.last(),
+            error: Box::new(error),
+        }
+    }
+}
+
+/// Whether no later poll can do better: wrong credentials, or a token that nobody replaces.
+fn is_for_good(error: &Error, session: &Session) -> bool {
+    match error.kind() {
+        ErrorKind::Credentials | ErrorKind::Build => true,
+        ErrorKind::Unauthorized => session.has_given_token(),
+        _ => false,
+    }
+}
+
+/// When the task is done if it goes on as between the last two polls.
+fn time_left(before: Sighting, progress: Progress, now: Instant) -> Option<Duration> {
+    let gained = progress.percent - before.progress.percent;
+    let seconds = now.saturating_duration_since(before.at).as_secs_f64();
+    let left = (100.0 - progress.percent).max(0.0) * seconds / gained;
+    (gained > 0.0)
+        .then(|| Duration::try_from_secs_f64(left).ok())
+        .flatten()
+}
+
+impl Machine for Watch {
+    type Output = Item;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Item> {
+        self.advance(now, input)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("task", &self.task)
+            .field("last", &self.last())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Watch`] that gives its end only.
+#[must_use = "a watch does nothing until a driver resumes it"]
+#[derive(Debug)]
+pub struct WatchToEnd {
+    watch: Watch,
+}
+
+impl Machine for WatchToEnd {
+    type Output = Result<Downloaded, WatchError>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output> {
+        let mut input = input;
+        loop {
+            match self.watch.resume(now, input).ready() {
+                Ok(Some(Ok(_))) => input = Input::Wake,
+                Ok(Some(Err(error))) => return Step::Ready(Err(error)),
+                Ok(None) => return Step::Ready(self.result()),
+                Err(step) => return step,
+            }
+        }
+    }
+}
+
+impl WatchToEnd {
+    fn result(&self) -> Result<Downloaded, WatchError> {
+        match self.watch.last() {
+            Some(progress) if progress.status == TaskStatus::Succeeded => Ok(Downloaded {
+                task: self.watch.task,
+                progress,
+            }),
+            last => Err(WatchError::Stopped {
+                task: self.watch.task,
+                last,
+            }),
+        }
+    }
+}

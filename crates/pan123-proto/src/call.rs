@@ -1,0 +1,382 @@
+//! One call of an endpoint, from the token over the slot to the answer, again or done.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{Request, Response};
+use serde::de::DeserializeOwned;
+
+use crate::answer::Reading;
+use crate::control::{CallHandle, Control};
+use crate::endpoint::{Auth, Endpoint, RateClass, Replay, authorize, lower};
+use crate::error::{Ambiguous, BuildError, Error, TransportError};
+use crate::limit::{Priority, Ticket};
+use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
+use crate::retry::{Failure, RetryPolicy, SoFar, Verdict};
+use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
+use crate::token::{Bearer, Patience};
+
+/// A request that must not be sent twice is not sent with less time than this.
+const LEAST_TIME_FOR_ONCE: Duration = Duration::from_secs(1);
+
+/// One call of an endpoint. Its deadline, 120 s by default, counts from the first [`resume`](Machine::resume).
+#[must_use = "a call does nothing until a driver resumes it"]
+pub struct Call<T> {
+    session: Session,
+    control: Arc<Control>,
+    request: Request<Bytes>,
+    read: fn(Reading<'_>, &Response<Bytes>) -> Result<T, Failure>,
+    path: &'static str,
+    rate: RateClass,
+    auth: Auth,
+    replay: Replay,
+    retry: RetryPolicy,
+    priority: Priority,
+    timing: Timing,
+    ticket: Option<Ticket>,
+    rng: Rng,
+    /// How many refreshes had failed when this call began.
+    failures_seen: Option<u64>,
+    progress: SoFar,
+    state: State,
+    last: Option<Error>,
+}
+
+/// What bounds a call in time.
+#[derive(Clone, Copy, Debug)]
+struct Timing {
+    timeout: Duration,
+    /// For the poll of a watch: until its slot comes, only the end of the watch bounds it.
+    queue_until: Option<Instant>,
+    deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Ready for the next attempt from this time on, at once without one.
+    Resting(Option<Instant>),
+    InFlight {
+        sent: Instant,
+        generation: Option<u64>,
+    },
+    Ended,
+}
+
+impl<T: DeserializeOwned> Call<T> {
+    pub(crate) fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
+        let settings = session.settings();
+        let request = lower(endpoint, &settings.base, &settings.user_agent)?;
+        let retry = settings.retry.clone();
+        let timeout = settings.call_timeout;
+        let token_replaceable = E::AUTH == Auth::Bearer && settings.credentials.is_some();
+        Ok(Call {
+            control: Arc::default(),
+            request,
+            read: |reading, answer| reading.read(answer),
+            path: E::PATH,
+            rate: E::RATE,
+            auth: E::AUTH,
+            replay: E::REPLAY,
+            retry,
+            priority: Priority::default(),
+            timing: Timing {
+                timeout,
+                queue_until: None,
+                deadline: None,
+            },
+            ticket: None,
+            rng: session.fork_rng(),
+            failures_seen: None,
+            progress: SoFar {
+                replay: E::REPLAY,
+                failures: 0,
+                rate_limits: 0,
+                token_replaceable,
+            },
+            state: State::Resting(None),
+            last: None,
+            session,
+        })
+    }
+}
+
+impl<T> Call<T> {
+    /// How long the call may take with all its waits and attempts, counted from its first step.
+    pub fn timeout(mut self, timeout: Duration) -> Call<T> {
+        self.timing.timeout = timeout;
+        self
+    }
+
+    /// How often a failed attempt is made again, for this call alone.
+    pub fn retry(mut self, policy: RetryPolicy) -> Call<T> {
+        self.retry = policy;
+        self
+    }
+
+    /// Who goes first when several wait.
+    pub fn priority(mut self, priority: Priority) -> Call<T> {
+        self.priority = priority;
+        self
+    }
+
+    /// A handle to stop the call from elsewhere.
+    pub fn handle(&self) -> CallHandle {
+        CallHandle::new(&self.control)
+    }
+
+    /// The poll of a watch: bounded by the end of the watch until it is sent, by its own timeout from then on.
+    pub(crate) fn poll_of(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
+        self.control = Arc::clone(control);
+        self.timing.queue_until = Some(queue_until);
+        self.priority(Priority::Low)
+    }
+
+    fn judge(
+        &mut self,
+        now: Now,
+        sent: Instant,
+        generation: Option<u64>,
+        input: Input,
+    ) -> Option<Result<T, Error>> {
+        let brought = match input {
+            Input::Response(answer) => (self.read)(self.reading(now), &answer),
+            Input::Failed(error) => Err(error.into()),
+            Input::Wake | Input::Stored(_) => Err(TransportError::given_up().into()),
+        };
+        if let Some(generation) = generation {
+            self.note_token(generation, &brought, now);
+        }
+        match brought {
+            Ok(value) => Some(Ok(value)),
+            Err(failure) => self.after(failure, sent, now.mono).err().map(Err),
+        }
+    }
+
+    /// What the answer says of the token that it was asked with.
+    fn note_token(&self, generation: u64, brought: &Result<T, Failure>, now: Now) {
+        match brought {
+            Ok(_) => self.session.prove(generation),
+            Err(failure) if failure.is_token_refused() => {
+                self.session.refuse(generation, failure.retell(), now.mono);
+            }
+            Err(failure) if failure.error.api().is_some() => self.session.prove(generation),
+            Err(_) => {}
+        }
+    }
+
+    /// Prepares another attempt, or says what the call ends with.
+    fn after(&mut self, failure: Failure, sent: Instant, now: Instant) -> Result<(), Error> {
+        let deadline = self.deadline(now);
+        match self.retry.verdict(failure, &self.progress, &mut self.rng) {
+            Verdict::Fail(error) => Err(error),
+            Verdict::Ambiguous(cause) => Err(Error::Ambiguous(Box::new(Ambiguous {
+                method: self.request.method().clone(),
+                path: self.path,
+                body: self.request.body().clone(),
+                cause: Box::new(cause),
+            }))),
+            Verdict::NewToken(error) => {
+                self.progress.token_replaceable = false;
+                self.last = Some(error);
+                Ok(())
+            }
+            Verdict::Again { wait, error } => {
+                self.progress.failures += 1;
+                self.last = Some(error);
+                self.rest_until(later(now, wait), deadline)
+            }
+            Verdict::HoldOff { wait, error } => {
+                self.progress.rate_limits += 1;
+                self.session.hold_off(self.rate, sent, now, wait);
+                if later(now, wait) > deadline {
+                    return Err(Error::RateLimited {
+                        retry_after: wait,
+                        last: Some(Box::new(error)),
+                    });
+                }
+                self.last = Some(error);
+                Ok(())
+            }
+        }
+    }
+
+    fn rest_until(&mut self, until: Instant, deadline: Instant) -> Result<(), Error> {
+        if until > deadline {
+            return Err(self.out_of_time());
+        }
+        self.state = State::Resting(Some(until));
+        Ok(())
+    }
+
+    /// The next step of a call that has nothing in flight.
+    fn advance(&mut self, now: Now) -> Result<Step<Result<T, Error>>, Error> {
+        loop {
+            if self.control.is_stopped() {
+                return Err(Error::Stopped);
+            }
+            let deadline = self.deadline(now.mono);
+            let left = deadline.saturating_duration_since(now.mono);
+            let too_late_for_once = self.replay == Replay::Never && left < LEAST_TIME_FOR_ONCE;
+            if left.is_zero() || too_late_for_once {
+                return Err(self.out_of_time());
+            }
+            let (until, signal) = match self.state {
+                State::Resting(Some(until)) if now.mono < until => (until, self.control.listen()),
+                _ => match self.admission(now, deadline) {
+                    Admission::Send(bearer) => {
+                        let cancelled = self.control.cancelled();
+                        if self.control.is_stopped() {
+                            return Err(Error::Stopped);
+                        }
+                        return Ok(self.transmit(now.mono, bearer, cancelled));
+                    }
+                    Admission::Fetch(lease) => {
+                        return Ok(Step::Refresh(self.session.refresh(lease, now)?));
+                    }
+                    Admission::Wait(until, signal) => (until, signal),
+                    Admission::TooLate(at) => {
+                        return Err(Error::RateLimited {
+                            retry_after: at.saturating_duration_since(now.mono),
+                            last: self.last.take().map(Box::new),
+                        });
+                    }
+                    Admission::Fail(error) => return Err(error),
+                },
+            };
+            // A stop between the check above and the listening would be slept through.
+            if !self.control.is_stopped() {
+                return Ok(Step::Wait(Wait::until(until.min(deadline), Some(signal))));
+            }
+        }
+    }
+
+    fn admission(&mut self, now: Now, deadline: Instant) -> Admission {
+        let seen = *self
+            .failures_seen
+            .get_or_insert_with(|| self.session.token_failures());
+        let ticket = self
+            .ticket
+            .get_or_insert_with(|| self.session.ticket(self.rate, self.priority));
+        let asking = Asking {
+            ticket,
+            token_since: (self.auth == Auth::Bearer).then_some(seen),
+            patience: Patience {
+                deadline,
+                lease: self.session.settings().request_timeout + LEASE_MARGIN,
+            },
+            control: &self.control,
+        };
+        self.session.admit(&asking, now.mono)
+    }
+
+    fn transmit(
+        &mut self,
+        now: Instant,
+        bearer: Option<Bearer>,
+        cancelled: Option<Signal>,
+    ) -> Step<Result<T, Error>> {
+        if let Some(end) = self.timing.queue_until.take() {
+            self.timing.deadline = Some(end.min(later(now, self.timing.timeout)));
+        }
+        let left = self.deadline(now).saturating_duration_since(now);
+        let settings = self.session.settings();
+        let mut request = self.request.clone();
+        let generation = bearer.as_ref().map(|bearer| bearer.generation);
+        if let Some(bearer) = bearer {
+            authorize(&mut request, bearer.header);
+        }
+        self.state = State::InFlight {
+            sent: now,
+            generation,
+        };
+        Step::Transmit(Transmit {
+            request,
+            timeout: settings.request_timeout.min(left),
+            body_limit: settings.body_limit,
+            cancelled,
+        })
+    }
+
+    fn deadline(&mut self, now: Instant) -> Instant {
+        let Timing {
+            timeout,
+            queue_until,
+            ..
+        } = self.timing;
+        queue_until.unwrap_or_else(|| *self.timing.deadline.get_or_insert(later(now, timeout)))
+    }
+
+    fn out_of_time(&mut self) -> Error {
+        Error::Deadline {
+            last: self.last.take().map(Box::new),
+        }
+    }
+
+    fn reading(&self, now: Now) -> Reading<'_> {
+        let settings = self.session.settings();
+        Reading {
+            secret: self.auth == Auth::None,
+            body_limit: settings.body_limit,
+            too_many_downloads: &settings.too_many_downloads,
+            wall: now.wall,
+        }
+    }
+}
+
+impl<T> Machine for Call<T> {
+    type Output = Result<T, Error>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
+        self.deadline(now.mono);
+        let result = match std::mem::replace(&mut self.state, State::Resting(None)) {
+            State::Ended => {
+                self.state = State::Ended;
+                return Step::Ready(Err(Error::Finished));
+            }
+            State::InFlight { sent, generation } => self.judge(now, sent, generation, input),
+            resting @ State::Resting(_) => {
+                self.state = resting;
+                None
+            }
+        };
+        let step = match result {
+            Some(result) => Step::Ready(result),
+            None => self
+                .advance(now)
+                .unwrap_or_else(|error| Step::Ready(Err(error))),
+        };
+        if let Step::Ready(_) = step {
+            self.state = State::Ended;
+            self.leave_queue();
+        }
+        step
+    }
+}
+
+impl<T> Call<T> {
+    fn leave_queue(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.session.release(&ticket);
+        }
+    }
+}
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        self.leave_queue();
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", self.request.method())
+            .field("path", &self.path)
+            .field("state", &self.state)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}

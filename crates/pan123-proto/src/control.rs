@@ -1,0 +1,88 @@
+//! The one event of a machine, and what its handles have asked for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use event_listener::Event;
+
+use crate::machine::Signal;
+
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    awake: Event,
+    stop: Event,
+    stopped: AtomicBool,
+    nudged: AtomicBool,
+    has_handle: AtomicBool,
+}
+
+impl Control {
+    pub(crate) fn listen(&self) -> Signal {
+        Signal::new(self.awake.listen())
+    }
+
+    pub(crate) fn wake(&self) {
+        self.awake.notify(usize::MAX);
+    }
+
+    /// Fires when the machine is stopped; none if nobody could do so.
+    pub(crate) fn cancelled(&self) -> Option<Signal> {
+        self.has_handle
+            .load(Ordering::Acquire)
+            .then(|| Signal::new(self.stop.listen()))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Whether there was a nudge since the last time this was asked.
+    pub(crate) fn take_nudge(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a handle has asked for something that a wait would sleep through.
+    pub(crate) fn is_called(&self) -> bool {
+        self.is_stopped() || self.nudged.load(Ordering::Acquire)
+    }
+}
+
+/// Stops a call from elsewhere.
+///
+/// A call that waits ends with [`Error::Stopped`](crate::Error::Stopped). A request that is out is dropped by an async
+/// driver, and ends after its timeout at the latest with a blocking one; if it must not be sent twice, the call ends
+/// [`Error::Ambiguous`](crate::Error::Ambiguous). An answer that came is given all the same.
+#[derive(Clone)]
+pub struct CallHandle {
+    control: Arc<Control>,
+}
+
+impl CallHandle {
+    pub(crate) fn new(control: &Arc<Control>) -> CallHandle {
+        control.has_handle.store(true, Ordering::Release);
+        CallHandle {
+            control: Arc::clone(control),
+        }
+    }
+
+    /// Stops the call at its next step.
+    pub fn stop(&self) {
+        self.control.stopped.store(true, Ordering::Release);
+        self.control.stop.notify(usize::MAX);
+        self.control.wake();
+    }
+
+    pub(crate) fn nudge(&self) {
+        self.control.nudged.store(true, Ordering::Release);
+        self.control.wake();
+    }
+}
+
+impl fmt::Debug for CallHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallHandle")
+            .field("stopped", &self.control.is_stopped())
+            .finish_non_exhaustive()
+    }
+}

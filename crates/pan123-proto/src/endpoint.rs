@@ -1,0 +1,239 @@
+//! An endpoint of the service as a type, and how a value of it is lowered to an `http::Request`.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method, Request, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{BuildError, UrlFault};
+use crate::url::check_http_url;
+
+/// One endpoint of the service: a request that knows its answer.
+///
+/// What holds of the endpoint as such is part of the type: how it proves who asks, how fast it may be asked, whether it
+/// may be asked twice. An endpoint that this crate does not have is a few lines of your own:
+///
+/// ```
+/// use pan123_proto::{Endpoint, Query, RateClass, Replay};
+/// use std::time::Duration;
+///
+/// struct FileDetail { file: u64 }
+///
+/// #[derive(serde::Deserialize)]
+/// struct Detail { filename: String, size: u64 }
+///
+/// impl Endpoint for FileDetail {
+///     const METHOD: http::Method = http::Method::GET;
+///     const PATH: &'static str = "/api/v1/file/detail";
+///     const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
+///     const REPLAY: Replay = Replay::Safe;
+///     type Response = Detail;
+///
+///     fn query(&self, query: &mut Query) {
+///         query.push("fileID", self.file);
+///     }
+/// }
+/// # let session = pan123_proto::Session::builder().access_token("t").build()?;
+/// let call = session.call(&FileDetail { file: 14749954 })?;
+/// # drop(call);
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+pub trait Endpoint {
+    /// The HTTP method.
+    const METHOD: Method;
+    /// The path below the base URL, with its leading slash.
+    const PATH: &'static str;
+    /// Which requests share a pace with this one.
+    const RATE: RateClass;
+    /// How the request proves who asks.
+    const AUTH: Auth = Auth::Bearer;
+    /// Whether the request may be sent again when nobody knows whether it arrived.
+    const REPLAY: Replay;
+
+    /// What the `data` of the answer holds. `()` promises nothing.
+    type Response: DeserializeOwned + Send + 'static;
+
+    /// Adds the parameters of the query.
+    fn query(&self, query: &mut Query) {
+        let _ = query;
+    }
+
+    /// The body of the request.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be written fails here, before anything is sent.
+    fn body(&self) -> Result<Body, BuildError> {
+        Ok(Body::Empty)
+    }
+}
+
+/// How a request proves who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Auth {
+    /// By the session's access token.
+    Bearer,
+    /// Not at all, or by what its body says. Nothing of such a request's answer is quoted in an error: it may be a token.
+    None,
+}
+
+/// Whether a request may be sent again when it may have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Replay {
+    /// Asking twice does no more than asking once.
+    Safe,
+    /// Asking twice may do the work twice. It is sent again only if it certainly never left or was refused.
+    Never,
+}
+
+/// Requests that share one pace, with the time between two of them by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RateClass {
+    name: &'static str,
+    interval: Duration,
+}
+
+impl RateClass {
+    /// A class of this name, one request every `interval`; zero is no limit. Classes of the same name share one queue.
+    pub const fn new(name: &'static str, interval: Duration) -> RateClass {
+        RateClass { name, interval }
+    }
+
+    /// The name, by which a session's pacing can set another interval.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The time between two requests, unless the session says otherwise.
+    pub const fn interval(&self) -> Duration {
+        self.interval
+    }
+}
+
+/// The body of a request.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Body {
+    /// None.
+    Empty,
+    /// JSON, already written.
+    Json(Bytes),
+}
+
+impl Body {
+    /// A value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Body`] if the value cannot be written as JSON.
+    pub fn json(value: &impl Serialize) -> Result<Body, BuildError> {
+        serde_json::to_vec(value)
+            .map(|json| Body::Json(json.into()))
+            .map_err(BuildError::Body)
+    }
+}
+
+/// By its length: a body may hold a secret.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Json(json) => write!(f, "Json([{} bytes])", json.len()),
+        }
+    }
+}
+
+/// The parameters of a request's query, in the order they are pushed.
+#[derive(Clone, Default)]
+pub struct Query(String);
+
+/// By its length: a query may hold a secret.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query([{} bytes])", self.0.len())
+    }
+}
+
+/// All but the characters that RFC 3986 calls unreserved.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+impl Query {
+    /// Adds a parameter, percent-encoded.
+    pub fn push(&mut self, key: &str, value: impl Display) {
+        self.0.push(if self.0.is_empty() { '?' } else { '&' });
+        self.0.extend(utf8_percent_encode(key, ENCODED));
+        self.0.push('=');
+        let value = value.to_string();
+        self.0.extend(utf8_percent_encode(&value, ENCODED));
+    }
+}
+
+/// Where the service is: the part of every URL before the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BaseUrl(String);
+
+impl BaseUrl {
+    pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";
+
+    pub(crate) fn parse(url: &str) -> Result<BaseUrl, BuildError> {
+        const WHAT: &str = "base URL";
+        check_http_url(WHAT, url)?;
+        let not_a_base = || BuildError::Url {
+            what: WHAT,
+            fault: UrlFault::NotABase,
+        };
+        let uri: Uri = url.parse().map_err(|_| not_a_base())?;
+        if uri.query().is_some() || url.contains('#') {
+            return Err(not_a_base());
+        }
+        Ok(BaseUrl(url.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A request as it goes out, but for the token.
+pub(crate) fn lower<E: Endpoint>(
+    endpoint: &E,
+    base: &BaseUrl,
+    user_agent: &HeaderValue,
+) -> Result<Request<Bytes>, BuildError> {
+    let mut query = Query::default();
+    endpoint.query(&mut query);
+    let body = match endpoint.body()? {
+        Body::Empty => Bytes::new(),
+        Body::Json(json) => json,
+    };
+    Request::builder()
+        .method(E::METHOD)
+        .uri(format!("{}{}{}", base.0, E::PATH, query.0))
+        .header("platform", HeaderValue::from_static("open_platform"))
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(USER_AGENT, user_agent)
+        .body(body)
+        .map_err(|_| BuildError::Setting {
+            what: "the path of an endpoint",
+            given: E::PATH.to_owned(),
+            allowed: "it must begin with `/` and stand in a URL",
+        })
+}
+
+/// The header that carries a token, marked so that nobody prints it.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    visible.then_some(value)
+}
+
+pub(crate) fn authorize(request: &mut Request<Bytes>, bearer: HeaderValue) {
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+}

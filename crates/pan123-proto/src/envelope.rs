@@ -1,0 +1,126 @@
+//! The envelope `{"code","message","data","x-traceID"}` around every answer of the service: the only file that knows it.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::lenient;
+
+/// An answer of the service, its `data` still unread.
+#[derive(Debug)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) code: i64,
+    pub(crate) message: String,
+    pub(crate) trace_id: Option<String>,
+    data: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a body; none of it is an envelope unless it is an object with a whole number, or the text of one, as `code`.
+    pub(crate) fn read(body: &'a [u8]) -> Result<Envelope<'a>, serde_json::Error> {
+        serde_json::from_slice(body)
+    }
+
+    /// The promised data. Missing data is read as `null`, which only a type that promises nothing accepts.
+    pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.data.map_or("null", RawValue::get))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a `code`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut code = None;
+        let mut envelope = Envelope {
+            code: 0,
+            message: String::new(),
+            trace_id: None,
+            data: None,
+        };
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "code" => code = Some(map.next_value::<lenient::Whole<i64>>()?.0),
+                "message" => envelope.message = map.next_value::<lenient::Text>()?.0,
+                "data" => envelope.data = Some(map.next_value()?),
+                name if name.eq_ignore_ascii_case("x-traceID") => {
+                    let trace = map.next_value::<lenient::Text>()?.0;
+                    envelope.trace_id = (!trace.is_empty()).then_some(trace);
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        envelope.code = code.ok_or_else(|| serde::de::Error::missing_field("code"))?;
+        Ok(envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Envelope<'_> {
+        Envelope::read(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn reads_what_the_service_sends() {
+        let envelope =
+            read(r#"{"code":0,"message":"ok","data":{"n":1},"x-traceID":"t","extra":[{}]}"#);
+        assert_eq!(envelope.code, 0);
+        assert_eq!(envelope.message, "ok");
+        assert_eq!(envelope.trace_id.as_deref(), Some("t"));
+        let data: serde_json::Value = envelope.data().unwrap();
+        assert_eq!(data, serde_json::json!({"n": 1}));
+    }
+
+    #[test]
+    fn code_may_be_text_and_the_rest_may_be_missing_or_null() {
+        let bare = read(r#"{"code":"403","message":"123pan-global-slb forbidden"}"#);
+        assert_eq!((bare.code, bare.trace_id), (403, None));
+        let nulls = read(r#"{"code":401,"message":null,"data":null,"x-traceID":null}"#);
+        assert_eq!((nulls.code, nulls.message.as_str()), (401, ""));
+        assert_eq!(read(r#"{"code":0,"x-traceID":""}"#).trace_id, None);
+    }
+
+    #[test]
+    fn missing_data_is_an_error_unless_nothing_was_promised() {
+        for body in [r#"{"code":0}"#, r#"{"code":0,"data":null}"#] {
+            read(body).data::<u64>().unwrap_err();
+            read(body).data::<()>().unwrap();
+        }
+    }
+
+    #[test]
+    fn without_a_code_it_is_no_envelope() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"code":null}"#,
+            r#"{"code":{}}"#,
+            r#"{"code":0"#,
+            r#"{"code":1.5}"#,
+        ] {
+            assert!(Envelope::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What could not be built: said before anything is sent.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why a value or a request could not be built. Nothing was sent.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A URL that the service cannot use.
+    #[error("the {what} {fault}")]
+    Url {
+        /// Which one: "download URL", "callback URL" or "base URL".
+        what: &'static str,
+        /// What is wrong with it.
+        fault: UrlFault,
+    },
+    /// A file name that the service refuses.
+    #[error("the file name {0}")]
+    FileName(FileNameFault),
+    /// The root directory as the target of an offline download.
+    #[error(
+        "directory 0 is the root, which offline download does not support: give the id of a folder, or no directory at all \
+         to land in `来自:离线下载`"
+    )]
+    RootDirectory,
+    /// An id that no object of the service has.
+    #[error("`{given}` is no {what}: an id is a whole number from 1 to 18446744073709551615")]
+    Id {
+        /// Which kind of id.
+        what: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// A session without a way to prove who it is, or with two.
+    #[error("give either a client id with its secret or an access token, {0}")]
+    Credentials(CredentialsFault),
+    /// A value that cannot stand in an HTTP header.
+    #[error("the {what} cannot stand in an HTTP header: printable ASCII characters only")]
+    Header {
+        /// Which value. The value itself may be a secret and is not shown.
+        what: &'static str,
+    },
+    /// A setting out of its range.
+    #[error("{what} is {given}: {allowed}")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// What was given.
+        given: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A request body that did not become JSON.
+    #[error("the request body could not be written as JSON: {0}")]
+    Body(#[source] serde_json::Error),
+    /// The HTTP client under an adapter could not be made.
+    #[error("the HTTP client could not be set up: {0}")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What is wrong with a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlFault {
+    /// It begins with another scheme, or with none.
+    Scheme(Option<String>),
+    /// No host stands after the scheme.
+    NoHost,
+    /// A control character, with its place counted in characters from 0.
+    Control(usize),
+    /// White space at the beginning or the end.
+    Blank,
+    /// A base URL with a query or a fragment, or one that is no URI at all.
+    NotABase,
+}
+
+impl fmt::Display for UrlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UrlFault::Scheme(Some(scheme)) => write!(
+                f,
+                "begins with `{scheme}:`, but the service takes `http://` and `https://` only \
+                 (no magnet, ed2k, ftp or thunder links)"
+            ),
+            UrlFault::Scheme(None) => f.write_str(
+                "must begin with `http://` or `https://` (no magnet, ed2k, ftp or thunder links)",
+            ),
+            UrlFault::NoHost => {
+                f.write_str("names no host: it must look like `https://host/path`")
+            }
+            UrlFault::Control(at) => write!(
+                f,
+                "has a control character at position {at}: leave it out or percent-encode it"
+            ),
+            UrlFault::Blank => f.write_str("begins or ends with white space: leave that out"),
+            UrlFault::NotABase => f.write_str(
+                "must look like `https://host`, `http://host:port` or `https://host/prefix`, without query or fragment",
+            ),
+        }
+    }
+}
+
+/// What is wrong with a file name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileNameFault {
+    /// Nothing in it.
+    Empty,
+    /// More than 255 characters (Unicode scalar values); how many there were.
+    TooLong(usize),
+    /// One of the characters that the service refuses, or a control character.
+    Forbidden(char),
+}
+
+impl fmt::Display for FileNameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileNameFault::Empty => f.write_str("is empty: give 1 to 255 characters, or no name"),
+            FileNameFault::TooLong(length) => {
+                write!(f, "has {length} characters: at most 255 are allowed")
+            }
+            FileNameFault::Forbidden(character) => write!(
+                f,
+                "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
+            ),
+        }
+    }
+}
+
+/// What is wrong with what a session was given to prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialsFault {
+    /// Neither was given.
+    Neither,
+    /// Both were given.
+    Both,
+    /// One of them is empty.
+    Empty,
+}
+
+impl fmt::Display for CredentialsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CredentialsFault::Neither => "there is neither",
+            CredentialsFault::Both => "not both",
+            CredentialsFault::Empty => "an empty one was given",
+        })
+    }
+}

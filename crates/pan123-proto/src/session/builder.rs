@@ -1,0 +1,216 @@
+//! The settings of a session, checked when it is built.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Session, Settings, Shared, State};
+use crate::api::access_token::IssueToken;
+use crate::endpoint::{BaseUrl, bearer};
+use crate::error::{BuildError, CredentialsFault};
+use crate::limit::{Limiter, Pacing};
+use crate::retry::RetryPolicy;
+use crate::token::Token;
+
+const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
+
+/// Settings of a [`Session`].
+///
+/// ```
+/// use pan123_proto::Session;
+///
+/// let session = Session::builder().credentials("client id", "client secret").build()?;
+/// # drop(session);
+/// let error = Session::builder().build().unwrap_err();
+/// assert!(error.to_string().contains("either a client id with its secret or an access token"));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+#[must_use]
+pub struct SessionBuilder {
+    credentials: Option<IssueToken>,
+    access_token: Option<SecretString>,
+    base_url: String,
+    user_agent: String,
+    retry: RetryPolicy,
+    pacing: Pacing,
+    request_timeout: Duration,
+    call_timeout: Duration,
+    body_limit: usize,
+    too_many_downloads: String,
+    seed: u64,
+}
+
+impl Default for SessionBuilder {
+    fn default() -> SessionBuilder {
+        SessionBuilder {
+            credentials: None,
+            access_token: None,
+            base_url: BaseUrl::SERVICE.to_owned(),
+            user_agent: USER_AGENT.to_owned(),
+            retry: RetryPolicy::default(),
+            pacing: Pacing::default(),
+            request_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(120),
+            body_limit: 1 << 20,
+            too_many_downloads: "同时下载的任务超出最大限制".to_owned(),
+            seed: 0,
+        }
+    }
+}
+
+impl SessionBuilder {
+    /// The `clientID` and `clientSecret` of a developer: the session fetches, shares and replaces its token by itself.
+    pub fn credentials(
+        mut self,
+        id: impl Into<String>,
+        secret: impl Into<String>,
+    ) -> SessionBuilder {
+        self.credentials = Some(IssueToken::new(id, secret));
+        self
+    }
+
+    /// An access token that was fetched elsewhere. Nobody replaces it: once it is refused, calls end `Unauthorized`.
+    pub fn access_token(mut self, token: impl Into<String>) -> SessionBuilder {
+        self.access_token = Some(SecretString::from(token.into()));
+        self
+    }
+
+    /// Where the service is, by default `https://open-api.123pan.com`. A path in it comes before every path.
+    pub fn base_url(mut self, url: impl Into<String>) -> SessionBuilder {
+        self.base_url = url.into();
+        self
+    }
+
+    /// How often a failed attempt is made again.
+    pub fn retry(mut self, policy: RetryPolicy) -> SessionBuilder {
+        self.retry = policy;
+        self
+    }
+
+    /// How fast requests may follow each other.
+    pub fn pacing(mut self, pacing: Pacing) -> SessionBuilder {
+        self.pacing = pacing;
+        self
+    }
+
+    /// How long one request may take, 30 s by default.
+    pub fn request_timeout(mut self, timeout: Duration) -> SessionBuilder {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long a call may take with all its waits and attempts, 120 s by default.
+    pub fn call_timeout(mut self, timeout: Duration) -> SessionBuilder {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// The most bytes of an answer's body, 1 MiB by default.
+    pub fn body_limit(mut self, bytes: usize) -> SessionBuilder {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// The `User-Agent` header, by default this crate's name and version.
+    pub fn user_agent(mut self, text: impl Into<String>) -> SessionBuilder {
+        self.user_agent = text.into();
+        self
+    }
+
+    /// The part of a message that says that too many downloads run at once, by default `同时下载的任务超出最大限制`. The
+    /// service's code for it is not known. Empty: nothing is taken for it.
+    pub fn too_many_downloads_text(mut self, text: impl Into<String>) -> SessionBuilder {
+        self.too_many_downloads = text.into();
+        self
+    }
+
+    /// The seed of all chance: pauses between attempts are drawn from it. An adapter draws one; by itself it is fixed.
+    pub fn seed(mut self, seed: u64) -> SessionBuilder {
+        self.seed = seed;
+        self
+    }
+
+    /// The session, with nothing sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
+    pub fn build(self) -> Result<Session, BuildError> {
+        let token = match (&self.credentials, &self.access_token) {
+            (None, None) => return Err(BuildError::Credentials(CredentialsFault::Neither)),
+            (Some(_), Some(_)) => return Err(BuildError::Credentials(CredentialsFault::Both)),
+            (Some(credentials), None) if credentials.is_empty() => {
+                return Err(BuildError::Credentials(CredentialsFault::Empty));
+            }
+            (Some(_), None) => Token::to_be_issued(),
+            (None, Some(token)) if token.expose_secret().is_empty() => {
+                return Err(BuildError::Credentials(CredentialsFault::Empty));
+            }
+            (None, Some(token)) => {
+                let header = bearer(token.expose_secret());
+                Token::given(header.ok_or(BuildError::Header {
+                    what: "access token",
+                })?)
+            }
+        };
+        let user_agent = HeaderValue::try_from(&self.user_agent)
+            .map_err(|_| BuildError::Header { what: "user agent" })?;
+        for (what, timeout) in [
+            ("the timeout of a request", self.request_timeout),
+            ("the timeout of a call", self.call_timeout),
+        ] {
+            check_timeout(what, timeout)?;
+        }
+        Ok(Session {
+            shared: Arc::new(Shared {
+                settings: Settings {
+                    base: BaseUrl::parse(&self.base_url)?,
+                    user_agent,
+                    retry: self.retry,
+                    request_timeout: self.request_timeout,
+                    call_timeout: self.call_timeout,
+                    body_limit: self.body_limit,
+                    too_many_downloads: self.too_many_downloads,
+                    credentials: self.credentials,
+                },
+                state: Mutex::new(State {
+                    token,
+                    limiter: Limiter::new(self.pacing),
+                    rng: Rng::with_seed(self.seed),
+                    waiting: Vec::new(),
+                }),
+            }),
+        })
+    }
+}
+
+/// Longer than anybody waits, and short enough that no clock runs over.
+const MOST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn check_timeout(what: &'static str, timeout: Duration) -> Result<(), BuildError> {
+    if timeout.is_zero() || timeout > MOST_TIMEOUT {
+        return Err(BuildError::Setting {
+            what,
+            given: format!("{timeout:?}"),
+            allowed: "it must be over zero and at most 30 days",
+        });
+    }
+    Ok(())
+}
+
+impl fmt::Debug for SessionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionBuilder")
+            .field("credentials", &self.credentials)
+            .field(
+                "access_token",
+                &self.access_token.as_ref().map(|_| "[redacted]"),
+            )
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}

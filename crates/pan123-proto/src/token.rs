@@ -1,0 +1,358 @@
+//! The life of a session's token: fresh, usable, leased, refused, failed. Pure: the session wraps the lock around it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use crate::error::Error;
+
+/// Tokens are replaced this long before their end, or after nine tenths of a short life.
+const MARGIN: Duration = Duration::from_secs(600);
+/// A shorter life than this is a mistake of somebody's clock: such a token is used until it is refused.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
+/// After this many refreshes that were dropped, each of which may have made a token, there is a pause.
+const MOST_DROPS: u32 = 2;
+/// After this many new tokens in a row that were refused unused, there is a pause.
+const MOST_BARREN: u32 = 2;
+/// How long refused credentials are not tried again.
+const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
+const DROPS_PAUSE: Duration = Duration::from_secs(30);
+const BARREN_PAUSE: Duration = Duration::from_secs(30);
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+const MOST_FAILURE_PAUSE: Duration = Duration::from_secs(30);
+
+/// A token as a request carries it. It never leaves the session as anything more than this snapshot.
+#[derive(Clone)]
+pub(crate) struct Bearer {
+    pub(crate) header: HeaderValue,
+    pub(crate) generation: u64,
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bearer(generation {})", self.generation)
+    }
+}
+
+/// The right to fetch a token. Later ones have greater numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lease(u64);
+
+/// The answer to a caller who needs a token.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// Send with this one.
+    Use(Bearer),
+    /// Fetch one: nobody else does.
+    Fetch(Lease),
+    /// Somebody fetches one, or there is a pause: ask again at this time at the latest.
+    Wait(Instant),
+    /// There will be none: this is why.
+    Fail(Error),
+}
+
+/// Where a session's tokens come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The user gave one; there is no other.
+    Given,
+    /// They are issued for credentials.
+    Issued,
+}
+
+#[derive(Debug)]
+pub(crate) struct Token {
+    source: Source,
+    held: Option<Held>,
+    generation: u64,
+    leases: u64,
+    leased: Option<Leased>,
+    pause: Option<Pause>,
+    /// How many refreshes have failed so far: who waited tells by it whether one failed meanwhile.
+    failures: u64,
+    failures_in_a_row: u32,
+    drops: u32,
+    barren: u32,
+}
+
+#[derive(Debug)]
+struct Held {
+    bearer: Bearer,
+    lease: Option<Lease>,
+    life: Option<Life>,
+    refused: bool,
+    proven: bool,
+}
+
+#[derive(Debug)]
+struct Life {
+    stale: Instant,
+    end: Instant,
+}
+
+#[derive(Debug)]
+struct Leased {
+    lease: Lease,
+    until: Instant,
+}
+
+/// A time in which nobody fetches a token.
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Credentials(Arc<Error>),
+    Failed(Arc<Error>),
+    Dropped,
+}
+
+impl Token {
+    pub(crate) fn given(header: HeaderValue) -> Token {
+        let mut token = Token::to_be_issued();
+        token.source = Source::Given;
+        token.hold(header, None, None);
+        token
+    }
+
+    pub(crate) fn to_be_issued() -> Token {
+        Token {
+            source: Source::Issued,
+            held: None,
+            generation: 0,
+            leases: 0,
+            leased: None,
+            pause: None,
+            failures: 0,
+            failures_in_a_row: 0,
+            drops: 0,
+            barren: 0,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    /// How many refreshes have failed so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// What a caller does now, who has been waiting since `seen` refreshes had failed.
+    pub(crate) fn look(&mut self, now: Instant, seen: u64, patience: Patience) -> Look {
+        if let Some(held) = &self.held
+            && held.is_usable(self.source, now)
+        {
+            return if held.is_stale(now) && !self.is_leased(now) && !self.is_paused(now) {
+                Look::Fetch(self.lease(now, patience))
+            } else {
+                Look::Use(held.bearer.clone())
+            };
+        }
+        match self.pause.as_ref().filter(|pause| now < pause.until) {
+            Some(Pause {
+                why: Why::Credentials(error),
+                ..
+            }) => {
+                return Look::Fail(Error::Credentials(Arc::clone(error)));
+            }
+            Some(Pause {
+                why: Why::Failed(error),
+                until,
+            }) if self.failures > seen || *until > patience.deadline => {
+                return Look::Fail(Error::Token(Arc::clone(error)));
+            }
+            Some(pause) => return Look::Wait(pause.until),
+            None => {}
+        }
+        match &self.leased {
+            Some(leased) if now < leased.until => Look::Wait(leased.until),
+            _ => Look::Fetch(self.lease(now, patience)),
+        }
+    }
+
+    /// The lease goes on until then. False if it was lost meanwhile, so that its holder sends nothing more.
+    pub(crate) fn renew(&mut self, lease: Lease, until: Instant) -> bool {
+        match &mut self.leased {
+            Some(leased) if leased.lease == lease => {
+                leased.until = until;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A fetched token. One that comes after its lease was lost is taken only if no newer one is there.
+    pub(crate) fn accept(
+        &mut self,
+        lease: Lease,
+        header: HeaderValue,
+        life: Option<Duration>,
+        now: Instant,
+    ) {
+        let newer = |held: &Held| held.lease > Some(lease);
+        if !self.end_lease(lease) && self.held.as_ref().is_some_and(newer) {
+            return;
+        }
+        self.pause = None;
+        self.failures_in_a_row = 0;
+        self.drops = 0;
+        self.hold(
+            header,
+            Some(lease),
+            life.and_then(|life| Life::from_now(life, now)),
+        );
+    }
+
+    /// The fetch failed: those who wait are told, and nobody tries for a while.
+    pub(crate) fn fail(&mut self, lease: Lease, error: Error, credentials: bool, now: Instant) {
+        if !self.end_lease(lease) {
+            return;
+        }
+        self.drops = 0;
+        let (pause, why) = if credentials {
+            (CREDENTIALS_PAUSE, Why::Credentials(Arc::new(error)))
+        } else {
+            let doubled = 1_u32
+                .checked_shl(self.failures_in_a_row)
+                .unwrap_or(u32::MAX);
+            let pause = FAILURE_PAUSE
+                .saturating_mul(doubled)
+                .min(MOST_FAILURE_PAUSE);
+            let pause = pause.max(error.retry_after().unwrap_or_default());
+            (pause, Why::Failed(Arc::new(error)))
+        };
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.note_failure(now + pause, why);
+    }
+
+    /// The fetch was dropped, and may have made a token. The next caller may try, but not without end.
+    pub(crate) fn abandon(&mut self, lease: Lease, now: Instant) {
+        if !self.end_lease(lease) {
+            return;
+        }
+        self.drops += 1;
+        if self.drops >= MOST_DROPS {
+            self.drops = 0;
+            self.pause = Some(Pause {
+                until: now + DROPS_PAUSE,
+                why: Why::Dropped,
+            });
+        }
+    }
+
+    /// The service refused this generation: it is never used again. A late answer does not touch a newer one.
+    pub(crate) fn refuse(&mut self, generation: u64, error: Option<Error>, now: Instant) {
+        let Some(held) = &mut self.held else { return };
+        if held.bearer.generation != generation || held.refused {
+            return;
+        }
+        held.refused = true;
+        if held.proven {
+            return;
+        }
+        self.barren += 1;
+        if let Some(error) = error
+            && self.source == Source::Issued
+            && self.barren >= MOST_BARREN
+        {
+            let why = Why::Failed(Arc::new(Error::Unauthorized(Box::new(error))));
+            self.note_failure(now + BARREN_PAUSE, why);
+        }
+    }
+
+    /// The service accepted this generation.
+    pub(crate) fn prove(&mut self, generation: u64) {
+        if let Some(held) = &mut self.held
+            && held.bearer.generation == generation
+        {
+            held.proven = true;
+            self.barren = 0;
+        }
+    }
+
+    fn hold(&mut self, header: HeaderValue, lease: Option<Lease>, life: Option<Life>) {
+        self.generation += 1;
+        self.held = Some(Held {
+            bearer: Bearer {
+                header,
+                generation: self.generation,
+            },
+            lease,
+            life,
+            refused: false,
+            proven: false,
+        });
+    }
+
+    fn lease(&mut self, now: Instant, patience: Patience) -> Lease {
+        if self.leased.take().is_some() {
+            self.drops += 1;
+        }
+        self.leases += 1;
+        let lease = Lease(self.leases);
+        self.leased = Some(Leased {
+            lease,
+            until: now + patience.lease,
+        });
+        lease
+    }
+
+    fn end_lease(&mut self, lease: Lease) -> bool {
+        let mine = |leased: &mut Leased| leased.lease == lease;
+        self.leased.take_if(mine).is_some()
+    }
+
+    fn note_failure(&mut self, until: Instant, why: Why) {
+        self.failures += 1;
+        self.pause = Some(Pause { until, why });
+    }
+
+    fn is_leased(&self, now: Instant) -> bool {
+        self.leased
+            .as_ref()
+            .is_some_and(|leased| now < leased.until)
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        self.pause.as_ref().is_some_and(|pause| now < pause.until)
+    }
+}
+
+/// How long a caller waits, and how long a lease that it gets lasts without a sign of life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) deadline: Instant,
+    pub(crate) lease: Duration,
+}
+
+impl Held {
+    /// A given token is all there is: whether it is still good, only the service can say.
+    fn is_usable(&self, source: Source, now: Instant) -> bool {
+        let ended = self.life.as_ref().is_some_and(|life| now >= life.end);
+        source == Source::Given || (!self.refused && !ended)
+    }
+
+    fn is_stale(&self, now: Instant) -> bool {
+        self.life.as_ref().is_some_and(|life| now >= life.stale)
+    }
+}
+
+impl Life {
+    fn from_now(life: Duration, now: Instant) -> Option<Life> {
+        if life < LEAST_LIFE {
+            return None;
+        }
+        let end = now.checked_add(life)?;
+        Some(Life {
+            stale: end - MARGIN.min(life / 10),
+            end,
+        })
+    }
+}
