@@ -1,0 +1,124 @@
+//! What can be chosen before a mock starts.
+
+use std::time::{Duration, SystemTime};
+
+use crate::server::{Clock, MockPan123};
+use crate::service::{Course, Options, ReasonKey, Service};
+
+/// The options of a mock.
+///
+/// ```
+/// use pan123_mock::{Course, MockPan123};
+///
+/// let mock = MockPan123::builder()
+///     .credentials("my-id", "my-secret")
+///     .default_course(Course::succeeds_after(5))
+///     .course_for("https://example.com/broken.zip", Course::fails_after(2, "下载失败"))
+///     .start_blocking();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Builder {
+    options: Options,
+    clock: Clock,
+    fetch_limit: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            options: Options::default(),
+            clock: Clock::default(),
+            fetch_limit: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl Builder {
+    /// The pair that is accepted for a token; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
+    /// [`CLIENT_SECRET`](crate::CLIENT_SECRET).
+    pub fn credentials(
+        mut self,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Self {
+        self.options.client_id = client_id.into();
+        self.options.client_secret = client_secret.into();
+        self
+    }
+
+    /// How long a token lives; otherwise 30 days.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.token_lifetime = lifetime;
+        self
+    }
+
+    /// The course of tasks whose source has none of its own; otherwise [`Course::default`].
+    pub fn default_course(mut self, course: Course) -> Self {
+        self.options.default_course = course;
+        self
+    }
+
+    /// The course of tasks with this source, which is then not fetched even if it could be.
+    pub fn course_for(mut self, url: impl Into<String>, course: Course) -> Self {
+        self.options.courses.insert(url.into(), course);
+        self
+    }
+
+    /// Whether sources on loopback hosts are really fetched, over plain HTTP and without following redirects; otherwise they are not.
+    /// The bytes are counted and thrown away.
+    pub fn fetch_loopback(mut self, fetch: bool) -> Self {
+        self.options.fetch_loopback = fetch;
+        self
+    }
+
+    /// How many bytes a source may have before its fetch fails; otherwise 64 MiB.
+    pub fn fetch_limit(mut self, bytes: u64) -> Self {
+        self.fetch_limit = bytes;
+        self
+    }
+
+    /// The key that carries the reason in callbacks; otherwise `failReason`.
+    pub fn reason_key(mut self, key: ReasonKey) -> Self {
+        self.options.reason_key = key;
+        self
+    }
+
+    /// Tokens and trace ids come from this number: the same again under the same seed, others under another; otherwise 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
+    }
+
+    /// Where a server takes the time from; otherwise from the system. It is asked once a request.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
+        self
+    }
+
+    /// The model alone, without a server; it has no use for the clock and the limit.
+    pub fn service(self) -> Service {
+        Service::new(self.options)
+    }
+
+    /// Starts a server on a free loopback port.
+    pub async fn start(self) -> MockPan123 {
+        MockPan123::run(Service::new(self.options), self.clock, self.fetch_limit).await
+    }
+
+    /// The same for code without a runtime; it may be called from inside one, too.
+    ///
+    /// # Panics
+    ///
+    /// If the machine has no thread or no port to give.
+    pub fn start_blocking(self) -> MockPan123 {
+        // On a thread of its own, for a runtime cannot be entered from within another.
+        let started = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .expect("a runtime for the start of the mock");
+            runtime.block_on(self.start())
+        });
+        started.join().expect("the mock starts")
+    }
+}

@@ -1,0 +1,170 @@
+//! How an answer looks on the wire: the envelope, the trace id, the two ways to write a time.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What is sent back, and how late.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The whole answer.
+    pub response: Response<Bytes>,
+    /// How long the answer is held back after the service has acted.
+    pub delay: Option<Duration>,
+}
+
+/// An answer before it is written down.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Envelope {
+        code: i64,
+        message: String,
+        data: Value,
+    },
+    NoRoute,
+}
+
+impl Answer {
+    pub(super) fn ok(data: Value) -> Self {
+        Self::Envelope {
+            code: 0,
+            message: "ok".to_owned(),
+            data,
+        }
+    }
+
+    pub(super) fn refused(code: i64, message: impl Into<String>) -> Self {
+        Self::Envelope {
+            code,
+            message: message.into(),
+            data: Value::Null,
+        }
+    }
+
+    pub(super) fn written(&self, trace_id: &str) -> Response<Bytes> {
+        match self {
+            Self::Envelope {
+                code,
+                message,
+                data,
+            } => json(
+                StatusCode::OK,
+                &Envelope {
+                    code: *code,
+                    message,
+                    data,
+                    trace_id,
+                },
+            ),
+            Self::NoRoute => json(
+                StatusCode::NOT_FOUND,
+                &serde_json::json!({"message": "no Route matched with those values"}),
+            ),
+        }
+    }
+}
+
+/// A struct rather than a map, so that the fields come in the order of the documentation.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    code: i64,
+    message: &'a str,
+    data: &'a Value,
+    #[serde(rename = "x-traceID")]
+    trace_id: &'a str,
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    response
+}
+
+/// The `number`-th trace id of a service with this seed.
+pub(super) fn trace_id(seed: u64, number: u64) -> String {
+    let high = scrambled(seed, 2 * number);
+    let low = scrambled(seed, 2 * number + 1);
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}_kong-db-5898fdd8c6-wnv6h",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        low >> 48 & 0x3fff | 0x8000,
+        low & 0xffff_ffff_ffff,
+    )
+}
+
+/// Different for different numbers under one seed, and without a visible pattern (the mixing step of SplitMix64).
+pub(super) fn scrambled(seed: u64, number: u64) -> u64 {
+    let mut bits = number
+        .wrapping_add(seed.rotate_left(32))
+        .wrapping_add(1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// A time as the `Date` header has it.
+pub(super) fn http_date(time: SystemTime) -> Option<HeaderValue> {
+    let text = DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&timestamp(time))
+        .ok()?;
+    HeaderValue::from_str(&text).ok()
+}
+
+/// A time as `expiredAt` has it: whole seconds, in the zone of the service.
+pub(super) fn china_time(time: SystemTime) -> String {
+    let seconds = timestamp(time).as_second();
+    Timestamp::from_second(seconds)
+        .unwrap_or(Timestamp::MAX)
+        .display_with_offset(Offset::constant(8))
+        .to_string()
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
+        Timestamp::MAX
+    } else {
+        Timestamp::MIN
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn times_are_written_as_the_service_writes_them() {
+        let time = time(1_742_715_517) + Duration::from_millis(999);
+        assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
+        assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
+    }
+
+    #[test]
+    fn trace_ids_differ_and_are_the_same_again_under_the_same_seed() {
+        assert_eq!(trace_id(7, 0), trace_id(7, 0));
+        assert_ne!(trace_id(7, 0), trace_id(7, 1));
+        assert_ne!(trace_id(7, 0), trace_id(8, 0));
+        let (uuid, pod) = trace_id(0, 0)
+            .split_once('_')
+            .map(|(a, b)| (a.len(), b.to_owned()))
+            .unwrap();
+        assert_eq!(uuid, 36);
+        assert!(pod.starts_with("kong-db-"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The tokens of the one client: minted, pushed out, expired.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use super::answer::scrambled;
+
+/// How many tokens live at once; one more pushes the oldest out.
+pub const MAX_LIVE_TOKENS: usize = 3;
+
+/// The header of a JWT, for the real tokens are JWTs. What follows it here means nothing.
+const PREFIX: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+#[derive(Default)]
+pub(super) struct Tokens {
+    /// Every token ever minted, in order.
+    minted: Vec<Token>,
+}
+
+struct Token {
+    value: String,
+    expires: SystemTime,
+    pushed_out: bool,
+}
+
+/// Why a token is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Unknown,
+    PushedOut,
+    Expired,
+}
+
+impl Refusal {
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Unknown => "token is invalid",
+            Self::PushedOut => "tokens number has exceeded the limit",
+            Self::Expired => "token is expired",
+        }
+    }
+}
+
+impl Tokens {
+    /// A new token and the time of its end, in whole seconds as the client is told.
+    pub(super) fn mint(
+        &mut self,
+        seed: u64,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> (String, SystemTime) {
+        let live: Vec<usize> = self.live(now).collect();
+        for &index in live.iter().rev().skip(MAX_LIVE_TOKENS - 1) {
+            self.minted[index].pushed_out = true;
+        }
+        let number = self.minted.len() as u64;
+        let value = format!(
+            "{PREFIX}.{:016x}{:016x}.{:016x}",
+            scrambled(!seed, 3 * number),
+            scrambled(!seed, 3 * number + 1),
+            scrambled(!seed, 3 * number + 2),
+        );
+        let expires = whole_seconds(now.checked_add(lifetime).unwrap_or(now));
+        self.minted.push(Token {
+            value: value.clone(),
+            expires,
+            pushed_out: false,
+        });
+        (value, expires)
+    }
+
+    pub(super) fn check(&self, value: &str, now: SystemTime) -> Result<(), Refusal> {
+        match self.minted.iter().find(|token| token.value == value) {
+            None => Err(Refusal::Unknown),
+            Some(token) if token.pushed_out => Err(Refusal::PushedOut),
+            Some(token) if token.expires <= now => Err(Refusal::Expired),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn minted(&self) -> usize {
+        self.minted.len()
+    }
+
+    fn live(&self, now: SystemTime) -> impl Iterator<Item = usize> {
+        self.minted
+            .iter()
+            .enumerate()
+            .filter(move |(_, token)| !token.pushed_out && token.expires > now)
+            .map(|(index, _)| index)
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("minted", &self.minted.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517)
+    }
+
+    #[test]
+    fn the_fourth_token_pushes_the_first_out_and_no_other() {
+        let mut tokens = Tokens::default();
+        let minted: Vec<String> = (0..4).map(|_| tokens.mint(0, now(), DAY).0).collect();
+
+        let checks: Vec<_> = minted.iter().map(|t| tokens.check(t, now())).collect();
+        assert_eq!(checks, [Err(Refusal::PushedOut), Ok(()), Ok(()), Ok(())]);
+    }
+
+    #[test]
+    fn three_tokens_live_side_by_side() {
+        let mut tokens = Tokens::default();
+        let minted: Vec<String> = (0..3).map(|_| tokens.mint(0, now(), DAY).0).collect();
+        assert!(minted.iter().all(|t| tokens.check(t, now()).is_ok()));
+    }
+
+    #[test]
+    fn an_expired_token_takes_no_place() {
+        let mut tokens = Tokens::default();
+        let (old, expires) = tokens.mint(0, now(), DAY);
+        let minted: Vec<String> = (0..3).map(|_| tokens.mint(0, expires, DAY).0).collect();
+
+        assert_eq!(tokens.check(&old, expires), Err(Refusal::Expired));
+        assert!(minted.iter().all(|t| tokens.check(t, expires).is_ok()));
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_second_that_was_told() {
+        let mut tokens = Tokens::default();
+        let (token, expires) = tokens.mint(0, now() + Duration::from_millis(700), DAY);
+
+        assert_eq!(expires, now() + DAY);
+        let last = expires.checked_sub(Duration::from_nanos(1)).unwrap();
+        assert_eq!(tokens.check(&token, last), Ok(()));
+        assert_eq!(tokens.check(&token, expires), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn tokens_differ_from_each_other_and_from_those_of_another_seed() {
+        let mint = |seed| -> Vec<String> {
+            let mut tokens = Tokens::default();
+            (0..20).map(|_| tokens.mint(seed, now(), DAY).0).collect()
+        };
+        assert_eq!(mint(1), mint(1));
+        let mut all = [mint(0), mint(1), mint(2)].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 60);
+    }
+
+    #[test]
+    fn a_made_up_token_is_unknown() {
+        assert_eq!(Tokens::default().check("abc", now()), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn tokens_do_not_show_in_debug_output() {
+        let mut tokens = Tokens::default();
+        let (token, _) = tokens.mint(0, now(), DAY);
+        assert!(!format!("{tokens:?}").contains(&token));
+    }
+}

@@ -1,0 +1,73 @@
+//! An honest client with a token.
+
+use pan123_mock::http::{HeaderMap, StatusCode};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, path};
+use serde_json::{Value, json};
+
+pub(crate) struct Client<'a> {
+    mock: &'a MockPan123,
+    agent: ureq::Agent,
+    token: String,
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(mock: &'a MockPan123) -> Self {
+        let mut client = Self {
+            mock,
+            agent: agent(),
+            token: String::new(),
+        };
+        let pair = json!({"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET});
+        let answer = client.post(path::ACCESS_TOKEN, &pair);
+        let token = answer["data"]["accessToken"].as_str();
+        token.expect("a token").clone_into(&mut client.token);
+        client
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.mock.base_url());
+        let request = self.agent.post(url).header("Platform", "open_platform");
+        let answer = request
+            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Content-Type", "application/json")
+            .send(body.to_string());
+        read(answer).1
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
+        let url = format!("{}{path}", self.mock.base_url());
+        let request = self.agent.get(url).header("Platform", "open_platform");
+        let answer = request
+            .header("Authorization", format!("Bearer {}", self.token))
+            .call();
+        let (parts, body) = read(answer);
+        (parts.status, parts.headers, body)
+    }
+
+    pub(crate) fn create(&self, body: &Value) -> u64 {
+        let answer = self.post(path::OFFLINE_DOWNLOAD, body);
+        answer["data"]["taskID"].as_u64().expect("a task id")
+    }
+
+    pub(crate) fn poll(&self, task: u64) -> Value {
+        let path = format!("{}?taskID={task}", path::OFFLINE_PROGRESS);
+        self.get(&path).2["data"].clone()
+    }
+}
+
+/// Past any proxy of the environment.
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+pub(crate) type Answered = Result<pan123_mock::http::Response<ureq::Body>, ureq::Error>;
+
+pub(crate) fn read(answer: Answered) -> (pan123_mock::http::response::Parts, Value) {
+    let (parts, mut body) = answer.expect("an answer").into_parts();
+    let text = body.read_to_string().expect("a body");
+    (parts, serde_json::from_str(&text).unwrap_or(Value::Null))
+}

@@ -1,0 +1,203 @@
+//! The service on a socket. All traffic stays on loopback; nothing sleeps to wait.
+
+mod client;
+mod effects;
+mod peers;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use pan123_mock::http::StatusCode;
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, Service, path};
+use serde_json::{Value, json};
+
+use client::{Client, agent, read};
+use peers::once;
+
+/// Long enough for a slow machine; a good run never waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_task_is_followed_to_its_end_over_the_network() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(&mock);
+    let task = client.create(&json!({"url": "https://example.com/a.zip"}));
+    assert_eq!(client.poll(task), json!({"process": 0, "status": 0}));
+    assert_eq!(client.poll(task), json!({"process": 50, "status": 0}));
+    assert_eq!(client.poll(task), json!({"process": 100, "status": 2}));
+
+    let paths: Vec<String> = mock.requests().into_iter().map(|seen| seen.path).collect();
+    assert_eq!(
+        paths,
+        [
+            path::ACCESS_TOKEN,
+            path::OFFLINE_DOWNLOAD,
+            path::OFFLINE_PROGRESS,
+            path::OFFLINE_PROGRESS,
+            path::OFFLINE_PROGRESS,
+        ]
+    );
+    assert_eq!(mock.requests()[2].query, format!("taskID={task}"));
+}
+
+#[tokio::test]
+async fn it_starts_in_async_code_and_blocking_from_within() {
+    let first = MockPan123::start().await;
+    let second = MockPan123::start_blocking();
+    assert_ne!(first.base_url(), second.base_url());
+    for mock in [&first, &second] {
+        assert_eq!(Client::new(mock).get(path::USER_INFO).2["code"], 0);
+    }
+}
+
+#[test]
+fn the_socket_gives_the_same_answer_as_the_model() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517);
+    let mock = MockPan123::builder().clock(move || now).start_blocking();
+    let pair = json!({"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET});
+    let over_the_socket = agent()
+        .post(format!("{}{}", mock.base_url(), path::ACCESS_TOKEN))
+        .header("Platform", "open_platform")
+        .header("Content-Type", "application/json")
+        .send(pair.to_string());
+    let (parts, body) = read(over_the_socket);
+
+    let request = pan123_mock::http::Request::post(path::ACCESS_TOKEN)
+        .header("Platform", "open_platform")
+        .header("Content-Type", "application/json")
+        .body(pair.to_string().into())
+        .expect("a request");
+    let model = Service::default().handle(now, &request).reply.response;
+    assert_eq!(parts.status, model.status());
+    for (name, value) in model.headers() {
+        let all: Vec<_> = parts.headers.get_all(name).iter().collect();
+        assert_eq!(all, [value], "{name}");
+    }
+    assert_eq!(
+        body,
+        serde_json::from_slice::<Value>(model.body()).expect("JSON")
+    );
+}
+
+#[test]
+fn time_is_moved_by_hand() {
+    let mock = MockPan123::builder()
+        .token_lifetime(Duration::from_secs(3600))
+        .start_blocking();
+    let client = Client::new(&mock);
+    assert_eq!(client.get(path::USER_INFO).2["code"], 0);
+    mock.advance(Duration::from_secs(3601));
+    let expired = client.get(path::USER_INFO).2;
+    assert_eq!(expired["message"], "token is expired");
+}
+
+#[test]
+fn prepared_answers_reach_the_client_with_status_headers_and_delay() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(&mock);
+    let delay = Duration::from_millis(50);
+    let value = "3".parse().expect("a header");
+    mock.answer_next(
+        path::USER_INFO,
+        Canned::raw(StatusCode::SERVICE_UNAVAILABLE, "[1]")
+            .header("retry-after".parse().expect("a name"), value)
+            .delay(delay),
+    );
+    let asked = Instant::now();
+    let (status, headers, body) = client.get(path::USER_INFO);
+    assert!(asked.elapsed() >= delay);
+    assert_eq!(status, 503);
+    assert_eq!(headers["retry-after"], "3");
+    assert_eq!(body, json!([1]));
+    assert_eq!(client.get(path::USER_INFO).2["code"], 0);
+}
+
+#[test]
+fn mocks_of_your_own_come_before_the_service() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(&mock);
+    let own = wiremock::Mock::given(wiremock::matchers::path("/mine"))
+        .respond_with(wiremock::ResponseTemplate::new(418));
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(own.mount(mock.server()));
+    assert_eq!(client.get("/mine").0, 418);
+    assert_eq!(client.get("/other").0, 404);
+}
+
+#[test]
+fn a_mock_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<MockPan123>();
+    shared::<Service>();
+}
+
+/// What happens is let loose from within the first look, when the model is locked and nobody waits yet.
+fn wakes(mock: &MockPan123, happen: impl FnOnce() + Send, seen: fn(&Service) -> bool) -> bool {
+    let started = Instant::now();
+    let (release, released) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = released.recv();
+            happen();
+        });
+        mock.wait_for(PATIENCE, |service| {
+            let _ = release.send(());
+            seen(service).then_some(())
+        });
+    });
+    started.elapsed() < PATIENCE
+}
+
+#[test]
+fn waiting_ends_when_a_request_comes_and_when_the_model_is_changed() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(&mock);
+    let ask = || {
+        client.create(&json!({"url": "https://example.com/a"}));
+    };
+    assert!(wakes(&mock, ask, |service| service.tasks().len() == 1));
+
+    let task = mock.service(|service| service.tasks()[0].id());
+    let end = || mock.fetch_ended(task, Ok(0));
+    assert!(wakes(&mock, end, |service| {
+        service.tasks()[0].ending().is_some()
+    }));
+}
+
+#[test]
+fn waiting_gives_up_after_its_time() {
+    let mock = MockPan123::start_blocking();
+    let never = mock.wait_for(Duration::from_millis(10), |_| None::<()>);
+    assert_eq!(never, None);
+}
+
+#[test]
+fn dropping_does_not_hang_on_what_is_still_going_on() {
+    let (_keep, forever) = mpsc::channel::<()>();
+    let source = once(move |_, _| {
+        let _ = forever.recv();
+    });
+    let mock = MockPan123::builder().fetch_loopback(true).start_blocking();
+    let client = Client::new(&mock);
+    client.create(&json!({ "url": source }));
+    mock.answer_next(path::USER_INFO, Canned::own_answer().delay(PATIENCE * 100));
+    let (asking, asked) = mpsc::channel();
+    let url = format!("{}{}", mock.base_url(), path::USER_INFO);
+    thread::spawn(move || {
+        let _ = agent().get(url).call();
+        let _ = asking.send(());
+    });
+    mock.wait_for(PATIENCE, |service| {
+        let path = &service.requests().last()?.path;
+        (path == path::USER_INFO).then_some(())
+    })
+    .expect("the request has come");
+
+    drop(mock);
+    asked
+        .recv_timeout(PATIENCE)
+        .expect("the delayed answer is cut off");
+}
