@@ -1,1 +1,46 @@
-//! placeholder
+//! A client of the 123云盘 (123pan) Open Platform on [reqwest], first of all for its offline download (离线下载).
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use pan123_async::{Client, DirId, Download};
+//!
+//! let client = Client::builder().credentials("client id", "client secret").build()?;
+//! let offline = client.offline_download();
+//! let download = Download::new("https://example.com/video.mp4")?
+//!     .file_name("my_video.mp4")?
+//!     .save_to(DirId::new(456)?);
+//! let task = offline.download(&download).await?;
+//! let done = offline.wait(task).await?;
+//! println!("{}%", done.progress.percent);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
+//! [`pan123_proto`], the same for every driver; its types are re-exported here. Unofficial: not made by the service's vendor.
+//!
+//! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `http2`, `gzip`, `socks` and `system-proxy`
+//! are passed on to reqwest.
+
+mod client;
+mod clock;
+mod drive;
+mod transport;
+mod watch;
+
+pub use client::{Client, ClientBuilder, OfflineDownload};
+pub use clock::{Clock, SystemClock};
+pub use drive::BoxFuture;
+pub use pan123_proto as proto;
+pub use pan123_proto::api::{self, offline, user};
+pub use pan123_proto::offline::{
+    CallbackNotice, CallbackOutcome, Download, Downloaded, Progress, TaskStatus, WatchError,
+    WatchEvent, WatchHandle, WatchPolicy,
+};
+pub use pan123_proto::{
+    BuildError, CallHandle, DirId, DriveGuard, Endpoint, Error, ErrorCode, ErrorKind, FileId,
+    Pacing, RateClass, Replay, RetryPolicy, Session, TaskId,
+};
+pub use reqwest;
+pub use transport::{ReqwestTransport, Transport};
+pub use watch::Watch;

@@ -28,7 +28,7 @@ pub use error::{
 };
 pub use ids::{DirId, FileId, TaskId};
 pub use limit::{Pace, Pacing, Priority};
-pub use machine::{Input, Machine, Now, Signal, Step, Transmit, Wait};
+pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait};
 pub use retry::RetryPolicy;
 pub use session::{Refresh, Session, SessionBuilder};
 pub use store::{Skew, StoreOp, StoreResult, StoredToken};

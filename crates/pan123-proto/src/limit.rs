@@ -228,20 +228,19 @@ impl Lane {
 
     fn ask(&mut self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot {
         let held = |place: &Place| place.holder.is_some_and(|holder| holder.id == ticket.id);
-        let index = match self.slots.iter().position(held) {
-            Some(index) => index,
-            None => {
-                let holder = Holder {
-                    id: ticket.id,
-                    priority: ticket.priority,
-                };
-                let (index, at) = self.place_for(holder, now);
-                if at > deadline {
-                    return Slot::TooLate(at);
-                }
-                self.seat(holder, index, at, now);
-                index
+        let index = if let Some(index) = self.slots.iter().position(held) {
+            index
+        } else {
+            let holder = Holder {
+                id: ticket.id,
+                priority: ticket.priority,
+            };
+            let (index, at) = self.place_for(holder, now);
+            if at > deadline {
+                return Slot::TooLate(at);
             }
+            self.seat(holder, index, at, now);
+            index
         };
         let at = self.slots[index].at;
         if at <= now {

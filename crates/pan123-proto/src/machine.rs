@@ -1,5 +1,6 @@
 //! What a driver and the core say to each other: [`Machine`], [`Input`] and [`Step`].
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -41,6 +42,27 @@ pub struct Now {
     pub mono: Instant,
     /// The calendar: read only to make sense of a token's date when an answer carries no `Date`.
     pub wall: SystemTime,
+}
+
+/// Held by a driver's clock while a machine is driven, so that a clock that jumps knows when everybody waits.
+#[derive(Default)]
+pub struct DriveGuard {
+    _held: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl DriveGuard {
+    /// Holds this until the drive ends.
+    pub fn holding(value: impl Any + Send + Sync) -> DriveGuard {
+        DriveGuard {
+            _held: Some(Box::new(value)),
+        }
+    }
+}
+
+impl fmt::Debug for DriveGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DriveGuard")
+    }
 }
 
 /// No wait is longer: ten years stand for "without end" where a clock would run over.
@@ -99,6 +121,10 @@ pub enum Step<T> {
 
 impl<T> Step<T> {
     /// The output, or the same step for a machine around this one.
+    #[allow(
+        clippy::result_large_err,
+        reason = "it is taken apart on the spot, and is no error"
+    )]
     pub(crate) fn ready<U>(self) -> Result<T, Step<U>> {
         Err(match self {
             Step::Ready(output) => return Ok(output),

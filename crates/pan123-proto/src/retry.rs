@@ -77,11 +77,10 @@ impl RetryPolicy {
     pub(crate) fn verdict(&self, failure: Failure, so_far: &SoFar, rng: &mut Rng) -> Verdict {
         let Failure { class, error } = failure;
         match class {
-            Class::Refused => Verdict::Fail(error),
             Class::Misled | Class::Doubtful if so_far.replay == Replay::Never => {
                 Verdict::Ambiguous(error)
             }
-            Class::Misled => Verdict::Fail(error),
+            Class::Refused | Class::Misled => Verdict::Fail(error),
             Class::NeverLeft => self.again(error, so_far, self.attempts, rng),
             Class::Doubtful => {
                 self.again(error, so_far, self.attempts.min(self.lost_attempts), rng)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use crate::error::Error;
+use crate::machine::later;
 
 /// Tokens are replaced this long before their end, or after nine tenths of a short life.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -349,10 +350,9 @@ impl Life {
         if life < LEAST_LIFE {
             return None;
         }
-        let end = now.checked_add(life)?;
         Some(Life {
-            stale: end - MARGIN.min(life / 10),
-            end,
+            stale: later(now, life.saturating_sub(MARGIN.min(life / 10))),
+            end: later(now, life),
         })
     }
 }

@@ -43,6 +43,24 @@ impl TransportError {
         TransportError::new(TransportErrorKind::Certificate, Some(source.into()))
     }
 
+    /// No connection was made, for this reason: [`certificate`](Self::certificate) if a text in its chain speaks of one, else
+    /// [`never_left`](Self::never_left). HTTP clients do not tell the two apart in any better way.
+    pub fn not_connected(source: impl Into<Source>) -> TransportError {
+        let source = source.into();
+        let about_certificate = |error: &dyn Error| {
+            let text = error.to_string().to_lowercase();
+            text.contains("certificate")
+        };
+        let mut cause: Option<&dyn Error> = Some(source.as_ref());
+        while let Some(error) = cause {
+            if about_certificate(error) {
+                return TransportError::certificate(source);
+            }
+            cause = error.source();
+        }
+        TransportError::never_left(source)
+    }
+
     /// The time ran out after something may have been sent.
     pub fn timed_out() -> TransportError {
         TransportError::new(TransportErrorKind::TimedOut, None)

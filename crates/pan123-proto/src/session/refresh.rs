@@ -24,7 +24,7 @@ pub struct Refresh {
     session: Session,
     lease: Lease,
     /// None after the end.
-    call: Option<Call<IssuedToken>>,
+    call: Option<Box<Call<IssuedToken>>>,
     /// The latest time known, for the drop.
     seen: Instant,
     date: Option<SystemTime>,
@@ -41,7 +41,7 @@ impl Refresh {
         Refresh {
             session,
             lease,
-            call: Some(call.retry(retry).timeout(DEADLINE)),
+            call: Some(Box::new(call.retry(retry).timeout(DEADLINE))),
             seen: now.mono,
             date: None,
         }

@@ -154,7 +154,7 @@ impl fmt::Display for WatchError {
                 );
             }
             WatchError::Deadline { .. } => {
-                write!(f, "offline download {task} did not end in time")?
+                write!(f, "offline download {task} did not end in time")?;
             }
             WatchError::Stalled { .. } => write!(f, "offline download {task} makes no progress")?,
             WatchError::Polls { error, .. } => {

@@ -1,0 +1,254 @@
+//! What a user holds.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pan123_proto::offline::{
+    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
+};
+use pan123_proto::user::{GetUserInfo, UserInfo};
+use pan123_proto::{BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId};
+use serde::de::DeserializeOwned;
+
+use crate::clock::{Clock, SystemClock};
+use crate::drive::{Drive, Means};
+use crate::transport::{ReqwestTransport, Transport};
+use crate::watch::Watch;
+
+/// A client of one account. Clones share the token, the pace and the connections.
+///
+/// Its futures are `Send` and borrow nothing; dropping one leaves the client sound.
+#[derive(Clone)]
+pub struct Client {
+    session: Session,
+    means: Means,
+}
+
+impl Client {
+    /// Sets a client up.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Offline download (离线下载).
+    #[doc(alias = "离线下载")]
+    pub fn offline_download(&self) -> OfflineDownload {
+        OfflineDownload {
+            client: self.clone(),
+        }
+    }
+
+    /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    pub fn user_info(&self) -> impl Future<Output = Result<UserInfo, Error>> + Send + use<> {
+        self.send(&GetUserInfo)
+    }
+
+    /// Calls any endpoint, one of your own too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call cannot be built or fails.
+    pub fn send<E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> impl Future<Output = Result<E::Response, Error>> + Send + use<E> {
+        self.run(self.session.call(endpoint))
+    }
+
+    /// Calls any endpoint and reads the `data` of the answer as a type of yours.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call cannot be built or fails.
+    pub fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, E> {
+        self.run(self.session.call_as(endpoint))
+    }
+
+    /// Drives any machine of the core once: to its end, or to its next item.
+    pub fn drive<M>(&self, machine: M) -> impl Future<Output = M::Output> + Send + use<M>
+    where
+        M: Machine + Send,
+    {
+        let means = self.means.clone();
+        async move { Drive::new(machine, means).next().await }
+    }
+
+    /// The session of the core under this client.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        call: Result<Call<T>, BuildError>,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
+        let means = self.means.clone();
+        async move { Drive::new(call?, means).next().await }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Offline download (离线下载): the cloud fetches an http(s) URL into the drive.
+#[derive(Clone, Debug)]
+pub struct OfflineDownload {
+    client: Client,
+}
+
+impl OfflineDownload {
+    /// Creates a download and gives its task. Keep the id: the service has no list of tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it fails. [`Error::Ambiguous`] means that the task may exist.
+    pub fn download(
+        &self,
+        download: &Download,
+    ) -> impl Future<Output = Result<TaskId, Error>> + Send + use<> {
+        let created = self.client.send(download);
+        async move { created.await.map(|CreatedDownload { task, .. }| task) }
+    }
+
+    /// How far a task is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    #[doc(alias = "download_process")]
+    pub fn progress(
+        &self,
+        task: TaskId,
+    ) -> impl Future<Output = Result<Progress, Error>> + Send + use<> {
+        self.client.send(&DownloadProgress::new(task))
+    }
+
+    /// Follows a task to its end, event by event.
+    pub fn watch(&self, task: TaskId) -> Watch {
+        self.watch_with(task, WatchPolicy::default())
+    }
+
+    /// The same, at a pace and with limits of yours.
+    pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
+        let watch = self.client.session.watch(task, policy);
+        Watch::new(watch, self.client.means.clone())
+    }
+
+    /// Follows a task to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub fn wait(
+        &self,
+        task: TaskId,
+    ) -> impl Future<Output = Result<Downloaded, WatchError>> + Send + use<> {
+        self.watch(task).to_end()
+    }
+}
+
+/// Settings of a [`Client`].
+#[must_use]
+pub struct ClientBuilder {
+    session: SessionBuilder,
+    connect_timeout: Duration,
+    transport: Carrier,
+    clock: Arc<dyn Clock>,
+}
+
+enum Carrier {
+    Builder(Box<reqwest::ClientBuilder>),
+    Ready(Arc<dyn Transport>),
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        ClientBuilder {
+            session: Session::builder().seed(fastrand::u64(..)),
+            connect_timeout: Duration::from_secs(10),
+            transport: Carrier::Builder(Box::default()),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+pan123_proto::forward_session_options!(ClientBuilder);
+
+impl ClientBuilder {
+    /// How long a connection may take to be made, TLS included; 10 s by default. Of no use with a client or transport of
+    /// your own.
+    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Makes the reqwest client from this builder; redirects, retries and the connect timeout are set over it.
+    pub fn with_client_builder(mut self, builder: reqwest::ClientBuilder) -> ClientBuilder {
+        self.transport = Carrier::Builder(Box::new(builder));
+        self
+    }
+
+    /// Uses this reqwest client. What it needs: [`ReqwestTransport::from_client`].
+    pub fn with_client(self, client: reqwest::Client) -> ClientBuilder {
+        self.transport(ReqwestTransport::from_client(client))
+    }
+
+    /// Carries requests over something else than reqwest.
+    pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
+        self.transport = Carrier::Ready(Arc::new(transport));
+        self
+    }
+
+    /// Takes the time from elsewhere.
+    pub fn clock(mut self, clock: impl Clock) -> ClientBuilder {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The client, with nothing sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if there are no credentials or two kinds of them, if a setting is out of its range, or if reqwest
+    /// cannot be set up.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let session = self.session.build()?;
+        let transport = match self.transport {
+            Carrier::Ready(transport) => transport,
+            Carrier::Builder(builder) => Arc::new(ReqwestTransport::from_builder(
+                *builder,
+                self.connect_timeout,
+            )?),
+        };
+        Ok(Client {
+            session,
+            means: Means {
+                transport,
+                clock: self.clock,
+            },
+        })
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("session", &self.session)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! The loop that drives a machine of the core: it carries out steps and decides nothing.
+
+use std::fmt;
+use std::future::{Future, poll_fn, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready as or_pending};
+
+use pan123_proto::{Input, Machine, Refresh, Signal, Step, Transmit};
+
+use crate::clock::Clock;
+use crate::transport::Transport;
+
+/// A future that can be kept and sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a drive needs.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A machine with the step that it is at. The step is kept here and not in the future that waits for it: dropping that
+/// future loses nothing and repeats nothing.
+pub(crate) struct Drive<M> {
+    machine: M,
+    means: Means,
+    step: Option<BoxFuture<'static, Input>>,
+}
+
+impl<M: Machine> Drive<M> {
+    pub(crate) fn new(machine: M, means: Means) -> Drive<M> {
+        Drive {
+            machine,
+            means,
+            step: None,
+        }
+    }
+
+    pub(crate) fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// Another machine around this one, which takes over the step that it is at.
+    pub(crate) fn wrap<W>(self, wrap: impl FnOnce(M) -> W) -> Drive<W> {
+        Drive {
+            machine: wrap(self.machine),
+            means: self.means,
+            step: self.step,
+        }
+    }
+
+    pub(crate) async fn next(&mut self) -> M::Output {
+        let _guard = self.means.clock.enter();
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<M::Output> {
+        let mut input = Input::Wake;
+        loop {
+            if let Some(step) = &mut self.step {
+                input = or_pending!(step.as_mut().poll(context));
+                self.step = None;
+            }
+            match self.machine.resume(self.means.clock.now(), input) {
+                Step::Ready(output) => return Poll::Ready(output),
+                step => self.step = Some(self.means.carry_out(step)),
+            }
+            input = Input::Wake;
+        }
+    }
+}
+
+impl Means {
+    fn carry_out<T>(&self, step: Step<T>) -> BoxFuture<'static, Input> {
+        match step {
+            Step::Transmit(transmit) => self.transmit(transmit),
+            Step::Wait(wait) => {
+                let wait = self.clock.wait(wait);
+                Box::pin(async move {
+                    wait.await;
+                    Input::Wake
+                })
+            }
+            Step::Refresh(refresh) => self.detach(refresh),
+            Step::Store(op) => Box::pin(ready(Input::Stored(op.unsupported()))),
+            Step::Ready(_) => Box::pin(ready(Input::Wake)),
+        }
+    }
+
+    fn transmit(&self, mut transmit: Transmit) -> BoxFuture<'static, Input> {
+        let cancelled = transmit.cancelled.take();
+        let transport = Arc::clone(&self.transport);
+        Box::pin(async move {
+            let answer = transport.send(transmit);
+            match unless(cancelled, answer).await {
+                Some(Ok(answer)) => Input::Response(answer),
+                Some(Err(error)) => Input::Failed(error),
+                None => Input::Wake,
+            }
+        })
+    }
+
+    /// Runs a refresh as a task of its own, so that it outlives the caller; in place where there is no runtime.
+    fn detach(&self, refresh: Refresh) -> BoxFuture<'static, Input> {
+        let means = self.clone();
+        let guard = self.clock.enter();
+        let work: BoxFuture<'static, ()> = Box::pin(async move {
+            let _guard = guard;
+            Drive::new(refresh, means).next().await;
+        });
+        Box::pin(async move {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(work)),
+                Err(_) => work.await,
+            }
+            Input::Wake
+        })
+    }
+}
+
+/// The future's output, or none if the signal came before it.
+async fn unless<T>(signal: Option<Signal>, mut future: BoxFuture<'_, T>) -> Option<T> {
+    let Some(mut signal) = signal else {
+        return Some(future.await);
+    };
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Pin::new(&mut signal).poll(context).map(|()| None),
+    })
+    .await
+}
+
+impl<M: fmt::Debug> fmt::Debug for Drive<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine.fmt(f)
+    }
+}

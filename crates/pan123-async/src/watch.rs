@@ -1,0 +1,65 @@
+//! A watch as a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use pan123_proto::offline::{Downloaded, Progress, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::{TaskId, offline};
+
+use crate::drive::{Drive, Means};
+
+/// Follows one task: see [`offline::Watch`]. A [`Stream`], too.
+///
+/// Dropping the future of [`next`](Watch::next), as `select!` does, loses nothing and repeats nothing: the poll that is out
+/// goes on with the next call of it.
+#[derive(Debug)]
+#[must_use = "a watch does nothing until `next` or `to_end` is awaited"]
+pub struct Watch {
+    drive: Drive<offline::Watch>,
+}
+
+impl Watch {
+    pub(crate) fn new(watch: offline::Watch, means: Means) -> Watch {
+        Watch {
+            drive: Drive::new(watch, means),
+        }
+    }
+
+    /// The next thing seen. An `Err` is always the last item, `None` comes after the last.
+    pub async fn next(&mut self) -> Option<Result<WatchEvent, WatchError>> {
+        self.drive.next().await
+    }
+
+    /// Goes on to the end, without the events on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub async fn to_end(self) -> Result<Downloaded, WatchError> {
+        self.drive.wrap(offline::Watch::to_end).next().await
+    }
+
+    /// The task that is followed.
+    pub fn task(&self) -> TaskId {
+        self.drive.machine().task()
+    }
+
+    /// The last progress seen.
+    pub fn last(&self) -> Option<Progress> {
+        self.drive.machine().last()
+    }
+
+    /// A handle to stop or nudge the watch from elsewhere.
+    pub fn handle(&self) -> WatchHandle {
+        self.drive.machine().handle()
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<WatchEvent, WatchError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.drive.poll_next(context)
+    }
+}

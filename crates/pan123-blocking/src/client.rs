@@ -1,0 +1,215 @@
+//! What a user holds.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pan123_proto::offline::{
+    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
+};
+use pan123_proto::user::{GetUserInfo, UserInfo};
+use pan123_proto::{BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId};
+use serde::de::DeserializeOwned;
+
+use crate::clock::{Clock, SystemClock};
+use crate::drive::Means;
+use crate::transport::{Transport, UreqTransport};
+use crate::watch::Watch;
+
+/// A client of one account. Clones share the token, the pace and the connections.
+#[derive(Clone)]
+pub struct Client {
+    session: Session,
+    means: Means,
+}
+
+impl Client {
+    /// Sets a client up.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Offline download (离线下载).
+    #[doc(alias = "离线下载")]
+    pub fn offline_download(&self) -> OfflineDownload {
+        OfflineDownload {
+            client: self.clone(),
+        }
+    }
+
+    /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    pub fn user_info(&self) -> Result<UserInfo, Error> {
+        self.send(&GetUserInfo)
+    }
+
+    /// Calls any endpoint, one of your own too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call cannot be built or fails.
+    pub fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
+        self.run(self.session.call(endpoint))
+    }
+
+    /// Calls any endpoint and reads the `data` of the answer as a type of yours.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call cannot be built or fails.
+    pub fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> Result<T, Error> {
+        self.run(self.session.call_as(endpoint))
+    }
+
+    /// Drives any machine of the core once: to its end, or to its next item.
+    pub fn drive<M: Machine>(&self, machine: M) -> M::Output {
+        self.means.drive(machine)
+    }
+
+    /// The session of the core under this client.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn run<T: Send + 'static>(&self, call: Result<Call<T>, BuildError>) -> Result<T, Error> {
+        self.means.drive(call?)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Offline download (离线下载): the cloud fetches an http(s) URL into the drive.
+#[derive(Clone, Debug)]
+pub struct OfflineDownload {
+    client: Client,
+}
+
+impl OfflineDownload {
+    /// Creates a download and gives its task. Keep the id: the service has no list of tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it fails. [`Error::Ambiguous`] means that the task may exist.
+    pub fn download(&self, download: &Download) -> Result<TaskId, Error> {
+        let CreatedDownload { task, .. } = self.client.send(download)?;
+        Ok(task)
+    }
+
+    /// How far a task is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    #[doc(alias = "download_process")]
+    pub fn progress(&self, task: TaskId) -> Result<Progress, Error> {
+        self.client.send(&DownloadProgress::new(task))
+    }
+
+    /// Follows a task to its end, event by event.
+    pub fn watch(&self, task: TaskId) -> Watch {
+        self.watch_with(task, WatchPolicy::default())
+    }
+
+    /// The same, at a pace and with limits of yours.
+    pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
+        let watch = self.client.session.watch(task, policy);
+        Watch::new(watch, self.client.means.clone())
+    }
+
+    /// Follows a task to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
+        self.watch(task).to_end()
+    }
+}
+
+/// Settings of a [`Client`].
+#[must_use]
+pub struct ClientBuilder {
+    session: SessionBuilder,
+    connect_timeout: Duration,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        ClientBuilder {
+            session: Session::builder().seed(fastrand::u64(..)),
+            connect_timeout: Duration::from_secs(10),
+            transport: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+pan123_proto::forward_session_options!(ClientBuilder);
+
+impl ClientBuilder {
+    /// How long a connection may take to be made, TLS included; 10 s by default. Of no use with an agent or transport of
+    /// your own.
+    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Uses this ureq agent. What it cannot tell: [`UreqTransport::from_agent`].
+    pub fn with_agent(self, agent: ureq::Agent) -> ClientBuilder {
+        self.transport(UreqTransport::from_agent(agent))
+    }
+
+    /// Carries requests over something else than ureq.
+    pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Takes the time from elsewhere.
+    pub fn clock(mut self, clock: impl Clock) -> ClientBuilder {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The client, with nothing sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let session = self.session.build()?;
+        let transport = self
+            .transport
+            .unwrap_or_else(|| Arc::new(UreqTransport::new(self.connect_timeout)));
+        Ok(Client {
+            session,
+            means: Means {
+                transport,
+                clock: self.clock,
+            },
+        })
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("session", &self.session)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}

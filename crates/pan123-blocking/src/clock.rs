@@ -1,0 +1,44 @@
+//! Where the time comes from.
+
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use pan123_proto::{DriveGuard, Now, Wait};
+
+/// The clocks of a client. The system's are the default; tests bring their own.
+pub trait Clock: Send + Sync + 'static {
+    /// One reading of both clocks.
+    fn now(&self) -> Now;
+
+    /// Blocks until the time or the signal, whichever comes first.
+    fn wait(&self, wait: Wait);
+
+    /// Told when something begins to be driven; the guard is dropped at its end.
+    ///
+    /// A clock that jumps needs it to know that everybody waits. Others need not care.
+    fn enter(&self) -> DriveGuard {
+        DriveGuard::default()
+    }
+}
+
+/// The clocks of the system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        Now {
+            mono: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    fn wait(&self, wait: Wait) {
+        match wait.signal {
+            Some(signal) => {
+                signal.wait_until(wait.until);
+            }
+            None => thread::sleep(wait.until.saturating_duration_since(Instant::now())),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The loop that drives a machine of the core: it carries out steps and decides nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use pan123_proto::{DriveGuard, Input, Machine, Refresh, Step};
+
+use crate::clock::Clock;
+use crate::transport::Transport;
+
+/// What a drive needs.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Means {
+    /// Drives a machine to its end, or to its next item.
+    pub(crate) fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
+        let _guard = self.clock.enter();
+        let mut input = Input::Wake;
+        loop {
+            input = match machine.resume(self.clock.now(), input) {
+                Step::Ready(output) => return output,
+                Step::Transmit(transmit) => match self.transport.send(transmit) {
+                    Ok(answer) => Input::Response(answer),
+                    Err(error) => Input::Failed(error),
+                },
+                Step::Wait(wait) => {
+                    self.clock.wait(wait);
+                    Input::Wake
+                }
+                Step::Refresh(refresh) => {
+                    self.detach(refresh);
+                    Input::Wake
+                }
+                Step::Store(op) => Input::Stored(op.unsupported()),
+            };
+        }
+    }
+
+    /// Runs a refresh on a thread of its own, so that it outlives the caller; in place where no thread can be had.
+    fn detach(&self, refresh: Refresh) {
+        let work = Arc::new(Mutex::new(Some((refresh, self.clock.enter()))));
+        let theirs = (self.clone(), Arc::clone(&work));
+        let thread = thread::Builder::new().name("pan123-refresh".to_owned());
+        if thread.spawn(move || theirs.0.work_on(&theirs.1)).is_err() {
+            self.work_on(&work);
+        }
+    }
+
+    fn work_on(&self, work: &Mutex<Option<(Refresh, DriveGuard)>>) {
+        let taken = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((refresh, guard)) = taken {
+            self.drive(refresh);
+            drop(guard);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Carrying one request over ureq, as it is: no redirect, no repetition, no status taken for a failure.
+
+mod connect;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pan123_proto::{Transmit, TransportError};
+use ureq::tls::TlsConfig;
+use ureq::{Agent, Body, Timeout};
+
+use connect::{Marked, NotConnected};
+
+/// Carries one request and brings its answer back.
+///
+/// What it must keep: no redirect is followed, nothing is sent twice, every HTTP status is an answer, the timeout and the
+/// body's limit hold, and [`TransportError::never_left`] is said only when not one byte was sent.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends the request and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`], classed by how far the request got.
+    fn send(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError>;
+}
+
+/// The transport on ureq.
+#[derive(Clone)]
+pub struct UreqTransport {
+    agent: Agent,
+    connect_timeout: Duration,
+}
+
+impl UreqTransport {
+    /// An agent with this long to look a name up, and this long to connect.
+    pub fn new(connect_timeout: Duration) -> UreqTransport {
+        let config = Agent::config_builder()
+            .tls_config(tls())
+            .timeout_resolve(Some(connect_timeout))
+            .timeout_connect(Some(connect_timeout))
+            .build();
+        UreqTransport {
+            agent: Marked::agent(config),
+            connect_timeout,
+        }
+    }
+
+    /// An agent that was set up elsewhere. Redirects and errors for statuses are switched off for each request. What fails
+    /// while it connects mostly counts as "may have arrived", since it does not say how far it got.
+    pub fn from_agent(agent: Agent) -> UreqTransport {
+        let connect_timeout = agent.config().timeouts().connect;
+        UreqTransport {
+            agent,
+            connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
+        }
+    }
+
+    fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
+        let (parts, body) = transmit.request.into_parts();
+        let connect_timeout = self.connect_timeout.min(transmit.timeout);
+        macro_rules! run {
+            ($body:expr) => {{
+                let request = http::Request::from_parts(parts, $body);
+                let configured = self.agent.configure_request(request);
+                let request = configured
+                    .http_status_as_error(false)
+                    .max_redirects(0)
+                    .max_redirects_will_error(false)
+                    .timeout_global(Some(transmit.timeout))
+                    .timeout_resolve(Some(connect_timeout))
+                    .timeout_connect(Some(connect_timeout))
+                    .build();
+                self.agent.run(request)
+            }};
+        }
+        // An empty body must be none at all: ureq would announce its length on a GET.
+        if body.is_empty() {
+            run!(())
+        } else {
+            run!(&body[..])
+        }
+    }
+}
+
+impl Transport for UreqTransport {
+    fn send(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
+        let limit = u64::try_from(transmit.body_limit).unwrap_or(u64::MAX);
+        let (parts, mut body) = self.exchange(transmit).map_err(failed)?.into_parts();
+        let body = body.with_config().limit(limit).read_to_vec();
+        let body = body.map_err(failed)?;
+        Ok(http::Response::from_parts(parts, body.into()))
+    }
+}
+
+impl fmt::Debug for UreqTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UreqTransport")
+    }
+}
+
+/// The backend that the features ask for.
+fn tls() -> TlsConfig {
+    let config = TlsConfig::builder();
+    #[cfg(all(
+        feature = "native-tls",
+        not(any(feature = "rustls", feature = "rustls-no-provider"))
+    ))]
+    let config = config.provider(ureq::tls::TlsProvider::NativeTls);
+    #[cfg(feature = "platform-verifier")]
+    let config = config.root_certs(ureq::tls::RootCerts::PlatformVerifier);
+    config.build()
+}
+
+/// Only what failed before there was a connection is sure to have sent nothing.
+fn failed(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Other(source) if source.is::<NotConnected>() => {
+            TransportError::not_connected(source)
+        }
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
+        | ureq::Error::HostNotFound
+        | ureq::Error::BadUri(_)
+        | ureq::Error::Http(_)
+        | ureq::Error::InvalidProxyUrl
+        | ureq::Error::TlsRequired
+        | ureq::Error::RequireHttpsOnly(_) => TransportError::never_left(error),
+        ureq::Error::Timeout(_) => TransportError::timed_out(),
+        ureq::Error::BodyExceedsLimit(_) => TransportError::body_too_large(),
+        error => TransportError::interrupted(error),
+    }
+}

@@ -1,0 +1,59 @@
+//! A watch as an iterator.
+
+use std::fmt;
+
+use pan123_proto::offline::{Downloaded, Progress, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::{TaskId, offline};
+
+use crate::drive::Means;
+
+/// Follows one task: see [`offline::Watch`]. Each item blocks until there is something to tell.
+#[must_use = "a watch does nothing until it is iterated over"]
+pub struct Watch {
+    watch: offline::Watch,
+    means: Means,
+}
+
+impl Watch {
+    pub(crate) fn new(watch: offline::Watch, means: Means) -> Watch {
+        Watch { watch, means }
+    }
+
+    /// Goes on to the end, without the events on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub fn to_end(self) -> Result<Downloaded, WatchError> {
+        self.means.drive(self.watch.to_end())
+    }
+
+    /// The task that is followed.
+    pub fn task(&self) -> TaskId {
+        self.watch.task()
+    }
+
+    /// The last progress seen.
+    pub fn last(&self) -> Option<Progress> {
+        self.watch.last()
+    }
+
+    /// A handle to stop or nudge the watch from elsewhere.
+    pub fn handle(&self) -> WatchHandle {
+        self.watch.handle()
+    }
+}
+
+impl Iterator for Watch {
+    type Item = Result<WatchEvent, WatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.means.drive(&mut self.watch)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.watch.fmt(f)
+    }
+}

@@ -1,0 +1,68 @@
+//! A machine of any kind as the world sees it: something to resume, with a place for what it brings.
+
+use std::cell::RefCell;
+use std::fmt::{self, Debug};
+use std::rc::Rc;
+use std::time::Duration;
+
+use pan123_proto::{Input, Machine, Now, Refresh, Signal, Step, StoreOp, Transmit, Wait};
+
+/// What machines have brought, each with the virtual time of it.
+pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
+
+/// A step without its output, which is in the slot by then.
+pub(crate) enum Turn {
+    Transmit(Transmit),
+    Wait(Wait),
+    Refresh(Refresh),
+    Store(StoreOp),
+    /// It brought something and goes on.
+    Item,
+    End,
+}
+
+pub(crate) trait Driven: Debug {
+    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Turn;
+}
+
+/// A machine and its slot.
+pub(crate) struct Slotted<M: Machine> {
+    pub(crate) machine: M,
+    pub(crate) items: Items<M::Output>,
+    /// Whether this output is the last one.
+    pub(crate) is_last: fn(&M::Output) -> bool,
+}
+
+impl<M: Machine + Debug> Debug for Slotted<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine.fmt(f)
+    }
+}
+
+impl<M: Machine + Debug> Driven for Slotted<M> {
+    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Turn {
+        match self.machine.resume(now, input) {
+            Step::Transmit(transmit) => Turn::Transmit(transmit),
+            Step::Wait(wait) => Turn::Wait(wait),
+            Step::Refresh(refresh) => Turn::Refresh(refresh),
+            Step::Store(op) => Turn::Store(op),
+            Step::Ready(output) => {
+                let is_last = (self.is_last)(&output);
+                self.items.borrow_mut().push((at, output));
+                if is_last { Turn::End } else { Turn::Item }
+            }
+        }
+    }
+}
+
+/// An actor of the world.
+#[derive(Debug)]
+pub(crate) struct Actor {
+    pub(crate) machine: Box<dyn Driven>,
+    /// Counts its resumptions: what was due for an earlier one is void.
+    pub(crate) turn: u64,
+    /// What may wake it before it is due.
+    pub(crate) signal: Option<Signal>,
+    /// Who waits for the end of this one.
+    pub(crate) parent: Option<usize>,
+}

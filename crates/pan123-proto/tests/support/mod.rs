@@ -1,0 +1,79 @@
+//! What the tests of the core stand on: a made-up clock, a scripted server, and a world that drives many machines in one
+//! thread and in virtual time.
+
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+mod actor;
+pub(crate) mod hand;
+pub(crate) mod server;
+pub(crate) mod world;
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::{Now, Session, SessionBuilder, TaskId};
+
+pub(crate) use server::{Reply, Sent, ServerView, path, routine};
+pub(crate) use world::{Outcome, Plan, World};
+
+/// The start of all virtual time: the one place where a clock is read, since an `Instant` cannot be made up.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a base for virtual time; nothing is measured with it"
+)]
+fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    *BASE.get_or_init(|| Instant::now())
+}
+
+/// The calendar at the start of all virtual time.
+pub(crate) const START: Duration = Duration::from_secs(1_742_715_517);
+
+/// Both clocks, this long after the start.
+pub(crate) fn at(elapsed: Duration) -> Now {
+    Now {
+        mono: base() + elapsed,
+        wall: SystemTime::UNIX_EPOCH + START + elapsed,
+    }
+}
+
+/// How long after the start this is.
+pub(crate) fn elapsed(instant: Instant) -> Duration {
+    instant.duration_since(base())
+}
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A session that fetches its token.
+pub(crate) fn builder() -> SessionBuilder {
+    Session::builder().credentials("client-id", "client-secret")
+}
+
+pub(crate) fn session() -> Session {
+    builder().build().expect("good settings")
+}
+
+/// A session with a token of the user's.
+pub(crate) fn fixed() -> Session {
+    let builder = Session::builder().access_token("fixed-token");
+    builder.build().expect("good settings")
+}
+
+pub(crate) fn download() -> Download {
+    Download::new("https://example.com/video.mp4?sig=%E6%B5%8B").expect("a good URL")
+}
+
+pub(crate) fn task() -> TaskId {
+    TaskId::new(394_756).expect("a good id")
+}
+
+pub(crate) fn progress() -> DownloadProgress {
+    DownloadProgress::new(task())
+}

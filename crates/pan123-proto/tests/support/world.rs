@@ -1,0 +1,400 @@
+//! Many machines over one server, in one thread and in virtual time: the clock jumps from one event to the next.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::Request;
+use pan123_proto::offline::Watch;
+use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit, TransportError};
+
+use super::actor::{Actor, Items, Slotted, Turn};
+use super::server::{Reply, Sent, ServerView, What};
+use super::{at, elapsed};
+
+type Server = Box<dyn FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply>;
+
+/// More steps than this at one and the same time are a busy loop.
+const MOST_STEPS_AT_ONCE: u32 = 100_000;
+/// More steps than this have no end.
+const MOST_STEPS: u32 = 3_000_000;
+
+/// What becomes of a `Refresh` that a caller won.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// It runs apart from its caller.
+    Detach,
+    /// Its caller runs it and waits for it.
+    InPlace,
+    /// It is dropped before its first step.
+    Drop,
+    /// Nobody runs it and nobody drops it.
+    Leak,
+}
+
+pub(crate) struct World {
+    server: Server,
+    now: Duration,
+    /// By time, then in the order in which they were set.
+    due: BTreeMap<(Duration, u64), Due>,
+    sequence: u64,
+    actors: Vec<Option<Actor>>,
+    woken: Arc<Mutex<Vec<usize>>>,
+    sent: Vec<Sent>,
+    plan: Box<dyn FnMut(usize) -> Plan>,
+    refreshes: usize,
+    /// What the local calendar shows, if it is not the service's.
+    wall: Option<SystemTime>,
+    drops_cancelled: bool,
+    most_late: Duration,
+    seed: u64,
+    rng: Rng,
+    steps: u32,
+    steps_at_once: u32,
+}
+
+struct Due {
+    actor: usize,
+    turn: u64,
+    input: Input,
+}
+
+impl World {
+    pub(crate) fn new(
+        server: impl FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply + 'static,
+    ) -> World {
+        World {
+            server: Box::new(server),
+            now: Duration::ZERO,
+            due: BTreeMap::new(),
+            sequence: 0,
+            actors: Vec::new(),
+            woken: Arc::default(),
+            sent: Vec::new(),
+            plan: Box::new(|_| Plan::Detach),
+            refreshes: 0,
+            wall: None,
+            drops_cancelled: true,
+            most_late: Duration::ZERO,
+            seed: 0,
+            rng: Rng::with_seed(0),
+            steps: 0,
+            steps_at_once: 0,
+        }
+    }
+
+    /// What becomes of the nth refresh, counted from 0.
+    pub(crate) fn plan(mut self, plan: impl FnMut(usize) -> Plan + 'static) -> World {
+        self.plan = Box::new(plan);
+        self
+    }
+
+    /// What the local calendar shows at the start.
+    pub(crate) fn local_clock(mut self, wall: SystemTime) -> World {
+        self.wall = Some(wall);
+        self
+    }
+
+    /// A driver that cannot drop a request which is out, as a blocking one.
+    pub(crate) fn keeps_cancelled(mut self) -> World {
+        self.drops_cancelled = false;
+        self
+    }
+
+    /// Waits end up to this much too late, at random from a seed.
+    pub(crate) fn late_by_up_to(mut self, most: Duration, seed: u64) -> World {
+        self.most_late = most;
+        self.seed = seed;
+        self.rng = Rng::with_seed(seed);
+        self
+    }
+
+    /// Begins to drive a machine up to its first output.
+    pub(crate) fn start<M>(&mut self, machine: M) -> Outcome<M::Output>
+    where
+        M: Machine + Debug + 'static,
+    {
+        self.add(machine, |_| true, None)
+    }
+
+    /// Begins to drive a watch to its end.
+    pub(crate) fn follow(&mut self, watch: Watch) -> Outcome<<Watch as Machine>::Output> {
+        self.add(watch, Option::is_none, None)
+    }
+
+    /// Drives on until nothing more is due.
+    pub(crate) fn run(&mut self) {
+        while self.advance(None) {}
+        let stuck: Vec<_> = self.actors.iter().flatten().collect();
+        let seed = self.seed;
+        assert!(stuck.is_empty(), "seed {seed}: nobody wakes {stuck:?}");
+    }
+
+    /// Drives on up to this time, and with it.
+    pub(crate) fn run_until(&mut self, until: Duration) {
+        while self.advance(Some(until)) {}
+        self.now = self.now.max(until);
+    }
+
+    /// Lets time pass with nobody awake: what was due meanwhile comes late.
+    pub(crate) fn suspend(&mut self, pause: Duration) {
+        self.now += pause;
+    }
+
+    /// Drops a machine, as a caller does who goes away.
+    pub(crate) fn abandon<T>(&mut self, outcome: &Outcome<T>) {
+        self.actors[outcome.actor] = None;
+    }
+
+    /// Virtual time since the start.
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
+    pub(crate) fn sent(&self) -> &[Sent] {
+        &self.sent
+    }
+
+    pub(crate) fn sent_to(&self, path: &str) -> Vec<&Sent> {
+        self.sent.iter().filter(|sent| sent.path == path).collect()
+    }
+
+    /// When the requests to this path went out.
+    pub(crate) fn times(&self, path: &str) -> Vec<Duration> {
+        self.sent_to(path).iter().map(|sent| sent.at).collect()
+    }
+
+    /// How many refreshes callers have won.
+    pub(crate) fn refreshes(&self) -> usize {
+        self.refreshes
+    }
+
+    fn add<M>(
+        &mut self,
+        machine: M,
+        is_last: fn(&M::Output) -> bool,
+        parent: Option<usize>,
+    ) -> Outcome<M::Output>
+    where
+        M: Machine + Debug + 'static,
+    {
+        let items = Items::default();
+        let actor = self.actors.len();
+        self.actors.push(Some(Actor {
+            machine: Box::new(Slotted {
+                machine,
+                items: Rc::clone(&items),
+                is_last,
+            }),
+            turn: 0,
+            signal: None,
+            parent,
+        }));
+        self.set(self.now, actor, 0, Input::Wake);
+        Outcome { actor, items }
+    }
+
+    fn set(&mut self, at: Duration, actor: usize, turn: u64, input: Input) {
+        self.sequence += 1;
+        let due = Due { actor, turn, input };
+        self.due.insert((at, self.sequence), due);
+    }
+
+    /// Lets the next thing happen, unless it is due after `until`.
+    fn advance(&mut self, until: Option<Duration>) -> bool {
+        self.hear_signals();
+        let Some(next) = self.due.first_entry() else {
+            return false;
+        };
+        let time = next.key().0;
+        if until.is_some_and(|until| time > until) {
+            return false;
+        }
+        let due = next.remove();
+        if time > self.now {
+            self.now = time;
+            self.steps_at_once = 0;
+        }
+        self.count_step();
+        self.resume(due);
+        true
+    }
+
+    fn count_step(&mut self) {
+        self.steps += 1;
+        self.steps_at_once += 1;
+        if self.steps_at_once > MOST_STEPS_AT_ONCE || self.steps > MOST_STEPS {
+            let left: Vec<_> = self.actors.iter().flatten().take(5).collect();
+            panic!(
+                "seed {}: {} steps, {} of them at {:?}: somebody is in a busy loop: {left:#?}",
+                self.seed, self.steps, self.steps_at_once, self.now
+            );
+        }
+    }
+
+    fn resume(&mut self, due: Due) {
+        let current = |actor: &mut Actor| actor.turn == due.turn;
+        let Some(mut actor) = self.actors[due.actor].take_if(current) else {
+            return;
+        };
+        actor.turn += 1;
+        actor.signal = None;
+        let now = self.clock();
+        let turn = actor.machine.resume(now, self.now, due.input);
+        let (id, number) = (due.actor, actor.turn);
+        match turn {
+            Turn::End => {
+                if let Some(parent) = actor.parent
+                    && let Some(waiting) = &self.actors[parent]
+                {
+                    self.set(self.now, parent, waiting.turn, Input::Wake);
+                }
+                return;
+            }
+            Turn::Item => self.set(self.now, id, number, Input::Wake),
+            Turn::Store(op) => {
+                self.set(self.now, id, number, Input::Stored(op.unsupported()));
+            }
+            Turn::Wait(wait) => {
+                let late = self.most_late.mul_f64(self.rng.f64());
+                self.set(elapsed(wait.until) + late, id, number, Input::Wake);
+                actor.signal = wait.signal;
+            }
+            Turn::Transmit(mut transmit) => {
+                let signal = transmit.cancelled.take();
+                actor.signal = signal.filter(|_| self.drops_cancelled);
+                let (after, input) = self.exchange(&transmit);
+                self.set(self.now + after, id, number, input);
+            }
+            Turn::Refresh(refresh) => self.detach(refresh, id, number),
+        }
+        let has_signal = actor.signal.is_some();
+        self.actors[id] = Some(actor);
+        if has_signal {
+            self.listen(id);
+        }
+    }
+
+    fn detach(&mut self, refresh: Refresh, caller: usize, turn: u64) {
+        self.refreshes += 1;
+        let plan = (self.plan)(self.refreshes - 1);
+        match plan {
+            Plan::Detach => drop(self.add(refresh, |()| true, None)),
+            Plan::InPlace => {
+                drop(self.add(refresh, |()| true, Some(caller)));
+                return;
+            }
+            Plan::Drop => drop(refresh),
+            Plan::Leak => std::mem::forget(refresh),
+        }
+        self.set(self.now, caller, turn, Input::Wake);
+    }
+
+    /// What a driver brings back, and after which time.
+    fn exchange(&mut self, transmit: &Transmit) -> (Duration, Input) {
+        let view = ServerView {
+            at: self.now,
+            earlier: &self.sent,
+        };
+        let Reply { after, what } = (self.server)(&view, &transmit.request);
+        self.sent.push(Sent::new(self.now, &transmit.request));
+        let timed_out = || {
+            (
+                transmit.timeout,
+                Input::Failed(TransportError::timed_out()),
+            )
+        };
+        match what {
+            What::Hang => timed_out(),
+            _ if after > transmit.timeout => timed_out(),
+            What::GiveUp => (after, Input::Wake),
+            What::Failure(error) => (after, Input::Failed(error)),
+            What::Answer(answer) if answer.body().len() > transmit.body_limit => {
+                (after, Input::Failed(TransportError::body_too_large()))
+            }
+            What::Answer(answer) => (after, Input::Response(answer)),
+        }
+    }
+
+    fn clock(&self) -> Now {
+        let now = at(self.now);
+        Now {
+            wall: self.wall.map_or(now.wall, |start| start + self.now),
+            ..now
+        }
+    }
+
+    /// Polls a signal only when it is new or its waker was called.
+    fn hear_signals(&mut self) {
+        let woken = std::mem::take(&mut *self.woken.lock().expect("one thread"));
+        for actor in woken {
+            self.listen(actor);
+        }
+    }
+
+    fn listen(&mut self, id: usize) {
+        let Some(actor) = &mut self.actors[id] else {
+            return;
+        };
+        let Some(signal) = &mut actor.signal else {
+            return;
+        };
+        let waker = Waker::from(Arc::new(Flag {
+            actor: id,
+            woken: Arc::clone(&self.woken),
+        }));
+        let mut context = Context::from_waker(&waker);
+        if Pin::<&mut Signal>::new(signal).poll(&mut context).is_ready() {
+            actor.signal = None;
+            let turn = actor.turn;
+            self.set(self.now, id, turn, Input::Wake);
+        }
+    }
+}
+
+/// Notes whose signal fired.
+struct Flag {
+    actor: usize,
+    woken: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.woken.lock().expect("one thread").push(self.actor);
+    }
+}
+
+/// The slot of a machine in the world.
+pub(crate) struct Outcome<T> {
+    actor: usize,
+    items: Items<T>,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) fn is_there(&self) -> bool {
+        !self.items.borrow().is_empty()
+    }
+
+    /// The one output, and when it came.
+    pub(crate) fn timed(&self) -> (Duration, T) {
+        let mut items = self.items.borrow_mut();
+        assert_eq!(items.len(), 1, "one output");
+        items.remove(0)
+    }
+
+    pub(crate) fn get(&self) -> T {
+        self.timed().1
+    }
+
+    /// All outputs so far, and when they came.
+    pub(crate) fn all(&self) -> Vec<(Duration, T)> {
+        std::mem::take(&mut *self.items.borrow_mut())
+    }
+}
