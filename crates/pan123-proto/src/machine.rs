@@ -103,6 +103,10 @@ impl fmt::Debug for Input {
 }
 
 /// What the driver does next.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once; a box would cost every request an allocation"
+)]
 #[derive(Debug)]
 pub enum Step<T> {
     /// Send this and bring the answer back.
