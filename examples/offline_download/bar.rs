@@ -1,0 +1,67 @@
+//! The progress, as a bar on a terminal and as plain lines elsewhere.
+
+use std::cell::Cell;
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pan123_async::{Progress, TaskStatus};
+
+/// The parts of a percent that the bar tells apart.
+const STEPS: f64 = 10.0;
+
+pub(crate) struct Bar {
+    /// None where there is no terminal.
+    bar: Option<ProgressBar>,
+    last_line: Cell<Option<Progress>>,
+}
+
+impl Bar {
+    pub(crate) fn new() -> Bar {
+        Bar {
+            bar: stderr().is_terminal().then(|| {
+                let style =
+                    ProgressStyle::with_template("{bar:40} {percent_precise}% {msg} {elapsed}");
+                ProgressBar::new(1000)
+                    .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            }),
+            last_line: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn show(&self, progress: Progress) {
+        let status = match progress.status {
+            TaskStatus::Running => "running".to_owned(),
+            TaskStatus::Retrying => "retrying".to_owned(),
+            TaskStatus::Succeeded => "succeeded".to_owned(),
+            other => format!("status {}", other.number()),
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_position(position(progress.percent));
+            bar.set_message(status);
+        } else if self.last_line.replace(Some(progress)) != Some(progress) {
+            eprintln!("{:>5.1}% {status}", progress.percent);
+        }
+    }
+
+    pub(crate) fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a bar has"
+)]
+fn position(percent: f64) -> u64 {
+    (percent.clamp(0.0, 100.0) * STEPS) as u64
+}

@@ -1,0 +1,156 @@
+//! Downloads a URL into the drive and follows it to its end, with a progress bar and the callback.
+//!
+//! With nothing configured it plays both sides: a mock of the service, and a file served on loopback that the mock really
+//! fetches. Against the real service:
+//!
+//! ```text
+//! PAN123_CLIENT_ID=… PAN123_CLIENT_SECRET=… cargo run --example offline_download -- https://example.com/video.mp4 [NAME]
+//! ```
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `PAN123_CLIENT_ID`, `PAN123_CLIENT_SECRET` | the developer's credentials |
+//! | `PAN123_ACCESS_TOKEN` | an access token in their place |
+//! | `PAN123_BASE_URL` | another server than the service |
+//! | `PAN123_DIR_ID` | the folder to save to |
+//! | `PAN123_CALLBACK_URL` | where the service posts the end to; what arrives there must reach … |
+//! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal"
+)]
+
+mod bar;
+mod callback;
+mod demo;
+mod settings;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use pan123_async::{
+    CallbackNotice, CallbackOutcome, Download, Downloaded, Watch, WatchError, WatchEvent,
+};
+use pan123_examples::one_line;
+
+use crate::bar::Bar;
+use crate::callback::Callbacks;
+use crate::settings::{Job, Plan, USAGE};
+
+/// How long to wait for the callback after the task has ended.
+const CALLBACK_PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    match Plan::read().await? {
+        Plan::Help => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Plan::Real(job) => download(*job).await,
+        Plan::Demo => {
+            let demo = demo::Demo::start().await?;
+            download(demo.job().await?).await
+        }
+    }
+}
+
+async fn download(job: Job) -> Result<(), Box<dyn Error>> {
+    let callbacks = job.listen.map(Callbacks::receive);
+    let offline = job.client.offline_download();
+    let task = offline.download(&job.download).await?;
+    println!("task {task} was created");
+
+    let mut ending = Ending::default();
+    let watch = offline.watch(task);
+    let result = follow(watch, callbacks.as_ref(), &mut ending).await;
+    if let (None, Some(callbacks)) = (&ending.notice, &callbacks) {
+        let notice = tokio::time::timeout(CALLBACK_PATIENCE, callbacks.next()).await;
+        ending.notice = notice.ok();
+    }
+    match result {
+        Ok(done) => {
+            println!("{}", ending.success(&done, &job.download));
+            Ok(())
+        }
+        Err(error) => Err(ending.failure(error)),
+    }
+}
+
+/// Shows the events of the watch up to its end. A callback makes it ask at once: by itself it proves nothing.
+async fn follow(
+    mut watch: Watch,
+    callbacks: Option<&Callbacks>,
+    ending: &mut Ending,
+) -> Result<Downloaded, WatchError> {
+    let bar = Bar::new();
+    let handle = watch.handle();
+    loop {
+        let event = tokio::select! {
+            event = watch.next() => event,
+            notice = callback::next_of(callbacks), if ending.notice.is_none() => {
+                bar.note("the callback came in");
+                ending.notice = Some(notice);
+                handle.nudge();
+                continue;
+            }
+        };
+        match event {
+            Some(Ok(WatchEvent::Progress(progress))) => bar.show(progress),
+            Some(Ok(WatchEvent::PollFailed(error))) => bar.note(&one_line(&error)),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error),
+            None => break,
+        }
+    }
+    bar.finish();
+    watch.to_end().await
+}
+
+/// What the callback had to say of the end.
+#[derive(Default)]
+struct Ending {
+    notice: Option<CallbackNotice>,
+}
+
+impl Ending {
+    fn success(&self, done: &Downloaded, download: &Download) -> String {
+        let task = done.task;
+        if let Some(CallbackOutcome::Succeeded { file: Some(file) }) = self.outcome() {
+            return format!("task {task} succeeded: file id {file}");
+        }
+        let folder = download.dir().map_or_else(
+            || "the folder `来自:离线下载`".to_owned(),
+            |dir| format!("the folder with id {dir}"),
+        );
+        let name = download
+            .name()
+            .map_or_else(String::new, |name| format!(" for `{name}`"));
+        format!("task {task} succeeded: look in {folder}{name} (only a callback tells the file id)")
+    }
+
+    fn failure(&self, error: WatchError) -> Box<dyn Error> {
+        match self.outcome() {
+            Some(CallbackOutcome::Failed {
+                reason: Some(reason),
+            }) => format!("{}, the callback does: {reason}", one_line(&error)).into(),
+            _ => error.into(),
+        }
+    }
+
+    fn outcome(&self) -> Option<&CallbackOutcome> {
+        self.notice.as_ref().map(|notice| &notice.outcome)
+    }
+}

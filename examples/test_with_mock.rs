@@ -1,0 +1,89 @@
+//! How to test a program of yours against the mock: `cargo test --example test_with_mock`. Run as a program it plays one of
+//! the tests.
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use pan123_async::{BuildError, Client, Download, Error, TaskId, WatchError};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
+
+/// The program under test: a bot that saves a link and says how it went.
+async fn save(client: &Client, url: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let offline = client.offline_download();
+    let task = match offline.download(&Download::new(url)?).await {
+        Ok(task) => task,
+        Err(Error::Ambiguous(_)) => return Ok("it may be downloading: please look yourself".into()),
+        Err(error) => return Err(error.into()),
+    };
+    match offline.wait(task).await {
+        Ok(done) => Ok(saved(done.task)),
+        Err(WatchError::DownloadFailed { .. }) => Ok("the download failed".into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn saved(task: TaskId) -> String {
+    format!("saved (task {task})")
+}
+
+/// A client of the mock, and of nothing else.
+fn client_of(mock: &MockPan123) -> Result<Client, BuildError> {
+    Client::builder()
+        .credentials(CLIENT_ID, CLIENT_SECRET)
+        .base_url(mock.base_url())
+        .build()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mock = MockPan123::start().await;
+    let client = client_of(&mock)?;
+    println!("{}", save(&client, "https://example.com/a.mp4").await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pan123_mock::{Canned, Course, path};
+
+    use super::*;
+
+    const URL: &str = "https://example.com/a.mp4";
+
+    #[tokio::test]
+    async fn a_link_is_saved() {
+        let mock = MockPan123::start().await;
+        let client = client_of(&mock).unwrap();
+        let said = save(&client, URL).await.unwrap();
+        assert!(said.starts_with("saved"), "{said}");
+        mock.service(|service| {
+            assert_eq!(service.tasks().len(), 1);
+            assert_eq!(service.tasks()[0].url(), URL);
+            assert_eq!(service.tokens_minted(), 1);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_failed_download_is_told() {
+        let fails = Course::fails_after(1, "source is gone");
+        let mock = MockPan123::builder().course_for(URL, fails).start().await;
+        let client = client_of(&mock).unwrap();
+        assert_eq!(save(&client, URL).await.unwrap(), "the download failed");
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_not_asked_for_twice() {
+        let mock = MockPan123::start().await;
+        let lost = Canned::own_answer().delay(Duration::from_secs(5));
+        mock.answer_next(path::OFFLINE_DOWNLOAD, lost);
+        let client = Client::builder()
+            .credentials(CLIENT_ID, CLIENT_SECRET)
+            .base_url(mock.base_url())
+            .request_timeout(Duration::from_millis(300))
+            .build()
+            .unwrap();
+        let said = save(&client, URL).await.unwrap();
+        assert!(said.contains("may be downloading"), "{said}");
+        mock.service(|service| assert_eq!(service.tasks().len(), 1));
+    }
+}
