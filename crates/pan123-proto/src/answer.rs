@@ -121,7 +121,7 @@ impl Reading<'_> {
         let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let wait = match text.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => MOST_RETRY_AFTER,
+            Err(_) if is_digits(text) => MOST_RETRY_AFTER,
             Err(_) => {
                 let now = date(headers).unwrap_or(self.wall);
                 http_date(text)?.duration_since(now).unwrap_or_default()
@@ -129,6 +129,11 @@ impl Reading<'_> {
         };
         Some(wait.min(MOST_RETRY_AFTER))
     }
+}
+
+/// A number of seconds, be it too large for any type.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn class_of_status(status: StatusCode) -> Class {

@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use crate::error::Error;
 use crate::machine::later;
+use crate::retry::MOST_RETRY_AFTER;
 
 /// Tokens are replaced this long before their end, or after nine tenths of a short life.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -226,7 +227,8 @@ impl Token {
             let pause = FAILURE_PAUSE
                 .saturating_mul(doubled)
                 .min(MOST_FAILURE_PAUSE);
-            let pause = pause.max(error.retry_after().unwrap_or_default());
+            let asked = error.retry_after().unwrap_or_default();
+            let pause = pause.max(asked.min(MOST_RETRY_AFTER));
             (pause, Why::Failed(Arc::new(error)))
         };
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);

@@ -8,7 +8,7 @@ use crate::answer::date;
 use crate::api::access_token::IssuedToken;
 use crate::call::Call;
 use crate::endpoint::bearer;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::machine::{Input, Machine, Now, Step};
 use crate::token::Lease;
 
@@ -64,7 +64,11 @@ impl Refresh {
                     .end_refresh(|token| token.accept(lease, header, life, now.mono));
             }
             Err(error) => {
-                let credentials = is_about_credentials(&error);
+                // The token endpoint asks for no token, so that its 401 is about the credentials.
+                let (credentials, error) = match error {
+                    Error::Unauthorized(refusal) => (true, *refusal),
+                    other => (false, other),
+                };
                 self.session
                     .end_refresh(|token| token.fail(lease, error, credentials, now.mono));
             }
@@ -120,12 +124,4 @@ impl fmt::Debug for Refresh {
             .field("call", &self.call)
             .finish_non_exhaustive()
     }
-}
-
-/// The token endpoint asks for no token, so that its 401 is about the credentials.
-fn is_about_credentials(error: &Error) -> bool {
-    let by_status = || {
-        matches!(error, Error::Http(_)) && error.http_status().is_some_and(|status| status == 401)
-    };
-    error.code() == Some(ErrorCode::Unauthorized) || by_status()
 }

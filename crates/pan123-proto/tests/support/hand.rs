@@ -47,9 +47,15 @@ pub(crate) fn answer(status: u16, body: &str) -> Input {
     reason = "for calls with `json!` in place"
 )]
 pub(crate) fn data(data: Value) -> Input {
-    answer(200, &json!({"code": 0, "message": "ok", "data": data}).to_string())
+    answer(
+        200,
+        &json!({"code": 0, "message": "ok", "data": data}).to_string(),
+    )
 }
 
 pub(crate) fn code(code: i64, message: &str) -> Input {
-    answer(200, &json!({"code": code, "message": message, "data": null}).to_string())
+    answer(
+        200,
+        &json!({"code": code, "message": message, "data": null}).to_string(),
+    )
 }

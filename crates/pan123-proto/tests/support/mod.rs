@@ -1,7 +1,11 @@
 //! What the tests of the core stand on: a made-up clock, a scripted server, and a world that drives many machines in one
 //! thread and in virtual time.
 
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses its own part of this"
+)]
 
 mod actor;
 pub(crate) mod hand;
@@ -14,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 
-pub(crate) use server::{Reply, Sent, ServerView, path, routine};
+pub(crate) use server::{Reply, ServerView, path, routine};
 pub(crate) use world::{Outcome, Plan, World};
 
 /// The start of all virtual time: the one place where a clock is read, since an `Instant` cannot be made up.
@@ -71,7 +75,11 @@ pub(crate) fn download() -> Download {
 }
 
 pub(crate) fn task() -> TaskId {
-    TaskId::new(394_756).expect("a good id")
+    numbered_task(394_756)
+}
+
+pub(crate) fn numbered_task(number: u64) -> TaskId {
+    TaskId::new(number).expect("a good id")
 }
 
 pub(crate) fn progress() -> DownloadProgress {

@@ -148,8 +148,12 @@ impl World {
         self.now += pause;
     }
 
-    /// Drops a machine, as a caller does who goes away.
+    /// Drops a machine, and what it runs in place, as a caller does who goes away.
     pub(crate) fn abandon<T>(&mut self, outcome: &Outcome<T>) {
+        let mine = |actor: &mut Actor| actor.parent == Some(outcome.actor);
+        for slot in &mut self.actors {
+            slot.take_if(mine);
+        }
         self.actors[outcome.actor] = None;
     }
 
@@ -305,12 +309,7 @@ impl World {
         };
         let Reply { after, what } = (self.server)(&view, &transmit.request);
         self.sent.push(Sent::new(self.now, &transmit.request));
-        let timed_out = || {
-            (
-                transmit.timeout,
-                Input::Failed(TransportError::timed_out()),
-            )
-        };
+        let timed_out = || (transmit.timeout, Input::Failed(TransportError::timed_out()));
         match what {
             What::Hang => timed_out(),
             _ if after > transmit.timeout => timed_out(),
@@ -351,7 +350,10 @@ impl World {
             woken: Arc::clone(&self.woken),
         }));
         let mut context = Context::from_waker(&waker);
-        if Pin::<&mut Signal>::new(signal).poll(&mut context).is_ready() {
+        if Pin::<&mut Signal>::new(signal)
+            .poll(&mut context)
+            .is_ready()
+        {
             actor.signal = None;
             let turn = actor.turn;
             self.set(self.now, id, turn, Input::Wake);
