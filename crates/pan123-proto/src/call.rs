@@ -15,7 +15,7 @@ use crate::endpoint::{Auth, Endpoint, RateClass, Replay, authorize, lower};
 use crate::error::{Ambiguous, BuildError, Error, TransportError};
 use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
-use crate::retry::{Failure, RetryPolicy, SoFar, Verdict};
+use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
 use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
 use crate::token::{Bearer, Patience};
 
@@ -71,7 +71,11 @@ impl<T: DeserializeOwned> Call<T> {
         let request = lower(endpoint, &settings.base, &settings.user_agent)?;
         let retry = settings.retry.clone();
         let timeout = settings.call_timeout;
-        let token_replaceable = E::AUTH == Auth::Bearer && settings.credentials.is_some();
+        let token = match E::AUTH {
+            Auth::None => TokenUse::None,
+            Auth::Bearer if settings.credentials.is_some() => TokenUse::Replaceable,
+            Auth::Bearer => TokenUse::Last,
+        };
         Ok(Call {
             control: Arc::default(),
             request,
@@ -94,7 +98,7 @@ impl<T: DeserializeOwned> Call<T> {
                 replay: E::REPLAY,
                 failures: 0,
                 rate_limits: 0,
-                token_replaceable,
+                token,
             },
             state: State::Resting(None),
             last: None,
@@ -179,7 +183,7 @@ impl<T> Call<T> {
                 cause: Box::new(cause),
             }))),
             Verdict::NewToken(error) => {
-                self.progress.token_replaceable = false;
+                self.progress.token = TokenUse::Last;
                 self.last = Some(error);
                 Ok(())
             }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, UrlFault};
-use crate::url::check_http_url;
+use crate::url::{Redacted, check_http_url};
 
 /// One endpoint of the service: a request that knows its answer.
 ///
@@ -179,8 +179,14 @@ impl Query {
 }
 
 /// Where the service is: the part of every URL before the path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Redacted(&self.0).fmt(f)
+    }
+}
 
 impl BaseUrl {
     pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";

@@ -157,11 +157,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { retry_after, .. } => Some(*retry_after),
-            _ => match self.root() {
-                Error::Api(api) => api.retry_after(),
-                Error::Http(answer) | Error::Decode(answer) => answer.retry_after(),
-                _ => None,
-            },
+            Error::Api(api) => api.retry_after(),
+            Error::Http(answer) | Error::Decode(answer) => answer.retry_after(),
+            other => other.inner().and_then(Error::retry_after),
         }
     }
 
@@ -173,28 +171,37 @@ impl Error {
             Error::Token(_)
             | Error::RateLimited { .. }
             | Error::Exhausted { .. }
-            | Error::Deadline { .. } => true,
+            | Error::Deadline { .. }
+            | Error::Decode(_) => true,
             Error::Api(api) => matches!(
                 api.code(),
                 ErrorCode::RateLimited | ErrorCode::TooManyDownloads
             ),
-            Error::Transport(error) => error.kind() == TransportErrorKind::NeverLeft,
+            Error::Http(answer) => {
+                let status = answer.http_status();
+                status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
+            }
+            Error::Transport(error) => !matches!(
+                error.kind(),
+                TransportErrorKind::Certificate | TransportErrorKind::Redirected
+            ),
             _ => false,
         }
     }
 
     /// The failure under the wrappers that say how it ended.
     fn root(&self) -> &Error {
+        self.inner().map_or(self, Error::root)
+    }
+
+    /// The failure that this one is about.
+    fn inner(&self) -> Option<&Error> {
         match self {
-            Error::Unauthorized(inner)
-            | Error::Exhausted { last: inner, .. }
-            | Error::Deadline { last: Some(inner) }
-            | Error::RateLimited {
-                last: Some(inner), ..
-            } => inner.root(),
-            Error::Credentials(inner) | Error::Token(inner) => inner.root(),
-            Error::Ambiguous(ambiguous) => ambiguous.cause.root(),
-            other => other,
+            Error::Unauthorized(inner) | Error::Exhausted { last: inner, .. } => Some(inner),
+            Error::Deadline { last } | Error::RateLimited { last, .. } => last.as_deref(),
+            Error::Credentials(inner) | Error::Token(inner) => Some(inner),
+            Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
+            _ => None,
         }
     }
 }

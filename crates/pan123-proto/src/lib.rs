@@ -1,5 +1,73 @@
-//! scratch
-#![forbid(unsafe_code)]
+//! The 123云盘 (123pan) Open Platform without IO, first of all its offline download (离线下载).
+//!
+//! All behaviour is here, as plain state machines: what is sent, what an answer means, whose token is used, who goes when,
+//! what is sent again, when a task is asked for. They take the time as a parameter and say what to do next; a driver carries
+//! the bytes, waits and reads the clock. This is a whole driver:
+//!
+//! ```
+//! use std::time::{Instant, SystemTime};
+//!
+//! use pan123_proto::{Input, Machine, Now, Session, Step, Transmit, TransportError};
+//! use pan123_proto::{TaskId, offline::{TaskStatus, WatchPolicy}};
+//!
+//! fn drive<M: Machine>(mut machine: M) -> M::Output {
+//!     let mut input = Input::Wake;
+//!     loop {
+//!         let now = Now { mono: Instant::now(), wall: SystemTime::now() };
+//!         input = match machine.resume(now, input) {
+//!             Step::Ready(output) => return output,
+//!             Step::Transmit(transmit) => match send(transmit) {
+//!                 Ok(answer) => Input::Response(answer),
+//!                 Err(error) => Input::Failed(error),
+//!             },
+//!             Step::Wait(wait) => {
+//!                 match wait.signal {
+//!                     Some(signal) => drop(signal.wait_until(wait.until)),
+//!                     None => std::thread::sleep(wait.until - now.mono),
+//!                 }
+//!                 Input::Wake
+//!             }
+//!             Step::Refresh(refresh) => {
+//!                 drive(refresh); // on a thread of its own it would outlive this caller
+//!                 Input::Wake
+//!             }
+//!             Step::Store(op) => Input::Stored(op.unsupported()),
+//!         };
+//!     }
+//! }
+//!
+//! /// Stands for an HTTP client.
+//! fn send(transmit: Transmit) -> Result<http::Response<bytes::Bytes>, TransportError> {
+//!     let body = match transmit.request.uri().path() {
+//!         "/api/v1/access_token" => r#"{"code":0,"message":"ok","data":{"accessToken":"a"}}"#,
+//!         "/api/v1/offline/download/process" => r#"{"code":0,"data":{"process":100,"status":2}}"#,
+//!         other => return Err(TransportError::interrupted(format!("no such path: {other}"))),
+//!     };
+//!     Ok(http::Response::new(body.into()))
+//! }
+//!
+//! let session = Session::builder().credentials("client id", "client secret").build()?;
+//! let watch = session.watch(TaskId::new(394756)?, WatchPolicy::default());
+//! let done = drive(watch.to_end())?;
+//! assert_eq!(done.progress.status, TaskStatus::Succeeded);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `pan123-async` and `pan123-blocking` are such drivers over reqwest and ureq.
+//!
+//! # The map
+//!
+//! - [`Session`]: one account. It shares a token and a pace among the calls that it makes.
+//! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline.
+//! - [`offline::Watch`]: follows an offline download to its end.
+//! - [`Refresh`]: the fetch of a token, which one caller wins for all.
+//! - [`Machine`], [`Input`], [`Step`]: what a driver and these three say to each other.
+//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too.
+//! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
+//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought.
+//!
+//! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from
+//! public clients.
 
 mod answer;
 pub mod api;

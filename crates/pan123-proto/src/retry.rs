@@ -85,8 +85,11 @@ impl RetryPolicy {
             Class::Doubtful => {
                 self.again(error, so_far, self.attempts.min(self.lost_attempts), rng)
             }
-            Class::TokenRefused if so_far.token_replaceable => Verdict::NewToken(error),
-            Class::TokenRefused => Verdict::Fail(Error::Unauthorized(Box::new(error))),
+            Class::TokenRefused => match so_far.token {
+                TokenUse::None => Verdict::Fail(error),
+                TokenUse::Last => Verdict::Fail(Error::Unauthorized(Box::new(error))),
+                TokenUse::Replaceable => Verdict::NewToken(error),
+            },
             Class::RateLimited => Verdict::HoldOff {
                 wait: self
                     .backoff(so_far.rate_limits, rng)
@@ -123,8 +126,18 @@ pub(crate) struct SoFar {
     pub(crate) failures: u32,
     /// Refusals for being too frequent.
     pub(crate) rate_limits: u32,
-    /// Whether another token may be had and has not been tried yet.
-    pub(crate) token_replaceable: bool,
+    pub(crate) token: TokenUse,
+}
+
+/// What a refused token means to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenUse {
+    /// It sends none.
+    None,
+    /// There is no other, or this was the other.
+    Last,
+    /// Another one may be had.
+    Replaceable,
 }
 
 /// A failed attempt: what it says to the caller, and what it means for the next attempt.
@@ -209,7 +222,7 @@ mod tests {
             replay,
             failures,
             rate_limits: 0,
-            token_replaceable: false,
+            token: TokenUse::Last,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error::{BuildError, CredentialsFault};
 use crate::limit::{Limiter, Pacing};
 use crate::retry::RetryPolicy;
 use crate::token::Token;
+use crate::url::Redacted;
 
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -210,7 +211,7 @@ impl fmt::Debug for SessionBuilder {
                 "access_token",
                 &self.access_token.as_ref().map(|_| "[redacted]"),
             )
-            .field("base_url", &self.base_url)
+            .field("base_url", &Redacted(&self.base_url))
             .finish_non_exhaustive()
     }
 }

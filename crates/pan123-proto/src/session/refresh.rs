@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::StatusCode;
+
 use super::Session;
 use crate::answer::date;
 use crate::api::access_token::IssuedToken;
 use crate::call::Call;
 use crate::endpoint::bearer;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::token::Lease;
 
@@ -64,11 +66,7 @@ impl Refresh {
                     .end_refresh(|token| token.accept(lease, header, life, now.mono));
             }
             Err(error) => {
-                // The token endpoint asks for no token, so that its 401 is about the credentials.
-                let (credentials, error) = match error {
-                    Error::Unauthorized(refusal) => (true, *refusal),
-                    other => (false, other),
-                };
+                let credentials = is_about_credentials(&error);
                 self.session
                     .end_refresh(|token| token.fail(lease, error, credentials, now.mono));
             }
@@ -123,5 +121,14 @@ impl fmt::Debug for Refresh {
             .field("lease", &self.lease)
             .field("call", &self.call)
             .finish_non_exhaustive()
+    }
+}
+
+/// The token endpoint asks for no token, so that its 401 is about the credentials.
+fn is_about_credentials(error: &Error) -> bool {
+    match error {
+        Error::Api(api) => api.code() == ErrorCode::Unauthorized,
+        Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
+        _ => false,
     }
 }
