@@ -192,9 +192,10 @@ impl ClientBuilder {
     /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
-        let transport = self
-            .transport
-            .unwrap_or_else(|| Arc::new(UreqTransport::new(self.connect_timeout)));
+        let transport = self.transport.unwrap_or_else(|| {
+            let usual_timeout = session.request_timeout();
+            Arc::new(UreqTransport::new(self.connect_timeout, usual_timeout))
+        });
         Ok(Client {
             session,
             means: Means {

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pan123_proto::{Transmit, TransportError};
-use ureq::tls::TlsConfig;
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use connect::{Marked, NotConnected};
 
@@ -30,19 +29,31 @@ pub trait Transport: Send + Sync + 'static {
 pub struct UreqTransport {
     agent: Agent,
     connect_timeout: Duration,
+    /// What the agent is set up for, if it is ours: a request that takes no other needs no settings of its own.
+    usual_timeout: Option<Duration>,
 }
 
 impl UreqTransport {
-    /// An agent with this long to look a name up, and this long to connect.
-    pub fn new(connect_timeout: Duration) -> UreqTransport {
+    /// An agent with this long to look a name up and to connect, and with this long for most requests.
+    pub fn new(connect_timeout: Duration, usual_timeout: Duration) -> UreqTransport {
+        let connect_timeout = connect_timeout.min(usual_timeout);
         let config = Agent::config_builder()
-            .tls_config(tls())
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(usual_timeout))
             .timeout_resolve(Some(connect_timeout))
-            .timeout_connect(Some(connect_timeout))
-            .build();
+            .timeout_connect(Some(connect_timeout));
+        #[cfg(any(
+            feature = "rustls",
+            feature = "rustls-no-provider",
+            feature = "native-tls"
+        ))]
+        let config = config.tls_config(tls());
         UreqTransport {
-            agent: Marked::agent(config),
+            agent: Marked::agent(config.build()),
             connect_timeout,
+            usual_timeout: Some(usual_timeout),
         }
     }
 
@@ -53,33 +64,42 @@ impl UreqTransport {
         UreqTransport {
             agent,
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
+            usual_timeout: None,
         }
     }
 
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
         let (parts, body) = transmit.request.into_parts();
-        let connect_timeout = self.connect_timeout.min(transmit.timeout);
-        macro_rules! run {
-            ($body:expr) => {{
-                let request = http::Request::from_parts(parts, $body);
-                let configured = self.agent.configure_request(request);
-                let request = configured
-                    .http_status_as_error(false)
-                    .max_redirects(0)
-                    .max_redirects_will_error(false)
-                    .timeout_global(Some(transmit.timeout))
-                    .timeout_resolve(Some(connect_timeout))
-                    .timeout_connect(Some(connect_timeout))
-                    .build();
-                self.agent.run(request)
-            }};
-        }
         // An empty body must be none at all: ureq would announce its length on a GET.
         if body.is_empty() {
-            run!(())
+            self.run(http::Request::from_parts(parts, ()), transmit.timeout)
         } else {
-            run!(&body[..])
+            self.run(
+                http::Request::from_parts(parts, &body[..]),
+                transmit.timeout,
+            )
         }
+    }
+
+    fn run(
+        &self,
+        request: http::Request<impl AsSendBody>,
+        timeout: Duration,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        if self.usual_timeout == Some(timeout) {
+            return self.agent.run(request);
+        }
+        let connect_timeout = self.connect_timeout.min(timeout);
+        // An agent of the user's may have it otherwise.
+        let request = self.agent.configure_request(request);
+        let request = request
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(timeout))
+            .timeout_resolve(Some(connect_timeout))
+            .timeout_connect(Some(connect_timeout));
+        self.agent.run(request.build())
     }
 }
 
@@ -100,8 +120,13 @@ impl fmt::Debug for UreqTransport {
 }
 
 /// The backend that the features ask for.
-fn tls() -> TlsConfig {
-    let config = TlsConfig::builder();
+#[cfg(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+))]
+fn tls() -> ureq::tls::TlsConfig {
+    let config = ureq::tls::TlsConfig::builder();
     #[cfg(all(
         feature = "native-tls",
         not(any(feature = "rustls", feature = "rustls-no-provider"))

@@ -96,6 +96,11 @@ impl Session {
         self.with_state(|state| state.limiter.pace(class, now))
     }
 
+    /// How long one request may take, unless its call has less time left.
+    pub fn request_timeout(&self) -> Duration {
+        self.settings().request_timeout
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.shared.settings
     }
