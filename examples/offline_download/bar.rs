@@ -20,7 +20,7 @@ impl Bar {
         Bar {
             bar: stderr().is_terminal().then(|| {
                 let style =
-                    ProgressStyle::with_template("{bar:40} {percent_precise}% {msg} {elapsed}");
+                    ProgressStyle::with_template("{bar:40} {percent}% {msg} {elapsed}");
                 ProgressBar::new(1000)
                     .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
             }),
