@@ -180,10 +180,18 @@ impl Default for ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
             connect_timeout: Duration::from_secs(10),
-            transport: Carrier::Builder(Box::default()),
+            transport: Carrier::Builder(Box::new(reqwest_builder())),
             clock: Arc::new(SystemClock),
         }
     }
+}
+
+/// With rustls, if it is there: another crate of the same program may bring reqwest's other backend along.
+fn reqwest_builder() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
+    let builder = builder.tls_backend_rustls();
+    builder
 }
 
 pan123_proto::forward_session_options!(ClientBuilder);

@@ -44,3 +44,8 @@ pub use pan123_proto::{
 pub use transport::{Transport, UreqTransport};
 pub use ureq;
 pub use watch::Watch;
+
+/// The code blocks of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -100,3 +100,8 @@ pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait}
 pub use retry::RetryPolicy;
 pub use session::{Refresh, Session, SessionBuilder};
 pub use store::{Skew, StoreOp, StoreResult, StoredToken};
+
+/// The code blocks of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

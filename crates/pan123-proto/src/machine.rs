@@ -14,7 +14,7 @@ use crate::error::TransportError;
 use crate::session::Refresh;
 use crate::store::{StoreOp, StoreResult};
 
-/// Something that is carried forward by a driver: a [`Call`](crate::Call), a [`Watch`](crate::Watch) or a [`Refresh`].
+/// Something that is carried forward by a driver: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch) or a [`Refresh`].
 ///
 /// One input, one step. [`Input::Wake`] with nothing in flight is always harmless. `Wake` while a request is out means that
 /// the driver gave the request up; an input that does not answer the last step counts as `Wake`. After [`Step::Ready`] a
