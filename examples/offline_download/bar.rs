@@ -19,8 +19,7 @@ impl Bar {
     pub(crate) fn new() -> Bar {
         Bar {
             bar: stderr().is_terminal().then(|| {
-                let style =
-                    ProgressStyle::with_template("{bar:40} {percent}% {msg} {elapsed}");
+                let style = ProgressStyle::with_template("{bar:40} {percent}% {msg} {elapsed}");
                 ProgressBar::new(1000)
                     .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
             }),
