@@ -12,7 +12,7 @@ pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
 
 /// A step without its output, which is in the slot by then.
 pub(crate) enum Turn {
-    Transmit(Transmit),
+    Transmit(Box<Transmit>),
     Wait(Wait),
     Refresh(Refresh),
     Store(StoreOp),
@@ -42,7 +42,7 @@ impl<M: Machine + Debug> Debug for Slotted<M> {
 impl<M: Machine + Debug> Driven for Slotted<M> {
     fn resume(&mut self, now: Now, at: Duration, input: Input) -> Turn {
         match self.machine.resume(now, input) {
-            Step::Transmit(transmit) => Turn::Transmit(transmit),
+            Step::Transmit(transmit) => Turn::Transmit(Box::new(transmit)),
             Step::Wait(wait) => Turn::Wait(wait),
             Step::Refresh(refresh) => Turn::Refresh(refresh),
             Step::Store(op) => Turn::Store(op),
@@ -65,4 +65,32 @@ pub(crate) struct Actor {
     pub(crate) signal: Option<Signal>,
     /// Who waits for the end of this one.
     pub(crate) parent: Option<usize>,
+}
+
+/// The slot of a machine in the world.
+pub(crate) struct Outcome<T> {
+    pub(crate) actor: usize,
+    pub(crate) items: Items<T>,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) fn is_there(&self) -> bool {
+        !self.items.borrow().is_empty()
+    }
+
+    /// The one output, and when it came.
+    pub(crate) fn timed(&self) -> (Duration, T) {
+        let mut items = self.items.borrow_mut();
+        assert_eq!(items.len(), 1, "one output");
+        items.remove(0)
+    }
+
+    pub(crate) fn get(&self) -> T {
+        self.timed().1
+    }
+
+    /// All outputs so far, and when they came.
+    pub(crate) fn all(&self) -> Vec<(Duration, T)> {
+        std::mem::take(&mut *self.items.borrow_mut())
+    }
 }

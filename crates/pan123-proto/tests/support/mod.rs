@@ -8,8 +8,13 @@
 )]
 
 mod actor;
+pub(crate) mod callers;
+pub(crate) mod cases;
 pub(crate) mod hand;
+pub(crate) mod reading;
 pub(crate) mod server;
+pub(crate) mod single;
+pub(crate) mod watches;
 pub(crate) mod world;
 
 use std::sync::OnceLock;
@@ -18,8 +23,9 @@ use std::time::{Duration, Instant, SystemTime};
 use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 
+pub(crate) use actor::Outcome;
 pub(crate) use server::{Reply, ServerView, path, routine};
-pub(crate) use world::{Outcome, Plan, World};
+pub(crate) use world::{Plan, World};
 
 /// The start of all virtual time: the one place where a clock is read, since an `Instant` cannot be made up.
 #[expect(
@@ -28,7 +34,7 @@ pub(crate) use world::{Outcome, Plan, World};
 )]
 fn base() -> Instant {
     static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(|| Instant::now())
+    *BASE.get_or_init(Instant::now)
 }
 
 /// The calendar at the start of all virtual time.
@@ -84,4 +90,12 @@ pub(crate) fn numbered_task(number: u64) -> TaskId {
 
 pub(crate) fn progress() -> DownloadProgress {
     DownloadProgress::new(task())
+}
+
+/// The times between events.
+pub(crate) fn gaps(times: &[Duration]) -> Vec<Duration> {
+    times
+        .windows(2)
+        .map(|pair| pair[1].checked_sub(pair[0]).expect("time goes forward"))
+        .collect()
 }

@@ -15,7 +15,7 @@ use http::Request;
 use pan123_proto::offline::Watch;
 use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit, TransportError};
 
-use super::actor::{Actor, Items, Slotted, Turn};
+use super::actor::{Actor, Items, Outcome, Slotted, Turn};
 use super::server::{Reply, Sent, ServerView, What};
 use super::{at, elapsed};
 
@@ -370,33 +370,5 @@ struct Flag {
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.woken.lock().expect("one thread").push(self.actor);
-    }
-}
-
-/// The slot of a machine in the world.
-pub(crate) struct Outcome<T> {
-    actor: usize,
-    items: Items<T>,
-}
-
-impl<T> Outcome<T> {
-    pub(crate) fn is_there(&self) -> bool {
-        !self.items.borrow().is_empty()
-    }
-
-    /// The one output, and when it came.
-    pub(crate) fn timed(&self) -> (Duration, T) {
-        let mut items = self.items.borrow_mut();
-        assert_eq!(items.len(), 1, "one output");
-        items.remove(0)
-    }
-
-    pub(crate) fn get(&self) -> T {
-        self.timed().1
-    }
-
-    /// All outputs so far, and when they came.
-    pub(crate) fn all(&self) -> Vec<(Duration, T)> {
-        std::mem::take(&mut *self.items.borrow_mut())
     }
 }

@@ -1,0 +1,166 @@
+//! Whatever comes back, from any endpoint or as a callback: no panic.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+mod support;
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::offline::CallbackNotice;
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Endpoint, ErrorKind, Input, Machine, Step};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use support::cases::config;
+use support::{at, download, fixed, hand, millis, progress, secs, session};
+
+const BODIES: [&str; 8] = [
+    include_str!("fixtures/official_access_token_response.json"),
+    include_str!("fixtures/official_user_info_response.json"),
+    include_str!("fixtures/official_offline_create_response.json"),
+    include_str!("fixtures/synthetic_offline_process_response_running.json"),
+    include_str!("fixtures/official_offline_callback_success.json"),
+    include_str!("fixtures/observed_error_401_tokens_exceeded.json"),
+    include_str!("fixtures/observed_slb_forbidden_string_code.json"),
+    r#"{"code":0,"data":{"taskID":1,"process":1,"status":1,"uid":1,"accessToken":"t"}}"#,
+];
+
+/// Texts that a field may be swapped for.
+const VALUES: [&str; 14] = [
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e400",
+    "1.5",
+    "99999999999999999999999999999999999999999999",
+    "\"\"",
+    "\"401\"",
+    "\"9999-12-31T23:59:59Z\"",
+    "\"-9999-01-01 00:00:00\"",
+    "[[[[]]]]",
+    "{\"code\":{}}",
+    "\"\\ud800\"",
+];
+
+/// Bytes of any kind, and good bodies with a piece cut out, put in or swapped.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let damaged = (
+        select(&BODIES[..]),
+        any::<Index>(),
+        any::<Index>(),
+        prop_oneof![
+            select(&VALUES[..]).prop_map(|value| value.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..4),
+        ],
+    );
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        damaged.prop_map(|(body, from, to, piece)| {
+            let (from, to) = (from.index(body.len() + 1), to.index(body.len() + 1));
+            let body = body.as_bytes();
+            [&body[..from.min(to)], &piece, &body[from.max(to)..]].concat()
+        }),
+        (select(&BODIES[..]), any::<Index>(), select(&VALUES[..])).prop_map(swap_a_value),
+    ]
+}
+
+/// Puts another value behind one of the colons.
+fn swap_a_value((body, which, value): (&str, Index, &str)) -> Vec<u8> {
+    let colons: Vec<_> = body.match_indices("\":").map(|(at, _)| at + 2).collect();
+    let start = colons[which.index(colons.len())];
+    let rest = &body[start..];
+    let end = rest.find([',', '}', '\n']).unwrap_or(rest.len());
+    format!("{}{value}{}", &body[..start], &rest[end..]).into_bytes()
+}
+
+fn header() -> impl Strategy<Value = HeaderValue> {
+    let text = prop_oneof![
+        "[ -~]{0,30}",
+        "[0-9]{0,25}",
+        "(Mon|Sun|), [0-9]{1,2} (Jan|Feb|Foo) [0-9]{1,5} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})",
+    ];
+    let bytes = prop_oneof![
+        text.prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    bytes.prop_filter_map("no header", |bytes| HeaderValue::from_bytes(&bytes).ok())
+}
+
+fn answer() -> impl Strategy<Value = Response<Bytes>> {
+    let status = prop_oneof![
+        4 => Just(200_u16),
+        2 => select(vec![401, 408, 429, 301, 404, 500, 502]),
+        1 => 100..1000_u16,
+    ];
+    let headers = prop::collection::vec(
+        (select(vec!["retry-after", "date", "x-traceid"]), header()),
+        0..4,
+    );
+    (status, headers, body()).prop_map(|(status, headers, body)| {
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    })
+}
+
+/// One exchange, and the step after it. What it comes to is shown, so that showing is tried too.
+fn exchange<E: Endpoint>(endpoint: &E, answer: &Response<Bytes>)
+where
+    E::Response: Debug,
+{
+    let mut call = fixed().call(endpoint).unwrap();
+    hand::transmit(call.resume(at(secs(0)), Input::Wake));
+    match call.resume(at(secs(1)), Input::Response(answer.clone())) {
+        Step::Ready(Err(error)) => drop(format!("{error} {error:?} {:?}", error.retry_after())),
+        Step::Ready(Ok(_)) | Step::Wait(_) | Step::Transmit(_) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1500))]
+
+    #[test]
+    fn any_answer_to_any_endpoint(answer in answer()) {
+        exchange(&IssueToken::new("id", "secret"), &answer);
+        exchange(&GetUserInfo, &answer);
+        exchange(&download(), &answer);
+        exchange(&progress(), &answer);
+    }
+
+    #[test]
+    fn any_answer_to_the_fetch_of_a_token(answer in answer()) {
+        let session = session();
+        let mut call = session.call(&GetUserInfo).unwrap();
+        let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+        hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
+        let step = refresh.resume(at(secs(1)), Input::Response(answer));
+        let ended = matches!(step, Step::Ready(()));
+        drop(refresh);
+        // It ended, or it was dropped: somebody may go on, at the latest after the longest pause.
+        match call.resume(at(millis(1500)), Input::Wake) {
+            Step::Transmit(_) => prop_assert!(ended),
+            Step::Refresh(_) => prop_assert!(!ended),
+            Step::Ready(Err(error)) => {
+                let told = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
+                prop_assert!(told && ended, "{error:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn any_body_as_a_callback(body in body()) {
+        match CallbackNotice::parse(&body) {
+            Ok(notice) => drop(format!("{notice:?}")),
+            Err(error) => drop(format!("{error} {error:?}")),
+        }
+    }
+}
