@@ -1,1 +1,18 @@
-//! placeholder
+//! What the tests that look at several crates at once share.
+//!
+//! - [`clock`]: a clock that jumps when everybody waits, so that no test over a socket sleeps.
+//! - [`scenario`], [`play`]: what a client is to do, as data, and how one driver does it.
+//! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory.
+//! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
+//! - [`carriers`]: transports in memory that a test holds in its hand.
+//! - [`tcp`]: a server that breaks things.
+
+pub mod block_on;
+pub mod carriers;
+pub mod clock;
+pub mod compare;
+pub mod drivers;
+pub mod play;
+pub mod scenario;
+pub mod seen;
+pub mod tcp;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready as or_pending};
 
-use pan123_proto::{Input, Machine, Refresh, Signal, Step, Transmit};
+use pan123_proto::{DriveGuard, Input, Machine, Refresh, Signal, Step, Transmit};
 
 use crate::clock::Clock;
 use crate::transport::Transport;
@@ -52,7 +52,11 @@ impl<M: Machine> Drive<M> {
     }
 
     pub(crate) async fn next(&mut self) -> M::Output {
-        let _guard = self.means.clock.enter();
+        let guard = self.means.clock.enter();
+        self.next_under(guard).await
+    }
+
+    async fn next_under(&mut self, _guard: DriveGuard) -> M::Output {
         poll_fn(|context| self.poll_next(context)).await
     }
 
@@ -104,16 +108,18 @@ impl Means {
 
     /// Runs a refresh as a task of its own, so that it outlives the caller; in place where there is no runtime.
     fn detach(&self, refresh: Refresh) -> BoxFuture<'static, Input> {
-        let means = self.clone();
         let guard = self.clock.enter();
-        let work: BoxFuture<'static, ()> = Box::pin(async move {
-            let _guard = guard;
-            Drive::new(refresh, means).next().await;
-        });
+        let mut drive = Drive::new(refresh, self.clone());
         Box::pin(async move {
             match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(work)),
-                Err(_) => work.await,
+                Ok(runtime) => {
+                    runtime.spawn(async move { drive.next_under(guard).await });
+                }
+                Err(_) => {
+                    // In place, the caller's own guard stands for both.
+                    drop(guard);
+                    drive.next_under(DriveGuard::default()).await;
+                }
             }
             Input::Wake
         })

@@ -17,8 +17,11 @@ pub(crate) struct Means {
 
 impl Means {
     /// Drives a machine to its end, or to its next item.
-    pub(crate) fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
-        let _guard = self.clock.enter();
+    pub(crate) fn drive<M: Machine>(&self, machine: M) -> M::Output {
+        self.drive_under(machine, self.clock.enter())
+    }
+
+    fn drive_under<M: Machine>(&self, mut machine: M, _guard: DriveGuard) -> M::Output {
         let mut input = Input::Wake;
         loop {
             input = match machine.resume(self.clock.now(), input) {
@@ -44,17 +47,22 @@ impl Means {
     fn detach(&self, refresh: Refresh) {
         let work = Arc::new(Mutex::new(Some((refresh, self.clock.enter()))));
         let theirs = (self.clone(), Arc::clone(&work));
+        let run = move || {
+            if let Some((refresh, guard)) = take(&theirs.1) {
+                theirs.0.drive_under(refresh, guard);
+            }
+        };
         let thread = thread::Builder::new().name("pan123-refresh".to_owned());
-        if thread.spawn(move || theirs.0.work_on(&theirs.1)).is_err() {
-            self.work_on(&work);
-        }
-    }
-
-    fn work_on(&self, work: &Mutex<Option<(Refresh, DriveGuard)>>) {
-        let taken = work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((refresh, guard)) = taken {
-            self.drive(refresh);
+        if thread.spawn(run).is_err()
+            && let Some((refresh, guard)) = take(&work)
+        {
+            // In place, the caller's own guard stands for both.
             drop(guard);
+            self.drive_under(refresh, DriveGuard::default());
         }
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

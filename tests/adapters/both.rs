@@ -1,0 +1,106 @@
+//! The two adapters, set up in the same way.
+
+use std::time::Duration;
+
+use pan123_proto::offline::Download;
+use pan123_proto::{Error, TaskId};
+
+/// Which adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adapter {
+    Async,
+    Blocking,
+}
+
+pub(crate) const BOTH: [Adapter; 2] = [Adapter::Async, Adapter::Blocking];
+
+/// Long enough for anything on loopback, short enough to be waited for.
+pub(crate) const SHORT: Duration = Duration::from_millis(200);
+
+/// Gives a builder of either adapter what these tests need: a token, two attempts, a clock that jumps.
+macro_rules! basics {
+    ($builder:expr, $url:expr) => {
+        $builder
+            .access_token("eyJ.of.somebody")
+            .base_url($url)
+            .retry(pan123_proto::RetryPolicy::default().attempts(2))
+            .clock(pan123_tests::clock::JumpClock::new())
+    };
+}
+
+/// How long things may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    pub(crate) request: Duration,
+    pub(crate) body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            body: 64 * 1024,
+        }
+    }
+}
+
+impl Adapter {
+    /// Creates an offline download over a client of its own.
+    pub(crate) fn create(self, url: &str, limits: &Limits) -> Result<TaskId, Error> {
+        match self {
+            Adapter::Async => {
+                let client = basics!(pan123_async::Client::builder(), url)
+                    .connect_timeout(limits.connect)
+                    .request_timeout(limits.request)
+                    .body_limit(limits.body)
+                    .build()?;
+                on_tokio(client.offline_download().download(&download()))
+            }
+            Adapter::Blocking => {
+                let client = basics!(pan123_blocking::Client::builder(), url)
+                    .connect_timeout(limits.connect)
+                    .request_timeout(limits.request)
+                    .body_limit(limits.body)
+                    .build()?;
+                client.offline_download().download(&download())
+            }
+        }
+    }
+}
+
+impl Adapter {
+    /// Creates two offline downloads over the same client, with something in between.
+    pub(crate) fn create_twice(self, url: &str, between: impl FnOnce()) -> Result<TaskId, Error> {
+        match self {
+            Adapter::Async => {
+                let client = basics!(pan123_async::Client::builder(), url).build()?;
+                on_tokio(async {
+                    client.offline_download().download(&download()).await?;
+                    between();
+                    client.offline_download().download(&download()).await
+                })
+            }
+            Adapter::Blocking => {
+                let client = basics!(pan123_blocking::Client::builder(), url).build()?;
+                client.offline_download().download(&download())?;
+                between();
+                client.offline_download().download(&download())
+            }
+        }
+    }
+}
+
+pub(crate) fn download() -> Download {
+    Download::new("https://example.com/video.mp4").expect("a URL")
+}
+
+/// Runs a future on a runtime of one thread.
+pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("a runtime");
+    runtime.block_on(future)
+}
+
+pub(crate) use basics;

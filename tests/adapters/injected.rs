@@ -1,0 +1,158 @@
+//! Clients that a user brings along.
+
+use std::time::Duration;
+
+use pan123_async::reqwest;
+use pan123_blocking::ureq;
+use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
+use pan123_tests::seen::reached;
+use pan123_tests::tcp::{Server, ok};
+
+use crate::both::{SHORT, basics, download, on_tokio};
+
+/// Sends everybody to another path of its own, where the answer would be a good one.
+fn redirecting() -> Server {
+    Server::start(|mut stream, seen| {
+        while let Some(request) = seen.read_request(&mut stream) {
+            let there = "HTTP/1.1 307 Elsewhere\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+            let answer = match request.starts_with(b"POST /there") {
+                true => ok(r#"{"code":0,"data":{"taskID":7}}"#),
+                false => there.into(),
+            };
+            seen.write(&mut stream, &answer);
+        }
+    })
+}
+
+fn create(builder: pan123_async::ClientBuilder, url: &str) -> Result<TaskId, Error> {
+    let client = basics!(builder, url).build()?;
+    on_tokio(client.offline_download().download(&download()))
+}
+
+fn create_blocking(builder: pan123_blocking::ClientBuilder, url: &str) -> Result<TaskId, Error> {
+    let client = basics!(builder, url).build()?;
+    client.offline_download().download(&download())
+}
+
+fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &Server) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Http, "{error:?}");
+    assert_eq!(error.http_status().map(|status| status.as_u16()), Some(307));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn an_answer_from_another_url_is_refused() {
+    let server = redirecting();
+    let follows = reqwest::Client::builder().build().unwrap();
+    let builder = pan123_async::Client::builder().with_client(follows);
+    let error = create(builder, &server.url("http")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
+    assert_eq!(reached(&error), Some(TransportErrorKind::Redirected));
+    assert_eq!(
+        server.requests(),
+        2,
+        "it did follow, and was not sent again"
+    );
+}
+
+#[test]
+fn a_client_that_follows_nothing_is_taken_as_it_is() {
+    let server = redirecting();
+    let policy = reqwest::redirect::Policy::none();
+    let client = reqwest::Client::builder().redirect(policy).build();
+    let builder = pan123_async::Client::builder().with_client(client.unwrap());
+    is_a_plain_redirect(create(builder, &server.url("http")), &server);
+}
+
+#[test]
+fn a_client_builder_is_told_to_follow_nothing() {
+    let server = redirecting();
+    let follows = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5));
+    let builder = pan123_async::Client::builder().with_client_builder(follows);
+    is_a_plain_redirect(create(builder, &server.url("http")), &server);
+}
+
+#[test]
+fn a_client_builder_is_told_how_long_to_connect() {
+    let server = Server::start(|stream, seen| seen.keep_silent(stream));
+    let builder = pan123_async::Client::builder()
+        .with_client_builder(reqwest::Client::builder().connect_timeout(Duration::from_secs(60)))
+        .connect_timeout(SHORT);
+    let error = create(builder, &server.url("https")).unwrap_err();
+    assert_eq!(
+        reached(&error),
+        Some(TransportErrorKind::NeverLeft),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_a_client_builder_sets_up_is_kept() {
+    let server = Server::start(|mut stream, seen| {
+        let request = seen.read_request(&mut stream).unwrap_or_default();
+        let marked = String::from_utf8_lossy(&request).contains("x-mine: 1");
+        let task = if marked { 1 } else { 2 };
+        seen.write(
+            &mut stream,
+            &ok(&format!(r#"{{"code":0,"data":{{"taskID":{task}}}}}"#)),
+        );
+    });
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("x-mine", reqwest::header::HeaderValue::from_static("1"));
+    let mine = reqwest::Client::builder().default_headers(headers);
+    let builder = pan123_async::Client::builder().with_client_builder(mine);
+    let task = create(builder, &server.url("http")).unwrap();
+    assert_eq!(task.get(), 1);
+}
+
+/// Without a connect timeout of its own, such a client cannot say that nothing was sent.
+#[test]
+fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
+    let server = Server::start(|stream, seen| seen.keep_silent(stream));
+    let client = reqwest::Client::builder().build().unwrap();
+    let builder = pan123_async::Client::builder().with_client(client);
+    let builder = builder.request_timeout(SHORT);
+    let error = create(builder, &server.url("https")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn an_agent_is_told_to_follow_nothing_and_to_take_every_status() {
+    let server = redirecting();
+    let agent = ureq::Agent::config_builder().max_redirects(5).build();
+    let builder = pan123_blocking::Client::builder().with_agent(agent.into());
+    is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
+
+    let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+    let server = Server::answering(answer);
+    let builder = pan123_blocking::Client::builder().with_agent(ureq::Agent::new_with_defaults());
+    let error = create_blocking(builder, &server.url("http")).unwrap_err();
+    assert_eq!(error.http_status().map(|status| status.as_u16()), Some(404));
+}
+
+/// Its connector does not say how far it got.
+#[test]
+fn an_agent_leaves_a_refused_connection_in_doubt() {
+    let agent = ureq::Agent::new_with_defaults();
+    let builder = pan123_blocking::Client::builder().with_agent(agent);
+    let error = create_blocking(builder, "http://127.0.0.1:1").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
+}
+
+#[test]
+fn an_agent_keeps_a_connect_timeout_of_its_own() {
+    let server = Server::start(|stream, seen| seen.keep_silent(stream));
+    let agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(SHORT))
+        .build();
+    let builder = pan123_blocking::Client::builder().with_agent(agent.into());
+    let error = create_blocking(builder, &server.url("https")).unwrap_err();
+    assert_eq!(
+        reached(&error),
+        Some(TransportErrorKind::NeverLeft),
+        "{error:?}"
+    );
+    assert_eq!(server.accepted(), 2);
+}

@@ -1,0 +1,229 @@
+//! How far a request got, in the words of both adapters: over real sockets, with a create, which may be sent once only.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pan123_proto::{Error, ErrorKind, TransportErrorKind};
+use pan123_tests::seen::reached;
+use pan123_tests::tcp::{Connections, Server, ok};
+
+use crate::both::{Adapter, BOTH, Limits, SHORT};
+
+fn impatient() -> Limits {
+    Limits {
+        connect: SHORT,
+        request: SHORT,
+        ..Limits::default()
+    }
+}
+
+/// It was tried again, since nothing had been sent.
+fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
+    let error = adapter.create(url, limits).unwrap_err();
+    let reached = reached(&error);
+    assert_eq!(
+        reached,
+        Some(TransportErrorKind::NeverLeft),
+        "{adapter:?}: {error:?}"
+    );
+    assert!(
+        matches!(error, Error::Exhausted { attempts: 2, .. }),
+        "{adapter:?}: {error:?}"
+    );
+}
+
+/// It was not tried again, since it may have been carried out.
+fn in_doubt(expected: TransportErrorKind, limits: &Limits, start: impl Fn() -> Server) {
+    for adapter in BOTH {
+        let server = start();
+        let error = adapter.create(&server.url("http"), limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
+        assert_eq!(reached(&error), Some(expected), "{adapter:?}: {error:?}");
+        assert_eq!(server.requests(), 1, "{adapter:?}");
+    }
+}
+
+#[test]
+fn a_refused_connection() {
+    for adapter in BOTH {
+        never_left(adapter, "http://127.0.0.1:1", &Limits::default());
+    }
+}
+
+#[test]
+fn a_name_that_is_not_found() {
+    for adapter in BOTH {
+        never_left(adapter, "http://nobody.invalid", &impatient());
+    }
+}
+
+#[test]
+fn a_handshake_that_gets_nonsense() {
+    for adapter in BOTH {
+        let server = Server::start(|mut stream, _| {
+            drop(stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n"));
+        });
+        never_left(adapter, &server.url("https"), &Limits::default());
+        assert_eq!(
+            (server.accepted(), server.requests()),
+            (2, 0),
+            "{adapter:?}"
+        );
+    }
+}
+
+#[test]
+fn a_handshake_that_is_cut_off() {
+    for adapter in BOTH {
+        let server = Server::start(|stream, _| drop(stream));
+        never_left(adapter, &server.url("https"), &Limits::default());
+        assert_eq!(server.accepted(), 2, "{adapter:?}");
+    }
+}
+
+#[test]
+fn a_handshake_that_hangs() {
+    let limits = Limits {
+        connect: SHORT,
+        ..Limits::default()
+    };
+    for adapter in BOTH {
+        let server = Server::start(|stream, seen| seen.keep_silent(stream));
+        never_left(adapter, &server.url("https"), &limits);
+        assert_eq!(server.accepted(), 2, "{adapter:?}");
+    }
+}
+
+/// The time for the request may be the shorter one, as it is near the end of a call's own time.
+#[test]
+fn a_handshake_that_hangs_longer_than_the_request_may_take() {
+    let limits = Limits {
+        request: SHORT,
+        ..Limits::default()
+    };
+    for adapter in BOTH {
+        let server = Server::start(|stream, seen| seen.keep_silent(stream));
+        let error = adapter.create(&server.url("https"), &limits).unwrap_err();
+        let reached = reached(&error).expect("a failure of the transport");
+        match adapter {
+            Adapter::Blocking => assert_eq!(reached, TransportErrorKind::NeverLeft),
+            // reqwest does not say what it was about when the time for all of it ran out.
+            Adapter::Async => assert_eq!(reached, TransportErrorKind::TimedOut),
+        }
+        assert_eq!(server.requests(), 0, "{adapter:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_refused_ends_it_at_once() {
+    for adapter in BOTH {
+        let server = self_signed();
+        let error = adapter.create(&server.url("https"), &Limits::default());
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport, "{adapter:?}: {error:?}");
+        let reached = reached(&error);
+        assert_eq!(
+            reached,
+            Some(TransportErrorKind::Certificate),
+            "{adapter:?}: {error:?}"
+        );
+        assert_eq!(
+            (server.accepted(), server.requests()),
+            (1, 0),
+            "{adapter:?}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_closed_after_the_request_was_read() {
+    let kind = TransportErrorKind::Interrupted;
+    in_doubt(kind, &Limits::default(), || Server::answering(""));
+}
+
+#[test]
+fn an_answer_that_is_no_http() {
+    let kind = TransportErrorKind::Interrupted;
+    let answer = "SSH-2.0-OpenSSH_9.9\r\n\r\n";
+    in_doubt(kind, &Limits::default(), || Server::answering(answer));
+}
+
+#[test]
+fn a_body_that_is_cut_short() {
+    let by_length = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0,";
+    let by_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod\r\n";
+    for answer in [by_length, by_chunks] {
+        let kind = TransportErrorKind::Interrupted;
+        in_doubt(kind, &Limits::default(), || Server::answering(answer));
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come() {
+    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
+        Server::start(|mut stream, seen| {
+            seen.read_request(&mut stream);
+            seen.keep_silent(stream);
+        })
+    });
+}
+
+#[test]
+fn a_body_that_does_not_come() {
+    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
+        Server::start(|mut stream, seen| {
+            seen.read_request(&mut stream);
+            seen.write(
+                &mut stream,
+                b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+            );
+            seen.keep_silent(stream);
+        })
+    });
+}
+
+/// Clients like to send again over a new connection what failed on an old one. A create must not be.
+#[test]
+fn an_old_connection_closed_after_the_request_was_read() {
+    for adapter in BOTH {
+        let server = Server::start(|mut stream, seen| {
+            let created = ok(r#"{"code":0,"data":{"taskID":7}}"#);
+            if seen.read_request(&mut stream).is_some() && seen.write(&mut stream, &created) {
+                seen.read_request(&mut stream);
+            }
+        });
+        let error = adapter
+            .create_twice(&server.url("http"), || ())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
+        let seen = (server.accepted(), server.requests());
+        assert_eq!(
+            seen,
+            (1, 2),
+            "{adapter:?}: the second one over the same connection"
+        );
+    }
+}
+
+fn self_signed() -> Server {
+    let names = vec!["127.0.0.1".to_owned()];
+    let certified = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.unwrap());
+    let config = Arc::new(config.unwrap());
+    Server::start(move |stream, seen| serve_tls(stream, seen, Arc::clone(&config)))
+}
+
+fn serve_tls(stream: TcpStream, seen: &Connections, config: Arc<rustls::ServerConfig>) {
+    // A client that takes the certificate would go on and be counted; one that does not says so and closes.
+    drop(stream.set_read_timeout(Some(Duration::from_secs(5))));
+    let connection = rustls::ServerConnection::new(config).expect("a configuration of ours");
+    seen.read_request(&mut rustls::StreamOwned::new(connection, stream));
+}

@@ -1,0 +1,58 @@
+//! What the types promise: this is checked by compiling it.
+
+use pan123_async::offline::WatchPolicy;
+use pan123_async::user::GetUserInfo;
+use pan123_proto::{TaskId, offline};
+use serde::de::IgnoredAny;
+
+use crate::both::{basics, download};
+
+fn send<T: Send>(value: T) -> T {
+    value
+}
+
+fn send_and_own<T: Send + 'static>(value: T) -> T {
+    value
+}
+
+fn shared<T: Clone + Send + Sync + 'static>(value: T) -> T {
+    value
+}
+
+#[test]
+fn futures_can_be_spawned_and_clients_shared() {
+    let url = "http://127.0.0.1:1";
+    let client = shared(
+        basics!(pan123_async::Client::builder(), url)
+            .build()
+            .unwrap(),
+    );
+    let offline = shared(client.offline_download());
+    let task = TaskId::new(7).unwrap();
+
+    drop(send_and_own(client.user_info()));
+    drop(send_and_own(client.send(&GetUserInfo)));
+    drop(send_and_own(client.send_as::<IgnoredAny, _>(&GetUserInfo)));
+    let call = client.session().call(&GetUserInfo).unwrap();
+    drop(send_and_own(client.drive(call)));
+    drop(send_and_own(offline.download(&download())));
+    drop(send_and_own(offline.progress(task)));
+    drop(send_and_own(offline.wait(task)));
+
+    let mut watch = send_and_own(offline.watch_with(task, WatchPolicy::default()));
+    drop(send(watch.next()));
+    shared(watch.handle());
+    drop(send_and_own(watch.to_end()));
+    let machine: offline::Watch = client.session().watch(task, WatchPolicy::default());
+    drop(send_and_own(client.drive(machine)));
+}
+
+#[test]
+fn blocking_clients_are_shared_and_watches_change_threads() {
+    let url = "http://127.0.0.1:1";
+    let client = basics!(pan123_blocking::Client::builder(), url).build();
+    let client = shared(client.unwrap());
+    let offline = shared(client.offline_download());
+    let watch = send_and_own(offline.watch(TaskId::new(7).unwrap()));
+    shared(watch.handle());
+}

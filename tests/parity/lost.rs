@@ -1,0 +1,77 @@
+//! Answers that never come, and a server that cannot be reached.
+//!
+//! Here alone real time passes: each lost answer costs the timeout of its request.
+
+use std::time::Duration;
+
+use pan123_mock::Canned;
+use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
+use pan123_proto::{RetryPolicy, TransportErrorKind};
+use pan123_tests::scenario::{Call, Identity, Of, Scenario};
+
+use super::create;
+
+/// The service acts, and its answer comes far too late.
+fn lost() -> Canned {
+    Canned::own_answer().delay(Duration::from_secs(60))
+}
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let impatient = |name| {
+        let scenario = Scenario::new(name);
+        scenario.with(|settings| settings.request_timeout = Duration::from_millis(300))
+    };
+    let nobody = |name| {
+        let scenario = Scenario::new(name).unreachable();
+        scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
+    };
+    vec![
+        impatient("the answer to a create is lost")
+            .canned(OFFLINE_DOWNLOAD, lost())
+            .call(create())
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Ambiguous"]);
+                let reached = seen.results[0].reached;
+                assert_eq!(reached, Some(TransportErrorKind::TimedOut));
+                assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (1, 1));
+            }),
+        impatient("the answer to a progress is lost once")
+            .canned(OFFLINE_PROGRESS, lost())
+            .call(create())
+            .call(Call::Progress(Of::Last))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(seen.count(OFFLINE_PROGRESS), 2);
+            }),
+        impatient("the answer with a token is lost once")
+            .canned(ACCESS_TOKEN, lost())
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO]);
+                assert_eq!(seen.minted, 2);
+            }),
+        nobody("a server that cannot be reached")
+            .call(Call::UserInfo)
+            .call(create())
+            .expect(|seen| {
+                for told in &seen.results {
+                    assert_eq!((told.kind.as_str(), told.attempts), ("Exhausted", Some(4)));
+                    assert_eq!(told.reached, Some(TransportErrorKind::NeverLeft));
+                }
+            }),
+        nobody("a server that cannot be reached, and no second attempt")
+            .with(|settings| settings.retry = RetryPolicy::none())
+            .call(create())
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Transport"]);
+                assert!(seen.results[0].retryable);
+            }),
+        Scenario::new("a token that cannot be fetched")
+            .unreachable()
+            .call(create())
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Token"]);
+                assert_eq!(seen.results[0].reached, Some(TransportErrorKind::NeverLeft));
+            }),
+    ]
+}

@@ -1,0 +1,340 @@
+//! A clock that stands still while anybody works, and jumps to the next wake-up when everybody waits.
+//!
+//! It knows who works from the guards that a driver holds ([`JumpClock::enter`]) and who waits from the waits that are polled. A
+//! request that is out is no wait, so that real IO takes no time on this clock and no wait runs out under it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use pan123_proto::{DriveGuard, Now, Signal, Wait};
+
+use crate::block_on::block_on;
+
+/// The clock. Clones are the same clock, and serve both adapters.
+#[derive(Clone)]
+pub struct JumpClock {
+    core: Arc<Core>,
+}
+
+struct Core {
+    start: Now,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    elapsed: Duration,
+    running: usize,
+    jumps: usize,
+    last_id: u64,
+    sleepers: BTreeMap<u64, Sleeper>,
+}
+
+struct Sleeper {
+    until: Instant,
+    /// Polled since anything happened, and found nothing to do. A wait that a cancelled drive has left behind is not polled any
+    /// more: it must not be taken for somebody who waits.
+    resting: bool,
+    /// The signal has fired since the sleeper looked for it last.
+    rung: bool,
+    waker: Option<Waker>,
+}
+
+impl JumpClock {
+    /// A clock at some fixed date.
+    #[allow(
+        clippy::new_without_default,
+        reason = "two clocks are two times: nobody should get one without asking"
+    )]
+    pub fn new() -> JumpClock {
+        JumpClock {
+            core: Arc::new(Core {
+                start: Now {
+                    mono: Instant::now(),
+                    wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
+                },
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Both clocks as they stand.
+    pub fn now(&self) -> Now {
+        self.core.now_at(self.elapsed())
+    }
+
+    /// How far the clock has come.
+    pub fn elapsed(&self) -> Duration {
+        self.core.lock().elapsed
+    }
+
+    /// How often the clock has jumped by itself.
+    pub fn jumps(&self) -> usize {
+        self.core.lock().jumps
+    }
+
+    /// How many drives wait.
+    pub fn resting(&self) -> usize {
+        self.core.lock().resting()
+    }
+
+    /// Moves the clock by hand, and wakes those whose time has come.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.core.lock();
+        state.elapsed += by;
+        let now = self.core.now_at(state.elapsed).mono;
+        let woken = state.wake_if(|sleeper| sleeper.until <= now);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts a drive until the guard is dropped.
+    pub fn enter(&self) -> DriveGuard {
+        self.core.lock().running += 1;
+        DriveGuard::holding(Running(Arc::clone(&self.core)))
+    }
+
+    /// A wait on this clock.
+    pub fn sleep(&self, wait: Wait) -> Sleep {
+        let mut state = self.core.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        let sleeper = Sleeper {
+            until: wait.until,
+            resting: false,
+            rung: false,
+            waker: None,
+        };
+        state.sleepers.insert(id, sleeper);
+        drop(state);
+        let core = Arc::clone(&self.core);
+        Sleep {
+            bell: Waker::from(Arc::new(Bell(Arc::clone(&core), id))),
+            signal: wait.signal,
+            core,
+            id,
+        }
+    }
+
+    /// Blocks this thread until so many drives wait, all on a signal or a time to come.
+    pub fn until_resting(&self, drives: usize) {
+        self.core.block_until(|state| state.resting() >= drives);
+    }
+
+    /// Blocks this thread until nothing is driven any more, detached refreshes included.
+    pub fn until_idle(&self) {
+        self.core.block_until(|state| state.running == 0);
+    }
+}
+
+impl pan123_async::Clock for JumpClock {
+    fn now(&self) -> Now {
+        JumpClock::now(self)
+    }
+
+    fn wait(&self, wait: Wait) -> pan123_async::BoxFuture<'static, ()> {
+        Box::pin(self.sleep(wait))
+    }
+
+    fn enter(&self) -> DriveGuard {
+        JumpClock::enter(self)
+    }
+}
+
+impl pan123_blocking::Clock for JumpClock {
+    fn now(&self) -> Now {
+        JumpClock::now(self)
+    }
+
+    fn wait(&self, wait: Wait) {
+        block_on(self.sleep(wait));
+    }
+
+    fn enter(&self) -> DriveGuard {
+        JumpClock::enter(self)
+    }
+}
+
+impl fmt::Debug for JumpClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.core.lock();
+        f.debug_struct("JumpClock")
+            .field("elapsed", &state.elapsed)
+            .field("running", &state.running)
+            .field("resting", &state.resting())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_at(&self, elapsed: Duration) -> Now {
+        Now {
+            mono: self.start.mono + elapsed,
+            wall: self.start.wall + elapsed,
+        }
+    }
+
+    fn block_until(&self, ready: impl Fn(&State) -> bool) {
+        let mut state = self.lock();
+        while !ready(&state) {
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Puts a sleeper to rest, and jumps if it was the last one awake.
+    fn rest(&self, id: u64, waker: &Waker) -> Rest {
+        let mut state = self.lock();
+        let now = self.now_at(state.elapsed).mono;
+        let Some(sleeper) = state.sleepers.get_mut(&id) else {
+            return Rest::Over;
+        };
+        if sleeper.until <= now {
+            return Rest::Over;
+        }
+        if sleeper.rung {
+            return Rest::Rung;
+        }
+        sleeper.resting = true;
+        let old = sleeper.waker.replace(waker.clone());
+        let woken = self.jump(&mut state);
+        drop(state);
+        self.changed.notify_all();
+        // Neither is done under the lock: what a waker does, and drops, may come back to this clock.
+        drop(old);
+        woken.into_iter().for_each(Waker::wake);
+        Rest::Resting
+    }
+
+    fn jump(&self, state: &mut State) -> Vec<Waker> {
+        if state.resting() != state.running {
+            return Vec::new();
+        }
+        let resting = state.sleepers.values().filter(|sleeper| sleeper.resting);
+        let Some(earliest) = resting.map(|sleeper| sleeper.until).min() else {
+            return Vec::new();
+        };
+        state.jumps += 1;
+        state.elapsed = earliest - self.start.mono;
+        state.wake_if(|sleeper| sleeper.until <= earliest)
+    }
+}
+
+impl State {
+    fn resting(&self) -> usize {
+        self.sleepers.values().filter(|it| it.resting).count()
+    }
+
+    /// These have to look again; they do not count as waiting until they have.
+    fn wake_if(&mut self, to_wake: impl Fn(&Sleeper) -> bool) -> Vec<Waker> {
+        let sleepers = self.sleepers.values_mut();
+        sleepers
+            .filter(|sleeper| to_wake(sleeper))
+            .filter_map(|sleeper| {
+                sleeper.resting = false;
+                sleeper.waker.take()
+            })
+            .collect()
+    }
+}
+
+/// A drive that runs.
+struct Running(Arc<Core>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.running -= 1;
+        // The wait of a drive that was cancelled may still be there, so all show anew that somebody stands behind them.
+        let woken = state.wake_if(|sleeper| sleeper.resting);
+        drop(state);
+        self.0.changed.notify_all();
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+enum Rest {
+    Over,
+    Rung,
+    Resting,
+}
+
+/// Rung by the signal of a wait, at once and on the thread that fires it: no jump can come between the firing and the waking.
+struct Bell(Arc<Core>, u64);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.0.lock();
+        let waker = state.sleepers.get_mut(&self.1).and_then(|sleeper| {
+            sleeper.rung = true;
+            sleeper.resting = false;
+            sleeper.waker.take()
+        });
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// A wait on a [`JumpClock`].
+#[must_use = "a sleep does nothing unless it is awaited"]
+pub struct Sleep {
+    core: Arc<Core>,
+    id: u64,
+    signal: Option<Signal>,
+    bell: Waker,
+}
+
+impl Sleep {
+    fn signal_has_fired(&mut self) -> bool {
+        if let Some(sleeper) = self.core.lock().sleepers.get_mut(&self.id) {
+            sleeper.rung = false;
+            sleeper.resting = false;
+        }
+        let mut context = Context::from_waker(&self.bell);
+        let signal = self.signal.as_mut();
+        signal.is_some_and(|signal| Pin::new(signal).poll(&mut context).is_ready())
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.signal_has_fired() {
+                self.signal = None;
+                return Poll::Ready(());
+            }
+            match self.core.rest(self.id, context.waker()) {
+                Rest::Over => return Poll::Ready(()),
+                Rest::Rung => {}
+                Rest::Resting => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let sleeper = self.core.lock().sleepers.remove(&self.id);
+        drop(sleeper);
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sleep({})", self.id)
+    }
+}

@@ -1,0 +1,126 @@
+//! In what the drivers differ.
+
+use std::fmt::{self, Debug};
+
+use crate::drivers::Driver;
+use crate::scenario::Scenario;
+use crate::seen::{Seen, Sent};
+
+/// One difference between two drivers, or between one and what it is allowed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Difference(String);
+
+impl Debug for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Plays a scenario under each driver.
+pub fn play(drivers: &[Driver], scenario: &Scenario) -> Vec<Seen> {
+    let play = |driver: &Driver| (driver.play)(scenario);
+    drivers.iter().map(play).collect()
+}
+
+/// All differences between what was seen under the drivers. Where things happen at once, their order is none.
+pub fn differences(drivers: &[Driver], in_any_order: bool, seen: &[Seen]) -> Vec<Difference> {
+    let seen: Vec<Seen> = seen.to_vec();
+    let seen: Vec<Seen> = match in_any_order {
+        true => seen.into_iter().map(Seen::sorted).collect(),
+        false => seen,
+    };
+    let mut found = Vec::new();
+    for (driver, seen) in drivers.iter().zip(&seen) {
+        for sent in &seen.requests {
+            found.extend(additions(driver, sent));
+        }
+    }
+    for (one, first) in drivers.iter().zip(&seen) {
+        for (other, second) in drivers.iter().zip(&seen) {
+            if one.name < other.name {
+                let apart = between(first, second).into_iter();
+                let named = |text| Difference(format!("{} / {}: {text}", one.name, other.name));
+                found.extend(apart.map(named));
+            }
+        }
+    }
+    found
+}
+
+/// What a transport added that it may not add, or left out, or got wrong.
+fn additions(driver: &Driver, sent: &Sent) -> Vec<Difference> {
+    let mut wrong = Vec::new();
+    for (name, value) in &sent.extra {
+        let value = value.escape_ascii().to_string();
+        let good = match name.as_str() {
+            "accept" => value == "*/*",
+            "content-length" => value == sent.body.len().to_string() && !sent.body.is_empty(),
+            // Somebody else in the same build may have switched the feature `gzip` on.
+            "accept-encoding" if !driver.adds.is_empty() => value == "gzip",
+            "host" => value.starts_with("127.0.0.1:"),
+            _ => false,
+        };
+        let listed = driver.adds.contains(&name.as_str()) || name == "accept-encoding";
+        if !good || !listed {
+            wrong.push(Difference(format!("{} adds {name}: {value}", driver.name)));
+        }
+    }
+    for name in driver.adds {
+        let needed = *name != "content-length" || !sent.body.is_empty();
+        let times = sent.extra.iter().filter(|extra| extra.0 == *name).count();
+        if times != usize::from(needed) {
+            wrong.push(Difference(format!(
+                "{} sends {name} {times} times: {sent:?}",
+                driver.name
+            )));
+        }
+    }
+    wrong
+}
+
+fn between(one: &Seen, other: &Seen) -> Vec<String> {
+    let mut found = lists("request", &one.requests, &other.requests, Sent::written);
+    found.extend(lists("result", &one.results, &other.results, |told| {
+        format!("{told:?}")
+    }));
+    for (what, one, other) in [
+        ("tokens minted", one.minted, other.minted),
+        ("tasks created", one.tasks, other.tasks),
+    ] {
+        if one != other {
+            found.push(format!("{what}: {one} / {other}"));
+        }
+    }
+    found
+}
+
+fn lists<T>(what: &str, one: &[T], other: &[T], written: impl Fn(&T) -> String) -> Vec<String> {
+    let pairs = (0..one.len().max(other.len())).map(|index| {
+        let at = |list: &[T]| list.get(index).map_or("(none)".to_owned(), &written);
+        (index, at(one), at(other))
+    });
+    pairs
+        .filter(|(_, one, other)| one != other)
+        .map(|(index, one, other)| format!("{what} {index}:\n{one}\n  /\n{other}"))
+        .collect()
+}
+
+/// Plays a scenario under each driver and says what is wrong, by name and seed.
+///
+/// # Panics
+///
+/// If the drivers differ, or if what came of it is not what the scenario expects.
+pub fn check(drivers: &[Driver], scenario: &Scenario) {
+    let name = format!("`{}` (seed {:#x})", scenario.name, scenario.seed);
+    let seen = play(drivers, scenario);
+    let found = differences(drivers, scenario.in_any_order, &seen);
+    assert!(found.is_empty(), "{name}: the drivers differ: {found:#?}");
+    for (driver, seen) in drivers.iter().zip(&seen) {
+        let expected = std::panic::catch_unwind(|| (scenario.expect)(seen));
+        assert!(
+            expected.is_ok(),
+            "{name}: under {} came {seen:#?}",
+            driver.name
+        );
+    }
+}

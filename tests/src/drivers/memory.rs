@@ -1,0 +1,274 @@
+//! A third driver, without a socket, a thread or a clock: the model of the service is asked directly, in virtual time.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::Response;
+use pan123_mock::Service;
+use pan123_proto::offline::{
+    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchEvent,
+    WatchPolicy,
+};
+use pan123_proto::user::{GetUserInfo, UserInfo};
+use pan123_proto::{
+    Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, Transmit, TransportError, Wait,
+};
+use serde::de::DeserializeOwned;
+
+use crate::play::{Caller, World, perform, play_all};
+use crate::scenario::{Call, Scenario};
+use crate::seen::{Seen, Told};
+use crate::set_up;
+
+/// Plays a scenario.
+pub(super) fn play(scenario: &Scenario) -> Seen {
+    let mut service = scenario.builder().service();
+    scenario.prepare(&mut service);
+    let builder = set_up!(
+        Session::builder(),
+        &scenario.settings,
+        scenario.seed,
+        "http://127.0.0.1:1"
+    );
+    let caller = InMemory {
+        session: builder
+            .build()
+            .expect("the settings of a scenario are good"),
+        room: Rc::new(Room {
+            start: Now {
+                mono: Instant::now(),
+                wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
+            },
+            elapsed: Cell::default(),
+            ahead: Cell::default(),
+            reachable: scenario.reachable,
+            service: RefCell::new(service),
+            steps: Cell::default(),
+            alarms: RefCell::default(),
+            work: RefCell::default(),
+        }),
+    };
+    let room = Rc::clone(&caller.room);
+    let results = Rc::new(RefCell::new(Vec::new()));
+    let told = Rc::clone(&results);
+    room.run(async {
+        let all = play_all(&caller, &*caller.room, scenario).await;
+        told.borrow_mut().extend(all);
+    });
+    Seen::new(&room.service.borrow(), results.take())
+}
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The service, the time, and who else is at work.
+struct Room {
+    start: Now,
+    elapsed: Cell<Duration>,
+    /// How far the service's clock is ahead.
+    ahead: Cell<Duration>,
+    reachable: bool,
+    service: RefCell<Service>,
+    /// How many steps were taken: a round without one means that everybody waits.
+    steps: Cell<usize>,
+    alarms: RefCell<Vec<Instant>>,
+    work: RefCell<Vec<Work>>,
+}
+
+/// More rounds than any scenario needs.
+const MOST_ROUNDS: usize = 100_000;
+
+impl Room {
+    fn now(&self) -> Now {
+        Now {
+            mono: self.start.mono + self.elapsed.get(),
+            wall: self.start.wall + self.elapsed.get(),
+        }
+    }
+
+    /// Polls everybody in turn, and lets the time pass when nobody can go on.
+    fn run<'a>(&self, main: impl Future<Output = ()> + 'a) {
+        let mut all: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>> = vec![Box::pin(main)];
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..MOST_ROUNDS {
+            let steps = self.steps.get();
+            self.alarms.borrow_mut().clear();
+            let before = all.len();
+            all.retain_mut(|work| work.as_mut().poll(&mut context).is_pending());
+            let ended = all.len() < before;
+            let begun = self.work.take();
+            if all.is_empty() && begun.is_empty() {
+                return;
+            }
+            if self.steps.get() == steps && !ended && begun.is_empty() {
+                let next = self.alarms.borrow().iter().min().copied();
+                let next = next.expect("somebody waits for a time");
+                self.elapsed.set(next - self.start.mono);
+            }
+            all.extend(begun.into_iter().map(|work| work as Pin<Box<_>>));
+        }
+        panic!("the scenario does not end");
+    }
+
+    async fn exchange(&self, transmit: Transmit) -> Input {
+        if !self.reachable {
+            return Input::Failed(TransportError::never_left("nobody listens"));
+        }
+        let now = self.now().wall + self.ahead.get();
+        let reply = self
+            .service
+            .borrow_mut()
+            .handle(now, &transmit.request)
+            .reply;
+        // Others may send theirs before this one is answered.
+        self.give_way().await;
+        if reply.delay.is_some_and(|delay| delay > transmit.timeout) {
+            return Input::Failed(TransportError::timed_out());
+        }
+        let answer: Response<Bytes> = reply.response;
+        if answer.body().len() > transmit.body_limit {
+            return Input::Failed(TransportError::body_too_large());
+        }
+        Input::Response(answer)
+    }
+
+    async fn give_way(&self) {
+        let mut given = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut given, true) {
+                return Poll::Ready(());
+            }
+            self.steps.update(|steps| steps + 1);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn wait(&self, wait: Wait) {
+        let Wait { until, signal, .. } = wait;
+        let mut signal = signal;
+        poll_fn(|context| {
+            let fired = match &mut signal {
+                Some(signal) => Pin::new(signal).poll(context).is_ready(),
+                None => false,
+            };
+            if fired || self.now().mono >= until {
+                return Poll::Ready(());
+            }
+            self.alarms.borrow_mut().push(until);
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl World for Room {
+    fn elsewhere(&self, act: fn(&mut Service, SystemTime)) {
+        act(&mut self.service.borrow_mut(), self.now().wall);
+    }
+
+    fn later(&self, by: Duration) {
+        self.elapsed.update(|elapsed| elapsed + by);
+    }
+
+    fn ahead(&self, by: Duration) {
+        self.ahead.update(|ahead| ahead + by);
+    }
+}
+
+/// The core and a loop around it, as somebody with another HTTP client would write it.
+#[derive(Clone)]
+struct InMemory {
+    session: Session,
+    room: Rc<Room>,
+}
+
+impl InMemory {
+    async fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
+        let mut input = Input::Wake;
+        loop {
+            self.room.steps.update(|steps| steps + 1);
+            input = match machine.resume(self.room.now(), input) {
+                Step::Ready(output) => return output,
+                Step::Transmit(transmit) => self.room.exchange(transmit).await,
+                Step::Wait(wait) => {
+                    self.room.wait(wait).await;
+                    Input::Wake
+                }
+                Step::Refresh(refresh) => {
+                    let me = self.clone();
+                    let work = Box::pin(async move { me.drive(refresh).await });
+                    self.room.work.borrow_mut().push(work);
+                    Input::Wake
+                }
+                Step::Store(op) => Input::Stored(op.unsupported()),
+            };
+        }
+    }
+}
+
+impl Caller for InMemory {
+    async fn create(&self, download: &Download) -> Result<TaskId, Error> {
+        let CreatedDownload { task, .. } = self.send(download).await?;
+        Ok(task)
+    }
+
+    async fn progress(&self, task: TaskId) -> Result<Progress, Error> {
+        self.send(&DownloadProgress::new(task)).await
+    }
+
+    async fn user_info(&self) -> Result<UserInfo, Error> {
+        self.send(&GetUserInfo).await
+    }
+
+    async fn events(
+        &self,
+        task: TaskId,
+        policy: WatchPolicy,
+    ) -> Vec<Result<WatchEvent, WatchError>> {
+        let mut watch = self.session.watch(task, policy);
+        let mut events = Vec::new();
+        while let Some(event) = self.drive(&mut watch).await {
+            events.push(event);
+        }
+        events
+    }
+
+    async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
+        let watch = self.session.watch(task, WatchPolicy::default());
+        self.drive(watch.to_end()).await
+    }
+
+    async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
+        self.drive(self.session.call(endpoint)?).await
+    }
+
+    async fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> Result<T, Error> {
+        self.drive(self.session.call_as(endpoint)?).await
+    }
+
+    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
+        let told = Rc::new(RefCell::new(Vec::new()));
+        for _ in 0..callers {
+            let (me, call, mut last) = (self.clone(), call.clone(), last);
+            let told = Rc::clone(&told);
+            self.room.work.borrow_mut().push(Box::pin(async move {
+                let all = perform(&me, &call, &mut last).await;
+                told.borrow_mut().push(all);
+            }));
+        }
+        poll_fn(|_| match told.borrow().len() {
+            done if done == callers => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+        told.take().concat()
+    }
+}

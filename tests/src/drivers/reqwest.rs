@@ -1,0 +1,88 @@
+//! The adapter on reqwest, over loopback.
+
+use pan123_async::Client;
+use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::user::UserInfo;
+use pan123_proto::{Endpoint, Error, TaskId};
+use serde::de::DeserializeOwned;
+
+use super::Stage;
+use crate::play::{Caller, perform, play_all};
+use crate::scenario::{Call, Scenario};
+use crate::seen::{Seen, Told};
+use crate::set_up;
+
+impl Caller for Client {
+    async fn create(&self, download: &Download) -> Result<TaskId, Error> {
+        self.offline_download().download(download).await
+    }
+
+    async fn progress(&self, task: TaskId) -> Result<Progress, Error> {
+        self.offline_download().progress(task).await
+    }
+
+    async fn user_info(&self) -> Result<UserInfo, Error> {
+        Client::user_info(self).await
+    }
+
+    async fn events(
+        &self,
+        task: TaskId,
+        policy: WatchPolicy,
+    ) -> Vec<Result<WatchEvent, WatchError>> {
+        let mut watch = self.offline_download().watch_with(task, policy);
+        let mut events = Vec::new();
+        while let Some(event) = watch.next().await {
+            events.push(event);
+        }
+        events
+    }
+
+    async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
+        self.offline_download().wait(task).await
+    }
+
+    async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
+        Client::send(self, endpoint).await
+    }
+
+    async fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> Result<T, Error> {
+        Client::send_as(self, endpoint).await
+    }
+
+    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
+        let spawn = |_| {
+            let (client, call, mut last) = (self.clone(), call.clone(), last);
+            tokio::spawn(async move { perform(&client, &call, &mut last).await })
+        };
+        let tasks: Vec<_> = (0..callers).map(spawn).collect();
+        let mut told = Vec::new();
+        for task in tasks {
+            told.extend(task.await.expect("no call panics"));
+        }
+        told
+    }
+}
+
+/// Plays a scenario.
+pub(super) fn play(scenario: &Scenario) -> Seen {
+    let stage = Stage::new(scenario);
+    let builder = set_up!(
+        Client::builder(),
+        &scenario.settings,
+        scenario.seed,
+        stage.base_url(scenario)
+    );
+    let client = builder.clock(stage.clock.clone()).build();
+    let client = client.expect("the settings of a scenario are good");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let results = runtime.block_on(play_all(&client, &stage, scenario));
+    stage.seen(results)
+}

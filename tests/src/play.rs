@@ -1,0 +1,156 @@
+//! How a driver plays a scenario: one piece of code for all of them.
+
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use pan123_mock::Service;
+use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::user::UserInfo;
+use pan123_proto::{Endpoint, Error, Query, RateClass, Replay, TaskId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::scenario::{Act, Call, Of, Scenario};
+use crate::seen::Told;
+
+/// What a user of a client can call. A blocking client blocks in it.
+pub trait Caller {
+    /// Creates an offline download.
+    fn create(&self, download: &Download) -> impl Future<Output = Result<TaskId, Error>>;
+
+    /// Asks for the progress.
+    fn progress(&self, task: TaskId) -> impl Future<Output = Result<Progress, Error>>;
+
+    /// Asks who the user is.
+    fn user_info(&self) -> impl Future<Output = Result<UserInfo, Error>>;
+
+    /// Follows a task, and gives all that its watch tells.
+    fn events(
+        &self,
+        task: TaskId,
+        policy: WatchPolicy,
+    ) -> impl Future<Output = Vec<Result<WatchEvent, WatchError>>>;
+
+    /// Follows a task to its end.
+    fn wait(&self, task: TaskId) -> impl Future<Output = Result<Downloaded, WatchError>>;
+
+    /// Calls any endpoint.
+    fn send<E: Endpoint>(&self, endpoint: &E) -> impl Future<Output = Result<E::Response, Error>>;
+
+    /// Calls any endpoint, and reads the answer as another type.
+    fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
+        &self,
+        endpoint: &E,
+    ) -> impl Future<Output = Result<T, Error>>;
+
+    /// Makes so many of the same call at once, as this kind of client is used: in tasks, or in threads.
+    fn together(
+        &self,
+        callers: usize,
+        call: &Call,
+        last: Option<TaskId>,
+    ) -> impl Future<Output = Vec<Told>>;
+}
+
+/// What a scenario can do besides calling.
+pub trait World {
+    /// Somebody else comes to the service.
+    fn elsewhere(&self, act: fn(&mut Service, SystemTime));
+
+    /// Time passes for all.
+    fn later(&self, by: Duration);
+
+    /// The clock of the service goes ahead.
+    fn ahead(&self, by: Duration);
+}
+
+/// Plays a scenario to its end.
+pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scenario) -> Vec<Told> {
+    let mut last = None;
+    let mut told = Vec::new();
+    for act in &scenario.acts {
+        match act {
+            Act::Call(call) => told.extend(perform(caller, call, &mut last).await),
+            Act::Together(callers, call) => {
+                told.extend(caller.together(*callers, call, last).await);
+            }
+            Act::Elsewhere(act) => world.elsewhere(*act),
+            Act::Later(by) => world.later(*by),
+            Act::Ahead(by) => world.ahead(*by),
+        }
+    }
+    told
+}
+
+/// Makes a call. The task created last is `last`, and is set by a call that creates one.
+pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskId>) -> Vec<Told> {
+    let told = match call {
+        Call::Create(download) => {
+            let created = caller.create(download).await;
+            if let Ok(task) = created {
+                *last = Some(task);
+            }
+            Told::of(&created)
+        }
+        Call::Progress(of) => Told::of(&caller.progress(task(*of, *last)).await),
+        Call::UserInfo => Told::of(&caller.user_info().await),
+        Call::Watch(of, policy) => {
+            let events = caller.events(task(*of, *last), policy.clone()).await;
+            return events.iter().map(Told::event).collect();
+        }
+        Call::Wait(of) => match caller.wait(task(*of, *last)).await {
+            Ok(downloaded) => Told::ok(downloaded),
+            Err(error) => Told::watch(&error),
+        },
+        Call::Detail(file) => Told::of(&caller.send(&FileDetail { file: *file }).await),
+        Call::DetailAs(file) => {
+            let detail = FileDetail { file: *file };
+            Told::of(&caller.send_as::<Named, _>(&detail).await)
+        }
+    };
+    vec![told]
+}
+
+fn task(of: Of, last: Option<TaskId>) -> TaskId {
+    match of {
+        Of::Last => last.expect("a call before this one creates a task"),
+        Of::Task(id) => TaskId::new(id).expect("no task is 0"),
+    }
+}
+
+/// An endpoint that the core does not have, as a user writes it.
+#[derive(Debug)]
+pub struct FileDetail {
+    file: u64,
+}
+
+/// Where it is.
+pub const FILE_DETAIL: &str = "/api/v1/file/detail";
+
+impl Endpoint for FileDetail {
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = FILE_DETAIL;
+    const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = Detail;
+
+    fn query(&self, query: &mut Query) {
+        query.push("fileID", self.file);
+        query.push("note", "空 格&=+/?#");
+    }
+}
+
+/// What it answers.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "it is read to be shown")]
+pub struct Detail {
+    filename: String,
+    size: u64,
+}
+
+/// What another reader takes from it.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "it is read to be shown")]
+struct Named {
+    filename: String,
+}

@@ -1,0 +1,233 @@
+//! What a client is to do, and against what, as data: written once for all drivers.
+
+use std::time::{Duration, SystemTime};
+
+use pan123_mock::http::Request;
+use pan123_mock::{Builder, CLIENT_ID, CLIENT_SECRET, Canned, Service, path};
+use pan123_proto::offline::{Download, WatchPolicy};
+use pan123_proto::{Pacing, RetryPolicy};
+
+use crate::seen::{ELSEWHERE, Seen};
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What it is about.
+    pub name: &'static str,
+    /// The seed of the client and of the service.
+    pub seed: u64,
+    /// How the service is built.
+    pub service: fn(Builder) -> Builder,
+    /// The answers that are prepared, by path.
+    pub canned: Vec<(&'static str, Canned)>,
+    /// Whether anybody listens at all.
+    pub reachable: bool,
+    /// How the client is set up.
+    pub settings: Settings,
+    /// What is done, in order.
+    pub acts: Vec<Act>,
+    /// Whether the order of the requests means nothing.
+    pub in_any_order: bool,
+    /// What must come of it, under any driver.
+    pub expect: fn(&Seen),
+}
+
+/// One thing that is done.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// The client makes a call.
+    Call(Call),
+    /// The client makes so many of the same call at once.
+    Together(usize, Call),
+    /// Somebody else comes to the service.
+    Elsewhere(fn(&mut Service, SystemTime)),
+    /// Time passes for all.
+    Later(Duration),
+    /// The clock of the service goes ahead of the client's, for good.
+    Ahead(Duration),
+}
+
+/// A call of the client.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Creates an offline download.
+    Create(Download),
+    /// Asks for the progress.
+    Progress(Of),
+    /// Asks who the user is.
+    UserInfo,
+    /// Follows a task, event by event.
+    Watch(Of, WatchPolicy),
+    /// Follows a task to its end.
+    Wait(Of),
+    /// Calls an endpoint that the core does not have.
+    Detail(u64),
+    /// Calls it, and reads the answer as another type.
+    DetailAs(u64),
+}
+
+/// Which task.
+#[derive(Clone, Copy, Debug)]
+pub enum Of {
+    /// The one created last.
+    Last,
+    /// This one.
+    Task(u64),
+}
+
+/// How a client is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How it proves who it is.
+    pub identity: Identity,
+    /// How often it tries.
+    pub retry: RetryPolicy,
+    /// How fast it goes.
+    pub pacing: Pacing,
+    /// How long a request may take, in real time.
+    pub request_timeout: Duration,
+    /// How long a call may take.
+    pub call_timeout: Duration,
+    /// The most bytes of an answer.
+    pub body_limit: usize,
+}
+
+/// How a client proves who it is.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// By a client id and its secret.
+    Credentials(&'static str, &'static str),
+    /// By a token.
+    Token(&'static str),
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            identity: Identity::Credentials(CLIENT_ID, CLIENT_SECRET),
+            retry: RetryPolicy::default(),
+            pacing: Pacing::default(),
+            request_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(120),
+            body_limit: 1 << 20,
+        }
+    }
+}
+
+/// Gives a builder of a session, or of a client of an adapter, the settings: they have the same methods.
+#[macro_export]
+macro_rules! set_up {
+    ($builder:expr, $settings:expr, $seed:expr, $base_url:expr) => {{
+        let settings: &$crate::scenario::Settings = $settings;
+        let builder = $builder
+            .base_url($base_url)
+            .seed($seed)
+            .retry(settings.retry.clone())
+            .pacing(settings.pacing.clone())
+            .request_timeout(settings.request_timeout)
+            .call_timeout(settings.call_timeout)
+            .body_limit(settings.body_limit);
+        match settings.identity {
+            $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
+            $crate::scenario::Identity::Token(token) => builder.access_token(token),
+        }
+    }};
+}
+
+impl Scenario {
+    /// A scenario of this name, which its seed comes from.
+    pub fn new(name: &'static str) -> Scenario {
+        Scenario {
+            name,
+            seed: seed(name),
+            service: |builder| builder,
+            canned: Vec::new(),
+            reachable: true,
+            settings: Settings::default(),
+            acts: Vec::new(),
+            in_any_order: false,
+            expect: |_| {},
+        }
+    }
+
+    /// Builds the service in this way.
+    pub fn service(mut self, service: fn(Builder) -> Builder) -> Scenario {
+        self.service = service;
+        self
+    }
+
+    /// Prepares an answer of the service.
+    pub fn canned(mut self, path: &'static str, canned: Canned) -> Scenario {
+        self.canned.push((path, canned));
+        self
+    }
+
+    /// Nobody listens.
+    pub fn unreachable(mut self) -> Scenario {
+        self.reachable = false;
+        self
+    }
+
+    /// Changes how the client is set up.
+    pub fn with(mut self, change: impl FnOnce(&mut Settings)) -> Scenario {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Then the client makes this call.
+    pub fn call(self, call: Call) -> Scenario {
+        self.act(Act::Call(call))
+    }
+
+    /// Then this is done.
+    pub fn act(mut self, act: Act) -> Scenario {
+        self.in_any_order |= matches!(act, Act::Together(..));
+        self.acts.push(act);
+        self
+    }
+
+    /// What must come of it.
+    pub fn expect(mut self, expect: fn(&Seen)) -> Scenario {
+        self.expect = expect;
+        self
+    }
+
+    /// Things happen at once, so that the order of the requests means nothing.
+    pub fn in_any_order(mut self) -> Scenario {
+        self.in_any_order = true;
+        self
+    }
+
+    /// The service as it is built.
+    pub fn builder(&self) -> Builder {
+        (self.service)(Service::builder()).seed(self.seed)
+    }
+
+    /// Prepares the answers.
+    pub fn prepare(&self, service: &mut Service) {
+        for (path, canned) in &self.canned {
+            service.answer_next(path, canned.clone());
+        }
+    }
+}
+
+/// The name as a number (FNV-1a).
+fn seed(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Another process fetches three tokens with the same credentials, which pushes all older ones out.
+pub fn push_tokens_out(service: &mut Service, now: SystemTime) {
+    for _ in 0..pan123_mock::MAX_LIVE_TOKENS {
+        let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
+        let request = Request::post(path::ACCESS_TOKEN)
+            .header("platform", "open_platform")
+            .header("content-type", "application/json")
+            .header(ELSEWHERE, "1")
+            .body(body.into())
+            .expect("a request of constants");
+        service.handle(now, &request);
+    }
+}

@@ -1,0 +1,272 @@
+//! What came of a scenario: the requests as the service saw them, and the results as a program would ask for them.
+
+use std::fmt::{self, Debug};
+use std::time::Duration;
+
+use http::HeaderMap;
+use pan123_mock::{RecordedRequest, Service};
+use pan123_proto::offline::{Progress, WatchError, WatchEvent};
+use pan123_proto::{Error, ErrorCode, TransportErrorKind};
+
+/// What came of one scenario under one driver.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What the service received, in order.
+    pub requests: Vec<Sent>,
+    /// What the client answered, in order.
+    pub results: Vec<Told>,
+    /// How many tokens the service minted.
+    pub minted: usize,
+    /// How many offline downloads the service took.
+    pub tasks: usize,
+}
+
+impl Seen {
+    /// What the service has seen, with these results.
+    pub fn new(service: &Service, results: Vec<Told>) -> Seen {
+        let requests = service.requests().iter();
+        let of_the_client = requests.filter(|it| !it.headers.contains_key(ELSEWHERE));
+        Seen {
+            requests: of_the_client.map(Sent::of).collect(),
+            results,
+            minted: service.tokens_minted(),
+            tasks: service.tasks().len(),
+        }
+    }
+
+    /// The same without the order in which things happened to come.
+    pub fn sorted(mut self) -> Seen {
+        self.requests.sort_by_key(Sent::written);
+        self.results.sort_by_key(|told| format!("{told:?}"));
+        self
+    }
+
+    /// How many requests went to this path.
+    pub fn count(&self, path: &str) -> usize {
+        self.requests
+            .iter()
+            .filter(|sent| sent.path == path)
+            .count()
+    }
+
+    /// The paths of the requests, in order.
+    pub fn paths(&self) -> Vec<&str> {
+        self.requests
+            .iter()
+            .map(|sent| sent.path.as_str())
+            .collect()
+    }
+
+    /// The kinds of the results, in order.
+    pub fn kinds(&self) -> Vec<&str> {
+        self.results.iter().map(|told| told.kind.as_str()).collect()
+    }
+}
+
+/// Marks the requests of somebody else, which are no part of what was seen.
+pub const ELSEWHERE: &str = "x-elsewhere";
+
+/// The headers that the core sets; all others are the transport's.
+const OF_THE_CORE: [&str; 4] = ["authorization", "content-type", "platform", "user-agent"];
+
+/// A request as the service saw it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The query, as it was written.
+    pub query: String,
+    /// The headers of the core, by name.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// All other headers, by name.
+    pub extra: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Sent {
+    fn of(request: &RecordedRequest) -> Sent {
+        let (headers, extra) = headers(&request.headers);
+        Sent {
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            headers,
+            extra,
+            body: request.body.to_vec(),
+        }
+    }
+
+    /// All that a driver is held to, as one text. What its transport adds is looked at apart.
+    pub fn written(&self) -> String {
+        let mut text = format!("{} {}?{}\n", self.method, self.path, self.query);
+        for (name, value) in &self.headers {
+            text += &format!("{name}: {}\n", value.escape_ascii());
+        }
+        text + &self.body.escape_ascii().to_string()
+    }
+
+    /// The text of a header of the core.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let named = self.headers.iter().find(|header| header.0 == name);
+        named.map(|(_, value)| value.escape_ascii().to_string())
+    }
+}
+
+impl Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written())
+    }
+}
+
+type Pairs = Vec<(String, Vec<u8>)>;
+
+fn headers(map: &HeaderMap) -> (Pairs, Pairs) {
+    let mut pairs: Pairs = map
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    pairs.sort();
+    let is_core = |pair: &(String, _)| OF_THE_CORE.contains(&pair.0.as_str());
+    pairs.into_iter().partition(is_core)
+}
+
+/// A result, taken apart as far as a program can ask.
+#[derive(Clone, PartialEq)]
+pub struct Told {
+    /// `ok`, the kind of the error, or what a watch ended with.
+    pub kind: String,
+    /// The value, or the last progress seen.
+    pub value: String,
+    /// The text for people.
+    pub text: String,
+    /// The service's code.
+    pub code: Option<ErrorCode>,
+    /// The service's message.
+    pub message: Option<String>,
+    /// The service's trace id.
+    pub trace: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// How many attempts were made, if they ran out.
+    pub attempts: Option<u32>,
+    /// How long to stay away.
+    pub retry_after: Option<Duration>,
+    /// How far the last request got, if it brought no answer.
+    pub reached: Option<TransportErrorKind>,
+    /// Whether trying again may help.
+    pub retryable: bool,
+}
+
+impl Told {
+    /// A value.
+    pub fn ok(value: impl Debug) -> Told {
+        Told {
+            kind: "ok".to_owned(),
+            value: format!("{value:?}"),
+            text: String::new(),
+            code: None,
+            message: None,
+            trace: None,
+            status: None,
+            attempts: None,
+            retry_after: None,
+            reached: None,
+            retryable: false,
+        }
+    }
+
+    /// A value or an error.
+    pub fn of<T: Debug>(result: &Result<T, Error>) -> Told {
+        match result {
+            Ok(value) => Told::ok(value),
+            Err(error) => Told::failed(error),
+        }
+    }
+
+    /// What a watch told, or its end.
+    pub fn event(event: &Result<WatchEvent, WatchError>) -> Told {
+        match event {
+            Ok(WatchEvent::Progress(progress)) => Told::ok(progress),
+            Ok(WatchEvent::PollFailed(error)) => Told::failed(error).as_kind("PollFailed"),
+            Ok(other) => Told::ok(other).as_kind("another event"),
+            Err(error) => Told::watch(error),
+        }
+    }
+
+    /// How a watch ended before its task did.
+    pub fn watch(error: &WatchError) -> Told {
+        let (kind, told) = match error {
+            WatchError::DownloadFailed { .. } => ("DownloadFailed", Told::ok(())),
+            WatchError::Deadline { .. } => ("WatchDeadline", Told::ok(())),
+            WatchError::Stalled { .. } => ("Stalled", Told::ok(())),
+            WatchError::Polls { error, .. } => ("Polls", Told::failed(error)),
+            WatchError::Stopped { .. } => ("Stopped", Told::ok(())),
+            _ => ("another end", Told::ok(())),
+        };
+        let last: Option<Progress> = error.last();
+        Told {
+            text: error.to_string(),
+            value: format!("{last:?}"),
+            ..told.as_kind(kind)
+        }
+    }
+
+    fn failed(error: &Error) -> Told {
+        let attempts = match error {
+            Error::Exhausted { attempts, .. } => Some(*attempts),
+            _ => None,
+        };
+        Told {
+            kind: format!("{:?}", error.kind()),
+            value: String::new(),
+            text: error.to_string(),
+            code: error.code(),
+            message: error.api().map(|api| api.message().to_owned()),
+            trace: error.trace_id().map(str::to_owned),
+            status: error.http_status().map(|status| status.as_u16()),
+            attempts,
+            retry_after: error.retry_after(),
+            reached: reached(error),
+            retryable: error.is_retryable(),
+        }
+    }
+
+    fn as_kind(mut self, kind: &str) -> Told {
+        kind.clone_into(&mut self.kind);
+        self
+    }
+}
+
+/// How far the last request of a failed call got, if it brought no answer.
+pub fn reached(error: &Error) -> Option<TransportErrorKind> {
+    match error {
+        Error::Transport(error) => Some(error.kind()),
+        Error::Exhausted { last, .. } => reached(last),
+        Error::Ambiguous(ambiguous) => reached(ambiguous.cause()),
+        Error::Token(inner) | Error::Credentials(inner) => reached(inner),
+        Error::Deadline { last: Some(last) } => reached(last),
+        _ => None,
+    }
+}
+
+/// Only what there is to say.
+impl Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.kind, self.value, self.text)?;
+        let known = [
+            self.code.map(|it| format!("code {it:?}")),
+            self.message.as_ref().map(|it| format!("message {it:?}")),
+            self.trace.as_ref().map(|it| format!("trace {it}")),
+            self.status.map(|it| format!("status {it}")),
+            self.attempts.map(|it| format!("attempts {it}")),
+            self.retry_after.map(|it| format!("retry after {it:?}")),
+            self.reached.map(|it| format!("reached {it:?}")),
+            self.retryable.then(|| "retryable".to_owned()),
+        ];
+        let known: Vec<String> = known.into_iter().flatten().collect();
+        write!(f, " [{}]", known.join(", "))
+    }
+}
