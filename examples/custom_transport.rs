@@ -5,7 +5,6 @@
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -44,10 +43,7 @@ fn drive<M: Machine>(mut machine: M) -> M::Output {
                 Err(error) => Input::Failed(error),
             },
             Step::Wait(wait) => {
-                match wait.signal {
-                    Some(signal) => drop(signal.wait_until(wait.until)),
-                    None => thread::sleep(wait.until.saturating_duration_since(now.mono)),
-                }
+                wait.signal.wait_until(wait.until);
                 Input::Wake
             }
             // One thread is all there is, so the token is fetched right here.
@@ -73,6 +69,9 @@ fn send(transmit: &Transmit) -> Result<http::Response<Bytes>, TransportError> {
 
 fn connect(transmit: &Transmit) -> io::Result<TcpStream> {
     let uri = transmit.request.uri();
+    if uri.scheme_str() != Some("http") {
+        return Err(io::Error::other("this transport speaks no TLS"));
+    }
     let port = uri.port_u16().unwrap_or(80);
     let host = uri.host().unwrap_or_default();
     let mut addresses = (host, port).to_socket_addrs()?;

@@ -36,12 +36,9 @@ impl Clock for SystemClock {
 
     fn wait(&self, wait: Wait) -> BoxFuture<'static, ()> {
         let until = tokio::time::Instant::from_std(wait.until);
-        match wait.signal {
-            Some(signal) => Box::pin(async move {
-                // Either end is the end: the machine looks for itself what has happened.
-                let _ = tokio::time::timeout_at(until, signal).await;
-            }),
-            None => Box::pin(tokio::time::sleep_until(until)),
-        }
+        Box::pin(async move {
+            // Either end is the end: the machine looks for itself what has happened.
+            let _ = tokio::time::timeout_at(until, wait.signal).await;
+        })
     }
 }

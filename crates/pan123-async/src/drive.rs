@@ -111,15 +111,12 @@ impl Means {
         let guard = self.clock.enter();
         let mut drive = Drive::new(refresh, self.clone());
         Box::pin(async move {
-            match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => {
-                    runtime.spawn(async move { drive.next_under(guard).await });
-                }
-                Err(_) => {
-                    // In place, the caller's own guard stands for both.
-                    drop(guard);
-                    drive.next_under(DriveGuard::default()).await;
-                }
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { drive.next_under(guard).await });
+            } else {
+                // In place, the caller's own guard stands for both.
+                drop(guard);
+                drive.next_under(DriveGuard::default()).await;
             }
             Input::Wake
         })

@@ -1,6 +1,5 @@
 //! Where the time comes from.
 
-use std::thread;
 use std::time::{Instant, SystemTime};
 
 use pan123_proto::{DriveGuard, Now, Wait};
@@ -34,11 +33,6 @@ impl Clock for SystemClock {
     }
 
     fn wait(&self, wait: Wait) {
-        match wait.signal {
-            Some(signal) => {
-                signal.wait_until(wait.until);
-            }
-            None => thread::sleep(wait.until.saturating_duration_since(Instant::now())),
-        }
+        wait.signal.wait_until(wait.until);
     }
 }

@@ -22,6 +22,9 @@ use crate::token::{Bearer, Patience};
 /// A request that must not be sent twice is not sent with less time than this.
 const LEAST_TIME_FOR_ONCE: Duration = Duration::from_secs(1);
 
+/// How often an answer that may be a token is asked for if it is lost: each one may have pushed another token out.
+const LOST_TOKENS: u32 = 2;
+
 /// One call of an endpoint. Its deadline, 120 s by default, counts from the first [`resume`](Machine::resume).
 #[must_use = "a call does nothing until a driver resumes it"]
 pub struct Call<T> {
@@ -69,7 +72,10 @@ impl<T: DeserializeOwned> Call<T> {
     pub(crate) fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
         let settings = session.settings();
         let request = lower(endpoint, &settings.base, &settings.user_agent)?;
-        let retry = settings.retry.clone();
+        let mut retry = settings.retry.clone();
+        if E::AUTH == Auth::None {
+            retry = retry.lost_attempts(LOST_TOKENS);
+        }
         let timeout = settings.call_timeout;
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
@@ -148,6 +154,11 @@ impl<T> Call<T> {
         let brought = match input {
             Input::Response(answer) => (self.read)(self.reading(now), &answer),
             Input::Failed(error) => Err(error.into()),
+            Input::Wake | Input::Stored(_)
+                if self.control.is_stopped() && self.replay == Replay::Safe =>
+            {
+                return Some(Err(Error::Stopped));
+            }
             Input::Wake | Input::Stored(_) => Err(TransportError::given_up().into()),
         };
         if let Some(generation) = generation {
@@ -160,11 +171,13 @@ impl<T> Call<T> {
     }
 
     /// What the answer says of the token that it was asked with.
-    fn note_token(&self, generation: u64, brought: &Result<T, Failure>, now: Now) {
+    fn note_token(&mut self, generation: u64, brought: &Result<T, Failure>, now: Now) {
         match brought {
             Ok(_) => self.session.prove(generation),
             Err(failure) if failure.is_token_refused() => {
-                self.session.refuse(generation, failure.retell(), now.mono);
+                let error = failure.retell();
+                // What failed while this request was out is not what it waits for next.
+                self.failures_seen = Some(self.session.refuse(generation, error, now.mono));
             }
             Err(failure) if failure.error.api().is_some() => self.session.prove(generation),
             Err(_) => {}
@@ -194,7 +207,7 @@ impl<T> Call<T> {
             }
             Verdict::HoldOff { wait, error } => {
                 self.progress.rate_limits += 1;
-                self.session.hold_off(self.rate, sent, now, wait);
+                let held = self.session.hold_off(self.rate, sent, now, wait);
                 if later(now, wait) > deadline {
                     return Err(Error::RateLimited {
                         retry_after: wait,
@@ -202,6 +215,9 @@ impl<T> Call<T> {
                     });
                 }
                 self.last = Some(error);
+                if !held {
+                    self.state = State::Resting(Some(later(now, wait)));
+                }
                 Ok(())
             }
         }
@@ -252,7 +268,7 @@ impl<T> Call<T> {
             };
             // A stop between the check above and the listening would be slept through.
             if !self.control.is_stopped() {
-                return Ok(Step::Wait(Wait::until(until.min(deadline), Some(signal))));
+                return Ok(Step::Wait(Wait::until(until.min(deadline), signal)));
             }
         }
     }
@@ -264,11 +280,15 @@ impl<T> Call<T> {
         let ticket = self
             .ticket
             .get_or_insert_with(|| self.session.ticket(self.rate, self.priority));
+        let least_time = match self.replay {
+            Replay::Never => LEAST_TIME_FOR_ONCE,
+            Replay::Safe => Duration::ZERO,
+        };
         let asking = Asking {
             ticket,
             token_since: (self.auth == Auth::Bearer).then_some(seen),
             patience: Patience {
-                deadline,
+                deadline: deadline.checked_sub(least_time).unwrap_or(deadline),
                 lease: self.session.settings().request_timeout + LEASE_MARGIN,
             },
             control: &self.control,
@@ -280,7 +300,7 @@ impl<T> Call<T> {
         &mut self,
         now: Instant,
         bearer: Option<Bearer>,
-        cancelled: Option<Signal>,
+        cancelled: Signal,
     ) -> Step<Result<T, Error>> {
         if let Some(end) = self.timing.queue_until.take() {
             self.timing.deadline = Some(end.min(later(now, self.timing.timeout)));
@@ -300,7 +320,7 @@ impl<T> Call<T> {
             request,
             timeout: settings.request_timeout.min(left),
             body_limit: settings.body_limit,
-            cancelled,
+            cancelled: Some(cancelled),
         })
     }
 

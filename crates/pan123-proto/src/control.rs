@@ -14,7 +14,6 @@ pub(crate) struct Control {
     stop: Event,
     stopped: AtomicBool,
     nudged: AtomicBool,
-    has_handle: AtomicBool,
 }
 
 impl Control {
@@ -26,11 +25,9 @@ impl Control {
         self.awake.notify(usize::MAX);
     }
 
-    /// Fires when the machine is stopped; none if nobody could do so.
-    pub(crate) fn cancelled(&self) -> Option<Signal> {
-        self.has_handle
-            .load(Ordering::Acquire)
-            .then(|| Signal::new(self.stop.listen()))
+    /// Fires when the machine is stopped.
+    pub(crate) fn cancelled(&self) -> Signal {
+        Signal::new(self.stop.listen())
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -60,7 +57,6 @@ pub struct CallHandle {
 
 impl CallHandle {
     pub(crate) fn new(control: &Arc<Control>) -> CallHandle {
-        control.has_handle.store(true, Ordering::Release);
         CallHandle {
             control: Arc::clone(control),
         }

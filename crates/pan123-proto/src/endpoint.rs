@@ -79,7 +79,8 @@ pub trait Endpoint {
 pub enum Auth {
     /// By the session's access token.
     Bearer,
-    /// Not at all, or by what its body says. Nothing of such a request's answer is quoted in an error: it may be a token.
+    /// Not at all, or by what its body says. The answer to such a request may be a token: nothing of it is quoted in an
+    /// error, and if it is lost it is asked for once more only.
     None,
 }
 
@@ -212,6 +213,10 @@ pub(crate) fn lower<E: Endpoint>(
     base: &BaseUrl,
     user_agent: &HeaderValue,
 ) -> Result<Request<Bytes>, BuildError> {
+    // Without its slash a path would go on with the name of the host, and the token go there.
+    if !E::PATH.starts_with('/') || E::PATH.contains(['?', '#']) {
+        return Err(bad_path(E::PATH));
+    }
     let mut query = Query::default();
     endpoint.query(&mut query);
     let body = match endpoint.body()? {
@@ -225,11 +230,15 @@ pub(crate) fn lower<E: Endpoint>(
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(USER_AGENT, user_agent)
         .body(body)
-        .map_err(|_| BuildError::Setting {
-            what: "the path of an endpoint",
-            given: E::PATH.to_owned(),
-            allowed: "it must begin with `/` and stand in a URL",
-        })
+        .map_err(|_| bad_path(E::PATH))
+}
+
+fn bad_path(path: &str) -> BuildError {
+    BuildError::Setting {
+        what: "the path of an endpoint",
+        given: path.to_owned(),
+        allowed: "it must begin with `/` and have no query, as it stands in a URL",
+    }
 }
 
 /// The header that carries a token, marked so that nobody prints it.

@@ -168,8 +168,10 @@ impl Error {
     /// Never true of [`Error::Ambiguous`].
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Token(_)
-            | Error::RateLimited { .. }
+            Error::Token(inner) => {
+                inner.is_retryable() || matches!(**inner, Error::Unauthorized(_))
+            }
+            Error::RateLimited { .. }
             | Error::Exhausted { .. }
             | Error::Deadline { .. }
             | Error::Decode(_) => true,

@@ -21,10 +21,7 @@
 //!                 Err(error) => Input::Failed(error),
 //!             },
 //!             Step::Wait(wait) => {
-//!                 match wait.signal {
-//!                     Some(signal) => drop(signal.wait_until(wait.until)),
-//!                     None => std::thread::sleep(wait.until - now.mono),
-//!                 }
+//!                 wait.signal.wait_until(wait.until);
 //!                 Input::Wake
 //!             }
 //!             Step::Refresh(refresh) => {
@@ -71,6 +68,9 @@
 
 mod answer;
 pub mod api;
+#[cfg(test)]
+#[path = "../tests/support/base.rs"]
+mod base;
 mod call;
 mod control;
 mod endpoint;

@@ -125,14 +125,15 @@ impl Limiter {
     }
 
     /// After a 429 to a request that was sent at `sent`: nobody of its class sends for `wait`, and then more slowly.
+    /// False if it was sent before the last such hold-off began, which has been answered for already.
     pub(crate) fn hold_off(
         &mut self,
         class: RateClass,
         sent: Instant,
         now: Instant,
         wait: Duration,
-    ) {
-        self.lane(class).hold_off(sent, now, wait);
+    ) -> bool {
+        self.lane(class).hold_off(sent, now, wait)
     }
 
     pub(crate) fn pace(&self, class: RateClass, now: Instant) -> Pace {
@@ -330,9 +331,9 @@ impl Lane {
         }
     }
 
-    fn hold_off(&mut self, sent: Instant, now: Instant, wait: Duration) {
+    fn hold_off(&mut self, sent: Instant, now: Instant, wait: Duration) -> bool {
         if self.held_since.is_some_and(|began| sent <= began) {
-            return;
+            return false;
         }
         let factor = match self.slow {
             Some(slow) if now < slow.until => (slow.factor * 2).min(MOST_SLOWDOWN),
@@ -346,6 +347,7 @@ impl Lane {
         });
         let free_from = self.free_from.map_or(held_until, |at| at.max(held_until));
         self.respace(free_from, now);
+        true
     }
 
     /// Moves places so that none comes before `free_from` and all keep their distance. Their order stays.
@@ -386,17 +388,10 @@ mod tests {
     use fastrand::Rng;
 
     use super::*;
+    use crate::base::base;
 
     const CLASS: RateClass = RateClass::new("test", Duration::from_secs(1));
     const SECOND: Duration = Duration::from_secs(1);
-
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a base instant; nothing is measured with it"
-    )]
-    fn base() -> Instant {
-        Instant::now()
-    }
 
     fn far(now: Instant) -> Instant {
         now + 10_000 * SECOND
@@ -454,6 +449,10 @@ mod tests {
         let too_late = Slot::TooLate(now + 2 * SECOND);
         assert_eq!(limiter.ask(&refused, now, soon), too_late);
         assert_eq!(limiter.pace(CLASS, now).waiting, 1);
+        let sooner = now + SECOND / 2;
+        assert_eq!(limiter.ask(&high, now, sooner), Slot::TooLate(soon));
+        let unmoved = limiter.ask(&low, now, soon);
+        assert_eq!(unmoved, Slot::At(soon), "nobody moves for one who goes");
         assert_eq!(limiter.ask(&high, now, soon), Slot::At(soon));
         assert_eq!(limiter.ask(&low, now, soon), too_late);
         assert_eq!(limiter.pace(CLASS, now).waiting, 1);

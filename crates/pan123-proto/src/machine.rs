@@ -151,7 +151,7 @@ pub struct Transmit {
     pub timeout: Duration,
     /// The most bytes of body to read. Past it: [`Input::Failed`] with [`TransportError::body_too_large`].
     pub body_limit: usize,
-    /// Fires when nobody wants the answer any more: the driver may then drop the request and say [`Input::Wake`].
+    /// Fires when nobody wants the answer any more: the driver may take it, and drop the request and say [`Input::Wake`] then.
     pub cancelled: Option<Signal>,
 }
 
@@ -177,11 +177,11 @@ pub struct Wait {
     /// When to wake at the latest.
     pub until: Instant,
     /// What ends the wait sooner.
-    pub signal: Option<Signal>,
+    pub signal: Signal,
 }
 
 impl Wait {
-    pub(crate) fn until(until: Instant, signal: Option<Signal>) -> Wait {
+    pub(crate) fn until(until: Instant, signal: Signal) -> Wait {
         Wait { until, signal }
     }
 }

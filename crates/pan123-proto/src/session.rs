@@ -122,16 +122,27 @@ impl Session {
         self.with_state(|state| state.limiter.release(ticket));
     }
 
-    pub(crate) fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) {
-        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait));
+    pub(crate) fn hold_off(
+        &self,
+        class: RateClass,
+        sent: Instant,
+        now: Instant,
+        wait: Duration,
+    ) -> bool {
+        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait))
     }
 
     pub(crate) fn prove(&self, generation: u64) {
         self.with_state(|state| state.token.prove(generation));
     }
 
-    pub(crate) fn refuse(&self, generation: u64, error: Option<Error>, now: Instant) {
-        self.with_state(|state| state.token.refuse(generation, error, now));
+    /// Tells how many refreshes had failed before this refusal, which may count as one more.
+    pub(crate) fn refuse(&self, generation: u64, error: Option<Error>, now: Instant) -> u64 {
+        self.with_state(|state| {
+            let failures = state.token.failures();
+            state.token.refuse(generation, error, now);
+            failures
+        })
     }
 
     /// How many refreshes have failed so far.
@@ -248,6 +259,7 @@ mod tests {
 
     use super::*;
     use crate::api::user::GetUserInfo;
+    use crate::base::base;
     use crate::machine::{Input, Machine, Step};
 
     type Hook = Box<dyn FnOnce()>;
@@ -263,20 +275,12 @@ mod tests {
         }
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a base instant, as tests/ takes from its helper"
-    )]
-    fn base() -> Now {
-        Now {
-            mono: Instant::now(),
-            wall: SystemTime::UNIX_EPOCH,
-        }
-    }
-
     #[test]
     fn the_end_of_a_refresh_right_after_the_check_wakes_the_waiter() {
-        let now = base();
+        let now = Now {
+            mono: base(),
+            wall: SystemTime::UNIX_EPOCH,
+        };
         let session = Session::builder()
             .credentials("id", "secret")
             .build()
@@ -304,7 +308,7 @@ mod tests {
         let Step::Wait(wait) = waiter.resume(now, Input::Wake) else {
             panic!("the waiter looked while the token was being fetched");
         };
-        let fired = wait.signal.unwrap().wait_until(now.mono);
+        let fired = wait.signal.wait_until(now.mono);
         assert!(
             fired,
             "the refresh ended between the check and the wait, and nobody was told"

@@ -148,10 +148,13 @@ impl Token {
 
     /// What a caller does now, who has been waiting since `seen` refreshes had failed.
     pub(crate) fn look(&mut self, now: Instant, seen: u64, patience: Patience) -> Look {
+        if self.leased.take_if(|leased| now >= leased.until).is_some() {
+            self.note_drop(now);
+        }
         if let Some(held) = &self.held
             && held.is_usable(self.source, now)
         {
-            return if held.is_stale(now) && !self.is_leased(now) && !self.is_paused(now) {
+            return if held.is_stale(now) && self.leased.is_none() && !self.is_paused(now) {
                 Look::Fetch(self.lease(now, patience))
             } else {
                 Look::Use(held.bearer.clone())
@@ -174,8 +177,8 @@ impl Token {
             None => {}
         }
         match &self.leased {
-            Some(leased) if now < leased.until => Look::Wait(leased.until),
-            _ => Look::Fetch(self.lease(now, patience)),
+            Some(leased) => Look::Wait(leased.until),
+            None => Look::Fetch(self.lease(now, patience)),
         }
     }
 
@@ -237,16 +240,8 @@ impl Token {
 
     /// The fetch was dropped, and may have made a token. The next caller may try, but not without end.
     pub(crate) fn abandon(&mut self, lease: Lease, now: Instant) {
-        if !self.end_lease(lease) {
-            return;
-        }
-        self.drops += 1;
-        if self.drops >= MOST_DROPS {
-            self.drops = 0;
-            self.pause = Some(Pause {
-                until: now + DROPS_PAUSE,
-                why: Why::Dropped,
-            });
+        if self.end_lease(lease) {
+            self.note_drop(now);
         }
     }
 
@@ -295,9 +290,6 @@ impl Token {
     }
 
     fn lease(&mut self, now: Instant, patience: Patience) -> Lease {
-        if self.leased.take().is_some() {
-            self.drops += 1;
-        }
         self.leases += 1;
         let lease = Lease(self.leases);
         self.leased = Some(Leased {
@@ -312,15 +304,20 @@ impl Token {
         self.leased.take_if(mine).is_some()
     }
 
+    fn note_drop(&mut self, now: Instant) {
+        self.drops += 1;
+        if self.drops >= MOST_DROPS {
+            self.drops = 0;
+            self.pause = Some(Pause {
+                until: now + DROPS_PAUSE,
+                why: Why::Dropped,
+            });
+        }
+    }
+
     fn note_failure(&mut self, until: Instant, why: Why) {
         self.failures += 1;
         self.pause = Some(Pause { until, why });
-    }
-
-    fn is_leased(&self, now: Instant) -> bool {
-        self.leased
-            .as_ref()
-            .is_some_and(|leased| now < leased.until)
     }
 
     fn is_paused(&self, now: Instant) -> bool {
@@ -362,18 +359,11 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::base;
     use crate::error::TransportError;
 
     const PATIENCE: Duration = Duration::from_secs(120);
     const LEASE: Duration = Duration::from_secs(40);
-
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a base instant; nothing is measured with it"
-    )]
-    fn base() -> Instant {
-        Instant::now()
-    }
 
     const fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -55,15 +55,15 @@ pub(crate) struct Redacted<'a>(pub(crate) &'a str);
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.0;
-        let shown = url.find(['?', '#']).unwrap_or(url.len());
-        let (start, rest) = url[..shown].split_once("//").unwrap_or(("", &url[..shown]));
-        let authority = rest.find('/').unwrap_or(rest.len());
-        let rest = match rest[..authority].rfind('@') {
-            Some(at) => format!("…{}", &rest[at..]),
-            None => rest.to_owned(),
-        };
-        let tail = if shown < url.len() { "?…" } else { "" };
-        write!(f, "\"{start}//{rest}{tail}\"")
+        let (start, rest) = url.split_once(':').unwrap_or(("", url));
+        let rest = rest.trim_start_matches('/');
+        // Wherever a user and a password could be meant to end.
+        let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = if user.is_empty() { "" } else { "…@" };
+        let shown = rest.find(['?', '#']).unwrap_or(rest.len());
+        let tail = if shown < rest.len() { "?…" } else { "" };
+        let rest = &rest[..shown];
+        write!(f, "\"{start}://{user}{rest}{tail}\"")
     }
 }
 
@@ -132,11 +132,18 @@ mod tests {
     fn what_may_be_secret_is_not_shown() {
         let shown = |url| format!("{:?}", Redacted(url));
         assert_eq!(shown("https://h/p?key=s3cret"), r#""https://h/p?…""#);
-        assert_eq!(
-            shown("https://u:s3cret@h:1/p@q#f"),
-            r#""https://…@h:1/p@q?…""#
-        );
+        assert_eq!(shown("https://u:s3cret@h:1/p@q#f"), r#""https://…@q?…""#);
         assert_eq!(shown("https://h"), r#""https://h""#);
         assert_eq!(shown("http://s3cret@h"), r#""http://…@h""#);
+        for url in [
+            "https:/u:s3cret@h",
+            "https://u:s3cret?x@h",
+            "https://u:s3/cret@h",
+            "https://u:s3cret#@h",
+            "https:u:s3cret@h",
+        ] {
+            let text = shown(url);
+            assert!(!text.contains("s3") && text.contains("@h"), "{text}");
+        }
     }
 }

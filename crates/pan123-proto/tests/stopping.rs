@@ -105,15 +105,12 @@ fn a_driver_that_cannot_drop_a_request_gives_the_answer_that_came() {
 }
 
 #[test]
-fn a_request_can_be_cancelled_only_if_there_is_a_handle() {
+fn a_request_that_is_out_can_be_cancelled_by_a_handle_made_since() {
     let session = fixed();
-    let mut call = create(&session);
-    let transmit = hand::transmit(call.resume(at(secs(0)), Input::Wake));
-    assert!(transmit.cancelled.is_none());
     let mut call = ask(&session);
-    let handle = call.handle();
     let transmit = hand::transmit(call.resume(at(secs(0)), Input::Wake));
     let signal = transmit.cancelled.unwrap();
+    let handle = call.handle();
     handle.stop();
     assert!(signal.wait_until(at(secs(0)).mono), "it has fired");
 }

@@ -39,11 +39,10 @@ impl Refresh {
         call: Call<IssuedToken>,
         now: Now,
     ) -> Refresh {
-        let retry = session.settings().retry.clone().lost_attempts(2);
         Refresh {
             session,
             lease,
-            call: Some(Box::new(call.retry(retry).timeout(DEADLINE))),
+            call: Some(Box::new(call.timeout(DEADLINE))),
             seen: now.mono,
             date: None,
         }

@@ -8,6 +8,7 @@
 )]
 
 mod actor;
+mod base;
 pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod hand;
@@ -24,18 +25,9 @@ use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 
 pub(crate) use actor::Outcome;
+use base::base;
 pub(crate) use server::{Reply, ServerView, path, routine};
 pub(crate) use world::{Plan, World};
-
-/// The start of all virtual time: the one place where a clock is read, since an `Instant` cannot be made up.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a base for virtual time; nothing is measured with it"
-)]
-fn base() -> Instant {
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(Instant::now)
-}
 
 /// The calendar at the start of all virtual time.
 pub(crate) const START: Duration = Duration::from_secs(1_742_715_517);

@@ -269,7 +269,7 @@ impl World {
             Turn::Wait(wait) => {
                 let late = self.most_late.mul_f64(self.rng.f64());
                 self.set(elapsed(wait.until) + late, id, number, Input::Wake);
-                actor.signal = wait.signal;
+                actor.signal = Some(wait.signal);
             }
             Turn::Transmit(mut transmit) => {
                 let signal = transmit.cancelled.take();

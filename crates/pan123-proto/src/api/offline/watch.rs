@@ -326,7 +326,7 @@ impl Watch {
             let signal = self.control.listen();
             // A call between the checks above and the listening would be slept through.
             if !self.control.is_called() {
-                return Some(Step::Wait(Wait::until(until.min(end), Some(signal))));
+                return Some(Step::Wait(Wait::until(until.min(end), signal)));
             }
         }
     }
@@ -504,6 +504,10 @@ impl WatchToEnd {
             Some(progress) if progress.status == TaskStatus::Succeeded => Ok(Downloaded {
                 task: self.watch.task,
                 progress,
+            }),
+            Some(last) if last.status == TaskStatus::Failed => Err(WatchError::DownloadFailed {
+                task: self.watch.task,
+                last,
             }),
             last => Err(WatchError::Stopped {
                 task: self.watch.task,
