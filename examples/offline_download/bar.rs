@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pan123_async::{Progress, TaskStatus};
+use pan123_async::Progress;
 
 /// The parts of a percent that the bar tells apart.
 const STEPS: f64 = 10.0;
@@ -28,17 +28,11 @@ impl Bar {
     }
 
     pub(crate) fn show(&self, progress: Progress) {
-        let status = match progress.status {
-            TaskStatus::Running => "running".to_owned(),
-            TaskStatus::Retrying => "retrying".to_owned(),
-            TaskStatus::Succeeded => "succeeded".to_owned(),
-            other => format!("status {}", other.number()),
-        };
         if let Some(bar) = &self.bar {
             bar.set_position(position(progress.percent));
-            bar.set_message(status);
+            bar.set_message(progress.status.to_string());
         } else if self.last_line.replace(Some(progress)) != Some(progress) {
-            eprintln!("{:>5.1}% {status}", progress.percent);
+            eprintln!("{:>5.1}% {}", progress.percent, progress.status);
         }
     }
 

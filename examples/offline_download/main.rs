@@ -76,7 +76,8 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let mut ending = Ending::default();
     let watch = offline.watch(task);
     let result = follow(watch, callbacks.as_ref(), &mut ending).await;
-    if let (None, Some(callbacks)) = (&ending.notice, &callbacks) {
+    let ended = matches!(result, Ok(_) | Err(WatchError::DownloadFailed { .. }));
+    if let (true, None, Some(callbacks)) = (ended, &ending.notice, &callbacks) {
         let notice = tokio::time::timeout(CALLBACK_PATIENCE, callbacks.next()).await;
         ending.notice = notice.ok();
     }
@@ -111,7 +112,10 @@ async fn follow(
             Some(Ok(WatchEvent::Progress(progress))) => bar.show(progress),
             Some(Ok(WatchEvent::PollFailed(error))) => bar.note(&one_line(&error)),
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(error),
+            Some(Err(error)) => {
+                bar.finish();
+                return Err(error);
+            }
             None => break,
         }
     }

@@ -71,6 +71,12 @@ impl Adapter {
 }
 
 impl Adapter {
+    /// The same, where it must fail.
+    pub(crate) fn fails(self, url: &str, limits: &Limits) -> Error {
+        let created = self.create(url, limits);
+        created.expect_err("nothing can come of this")
+    }
+
     /// Creates two offline downloads over the same client, with something in between.
     pub(crate) fn create_twice(self, url: &str, between: impl FnOnce()) -> Result<TaskId, Error> {
         match self {
@@ -100,7 +106,11 @@ pub(crate) fn download() -> Download {
 pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().expect("a runtime");
-    runtime.block_on(future)
+    let bounded = async { tokio::time::timeout(Duration::from_secs(60), future).await };
+    let output = runtime.block_on(bounded).expect("it hangs");
+    // A lookup of a name that takes its time is not waited for.
+    runtime.shutdown_background();
+    output
 }
 
 pub(crate) use basics;

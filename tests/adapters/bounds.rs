@@ -15,7 +15,7 @@ fn is_cut(start: impl Fn() -> Server) {
     for adapter in BOTH {
         let server = start();
         let limits = Limits::default();
-        let error = adapter.create(&server.url("http"), &limits).unwrap_err();
+        let error = adapter.fails(&server.url("http"), &limits);
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
         let reached = reached(&error);
         assert_eq!(

@@ -15,9 +15,10 @@ fn redirecting() -> Server {
     Server::start(|mut stream, seen| {
         while let Some(request) = seen.read_request(&mut stream) {
             let there = "HTTP/1.1 307 Elsewhere\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
-            let answer = match request.starts_with(b"POST /there") {
-                true => ok(r#"{"code":0,"data":{"taskID":7}}"#),
-                false => there.into(),
+            let answer = if request.starts_with(b"POST /there") {
+                ok(r#"{"code":0,"data":{"taskID":7}}"#)
+            } else {
+                there.into()
             };
             seen.write(&mut stream, &answer);
         }
@@ -35,7 +36,7 @@ fn create_blocking(builder: pan123_blocking::ClientBuilder, url: &str) -> Result
 }
 
 fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &Server) {
-    let error = result.unwrap_err();
+    let error = result.expect_err("a redirect is no answer");
     assert_eq!(error.kind(), ErrorKind::Http, "{error:?}");
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(307));
     assert_eq!(server.requests(), 1);
@@ -106,7 +107,20 @@ fn what_a_client_builder_sets_up_is_kept() {
     assert_eq!(task.get(), 1);
 }
 
-/// Without a connect timeout of its own, such a client cannot say that nothing was sent.
+/// It may have failed at a later hop: the first one may have acted.
+#[test]
+fn a_client_leaves_in_doubt_what_it_could_not_connect_to() {
+    let away = "HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::answering(away);
+    for url in [&server.url("http"), "http://127.0.0.1:1"] {
+        let client = reqwest::Client::builder().connect_timeout(SHORT).build();
+        let builder = pan123_async::Client::builder().with_client(client.unwrap());
+        let error = create(builder, url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
+    }
+    assert_eq!(server.requests(), 1);
+}
+
 #[test]
 fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
     let server = Server::start(|stream, seen| seen.keep_silent(stream));
@@ -116,6 +130,30 @@ fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
     let error = create(builder, &server.url("https")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_configuration_is_told_what_an_agent_of_ours_does() {
+    let config = || ureq::Agent::config_builder().max_redirects(5).build();
+    let builder = || pan123_blocking::Client::builder().with_config(config());
+
+    let server = redirecting();
+    is_a_plain_redirect(create_blocking(builder(), &server.url("http")), &server);
+
+    let server = Server::start(|stream, seen| seen.keep_silent(stream));
+    for url in [
+        &server.url("https"),
+        "http://127.0.0.1:1",
+        "http://nobody.invalid",
+    ] {
+        let builder = builder().connect_timeout(SHORT);
+        let error = create_blocking(builder, url).unwrap_err();
+        assert_eq!(
+            reached(&error),
+            Some(TransportErrorKind::NeverLeft),
+            "{error:?}"
+        );
+    }
 }
 
 #[test]

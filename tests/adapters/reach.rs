@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pan123_proto::{Error, ErrorKind, TransportErrorKind};
 use pan123_tests::seen::reached;
 use pan123_tests::tcp::{Connections, Server, ok};
+use rustls::pki_types::PrivateKeyDer;
 
 use crate::both::{Adapter, BOTH, Limits, SHORT};
 
@@ -21,7 +21,7 @@ fn impatient() -> Limits {
 
 /// It was tried again, since nothing had been sent.
 fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
-    let error = adapter.create(url, limits).unwrap_err();
+    let error = adapter.fails(url, limits);
     let reached = reached(&error);
     assert_eq!(
         reached,
@@ -38,7 +38,7 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
 fn in_doubt(expected: TransportErrorKind, limits: &Limits, start: impl Fn() -> Server) {
     for adapter in BOTH {
         let server = start();
-        let error = adapter.create(&server.url("http"), limits).unwrap_err();
+        let error = adapter.fails(&server.url("http"), limits);
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
         assert_eq!(reached(&error), Some(expected), "{adapter:?}: {error:?}");
         assert_eq!(server.requests(), 1, "{adapter:?}");
@@ -96,7 +96,7 @@ fn a_handshake_that_hangs() {
     }
 }
 
-/// The time for the request may be the shorter one, as it is near the end of a call's own time.
+/// Connecting gets less time than the request, whatever was asked for, so that it is known for what it is.
 #[test]
 fn a_handshake_that_hangs_longer_than_the_request_may_take() {
     let limits = Limits {
@@ -105,13 +105,7 @@ fn a_handshake_that_hangs_longer_than_the_request_may_take() {
     };
     for adapter in BOTH {
         let server = Server::start(|stream, seen| seen.keep_silent(stream));
-        let error = adapter.create(&server.url("https"), &limits).unwrap_err();
-        let reached = reached(&error).expect("a failure of the transport");
-        match adapter {
-            Adapter::Blocking => assert_eq!(reached, TransportErrorKind::NeverLeft),
-            // reqwest does not say what it was about when the time for all of it ran out.
-            Adapter::Async => assert_eq!(reached, TransportErrorKind::TimedOut),
-        }
+        never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.requests(), 0, "{adapter:?}");
     }
 }
@@ -120,8 +114,7 @@ fn a_handshake_that_hangs_longer_than_the_request_may_take() {
 fn a_certificate_that_is_refused_ends_it_at_once() {
     for adapter in BOTH {
         let server = self_signed();
-        let error = adapter.create(&server.url("https"), &Limits::default());
-        let error = error.unwrap_err();
+        let error = adapter.fails(&server.url("https"), &Limits::default());
         assert_eq!(error.kind(), ErrorKind::Transport, "{adapter:?}: {error:?}");
         let reached = reached(&error);
         assert_eq!(
@@ -207,23 +200,39 @@ fn an_old_connection_closed_after_the_request_was_read() {
     }
 }
 
+/// Nothing was sent over it then, so that even a create goes out over a new one.
+#[test]
+fn an_old_connection_closed_before_the_request() {
+    for adapter in BOTH {
+        let server = Server::answering(ok(r#"{"code":0,"data":{"taskID":7}}"#));
+        let closed = || server.until_ended(1);
+        adapter.create_twice(&server.url("http"), closed).unwrap();
+        assert_eq!(
+            (server.accepted(), server.requests()),
+            (2, 2),
+            "{adapter:?}"
+        );
+    }
+}
+
+/// A certificate of its own making, which nobody vouches for.
 fn self_signed() -> Server {
     let names = vec!["127.0.0.1".to_owned()];
-    let certified = rcgen::generate_simple_self_signed(names).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der());
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("its key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("versions that the provider has")
         .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key.unwrap());
-    let config = Arc::new(config.unwrap());
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate with its key");
+    let config = Arc::new(config);
     Server::start(move |stream, seen| serve_tls(stream, seen, Arc::clone(&config)))
 }
 
+/// A client that takes the certificate goes on, and is counted.
 fn serve_tls(stream: TcpStream, seen: &Connections, config: Arc<rustls::ServerConfig>) {
-    // A client that takes the certificate would go on and be counted; one that does not says so and closes.
-    drop(stream.set_read_timeout(Some(Duration::from_secs(5))));
     let connection = rustls::ServerConnection::new(config).expect("a configuration of ours");
     seen.read_request(&mut rustls::StreamOwned::new(connection, stream));
 }

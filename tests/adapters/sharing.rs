@@ -1,6 +1,7 @@
 //! Many threads and tasks, one session.
 
 use std::thread;
+use std::time::Duration;
 
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course, MockPan123};
@@ -56,6 +57,45 @@ fn a_failed_fetch_is_told_to_all_who_waited() {
     });
     let sent = (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO));
     assert_eq!(sent, (1, 0));
+}
+
+/// Nobody waits for the new one, which comes when it comes.
+#[test]
+fn near_its_end_a_token_is_used_while_another_is_fetched() {
+    let nearly = Duration::from_secs(30 * 24 * 3600).mul_f64(0.9999);
+    // The clock stands still while the token is out, and each call needs a slot of its own.
+    let pace = Duration::from_secs(1);
+
+    let world = World::new(Course::default());
+    let client = world.blocking();
+    client.user_info().unwrap();
+    world.clock.advance(nearly);
+    world.held.hold(ACCESS_TOKEN);
+    for _ in 0..3 {
+        client.user_info().unwrap();
+        world.clock.advance(pace);
+    }
+    world.held.block_until_sent(ACCESS_TOKEN, 2);
+    world.held.release();
+    world.clock.until_idle();
+    client.user_info().unwrap();
+    assert_eq!(world.held.sent(ACCESS_TOKEN), 2);
+
+    let world = World::new(Course::default());
+    let client = world.client();
+    on_tokio(async {
+        client.user_info().await.unwrap();
+        world.clock.advance(nearly);
+        world.held.hold(ACCESS_TOKEN);
+        for _ in 0..3 {
+            client.user_info().await.unwrap();
+            world.clock.advance(pace);
+        }
+        world.held.until_sent(ACCESS_TOKEN, 2).await;
+        world.held.release();
+        client.user_info().await.unwrap();
+        assert_eq!(world.held.sent(ACCESS_TOKEN), 2);
+    });
 }
 
 fn mock(clock: &JumpClock) -> MockPan123 {

@@ -1,6 +1,9 @@
 //! A watch whose `next` is dropped again and again, as in a `select!`, loses nothing and repeats nothing.
 
+use std::future::poll_fn;
 use std::pin::pin;
+
+use futures_core::Stream;
 
 use pan123_mock::Course;
 use pan123_mock::path::OFFLINE_PROGRESS;
@@ -14,11 +17,8 @@ use crate::worlds::World;
 async fn world_with_task(course: Course) -> (World, pan123_async::Client, TaskId) {
     let world = World::new(course);
     let client = world.client();
-    let task = client
-        .offline_download()
-        .download(&download())
-        .await
-        .unwrap();
+    let created = client.offline_download().download(&download()).await;
+    let task = created.expect("a task");
     (world, client, task)
 }
 
@@ -99,5 +99,21 @@ fn while_others_go_on() {
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 1);
         watch.next().await.unwrap().unwrap();
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 2);
+    });
+}
+
+#[test]
+fn a_watch_is_a_stream_too() {
+    on_tokio(async {
+        let (world, client, task) = world_with_task(Course::succeeds_after(3)).await;
+        let mut watch = pin!(client.offline_download().watch(task));
+        // Nobody counts a stream that is polled, so that this test does.
+        let _driven = world.clock.enter();
+        let mut events = 0;
+        while let Some(event) = poll_fn(|context| watch.as_mut().poll_next(context)).await {
+            event.unwrap();
+            events += 1;
+        }
+        assert_eq!((events, world.held.sent(OFFLINE_PROGRESS)), (3, 3));
     });
 }

@@ -195,7 +195,7 @@ fn redirects() -> Vec<Scenario> {
 fn too_large() -> Vec<Scenario> {
     let limited = |name| {
         let scenario = Scenario::new(name);
-        scenario.with(|settings| settings.body_limit = 1000)
+        scenario.with(|settings| settings.body_limit = 2000)
     };
     let large = |bytes: usize| {
         let mut body = RUNNING.as_bytes().to_vec();
@@ -204,7 +204,7 @@ fn too_large() -> Vec<Scenario> {
     };
     vec![
         limited("a progress over the limit")
-            .canned(OFFLINE_PROGRESS, large(1001).times(9))
+            .canned(OFFLINE_PROGRESS, large(2001).times(9))
             .call(PROGRESS)
             .expect(|seen| {
                 let told = &seen.results[0];
@@ -212,7 +212,7 @@ fn too_large() -> Vec<Scenario> {
                 assert_eq!((told.attempts, seen.requests.len()), (Some(4), 5));
             }),
         limited("a progress at the limit")
-            .canned(OFFLINE_PROGRESS, large(1000))
+            .canned(OFFLINE_PROGRESS, large(2000))
             .call(PROGRESS)
             .expect(|seen| assert_eq!(seen.kinds(), ["ok"])),
         limited("a create over the limit")

@@ -9,10 +9,12 @@ use pan123_tests::seen::Seen;
 
 use super::{create, watch};
 
+type Planted = (&'static str, fn(&mut Seen));
+
 /// How one driver could differ, by name.
-const PLANTED: [(&str, fn(&mut Seen)); 20] = [
+const PLANTED: [Planted; 20] = [
     ("another method", |seen| {
-        seen.requests[2].method = "PUT".to_owned()
+        seen.requests[2].method.push('T');
     }),
     ("another path", |seen| seen.requests[2].path.push('/')),
     ("another query", |seen| seen.requests[2].query.push('0')),
@@ -21,7 +23,7 @@ const PLANTED: [(&str, fn(&mut Seen)); 20] = [
         value_of(seen, 2, "platform").push(b'2');
     }),
     ("another token", |seen| {
-        value_of(seen, 2, "authorization").push(b'x')
+        value_of(seen, 2, "authorization").push(b'x');
     }),
     ("a header of the core is missing", |seen| {
         seen.requests[2]
@@ -42,7 +44,7 @@ const PLANTED: [(&str, fn(&mut Seen)); 20] = [
     }),
     ("a request is missing", |seen| drop(seen.requests.remove(2))),
     ("the last request is missing", |seen| {
-        drop(seen.requests.pop())
+        drop(seen.requests.pop());
     }),
     ("a request comes twice", |seen| {
         let request = seen.requests[1].clone();
@@ -51,7 +53,7 @@ const PLANTED: [(&str, fn(&mut Seen)); 20] = [
     ("requests change places", |seen| seen.requests.swap(1, 2)),
     ("another value", |seen| seen.results[1].value.push('1')),
     ("another kind", |seen| {
-        seen.results[3].kind = "ok".to_owned()
+        seen.results[3].kind.push('!');
     }),
     ("another text", |seen| seen.results[3].text.push('.')),
     ("another reach", |seen| {

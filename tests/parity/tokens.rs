@@ -27,7 +27,8 @@ fn used() -> Vec<Scenario> {
             .expect(|seen| {
                 assert_eq!(seen.paths(), [ACCESS_TOKEN, USER_INFO, USER_INFO]);
                 assert_eq!(seen.requests[0].header("authorization"), None);
-                let token = seen.requests[1].header("authorization").unwrap();
+                let token = seen.requests[1].header("authorization");
+                let token = token.unwrap_or_default();
                 assert!(token.starts_with("Bearer ey"), "{token}");
                 assert_eq!(seen.kinds(), ["ok", "ok"]);
             }),
@@ -38,18 +39,6 @@ fn used() -> Vec<Scenario> {
             .expect(|seen| {
                 let paths = [ACCESS_TOKEN, USER_INFO, ACCESS_TOKEN, USER_INFO];
                 assert_eq!(seen.paths(), paths);
-            }),
-        Scenario::new("near its end a token is replaced, and used meanwhile")
-            .call(Call::UserInfo)
-            .act(Act::Later(30 * DAY - Duration::from_secs(300)))
-            .call(Call::UserInfo)
-            .call(Call::UserInfo)
-            .in_any_order()
-            .expect(|seen| {
-                assert_eq!((seen.minted, seen.count(USER_INFO)), (2, 3));
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                let bearer = |at: usize| seen.requests[at].header("authorization");
-                assert_ne!(bearer(seen.requests.len() - 1), bearer(1));
             }),
     ]
 }

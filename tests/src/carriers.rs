@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -106,11 +107,12 @@ impl Held {
     }
 
     fn block_until(&self, ready: impl Fn(&State) -> bool) {
-        let mut state = self.lock();
-        while !ready(&state) {
-            let waited = self.shared.changed.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
-        }
+        let waited =
+            self.shared
+                .changed
+                .wait_timeout_while(self.lock(), Duration::from_secs(60), |state| !ready(state));
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "it hangs: {:?} was sent", state.sent);
     }
 
     fn take(&self, transmit: &Transmit) -> (String, Answer) {

@@ -45,6 +45,9 @@ struct Sleeper {
     waker: Option<Waker>,
 }
 
+/// Nothing here takes so long, in real time.
+const HANGS: Duration = Duration::from_secs(60);
+
 impl JumpClock {
     /// A clock at some fixed date.
     #[allow(
@@ -116,7 +119,7 @@ impl JumpClock {
         let core = Arc::clone(&self.core);
         Sleep {
             bell: Waker::from(Arc::new(Bell(Arc::clone(&core), id))),
-            signal: wait.signal,
+            signal: Some(wait.signal),
             core,
             id,
         }
@@ -185,11 +188,17 @@ impl Core {
     }
 
     fn block_until(&self, ready: impl Fn(&State) -> bool) {
-        let mut state = self.lock();
-        while !ready(&state) {
-            let waited = self.changed.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
-        }
+        let state = self.lock();
+        let waited = self
+            .changed
+            .wait_timeout_while(state, HANGS, |state| !ready(state));
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            !timeout.timed_out(),
+            "it hangs: {} run, {} wait",
+            state.running,
+            state.resting()
+        );
     }
 
     /// Puts a sleeper to rest, and jumps if it was the last one awake.

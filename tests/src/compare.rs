@@ -1,6 +1,9 @@
 //! In what the drivers differ.
 
 use std::fmt::{self, Debug};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::drivers::Driver;
 use crate::scenario::Scenario;
@@ -17,18 +20,28 @@ impl Debug for Difference {
 }
 
 /// Plays a scenario under each driver.
+///
+/// # Panics
+///
+/// If a driver panics, or comes to no end.
 pub fn play(drivers: &[Driver], scenario: &Scenario) -> Vec<Seen> {
-    let play = |driver: &Driver| (driver.play)(scenario);
+    let play = |driver: &Driver| {
+        let (play, theirs) = (driver.play, scenario.clone());
+        let (tell, told) = mpsc::channel();
+        // A thread that hangs is left behind: the test has to end.
+        thread::spawn(move || tell.send(play(&theirs)));
+        told.recv_timeout(Duration::from_secs(120))
+            .unwrap_or_else(|end| panic!("`{}` under {}: {end}", scenario.name, driver.name))
+    };
     drivers.iter().map(play).collect()
 }
 
 /// All differences between what was seen under the drivers. Where things happen at once, their order is none.
 pub fn differences(drivers: &[Driver], in_any_order: bool, seen: &[Seen]) -> Vec<Difference> {
-    let seen: Vec<Seen> = seen.to_vec();
-    let seen: Vec<Seen> = match in_any_order {
-        true => seen.into_iter().map(Seen::sorted).collect(),
-        false => seen,
-    };
+    let mut seen = seen.to_vec();
+    if in_any_order {
+        seen = seen.into_iter().map(Seen::sorted).collect();
+    }
     let mut found = Vec::new();
     for (driver, seen) in drivers.iter().zip(&seen) {
         for sent in &seen.requests {

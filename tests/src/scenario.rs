@@ -10,7 +10,7 @@ use pan123_proto::{Pacing, RetryPolicy};
 use crate::seen::{ELSEWHERE, Seen};
 
 /// One row of the table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scenario {
     /// What it is about.
     pub name: &'static str,
@@ -26,7 +26,7 @@ pub struct Scenario {
     pub settings: Settings,
     /// What is done, in order.
     pub acts: Vec<Act>,
-    /// Whether the order of the requests means nothing.
+    /// Whether things happen at once, so that the order of the requests means nothing.
     pub in_any_order: bool,
     /// What must come of it, under any driver.
     pub expect: fn(&Seen),
@@ -192,12 +192,6 @@ impl Scenario {
         self
     }
 
-    /// Things happen at once, so that the order of the requests means nothing.
-    pub fn in_any_order(mut self) -> Scenario {
-        self.in_any_order = true;
-        self
-    }
-
     /// The service as it is built.
     pub fn builder(&self) -> Builder {
         (self.service)(Service::builder()).seed(self.seed)
@@ -219,6 +213,10 @@ fn seed(name: &str) -> u64 {
 }
 
 /// Another process fetches three tokens with the same credentials, which pushes all older ones out.
+///
+/// # Panics
+///
+/// Never: its request is made of constants.
 pub fn push_tokens_out(service: &mut Service, now: SystemTime) {
     for _ in 0..pan123_mock::MAX_LIVE_TOKENS {
         let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);

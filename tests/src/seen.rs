@@ -101,11 +101,12 @@ impl Sent {
 
     /// All that a driver is held to, as one text. What its transport adds is looked at apart.
     pub fn written(&self) -> String {
-        let mut text = format!("{} {}?{}\n", self.method, self.path, self.query);
+        let mut lines = vec![format!("{} {}?{}", self.method, self.path, self.query)];
         for (name, value) in &self.headers {
-            text += &format!("{name}: {}\n", value.escape_ascii());
+            lines.push(format!("{name}: {}", value.escape_ascii()));
         }
-        text + &self.body.escape_ascii().to_string()
+        lines.push(self.body.escape_ascii().to_string());
+        lines.join("\n")
     }
 
     /// The text of a header of the core.
@@ -190,8 +191,8 @@ impl Told {
     pub fn event(event: &Result<WatchEvent, WatchError>) -> Told {
         match event {
             Ok(WatchEvent::Progress(progress)) => Told::ok(progress),
-            Ok(WatchEvent::PollFailed(error)) => Told::failed(error).as_kind("PollFailed"),
-            Ok(other) => Told::ok(other).as_kind("another event"),
+            Ok(WatchEvent::PollFailed(error)) => Told::failed(error).of_kind("PollFailed"),
+            Ok(other) => Told::ok(other).of_kind("another event"),
             Err(error) => Told::watch(error),
         }
     }
@@ -210,7 +211,7 @@ impl Told {
         Told {
             text: error.to_string(),
             value: format!("{last:?}"),
-            ..told.as_kind(kind)
+            ..told.of_kind(kind)
         }
     }
 
@@ -234,7 +235,7 @@ impl Told {
         }
     }
 
-    fn as_kind(mut self, kind: &str) -> Told {
+    fn of_kind(mut self, kind: &str) -> Told {
         kind.clone_into(&mut self.kind);
         self
     }
@@ -244,10 +245,12 @@ impl Told {
 pub fn reached(error: &Error) -> Option<TransportErrorKind> {
     match error {
         Error::Transport(error) => Some(error.kind()),
-        Error::Exhausted { last, .. } => reached(last),
+        Error::Exhausted { last, .. }
+        | Error::Deadline {
+            last: Some(last), ..
+        } => reached(last),
         Error::Ambiguous(ambiguous) => reached(ambiguous.cause()),
         Error::Token(inner) | Error::Credentials(inner) => reached(inner),
-        Error::Deadline { last: Some(last) } => reached(last),
         _ => None,
     }
 }

@@ -28,6 +28,10 @@ pub struct Connections {
 
 impl Server {
     /// Starts a server that runs this on a thread of its own for each connection.
+    ///
+    /// # Panics
+    ///
+    /// If the machine has no port to give.
     pub fn start(serve: impl Fn(TcpStream, &Connections) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("its address");

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pan123_proto::offline::{
     CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
@@ -165,7 +164,6 @@ impl OfflineDownload {
 #[must_use]
 pub struct ClientBuilder {
     session: SessionBuilder,
-    connect_timeout: Duration,
     transport: Carrier,
     clock: Arc<dyn Clock>,
 }
@@ -179,7 +177,6 @@ impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
-            connect_timeout: Duration::from_secs(10),
             transport: Carrier::Builder(Box::new(reqwest_builder())),
             clock: Arc::new(SystemClock),
         }
@@ -197,13 +194,6 @@ fn reqwest_builder() -> reqwest::ClientBuilder {
 pan123_proto::forward_session_options!(ClientBuilder);
 
 impl ClientBuilder {
-    /// How long a connection may take to be made, TLS included; 10 s by default. Of no use with a client or transport of
-    /// your own.
-    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
-        self.connect_timeout = timeout;
-        self
-    }
-
     /// Makes the reqwest client from this builder; redirects, retries and the connect timeout are set over it.
     pub fn with_client_builder(mut self, builder: reqwest::ClientBuilder) -> ClientBuilder {
         self.transport = Carrier::Builder(Box::new(builder));
@@ -239,7 +229,7 @@ impl ClientBuilder {
             Carrier::Ready(transport) => transport,
             Carrier::Builder(builder) => Arc::new(ReqwestTransport::from_builder(
                 *builder,
-                self.connect_timeout,
+                session.connect_timeout(),
             )?),
         };
         Ok(Client {
@@ -256,7 +246,6 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("session", &self.session)
-            .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
     }
 }

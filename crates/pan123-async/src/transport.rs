@@ -24,6 +24,8 @@ pub trait Transport: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    /// Whether a failure to connect is sure to have sent nothing: with redirects it may be about another hop.
+    one_hop: bool,
 }
 
 impl ReqwestTransport {
@@ -41,14 +43,20 @@ impl ReqwestTransport {
             .retry(reqwest::retry::never())
             .connect_timeout(connect_timeout)
             .build()
-            .map(|client| ReqwestTransport { client })
+            .map(|client| ReqwestTransport {
+                client,
+                one_hop: true,
+            })
             .map_err(|error| BuildError::Client(Box::new(error)))
     }
 
-    /// A client that was set up elsewhere. Its redirects and retries must be off and its connect timeout set; without the
-    /// latter, a hanging handshake counts as "may have arrived". An answer from another URL is refused.
+    /// A client that was set up elsewhere. Its redirects and retries should be off: an answer from another URL is refused, and
+    /// what fails while it connects counts as "may have arrived", since nobody can tell which hop it speaks of.
     pub fn from_client(client: reqwest::Client) -> ReqwestTransport {
-        ReqwestTransport { client }
+        ReqwestTransport {
+            client,
+            one_hop: false,
+        }
     }
 
     async fn exchange(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
@@ -61,12 +69,13 @@ impl ReqwestTransport {
         let mut request = reqwest::Request::try_from(request).map_err(not_sent)?;
         *request.timeout_mut() = Some(timeout);
         let url = request.url().clone();
-        let mut answer = self.client.execute(request).await.map_err(failed)?;
+        let answer = self.client.execute(request).await;
+        let mut answer = answer.map_err(|error| self.failed(error))?;
         if *answer.url() != url {
             return Err(TransportError::redirected());
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             if chunk.len() > body_limit - body.len() {
                 return Err(TransportError::body_too_large());
             }
@@ -76,6 +85,18 @@ impl ReqwestTransport {
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
+    }
+
+    /// Only a failure to connect is sure to have sent nothing.
+    fn failed(&self, error: reqwest::Error) -> TransportError {
+        let error = error.without_url();
+        if error.is_connect() && self.one_hop {
+            TransportError::not_connected(error)
+        } else if error.is_timeout() {
+            TransportError::timed_out()
+        } else {
+            TransportError::interrupted(error)
+        }
     }
 }
 
@@ -96,16 +117,4 @@ impl fmt::Debug for ReqwestTransport {
 
 fn not_sent(error: reqwest::Error) -> TransportError {
     TransportError::never_left(error.without_url())
-}
-
-/// Only a failure to connect is sure to have sent nothing.
-fn failed(error: reqwest::Error) -> TransportError {
-    let error = error.without_url();
-    if error.is_connect() {
-        TransportError::not_connected(error)
-    } else if error.is_timeout() {
-        TransportError::timed_out()
-    } else {
-        TransportError::interrupted(error)
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pan123_proto::offline::{
     CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
@@ -142,17 +141,21 @@ impl OfflineDownload {
 #[must_use]
 pub struct ClientBuilder {
     session: SessionBuilder,
-    connect_timeout: Duration,
-    transport: Option<Arc<dyn Transport>>,
+    transport: Carrier,
     clock: Arc<dyn Clock>,
+}
+
+enum Carrier {
+    Ours,
+    Config(Box<ureq::config::Config>),
+    Ready(Arc<dyn Transport>),
 }
 
 impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
-            connect_timeout: Duration::from_secs(10),
-            transport: None,
+            transport: Carrier::Ours,
             clock: Arc::new(SystemClock),
         }
     }
@@ -161,10 +164,9 @@ impl Default for ClientBuilder {
 pan123_proto::forward_session_options!(ClientBuilder);
 
 impl ClientBuilder {
-    /// How long a connection may take to be made, TLS included; 10 s by default. Of no use with an agent or transport of
-    /// your own.
-    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
-        self.connect_timeout = timeout;
+    /// Makes the ureq agent from this configuration; redirects, errors for statuses and the timeouts are set over it.
+    pub fn with_config(mut self, config: ureq::config::Config) -> ClientBuilder {
+        self.transport = Carrier::Config(Box::new(config));
         self
     }
 
@@ -175,7 +177,7 @@ impl ClientBuilder {
 
     /// Carries requests over something else than ureq.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
-        self.transport = Some(Arc::new(transport));
+        self.transport = Carrier::Ready(Arc::new(transport));
         self
     }
 
@@ -192,10 +194,17 @@ impl ClientBuilder {
     /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
-        let transport = self.transport.unwrap_or_else(|| {
-            let usual_timeout = session.request_timeout();
-            Arc::new(UreqTransport::new(self.connect_timeout, usual_timeout))
-        });
+        let connect_timeout = session.connect_timeout();
+        let transport: Arc<dyn Transport> = match self.transport {
+            Carrier::Ready(transport) => transport,
+            Carrier::Config(config) => {
+                Arc::new(UreqTransport::from_config(*config, connect_timeout))
+            }
+            Carrier::Ours => {
+                let usual_timeout = session.request_timeout();
+                Arc::new(UreqTransport::new(connect_timeout, usual_timeout))
+            }
+        };
         Ok(Client {
             session,
             means: Means {
@@ -210,7 +219,6 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("session", &self.session)
-            .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -32,15 +32,7 @@ mod watch;
 pub use client::{Client, ClientBuilder, OfflineDownload};
 pub use clock::{Clock, SystemClock};
 pub use pan123_proto as proto;
-pub use pan123_proto::api::{self, offline, user};
-pub use pan123_proto::offline::{
-    CallbackNotice, CallbackOutcome, Download, Downloaded, Progress, TaskStatus, WatchError,
-    WatchEvent, WatchHandle, WatchPolicy,
-};
-pub use pan123_proto::{
-    BuildError, CallHandle, DirId, DriveGuard, Endpoint, Error, ErrorCode, ErrorKind, FileId,
-    Pacing, RateClass, Replay, RetryPolicy, Session, TaskId,
-};
+pub use pan123_proto::prelude::*;
 pub use transport::{Transport, UreqTransport};
 pub use ureq;
 pub use watch::Watch;

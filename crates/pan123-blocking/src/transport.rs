@@ -6,7 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use pan123_proto::{Transmit, TransportError};
+use ureq::config::Config;
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use connect::{Marked, NotConnected};
@@ -57,6 +59,15 @@ impl UreqTransport {
         }
     }
 
+    /// An agent of this configuration, with this long to look a name up and to connect.
+    pub fn from_config(config: Config, connect_timeout: Duration) -> UreqTransport {
+        UreqTransport {
+            agent: Marked::agent(config),
+            connect_timeout,
+            usual_timeout: None,
+        }
+    }
+
     /// An agent that was set up elsewhere. Redirects and errors for statuses are switched off for each request. What fails
     /// while it connects mostly counts as "may have arrived", since it does not say how far it got.
     pub fn from_agent(agent: Agent) -> UreqTransport {
@@ -70,8 +81,8 @@ impl UreqTransport {
 
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
         let (parts, body) = transmit.request.into_parts();
-        // An empty body must be none at all: ureq would announce its length on a GET.
-        if body.is_empty() {
+        // An empty body must be none at all, unless its length is announced: ureq would do so on a GET, too.
+        if body.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) {
             self.run(http::Request::from_parts(parts, ()), transmit.timeout)
         } else {
             self.run(

@@ -1,6 +1,7 @@
 //! A watch as an iterator.
 
 use std::fmt;
+use std::iter::FusedIterator;
 
 use pan123_proto::offline::{Downloaded, Progress, WatchError, WatchEvent, WatchHandle};
 use pan123_proto::{TaskId, offline};
@@ -51,6 +52,9 @@ impl Iterator for Watch {
         self.means.drive(&mut self.watch)
     }
 }
+
+/// After the last item there is only `None`.
+impl FusedIterator for Watch {}
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

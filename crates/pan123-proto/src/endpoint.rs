@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -223,9 +223,15 @@ pub(crate) fn lower<E: Endpoint>(
         Body::Empty => Bytes::new(),
         Body::Json(json) => json,
     };
-    Request::builder()
-        .method(E::METHOD)
-        .uri(format!("{}{}{}", base.0, E::PATH, query.0))
+    let mut request =
+        Request::builder()
+            .method(E::METHOD)
+            .uri(format!("{}{}{}", base.0, E::PATH, query.0));
+    // HTTP clients do not agree on how to say that nothing follows where something is expected.
+    if body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&E::METHOD) {
+        request = request.header(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    request
         .header("platform", HeaderValue::from_static("open_platform"))
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(USER_AGENT, user_agent)

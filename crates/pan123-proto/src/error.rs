@@ -15,7 +15,7 @@ pub use api::{ApiError, ErrorCode};
 pub use build::{BuildError, CredentialsFault, FileNameFault, UrlFault};
 pub use transport::{TransportError, TransportErrorKind};
 
-use crate::api::offline::Download;
+use crate::api::offline::{Download, WatchError};
 
 /// Why a call did not bring what it was made for.
 ///
@@ -35,6 +35,7 @@ pub enum Error {
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
     /// The service or our own pacing asks for more patience than the call's deadline has.
+    #[non_exhaustive]
     RateLimited {
         /// When to try again, counted from this answer.
         retry_after: Duration,
@@ -48,6 +49,7 @@ pub enum Error {
     /// The request brought no answer.
     Transport(TransportError),
     /// Every attempt failed; the last failure is inside.
+    #[non_exhaustive]
     Exhausted {
         /// How many requests were sent or tried.
         attempts: u32,
@@ -55,12 +57,15 @@ pub enum Error {
         last: Box<Error>,
     },
     /// The call's deadline passed; the last failure is inside, if there was one.
+    #[non_exhaustive]
     Deadline {
         /// How the last attempt ended.
         last: Option<Box<Error>>,
     },
     /// A request that must not be sent twice may have been carried out, and nothing tells whether it was.
     Ambiguous(Box<Ambiguous>),
+    /// A download that was followed did not succeed, or could not be followed to its end.
+    Watch(Box<WatchError>),
     /// The call was stopped by its handle before anything that cannot be taken back.
     Stopped,
     /// The call had already given its result.
@@ -95,6 +100,8 @@ pub enum ErrorKind {
     Deadline,
     /// [`Error::Ambiguous`]
     Ambiguous,
+    /// [`Error::Watch`]
+    Watch,
     /// [`Error::Stopped`]
     Stopped,
     /// [`Error::Finished`]
@@ -117,6 +124,7 @@ impl Error {
             Error::Exhausted { .. } => ErrorKind::Exhausted,
             Error::Deadline { .. } => ErrorKind::Deadline,
             Error::Ambiguous(_) => ErrorKind::Ambiguous,
+            Error::Watch(_) => ErrorKind::Watch,
             Error::Stopped => ErrorKind::Stopped,
             Error::Finished => ErrorKind::Finished,
         }
@@ -203,6 +211,7 @@ impl Error {
             Error::Deadline { last } | Error::RateLimited { last, .. } => last.as_deref(),
             Error::Credentials(inner) | Error::Token(inner) => Some(inner),
             Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
+            Error::Watch(error) => error.polls(),
             _ => None,
         }
     }
@@ -232,6 +241,7 @@ impl fmt::Display for Error {
                 after_colon(f, last.as_deref())
             }
             Error::Ambiguous(ambiguous) => ambiguous.fmt(f),
+            Error::Watch(error) => error.fmt(f),
             Error::Stopped => f.write_str("the call was stopped"),
             Error::Finished => f.write_str("the call had already given its result"),
         }
@@ -256,6 +266,13 @@ impl std::error::Error for Error {
 impl From<BuildError> for Error {
     fn from(error: BuildError) -> Error {
         Error::Build(error)
+    }
+}
+
+/// So that creating a download and waiting for its end can share one `?`.
+impl From<WatchError> for Error {
+    fn from(error: WatchError) -> Error {
+        Error::Watch(Box::new(error))
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
         $(#[$doc])*
         ///
-        /// Read from a JSON number or a text, written as a number.
+        /// Read from a number or a text, written as a number. Kept with serde, it needs a format that describes itself, such as JSON.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(NonZeroU64);

@@ -100,6 +100,23 @@ pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait}
 pub use retry::RetryPolicy;
 pub use session::{Refresh, Session, SessionBuilder};
 pub use store::{Skew, StoreOp, StoreResult, StoredToken};
+pub use {bytes, http};
+
+/// What a program with a client meets: the adapters hand it on as a whole.
+pub mod prelude {
+    pub use crate::api::{self, offline, user};
+    pub use crate::offline::{
+        CallbackNotice, CallbackOutcome, CreatedDownload, Download, DownloadProgress, Downloaded,
+        Progress, TaskStatus, WatchError, WatchEvent, WatchHandle, WatchPolicy,
+    };
+    pub use crate::user::UserInfo;
+    pub use crate::{
+        Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard, Endpoint,
+        Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, Pace, Pacing, Priority, Query,
+        RateClass, Replay, RetryPolicy, Session, Signal, Step, TaskId, Transmit, TransportError,
+        TransportErrorKind, Wait, bytes, http,
+    };
+}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) base: BaseUrl,
     pub(crate) user_agent: HeaderValue,
     pub(crate) retry: RetryPolicy,
+    pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) body_limit: usize,
@@ -99,6 +100,15 @@ impl Session {
     /// How long one request may take, unless its call has less time left.
     pub fn request_timeout(&self) -> Duration {
         self.settings().request_timeout
+    }
+
+    /// How long a connection may take to be made. Less than a request may take, so that a connection that is not made is
+    /// known for one.
+    pub fn connect_timeout(&self) -> Duration {
+        let settings = self.settings();
+        settings
+            .connect_timeout
+            .min(settings.request_timeout * 9 / 10)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -22,7 +22,10 @@ fn a_failed_download_is_the_error_with_its_task() {
     let world = polls(|number| status(10.0, i64::from(number == 2)));
     let (_, watched) = run(world, WatchPolicy::default());
     let (_, error) = told_error(&watched);
-    let WatchError::DownloadFailed { task: failed, last } = error else {
+    let WatchError::DownloadFailed {
+        task: failed, last, ..
+    } = error
+    else {
         panic!("{error:?}");
     };
     assert_eq!((failed, last.status), (task(), TaskStatus::Failed));

@@ -1,7 +1,7 @@
 //! The adapter on ureq, over loopback.
 
 use std::sync::Barrier;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use pan123_blocking::Client;
 use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
@@ -61,7 +61,7 @@ impl Caller for Client {
         thread::scope(|scope| {
             let spawn = |_| scope.spawn(|| at_once(last));
             let threads: Vec<_> = (0..callers).map(spawn).collect();
-            let told = threads.into_iter().map(|thread| thread.join());
+            let told = threads.into_iter().map(ScopedJoinHandle::join);
             told.flat_map(|told| told.expect("no call panics"))
                 .collect()
         })

@@ -152,10 +152,7 @@ impl Room {
         let Wait { until, signal, .. } = wait;
         let mut signal = signal;
         poll_fn(|context| {
-            let fired = match &mut signal {
-                Some(signal) => Pin::new(signal).poll(context).is_ready(),
-                None => false,
-            };
+            let fired = Pin::new(&mut signal).poll(context).is_ready();
             if fired || self.now().mono >= until {
                 return Poll::Ready(());
             }

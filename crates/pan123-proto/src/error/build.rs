@@ -10,6 +10,7 @@ use thiserror::Error;
 pub enum BuildError {
     /// A URL that the service cannot use.
     #[error("the {what} {fault}")]
+    #[non_exhaustive]
     Url {
         /// Which one: "download URL", "callback URL" or "base URL".
         what: &'static str,
@@ -27,6 +28,7 @@ pub enum BuildError {
     RootDirectory,
     /// An id that no object of the service has.
     #[error("`{given}` is no {what}: an id is a whole number from 1 to 18446744073709551615")]
+    #[non_exhaustive]
     Id {
         /// Which kind of id.
         what: &'static str,
@@ -38,12 +40,14 @@ pub enum BuildError {
     Credentials(CredentialsFault),
     /// A value that cannot stand in an HTTP header.
     #[error("the {what} cannot stand in an HTTP header: printable ASCII characters only")]
+    #[non_exhaustive]
     Header {
         /// Which value. The value itself may be a secret and is not shown.
         what: &'static str,
     },
     /// A setting out of its range.
     #[error("{what} is {given}: {allowed}")]
+    #[non_exhaustive]
     Setting {
         /// Which setting.
         what: &'static str,

@@ -38,6 +38,7 @@ pub struct SessionBuilder {
     user_agent: String,
     retry: RetryPolicy,
     pacing: Pacing,
+    connect_timeout: Duration,
     request_timeout: Duration,
     call_timeout: Duration,
     body_limit: usize,
@@ -54,6 +55,7 @@ impl Default for SessionBuilder {
             user_agent: USER_AGENT.to_owned(),
             retry: RetryPolicy::default(),
             pacing: Pacing::default(),
+            connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(120),
             body_limit: 1 << 20,
@@ -98,19 +100,26 @@ impl SessionBuilder {
         self
     }
 
+    /// How long a connection may take to be made, TLS included; 10 s by default, and always less than a request may take.
+    /// It is the driver's to keep: with an HTTP client of your own it is yours.
+    pub fn connect_timeout(mut self, timeout: Duration) -> SessionBuilder {
+        self.connect_timeout = timeout;
+        self
+    }
+
     /// How long one request may take, 30 s by default.
     pub fn request_timeout(mut self, timeout: Duration) -> SessionBuilder {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long a call may take with all its waits and attempts, 120 s by default.
+    /// How long a call may take with all its waits and attempts, 120 s by default, 1 s at the least.
     pub fn call_timeout(mut self, timeout: Duration) -> SessionBuilder {
         self.call_timeout = timeout;
         self
     }
 
-    /// The most bytes of an answer's body, 1 MiB by default.
+    /// The most bytes of an answer's body, 1 MiB by default, 1 KiB at the least.
     pub fn body_limit(mut self, bytes: usize) -> SessionBuilder {
         self.body_limit = bytes;
         self
@@ -160,18 +169,14 @@ impl SessionBuilder {
         };
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
-        for (what, timeout) in [
-            ("the timeout of a request", self.request_timeout),
-            ("the timeout of a call", self.call_timeout),
-        ] {
-            check_timeout(what, timeout)?;
-        }
+        self.check_limits()?;
         Ok(Session {
             shared: Arc::new(Shared {
                 settings: Settings {
                     base: BaseUrl::parse(&self.base_url)?,
                     user_agent,
                     retry: self.retry,
+                    connect_timeout: self.connect_timeout,
                     request_timeout: self.request_timeout,
                     call_timeout: self.call_timeout,
                     body_limit: self.body_limit,
@@ -191,16 +196,52 @@ impl SessionBuilder {
 
 /// Longer than anybody waits, and short enough that no clock runs over.
 const MOST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// With less, a request that must not be sent twice could never be sent at all.
+const LEAST_CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// With less, a download could be created whose answer is too large to read.
+const LEAST_BODY_LIMIT: usize = 1024;
 
-fn check_timeout(what: &'static str, timeout: Duration) -> Result<(), BuildError> {
-    if timeout.is_zero() || timeout > MOST_TIMEOUT {
-        return Err(BuildError::Setting {
-            what,
-            given: format!("{timeout:?}"),
-            allowed: "it must be over zero and at most 30 days",
-        });
+impl SessionBuilder {
+    fn check_limits(&self) -> Result<(), BuildError> {
+        let over_zero = "it must be over zero and at most 30 days";
+        let a_second = "it must be 1 s at the least and at most 30 days";
+        for (what, timeout, least, allowed) in [
+            (
+                "the timeout of a connection",
+                self.connect_timeout,
+                Duration::from_nanos(1),
+                over_zero,
+            ),
+            (
+                "the timeout of a request",
+                self.request_timeout,
+                Duration::from_nanos(1),
+                over_zero,
+            ),
+            (
+                "the timeout of a call",
+                self.call_timeout,
+                LEAST_CALL_TIMEOUT,
+                a_second,
+            ),
+        ] {
+            if timeout < least || timeout > MOST_TIMEOUT {
+                return Err(BuildError::Setting {
+                    what,
+                    given: format!("{timeout:?}"),
+                    allowed,
+                });
+            }
+        }
+        if self.body_limit < LEAST_BODY_LIMIT {
+            return Err(BuildError::Setting {
+                what: "the limit of a body",
+                given: format!("{} bytes", self.body_limit),
+                allowed: "it must be 1024 bytes at the least",
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl fmt::Debug for SessionBuilder {

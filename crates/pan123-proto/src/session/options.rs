@@ -17,11 +17,14 @@ macro_rules! forward_session_options {
                 retry(policy: $crate::RetryPolicy);
                 /// How fast requests may follow each other.
                 pacing(pacing: $crate::Pacing);
+                /// How long a connection may take to be made, TLS included; 10 s by default. Of no use with an HTTP client or
+                /// transport of your own.
+                connect_timeout(timeout: ::std::time::Duration);
                 /// How long one request may take, 30 s by default.
                 request_timeout(timeout: ::std::time::Duration);
-                /// How long a call may take with all its waits and attempts, 120 s by default.
+                /// How long a call may take with all its waits and attempts, 120 s by default, 1 s at the least.
                 call_timeout(timeout: ::std::time::Duration);
-                /// The most bytes of an answer's body, 1 MiB by default.
+                /// The most bytes of an answer's body, 1 MiB by default, 1 KiB at the least.
                 body_limit(bytes: usize);
                 /// The `User-Agent` header, by default `pan123-rs` and a version.
                 user_agent(text: impl Into<String>);

@@ -10,5 +10,5 @@ use std::time::Instant;
 )]
 pub(crate) fn base() -> Instant {
     static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(|| Instant::now())
+    *BASE.get_or_init(Instant::now)
 }

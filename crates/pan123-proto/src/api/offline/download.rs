@@ -18,7 +18,8 @@ use crate::url::{Redacted, check_http_url};
 
 /// An offline download to create.
 ///
-/// The URL goes out byte for byte as given. Kept with serde, it is read back under the same checks.
+/// The URL goes out byte for byte as given. Kept with serde, in a format that describes itself such as JSON, it is read back
+/// under the same checks.
 ///
 /// ```
 /// use pan123_proto::{DirId, offline::Download};

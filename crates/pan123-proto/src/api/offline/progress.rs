@@ -2,6 +2,7 @@
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/sclficr3t655pii5>.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -38,6 +39,8 @@ impl Endpoint for DownloadProgress {
 }
 
 /// How far a task is. Nothing else is told: no name, no file id, no reason of a failure.
+///
+/// Kept with serde, it needs a format that describes itself, such as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -46,6 +49,13 @@ pub struct Progress {
     pub percent: f64,
     /// What the task does.
     pub status: TaskStatus,
+}
+
+impl Progress {
+    /// Made up, for tests of yours.
+    pub fn new(percent: f64, status: TaskStatus) -> Progress {
+        Progress { percent, status }
+    }
 }
 
 impl<'de> Deserialize<'de> for Progress {
@@ -104,6 +114,18 @@ impl TaskStatus {
             2 => TaskStatus::Succeeded,
             3 => TaskStatus::Retrying,
             other => TaskStatus::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskStatus::Running => f.write_str("running"),
+            TaskStatus::Failed => f.write_str("failed"),
+            TaskStatus::Succeeded => f.write_str("succeeded"),
+            TaskStatus::Retrying => f.write_str("retrying"),
+            TaskStatus::Other(number) => write!(f, "status {number}"),
         }
     }
 }

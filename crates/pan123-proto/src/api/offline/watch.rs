@@ -1,8 +1,14 @@
 //! Follows an offline download to its end, by asking for its progress at a pace that suits it.
 
+mod event;
+mod policy;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub use event::{Downloaded, WatchError, WatchEvent};
+pub use policy::WatchPolicy;
 
 use super::progress::{DownloadProgress, Progress, TaskStatus};
 use crate::call::Call;
@@ -11,184 +17,6 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::TaskId;
 use crate::machine::{Input, Machine, Now, Step, Wait, later};
 use crate::session::Session;
-
-/// How often a watch asks, and when it gives up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchPolicy {
-    interval: Duration,
-    most_interval: Duration,
-    deadline: Duration,
-    stall: Duration,
-    failed_polls: u32,
-}
-
-impl Default for WatchPolicy {
-    fn default() -> WatchPolicy {
-        WatchPolicy {
-            interval: Duration::from_secs(1),
-            most_interval: Duration::from_secs(15),
-            deadline: Duration::from_secs(24 * 3600),
-            stall: Duration::from_secs(30 * 60),
-            failed_polls: 10,
-        }
-    }
-}
-
-impl WatchPolicy {
-    /// The time between the first polls, 1 s by default; it grows by half with each one up to the most.
-    pub fn interval(mut self, interval: Duration) -> WatchPolicy {
-        self.interval = interval;
-        self
-    }
-
-    /// The longest time between two polls, 15 s by default.
-    pub fn most_interval(mut self, interval: Duration) -> WatchPolicy {
-        self.most_interval = interval;
-        self
-    }
-
-    /// How long to follow the task at all, 24 h by default.
-    pub fn deadline(mut self, deadline: Duration) -> WatchPolicy {
-        self.deadline = deadline;
-        self
-    }
-
-    /// How long neither percentage nor status may change, 30 min by default.
-    pub fn stall(mut self, stall: Duration) -> WatchPolicy {
-        self.stall = stall;
-        self
-    }
-
-    /// How many polls in a row may fail after their retries, 10 by default; 0 counts as 1.
-    pub fn failed_polls(mut self, polls: u32) -> WatchPolicy {
-        self.failed_polls = polls.max(1);
-        self
-    }
-}
-
-/// What a watch has to tell.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WatchEvent {
-    /// How far the task is. With [`TaskStatus::Succeeded`] it is the last event.
-    Progress(Progress),
-    /// A poll failed after its retries; the watch goes on.
-    PollFailed(Error),
-}
-
-/// Why a watch ended before the task succeeded. The task itself may go on: the service cannot cancel it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WatchError {
-    /// The service says that the task failed; only a callback may tell why.
-    DownloadFailed {
-        /// The task.
-        task: TaskId,
-        /// The progress that said so.
-        last: Progress,
-    },
-    /// The watch's own deadline passed.
-    Deadline {
-        /// The task.
-        task: TaskId,
-        /// The last progress seen.
-        last: Option<Progress>,
-    },
-    /// Neither percentage nor status changed for too long.
-    Stalled {
-        /// The task.
-        task: TaskId,
-        /// The last progress seen.
-        last: Option<Progress>,
-    },
-    /// Too many polls failed in a row, or one in a way that none can mend.
-    Polls {
-        /// The task.
-        task: TaskId,
-        /// The last progress seen.
-        last: Option<Progress>,
-        /// How the last poll failed.
-        error: Box<Error>,
-    },
-    /// The watch was stopped by its handle.
-    Stopped {
-        /// The task.
-        task: TaskId,
-        /// The last progress seen.
-        last: Option<Progress>,
-    },
-}
-
-impl WatchError {
-    /// The task that was followed.
-    pub fn task(&self) -> TaskId {
-        match self {
-            WatchError::DownloadFailed { task, .. }
-            | WatchError::Deadline { task, .. }
-            | WatchError::Stalled { task, .. }
-            | WatchError::Polls { task, .. }
-            | WatchError::Stopped { task, .. } => *task,
-        }
-    }
-
-    /// The last progress seen, if any was.
-    pub fn last(&self) -> Option<Progress> {
-        match self {
-            WatchError::DownloadFailed { last, .. } => Some(*last),
-            WatchError::Deadline { last, .. }
-            | WatchError::Stalled { last, .. }
-            | WatchError::Polls { last, .. }
-            | WatchError::Stopped { last, .. } => *last,
-        }
-    }
-}
-
-impl fmt::Display for WatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let task = self.task();
-        match self {
-            WatchError::DownloadFailed { .. } => {
-                return write!(
-                    f,
-                    "offline download {task} failed: the service says no more"
-                );
-            }
-            WatchError::Deadline { .. } => {
-                write!(f, "offline download {task} did not end in time")?;
-            }
-            WatchError::Stalled { .. } => write!(f, "offline download {task} makes no progress")?,
-            WatchError::Polls { error, .. } => {
-                write!(f, "offline download {task} could not be followed: {error}")?;
-            }
-            WatchError::Stopped { .. } => {
-                write!(f, "offline download {task} is not followed any more")?;
-            }
-        }
-        match self.last() {
-            Some(last) => write!(f, " (last seen at {}%, {:?})", last.percent, last.status),
-            None => f.write_str(" (no progress was seen)"),
-        }
-    }
-}
-
-impl std::error::Error for WatchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            WatchError::Polls { error, .. } => std::error::Error::source(error.as_ref()),
-            _ => None,
-        }
-    }
-}
-
-/// A task that succeeded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Downloaded {
-    /// The task.
-    pub task: TaskId,
-    /// The progress that said so.
-    pub progress: Progress,
-}
 
 /// Stops a watch, or makes it ask at once.
 #[derive(Clone, Debug)]

@@ -1,0 +1,162 @@
+use fastrand::Rng;
+
+use super::*;
+use crate::base::base;
+
+const CLASS: RateClass = RateClass::new("test", Duration::from_secs(1));
+const SECOND: Duration = Duration::from_secs(1);
+
+fn far(now: Instant) -> Instant {
+    now + 10_000 * SECOND
+}
+
+fn limiter() -> Limiter {
+    Limiter::new(Pacing::default())
+}
+
+#[test]
+fn a_booked_place_is_kept() {
+    let now = base();
+    let mut limiter = limiter();
+    let tickets = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
+    for (nth, ticket) in (0..).zip(&tickets) {
+        let expected = match nth {
+            0 => Slot::Now,
+            nth => Slot::At(now + nth * SECOND),
+        };
+        assert_eq!(limiter.ask(ticket, now, far(now)), expected);
+    }
+    for _ in 0..3 {
+        let again = limiter.ask(&tickets[2], now, far(now));
+        assert_eq!(
+            again,
+            Slot::At(now + 2 * SECOND),
+            "asking books nothing more"
+        );
+    }
+}
+
+#[test]
+fn a_later_attempt_goes_before_those_who_came_later() {
+    let now = base();
+    let mut limiter = limiter();
+    let [first, second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.ask(&first, now, far(now)), Slot::Now);
+    let second_at = |limiter: &mut Limiter| limiter.ask(&second, now, far(now));
+    assert_eq!(second_at(&mut limiter), Slot::At(now + SECOND));
+    let again = limiter.ask(&first, now, far(now));
+    assert_eq!(again, Slot::At(now + SECOND));
+    assert_eq!(second_at(&mut limiter), Slot::At(now + 2 * SECOND));
+}
+
+#[test]
+fn what_comes_too_late_is_not_booked_and_what_moves_too_late_is_given_back() {
+    let now = base();
+    let soon = now + SECOND;
+    let mut limiter = limiter();
+    let [low, refused, high] = [Priority::Low, Priority::Low, Priority::High]
+        .map(|priority| limiter.ticket(CLASS, priority));
+    let first = limiter.ticket(CLASS, Priority::High);
+    assert_eq!(limiter.ask(&first, now, soon), Slot::Now);
+    assert_eq!(limiter.ask(&low, now, soon), Slot::At(soon));
+    let too_late = Slot::TooLate(now + 2 * SECOND);
+    assert_eq!(limiter.ask(&refused, now, soon), too_late);
+    assert_eq!(limiter.pace(CLASS, now).waiting, 1);
+    let sooner = now + SECOND / 2;
+    assert_eq!(limiter.ask(&high, now, sooner), Slot::TooLate(soon));
+    let unmoved = limiter.ask(&low, now, soon);
+    assert_eq!(unmoved, Slot::At(soon), "nobody moves for one who goes");
+    assert_eq!(limiter.ask(&high, now, soon), Slot::At(soon));
+    assert_eq!(limiter.ask(&low, now, soon), too_late);
+    assert_eq!(limiter.pace(CLASS, now).waiting, 1);
+}
+
+#[test]
+fn who_holds_a_place_and_never_comes_stops_nobody() {
+    let now = base();
+    let mut limiter = limiter();
+    let [first, gone, next] = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.ask(&first, now, far(now)), Slot::Now);
+    assert_eq!(limiter.ask(&gone, now, far(now)), Slot::At(now + SECOND));
+    let later = now + 5 * SECOND;
+    assert_eq!(limiter.ask(&next, later, far(now)), Slot::Now);
+    assert_eq!(limiter.pace(CLASS, later).waiting, 0);
+}
+
+#[test]
+fn classes_of_one_name_share_a_queue_and_others_do_not() {
+    let now = base();
+    let mut limiter = limiter();
+    let same = RateClass::new("test", Duration::ZERO);
+    let other = RateClass::new("other", SECOND);
+    let ask = |limiter: &mut Limiter, class| {
+        let ticket = limiter.ticket(class, Priority::High);
+        limiter.ask(&ticket, now, far(now))
+    };
+    assert_eq!(ask(&mut limiter, CLASS), Slot::Now);
+    assert_eq!(ask(&mut limiter, same), Slot::At(now + SECOND));
+    assert_eq!(ask(&mut limiter, other), Slot::Now);
+}
+
+/// A crowd that comes, asks at its times or later, goes away and is told 429, all at random.
+#[test]
+fn whatever_happens_the_pace_and_the_hold_off_are_kept() {
+    for seed in 0..60 {
+        let mut rng = Rng::with_seed(seed);
+        let mut limiter = limiter();
+        let mut now = base();
+        let mut waiting: Vec<Ticket> = Vec::new();
+        let mut last_sent: Option<Instant> = None;
+        let mut held_until = now;
+        for _ in 0..400 {
+            now += Duration::from_millis(rng.u64(0..1500));
+            match rng.u8(0..10) {
+                0..4 => {
+                    let low = rng.bool();
+                    let priority = if low { Priority::Low } else { Priority::High };
+                    waiting.push(limiter.ticket(CLASS, priority));
+                }
+                4 if !waiting.is_empty() => {
+                    let gone = waiting.swap_remove(rng.usize(..waiting.len()));
+                    limiter.release(&gone);
+                }
+                5 if rng.u8(0..8) == 0 => {
+                    let wait = rng.u32(1..20) * SECOND;
+                    limiter.hold_off(CLASS, now, now, wait);
+                    held_until = held_until.max(now + wait);
+                }
+                _ => {}
+            }
+            waiting.retain(|ticket| match limiter.ask(ticket, now, far(now)) {
+                Slot::Now => {
+                    let since = last_sent.map(|last| now.duration_since(last));
+                    assert!(since.is_none_or(|since| since >= SECOND), "seed {seed}");
+                    assert!(now >= held_until, "seed {seed}: sent in a hold-off");
+                    last_sent = Some(now);
+                    false
+                }
+                Slot::At(at) => {
+                    assert!(at > now && at >= held_until, "seed {seed}");
+                    true
+                }
+                Slot::TooLate(_) => panic!("seed {seed}: the deadline is far"),
+            });
+            assert_eq!(limiter.pace(CLASS, now).waiting, waiting.len());
+            let lane = limiter.lane(CLASS);
+            assert!(lane.slots.iter().is_sorted_by_key(|place| place.at));
+        }
+        // Nobody is forgotten: all who stay are served about when the last place was promised.
+        let late = u32::try_from(waiting.len()).unwrap() * SECOND;
+        let last = limiter
+            .lane(CLASS)
+            .slots
+            .back()
+            .map_or(now, |place| place.at);
+        let mut time = now;
+        while !waiting.is_empty() {
+            time += SECOND;
+            waiting.retain(|ticket| limiter.ask(ticket, time, far(time)) != Slot::Now);
+            assert!(time <= last + late, "seed {seed}");
+        }
+    }
+}
