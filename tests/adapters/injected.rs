@@ -57,6 +57,35 @@ fn an_answer_from_another_url_is_refused() {
     );
 }
 
+/// The redirect goes where nobody listens: what could not be reached is the second hop, and the first took the request.
+#[test]
+fn a_hop_that_cannot_be_reached_does_not_mean_that_nothing_was_sent() {
+    let nowhere =
+        "HTTP/1.1 302 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::answering(nowhere);
+    let follows = reqwest::Client::builder().build().unwrap();
+    let builder = pan123_async::Client::builder().with_client(follows);
+    let error = create(builder, &server.url("http")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error:?}");
+    assert_eq!(server.requests(), 1, "it was not sent again");
+}
+
+#[test]
+fn a_configuration_of_ureq_is_told_to_follow_nothing_and_knows_what_never_left() {
+    let config = || ureq::Agent::config_builder().max_redirects(5).build();
+    let server = redirecting();
+    let builder = pan123_blocking::Client::builder().with_config(config());
+    is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
+
+    let builder = pan123_blocking::Client::builder().with_config(config());
+    let error = create_blocking(builder, "http://127.0.0.1:1").unwrap_err();
+    assert_eq!(
+        reached(&error),
+        Some(TransportErrorKind::NeverLeft),
+        "{error:?}"
+    );
+}
+
 #[test]
 fn a_client_that_follows_nothing_is_taken_as_it_is() {
     let server = redirecting();

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::offline::{Progress, TaskStatus, WatchPolicy};
+use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchPolicy};
 use pan123_proto::{
     BuildError, Endpoint, Error, ErrorKind, Input, Machine, RateClass, Replay, RetryPolicy,
     TransportError, http,
@@ -189,6 +189,7 @@ fn the_end_of_a_watch_is_an_error_of_a_call_too() {
     let failed = hand::data(json!({"process": 0, "status": 1}));
     for input in [failed, Input::Wake] {
         let end = hand::ready(watch.resume(at(secs(1)), input)).unwrap_err();
+        assert!(matches!(end, WatchError::DownloadFailed { .. }), "{end}");
         assert_eq!(end.last(), Some(Progress::new(0.0, TaskStatus::Failed)));
         let text = end.to_string();
         let error = Error::from(end);

@@ -1,4 +1,4 @@
-//! The requests that were seen, in a form that is safe to print.
+//! The requests that were seen. Printed, they show neither tokens nor client secrets.
 
 use std::fmt;
 
