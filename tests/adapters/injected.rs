@@ -71,22 +71,6 @@ fn a_hop_that_cannot_be_reached_does_not_mean_that_nothing_was_sent() {
 }
 
 #[test]
-fn a_configuration_of_ureq_is_told_to_follow_nothing_and_knows_what_never_left() {
-    let config = || ureq::Agent::config_builder().max_redirects(5).build();
-    let server = redirecting();
-    let builder = pan123_blocking::Client::builder().with_config(config());
-    is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
-
-    let builder = pan123_blocking::Client::builder().with_config(config());
-    let error = create_blocking(builder, "http://127.0.0.1:1").unwrap_err();
-    assert_eq!(
-        reached(&error),
-        Some(TransportErrorKind::NeverLeft),
-        "{error:?}"
-    );
-}
-
-#[test]
 fn a_client_that_follows_nothing_is_taken_as_it_is() {
     let server = redirecting();
     let policy = reqwest::redirect::Policy::none();

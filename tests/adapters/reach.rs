@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pan123_proto::{Error, ErrorKind, TransportErrorKind};
 use pan123_tests::seen::reached;
@@ -91,8 +92,11 @@ fn a_handshake_that_hangs() {
     };
     for adapter in BOTH {
         let server = Server::start(|stream, seen| seen.keep_silent(stream));
+        let begun = Instant::now();
         never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.accepted(), 2, "{adapter:?}");
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
     }
 }
 

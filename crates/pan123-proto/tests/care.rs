@@ -100,7 +100,6 @@ fn fetches_whose_leases_run_out_cool_down() {
 fn a_failed_fetch_is_not_told_to_one_whose_request_was_out() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN if view.count(path::TOKEN) == 1 => Reply::code(5, "not now").after(secs(1)),
-        path::TOKEN => routine(view, request),
         path::PROGRESS if view.count(path::PROGRESS) == 0 => {
             Reply::code(401, "token is expired").after(millis(1600))
         }
