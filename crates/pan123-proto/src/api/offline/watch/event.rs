@@ -12,7 +12,7 @@ use crate::ids::TaskId;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchEvent {
-    /// How far the task is. With [`TaskStatus::Succeeded`] it is the last event.
+    /// How far the task is. With [`TaskStatus::Succeeded`](crate::offline::TaskStatus::Succeeded) it is the last event.
     Progress(Progress),
     /// A poll failed after its retries; the watch goes on.
     PollFailed(Error),
