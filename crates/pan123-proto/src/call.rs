@@ -17,6 +17,7 @@ use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
 use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
+use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
 
 /// A request that must not be sent twice is not sent with less time than this.
@@ -46,15 +47,6 @@ pub struct Call<T> {
     progress: SoFar,
     state: State,
     last: Option<Error>,
-}
-
-/// What bounds a call in time.
-#[derive(Clone, Copy, Debug)]
-struct Timing {
-    timeout: Duration,
-    /// For the poll of a watch: until its slot comes, only the end of the watch bounds it.
-    queue_until: Option<Instant>,
-    deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -92,11 +84,7 @@ impl<T: DeserializeOwned> Call<T> {
             replay: E::REPLAY,
             retry,
             priority: Priority::default(),
-            timing: Timing {
-                timeout,
-                queue_until: None,
-                deadline: None,
-            },
+            timing: Timing::new(timeout),
             ticket: None,
             rng: session.fork_rng(),
             failures_seen: None,
@@ -116,7 +104,7 @@ impl<T: DeserializeOwned> Call<T> {
 impl<T> Call<T> {
     /// How long the call may take with all its waits and attempts, counted from its first step.
     pub fn timeout(mut self, timeout: Duration) -> Call<T> {
-        self.timing.timeout = timeout;
+        self.timing.set_timeout(timeout);
         self
     }
 
@@ -140,7 +128,7 @@ impl<T> Call<T> {
     /// The poll of a watch: bounded by the end of the watch until it is sent, by its own timeout from then on.
     pub(crate) fn poll_of(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
         self.control = Arc::clone(control);
-        self.timing.queue_until = Some(queue_until);
+        self.timing.queue_until(queue_until);
         self.priority(Priority::Low)
     }
 
@@ -186,7 +174,7 @@ impl<T> Call<T> {
 
     /// Prepares another attempt, or says what the call ends with.
     fn after(&mut self, failure: Failure, sent: Instant, now: Instant) -> Result<(), Error> {
-        let deadline = self.deadline(now);
+        let deadline = self.timing.deadline(now);
         match self.retry.verdict(failure, &self.progress, &mut self.rng) {
             Verdict::Fail(error) => Err(error),
             Verdict::Ambiguous(cause) => Err(Error::Ambiguous(Box::new(Ambiguous {
@@ -237,7 +225,7 @@ impl<T> Call<T> {
             if self.control.is_stopped() {
                 return Err(Error::Stopped);
             }
-            let deadline = self.deadline(now.mono);
+            let deadline = self.timing.deadline(now.mono);
             let left = deadline.saturating_duration_since(now.mono);
             let too_late_for_once = self.replay == Replay::Never && left < LEAST_TIME_FOR_ONCE;
             if left.is_zero() || too_late_for_once {
@@ -302,10 +290,8 @@ impl<T> Call<T> {
         bearer: Option<Bearer>,
         cancelled: Signal,
     ) -> Step<Result<T, Error>> {
-        if let Some(end) = self.timing.queue_until.take() {
-            self.timing.deadline = Some(end.min(later(now, self.timing.timeout)));
-        }
-        let left = self.deadline(now).saturating_duration_since(now);
+        self.timing.sent(now);
+        let left = self.timing.deadline(now).saturating_duration_since(now);
         let settings = self.session.settings();
         let mut request = self.request.clone();
         let generation = bearer.as_ref().map(|bearer| bearer.generation);
@@ -322,15 +308,6 @@ impl<T> Call<T> {
             body_limit: settings.body_limit,
             cancelled: Some(cancelled),
         })
-    }
-
-    fn deadline(&mut self, now: Instant) -> Instant {
-        let Timing {
-            timeout,
-            queue_until,
-            ..
-        } = self.timing;
-        queue_until.unwrap_or_else(|| *self.timing.deadline.get_or_insert(later(now, timeout)))
     }
 
     fn out_of_time(&mut self) -> Error {
@@ -354,7 +331,7 @@ impl<T> Machine for Call<T> {
     type Output = Result<T, Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
-        self.deadline(now.mono);
+        self.timing.deadline(now.mono);
         let result = match std::mem::replace(&mut self.state, State::Resting(None)) {
             State::Ended => {
                 self.state = State::Ended;

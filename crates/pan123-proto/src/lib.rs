@@ -83,6 +83,7 @@ mod machine;
 mod retry;
 mod session;
 mod store;
+mod timing;
 mod token;
 mod url;
 

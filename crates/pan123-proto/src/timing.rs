@@ -1,0 +1,45 @@
+//! What bounds a call in time.
+
+use std::time::{Duration, Instant};
+
+use crate::machine::later;
+
+/// A deadline that counts from the first time it is asked for; for the poll of a watch, from when the poll is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    timeout: Duration,
+    /// Until the slot of a poll comes, only the end of its watch bounds it.
+    queue_until: Option<Instant>,
+    deadline: Option<Instant>,
+}
+
+impl Timing {
+    pub(crate) fn new(timeout: Duration) -> Timing {
+        Timing {
+            timeout,
+            queue_until: None,
+            deadline: None,
+        }
+    }
+
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    pub(crate) fn queue_until(&mut self, end: Instant) {
+        self.queue_until = Some(end);
+    }
+
+    /// The request goes out now.
+    pub(crate) fn sent(&mut self, now: Instant) {
+        if let Some(end) = self.queue_until.take() {
+            self.deadline = Some(end.min(later(now, self.timeout)));
+        }
+    }
+
+    pub(crate) fn deadline(&mut self, now: Instant) -> Instant {
+        let timeout = self.timeout;
+        self.queue_until
+            .unwrap_or_else(|| *self.deadline.get_or_insert(later(now, timeout)))
+    }
+}
