@@ -106,7 +106,7 @@ pub(crate) fn download() -> Download {
 pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().expect("a runtime");
-    let bounded = async { tokio::time::timeout(Duration::from_secs(60), future).await };
+    let bounded = async { tokio::time::timeout(Duration::from_secs(30), future).await };
     let output = runtime.block_on(bounded).expect("it hangs");
     // A lookup of a name that takes its time is not waited for.
     runtime.shutdown_background();

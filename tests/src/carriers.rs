@@ -110,7 +110,7 @@ impl Held {
         let waited =
             self.shared
                 .changed
-                .wait_timeout_while(self.lock(), Duration::from_secs(60), |state| !ready(state));
+                .wait_timeout_while(self.lock(), Duration::from_secs(20), |state| !ready(state));
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(!timeout.timed_out(), "it hangs: {:?} was sent", state.sent);
     }

@@ -30,7 +30,7 @@ pub fn play(drivers: &[Driver], scenario: &Scenario) -> Vec<Seen> {
         let (tell, told) = mpsc::channel();
         // A thread that hangs is left behind: the test has to end.
         thread::spawn(move || tell.send(play(&theirs)));
-        told.recv_timeout(Duration::from_secs(60))
+        told.recv_timeout(Duration::from_secs(30))
             .unwrap_or_else(|end| panic!("`{}` under {}: {end}", scenario.name, driver.name))
     };
     drivers.iter().map(play).collect()
