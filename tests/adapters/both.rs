@@ -114,3 +114,8 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
 }
 
 pub(crate) use basics;
+
+/// A host that cannot be: a part of its name is too long for any name server, so that none is asked.
+pub(crate) fn nobody() -> String {
+    format!("http://{}.invalid", "n".repeat(64))
+}

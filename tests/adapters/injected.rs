@@ -8,7 +8,7 @@ use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
 use pan123_tests::seen::reached;
 use pan123_tests::tcp::{Server, ok};
 
-use crate::both::{SHORT, basics, download, on_tokio};
+use crate::both::{SHORT, basics, download, nobody, on_tokio};
 
 /// Sends everybody to another path of its own, where the answer would be a good one.
 fn redirecting() -> Server {
@@ -154,11 +154,7 @@ fn a_configuration_is_told_what_an_agent_of_ours_does() {
     is_a_plain_redirect(create_blocking(builder(), &server.url("http")), &server);
 
     let server = Server::start(|stream, seen| seen.keep_silent(stream));
-    for url in [
-        &server.url("https"),
-        "http://127.0.0.1:1",
-        "http://nobody.invalid",
-    ] {
+    for url in [&server.url("https"), "http://127.0.0.1:1", &nobody()] {
         let builder = builder().connect_timeout(SHORT);
         let error = create_blocking(builder, url).unwrap_err();
         assert_eq!(

@@ -10,7 +10,7 @@ use pan123_tests::seen::reached;
 use pan123_tests::tcp::{Connections, Server, ok};
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::both::{Adapter, BOTH, Limits, SHORT};
+use crate::both::{Adapter, BOTH, Limits, SHORT, nobody};
 
 fn impatient() -> Limits {
     Limits {
@@ -56,7 +56,7 @@ fn a_refused_connection() {
 #[test]
 fn a_name_that_is_not_found() {
     for adapter in BOTH {
-        never_left(adapter, "http://nobody.invalid", &impatient());
+        never_left(adapter, &nobody(), &impatient());
     }
 }
 

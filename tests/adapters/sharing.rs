@@ -24,8 +24,8 @@ fn a_cold_start_of_many_threads_fetches_one_token() {
         let callers: Vec<_> = (0..THREADS)
             .map(|_| scope.spawn(|| client.clone().user_info()))
             .collect();
+        world.held.block_until_sent(ACCESS_TOKEN, 1);
         world.clock.until_resting(THREADS);
-        assert_eq!(world.held.sent(ACCESS_TOKEN), 1);
         world.held.release();
         for caller in callers {
             caller.join().unwrap().unwrap();
@@ -48,6 +48,7 @@ fn a_failed_fetch_is_told_to_all_who_waited() {
         let callers: Vec<_> = (0..THREADS)
             .map(|_| scope.spawn(|| client.clone().user_info()))
             .collect();
+        world.held.block_until_sent(ACCESS_TOKEN, 1);
         world.clock.until_resting(THREADS);
         world.held.release();
         for caller in callers {

@@ -86,11 +86,6 @@ impl Server {
     pub fn requests(&self) -> usize {
         self.seen.requests.load(Ordering::Acquire)
     }
-
-    /// How many bytes of answers it could give to the system.
-    pub fn sent(&self) -> usize {
-        self.seen.sent.load(Ordering::Acquire)
-    }
 }
 
 impl Drop for Server {
@@ -141,6 +136,17 @@ impl Connections {
             }
         }
         stream.flush().is_ok()
+    }
+
+    /// How many bytes of answers the system took so far, over all connections.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Acquire)
+    }
+
+    /// Blocks until the client has closed.
+    pub fn until_closed(&self, stream: &mut impl Read) {
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }
 
     /// Keeps a connection open, and says nothing on it, until the server is dropped.
