@@ -125,6 +125,11 @@ impl<T> Call<T> {
         CallHandle::new(&self.control)
     }
 
+    /// Bounds the call by a deadline that began to count elsewhere.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.timing.set_deadline(deadline);
+    }
+
     /// The poll of a watch: bounded by the end of the watch until it is sent, by its own timeout from then on.
     pub(crate) fn poll_of(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
         self.control = Arc::clone(control);

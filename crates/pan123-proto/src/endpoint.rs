@@ -185,7 +185,7 @@ pub(crate) struct BaseUrl(String);
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Redacted(&self.0).fmt(f)
+        fmt::Debug::fmt(&Redacted(&self.0), f)
     }
 }
 
@@ -204,6 +204,11 @@ impl BaseUrl {
             return Err(not_a_base());
         }
         Ok(BaseUrl(url.trim_end_matches('/').to_owned()))
+    }
+
+    /// What may be told of it, and kept.
+    pub(crate) fn public(&self) -> String {
+        Redacted(&self.0).to_string()
     }
 }
 

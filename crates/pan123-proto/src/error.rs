@@ -34,6 +34,8 @@ pub enum Error {
     Credentials(Arc<Error>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
+    /// The store of the token failed, so that no token could be looked for or fetched; the text says what and where.
+    TokenStore(String),
     /// The service or our own pacing asks for more patience than the call's deadline has.
     #[non_exhaustive]
     RateLimited {
@@ -86,6 +88,8 @@ pub enum ErrorKind {
     Credentials,
     /// [`Error::Token`]
     Token,
+    /// [`Error::TokenStore`]
+    TokenStore,
     /// [`Error::RateLimited`]
     RateLimited,
     /// [`Error::Http`]
@@ -117,6 +121,7 @@ impl Error {
             Error::Unauthorized(_) => ErrorKind::Unauthorized,
             Error::Credentials(_) => ErrorKind::Credentials,
             Error::Token(_) => ErrorKind::Token,
+            Error::TokenStore(_) => ErrorKind::TokenStore,
             Error::RateLimited { .. } => ErrorKind::RateLimited,
             Error::Http(_) => ErrorKind::Http,
             Error::Decode(_) => ErrorKind::Decode,
@@ -227,6 +232,7 @@ impl fmt::Display for Error {
                 write!(f, "the client id or its secret was refused: {inner}")
             }
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
+            Error::TokenStore(text) => write!(f, "the token store failed: {text}"),
             Error::RateLimited { retry_after, last } => {
                 write!(f, "too many requests, try again in {retry_after:.1?}")?;
                 after_colon(f, last.as_deref())

@@ -99,8 +99,8 @@ pub use ids::{DirId, FileId, TaskId};
 pub use limit::{Pace, Pacing, Priority};
 pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait};
 pub use retry::RetryPolicy;
-pub use session::{Refresh, Session, SessionBuilder};
-pub use store::{Skew, StoreOp, StoreResult, StoredToken};
+pub use session::{Refresh, Restored, Session, SessionBuilder};
+pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
 pub use {bytes, http};
 
 /// What a program with a client meets: the adapters hand it on as a whole.
@@ -112,9 +112,10 @@ pub mod prelude {
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard, Endpoint,
-        Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, Pace, Pacing, Priority, Query,
-        RateClass, Replay, RetryPolicy, Session, Signal, Step, TaskId, Transmit, TransportError,
+        Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard,
+        Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, OpenTokenStore, Pace,
+        Pacing, Priority, Query, RateClass, Replay, Restored, RetryPolicy, Session, Signal, Skew,
+        Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError,
         TransportErrorKind, Wait, bytes, http,
     };
 }

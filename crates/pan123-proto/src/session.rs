@@ -1,6 +1,7 @@
 //! What all calls of one account share: the token, the pace and the settings. The only shell with a lock.
 
 mod builder;
+mod keep;
 mod options;
 mod refresh;
 
@@ -13,6 +14,7 @@ use http::HeaderValue;
 use serde::de::DeserializeOwned;
 
 pub use builder::SessionBuilder;
+pub use keep::Restored;
 pub(crate) use refresh::LEASE_MARGIN;
 pub use refresh::Refresh;
 
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) too_many_downloads: String,
     pub(crate) credentials: Option<IssueToken>,
+    pub(crate) keeps_token: bool,
 }
 
 /// What does. Arithmetic only is done under its lock: nothing is sent, awaited, woken or logged.
@@ -58,6 +61,8 @@ struct State {
     limiter: Limiter,
     rng: Rng,
     waiting: Vec<Weak<Control>>,
+    /// Why the newest token could not be kept.
+    unsaved: Option<String>,
 }
 
 impl Session {

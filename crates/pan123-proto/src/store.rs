@@ -1,19 +1,33 @@
-//! The shape of a token that is kept between runs: what a machine asks for and what a driver answers.
+//! A token that is kept between runs and shared by processes: what a machine asks for, and what a store answers.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// What to do with the kept token. The driver opens one store for each machine; dropping it gives the lock back.
+/// Where a token is kept between runs. `pan123-store` has one in a file and one in memory; another is yours to write.
+pub trait TokenStore: Send + Sync + 'static {
+    /// Opened by a driver for one machine, and dropped with it.
+    fn open(&self, account: &Account) -> Box<dyn OpenTokenStore>;
+}
+
+/// A store in the hands of one machine. It owns its lock: dropping it gives the lock back.
+pub trait OpenTokenStore: Send {
+    /// Carries this out. It may take as long as a disk does, but never waits for a lock.
+    fn run(&mut self, op: StoreOp) -> StoreResult;
+}
+
+/// What to do with the kept token.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreOp {
-    /// Read the kept token, without the lock.
+    /// Read the kept token; the lock is not needed for it.
     Load,
-    /// Take the lock, or answer [`StoreResult::Busy`] at once: it never blocks.
+    /// Take the lock, or answer [`StoreResult::Busy`] at once.
     Lock,
-    /// Replace the kept token as a whole.
+    /// Replace the kept token as a whole. The lock is held.
     Save(StoredToken),
     /// Give the lock back.
     Unlock,
@@ -40,15 +54,49 @@ pub enum StoreResult {
     Saved,
     /// The lock is given back.
     Unlocked,
-    /// It did not work; the text says what and where.
+    /// It did not work; the text says what and where, and holds no secret.
     Failed(String),
     /// This driver keeps nothing.
     Unsupported,
 }
 
-/// A token as it is kept.
+/// Whose token it is: a client id at a service. A token of one is of no use to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Account {
+    service: String,
+    client_id: String,
+}
+
+impl Account {
+    /// A client id at the service with this base URL.
+    pub fn new(service: impl Into<String>, client_id: impl Into<String>) -> Account {
+        Account {
+            service: service.into(),
+            client_id: client_id.into(),
+        }
+    }
+
+    /// The base URL of the service.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The `clientID`.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client id {:?} at {}", self.client_id, self.service)
+    }
+}
+
+/// A token as it is kept. Its serde form has the token in clear: keep it where nobody else can read it.
 #[derive(Clone)]
 pub struct StoredToken {
+    account: Account,
     value: SecretString,
     expired_at: Option<SystemTime>,
     skew: Skew,
@@ -63,18 +111,42 @@ pub enum Skew {
     Behind(Duration),
 }
 
+impl Skew {
+    pub(crate) fn between(service: SystemTime, local: SystemTime) -> Skew {
+        match service.duration_since(local) {
+            Ok(ahead) => Skew::Ahead(ahead),
+            Err(behind) => Skew::Behind(behind.duration()),
+        }
+    }
+
+    /// What the service's clock shows when the local one shows this.
+    fn service_time(self, local: SystemTime) -> Option<SystemTime> {
+        match self {
+            Skew::Ahead(by) => local.checked_add(by),
+            Skew::Behind(by) => local.checked_sub(by),
+        }
+    }
+}
+
 impl StoredToken {
-    /// A token with the `expiredAt` that came with it (none if it was unreadable) and the skew of the clocks at that time.
+    /// A token of an account with its `expiredAt`, none if it is not known, and the skew of the clocks at that time.
     pub fn new(
+        account: Account,
         value: impl Into<String>,
         expired_at: Option<SystemTime>,
         skew: Skew,
     ) -> StoredToken {
         StoredToken {
+            account,
             value: SecretString::from(value.into()),
             expired_at,
             skew,
         }
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The token itself: a secret.
@@ -82,7 +154,7 @@ impl StoredToken {
         self.value.expose_secret()
     }
 
-    /// When it ends by the service's clock.
+    /// When it ends by the service's clock; none if that is not known, so that it is used until it is refused.
     pub fn expired_at(&self) -> Option<SystemTime> {
         self.expired_at
     }
@@ -91,14 +163,83 @@ impl StoredToken {
     pub fn skew(&self) -> Skew {
         self.skew
     }
+
+    /// How long it still lives when the local calendar shows this; none if it has no known end.
+    pub(crate) fn life(&self, wall: SystemTime) -> Option<Duration> {
+        let now = self.skew.service_time(wall).unwrap_or(wall);
+        let left = |end: SystemTime| end.duration_since(now).unwrap_or_default();
+        self.expired_at.map(left)
+    }
 }
 
 impl fmt::Debug for StoredToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredToken")
+            .field("account", &self.account)
             .field("value", &"[redacted]")
             .field("expired_at", &self.expired_at)
             .field("skew", &self.skew)
             .finish()
+    }
+}
+
+/// The form in which a token is kept, so that every store has the same.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept<T> {
+    /// Another number is another form.
+    version: u32,
+    service: T,
+    client_id: T,
+    access_token: T,
+    expired_at: Option<Timestamp>,
+    /// Over zero: the service's clock was ahead.
+    skew_ms: i64,
+}
+
+const VERSION: u32 = 1;
+
+impl Serialize for StoredToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let expired_at = self.expired_at.map(Timestamp::try_from);
+        let millis = |by: Duration| i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Kept {
+            version: VERSION,
+            service: self.account.service(),
+            client_id: self.account.client_id(),
+            access_token: self.expose(),
+            expired_at: expired_at.transpose().map_err(ser::Error::custom)?,
+            skew_ms: match self.skew {
+                Skew::Ahead(by) => millis(by),
+                Skew::Behind(by) => -millis(by),
+            },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Kept::<String>::deserialize(deserializer)?;
+        if kept.version != VERSION {
+            return Err(de::Error::custom(format_args!(
+                "version {} of a kept token is not known, only {VERSION} is",
+                kept.version
+            )));
+        }
+        if kept.access_token.is_empty() {
+            return Err(de::Error::custom("the kept token is empty"));
+        }
+        let skew = SignedDuration::from_millis(kept.skew_ms);
+        Ok(StoredToken::new(
+            Account::new(kept.service, kept.client_id),
+            kept.access_token,
+            kept.expired_at.map(SystemTime::from),
+            if skew.is_negative() {
+                Skew::Behind(skew.unsigned_abs())
+            } else {
+                Skew::Ahead(skew.unsigned_abs())
+            },
+        ))
     }
 }

@@ -26,6 +26,11 @@ impl Timing {
         self.timeout = timeout;
     }
 
+    /// Bounds it by a deadline that began to count elsewhere.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
     pub(crate) fn queue_until(&mut self, end: Instant) {
         self.queue_until = Some(end);
     }

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use crate::error::Error;
 use crate::machine::later;
 use crate::retry::MOST_RETRY_AFTER;
+use crate::session::Restored;
 
 /// Tokens are replaced this long before their end, or after nine tenths of a short life.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -53,6 +54,22 @@ pub(crate) enum Look {
     Wait(Instant),
     /// There will be none: this is why.
     Fail(Error),
+}
+
+/// A token that was issued, or kept from an earlier time.
+pub(crate) struct Found {
+    pub(crate) header: HeaderValue,
+    /// How long it lives from now on, if that is known.
+    pub(crate) life: Option<Duration>,
+    /// Just issued: if such a token is refused, it is in vain to ask for more of them.
+    pub(crate) is_new: bool,
+}
+
+impl Found {
+    /// Whether its life, if it is known, is more than a mistake of somebody's clock.
+    pub(crate) fn has_credible_life(&self) -> bool {
+        self.life.is_none_or(|life| life >= LEAST_LIFE)
+    }
 }
 
 /// Where a session's tokens come from.
@@ -118,7 +135,7 @@ impl Token {
     pub(crate) fn given(header: HeaderValue) -> Token {
         let mut token = Token::to_be_issued();
         token.source = Source::Given;
-        token.hold(header, None, None);
+        token.hold(header, None, false, None);
         token
     }
 
@@ -193,14 +210,25 @@ impl Token {
         }
     }
 
-    /// A fetched token. One that comes after its lease was lost is taken only if no newer one is there.
-    pub(crate) fn accept(
-        &mut self,
-        lease: Lease,
-        header: HeaderValue,
-        life: Option<Duration>,
-        now: Instant,
-    ) {
+    /// The token that is held, whatever became of it.
+    pub(crate) fn held(&self) -> Option<&HeaderValue> {
+        self.held.as_ref().map(|held| &held.bearer.header)
+    }
+
+    /// A token from elsewhere, taken only if none is there that can be used, and never one that was refused.
+    pub(crate) fn restore(&mut self, found: Found, now: Instant) -> Restored {
+        match &self.held {
+            Some(held) if held.is_usable(self.source, now) => Restored::NotNeeded,
+            Some(held) if held.refused && held.bearer.header == found.header => Restored::Refused,
+            _ => {
+                self.hold_found(found, None, now);
+                Restored::Taken
+            }
+        }
+    }
+
+    /// A token that was fetched. One that comes after its lease was lost is taken only if no newer one is there.
+    pub(crate) fn accept(&mut self, lease: Lease, found: Found, now: Instant) {
         let newer = |held: &Held| held.lease > Some(lease);
         if !self.end_lease(lease) && self.held.as_ref().is_some_and(newer) {
             return;
@@ -208,11 +236,7 @@ impl Token {
         self.pause = None;
         self.failures_in_a_row = 0;
         self.drops = 0;
-        self.hold(
-            header,
-            Some(lease),
-            life.and_then(|life| Life::from_now(life, now)),
-        );
+        self.hold_found(found, Some(lease), now);
     }
 
     /// The fetch failed: those who wait are told, and nobody tries for a while.
@@ -275,7 +299,19 @@ impl Token {
         }
     }
 
-    fn hold(&mut self, header: HeaderValue, lease: Option<Lease>, life: Option<Life>) {
+    fn hold_found(&mut self, found: Found, lease: Option<Lease>, now: Instant) {
+        let life = found.life.filter(|_| found.has_credible_life());
+        let life = life.map(|life| Life::from_now(life, now));
+        self.hold(found.header, life, !found.is_new, lease);
+    }
+
+    fn hold(
+        &mut self,
+        header: HeaderValue,
+        life: Option<Life>,
+        proven: bool,
+        lease: Option<Lease>,
+    ) {
         self.generation += 1;
         self.held = Some(Held {
             bearer: Bearer {
@@ -285,7 +321,7 @@ impl Token {
             lease,
             life,
             refused: false,
-            proven: false,
+            proven,
         });
     }
 
@@ -345,14 +381,11 @@ impl Held {
 }
 
 impl Life {
-    fn from_now(life: Duration, now: Instant) -> Option<Life> {
-        if life < LEAST_LIFE {
-            return None;
-        }
-        Some(Life {
+    fn from_now(life: Duration, now: Instant) -> Life {
+        Life {
             stale: later(now, life.saturating_sub(MARGIN.min(life / 10))),
             end: later(now, life),
-        })
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    Call, Error, Input, Machine, Now, Refresh, Session, Skew, Step, StoreResult, StoredToken,
-    TransportError,
+    Account, Call, Error, Input, Machine, Now, Refresh, Session, Skew, Step, StoreResult,
+    StoredToken, TransportError,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -78,6 +78,7 @@ impl Event {
             Event::Stored(0) => Input::Stored(StoreResult::Busy),
             Event::Stored(1) => Input::Stored(StoreResult::Failed("broken".to_owned())),
             Event::Stored(_) => Input::Stored(StoreResult::Loaded(Some(StoredToken::new(
+                Account::new("https://open-api.123pan.com", "id"),
                 "stored",
                 None,
                 Skew::Ahead(Duration::MAX),

@@ -32,6 +32,11 @@ impl IssueToken {
         }
     }
 
+    /// The `clientID`.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
     }

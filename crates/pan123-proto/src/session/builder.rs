@@ -34,6 +34,7 @@ const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 pub struct SessionBuilder {
     credentials: Option<IssueToken>,
     access_token: Option<SecretString>,
+    keeps_token: bool,
     base_url: String,
     user_agent: String,
     retry: RetryPolicy,
@@ -51,6 +52,7 @@ impl Default for SessionBuilder {
         SessionBuilder {
             credentials: None,
             access_token: None,
+            keeps_token: false,
             base_url: BaseUrl::SERVICE.to_owned(),
             user_agent: USER_AGENT.to_owned(),
             retry: RetryPolicy::default(),
@@ -79,6 +81,13 @@ impl SessionBuilder {
     /// An access token that was fetched elsewhere. Nobody replaces it: once it is refused, calls end `Unauthorized`.
     pub fn access_token(mut self, token: impl Into<String>) -> SessionBuilder {
         self.access_token = Some(SecretString::from(token.into()));
+        self
+    }
+
+    /// Looks for the token in a store before it asks for a new one, and keeps a new one there: its machines ask for
+    /// [`Step::Store`](crate::Step::Store). It needs credentials. An adapter switches it on when it is given a store.
+    pub fn keep_token(mut self, keep: bool) -> SessionBuilder {
+        self.keeps_token = keep;
         self
     }
 
@@ -157,6 +166,13 @@ impl SessionBuilder {
                 return Err(BuildError::Credentials(CredentialsFault::Empty));
             }
             (Some(_), None) => Token::to_be_issued(),
+            (None, Some(_)) if self.keeps_token => {
+                return Err(BuildError::Setting {
+                    what: "the token store",
+                    given: "set beside an access token".to_owned(),
+                    allowed: "it keeps tokens that are issued for a client id with its secret",
+                });
+            }
             (None, Some(token)) if token.expose_secret().is_empty() => {
                 return Err(BuildError::Credentials(CredentialsFault::Empty));
             }
@@ -182,12 +198,14 @@ impl SessionBuilder {
                     body_limit: self.body_limit,
                     too_many_downloads: self.too_many_downloads,
                     credentials: self.credentials,
+                    keeps_token: self.keeps_token,
                 },
                 state: Mutex::new(State {
                     token,
                     limiter: Limiter::new(self.pacing),
                     rng: Rng::with_seed(self.seed),
                     waiting: Vec::new(),
+                    unsaved: None,
                 }),
             }),
         })

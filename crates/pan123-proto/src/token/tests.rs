@@ -13,6 +13,14 @@ fn header() -> HeaderValue {
     HeaderValue::from_static("Bearer t")
 }
 
+fn issued(life: Option<Duration>) -> Found {
+    Found {
+        header: header(),
+        life,
+        is_new: true,
+    }
+}
+
 fn failure() -> Error {
     Error::Transport(TransportError::timed_out())
 }
@@ -55,7 +63,7 @@ fn generation(token: &mut Token, now: Instant) -> u64 {
 fn fetched(now: Instant, life: Option<Duration>) -> Token {
     let mut token = Token::to_be_issued();
     let lease = fetch(&mut token, now);
-    token.accept(lease, header(), life, now);
+    token.accept(lease, issued(life), now);
     token
 }
 
@@ -115,7 +123,7 @@ fn a_refusal_is_of_one_generation_and_for_good() {
     token.fail(lease, failure(), false, now);
     assert_eq!(wait(&mut token, now), FAILURE_PAUSE);
     let lease = fetch(&mut token, now + FAILURE_PAUSE);
-    token.accept(lease, header(), None, now);
+    token.accept(lease, issued(None), now);
     token.refuse(1, None, now);
     assert_eq!(generation(&mut token, now), 2);
 }
@@ -128,14 +136,13 @@ fn a_late_token_is_taken_only_where_no_newer_one_is() {
         let lost = fetch(&mut token, now);
         let newer = fetch(&mut token, now + LEASE);
         if newer_is_there {
-            token.accept(newer, header(), None, now + LEASE);
+            token.accept(newer, issued(None), now + LEASE);
         }
-        token.accept(
-            lost,
-            HeaderValue::from_static("Bearer late"),
-            None,
-            now + LEASE,
-        );
+        let late = Found {
+            header: HeaderValue::from_static("Bearer late"),
+            ..issued(None)
+        };
+        token.accept(lost, late, now + LEASE);
         let Look::Use(bearer) = look(&mut token, now + LEASE) else {
             panic!("a token is there");
         };
@@ -231,7 +238,7 @@ fn new_tokens_that_are_refused_unused_bring_a_pause_and_one_that_was_good_does_n
                 break;
             }
             let lease = fetch(&mut token, now);
-            token.accept(lease, header(), None, now);
+            token.accept(lease, issued(None), now);
         }
         let paused = matches!(look(&mut token, now), Look::Wait(_));
         assert_eq!(paused, !proven);
@@ -248,7 +255,7 @@ fn a_token_that_was_good_starts_the_count_of_barren_ones_again() {
         }
         token.refuse(generation, Some(failure()), now);
         let lease = fetch(&mut token, now);
-        token.accept(lease, header(), None, now);
+        token.accept(lease, issued(None), now);
     }
     assert_eq!(generation(&mut token, now), 4);
 }
@@ -260,5 +267,48 @@ fn a_given_token_is_all_there_is() {
     for _ in 0..5 {
         token.refuse(1, Some(failure()), now);
         assert_eq!(generation(&mut token, now + secs(1_000_000)), 1);
+    }
+}
+
+#[test]
+fn what_is_restored_never_replaces_a_token_that_can_be_used() {
+    let now = base();
+    let mut token = Token::to_be_issued();
+    let kept = |life: u64| Found {
+        is_new: false,
+        ..issued(Some(secs(life)))
+    };
+    assert_eq!(token.restore(kept(600), now), Restored::Taken);
+    assert_eq!(token.restore(kept(6000), now), Restored::NotNeeded);
+    assert_eq!(generation(&mut token, now), 1);
+    let ended = now + secs(600);
+    assert_eq!(token.restore(kept(600), ended), Restored::Taken);
+    assert_eq!(generation(&mut token, ended), 2);
+    token.refuse(2, None, ended);
+    assert_eq!(token.restore(kept(600), ended), Restored::Refused);
+    let another = Found {
+        header: HeaderValue::from_static("Bearer another"),
+        ..kept(600)
+    };
+    assert_eq!(token.restore(another, ended), Restored::Taken);
+    assert_eq!(generation(&mut token, ended), 3);
+}
+
+#[test]
+fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
+    for (is_new, paused) in [(true, true), (false, false)] {
+        let now = base();
+        let mut token = Token::to_be_issued();
+        for generation in 1..=2 {
+            let lease = fetch(&mut token, now);
+            let found = Found {
+                is_new,
+                ..issued(None)
+            };
+            token.accept(lease, found, now);
+            token.refuse(generation, Some(failure()), now);
+        }
+        let fetches = matches!(look(&mut token, now), Look::Fetch(_));
+        assert_eq!(fetches, !paused);
     }
 }

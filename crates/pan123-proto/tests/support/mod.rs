@@ -11,6 +11,7 @@ mod actor;
 mod base;
 pub(crate) mod callers;
 pub(crate) mod cases;
+pub(crate) mod disk;
 pub(crate) mod hand;
 pub(crate) mod reading;
 pub(crate) mod server;
@@ -26,6 +27,7 @@ use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 
 pub(crate) use actor::Outcome;
 use base::base;
+pub(crate) use disk::Disk;
 pub(crate) use server::{Reply, ServerView, path, routine};
 pub(crate) use world::{Plan, World};
 

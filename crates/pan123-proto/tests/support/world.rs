@@ -16,6 +16,7 @@ use pan123_proto::offline::Watch;
 use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit, TransportError};
 
 use super::actor::{Actor, Items, Outcome, Slotted, Turn};
+use super::disk::Disk;
 use super::server::{Reply, Sent, ServerView, What};
 use super::{at, elapsed};
 
@@ -50,6 +51,8 @@ pub(crate) struct World {
     sent: Vec<Sent>,
     plan: Box<dyn FnMut(usize) -> Plan>,
     refreshes: usize,
+    /// Where tokens are kept, if the driver has such a place.
+    disk: Option<Disk>,
     /// What the local calendar shows, if it is not the service's.
     wall: Option<SystemTime>,
     drops_cancelled: bool,
@@ -80,6 +83,7 @@ impl World {
             sent: Vec::new(),
             plan: Box::new(|_| Plan::Detach),
             refreshes: 0,
+            disk: None,
             wall: None,
             drops_cancelled: true,
             most_late: Duration::ZERO,
@@ -93,6 +97,12 @@ impl World {
     /// What becomes of the nth refresh, counted from 0.
     pub(crate) fn plan(mut self, plan: impl FnMut(usize) -> Plan + 'static) -> World {
         self.plan = Box::new(plan);
+        self
+    }
+
+    /// A driver that keeps tokens there.
+    pub(crate) fn with_disk(mut self, disk: &Disk) -> World {
+        self.disk = Some(disk.clone());
         self
     }
 
@@ -155,6 +165,14 @@ impl World {
             slot.take_if(mine);
         }
         self.actors[outcome.actor] = None;
+        self.close_stores();
+    }
+
+    /// The lock of a store goes with its machine.
+    fn close_stores(&self) {
+        if let Some(disk) = &self.disk {
+            disk.close(|actor| self.actors[actor].is_none());
+        }
     }
 
     /// Virtual time since the start.
@@ -260,11 +278,16 @@ impl World {
                 {
                     self.set(self.now, parent, waiting.turn, Input::Wake);
                 }
+                self.close_stores();
                 return;
             }
             Turn::Item => self.set(self.now, id, number, Input::Wake),
             Turn::Store(op) => {
-                self.set(self.now, id, number, Input::Stored(op.unsupported()));
+                let (after, result) = match &self.disk {
+                    Some(disk) => disk.run(id, op),
+                    None => (Duration::ZERO, op.unsupported()),
+                };
+                self.set(self.now + after, id, number, Input::Stored(result));
             }
             Turn::Wait(wait) => {
                 let late = self.most_late.mul_f64(self.rng.f64());

@@ -1,0 +1,98 @@
+//! Where the machines of a world keep their token: all sessions on one disk stand for processes on one machine.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pan123_proto::{StoreOp, StoreResult, StoredToken};
+
+/// How long an operation takes.
+pub(crate) const DISK_TIME: Duration = Duration::from_millis(2);
+
+type Fault = Box<dyn FnMut(&StoreOp) -> Option<StoreResult>>;
+
+/// Clones are the same disk.
+#[derive(Clone, Default)]
+pub(crate) struct Disk(Rc<RefCell<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    kept: Option<StoredToken>,
+    /// The actor that has the lock.
+    holder: Option<usize>,
+    done: Vec<&'static str>,
+    fault: Option<Fault>,
+}
+
+impl Disk {
+    pub(crate) fn keeping(token: StoredToken) -> Disk {
+        let disk = Disk::default();
+        disk.0.borrow_mut().kept = Some(token);
+        disk
+    }
+
+    /// Answers with this instead, where it answers at all.
+    pub(crate) fn failing(
+        self,
+        fault: impl FnMut(&StoreOp) -> Option<StoreResult> + 'static,
+    ) -> Disk {
+        self.0.borrow_mut().fault = Some(Box::new(fault));
+        self
+    }
+
+    pub(crate) fn kept(&self) -> Option<StoredToken> {
+        self.0.borrow().kept.clone()
+    }
+
+    /// The operations so far.
+    pub(crate) fn done(&self) -> Vec<&'static str> {
+        self.0.borrow().done.clone()
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.0.borrow().holder.is_some()
+    }
+
+    pub(crate) fn run(&self, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
+        let inner = &mut *self.0.borrow_mut();
+        let mine = inner.holder == Some(actor);
+        inner.done.push(match op {
+            StoreOp::Load => "load",
+            StoreOp::Lock => "lock",
+            StoreOp::Save(_) => "save",
+            StoreOp::Unlock => "unlock",
+            _ => "another",
+        });
+        if let Some(result) = inner.fault.as_mut().and_then(|fault| fault(&op)) {
+            return (DISK_TIME, result);
+        }
+        let result = match op {
+            StoreOp::Load => StoreResult::Loaded(inner.kept.clone()),
+            StoreOp::Lock if inner.holder.is_some() => StoreResult::Busy,
+            StoreOp::Lock => {
+                inner.holder = Some(actor);
+                StoreResult::Locked
+            }
+            StoreOp::Save(token) => {
+                assert!(mine, "a token is saved under the lock");
+                inner.kept = Some(token);
+                StoreResult::Saved
+            }
+            StoreOp::Unlock => {
+                assert!(mine, "who unlocks has the lock");
+                inner.holder = None;
+                StoreResult::Unlocked
+            }
+            other => other.unsupported(),
+        };
+        (DISK_TIME, result)
+    }
+
+    /// Gives the lock of an actor that is gone back.
+    pub(crate) fn close(&self, is_gone: impl Fn(usize) -> bool) {
+        self.0
+            .borrow_mut()
+            .holder
+            .take_if(|holder| is_gone(*holder));
+    }
+}
