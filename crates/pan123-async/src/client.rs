@@ -8,11 +8,14 @@ use pan123_proto::offline::{
     CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId};
+use pan123_proto::{
+    BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
+};
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
 use crate::drive::{Drive, Means};
+use crate::store::Keeper;
 use crate::transport::{ReqwestTransport, Transport};
 use crate::watch::Watch;
 
@@ -166,6 +169,7 @@ pub struct ClientBuilder {
     session: SessionBuilder,
     transport: Carrier,
     clock: Arc<dyn Clock>,
+    store: Option<Arc<dyn TokenStore>>,
 }
 
 enum Carrier {
@@ -179,6 +183,7 @@ impl Default for ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
             transport: Carrier::Builder(Box::new(reqwest_builder())),
             clock: Arc::new(SystemClock),
+            store: None,
         }
     }
 }
@@ -211,6 +216,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
+    /// It needs credentials.
+    pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
+        self.session = self.session.keep_token(true);
+        self.store = Some(Arc::new(store));
+        self
+    }
+
     /// Takes the time from elsewhere.
     pub fn clock(mut self, clock: impl Clock) -> ClientBuilder {
         self.clock = Arc::new(clock);
@@ -233,11 +246,12 @@ impl ClientBuilder {
             )?),
         };
         Ok(Client {
-            session,
             means: Means {
                 transport,
                 clock: self.clock,
+                keeper: Keeper::new(self.store, session.account()),
             },
+            session,
         })
     }
 }

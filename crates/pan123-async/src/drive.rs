@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready as or_pending};
 use pan123_proto::{DriveGuard, Input, Machine, Refresh, Signal, Step, Transmit};
 
 use crate::clock::Clock;
+use crate::store::{Keeper, Opened};
 use crate::transport::Transport;
 
 /// A future that can be kept and sent to another thread.
@@ -19,6 +20,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) struct Means {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keeper: Keeper,
 }
 
 /// A machine with the step that it is at. The step is kept here and not in the future that waits for it: dropping that
@@ -26,6 +28,7 @@ pub(crate) struct Means {
 pub(crate) struct Drive<M> {
     machine: M,
     means: Means,
+    store: Opened,
     step: Option<BoxFuture<'static, Input>>,
 }
 
@@ -34,6 +37,7 @@ impl<M: Machine> Drive<M> {
         Drive {
             machine,
             means,
+            store: Opened::default(),
             step: None,
         }
     }
@@ -47,6 +51,7 @@ impl<M: Machine> Drive<M> {
         Drive {
             machine: wrap(self.machine),
             means: self.means,
+            store: self.store,
             step: self.step,
         }
     }
@@ -69,7 +74,7 @@ impl<M: Machine> Drive<M> {
             }
             match self.machine.resume(self.means.clock.now(), input) {
                 Step::Ready(output) => return Poll::Ready(output),
-                step => self.step = Some(self.means.carry_out(step)),
+                step => self.step = Some(self.means.carry_out(step, &mut self.store)),
             }
             input = Input::Wake;
         }
@@ -77,7 +82,7 @@ impl<M: Machine> Drive<M> {
 }
 
 impl Means {
-    fn carry_out<T>(&self, step: Step<T>) -> BoxFuture<'static, Input> {
+    fn carry_out<T>(&self, step: Step<T>, store: &mut Opened) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),
             Step::Wait(wait) => {
@@ -88,7 +93,7 @@ impl Means {
                 })
             }
             Step::Refresh(refresh) => self.detach(refresh),
-            Step::Store(op) => Box::pin(ready(Input::Stored(op.unsupported()))),
+            Step::Store(op) => self.keeper.run(store, op),
             Step::Ready(_) => Box::pin(ready(Input::Wake)),
         }
     }

@@ -25,6 +25,7 @@
 mod client;
 mod clock;
 mod drive;
+mod store;
 mod transport;
 mod watch;
 

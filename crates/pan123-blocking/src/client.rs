@@ -7,7 +7,9 @@ use pan123_proto::offline::{
     CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId};
+use pan123_proto::{
+    BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
+};
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
@@ -143,6 +145,7 @@ pub struct ClientBuilder {
     session: SessionBuilder,
     transport: Carrier,
     clock: Arc<dyn Clock>,
+    store: Option<Arc<dyn TokenStore>>,
 }
 
 enum Carrier {
@@ -157,6 +160,7 @@ impl Default for ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
             transport: Carrier::Ours,
             clock: Arc::new(SystemClock),
+            store: None,
         }
     }
 }
@@ -178,6 +182,14 @@ impl ClientBuilder {
     /// Carries requests over something else than ureq.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
         self.transport = Carrier::Ready(Arc::new(transport));
+        self
+    }
+
+    /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
+    /// It needs credentials.
+    pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
+        self.session = self.session.keep_token(true);
+        self.store = Some(Arc::new(store));
         self
     }
 
@@ -206,11 +218,12 @@ impl ClientBuilder {
             }
         };
         Ok(Client {
-            session,
             means: Means {
                 transport,
                 clock: self.clock,
+                store: self.store.zip(session.account()),
             },
+            session,
         })
     }
 }

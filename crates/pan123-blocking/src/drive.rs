@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use pan123_proto::{DriveGuard, Input, Machine, Refresh, Step};
+use pan123_proto::{Account, DriveGuard, Input, Machine, Refresh, Step, TokenStore};
 
 use crate::clock::Clock;
 use crate::transport::Transport;
@@ -13,6 +13,8 @@ use crate::transport::Transport;
 pub(crate) struct Means {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the token is kept, and whose it is.
+    pub(crate) store: Option<(Arc<dyn TokenStore>, Account)>,
 }
 
 impl Means {
@@ -23,6 +25,7 @@ impl Means {
 
     fn drive_under<M: Machine>(&self, mut machine: M, _guard: DriveGuard) -> M::Output {
         let mut input = Input::Wake;
+        let mut store = None;
         loop {
             input = match machine.resume(self.clock.now(), input) {
                 Step::Ready(output) => return output,
@@ -38,7 +41,10 @@ impl Means {
                     self.detach(refresh);
                     Input::Wake
                 }
-                Step::Store(op) => Input::Stored(op.unsupported()),
+                Step::Store(op) => Input::Stored(match &self.store {
+                    Some((kept, whose)) => store.get_or_insert_with(|| kept.open(whose)).run(op),
+                    None => op.unsupported(),
+                }),
             };
         }
     }

@@ -137,13 +137,13 @@ enum Player {
         ended: bool,
     },
     ToEnd(Box<WatchToEnd>),
-    Refresh(Refresh),
+    Refresh(Box<Refresh>),
 }
 
 /// What the last step asked for, as far as it matters here.
 fn won<T>(step: Step<T>) -> Option<Player> {
     match step {
-        Step::Refresh(refresh) => Some(Player::Refresh(refresh)),
+        Step::Refresh(refresh) => Some(Player::Refresh(Box::new(refresh))),
         _ => None,
     }
 }

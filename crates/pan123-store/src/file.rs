@@ -1,0 +1,208 @@
+//! The token in a file.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
+
+/// More bytes than this are no token.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// Keeps the token of one account in a JSON file.
+///
+/// The file is replaced as a whole, so that a process that is killed at any time leaves a whole one, and can be read and
+/// written by its owner only: wider permissions are tightened when it is read. A second file beside it, of the same name with
+/// `.lock` at the end, is what processes lock; the system gives the lock back when a process ends. Directories that do not
+/// exist are made. A file that holds something else, or the token of another account, is an error and is left alone.
+///
+/// Put it on a local disk: locks over a network are the file system's promise to keep.
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    path: PathBuf,
+}
+
+impl FileStore {
+    /// A store in this file, which need not exist. Nothing is read or written yet.
+    pub fn new(path: impl Into<PathBuf>) -> FileStore {
+        FileStore { path: path.into() }
+    }
+
+    /// Where the token is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(self.path.file_name().unwrap_or_default());
+        name.push(suffix);
+        self.path.with_file_name(name)
+    }
+}
+
+impl TokenStore for FileStore {
+    fn open(&self, account: &Account) -> Box<dyn OpenTokenStore> {
+        Box::new(Open {
+            store: self.clone(),
+            account: account.clone(),
+            lock: None,
+        })
+    }
+}
+
+struct Open {
+    store: FileStore,
+    account: Account,
+    /// Locked as long as it is open.
+    lock: Option<File>,
+}
+
+impl OpenTokenStore for Open {
+    fn run(&mut self, op: StoreOp) -> StoreResult {
+        let result = match op {
+            StoreOp::Load => self.load().map(StoreResult::Loaded),
+            StoreOp::Lock => self.lock(),
+            StoreOp::Save(token) => self.save(&token).map(|()| StoreResult::Saved),
+            StoreOp::Unlock => {
+                self.lock = None;
+                Ok(StoreResult::Unlocked)
+            }
+            other => Ok(other.unsupported()),
+        };
+        result.unwrap_or_else(StoreResult::Failed)
+    }
+}
+
+impl Open {
+    fn load(&self) -> Result<Option<StoredToken>, String> {
+        let path = &self.store.path;
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(told("cannot be read", path, error)),
+        };
+        let mut json = Vec::new();
+        (&file)
+            .take(MOST_BYTES)
+            .read_to_end(&mut json)
+            .map_err(|error| told("cannot be read", path, error))?;
+        // What the parser says quotes the file, which may hold a token: only the place is told.
+        let token: StoredToken = serde_json::from_slice(&json).map_err(|error| {
+            let place = format!("line {} column {}", error.line(), error.column());
+            told("holds no token that this crate has kept", path, place)
+        })?;
+        if *token.account() != self.account {
+            let whose = format!("it is of {}, not of {}", token.account(), self.account);
+            return Err(told("holds another account's token", path, whose));
+        }
+        tighten(&file).map_err(|error| told("cannot be made private", path, error))?;
+        Ok(Some(token))
+    }
+
+    fn lock(&mut self) -> Result<StoreResult, String> {
+        if self.lock.is_some() {
+            return Ok(StoreResult::Locked);
+        }
+        let path = self.store.beside(".lock");
+        let failed = |error| told("cannot be locked", &path, error);
+        if let Some(directory) = self.store.path.parent() {
+            make_directory(directory).map_err(|error| told("cannot be made", directory, error))?;
+        }
+        let file = private()
+            .write(true)
+            .create(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                self.lock = Some(file);
+                Ok(StoreResult::Locked)
+            }
+            Err(TryLockError::WouldBlock) => Ok(StoreResult::Busy),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    fn save(&self, token: &StoredToken) -> Result<(), String> {
+        let path = &self.store.path;
+        let failed = |error: io::Error| told("cannot be written", path, error);
+        if self.lock.is_none() {
+            return Err(told("cannot be written", path, "it is not locked"));
+        }
+        // Only the holder of the lock writes, so that one name is enough, and what a killed process left goes away.
+        let new = self.store.beside(".new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let directory = new.parent().unwrap_or(Path::new("."));
+        let name = new.file_name().unwrap_or_default();
+        let mut file = tempfile::Builder::new()
+            .prefix(name)
+            .rand_bytes(0)
+            .tempfile_in(directory)
+            .map_err(failed)?;
+        let mut json = serde_json::to_vec_pretty(token)
+            .map_err(io::Error::other)
+            .map_err(failed)?;
+        json.push(b'\n');
+        file.write_all(&json).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+fn told(what: &str, path: &Path, why: impl Display) -> String {
+    format!("{} {what}: {why}", path.display())
+}
+
+#[cfg(unix)]
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private() -> OpenOptions {
+    OpenOptions::new()
+}
+
+#[cfg(unix)]
+fn make_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+#[cfg(not(unix))]
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Leaves nothing to the group and to others.
+#[cfg(unix)]
+fn tighten(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = file.metadata()?.permissions().mode();
+    let narrow = mode & !0o077;
+    if mode == narrow {
+        return Ok(());
+    }
+    file.set_permissions(fs::Permissions::from_mode(narrow))
+}
+
+/// Elsewhere a file has the rights of its directory.
+#[cfg(not(unix))]
+fn tighten(_: &File) -> io::Result<()> {
+    Ok(())
+}

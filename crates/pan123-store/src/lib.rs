@@ -1,0 +1,32 @@
+//! Where a client of the 123云盘 (123pan) Open Platform keeps its access token between runs.
+//!
+//! At most three tokens of one client id live at once, and each new one pushes the oldest out. So a program that is started
+//! often, or runs as several processes, must not fetch one each time: given a store, it fetches one when there is none that
+//! lives, under a lock that all processes share.
+//!
+//! - [`FileStore`]: a file that only its owner can read, with a lock file beside it.
+//! - [`MemoryStore`]: for several clients in one process, and for tests.
+//! - Another place is yours to write: see [`TokenStore`].
+//!
+//! ```no_run
+//! use pan123_blocking::Client;
+//! use pan123_store::FileStore;
+//!
+//! let client = Client::builder()
+//!     .credentials("client id", "client secret")
+//!     .token_store(FileStore::new("/var/lib/my-bot/pan123-token.json"))
+//!     .build()?;
+//! # Ok::<(), pan123_blocking::BuildError>(())
+//! ```
+
+mod file;
+mod memory;
+
+pub use file::FileStore;
+pub use memory::MemoryStore;
+pub use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
+
+/// The code blocks of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

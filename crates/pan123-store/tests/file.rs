@@ -1,0 +1,228 @@
+//! The file: private, whole at any time, locked by one, and never anybody else's.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use pan123_proto::Skew;
+use pan123_store::{
+    Account, FileStore, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
+};
+use tempfile::TempDir;
+
+struct Place {
+    directory: TempDir,
+    store: FileStore,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let store = FileStore::new(directory.path().join("deep/er/token.json"));
+    Place { directory, store }
+}
+
+fn account() -> Account {
+    Account::new("https://open-api.123pan.com", "id")
+}
+
+fn token(value: &str) -> StoredToken {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    StoredToken::new(
+        account(),
+        value,
+        Some(end),
+        Skew::Behind(Duration::from_secs(3)),
+    )
+}
+
+fn load(store: &mut dyn OpenTokenStore) -> Option<String> {
+    match store.run(StoreOp::Load) {
+        StoreResult::Loaded(token) => token.map(|token| token.expose().to_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn save(store: &mut dyn OpenTokenStore, value: &str) {
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    let saved = store.run(StoreOp::Save(token(value)));
+    assert!(matches!(saved, StoreResult::Saved), "{saved:?}");
+    assert!(matches!(store.run(StoreOp::Unlock), StoreResult::Unlocked));
+}
+
+fn fault(result: StoreResult) -> String {
+    match result {
+        StoreResult::Failed(text) => text,
+        other => panic!("a failure was expected: {other:?}"),
+    }
+}
+
+impl Place {
+    fn open(&self) -> Box<dyn OpenTokenStore> {
+        self.store.open(&account())
+    }
+
+    /// The file with this in it.
+    fn holding(text: &str) -> Place {
+        let place = place();
+        fs::create_dir_all(place.store.path().parent().unwrap()).unwrap();
+        fs::write(place.store.path(), text).unwrap();
+        place
+    }
+
+    fn files(&self) -> Vec<String> {
+        let directory = self.store.path().parent().unwrap();
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.unwrap().file_name().into_string().unwrap()
+        };
+        let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_replaced_as_a_whole() {
+    let place = place();
+    let mut store = place.open();
+    assert_eq!(load(&mut *store), None);
+    save(&mut *store, "a-very-long-first-token");
+    assert_eq!(load(&mut *store).unwrap(), "a-very-long-first-token");
+    save(&mut *store, "second");
+    assert_eq!(load(&mut *place.open()).unwrap(), "second");
+    assert_eq!(place.files(), ["token.json", "token.json.lock"]);
+}
+
+#[test]
+fn a_file_name_alone_is_a_path() {
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let relative = PathBuf::from(directory.path().file_name().unwrap());
+    let store = FileStore::new(relative.join("token.json"));
+    let mut store = store.open(&account());
+    save(&mut *store, "t");
+    assert_eq!(load(&mut *store).unwrap(), "t");
+}
+
+#[test]
+fn one_at_a_time_has_the_lock_and_a_dropped_store_gives_it_back() {
+    let place = place();
+    let (mut first, mut second) = (place.open(), place.open());
+    assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(second.run(StoreOp::Lock), StoreResult::Busy));
+    assert!(fault(second.run(StoreOp::Save(token("x")))).contains("it is not locked"));
+    assert_eq!(load(&mut *second), None, "reading needs no lock");
+    drop(first);
+    assert!(matches!(second.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));
+    assert!(matches!(
+        place.open().run(StoreOp::Lock),
+        StoreResult::Locked
+    ));
+}
+
+#[test]
+fn what_is_no_token_is_named_and_left_alone_and_never_quoted() {
+    for text in [
+        "",
+        "{",
+        "canary",
+        r#"{"version":1,"access_token":"canary"}"#,
+        r#"{"version":1,"service":"s","client_id":"c","access_token":"t","expired_at":"canary","skew_ms":0}"#,
+        r#"{"version":9,"service":"s","client_id":"c","access_token":"canary","expired_at":null,"skew_ms":0}"#,
+        "\u{feff}{}",
+    ] {
+        let place = Place::holding(text);
+        let error = fault(place.open().run(StoreOp::Load));
+        let path = place.store.path().display().to_string();
+        assert!(error.contains(&path) && error.contains("line"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+        assert_eq!(fs::read_to_string(place.store.path()).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_token_of_another_account_is_named_and_left_alone() {
+    let place = place();
+    save(&mut *place.open(), "mine");
+    let before = fs::read(place.store.path()).unwrap();
+    let other = Account::new("https://open-api.123pan.com", "another");
+    let error = fault(place.store.open(&other).run(StoreOp::Load));
+    for part in ["token.json", r#"client id "id""#, r#"client id "another""#] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(fs::read(place.store.path()).unwrap(), before);
+}
+
+#[test]
+fn a_directory_and_an_unreachable_place_are_errors_that_name_it() {
+    let place = place();
+    let taken = FileStore::new(place.directory.path());
+    let error = fault(taken.open(&account()).run(StoreOp::Load));
+    assert!(error.contains("cannot be read"), "{error}");
+
+    let file = place.directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let under = FileStore::new(file.join("token.json"));
+    let error = fault(under.open(&account()).run(StoreOp::Lock));
+    assert!(error.contains("cannot be made"), "{error}");
+}
+
+#[test]
+fn what_a_killed_process_left_is_replaced() {
+    let place = place();
+    save(&mut *place.open(), "first");
+    let left = place.store.path().with_file_name("token.json.new");
+    fs::write(&left, "half a tok").unwrap();
+    assert_eq!(load(&mut *place.open()).unwrap(), "first");
+    save(&mut *place.open(), "second");
+    assert_eq!(load(&mut *place.open()).unwrap(), "second");
+    assert!(!left.exists());
+}
+
+#[cfg(unix)]
+mod permissions {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_file_and_its_directory_are_the_owners() {
+        let place = place();
+        save(&mut *place.open(), "t");
+        let path = place.store.path();
+        assert_eq!(mode(path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn wide_permissions_are_tightened() {
+        let place = place();
+        save(&mut *place.open(), "t");
+        for (wide, narrow) in [
+            (0o644, 0o600),
+            (0o666, 0o600),
+            (0o440, 0o400),
+            (0o700, 0o700),
+        ] {
+            fs::set_permissions(place.store.path(), fs::Permissions::from_mode(wide)).unwrap();
+            assert_eq!(load(&mut *place.open()).unwrap(), "t");
+            assert_eq!(mode(place.store.path()), narrow, "{wide:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_keeps_its_permissions() {
+        let place = Place::holding("not ours");
+        let wide = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(place.store.path(), wide).unwrap();
+        fault(place.open().run(StoreOp::Load));
+        assert_eq!(mode(place.store.path()), 0o644);
+    }
+}

@@ -1,0 +1,53 @@
+//! The memory: one token and one lock for each account.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+use std::time::Duration;
+
+use pan123_proto::Skew;
+use pan123_store::{Account, MemoryStore, StoreOp, StoreResult, StoredToken, TokenStore};
+
+fn account(id: &str) -> Account {
+    Account::new("http://127.0.0.1", id)
+}
+
+fn token(id: &str) -> StoredToken {
+    StoredToken::new(account(id), id, None, Skew::Ahead(Duration::ZERO))
+}
+
+#[test]
+fn accounts_are_apart_and_clones_are_the_same() {
+    let store = MemoryStore::new();
+    let (mut a, mut b) = (store.open(&account("a")), store.clone().open(&account("b")));
+    assert!(matches!(a.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(b.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(
+        a.run(StoreOp::Save(token("a"))),
+        StoreResult::Saved
+    ));
+    assert_eq!(store.kept(&account("a")).unwrap().expose(), "a");
+    assert!(matches!(b.run(StoreOp::Load), StoreResult::Loaded(None)));
+}
+
+#[test]
+fn the_lock_is_given_back_and_needed_to_save() {
+    let store = MemoryStore::new();
+    let (mut first, mut second) = (store.open(&account("a")), store.open(&account("a")));
+    assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(second.run(StoreOp::Lock), StoreResult::Busy));
+    assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));
+    assert!(
+        matches!(second.run(StoreOp::Lock), StoreResult::Busy),
+        "it was not its own"
+    );
+    let unlocked = second.run(StoreOp::Save(token("a")));
+    assert!(matches!(unlocked, StoreResult::Failed(_)), "{unlocked:?}");
+    drop(first);
+    assert!(matches!(second.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));
+    assert!(matches!(
+        store.open(&account("a")).run(StoreOp::Lock),
+        StoreResult::Locked
+    ));
+}
