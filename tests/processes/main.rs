@@ -1,0 +1,211 @@
+//! Real processes that share one token file.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use pan123_mock::{CLIENT_ID, Canned, MockPan123, path};
+use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
+
+const PROCESSES: usize = 10;
+/// Longer than any test takes on a machine that is busy with something else.
+const LONG: Duration = Duration::from_secs(300);
+
+struct Place {
+    _directory: tempfile::TempDir,
+    file: PathBuf,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token.json");
+    Place {
+        _directory: directory,
+        file,
+    }
+}
+
+impl Place {
+    fn start(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_one_client"))
+            .args([kind, url])
+            .arg(&self.file)
+            .args([call, request].map(|time| time.as_millis().to_string()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Both kinds of client, one after the other.
+    fn start_all(&self, number: usize, url: &str) -> Vec<Child> {
+        let kinds = ["blocking", "async"].into_iter().cycle();
+        let start = |kind| self.start(kind, url, LONG, LONG);
+        kinds.take(number).map(start).collect()
+    }
+
+    /// What is kept, which must be whole or nothing.
+    fn kept(&self, account: &Account) -> Option<String> {
+        match FileStore::new(&self.file).open(account).run(StoreOp::Load) {
+            StoreResult::Loaded(token) => token.map(|token| token.expose().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn said(process: Child) -> String {
+    let output = process.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn assert_all_well(processes: Vec<Child>) {
+    for process in processes {
+        assert_eq!(said(process), "ok");
+    }
+}
+
+fn minted(mock: &MockPan123) -> usize {
+    mock.service(|service| service.tokens_minted())
+}
+
+fn token_requests(mock: &MockPan123) -> usize {
+    let requests = mock.requests();
+    let asked = requests
+        .iter()
+        .filter(|request| request.path == path::ACCESS_TOKEN);
+    asked.count()
+}
+
+/// Blocks until somebody has asked for a token.
+fn until_asked(mock: &MockPan123) {
+    let asked = mock.wait_for(LONG, |service| {
+        let mut requests = service.requests().iter();
+        requests
+            .find(|request| request.path == path::ACCESS_TOKEN)
+            .map(drop)
+    });
+    asked.expect("a request for a token");
+}
+
+#[test]
+fn ten_processes_started_at_once_on_an_empty_store_mint_one_token() {
+    let (mock, place) = (MockPan123::start_blocking(), place());
+    assert_all_well(place.start_all(PROCESSES, &mock.base_url()));
+    assert_eq!((minted(&mock), token_requests(&mock)), (1, 1));
+
+    assert_all_well(place.start_all(2, &mock.base_url()));
+    assert_eq!(minted(&mock), 1, "a restart mints none");
+}
+
+#[test]
+fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_mints() {
+    for kind in ["blocking", "async"] {
+        let (mock, place) = (MockPan123::start_blocking(), place());
+        let never = Canned::envelope(1, "nobody reads this").delay(LONG);
+        mock.answer_next(path::ACCESS_TOKEN, never);
+        let mut holder = place.start(kind, &mock.base_url(), LONG, LONG);
+        until_asked(&mock);
+        let others = place.start_all(PROCESSES - 1, &mock.base_url());
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        assert_all_well(others);
+        assert_eq!((minted(&mock), token_requests(&mock)), (1, 2), "{kind}");
+    }
+}
+
+#[test]
+fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_unlocked() {
+    let (network, place) = (HangingNetwork::start(), place());
+    let second = Duration::from_secs(1);
+    let start = |_| place.start("blocking", &network.url, 2 * second, LONG);
+    let processes: Vec<_> = (0..PROCESSES).map(start).collect();
+    for process in processes {
+        let said = said(process);
+        assert!(said.starts_with("Deadline"), "{said}");
+    }
+    assert!(network.asked.load(Ordering::Acquire) >= 1);
+    assert_eq!(network.at_once.load(Ordering::Acquire), 0);
+    let account = Account::new(&network.url, CLIENT_ID);
+    assert_eq!(place.kept(&account), None);
+}
+
+#[test]
+fn a_kill_at_any_point_leaves_a_whole_file() {
+    let place = place();
+    let account = Account::new("http://127.0.0.1", CLIENT_ID);
+    for round in 0..40_u64 {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_one_client"))
+            .arg("save")
+            .arg(&place.file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "saving\n", "the lock of the process before is free");
+        // Somewhere in its work, and never at the same place.
+        for _ in 0..round * 11 {
+            place.kept(&account).expect("a whole token at any time");
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let token = place.kept(&account).expect("a whole token after a kill");
+        assert!(token.chars().all(|c| c == 'x'));
+    }
+}
+
+/// Takes connections and answers nothing.
+struct HangingNetwork {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    /// How often a request came while an earlier one was still out.
+    at_once: Arc<AtomicUsize>,
+}
+
+impl HangingNetwork {
+    fn start() -> HangingNetwork {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let network = HangingNetwork {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            asked: Arc::default(),
+            at_once: Arc::default(),
+        };
+        let (asked, at_once) = (Arc::clone(&network.asked), Arc::clone(&network.at_once));
+        let earlier = Mutex::new(Vec::<TcpStream>::new());
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                if stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                    asked.fetch_add(1, Ordering::AcqRel);
+                }
+                let mut earlier = earlier.lock().unwrap();
+                if earlier.iter().any(is_open) {
+                    at_once.fetch_add(1, Ordering::AcqRel);
+                }
+                earlier.push(stream);
+            }
+        });
+        network
+    }
+}
+
+/// Whether the client of this connection still waits, with a little patience for one that is just going away.
+fn is_open(mut stream: &TcpStream) -> bool {
+    let patience = Duration::from_millis(200);
+    stream.set_read_timeout(Some(patience)).unwrap();
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => {
+                return matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A process with one client, for the tests that start several: it asks who it is and says how that went.
+//!
+//! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
+//! Or `save` and the token file: it saves tokens until it is killed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "it serves tests, and is read by its output"
+)]
+
+use std::env;
+use std::time::Duration;
+
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
+use pan123_proto::{Error, Skew};
+use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["save", file] => save_for_ever(file),
+        ["blocking", url, file, call, request] => {
+            let builder = pan123_blocking::Client::builder()
+                .credentials(CLIENT_ID, CLIENT_SECRET)
+                .base_url(url)
+                .token_store(FileStore::new(file))
+                .call_timeout(millis(call))
+                .request_timeout(millis(request));
+            builder.build().unwrap().user_info()
+        }
+        ["async", url, file, call, request] => {
+            let builder = pan123_async::Client::builder()
+                .credentials(CLIENT_ID, CLIENT_SECRET)
+                .base_url(url)
+                .token_store(FileStore::new(file))
+                .call_timeout(millis(call))
+                .request_timeout(millis(request));
+            let client = builder.build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(client.user_info())
+        }
+        _ => panic!("wrong arguments: {arguments:?}"),
+    };
+    match result {
+        Ok(_) => println!("ok"),
+        Err(error) => println!("{:?}: {error}", error.kind()),
+    }
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap())
+}
+
+/// Tokens of very different lengths, so that a mixture of two would show.
+fn save_for_ever<T>(file: &str) -> Result<T, Error> {
+    let account = Account::new("http://127.0.0.1", CLIENT_ID);
+    let mut store = FileStore::new(file).open(&account);
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    for round in 0_usize.. {
+        let value = "x".repeat(1 + round * 7919 % 40_000);
+        let token = StoredToken::new(account.clone(), value, None, Skew::Ahead(Duration::ZERO));
+        let saved = store.run(StoreOp::Save(token));
+        assert!(matches!(saved, StoreResult::Saved), "{saved:?}");
+        if round == 0 {
+            println!("saving");
+        }
+    }
+    unreachable!("it is killed before")
+}
