@@ -165,8 +165,8 @@ impl Token {
 
     /// What a caller does now, who has been waiting since `seen` refreshes had failed.
     pub(crate) fn look(&mut self, now: Instant, seen: u64, patience: Patience) -> Look {
-        if self.leased.take_if(|leased| now >= leased.until).is_some() {
-            self.note_drop(now);
+        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
+            self.note_drop(leased.until);
         }
         if let Some(held) = &self.held
             && held.is_usable(self.source, now)

@@ -224,6 +224,20 @@ fn one_dropped_fetch_is_free_and_two_in_a_row_are_not() {
 }
 
 #[test]
+fn a_lease_that_ran_out_counts_from_then_and_not_from_when_somebody_looks() {
+    let now = base();
+    let mut token = Token::to_be_issued();
+    fetch(&mut token, now);
+    fetch(&mut token, now + LEASE);
+    assert_eq!(wait(&mut token, now + LEASE * 2 + secs(10)), secs(20));
+
+    let mut token = Token::to_be_issued();
+    fetch(&mut token, now);
+    fetch(&mut token, now + LEASE);
+    fetch(&mut token, now + secs(3600));
+}
+
+#[test]
 fn new_tokens_that_are_refused_unused_bring_a_pause_and_one_that_was_good_does_not() {
     let refused = || Some(failure());
     for proven in [true, false] {
