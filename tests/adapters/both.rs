@@ -23,6 +23,8 @@ macro_rules! basics {
         $builder
             .access_token("eyJ.of.somebody")
             .base_url($url)
+            // For the host that cannot be.
+            .allow_credentials_over_plain_http(true)
             .retry(pan123_proto::RetryPolicy::default().attempts(2))
             .clock(pan123_tests::clock::JumpClock::new())
     };

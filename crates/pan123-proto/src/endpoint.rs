@@ -1,10 +1,12 @@
 //! An endpoint of the service as a type, and how a value of it is lowered to an `http::Request`.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -192,16 +194,23 @@ impl fmt::Debug for BaseUrl {
 impl BaseUrl {
     pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";
 
-    pub(crate) fn parse(url: &str) -> Result<BaseUrl, BuildError> {
+    pub(crate) fn parse(url: &str, plain_http: PlainHttp) -> Result<BaseUrl, BuildError> {
         const WHAT: &str = "base URL";
         check_http_url(WHAT, url)?;
-        let not_a_base = || BuildError::Url {
-            what: WHAT,
-            fault: UrlFault::NotABase,
-        };
-        let uri: Uri = url.parse().map_err(|_| not_a_base())?;
-        if uri.query().is_some() || url.contains('#') {
-            return Err(not_a_base());
+        let refused = |fault| BuildError::Url { what: WHAT, fault };
+        let uri: Uri = url.parse().map_err(|_| refused(UrlFault::NotABase))?;
+        // A user and a password would go out beside the token, and HTTP clients do not agree on how.
+        let user = uri
+            .authority()
+            .is_none_or(|host| host.as_str().contains('@'));
+        if user || uri.query().is_some() || url.contains('#') {
+            return Err(refused(UrlFault::NotABase));
+        }
+        if plain_http == PlainHttp::ToLoopback
+            && uri.scheme() != Some(&Scheme::HTTPS)
+            && !is_loopback(&uri)
+        {
+            return Err(refused(UrlFault::PlainHttp));
         }
         Ok(BaseUrl(url.trim_end_matches('/').to_owned()))
     }
@@ -209,6 +218,34 @@ impl BaseUrl {
     /// What may be told of it, and kept.
     pub(crate) fn public(&self) -> String {
         Redacted(&self.0).to_string()
+    }
+}
+
+/// Where credentials may go unencrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlainHttp {
+    ToLoopback,
+    Anywhere,
+}
+
+/// Whether the host is this machine, spelled so that no HTTP client and no resolver takes it for another. The whole authority
+/// is looked at: `Uri::host` takes `[::1].example.com` for `[::1]`.
+fn is_loopback(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let port = authority.rfind(':').filter(|at| {
+        let port = &authority[at + 1..];
+        port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let host = &authority[..port.unwrap_or(authority.len())];
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback()),
+        None => {
+            host.eq_ignore_ascii_case("localhost")
+                || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        }
     }
 }
 

@@ -76,8 +76,10 @@ pub enum UrlFault {
     Control(usize),
     /// White space at the beginning or the end.
     Blank,
-    /// A base URL with a query or a fragment, or one that is no URI at all.
+    /// A base URL with a user, a query or a fragment, or one that is no URI at all.
     NotABase,
+    /// A base URL of plain `http://` to another machine: the credentials could be read on the way.
+    PlainHttp,
 }
 
 impl fmt::Display for UrlFault {
@@ -100,7 +102,12 @@ impl fmt::Display for UrlFault {
             ),
             UrlFault::Blank => f.write_str("begins or ends with white space: leave that out"),
             UrlFault::NotABase => f.write_str(
-                "must look like `https://host`, `http://host:port` or `https://host/prefix`, without query or fragment",
+                "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
+            ),
+            UrlFault::PlainHttp => f.write_str(
+                "is plain `http://` to another machine, where the credentials could be read on the way: use `https://`; \
+                 plain `http://` is for `localhost`, `127.0.0.1` (or any other 127.x.x.x) and `[::1]`, and for anything else \
+                 only if the builder says `allow_credentials_over_plain_http(true)`",
             ),
         }
     }

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Session, Settings, Shared, State};
 use crate::api::access_token::IssueToken;
-use crate::endpoint::{BaseUrl, bearer};
+use crate::endpoint::{BaseUrl, PlainHttp, bearer};
 use crate::error::{BuildError, CredentialsFault};
 use crate::limit::{Limiter, Pacing};
 use crate::retry::RetryPolicy;
@@ -36,6 +36,7 @@ pub struct SessionBuilder {
     access_token: Option<SecretString>,
     keeps_token: bool,
     base_url: String,
+    plain_http: PlainHttp,
     user_agent: String,
     retry: RetryPolicy,
     pacing: Pacing,
@@ -54,6 +55,7 @@ impl Default for SessionBuilder {
             access_token: None,
             keeps_token: false,
             base_url: BaseUrl::SERVICE.to_owned(),
+            plain_http: PlainHttp::ToLoopback,
             user_agent: USER_AGENT.to_owned(),
             retry: RetryPolicy::default(),
             pacing: Pacing::default(),
@@ -91,9 +93,21 @@ impl SessionBuilder {
         self
     }
 
-    /// Where the service is, by default `https://open-api.123pan.com`. A path in it comes before every path.
+    /// Where the service is, by default `https://open-api.123pan.com`. A path in it comes before every path. Plain `http://`
+    /// is for `localhost`, 127.x.x.x and `[::1]` only.
     pub fn base_url(mut self, url: impl Into<String>) -> SessionBuilder {
         self.base_url = url.into();
+        self
+    }
+
+    /// Lets the client secret and the tokens go to any `http://` base URL, where everybody on the way can read them; off by
+    /// default. For a network of your own, such as a proxy beside the program that speaks TLS itself.
+    pub fn allow_credentials_over_plain_http(mut self, allowed: bool) -> SessionBuilder {
+        self.plain_http = if allowed {
+            PlainHttp::Anywhere
+        } else {
+            PlainHttp::ToLoopback
+        };
         self
     }
 
@@ -189,7 +203,7 @@ impl SessionBuilder {
         Ok(Session {
             shared: Arc::new(Shared {
                 settings: Settings {
-                    base: BaseUrl::parse(&self.base_url)?,
+                    base: BaseUrl::parse(&self.base_url, self.plain_http)?,
                     user_agent,
                     retry: self.retry,
                     connect_timeout: self.connect_timeout,

@@ -12,7 +12,11 @@ macro_rules! forward_session_options {
                 /// An access token that was fetched elsewhere and that nobody replaces.
                 access_token(token: impl Into<String>);
                 /// Where the service is, by default `https://open-api.123pan.com`.
+                /// Plain `http://` is for `localhost`, 127.x.x.x and `[::1]` only.
                 base_url(url: impl Into<String>);
+                /// Lets the client secret and the tokens go to any `http://` base URL, where everybody on the way can read
+                /// them; off by default.
+                allow_credentials_over_plain_http(allowed: bool);
                 /// How often a failed attempt is made again.
                 retry(policy: $crate::RetryPolicy);
                 /// How fast requests may follow each other.
