@@ -5,6 +5,7 @@
 //! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory.
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
+//! - [`logs`]: all that is logged.
 //! - [`tcp`]: a server that breaks things.
 
 pub mod block_on;
@@ -12,6 +13,7 @@ pub mod carriers;
 pub mod clock;
 pub mod compare;
 pub mod drivers;
+pub mod logs;
 pub mod play;
 pub mod scenario;
 pub mod seen;

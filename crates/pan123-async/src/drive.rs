@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready as or_pending};
 
@@ -100,10 +100,12 @@ impl Means {
 
     fn transmit(&self, mut transmit: Transmit) -> BoxFuture<'static, Input> {
         let cancelled = transmit.cancelled.take();
+        let span = transmit.span.clone();
         let transport = Arc::clone(&self.transport);
         Box::pin(async move {
-            let answer = transport.send(transmit);
-            match unless(cancelled, answer).await {
+            let mut answer = span.within(|| transport.send(transmit));
+            let answer = poll_fn(|context| span.within(|| answer.as_mut().poll(context)));
+            match unless(cancelled, pin!(answer)).await {
                 Some(Ok(answer)) => Input::Response(answer),
                 Some(Err(error)) => Input::Failed(error),
                 None => Input::Wake,
@@ -129,7 +131,7 @@ impl Means {
 }
 
 /// The future's output, or none if the signal came before it.
-async fn unless<T>(signal: Option<Signal>, mut future: BoxFuture<'_, T>) -> Option<T> {
+async fn unless<F: Future>(signal: Option<Signal>, mut future: Pin<&mut F>) -> Option<F::Output> {
     let Some(mut signal) = signal else {
         return Some(future.await);
     };

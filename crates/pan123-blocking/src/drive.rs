@@ -29,10 +29,13 @@ impl Means {
         loop {
             input = match machine.resume(self.clock.now(), input) {
                 Step::Ready(output) => return output,
-                Step::Transmit(transmit) => match self.transport.send(transmit) {
-                    Ok(answer) => Input::Response(answer),
-                    Err(error) => Input::Failed(error),
-                },
+                Step::Transmit(transmit) => {
+                    let span = transmit.span.clone();
+                    match span.within(|| self.transport.send(transmit)) {
+                        Ok(answer) => Input::Response(answer),
+                        Err(error) => Input::Failed(error),
+                    }
+                }
                 Step::Wait(wait) => {
                     self.clock.wait(wait);
                     Input::Wake

@@ -28,18 +28,35 @@ pub(crate) struct Reading<'a> {
     pub(crate) wall: SystemTime,
 }
 
+/// An answer with what was promised.
+#[derive(Debug)]
+pub(crate) struct Good<T> {
+    pub(crate) value: T,
+    pub(crate) trace_id: Option<String>,
+}
+
 impl Reading<'_> {
-    pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Response<Bytes>) -> Result<T, Failure> {
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        answer: &Response<Bytes>,
+    ) -> Result<Good<T>, Failure> {
         let status = answer.status();
         if answer.body().len() > self.body_limit {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.decode(answer, None, reason));
         }
         match Envelope::read(answer.body()) {
-            Ok(envelope) if envelope.code == 0 => envelope.data().map_err(|error| {
-                let reason = format!("success without the promised data: {}", self.quote(&error));
-                self.decode(answer, envelope.trace_id.clone(), reason)
-            }),
+            Ok(envelope) if envelope.code == 0 => match envelope.data() {
+                Ok(value) => Ok(Good {
+                    value,
+                    trace_id: envelope.trace_id,
+                }),
+                Err(error) => {
+                    let reason =
+                        format!("success without the promised data: {}", self.quote(&error));
+                    Err(self.decode(answer, envelope.trace_id, reason))
+                }
+            },
             Ok(envelope) => Err(self.refusal(answer, envelope)),
             Err(error) if status.is_success() || status.is_informational() => {
                 let reason = format!("no answer of the service: {}", self.quote(&error));
@@ -213,7 +230,7 @@ mod tests {
     fn the_code_is_judged_whatever_the_status() {
         for status in [200, 302, 404, 429, 500] {
             let ok = answer(status, &[], r#"{"code":0,"data":7}"#);
-            assert_eq!(READING.read::<u64>(&ok).unwrap(), 7, "{status}");
+            assert_eq!(READING.read::<u64>(&ok).unwrap().value, 7, "{status}");
             for (code, class) in [
                 (401, Class::TokenRefused),
                 (429, Class::RateLimited),

@@ -9,16 +9,17 @@ use fastrand::Rng;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
 
-use crate::answer::Reading;
+use crate::answer::{Good, Reading};
 use crate::control::{CallHandle, Control};
 use crate::endpoint::{Auth, Endpoint, RateClass, Replay, authorize, lower};
 use crate::error::{Ambiguous, BuildError, Error, TransportError};
 use crate::limit::{Priority, Ticket};
-use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
+use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
 use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
 use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
+use crate::trace::CallTrace;
 
 /// A request that must not be sent twice is not sent with less time than this.
 const LEAST_TIME_FOR_ONCE: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ pub struct Call<T> {
     session: Session,
     control: Arc<Control>,
     request: Request<Bytes>,
-    read: fn(Reading<'_>, &Response<Bytes>) -> Result<T, Failure>,
+    read: fn(Reading<'_>, &Response<Bytes>) -> Result<Good<T>, Failure>,
     path: &'static str,
     rate: RateClass,
     auth: Auth,
@@ -47,6 +48,7 @@ pub struct Call<T> {
     progress: SoFar,
     state: State,
     last: Option<Error>,
+    trace: CallTrace,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,7 @@ impl<T: DeserializeOwned> Call<T> {
             },
             state: State::Resting(None),
             last: None,
+            trace: CallTrace::default(),
             session,
         })
     }
@@ -158,13 +161,16 @@ impl<T> Call<T> {
             self.note_token(generation, &brought, now);
         }
         match brought {
-            Ok(value) => Some(Ok(value)),
+            Ok(good) => {
+                self.trace.ended(now.mono, Ok(good.trace_id.as_deref()));
+                Some(Ok(good.value))
+            }
             Err(failure) => self.after(failure, sent, now.mono).err().map(Err),
         }
     }
 
     /// What the answer says of the token that it was asked with.
-    fn note_token(&mut self, generation: u64, brought: &Result<T, Failure>, now: Now) {
+    fn note_token(&mut self, generation: u64, brought: &Result<Good<T>, Failure>, now: Now) {
         match brought {
             Ok(_) => self.session.prove(generation),
             Err(failure) if failure.is_token_refused() => {
@@ -190,13 +196,18 @@ impl<T> Call<T> {
             }))),
             Verdict::NewToken(error) => {
                 self.progress.token = TokenUse::Last;
+                self.trace.again("token refused", Duration::ZERO, &error);
                 self.last = Some(error);
                 Ok(())
             }
             Verdict::Again { wait, error } => {
                 self.progress.failures += 1;
+                let until = later(now, wait);
+                if until <= deadline {
+                    self.trace.again("backoff", wait, &error);
+                }
                 self.last = Some(error);
-                self.rest_until(later(now, wait), deadline)
+                self.rest_until(until, deadline)
             }
             Verdict::HoldOff { wait, error } => {
                 self.progress.rate_limits += 1;
@@ -207,6 +218,7 @@ impl<T> Call<T> {
                         last: Some(Box::new(error)),
                     });
                 }
+                self.trace.again("hold-off", wait, &error);
                 self.last = Some(error);
                 if !held {
                     self.state = State::Resting(Some(later(now, wait)));
@@ -236,8 +248,10 @@ impl<T> Call<T> {
             if left.is_zero() || too_late_for_once {
                 return Err(self.out_of_time());
             }
-            let (until, signal) = match self.state {
-                State::Resting(Some(until)) if now.mono < until => (until, self.control.listen()),
+            let (until, signal, reason) = match self.state {
+                State::Resting(Some(until)) if now.mono < until => {
+                    (until, self.control.listen(), WaitReason::Backoff)
+                }
                 _ => match self.admission(now, deadline) {
                     Admission::Send(bearer) => {
                         let cancelled = self.control.cancelled();
@@ -249,7 +263,7 @@ impl<T> Call<T> {
                     Admission::Fetch(lease) => {
                         return Ok(Step::Refresh(self.session.refresh(lease, now)?));
                     }
-                    Admission::Wait(until, signal) => (until, signal),
+                    Admission::Wait(until, signal, reason) => (until, signal, reason),
                     Admission::TooLate(at) => {
                         return Err(Error::RateLimited {
                             retry_after: at.saturating_duration_since(now.mono),
@@ -261,7 +275,8 @@ impl<T> Call<T> {
             };
             // A stop between the check above and the listening would be slept through.
             if !self.control.is_stopped() {
-                return Ok(Step::Wait(Wait::until(until.min(deadline), signal)));
+                let wait = Wait::new(now.mono, until.min(deadline), signal, reason);
+                return Ok(Step::Wait(wait));
             }
         }
     }
@@ -312,6 +327,7 @@ impl<T> Call<T> {
             timeout: settings.request_timeout.min(left),
             body_limit: settings.body_limit,
             cancelled: Some(cancelled),
+            span: self.trace.sent(),
         })
     }
 
@@ -336,6 +352,13 @@ impl<T> Machine for Call<T> {
     type Output = Result<T, Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
+        let span = self.trace.span(now.mono, self.request.method(), self.path);
+        span.within(|| self.go_on(now, input))
+    }
+}
+
+impl<T> Call<T> {
+    fn go_on(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
         self.timing.deadline(now.mono);
         let result = match std::mem::replace(&mut self.state, State::Resting(None)) {
             State::Ended => {
@@ -354,15 +377,16 @@ impl<T> Machine for Call<T> {
                 .advance(now)
                 .unwrap_or_else(|error| Step::Ready(Err(error))),
         };
-        if let Step::Ready(_) = step {
+        if let Step::Ready(result) = &step {
             self.state = State::Ended;
             self.leave_queue();
+            if let Err(error) = result {
+                self.trace.ended(now.mono, Err(error));
+            }
         }
         step
     }
-}
 
-impl<T> Call<T> {
     fn leave_queue(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.session.release(&ticket);

@@ -85,6 +85,7 @@ mod session;
 mod store;
 mod timing;
 mod token;
+mod trace;
 mod url;
 
 pub use api::{offline, user};
@@ -97,10 +98,11 @@ pub use error::{
 };
 pub use ids::{DirId, FileId, TaskId};
 pub use limit::{Pace, Pacing, Priority};
-pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait};
+pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 pub use retry::RetryPolicy;
 pub use session::{Refresh, Restored, Session, SessionBuilder};
 pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
+pub use trace::Span;
 pub use {bytes, http};
 
 /// What a program with a client meets: the adapters hand it on as a whole.

@@ -13,6 +13,7 @@ use event_listener::{EventListener, Listener};
 use crate::error::TransportError;
 use crate::session::Refresh;
 use crate::store::{StoreOp, StoreResult};
+use crate::trace::{self, Span};
 
 /// Something that is carried forward by a driver: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch) or a [`Refresh`].
 ///
@@ -153,6 +154,8 @@ pub struct Transmit {
     pub body_limit: usize,
     /// Fires when nobody wants the answer any more: the driver may take it, and drop the request and say [`Input::Wake`] then.
     pub cancelled: Option<Signal>,
+    /// What the driver may do its work in, so that logs tell which call it is for.
+    pub span: Span,
 }
 
 /// Without query and body, which may hold secrets.
@@ -178,12 +181,35 @@ pub struct Wait {
     pub until: Instant,
     /// What ends the wait sooner.
     pub signal: Signal,
+    /// What is waited for.
+    pub reason: WaitReason,
 }
 
 impl Wait {
-    pub(crate) fn until(until: Instant, signal: Signal) -> Wait {
-        Wait { until, signal }
+    pub(crate) fn new(now: Instant, until: Instant, signal: Signal, reason: WaitReason) -> Wait {
+        trace::waits(now, until, reason);
+        Wait {
+            until,
+            signal,
+            reason,
+        }
     }
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// A turn by the pace of the rate class, which may hold off after a 429.
+    Pace,
+    /// Another attempt.
+    Backoff,
+    /// A token that somebody else fetches.
+    Token,
+    /// The lock of the token store, which somebody else has.
+    Store,
+    /// The next poll of a watch.
+    Poll,
 }
 
 /// A wake-up that serves a future and a thread alike.

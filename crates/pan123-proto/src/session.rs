@@ -26,7 +26,7 @@ use crate::endpoint::{BaseUrl, Endpoint, RateClass};
 use crate::error::{BuildError, CredentialsFault, Error};
 use crate::ids::TaskId;
 use crate::limit::{Limiter, Pace, Priority, Slot, Ticket};
-use crate::machine::{Now, Signal};
+use crate::machine::{Now, Signal, WaitReason};
 use crate::retry::RetryPolicy;
 use crate::token::{Bearer, Lease, Look, Patience, Source, Token};
 
@@ -176,14 +176,15 @@ impl Session {
                     Look::Fetch(lease) => return Admission::Fetch(lease),
                     Look::Fail(error) => return Admission::Fail(error),
                     Look::Wait(until) => {
-                        return Admission::Wait(until, state.wait_for_token(asking.control));
+                        let signal = state.wait_for_token(asking.control);
+                        return Admission::Wait(until, signal, WaitReason::Token);
                     }
                 },
             };
             let deadline = asking.patience.deadline;
             match state.limiter.ask(asking.ticket, now, deadline) {
                 Slot::Now => Admission::Send(bearer),
-                Slot::At(at) => Admission::Wait(at, asking.control.listen()),
+                Slot::At(at) => Admission::Wait(at, asking.control.listen(), WaitReason::Pace),
                 Slot::TooLate(at) => Admission::TooLate(at),
             }
         })
@@ -259,7 +260,7 @@ pub(crate) struct Asking<'a> {
 pub(crate) enum Admission {
     Send(Option<Bearer>),
     Fetch(Lease),
-    Wait(Instant, Signal),
+    Wait(Instant, Signal, WaitReason),
     /// The slot would come then, past the deadline.
     TooLate(Instant),
     Fail(Error),

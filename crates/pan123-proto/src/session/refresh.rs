@@ -14,9 +14,10 @@ use crate::call::Call;
 use crate::control::Control;
 use crate::endpoint::bearer;
 use crate::error::{BuildError, Error, ErrorCode};
-use crate::machine::{Input, Machine, Now, Step, Wait};
+use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason};
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
 use crate::token::{Found, Lease};
+use crate::trace;
 
 /// How long a fetch may take with all its waits and attempts.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -74,6 +75,7 @@ impl Refresh {
         call: Call<IssuedToken>,
         now: Now,
     ) -> Refresh {
+        trace::refresh_begins();
         Refresh {
             lease,
             call: Box::new(call),
@@ -103,7 +105,7 @@ impl Refresh {
                 Input::Stored(StoreResult::Busy) => self.queue(now),
                 other => self.end_by_store(now, other),
             },
-            Stage::Queueing(until) if now.mono < until => self.wait(until),
+            Stage::Queueing(until) if now.mono < until => self.wait(now, until),
             Stage::Queueing(_) => lock(),
             Stage::Issuing => self.issue(now, input),
             Stage::Saving(found) => {
@@ -111,6 +113,9 @@ impl Refresh {
                     Input::Stored(StoreResult::Saved) => None,
                     other => Some(fault(other)),
                 };
+                if let Some(fault) = &fault {
+                    trace::token_not_kept(fault);
+                }
                 self.session.note_saved(fault);
                 self.end(now, Ok(found))
             }
@@ -148,11 +153,11 @@ impl Refresh {
         self.busy += 1;
         // Never at once, so that processes that wait for one lock do not spin.
         let pause = most.mul_f64(0.5 + self.rng.f64() / 2.0);
-        self.wait((now.mono + pause).min(deadline))
+        self.wait(now, (now.mono + pause).min(deadline))
     }
 
-    fn wait(&self, until: Instant) -> Turn {
-        let wait = Wait::until(until, self.control.listen());
+    fn wait(&self, now: Now, until: Instant) -> Turn {
+        let wait = Wait::new(now.mono, until, self.control.listen(), WaitReason::Store);
         (Stage::Queueing(until), Step::Wait(wait))
     }
 
@@ -198,6 +203,7 @@ impl Refresh {
     /// Tells the session how the fetch ended, and gives the lock back.
     fn end(&mut self, now: Now, result: Result<Found, Error>) -> Turn {
         let lease = self.lease;
+        trace::refresh_ended(result.as_ref());
         self.session.end_refresh(|token| match result {
             Ok(found) => token.accept(lease, found, now.mono),
             Err(error) => {

@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::{Error, ErrorKind};
 use crate::ids::TaskId;
-use crate::machine::{Input, Machine, Now, Step, Wait, later};
+use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason, later};
 use crate::session::Session;
 
 /// Stops a watch, or makes it ask at once.
@@ -154,7 +154,8 @@ impl Watch {
             let signal = self.control.listen();
             // A call between the checks above and the listening would be slept through.
             if !self.control.is_called() {
-                return Some(Step::Wait(Wait::until(until.min(end), signal)));
+                let wait = Wait::new(now, until.min(end), signal, WaitReason::Poll);
+                return Some(Step::Wait(wait));
             }
         }
     }

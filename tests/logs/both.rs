@@ -1,0 +1,99 @@
+//! A client of either adapter in a world without sockets, and what it logs.
+
+use pan123_mock::{Course, Service};
+use pan123_proto::offline::Download;
+use pan123_proto::{Endpoint, Error, TaskId};
+use pan123_tests::block_on::block_on;
+use pan123_tests::logs::logged;
+use serde_json::{Map, Value};
+
+use crate::worlds::World;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Adapter {
+    Async,
+    Blocking,
+}
+
+pub(crate) const BOTH: [Adapter; 2] = [Adapter::Async, Adapter::Blocking];
+
+/// What a client does, by either adapter.
+pub(crate) struct Doing<'a> {
+    world: &'a World,
+    adapter: Adapter,
+}
+
+impl Doing<'_> {
+    pub(crate) fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
+        match self.adapter {
+            Adapter::Async => block_on(self.world.client().send(endpoint)),
+            Adapter::Blocking => self.world.blocking().send(endpoint),
+        }
+    }
+
+    /// Two downloads with one client.
+    pub(crate) fn create_two(&self) -> Result<TaskId, Error> {
+        let download = Download::new("https://example.com/a").expect("a URL");
+        match self.adapter {
+            Adapter::Async => {
+                let offline = self.world.client().offline_download();
+                block_on(offline.download(&download))?;
+                block_on(offline.download(&download))
+            }
+            Adapter::Blocking => {
+                let offline = self.world.blocking().offline_download();
+                offline.download(&download)?;
+                offline.download(&download)
+            }
+        }
+    }
+
+    pub(crate) fn wait(&self, task: TaskId) {
+        let done = match self.adapter {
+            Adapter::Async => block_on(self.world.client().offline_download().wait(task)),
+            Adapter::Blocking => self.world.blocking().offline_download().wait(task),
+        };
+        done.expect("the task succeeds");
+    }
+}
+
+/// What this adapter logs while this is done with such a service.
+pub(crate) fn logs(
+    adapter: Adapter,
+    prepare: impl FnOnce(&mut Service),
+    act: impl FnOnce(&Doing<'_>),
+) -> Vec<Value> {
+    let world = World::new(Course::succeeds_after(3));
+    world.held.service(prepare);
+    let lines = logged(|| {
+        act(&Doing {
+            world: &world,
+            adapter,
+        });
+        world.clock.until_idle();
+    });
+    let ours = |line: &Value| line["target"] == "pan123";
+    lines.into_iter().filter(ours).collect()
+}
+
+/// The events with this text, by their fields.
+pub(crate) fn told(lines: &[Value], message: &str) -> Vec<Map<String, Value>> {
+    let fields = lines.iter().map(|line| &line["fields"]);
+    let with_text = fields.filter(|fields| fields["message"] == message);
+    with_text
+        .map(|fields| {
+            let mut fields = fields.as_object().cloned().unwrap_or_default();
+            fields.remove("message");
+            fields
+        })
+        .collect()
+}
+
+/// The spans of this endpoint that ended, by their fields.
+pub(crate) fn spans(lines: &[Value], endpoint: &str) -> Vec<Value> {
+    let closed = lines
+        .iter()
+        .filter(|line| line["fields"]["message"] == "close");
+    let spans = closed.map(|line| line["span"].clone());
+    spans.filter(|span| span["endpoint"] == endpoint).collect()
+}

@@ -1,0 +1,186 @@
+//! A span a call, and an event for what happens on the way.
+
+use pan123_mock::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
+use pan123_mock::{Canned, Course};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{ErrorCode, ErrorKind};
+use serde_json::{Value, json};
+
+use crate::both::{BOTH, logs, spans, told};
+
+fn held_off(seconds: &'static str) -> Canned {
+    let canned = Canned::envelope(429, "请求太频繁");
+    canned.header(RETRY_AFTER, HeaderValue::from_static(seconds))
+}
+
+#[test]
+fn a_good_call_is_a_span() {
+    for adapter in BOTH {
+        let lines = logs(
+            adapter,
+            |_| {},
+            |client| {
+                client.send(&GetUserInfo).unwrap();
+            },
+        );
+        let mut spans = spans(&lines, USER_INFO);
+        assert_eq!(spans.len(), 1, "{adapter:?}: {lines:#?}");
+        let trace = spans[0]["trace_id"].take();
+        assert!(trace.as_str().is_some_and(|trace| !trace.is_empty()));
+        let expected = json!({
+            "name": "call", "method": "GET", "endpoint": USER_INFO, "attempt": 1, "code": 0, "elapsed_ms": 0,
+            "trace_id": null
+        });
+        assert_eq!(spans[0], expected, "{adapter:?}");
+        assert_eq!(told(&lines, "to be sent again"), [], "{adapter:?}");
+    }
+}
+
+#[test]
+fn each_attempt_that_is_not_the_last_is_told() {
+    for adapter in BOTH {
+        let lines = logs(
+            adapter,
+            |service| {
+                let bad = Canned::raw(StatusCode::BAD_GATEWAY, "<html>");
+                service.answer_next(USER_INFO, held_off("7"));
+                service.answer_next(USER_INFO, bad);
+                service.answer_next(USER_INFO, Canned::envelope(401, "token is expired"));
+            },
+            |client| {
+                client.send(&GetUserInfo).unwrap();
+            },
+        );
+        let mut again = told(&lines, "to be sent again");
+        let backoff = again[1].remove("wait_ms").unwrap_or_default();
+        assert!(backoff.as_u64().is_some_and(|wait| wait < 500), "{backoff}");
+        for told in &mut again {
+            told.remove("trace_id");
+        }
+        let expected = [
+            json!({
+                "attempt": 1, "reason": "hold-off", "wait_ms": 7000, "error": "Api", "code": 429, "http_status": 200
+            }),
+            json!({"attempt": 2, "reason": "backoff", "error": "Http", "http_status": 502}),
+            json!({
+                "attempt": 3, "reason": "token refused", "wait_ms": 0, "error": "Api", "code": 401, "http_status": 200
+            }),
+        ];
+        assert_eq!(again.map_to_values(), expected, "{adapter:?}");
+        let span = &spans(&lines, USER_INFO)[0];
+        assert_eq!((&span["attempt"], &span["code"]), (&json!(4), &json!(0)));
+        assert!(span["elapsed_ms"].as_u64() >= Some(7000), "{span}");
+        assert_eq!(spans(&lines, ACCESS_TOKEN).len(), 2, "{adapter:?}");
+    }
+}
+
+#[test]
+fn a_call_that_fails_tells_how() {
+    for adapter in BOTH {
+        let lines = logs(
+            adapter,
+            |service| {
+                service.answer_next(OFFLINE_DOWNLOAD, Canned::envelope(5066, "no such file"));
+            },
+            |client| {
+                let error = client.create_two().unwrap_err();
+                assert_eq!(error.code(), Some(ErrorCode::FileNotFound));
+            },
+        );
+        let span = &spans(&lines, OFFLINE_DOWNLOAD)[0];
+        assert_eq!(
+            (&span["code"], &span["http_status"]),
+            (&json!(5066), &json!(200))
+        );
+        let ended = told(&lines, "ended");
+        let ended = ended.last().expect("the call ended");
+        assert_eq!(
+            (&ended["error"], &ended["code"]),
+            (&json!("Api"), &json!(5066))
+        );
+        assert_eq!(ended["trace_id"], span["trace_id"]);
+    }
+}
+
+#[test]
+fn the_fetch_of_a_token_is_told() {
+    for adapter in BOTH {
+        let lines = logs(
+            adapter,
+            |_| {},
+            |client| {
+                client.send(&GetUserInfo).unwrap();
+            },
+        );
+        assert_eq!(told(&lines, "a token is fetched").len(), 1, "{adapter:?}");
+        let fetched = told(&lines, "a token was fetched");
+        assert_eq!(fetched.map_to_values(), [json!({"life_s": 30 * 24 * 3600})]);
+        assert_eq!(spans(&lines, ACCESS_TOKEN).len(), 1, "{adapter:?}");
+
+        let lines = logs(
+            adapter,
+            |service| service.answer_next(ACCESS_TOKEN, Canned::envelope(401, "clientSecret错误")),
+            |client| {
+                let error = client.send(&GetUserInfo).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Credentials);
+            },
+        );
+        let failed = told(&lines, "no token could be fetched");
+        assert_eq!((failed.len(), &failed[0]["code"]), (1, &json!(401)));
+        assert_eq!(told(&lines, "a token was fetched"), []);
+    }
+}
+
+#[test]
+fn only_waits_of_more_than_a_second_are_told() {
+    for adapter in BOTH {
+        let reasons = |lines: &[Value]| {
+            let mut waits = told(lines, "waits").map_to_values();
+            // Who waits for a token is told of the time at which it looks again by itself.
+            waits.retain(|wait| wait["reason"] != "Token");
+            waits
+        };
+        let lines = logs(
+            adapter,
+            |_| {},
+            |client| {
+                client.create_two().unwrap();
+            },
+        );
+        assert_eq!(reasons(&lines), [] as [Value; 0], "{adapter:?}");
+
+        let prepare = |service: &mut pan123_mock::Service| {
+            service.answer_next(OFFLINE_PROGRESS, held_off("2"));
+            service.set_default_course(Course::succeeds_after(12));
+        };
+        let lines = logs(adapter, prepare, |client| {
+            let task = client.create_two().unwrap();
+            client.wait(task);
+        });
+        let waits = reasons(&lines);
+        assert_eq!(
+            waits[0],
+            json!({"reason": "Pace", "at_most_ms": 2000}),
+            "{adapter:?}"
+        );
+        let polls = &waits[1..];
+        let is_long = |wait: &Value| wait["at_most_ms"].as_u64() > Some(1000);
+        assert!(!polls.is_empty() && polls.iter().all(is_long), "{waits:?}");
+        assert!(
+            polls.iter().all(|wait| wait["reason"] == "Poll"),
+            "{waits:?}"
+        );
+    }
+}
+
+/// Fields as values, to be compared with what is expected.
+trait ToValues {
+    fn map_to_values(self) -> Vec<Value>;
+}
+
+impl ToValues for Vec<serde_json::Map<String, Value>> {
+    fn map_to_values(self) -> Vec<Value> {
+        self.into_iter().map(Value::Object).collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Who listens to the logs may use the session in the middle of them: nothing is logged under its lock.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pan123_blocking::Transport;
+use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course};
+use pan123_proto::offline::WatchPolicy;
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Endpoint, Input, Machine, Session, Step};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
+
+use crate::worlds::{World, task};
+
+/// Takes the session's lock whenever it is told something.
+struct Nosy {
+    session: Session,
+    told: mpsc::Sender<&'static str>,
+}
+
+impl Nosy {
+    fn look(&self, what: &'static str) {
+        self.session.pace(GetUserInfo::RATE, Instant::now());
+        self.told.send(what).expect("the test listens");
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Nosy {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.look("new span");
+    }
+
+    fn on_record(&self, _: &Id, _: &Record<'_>, _: Context<'_, S>) {
+        self.look("record");
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.look(event.metadata().target());
+    }
+
+    fn on_enter(&self, _: &Id, _: Context<'_, S>) {
+        self.look("enter");
+    }
+
+    fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+        self.look("exit");
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        self.look("close");
+    }
+}
+
+/// The loop of a driver, all of it on this thread.
+fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
+    let mut input = Input::Wake;
+    loop {
+        input = match machine.resume(world.clock.now(), input) {
+            Step::Ready(output) => return output,
+            Step::Transmit(transmit) => match Transport::send(&world.held, transmit) {
+                Ok(answer) => Input::Response(answer),
+                Err(error) => Input::Failed(error),
+            },
+            Step::Wait(wait) => {
+                let now = world.clock.now().mono;
+                world
+                    .clock
+                    .advance(wait.until.saturating_duration_since(now));
+                Input::Wake
+            }
+            Step::Refresh(refresh) => {
+                drive(world, refresh);
+                Input::Wake
+            }
+            Step::Store(op) => Input::Stored(op.unsupported()),
+        };
+    }
+}
+
+fn everything(world: &World, session: &Session) {
+    let user = || drive(world, session.call(&GetUserInfo).expect("a good request"));
+    world.held.service(|service| {
+        service.answer_next(ACCESS_TOKEN, Canned::envelope(500, "系统错误"));
+        service.answer_next(USER_INFO, Canned::envelope(429, "请求太频繁"));
+        service.answer_next(USER_INFO, Canned::envelope(401, "token is expired"));
+    });
+    user().expect_err("it cannot succeed");
+    user().expect("it succeeds");
+    user().expect("it succeeds");
+    drive(
+        world,
+        session.watch(task(), WatchPolicy::default()).to_end(),
+    )
+    .expect_err("it cannot succeed");
+    // One that is dropped on its way, and a fetch that is.
+    let mut call = session.call(&GetUserInfo).expect("a good request");
+    call.resume(world.clock.now(), Input::Wake);
+}
+
+#[test]
+fn a_listener_may_use_the_session() {
+    let (told, telling) = mpsc::channel();
+    let work = thread::spawn(move || {
+        let world = World::new(Course::default());
+        let builder = Session::builder().credentials(CLIENT_ID, CLIENT_SECRET);
+        let session = builder.build().unwrap();
+        let nosy = Nosy {
+            session: session.clone(),
+            told,
+        };
+        let subscriber = registry().with(nosy);
+        tracing::subscriber::with_default(subscriber, || everything(&world, &session));
+    });
+    let mut seen = Vec::new();
+    loop {
+        match telling.recv_timeout(Duration::from_secs(30)) {
+            Ok(what) => seen.push(what),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs after {seen:?}"),
+        }
+    }
+    work.join().unwrap();
+    for what in ["new span", "record", "enter", "exit", "close", "pan123"] {
+        assert!(seen.contains(&what), "{what}");
+    }
+}

@@ -1,0 +1,104 @@
+//! What a transport logs stands in the span of its call, and what others log meanwhile does not.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use pan123_async::BoxFuture;
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Transmit, TransportError};
+use pan123_tests::clock::JumpClock;
+use pan123_tests::logs::logged;
+use serde_json::{Value, json};
+
+type Answer = Result<http::Response<Bytes>, TransportError>;
+
+/// Logs before, at and between its polls.
+struct Talking;
+
+fn answer() -> http::Response<Bytes> {
+    http::Response::new(r#"{"code":0,"data":{"uid":7}}"#.into())
+}
+
+impl pan123_async::Transport for Talking {
+    fn send(&self, _: Transmit) -> BoxFuture<'_, Answer> {
+        tracing::info!("it sends");
+        let mut polls = 3;
+        Box::pin(poll_fn(move |context| {
+            tracing::info!("it waits");
+            polls -= 1;
+            if polls > 0 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(answer()))
+        }))
+    }
+}
+
+impl pan123_blocking::Transport for Talking {
+    fn send(&self, _: Transmit) -> Answer {
+        tracing::info!("it sends");
+        Ok(answer())
+    }
+}
+
+fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    let said = |line: &&Value| line["fields"]["message"] == message;
+    lines.iter().filter(said).collect()
+}
+
+#[test]
+fn in_async_it_is_entered_for_each_poll_and_left_between() {
+    let client = pan123_async::Client::builder()
+        .access_token("t")
+        .transport(Talking)
+        .clock(JumpClock::new())
+        .build()
+        .unwrap();
+    let lines = logged(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let call = tokio::spawn(client.send(&GetUserInfo));
+            let other = tokio::spawn(async {
+                for _ in 0..10 {
+                    tracing::info!("somebody else");
+                    tokio::task::yield_now().await;
+                }
+            });
+            other.await.unwrap();
+            call.await.unwrap().unwrap();
+        });
+    });
+    let inside = [said(&lines, "it sends"), said(&lines, "it waits")].concat();
+    assert_eq!(inside.len(), 1 + 3);
+    for line in inside {
+        assert_eq!(
+            line["span"]["endpoint"],
+            json!("/api/v1/user/info"),
+            "{line}"
+        );
+    }
+    let outside = said(&lines, "somebody else");
+    assert_eq!(outside.len(), 10);
+    for line in outside {
+        assert_eq!(line["span"], Value::Null, "{line}");
+    }
+}
+
+#[test]
+fn in_blocking_it_is_around_the_request() {
+    let client = pan123_blocking::Client::builder()
+        .access_token("t")
+        .transport(Talking)
+        .clock(JumpClock::new())
+        .build()
+        .unwrap();
+    let lines = logged(|| {
+        client.send(&GetUserInfo).unwrap();
+        tracing::info!("afterwards");
+    });
+    let sent = said(&lines, "it sends");
+    assert_eq!(sent[0]["span"]["endpoint"], json!("/api/v1/user/info"));
+    assert_eq!(said(&lines, "afterwards")[0]["span"], Value::Null);
+}
