@@ -115,7 +115,10 @@ fn the_fetch_of_a_token_is_told() {
         );
         assert_eq!(told(&lines, "a token is fetched").len(), 1, "{adapter:?}");
         let fetched = told(&lines, "a token was fetched");
-        assert_eq!(fetched.map_to_values(), [json!({"life_s": 30 * 24 * 3600})]);
+        assert_eq!(
+            fetched.map_to_values(),
+            [json!({"from": "the service", "life_s": 30 * 24 * 3600})]
+        );
         assert_eq!(spans(&lines, ACCESS_TOKEN).len(), 1, "{adapter:?}");
 
         let lines = logs(

@@ -35,7 +35,8 @@ const MOST_BUSY_PAUSE: Duration = Duration::from_secs(1);
 pub struct Refresh {
     session: Session,
     lease: Lease,
-    call: Box<Call<IssuedToken>>,
+    /// None after the end.
+    call: Option<Box<Call<IssuedToken>>>,
     stage: Stage,
     /// Whether the lock is held, and a new token goes to the store.
     locked: bool,
@@ -78,7 +79,7 @@ impl Refresh {
         trace::refresh_begins();
         Refresh {
             lease,
-            call: Box::new(call),
+            call: Some(Box::new(call)),
             stage: Stage::Begin,
             locked: false,
             worn: session.with_state(|state| state.token.held().cloned()),
@@ -164,11 +165,14 @@ impl Refresh {
     /// Asks the service for a new token.
     fn issue(&mut self, now: Now, input: Input) -> Turn {
         let deadline = self.deadline(now);
-        self.call.set_deadline(deadline);
         if let Input::Response(answer) = &input {
             self.date = date(answer.headers());
         }
-        match self.call.resume(now, input).ready() {
+        let Some(call) = &mut self.call else {
+            return (Stage::Ended, Step::Ready(()));
+        };
+        call.set_deadline(deadline);
+        match call.resume(now, input).ready() {
             Ok(Ok(token)) => self.keep(now, &token),
             Ok(Err(error)) => self.end(now, Err(error)),
             Err(step) => (Stage::Issuing, step),
@@ -203,6 +207,7 @@ impl Refresh {
     /// Tells the session how the fetch ended, and gives the lock back.
     fn end(&mut self, now: Now, result: Result<Found, Error>) -> Turn {
         let lease = self.lease;
+        self.call = None;
         trace::refresh_ended(result.as_ref());
         self.session.end_refresh(|token| match result {
             Ok(found) => token.accept(lease, found, now.mono),
