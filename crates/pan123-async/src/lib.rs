@@ -20,7 +20,7 @@
 //! [`pan123_proto`], the same for every driver; its types are re-exported here. Unofficial: not made by the service's vendor.
 //!
 //! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `http2`, `gzip`, `socks` and `system-proxy`
-//! are passed on to reqwest. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
+//! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
 //! under the target `pan123`: see [`proto::Span`].
 
 mod client;

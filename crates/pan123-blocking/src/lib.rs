@@ -21,7 +21,7 @@
 //! [`pan123_proto`], the same for every driver; its types are re-exported here. Unofficial: not made by the service's vendor.
 //!
 //! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS, `platform-verifier` for the platform's
-//! certificates; `gzip` and `socks-proxy` are passed on to ureq. `tracing` (default) tells of calls, retries, fetches of
+//! certificates; `gzip` and `socks-proxy` are passed on to ureq, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of
 //! a token and waits of more than a second, under the target `pan123`: see [`proto::Span`].
 
 mod client;

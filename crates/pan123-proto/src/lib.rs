@@ -108,6 +108,8 @@ pub use {bytes, http};
 /// What a program with a client meets: the adapters hand it on as a whole.
 pub mod prelude {
     pub use crate::api::{self, offline, user};
+    #[cfg(feature = "callback-signing")]
+    pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
     pub use crate::offline::{
         CallbackNotice, CallbackOutcome, CreatedDownload, Download, DownloadProgress, Downloaded,
         Progress, TaskStatus, WatchError, WatchEvent, WatchHandle, WatchPolicy,

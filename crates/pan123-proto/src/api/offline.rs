@@ -3,9 +3,13 @@
 mod callback;
 mod download;
 mod progress;
+#[cfg(feature = "callback-signing")]
+mod signing;
 mod watch;
 
 pub use callback::{CallbackError, CallbackNotice, CallbackOutcome};
 pub use download::{CreatedDownload, Download};
 pub use progress::{DownloadProgress, Progress, TaskStatus};
+#[cfg(feature = "callback-signing")]
+pub use signing::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
 pub use watch::{Downloaded, Watch, WatchError, WatchEvent, WatchHandle, WatchPolicy, WatchToEnd};

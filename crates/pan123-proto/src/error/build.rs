@@ -76,6 +76,8 @@ pub enum UrlFault {
     Control(usize),
     /// White space at the beginning or the end.
     Blank,
+    /// A parameter that a callback's signer adds.
+    Reserved(&'static str),
     /// A base URL with a user, a query or a fragment, or one that is no URI at all.
     NotABase,
     /// A base URL of plain `http://` to another machine: the credentials could be read on the way.
@@ -101,6 +103,10 @@ impl fmt::Display for UrlFault {
                 "has a control character at position {at}: leave it out or percent-encode it"
             ),
             UrlFault::Blank => f.write_str("begins or ends with white space: leave that out"),
+            UrlFault::Reserved(name) => write!(
+                f,
+                "has the parameter `{name}` already: the signer adds it, so leave it out"
+            ),
             UrlFault::NotABase => f.write_str(
                 "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
             ),

@@ -87,7 +87,8 @@ impl Download {
 
     /// The URL that the service posts a [`CallbackNotice`](super::CallbackNotice) to at the end (`callBackUrl`).
     ///
-    /// The notice is not signed and names no task: put something unguessable that names the task into the URL.
+    /// The notice is not signed and names no task: put something unguessable that names the task into the URL. With the feature
+    /// `callback-signing` a `CallbackSigner` does that.
     ///
     /// # Errors
     ///
