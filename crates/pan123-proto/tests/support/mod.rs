@@ -9,6 +9,8 @@
 
 mod actor;
 mod base;
+#[cfg(feature = "callback-signing")]
+pub(crate) mod callbacks;
 pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod disk;
