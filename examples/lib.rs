@@ -1,6 +1,26 @@
 //! What the examples share. The README's code is compiled and run with them, too.
 
+#[path = "shared/callback.rs"]
+pub mod callback;
+#[path = "shared/demo.rs"]
+pub mod demo;
+#[path = "shared/settings.rs"]
+pub mod settings;
+
 use std::error::Error;
+use std::process::ExitCode;
+
+/// How a program ends, with its error told.
+#[allow(clippy::print_stderr, reason = "shared by programs for a terminal")]
+pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// An error with all its causes on one line.
 pub fn one_line(error: &dyn Error) -> String {

@@ -13,7 +13,7 @@
 //! | `PAN123_ACCESS_TOKEN` | an access token in their place |
 //! | `PAN123_BASE_URL` | another server than the service |
 //! | `PAN123_DIR_ID` | the folder to save to |
-//! | `PAN123_CALLBACK_URL` | where the service posts the end to; what arrives there must reach … |
+//! | `PAN123_CALLBACK_URL` | where the service posts the end to, before it is signed; what arrives there must reach … |
 //! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
 #![allow(
     clippy::print_stdout,
@@ -23,7 +23,6 @@
 
 mod bar;
 mod callback;
-mod demo;
 mod settings;
 
 use std::error::Error;
@@ -33,7 +32,8 @@ use std::time::Duration;
 use pan123_async::{
     CallbackNotice, CallbackOutcome, Download, Downloaded, Watch, WatchError, WatchEvent,
 };
-use pan123_examples::one_line;
+use pan123_examples::demo::Demo;
+use pan123_examples::{exit_code, one_line};
 
 use crate::bar::Bar;
 use crate::callback::Callbacks;
@@ -44,13 +44,7 @@ const CALLBACK_PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", one_line(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
@@ -61,8 +55,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         Plan::Real(job) => download(*job).await,
         Plan::Demo => {
-            let demo = demo::Demo::start().await?;
-            download(demo.job().await?).await
+            let demo = Demo::start().await?;
+            download(Job::of(&demo).await?).await
         }
     }
 }
