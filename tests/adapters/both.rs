@@ -104,6 +104,15 @@ pub(crate) fn download() -> Download {
     Download::new("https://example.com/video.mp4").expect("a URL")
 }
 
+/// An answer of the service with this body, which keeps its connection open.
+pub(crate) fn ok(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// Runs a future on a runtime of one thread.
 pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -1,13 +1,12 @@
 //! A body is bounded while it is read, not after.
 
-use std::net::TcpStream;
 use std::time::Duration;
 
+use pan123_mock::TcpServer;
 use pan123_proto::{ErrorKind, TransportErrorKind};
 use pan123_tests::seen::reached;
-use pan123_tests::tcp::{Connections, Server, ok};
 
-use crate::both::{BOTH, Limits};
+use crate::both::{BOTH, Limits, ok};
 
 /// A body that never ends: twice the limit comes, and then nothing until the client goes away. Who reads on waits in vain.
 fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + Sync + 'static) {
@@ -17,17 +16,15 @@ fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + S
             ..Limits::default()
         };
         let most = 2 * limits.body;
-        let server = Server::start(move |mut stream: TcpStream, seen: &Connections| {
-            seen.read_request(&mut stream);
+        let server = TcpServer::start(move |mut connection| {
+            connection.read_request();
             let blanks = piece(&[b' '; 4096]);
-            let mut going = seen.write(
-                &mut stream,
-                format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes(),
-            );
-            while going && seen.sent() < most {
-                going = seen.write(&mut stream, &blanks);
+            connection.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes());
+            let mut sent = 0;
+            while sent < most && connection.send(&blanks) {
+                sent += blanks.len();
             }
-            seen.until_closed(&mut stream);
+            connection.until_closed();
         });
         let error = adapter.fails(&server.url("http"), &limits);
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
@@ -67,7 +64,7 @@ fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
         for adapter in BOTH {
             let mut body = r#"{"code":0,"data":{"taskID":7}}"#.to_owned();
             body.extend(std::iter::repeat_n(' ', length - body.len()));
-            let server = Server::answering(ok(&body));
+            let server = TcpServer::answering(ok(&body));
             let created = adapter.create(&server.url("http"), &limits);
             assert_eq!(created.is_ok(), fits, "{adapter:?}, {length}: {created:?}");
         }

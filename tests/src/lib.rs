@@ -6,7 +6,6 @@
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
 //! - [`logs`]: all that is logged.
-//! - [`tcp`]: a server that breaks things.
 
 pub mod block_on;
 pub mod carriers;
@@ -17,4 +16,3 @@ pub mod logs;
 pub mod play;
 pub mod scenario;
 pub mod seen;
-pub mod tcp;

@@ -43,6 +43,11 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
+//! # A wire that breaks
+//!
+//! [`BrokenWire`] is another way to the same mock, over which exchanges are cut, reset, slowed down or flooded; [`TcpServer`] is what it
+//! stands on, for anything else.
+//!
 //! # What the mock decides
 //!
 //! Some answers of the real service are known to nobody who publishes them: the texts for wrong credentials, an unknown task, a root
@@ -54,8 +59,10 @@ pub use http;
 
 mod builder;
 mod effects;
+mod queues;
 mod server;
 mod service;
+mod tcp;
 
 pub use builder::Builder;
 pub use server::MockPan123;
@@ -63,3 +70,9 @@ pub use service::{
     CLIENT_ID, CLIENT_SECRET, Callback, Canned, Course, Delivery, Effect, Ending, MAX_LIVE_TOKENS,
     Outcome, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
 };
+pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -93,6 +93,10 @@ impl MockPan123 {
         &self.server
     }
 
+    pub(crate) fn face(&self) -> &Arc<Face> {
+        &self.face
+    }
+
     pub(crate) async fn run(service: Service, clock: Clock, fetch_limit: u64) -> Self {
         let face = Arc::new(Face {
             state: Mutex::new(State {
@@ -147,7 +151,14 @@ impl Face {
         result
     }
 
-    fn answer(&self, request: &http::Request<Bytes>) -> Outcome {
+    /// The answer to a request, whose effects begin.
+    pub(crate) fn answer(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
+        let Outcome { reply, effects } = self.ask(request);
+        effects::carry_out(self, effects);
+        reply
+    }
+
+    fn ask(&self, request: &http::Request<Bytes>) -> Outcome {
         let now = self.clock.now();
         let mut state = self.lock();
         let now = now.checked_add(state.advanced).unwrap_or(now);
@@ -188,9 +199,7 @@ struct Answering(Arc<Face>);
 
 impl Respond for Answering {
     fn respond(&self, request: &wiremock::Request) -> ResponseTemplate {
-        let outcome = self.0.answer(&as_http(request));
-        effects::carry_out(&self.0, outcome.effects);
-        template(&outcome.reply)
+        template(&self.0.answer(&as_http(request)))
     }
 }
 

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use http::{Request, header};
 
 use crate::Builder;
+use crate::queues::Queues;
 
-use canned::Queues;
 use tasks::Tasks;
 use tokens::Tokens;
 
@@ -41,7 +41,7 @@ pub struct Service {
     options: Options,
     tokens: Tokens,
     tasks: Tasks,
-    queues: Queues,
+    queues: Queues<Canned>,
     requests: Vec<RecordedRequest>,
     callbacks: Vec<Callback>,
 }
@@ -123,7 +123,8 @@ impl Service {
     /// Prepares an answer for the next request to `path`, whatever its method. Prepared answers are used up in order, one a request;
     /// the requests are recorded all the same.
     pub fn answer_next(&mut self, path: &str, canned: Canned) {
-        self.queues.push(path, canned);
+        let times = canned.repeated();
+        self.queues.push(path, canned, times);
     }
 
     /// The course of tasks that are created from now on, unless their source has one of its own.

@@ -1,6 +1,5 @@
 //! Answers that a test has prepared, to see what a client makes of them.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,6 +92,10 @@ impl Canned {
         }
     }
 
+    pub(super) fn repeated(&self) -> usize {
+        self.times
+    }
+
     pub(super) fn acts(&self) -> bool {
         self.acts
     }
@@ -114,30 +117,5 @@ impl Canned {
         };
         response.headers_mut().extend(self.headers);
         response
-    }
-}
-
-/// What is prepared, by path.
-#[derive(Debug, Default)]
-pub(super) struct Queues {
-    by_path: HashMap<String, VecDeque<Canned>>,
-}
-
-impl Queues {
-    pub(super) fn push(&mut self, path: &str, canned: Canned) {
-        if canned.times > 0 {
-            let queue = self.by_path.entry(path.to_owned()).or_default();
-            queue.push_back(canned);
-        }
-    }
-
-    pub(super) fn next(&mut self, path: &str) -> Option<Canned> {
-        let queue = self.by_path.get_mut(path)?;
-        let canned = queue.front_mut()?;
-        if canned.times > 1 {
-            canned.times -= 1;
-            return Some(canned.clone());
-        }
-        queue.pop_front()
     }
 }

@@ -1,0 +1,228 @@
+//! What goes wrong with one exchange, as data.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Connection;
+
+/// What a [`BrokenWire`](super::BrokenWire) does to one exchange.
+///
+/// ```
+/// use std::time::Duration;
+/// use pan123_mock::{Break, End, Flood, Point};
+///
+/// // The service acts, and its answer is cut off in the middle of the body.
+/// let cut = Break::answer(Point::Body(20), End::Reset);
+/// // The connection ends before the request's body is read: the service hears nothing.
+/// let unheard = Break::request(Point::Head, End::Close);
+/// let silent = Break::answer(Point::Bytes(0), End::Silence).times(3);
+/// let early_hints = Break::before("HTTP/1.1 103 Early Hints\r\n\r\n");
+/// let endless = Break::flood(Flood::chunked(200 << 20));
+/// let slow = Break::drip(Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Break {
+    what: What,
+    end: End,
+    times: usize,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Nothing,
+    Request(Point),
+    Answer(Point),
+    Instead(Bytes),
+    Around { before: Bytes, after: Bytes },
+    Flood(Flood),
+    Drip(Duration),
+}
+
+/// How far something comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// So many bytes from its beginning.
+    Bytes(usize),
+    /// All headers, and nothing of the body.
+    Head,
+    /// All headers, and so many bytes of the body.
+    Body(usize),
+    /// All but the last byte.
+    AllButOne,
+}
+
+/// What becomes of the connection after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The next request may come.
+    Stay,
+    /// It is closed. What the client sent and nobody read makes the system turn that into a reset.
+    Close,
+    /// It is reset.
+    Reset,
+    /// It stays open, and nothing more is said.
+    Silence,
+}
+
+/// A body of blanks after the head of a good answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    bytes: u64,
+    chunked: bool,
+    pause: Option<Duration>,
+}
+
+impl Flood {
+    /// With a `Content-Length` that says how long it is.
+    pub fn announced(bytes: u64) -> Flood {
+        Flood {
+            bytes,
+            chunked: false,
+            pause: None,
+        }
+    }
+
+    /// In chunks.
+    pub fn chunked(bytes: u64) -> Flood {
+        Flood {
+            chunked: true,
+            ..Flood::announced(bytes)
+        }
+    }
+
+    /// One byte at a time, with this pause after each.
+    pub fn slow(self, pause: Duration) -> Flood {
+        Flood {
+            pause: Some(pause),
+            ..self
+        }
+    }
+
+    fn head(self) -> String {
+        let framing = if self.chunked {
+            "Transfer-Encoding: chunked".to_owned()
+        } else {
+            format!("Content-Length: {}", self.bytes)
+        };
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n")
+    }
+
+    /// Until nobody takes it any more.
+    fn run(self, connection: &mut Connection) -> bool {
+        let piece = if self.pause.is_some() { 1 } else { 64 * 1024 };
+        let mut left = self.bytes;
+        let mut going = connection.send(self.head().as_bytes());
+        while going && left > 0 {
+            let length = usize::try_from(left).unwrap_or(piece).min(piece);
+            let mut bytes = vec![b' '; length];
+            if self.chunked {
+                bytes.splice(0..0, format!("{length:x}\r\n").into_bytes());
+                bytes.extend(b"\r\n");
+            }
+            left -= length as u64;
+            going = connection.send(&bytes) && self.pause.is_none_or(|time| connection.pause(time));
+        }
+        going && (!self.chunked || connection.send(b"0\r\n\r\n"))
+    }
+}
+
+impl Break {
+    /// Nothing: lets a request through before the next break.
+    pub fn nothing() -> Break {
+        Break::of(What::Nothing, End::Stay)
+    }
+
+    /// The request is read as far as this, and the service hears nothing of it.
+    pub fn request(read: Point, end: End) -> Break {
+        Break::of(What::Request(read), end)
+    }
+
+    /// The service acts and answers, and the answer is sent as far as this.
+    pub fn answer(sent: Point, end: End) -> Break {
+        Break::of(What::Answer(sent), end)
+    }
+
+    /// The service acts, and these bytes are sent instead of its answer.
+    pub fn instead(bytes: impl Into<Bytes>, end: End) -> Break {
+        Break::of(What::Instead(bytes.into()), end)
+    }
+
+    /// These bytes are sent before the answer.
+    pub fn before(bytes: impl Into<Bytes>) -> Break {
+        Break::around(bytes.into(), Bytes::new())
+    }
+
+    /// These bytes are sent after the answer.
+    pub fn after(bytes: impl Into<Bytes>) -> Break {
+        Break::around(Bytes::new(), bytes.into())
+    }
+
+    /// The service acts, and this is sent instead of its answer.
+    pub fn flood(flood: Flood) -> Break {
+        Break::of(What::Flood(flood), End::Close)
+    }
+
+    /// The answer comes byte by byte, with this pause after each.
+    pub fn drip(pause: Duration) -> Break {
+        Break::of(What::Drip(pause), End::Stay)
+    }
+
+    /// Breaks this many exchanges in a row instead of one.
+    pub fn times(mut self, times: usize) -> Break {
+        self.times = times;
+        self
+    }
+
+    fn around(before: Bytes, after: Bytes) -> Break {
+        Break::of(What::Around { before, after }, End::Stay)
+    }
+
+    fn of(what: What, end: End) -> Break {
+        Break {
+            what,
+            end,
+            times: 1,
+        }
+    }
+
+    pub(super) fn repeated(&self) -> usize {
+        self.times
+    }
+
+    /// How far the request is read, if the service is not to hear of it.
+    pub(super) fn unheard(&self) -> Option<(Point, End)> {
+        match self.what {
+            What::Request(point) => Some((point, self.end)),
+            _ => None,
+        }
+    }
+
+    /// Sends an answer in this way. Says how the connection goes on.
+    pub(super) fn send(&self, connection: &mut Connection, head: &[u8], body: &[u8]) -> End {
+        let whole = [head, body].concat();
+        let going = match &self.what {
+            What::Nothing | What::Request(_) => connection.send(&whole),
+            What::Answer(point) => connection.send(&whole[..point.of(head.len(), whole.len())]),
+            What::Instead(bytes) => connection.send(bytes),
+            What::Around { before, after } => {
+                connection.send(&[before, &whole[..], after].concat())
+            }
+            What::Flood(flood) => flood.run(connection),
+            What::Drip(pause) => connection.drip(&whole, *pause),
+        };
+        if going { self.end } else { End::Close }
+    }
+}
+
+impl Point {
+    pub(super) fn of(self, head: usize, whole: usize) -> usize {
+        let bytes = match self {
+            Point::Bytes(bytes) => bytes,
+            Point::Head => head,
+            Point::Body(bytes) => head + bytes,
+            Point::AllButOne => whole.saturating_sub(1),
+        };
+        bytes.min(whole)
+    }
+}
