@@ -1,5 +1,6 @@
 //! What an answer means: the envelope's code is judged first, the HTTP status only where no envelope came.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -45,7 +46,17 @@ impl Reading<'_> {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.decode(answer, None, reason));
         }
-        match Envelope::read(answer.body()) {
+        // A character of another encoding in a text must not hide the code beside it; data must be what was sent.
+        let body = String::from_utf8_lossy(answer.body());
+        match Envelope::read(body.as_bytes()) {
+            Ok(envelope)
+                if envelope.code == 0
+                    && matches!(body, Cow::Owned(_))
+                    && envelope.has_replaced_data() =>
+            {
+                let reason = "success whose data is not in UTF-8".to_owned();
+                Err(self.decode(answer, envelope.trace_id, reason))
+            }
             Ok(envelope) if envelope.code == 0 => match envelope.data() {
                 Ok(value) => Ok(Good {
                     value,
@@ -350,6 +361,24 @@ mod tests {
             let shown = format!("{0} {0:?}", failure.error);
             assert!(!shown.contains("canary"), "{shown}");
         }
+    }
+
+    #[test]
+    fn only_the_data_of_a_success_must_be_in_utf_8() {
+        let read =
+            |body: &[u8]| READING.read::<String>(&Response::new(Bytes::copy_from_slice(body)));
+        let gbk = b"{\"code\":5066,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}";
+        let refused = read(gbk).unwrap_err();
+        assert_eq!(refused.class, Class::Refused);
+        assert_eq!(refused.error.code(), Some(ErrorCode::FileNotFound));
+        assert_eq!(refused.error.trace_id(), Some("t"));
+
+        let message = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
+        assert_eq!(read(message).unwrap().value, "fine");
+        let data = b"{\"code\":0,\"data\":\"\xce\",\"x-traceID\":\"t\"}";
+        let unreadable = read(data).unwrap_err();
+        assert_eq!(unreadable.class, Class::Doubtful);
+        assert_eq!(unreadable.error.trace_id(), Some("t"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::lenient;
@@ -21,6 +21,12 @@ impl<'a> Envelope<'a> {
     /// Reads a body; none of it is an envelope unless it is an object with a whole number, or the text of one, as `code`.
     pub(crate) fn read(body: &'a [u8]) -> Result<Envelope<'a>, serde_json::Error> {
         serde_json::from_slice(body)
+    }
+
+    /// Whether the data holds the character that stands for what could not be read.
+    pub(crate) fn has_replaced_data(&self) -> bool {
+        let data = self.data.map_or("", RawValue::get);
+        data.contains(char::REPLACEMENT_CHARACTER)
     }
 
     /// The promised data. Missing data is read as `null`, which only a type that promises nothing accepts.
@@ -54,6 +60,9 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         };
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
+                // Which of two answers was meant, nobody knows.
+                "code" if code.is_some() => return Err(A::Error::duplicate_field("code")),
+                "data" if envelope.data.is_some() => return Err(A::Error::duplicate_field("data")),
                 "code" => code = Some(map.next_value::<lenient::Whole<i64>>()?.0),
                 "message" => envelope.message = map.next_value::<lenient::Text>()?.0,
                 "data" => envelope.data = Some(map.next_value()?),
@@ -66,7 +75,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 }
             }
         }
-        envelope.code = code.ok_or_else(|| serde::de::Error::missing_field("code"))?;
+        envelope.code = code.ok_or_else(|| A::Error::missing_field("code"))?;
         Ok(envelope)
     }
 }
@@ -119,6 +128,8 @@ mod tests {
             r#"{"code":{}}"#,
             r#"{"code":0"#,
             r#"{"code":1.5}"#,
+            r#"{"code":1,"code":0}"#,
+            r#"{"code":0,"data":1,"data":1}"#,
         ] {
             assert!(Envelope::read(body.as_bytes()).is_err(), "{body}");
         }
