@@ -12,7 +12,7 @@ use super::{create, watch};
 type Planted = (&'static str, fn(&mut Seen));
 
 /// How one driver could differ, by name.
-const PLANTED: [Planted; 20] = [
+const PLANTED: [Planted; 21] = [
     ("another method", |seen| {
         seen.requests[2].method.push('T');
     }),
@@ -61,6 +61,9 @@ const PLANTED: [Planted; 20] = [
     }),
     ("a result is missing", |seen| drop(seen.results.pop())),
     ("one more token", |seen| seen.minted += 1),
+    ("a request that was not heard", |seen| {
+        seen.unheard.insert("/", 1);
+    }),
 ];
 
 fn value_of<'a>(seen: &'a mut Seen, request: usize, name: &str) -> &'a mut Vec<u8> {

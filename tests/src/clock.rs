@@ -29,6 +29,8 @@ struct Core {
 #[derive(Default)]
 struct State {
     elapsed: Duration,
+    /// By how many seconds the calendar was set.
+    calendar: i64,
     running: usize,
     jumps: usize,
     last_id: u64,
@@ -69,7 +71,18 @@ impl JumpClock {
 
     /// Both clocks as they stand.
     pub fn now(&self) -> Now {
+        let calendar = self.core.lock().calendar;
+        turned(self.true_time(), calendar)
+    }
+
+    /// The same on a machine whose calendar nobody sets.
+    pub fn true_time(&self) -> Now {
         self.core.now_at(self.elapsed())
+    }
+
+    /// Sets the calendar by so many seconds. Nothing else changes.
+    pub fn set_calendar(&self, by: i64) {
+        self.core.lock().calendar += by;
     }
 
     /// How far the clock has come.
@@ -254,6 +267,20 @@ impl State {
                 sleeper.waker.take()
             })
             .collect()
+    }
+}
+
+/// The same moment by a calendar that was set by so many seconds.
+pub(crate) fn turned(now: Now, by: i64) -> Now {
+    let seconds = Duration::from_secs(by.unsigned_abs());
+    let wall = if by < 0 {
+        now.wall.checked_sub(seconds)
+    } else {
+        now.wall.checked_add(seconds)
+    };
+    Now {
+        wall: wall.unwrap_or(now.wall),
+        ..now
     }
 }
 

@@ -104,6 +104,9 @@ fn between(one: &Seen, other: &Seen) -> Vec<String> {
             found.push(format!("{what}: {one} / {other}"));
         }
     }
+    if one.unheard != other.unheard {
+        found.push(format!("unheard: {:?} / {:?}", one.unheard, other.unheard));
+    }
     found
 }
 

@@ -62,6 +62,12 @@ pub trait World {
 
     /// The clock of the service goes ahead.
     fn ahead(&self, by: Duration);
+
+    /// The client's calendar is set by so many seconds.
+    fn calendar(&self, by: i64);
+
+    /// How much time has passed for all.
+    fn elapsed(&self) -> Duration;
 }
 
 /// Plays a scenario to its end.
@@ -69,15 +75,18 @@ pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scen
     let mut last = None;
     let mut told = Vec::new();
     for act in &scenario.acts {
+        let begun = world.elapsed();
+        let mut came = Vec::new();
         match act {
-            Act::Call(call) => told.extend(perform(caller, call, &mut last).await),
-            Act::Together(callers, call) => {
-                told.extend(caller.together(*callers, call, last).await);
-            }
+            Act::Call(call) => came = perform(caller, call, &mut last).await,
+            Act::Together(callers, call) => came = caller.together(*callers, call, last).await,
             Act::Elsewhere(act) => world.elsewhere(*act),
             Act::Later(by) => world.later(*by),
             Act::Ahead(by) => world.ahead(*by),
+            Act::Calendar(by) => world.calendar(*by),
         }
+        let took = world.elapsed() - begun;
+        told.extend(came.into_iter().map(|told| Told { took, ..told }));
     }
     told
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use pan123_mock::bytes::Bytes;
 use pan123_mock::http::Request;
-use pan123_mock::{Builder, CLIENT_ID, CLIENT_SECRET, Canned, Service, path};
+use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Course, Service, path};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
@@ -20,6 +21,10 @@ pub struct Scenario {
     pub service: fn(Builder) -> Builder,
     /// The answers that are prepared, by path.
     pub canned: Vec<(&'static str, Canned)>,
+    /// What goes wrong on the way to the service, by path.
+    pub broken: Vec<(&'static str, Broken)>,
+    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`] says.
+    pub has_task: bool,
     /// Whether anybody listens at all.
     pub reachable: bool,
     /// How the client is set up.
@@ -45,6 +50,8 @@ pub enum Act {
     Later(Duration),
     /// The clock of the service goes ahead of the client's, for good.
     Ahead(Duration),
+    /// Somebody sets the client's calendar, by so many seconds and for good.
+    Calendar(i64),
 }
 
 /// A call of the client.
@@ -64,6 +71,57 @@ pub enum Call {
     Detail(u64),
     /// Calls it, and reads the answer as another type.
     DetailAs(u64),
+}
+
+/// What goes wrong on the way to the service and back.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// What happens on a socket.
+    pub on_a_socket: Break,
+    /// Whether the service hears of the request.
+    pub heard: bool,
+    /// What an adapter has to make of it.
+    pub arrives: Arrives,
+    /// How often.
+    pub times: usize,
+}
+
+/// What an adapter has to make of an exchange that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrives {
+    /// The answer, in spite of all.
+    Answer,
+    /// The exchange was cut off.
+    CutOff,
+    /// The time ran out.
+    TimedOut,
+    /// The body was over the limit.
+    TooLarge,
+}
+
+impl Broken {
+    /// The service acts, and on the way back this happens.
+    pub fn answer(on_a_socket: Break, arrives: Arrives) -> Broken {
+        Broken {
+            on_a_socket,
+            heard: true,
+            arrives,
+            times: 1,
+        }
+    }
+
+    /// This happens on the way there, so that the service hears nothing.
+    pub fn request(on_a_socket: Break, arrives: Arrives) -> Broken {
+        Broken {
+            heard: false,
+            ..Broken::answer(on_a_socket, arrives)
+        }
+    }
+
+    /// So many times in a row.
+    pub fn times(self, times: usize) -> Broken {
+        Broken { times, ..self }
+    }
 }
 
 /// Which task.
@@ -99,6 +157,8 @@ pub enum Identity {
     Credentials(&'static str, &'static str),
     /// By a token.
     Token(&'static str),
+    /// By a token that the service issued before.
+    Issued,
 }
 
 impl Default for Settings {
@@ -130,6 +190,9 @@ macro_rules! set_up {
         match settings.identity {
             $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
             $crate::scenario::Identity::Token(token) => builder.access_token(token),
+            $crate::scenario::Identity::Issued => {
+                builder.access_token($crate::scenario::first_token($seed))
+            }
         }
     }};
 }
@@ -142,6 +205,8 @@ impl Scenario {
             seed: seed(name),
             service: |builder| builder,
             canned: Vec::new(),
+            broken: Vec::new(),
+            has_task: false,
             reachable: true,
             settings: Settings::default(),
             acts: Vec::new(),
@@ -159,6 +224,18 @@ impl Scenario {
     /// Prepares an answer of the service.
     pub fn canned(mut self, path: &'static str, canned: Canned) -> Scenario {
         self.canned.push((path, canned));
+        self
+    }
+
+    /// Breaks exchanges on their way.
+    pub fn broken(mut self, path: &'static str, broken: Broken) -> Scenario {
+        self.broken.push((path, broken));
+        self
+    }
+
+    /// Somebody else has created the [`first_task`] before.
+    pub fn with_a_task(mut self) -> Scenario {
+        self.has_task = true;
         self
     }
 
@@ -197,8 +274,14 @@ impl Scenario {
         (self.service)(Service::builder()).seed(self.seed)
     }
 
-    /// Prepares the answers.
-    pub fn prepare(&self, service: &mut Service) {
+    /// Prepares the answers, and what the client was given before.
+    pub fn prepare(&self, service: &mut Service, now: SystemTime) {
+        if matches!(self.settings.identity, Identity::Issued) {
+            fetch_token(service, now);
+        }
+        if self.has_task {
+            create_elsewhere(service, now);
+        }
         for (path, canned) in &self.canned {
             service.answer_next(path, canned.clone());
         }
@@ -213,19 +296,68 @@ fn seed(name: &str) -> u64 {
 }
 
 /// Another process fetches three tokens with the same credentials, which pushes all older ones out.
+pub fn push_tokens_out(service: &mut Service, now: SystemTime) {
+    for _ in 0..pan123_mock::MAX_LIVE_TOKENS {
+        fetch_token(service, now);
+    }
+}
+
+/// The first token of any service with this seed.
+pub fn first_token(seed: u64) -> String {
+    let mut service = Service::builder().seed(seed).service();
+    token_in(&fetch_token(&mut service, SystemTime::UNIX_EPOCH))
+}
+
+fn create_elsewhere(service: &mut Service, now: SystemTime) {
+    service.set_default_course(Course::steps([TASK_ON_ITS_WAY]));
+    let token = token_in(&fetch_token(service, now));
+    let body = r#"{"url":"https://example.com/other.mp4"}"#;
+    post(service, now, path::OFFLINE_DOWNLOAD, Some(&token), body);
+}
+
+/// Percent and status of the [`first_task`].
+pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
+
+/// The id of the first task of any service.
 ///
 /// # Panics
 ///
-/// Never: its request is made of constants.
-pub fn push_tokens_out(service: &mut Service, now: SystemTime) {
-    for _ in 0..pan123_mock::MAX_LIVE_TOKENS {
-        let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
-        let request = Request::post(path::ACCESS_TOKEN)
-            .header("platform", "open_platform")
-            .header("content-type", "application/json")
-            .header(ELSEWHERE, "1")
-            .body(body.into())
-            .expect("a request of constants");
-        service.handle(now, &request);
-    }
+/// Never: the service creates one.
+pub fn first_task() -> u64 {
+    let mut service = Service::default();
+    create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
+    service.tasks().first().expect("a task").id()
+}
+
+/// Somebody else fetches a token.
+fn fetch_token(service: &mut Service, now: SystemTime) -> Bytes {
+    let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
+    post(service, now, path::ACCESS_TOKEN, None, &body)
+}
+
+fn post(
+    service: &mut Service,
+    now: SystemTime,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Bytes {
+    let request = Request::post(path)
+        .header("platform", "open_platform")
+        .header("content-type", "application/json")
+        .header(
+            "authorization",
+            format!("Bearer {}", token.unwrap_or_default()),
+        )
+        .header(ELSEWHERE, "1")
+        .body(body.to_owned().into())
+        .expect("a request of constants");
+    service.handle(now, &request).reply.response.into_body()
+}
+
+fn token_in(answer: &[u8]) -> String {
+    let answer = String::from_utf8_lossy(answer);
+    let token = answer.split_once(r#""accessToken":""#);
+    let token = token.and_then(|(_, token)| token.split_once('"'));
+    token.expect("a token").0.to_owned()
 }

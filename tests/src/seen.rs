@@ -1,10 +1,11 @@
 //! What came of a scenario: the requests as the service saw them, and the results as a program would ask for them.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use http::HeaderMap;
-use pan123_mock::{RecordedRequest, Service};
+use pan123_mock::{RecordedRequest, Service, Task};
 use pan123_proto::offline::{Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
 
@@ -19,6 +20,10 @@ pub struct Seen {
     pub minted: usize,
     /// How many offline downloads the service took.
     pub tasks: usize,
+    /// Their ids.
+    pub task_ids: Vec<u64>,
+    /// How many requests came and were not heard by the service, by path.
+    pub unheard: BTreeMap<&'static str, usize>,
 }
 
 impl Seen {
@@ -31,6 +36,8 @@ impl Seen {
             results,
             minted: service.tokens_minted(),
             tasks: service.tasks().len(),
+            task_ids: service.tasks().iter().map(Task::id).collect(),
+            unheard: BTreeMap::new(),
         }
     }
 
@@ -47,6 +54,11 @@ impl Seen {
             .iter()
             .filter(|sent| sent.path == path)
             .count()
+    }
+
+    /// How many requests to this path came, whether the service heard of them or not.
+    pub fn came(&self, path: &str) -> usize {
+        self.count(path) + self.unheard.get(path).copied().unwrap_or_default()
     }
 
     /// The paths of the requests, in order.
@@ -159,6 +171,8 @@ pub struct Told {
     pub reached: Option<TransportErrorKind>,
     /// Whether trying again may help.
     pub retryable: bool,
+    /// How long it took all in all; no part of what is compared.
+    pub took: Duration,
 }
 
 impl Told {
@@ -176,6 +190,7 @@ impl Told {
             retry_after: None,
             reached: None,
             retryable: false,
+            took: Duration::ZERO,
         }
     }
 
@@ -232,6 +247,7 @@ impl Told {
             retry_after: error.retry_after(),
             reached: reached(error),
             retryable: error.is_retryable(),
+            took: Duration::ZERO,
         }
     }
 

@@ -47,10 +47,7 @@ fn world() -> (MockPan123, BrokenWire) {
 fn an_answer_comes_as_far_as_it_is_told() {
     let (mock, wire) = world();
     let whole = {
-        wire.break_next(
-            path::ACCESS_TOKEN,
-            Break::answer(Point::Bytes(9999), End::Close),
-        );
+        wire.break_next(path::ACCESS_TOKEN, Break::answer(Point::Whole, End::Close));
         exchange(&wire).0
     };
     let head = whole.find("\r\n\r\n").unwrap() + 4;
@@ -59,13 +56,15 @@ fn an_answer_comes_as_far_as_it_is_told() {
         (Point::Bytes(12), 12),
         (Point::Head, head),
         (Point::Body(5), head + 5),
+        (Point::Body(usize::MAX), whole.len()),
+        (Point::Bytes(usize::MAX), whole.len()),
         (Point::AllButOne, whole.len() - 1),
     ] {
         wire.break_next(path::ACCESS_TOKEN, Break::answer(point, End::Close));
         let (answer, ended) = exchange(&wire);
         assert_eq!((answer.len(), ended), (length, Ok(())), "{point:?}");
     }
-    assert_eq!(minted(&mock), 6, "the service acted each time");
+    assert_eq!(minted(&mock), 8, "the service acted each time");
 }
 
 #[test]
@@ -77,6 +76,7 @@ fn a_request_that_is_not_read_to_its_end_is_counted_and_unheard() {
         Point::Head,
         Point::Body(3),
         Point::AllButOne,
+        Point::Whole,
     ];
     for point in points {
         wire.break_next(path::ACCESS_TOKEN, Break::request(point, End::Reset));

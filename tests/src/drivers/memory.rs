@@ -1,6 +1,7 @@
 //! A third driver, without a socket, a thread or a clock: the model of the service is asked directly, in virtual time.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::Response;
-use pan123_mock::Service;
+use http::{Request, Response};
+use pan123_mock::{Reply, Service};
 use pan123_proto::offline::{
     CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchEvent,
     WatchPolicy,
@@ -20,15 +21,20 @@ use pan123_proto::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::clock::turned;
 use crate::play::{Caller, World, perform, play_all};
-use crate::scenario::{Call, Scenario};
+use crate::scenario::{Arrives, Broken, Call, Scenario};
 use crate::seen::{Seen, Told};
 use crate::set_up;
 
 /// Plays a scenario.
 pub(super) fn play(scenario: &Scenario) -> Seen {
+    let start = Now {
+        mono: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
+    };
     let mut service = scenario.builder().service();
-    scenario.prepare(&mut service);
+    scenario.prepare(&mut service, start.wall);
     let builder = set_up!(
         Session::builder(),
         &scenario.settings,
@@ -40,12 +46,12 @@ pub(super) fn play(scenario: &Scenario) -> Seen {
             .build()
             .expect("the settings of a scenario are good"),
         room: Rc::new(Room {
-            start: Now {
-                mono: Instant::now(),
-                wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
-            },
+            start,
             elapsed: Cell::default(),
             ahead: Cell::default(),
+            calendar: Cell::default(),
+            broken: RefCell::new(scenario.broken.clone()),
+            unheard: RefCell::default(),
             reachable: scenario.reachable,
             service: RefCell::new(service),
             steps: Cell::default(),
@@ -60,7 +66,10 @@ pub(super) fn play(scenario: &Scenario) -> Seen {
         let all = play_all(&caller, &*caller.room, scenario).await;
         told.borrow_mut().extend(all);
     });
-    Seen::new(&room.service.borrow(), results.take())
+    Seen {
+        unheard: room.unheard.take(),
+        ..Seen::new(&room.service.borrow(), results.take())
+    }
 }
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
@@ -71,6 +80,11 @@ struct Room {
     elapsed: Cell<Duration>,
     /// How far the service's clock is ahead.
     ahead: Cell<Duration>,
+    /// By how many seconds the client's calendar was set.
+    calendar: Cell<i64>,
+    /// What is still to go wrong on the way.
+    broken: RefCell<Vec<(&'static str, Broken)>>,
+    unheard: RefCell<BTreeMap<&'static str, usize>>,
     reachable: bool,
     service: RefCell<Service>,
     /// How many steps were taken: a round without one means that everybody waits.
@@ -84,6 +98,11 @@ const MOST_ROUNDS: usize = 100_000;
 
 impl Room {
     fn now(&self) -> Now {
+        turned(self.true_time(), self.calendar.get())
+    }
+
+    /// The same on a machine whose calendar nobody sets.
+    fn true_time(&self) -> Now {
         Now {
             mono: self.start.mono + self.elapsed.get(),
             wall: self.start.wall + self.elapsed.get(),
@@ -115,25 +134,74 @@ impl Room {
     }
 
     async fn exchange(&self, transmit: Transmit) -> Input {
-        if !self.reachable {
-            return Input::Failed(TransportError::never_left("nobody listens"));
+        match self.carry(transmit).await {
+            Ok(answer) => Input::Response(answer),
+            Err(error) => Input::Failed(error),
         }
-        let now = self.now().wall + self.ahead.get();
-        let reply = self
-            .service
-            .borrow_mut()
-            .handle(now, &transmit.request)
-            .reply;
+    }
+
+    async fn carry(&self, transmit: Transmit) -> Result<Response<Bytes>, TransportError> {
+        if !self.reachable {
+            return Err(TransportError::never_left("nobody listens"));
+        }
+        let broken = self.next_broken(transmit.request.uri().path());
+        let reply = broken
+            .as_ref()
+            .is_none_or(|broken| broken.heard)
+            .then(|| self.ask(&transmit.request));
         // Others may send theirs before this one is answered.
         self.give_way().await;
-        if reply.delay.is_some_and(|delay| delay > transmit.timeout) {
-            return Input::Failed(TransportError::timed_out());
+        let arrives = broken.map_or(Arrives::Answer, |broken| broken.arrives);
+        let timeout = transmit.timeout;
+        let (answer, delay) = match (arrives, reply) {
+            (Arrives::Answer, Some(reply)) => (reply.response, reply.delay),
+            (Arrives::TooLarge, _) => return Err(TransportError::body_too_large()),
+            (Arrives::TimedOut, _) => (Response::default(), Some(Duration::MAX)),
+            (Arrives::Answer | Arrives::CutOff, _) => {
+                return Err(TransportError::interrupted("cut off"));
+            }
+        };
+        let delay = delay.unwrap_or_default();
+        self.sleep(self.now().mono + delay.min(timeout)).await;
+        if delay > timeout {
+            return Err(TransportError::timed_out());
         }
-        let answer: Response<Bytes> = reply.response;
         if answer.body().len() > transmit.body_limit {
-            return Input::Failed(TransportError::body_too_large());
+            return Err(TransportError::body_too_large());
         }
-        Input::Response(answer)
+        Ok(answer)
+    }
+
+    fn ask(&self, request: &Request<Bytes>) -> Reply {
+        let now = self.true_time().wall + self.ahead.get();
+        self.service.borrow_mut().handle(now, request).reply
+    }
+
+    /// What goes wrong with the next exchange with this path.
+    fn next_broken(&self, path: &str) -> Option<Broken> {
+        let mut all = self.broken.borrow_mut();
+        let position = all.iter().position(|(of, _)| *of == path)?;
+        let (path, broken) = &mut all[position];
+        let (path, next) = (*path, broken.clone());
+        broken.times -= 1;
+        if broken.times == 0 {
+            all.remove(position);
+        }
+        if !next.heard {
+            *self.unheard.borrow_mut().entry(path).or_default() += 1;
+        }
+        Some(next)
+    }
+
+    async fn sleep(&self, until: Instant) {
+        poll_fn(|_| {
+            if self.now().mono >= until {
+                return Poll::Ready(());
+            }
+            self.alarms.borrow_mut().push(until);
+            Poll::Pending
+        })
+        .await;
     }
 
     async fn give_way(&self) {
@@ -165,7 +233,7 @@ impl Room {
 
 impl World for Room {
     fn elsewhere(&self, act: fn(&mut Service, SystemTime)) {
-        act(&mut self.service.borrow_mut(), self.now().wall);
+        act(&mut self.service.borrow_mut(), self.true_time().wall);
     }
 
     fn later(&self, by: Duration) {
@@ -174,6 +242,14 @@ impl World for Room {
 
     fn ahead(&self, by: Duration) {
         self.ahead.update(|ahead| ahead + by);
+    }
+
+    fn calendar(&self, by: i64) {
+        self.calendar.update(|calendar| calendar + by);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed.get()
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Point {
     Body(usize),
     /// All but the last byte.
     AllButOne,
+    /// All of it.
+    Whole,
 }
 
 /// What becomes of the connection after that.
@@ -220,8 +222,9 @@ impl Point {
         let bytes = match self {
             Point::Bytes(bytes) => bytes,
             Point::Head => head,
-            Point::Body(bytes) => head + bytes,
+            Point::Body(bytes) => head.saturating_add(bytes),
             Point::AllButOne => whole.saturating_sub(1),
+            Point::Whole => whole,
         };
         bytes.min(whole)
     }

@@ -1,0 +1,102 @@
+//! A world for each fault of the table: a service, and a wire to it, in which the fault happens.
+
+mod answers;
+mod bodies;
+mod clocks;
+mod refusals;
+mod together;
+mod tokens;
+mod wire;
+
+use std::time::Duration;
+
+use pan123_mock::http::StatusCode;
+use pan123_mock::{Canned, TcpServer};
+use pan123_tests::scenario::{Identity, Scenario};
+
+use crate::played::Op;
+
+/// A fault, by the name that it has in the table.
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    pub(crate) world: World,
+    /// Where nothing may come.
+    elsewhere: Option<TcpServer>,
+}
+
+/// Makes the fault happen to this call. Unless it makes calls of its own, one is made after it.
+type World = Box<dyn Fn(Scenario, Op) -> Scenario + Send + Sync>;
+
+impl Fault {
+    fn new(
+        name: &'static str,
+        world: impl Fn(Scenario, Op) -> Scenario + Send + Sync + 'static,
+    ) -> Fault {
+        Fault {
+            name,
+            world: Box::new(world),
+            elsewhere: None,
+        }
+    }
+
+    /// The answers to the call come from here.
+    fn answered(
+        name: &'static str,
+        answer: impl Fn(Op) -> Canned + Send + Sync + 'static,
+    ) -> Fault {
+        Fault::new(name, move |scenario, op| {
+            scenario.canned(op.path(), answer(op))
+        })
+    }
+
+    pub(crate) fn reached_elsewhere(&self) -> Option<String> {
+        let came = self.elsewhere.as_ref().map_or(0, TcpServer::accepted);
+        (came > 0).then(|| format!("{came} connections to another host"))
+    }
+}
+
+/// All faults.
+pub(crate) fn all() -> impl Iterator<Item = Fault> {
+    let parts = [
+        refusals::faults(),
+        answers::faults(),
+        bodies::faults(),
+        wire::faults(),
+        tokens::faults(),
+        together::faults(),
+        clocks::faults(),
+    ];
+    parts.into_iter().flatten()
+}
+
+/// For as long as anybody asks.
+const FOR_EVER: usize = 10_000;
+
+/// How long a request may take where nothing comes: on sockets this time really passes.
+const SHORT: Duration = Duration::from_millis(400);
+
+fn ok(body: impl Into<Vec<u8>>) -> Canned {
+    Canned::raw(StatusCode::OK, body.into())
+}
+
+/// HTTP 200 with one of two bodies.
+fn body(progress: &'static str, create: &'static str) -> impl Fn(Op) -> Canned {
+    move |op| match op {
+        Op::Progress => ok(progress),
+        Op::Create => ok(create).after_acting(),
+    }
+}
+
+const HTML: &[u8] = b"<html>\xff<h1>Bad Gateway</h1>";
+
+fn html(status: StatusCode) -> Canned {
+    Canned::raw(status, HTML)
+}
+
+/// Waits but a short time for an answer. No token has to be fetched within it.
+fn impatient(scenario: Scenario) -> Scenario {
+    scenario.with(|settings| {
+        settings.request_timeout = SHORT;
+        settings.identity = Identity::Issued;
+    })
+}

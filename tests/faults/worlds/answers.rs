@@ -1,0 +1,69 @@
+//! HTTP statuses that the service does not use.
+
+use pan123_mock::http::header::LOCATION;
+use pan123_mock::http::{HeaderValue, StatusCode};
+use pan123_mock::{Canned, TcpServer};
+
+use super::{FOR_EVER, Fault, html};
+
+pub(super) fn faults() -> Vec<Fault> {
+    let mut faults = statuses();
+    faults.extend(redirects());
+    faults
+}
+
+fn statuses() -> Vec<Fault> {
+    let envelope = r#"{"code":5113,"message":"流量已用尽","data":null,"x-traceID":"t"}"#;
+    let nothing = |status| Canned::raw(status, "");
+    vec![
+        Fault::answered("HTTP 204", move |_| {
+            nothing(StatusCode::NO_CONTENT).after_acting()
+        }),
+        Fault::answered("HTTP 400 with an envelope", move |_| {
+            Canned::raw(StatusCode::BAD_REQUEST, envelope)
+        }),
+        Fault::answered("HTTP 403 with HTML", |_| html(StatusCode::FORBIDDEN)),
+        Fault::answered("HTTP 404 with nothing", move |_| {
+            nothing(StatusCode::NOT_FOUND)
+        }),
+        Fault::answered("HTTP 408 with nothing", move |_| {
+            nothing(StatusCode::REQUEST_TIMEOUT)
+        }),
+        Fault::answered("HTTP 500 with an envelope", move |_| {
+            Canned::raw(StatusCode::INTERNAL_SERVER_ERROR, envelope)
+        }),
+        Fault::answered("HTTP 500 with nothing", move |_| {
+            nothing(StatusCode::INTERNAL_SERVER_ERROR)
+        }),
+        Fault::answered("HTTP 502 with HTML, once", |_| {
+            html(StatusCode::BAD_GATEWAY)
+        }),
+        Fault::answered("HTTP 502 with HTML, for ever", |_| {
+            html(StatusCode::BAD_GATEWAY).times(FOR_EVER)
+        }),
+        Fault::answered("HTTP 504 with HTML, but it was carried out", |_| {
+            html(StatusCode::GATEWAY_TIMEOUT).after_acting()
+        }),
+    ]
+}
+
+/// To a host of its own, which hears of nobody.
+fn redirects() -> Vec<Fault> {
+    let names = [
+        ("HTTP 301 to another host", StatusCode::MOVED_PERMANENTLY),
+        ("HTTP 302 to another host", StatusCode::FOUND),
+        ("HTTP 303 to another host", StatusCode::SEE_OTHER),
+        ("HTTP 307 to another host", StatusCode::TEMPORARY_REDIRECT),
+        ("HTTP 308 to another host", StatusCode::PERMANENT_REDIRECT),
+    ];
+    let redirect = |(name, status)| {
+        let elsewhere = TcpServer::start(drop);
+        let location = HeaderValue::from_str(&elsewhere.url("http")).expect("a URL");
+        let answer = Canned::raw(status, "").header(LOCATION, location);
+        Fault {
+            elsewhere: Some(elsewhere),
+            ..Fault::answered(name, move |_| answer.clone())
+        }
+    };
+    names.map(redirect).into()
+}

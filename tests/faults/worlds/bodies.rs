@@ -1,0 +1,207 @@
+//! HTTP 200 with a body that is not what was promised, or is it in an odd way.
+
+use pan123_mock::http::HeaderValue;
+use pan123_mock::http::header::CONTENT_ENCODING;
+use pan123_tests::scenario::{Arrives, Broken, Scenario};
+
+use super::{FOR_EVER, Fault, body, html, impatient, ok};
+use crate::played::Op;
+use pan123_mock::http::StatusCode;
+use pan123_mock::{Break, End, Flood};
+use std::time::Duration;
+
+pub(super) fn faults() -> Vec<Fault> {
+    let mut faults = no_answers();
+    faults.extend(numbers());
+    faults.extend(odd_json());
+    faults.extend(long_ones());
+    faults
+}
+
+fn no_answers() -> Vec<Fault> {
+    let both = |body: &'static str| move |_: Op| ok(body).after_acting();
+    vec![
+        Fault::answered("HTML", |_| html(StatusCode::OK).after_acting()),
+        Fault::answered("nothing", both("")),
+        Fault::answered("nothing, for ever", |_| {
+            ok("").after_acting().times(FOR_EVER)
+        }),
+        Fault::answered(
+            "truncated JSON",
+            both(r#"{"code":0,"message":"ok","data":{"proc"#),
+        ),
+        Fault::answered(
+            "`data` is null",
+            both(r#"{"code":0,"message":"ok","data":null}"#),
+        ),
+        Fault::answered("no `data`", both(r#"{"code":0,"message":"ok"}"#)),
+        Fault::answered(
+            "`data` is empty",
+            both(r#"{"code":0,"message":"ok","data":{}}"#),
+        ),
+        Fault::answered("no `code`", both(r#"{"message":"ok"}"#)),
+        Fault::answered("an array", both("[]")),
+    ]
+}
+
+fn numbers() -> Vec<Fault> {
+    vec![
+        Fault::answered(
+            "numbers as texts",
+            body(
+                r#"{"code":"0","data":{"process":"37.5","status":"3"}}"#,
+                r#"{"code":"0","data":{"taskID":"394756"}}"#,
+            ),
+        ),
+        Fault::answered(
+            "numbers as floats",
+            body(
+                r#"{"code":0.0,"data":{"process":37.5,"status":3.0}}"#,
+                r#"{"code":0.0,"data":{"taskID":394756.0}}"#,
+            ),
+        ),
+        Fault::answered(
+            "numbers that are none",
+            body(
+                r#"{"code":0,"data":{"process":"half","status":0}}"#,
+                r#"{"code":0,"data":{"taskID":7.5}}"#,
+            ),
+        ),
+        Fault::answered(
+            "a status that nobody knows",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"status":7}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"status":7}}"#,
+            ),
+        ),
+        Fault::answered(
+            "numbers above 2^53",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"status":9007199254740993}}"#,
+                r#"{"code":0,"data":{"taskID":9007199254740993}}"#,
+            ),
+        ),
+        Fault::answered(
+            "numbers at the end of their range",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"status":9223372036854775807}}"#,
+                r#"{"code":0,"data":{"taskID":18446744073709551615}}"#,
+            ),
+        ),
+        Fault::answered(
+            "numbers beyond their range",
+            body(
+                r#"{"code":0,"data":{"process":1e999,"status":0}}"#,
+                r#"{"code":0,"data":{"taskID":18446744073709551616}}"#,
+            ),
+        ),
+        Fault::answered(
+            "a task with the id 0",
+            body(
+                r#"{"code":0,"data":{"process":0,"status":0}}"#,
+                r#"{"code":0,"data":{"taskID":0}}"#,
+            ),
+        ),
+    ]
+}
+
+const DATA: [&str; 2] = [r#"{"process":37.5,"status":3}"#, r#"{"taskID":394756}"#];
+
+fn data(op: Op) -> &'static str {
+    DATA[usize::from(op == Op::Create)]
+}
+
+fn odd_json() -> Vec<Fault> {
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    vec![
+        Fault::answered("invalid UTF-8 in the message of a refusal", |_| {
+            ok(*b"{\"code\":1,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}")
+        }),
+        Fault::answered("invalid UTF-8 in the message of a success", |op| {
+            let start: &[u8] = b"{\"code\":0,\"message\":\"\xff\xfe\",\"data\":";
+            ok([start, data(op).as_bytes(), b"}"].concat()).after_acting()
+        }),
+        Fault::answered("invalid UTF-8 in the data", |_| {
+            let data = b"{\"taskID\":7,\"process\":1,\"status\":2,\"note\":\"\xff\"}";
+            ok([b"{\"code\":0,\"data\":", &data[..], b"}"].concat()).after_acting()
+        }),
+        Fault::answered("`code` twice, 1 and then 0", |op| {
+            ok(format!(r#"{{"code":1,"code":0,"data":{}}}"#, data(op))).after_acting()
+        }),
+        Fault::answered("`code` twice, 0 and then 1", |op| {
+            ok(format!(r#"{{"code":0,"code":1,"data":{}}}"#, data(op))).after_acting()
+        }),
+        Fault::answered(
+            "`data` twice",
+            body(
+                r#"{"code":0,"data":{"process":1,"status":2},"data":{"process":37.5,"status":3}}"#,
+                r#"{"code":0,"data":{"taskID":394756},"data":{"taskID":394757}}"#,
+            ),
+        ),
+        Fault::answered(
+            "a field of the data twice",
+            body(
+                r#"{"code":0,"data":{"process":1,"process":37.5,"status":3}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"taskID":394757}}"#,
+            ),
+        ),
+        Fault::answered("JSON 10,000 deep beside the data", move |op| {
+            let body = format!(r#"{{"code":0,"x":{},"data":{}}}"#, nested(10_000), data(op));
+            ok(body).after_acting()
+        }),
+        Fault::answered("JSON 10,000 deep as the data", move |_| {
+            ok(format!(r#"{{"code":0,"data":{}}}"#, nested(10_000))).after_acting()
+        }),
+        Fault::answered("JSON 10,000 deep as the answer", move |_| {
+            ok(nested(10_000)).after_acting()
+        }),
+    ]
+}
+
+/// No zip of 200 MB: who says gzip and means none is cut off at the first bytes.
+fn long_ones() -> Vec<Fault> {
+    const LENGTH: u64 = 200 << 20;
+    let flood = |name, flood, arrives| {
+        Fault::new(name, move |scenario: Scenario, op: Op| {
+            let scenario = match arrives {
+                Arrives::TimedOut => impatient(scenario),
+                _ => scenario,
+            };
+            let broken = Broken::answer(Break::flood(flood), arrives);
+            scenario.broken(op.path(), broken.times(FOR_EVER))
+        })
+    };
+    let second = Duration::from_secs(1);
+    vec![
+        flood(
+            "200 MB, announced",
+            Flood::announced(LENGTH),
+            Arrives::TooLarge,
+        ),
+        flood(
+            "200 MB in chunks",
+            Flood::chunked(LENGTH),
+            Arrives::TooLarge,
+        ),
+        flood(
+            "200 MB at a byte a second",
+            Flood::announced(LENGTH).slow(second),
+            Arrives::TimedOut,
+        ),
+        flood(
+            "200 MB in chunks of a byte a second",
+            Flood::chunked(LENGTH).slow(second),
+            Arrives::TimedOut,
+        ),
+        Fault::new("gzip that is not gzip", |scenario, op| {
+            let gzip = HeaderValue::from_static("gzip");
+            let canned = pan123_mock::Canned::own_answer().header(CONTENT_ENCODING, gzip);
+            let broken = Broken::answer(Break::nothing(), Arrives::CutOff);
+            scenario.canned(op.path(), canned).broken(op.path(), broken)
+        }),
+        Fault::new("no HTTP", |scenario, op| {
+            let ssh = Break::instead("SSH-2.0-OpenSSH_9.9\r\n\r\n", End::Close);
+            scenario.broken(op.path(), Broken::answer(ssh, Arrives::CutOff))
+        }),
+    ]
+}

@@ -1,0 +1,43 @@
+//! Clocks that are wrong, or jump. A token that was fetched before stays good.
+
+use std::time::Duration;
+
+use pan123_tests::scenario::{Act, Call};
+
+use super::Fault;
+
+pub(super) fn faults() -> Vec<Fault> {
+    const HOUR: i64 = 3600;
+    let hour = Duration::from_secs(3600);
+    let before = |name, act: Act| Fault::new(name, move |scenario, _| scenario.act(act.clone()));
+    let between = |name, act: Act| {
+        Fault::new(name, move |scenario, _| {
+            scenario.call(Call::UserInfo).act(act.clone())
+        })
+    };
+    vec![
+        before(
+            "the client's calendar is an hour ahead",
+            Act::Calendar(HOUR),
+        ),
+        before(
+            "the client's calendar is an hour behind",
+            Act::Calendar(-HOUR),
+        ),
+        before(
+            "the client's calendar is a year ahead",
+            Act::Calendar(365 * 24 * HOUR),
+        ),
+        between(
+            "the client's calendar jumps an hour ahead",
+            Act::Calendar(HOUR),
+        ),
+        between(
+            "the client's calendar jumps an hour back",
+            Act::Calendar(-HOUR),
+        ),
+        between("the service's clock jumps an hour ahead", Act::Ahead(hour)),
+        between("the machine sleeps for an hour", Act::Later(hour)),
+        between("the machine sleeps for 31 days", Act::Later(31 * 24 * hour)),
+    ]
+}

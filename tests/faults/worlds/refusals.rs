@@ -1,0 +1,110 @@
+//! The service says no.
+
+use std::time::Duration;
+
+use pan123_mock::Canned;
+use pan123_mock::http::header::{DATE, RETRY_AFTER};
+use pan123_mock::http::{HeaderValue, StatusCode};
+use pan123_tests::scenario::{Act, Call, Identity, push_tokens_out};
+
+use super::{FOR_EVER, Fault};
+
+pub(super) fn faults() -> Vec<Fault> {
+    let mut faults = codes();
+    faults.extend(tokens());
+    faults.extend(retry_after());
+    faults
+}
+
+fn too_frequent() -> Canned {
+    Canned::envelope(429, "请求太频繁")
+}
+
+fn http_429() -> Canned {
+    Canned::raw(StatusCode::TOO_MANY_REQUESTS, "")
+}
+
+fn codes() -> Vec<Fault> {
+    vec![
+        Fault::answered("code 1, a business error", |_| {
+            Canned::envelope(1, "参数错误")
+        }),
+        Fault::answered("code 1 as a text, under HTTP 403", |_| {
+            let body = r#"{"code":"1","message":"no"}"#;
+            Canned::raw(StatusCode::FORBIDDEN, body)
+        }),
+        Fault::answered("too many downloads at once", |_| {
+            Canned::envelope(1, "同时下载的任务超出最大限制，请稍后")
+        }),
+        Fault::answered("code 429 twice", |_| too_frequent().times(2)),
+        Fault::answered("code 42902 once", |_| Canned::envelope(42902, "请求太频繁")),
+        Fault::answered("code 429 for ever", |_| too_frequent().times(FOR_EVER)),
+        Fault::answered("HTTP 429 with nothing, once", |_| http_429()),
+        Fault::answered("HTTP 429 with nothing, for ever", |_| {
+            http_429().times(FOR_EVER)
+        }),
+    ]
+}
+
+fn tokens() -> Vec<Fault> {
+    let code_401 = || Canned::envelope(401, "token is expired");
+    let http_401 = || Canned::raw(StatusCode::UNAUTHORIZED, "no");
+    vec![
+        Fault::new("code 401, and a new token helps", |scenario, _| {
+            scenario
+                .call(Call::UserInfo)
+                .act(Act::Elsewhere(push_tokens_out))
+        }),
+        Fault::answered("HTTP 401 with nothing, and a new token helps", move |_| {
+            http_401()
+        }),
+        Fault::answered("code 401 for ever", move |_| code_401().times(FOR_EVER)),
+        Fault::answered("HTTP 401 for ever", move |_| http_401().times(FOR_EVER)),
+        Fault::new("code 401 to a token that was given", |scenario, _| {
+            scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
+        }),
+    ]
+}
+
+/// All drivers begin at 07:38:37 of this day.
+const TEN_SECONDS_LATER: &str = "Sun, 23 Mar 2025 07:38:47 GMT";
+
+fn retry_after() -> Vec<Fault> {
+    let told = |value| http_429().header(RETRY_AFTER, HeaderValue::from_static(value));
+    vec![
+        Fault::answered("Retry-After in seconds", move |_| told("7")),
+        Fault::answered("Retry-After as a date", move |_| told(TEN_SECONDS_LATER)),
+        Fault::answered("Retry-After as a date that is over", move |_| {
+            told("Sun, 23 Mar 2025 06:00:00 GMT")
+        }),
+        Fault::new(
+            "Retry-After as a date, the client's calendar an hour ahead",
+            move |scenario, op| {
+                let scenario = scenario.act(Act::Calendar(3600));
+                scenario.canned(op.path(), told(TEN_SECONDS_LATER))
+            },
+        ),
+        Fault::answered(
+            "Retry-After as a date, under a Date that is none",
+            move |_| told(TEN_SECONDS_LATER).header(DATE, HeaderValue::from_static("today")),
+        ),
+        Fault::answered("Retry-After that is negative", move |_| told("-5")),
+        Fault::answered("Retry-After that is no time", move |_| told("soon")),
+        Fault::answered("Retry-After of 24 digits", move |_| {
+            told("999999999999999999999999")
+        }),
+        Fault::new(
+            "Retry-After of 24 digits, the call may take ten minutes",
+            move |scenario, op| {
+                let scenario = scenario
+                    .with(|settings| settings.call_timeout = Duration::from_secs(600))
+                    .canned(op.path(), told("999999999999999999999999"));
+                scenario
+            },
+        ),
+        Fault::answered("HTTP 503 with Retry-After", |_| {
+            Canned::raw(StatusCode::SERVICE_UNAVAILABLE, "")
+                .header(RETRY_AFTER, HeaderValue::from_static("7"))
+        }),
+    ]
+}

@@ -1,0 +1,132 @@
+//! The token endpoint fails, while the rest is well.
+
+use std::time::Duration;
+
+use pan123_mock::http::header::RETRY_AFTER;
+use pan123_mock::http::{HeaderValue, StatusCode};
+use pan123_mock::path::ACCESS_TOKEN;
+use pan123_mock::{Break, Canned, End, Point};
+use pan123_tests::scenario::{Arrives, Broken, Identity, Scenario, first_token};
+
+use super::{FOR_EVER, Fault, SHORT, html, ok};
+use crate::played::Op;
+
+pub(super) fn faults() -> Vec<Fault> {
+    let mut faults = down();
+    faults.extend(rate_limited());
+    faults.extend(useless());
+    faults
+}
+
+fn answered(name: &'static str, canned: Canned) -> Fault {
+    Fault::new(name, move |scenario, _| {
+        scenario.canned(ACCESS_TOKEN, canned.clone())
+    })
+}
+
+fn broken(name: &'static str, broken: Broken) -> Fault {
+    Fault::new(name, move |scenario, _| {
+        scenario.broken(ACCESS_TOKEN, broken.clone())
+    })
+}
+
+fn down() -> Vec<Fault> {
+    let gateway = || html(StatusCode::BAD_GATEWAY);
+    let reset = || Broken::answer(Break::answer(Point::Bytes(0), End::Reset), Arrives::CutOff);
+    let silence = || Break::answer(Point::Bytes(0), End::Silence);
+    let slow = move |name, times| {
+        Fault::new(name, move |scenario: Scenario, _: Op| {
+            let silent = Broken::answer(silence(), Arrives::TimedOut).times(times);
+            scenario
+                .with(|settings| settings.request_timeout = SHORT)
+                .broken(ACCESS_TOKEN, silent)
+        })
+    };
+    vec![
+        answered("token endpoint: HTTP 502 once", gateway()),
+        answered(
+            "token endpoint: HTTP 502 for ever",
+            gateway().times(FOR_EVER),
+        ),
+        broken("token endpoint: reset once", reset()),
+        broken("token endpoint: reset for ever", reset().times(FOR_EVER)),
+        slow("token endpoint: silence once", 1),
+        slow("token endpoint: silence for ever", FOR_EVER),
+        Fault::new("token endpoint: nobody listens", |scenario, _| {
+            scenario.unreachable()
+        }),
+    ]
+}
+
+fn rate_limited() -> Vec<Fault> {
+    let too_frequent = || Canned::envelope(429, "请求太频繁");
+    let told = |value| {
+        let header = HeaderValue::from_static(value);
+        Canned::raw(StatusCode::TOO_MANY_REQUESTS, "").header(RETRY_AFTER, header)
+    };
+    vec![
+        answered("token endpoint: code 429 twice", too_frequent().times(2)),
+        answered(
+            "token endpoint: code 429 for ever",
+            too_frequent().times(FOR_EVER),
+        ),
+        answered("token endpoint: Retry-After of 30 seconds", told("30")),
+        answered(
+            "token endpoint: Retry-After of 24 digits",
+            told("999999999999999999999999"),
+        ),
+    ]
+}
+
+/// All that a token reply can be, and no token that works at once.
+fn useless() -> Vec<Fault> {
+    vec![
+        answered("token endpoint: HTML once", html(StatusCode::OK)),
+        answered(
+            "token endpoint: success without a token, once",
+            Canned::envelope(0, "ok"),
+        ),
+        answered(
+            "token endpoint: success without a token, for ever",
+            Canned::envelope(0, "ok").times(FOR_EVER),
+        ),
+        answered(
+            "token endpoint: code 401 for ever",
+            Canned::envelope(401, "token is invalid").times(FOR_EVER),
+        ),
+        Fault::new("token endpoint: wrong secret", |scenario, _| {
+            scenario.with(|settings| settings.identity = Identity::Credentials("me", "wrong"))
+        }),
+        Fault::new(
+            "token endpoint: an expired token for ever",
+            |scenario, _| scenario.service(|service| service.token_lifetime(Duration::ZERO)),
+        ),
+        Fault::new(
+            "token endpoint: a good token with a date that is over",
+            |scenario, _| {
+                let token = first_token(scenario.seed);
+                let reply = format!(
+                    r#"{{"code":0,"data":{{"accessToken":"{token}","expiredAt":"2020-01-01T00:00:00+08:00"}}}}"#
+                );
+                scenario.canned(ACCESS_TOKEN, ok(reply).after_acting())
+            },
+        ),
+        Fault::new(
+            "token endpoint: a good token with a date that is none",
+            |scenario, _| {
+                let token = first_token(scenario.seed);
+                let reply = format!(
+                    r#"{{"code":0,"data":{{"accessToken":"{token}","expiredAt":"soon"}}}}"#
+                );
+                scenario.canned(ACCESS_TOKEN, ok(reply).after_acting())
+            },
+        ),
+        Fault::new(
+            "token endpoint: a token that was never issued, once",
+            |scenario, _| {
+                let reply = r#"{"code":0,"data":{"accessToken":"x","expiredAt":"2035-01-01T00:00:00+08:00"}}"#;
+                scenario.canned(ACCESS_TOKEN, ok(reply))
+            },
+        ),
+    ]
+}

@@ -1,0 +1,188 @@
+//! Exchanges that break on their way.
+
+use std::time::Duration;
+
+use pan123_mock::{Break, End, Point};
+use pan123_tests::scenario::{Arrives, Broken, Identity};
+
+use super::{FOR_EVER, Fault, impatient};
+use crate::played::Op;
+
+pub(super) fn faults() -> Vec<Fault> {
+    let mut faults = requests();
+    faults.extend(answers());
+    faults.extend(silence());
+    faults.extend(interim());
+    faults.push(Fault::new("nobody listens", |scenario, _| {
+        let scenario = scenario.unreachable();
+        scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
+    }));
+    faults
+}
+
+/// What is broken once, and is well the next time.
+fn once(name: &'static str, broken: Broken) -> Fault {
+    Fault::new(name, move |scenario, op| {
+        scenario.broken(op.path(), broken.clone())
+    })
+}
+
+fn requests() -> Vec<Fault> {
+    let unheard = |name, point, end| {
+        let broken = Broken::request(Break::request(point, end), Arrives::CutOff);
+        once(name, broken)
+    };
+    let (line, whole) = (Point::Bytes(9), Point::Whole);
+    vec![
+        unheard(
+            "closed before the request is read",
+            Point::Bytes(0),
+            End::Close,
+        ),
+        unheard(
+            "reset before the request is read",
+            Point::Bytes(0),
+            End::Reset,
+        ),
+        unheard("closed in the first line of the request", line, End::Close),
+        unheard("reset in the first line of the request", line, End::Reset),
+        unheard(
+            "closed after the headers of the request",
+            Point::Head,
+            End::Close,
+        ),
+        unheard(
+            "reset after the headers of the request",
+            Point::Head,
+            End::Reset,
+        ),
+        unheard(
+            "closed before the last byte of the request",
+            Point::AllButOne,
+            End::Close,
+        ),
+        unheard(
+            "reset before the last byte of the request",
+            Point::AllButOne,
+            End::Reset,
+        ),
+        unheard("closed when the request is read", whole, End::Close),
+        unheard("reset when the request is read", whole, End::Reset),
+    ]
+}
+
+fn answers() -> Vec<Fault> {
+    let cut = |name, point, end| {
+        let broken = Broken::answer(Break::answer(point, end), Arrives::CutOff);
+        once(name, broken)
+    };
+    let (line, head) = (Point::Bytes(11), Point::Bytes(40));
+    let reset_for_ever = Break::answer(Point::Bytes(0), End::Reset);
+    vec![
+        cut(
+            "closed after it was carried out",
+            Point::Bytes(0),
+            End::Close,
+        ),
+        cut(
+            "reset after it was carried out",
+            Point::Bytes(0),
+            End::Reset,
+        ),
+        cut("closed in the first line of the answer", line, End::Close),
+        cut("reset in the first line of the answer", line, End::Reset),
+        cut("closed after half a head", head, End::Close),
+        cut("reset after half a head", head, End::Reset),
+        cut("closed before the body", Point::Head, End::Close),
+        cut("reset before the body", Point::Head, End::Reset),
+        cut(
+            "closed in the body, shorter than its length",
+            Point::Body(20),
+            End::Close,
+        ),
+        cut("reset in the body", Point::Body(20), End::Reset),
+        cut(
+            "closed before the last byte of the body",
+            Point::AllButOne,
+            End::Close,
+        ),
+        cut(
+            "reset before the last byte of the body",
+            Point::AllButOne,
+            End::Reset,
+        ),
+        once(
+            "reset after it was carried out, for ever",
+            Broken::answer(reset_for_ever, Arrives::CutOff).times(FOR_EVER),
+        ),
+        once(
+            "closed in a chunk",
+            Broken::answer(
+                Break::instead(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod",
+                    End::Close,
+                ),
+                Arrives::CutOff,
+            ),
+        ),
+        Fault::new(
+            "a body longer than its length, and another call",
+            |scenario, op| {
+                let more = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
+                let broken = Broken::answer(Break::after(more), Arrives::Answer);
+                let scenario = scenario.broken(op.path(), broken);
+                scenario.call(op.call()).call(op.call())
+            },
+        ),
+    ]
+}
+
+fn silence() -> Vec<Fault> {
+    let slow = |name, broken: Broken| {
+        Fault::new(name, move |scenario, op: Op| {
+            impatient(scenario).broken(op.path(), broken.clone())
+        })
+    };
+    let stops = |point| Broken::answer(Break::answer(point, End::Silence), Arrives::TimedOut);
+    let unheard = Break::request(Point::Whole, End::Silence);
+    let drip = Break::drip(Duration::from_secs(1));
+    vec![
+        slow("silence, and it was carried out", stops(Point::Bytes(0))),
+        slow(
+            "silence, and it was not carried out",
+            Broken::request(unheard, Arrives::TimedOut),
+        ),
+        slow("silence for ever", stops(Point::Bytes(0)).times(FOR_EVER)),
+        slow("silence after half a head", stops(Point::Bytes(40))),
+        slow("silence after half a body", stops(Point::Body(20))),
+        slow(
+            "an answer at a byte a second",
+            Broken::answer(drip, Arrives::TimedOut),
+        ),
+    ]
+}
+
+fn interim() -> Vec<Fault> {
+    let before = |name, bytes: &'static str| {
+        once(name, Broken::answer(Break::before(bytes), Arrives::Answer))
+    };
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    vec![
+        before(
+            "HTTP 100 before the answer",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+        ),
+        before(
+            "HTTP 102 before the answer",
+            "HTTP/1.1 102 Processing\r\n\r\n",
+        ),
+        before("HTTP 103 before the answer", hints),
+        once(
+            "HTTP 100 and no answer",
+            Broken::answer(
+                Break::instead("HTTP/1.1 100 Continue\r\n\r\n", End::Close),
+                Arrives::CutOff,
+            ),
+        ),
+    ]
+}
