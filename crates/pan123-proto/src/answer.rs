@@ -48,7 +48,7 @@ impl Reading<'_> {
         }
         // A character of another encoding in a text must not hide the code beside it; data must be what was sent.
         let body = String::from_utf8_lossy(answer.body());
-        match Envelope::read(body.as_bytes()) {
+        match Envelope::read(&body) {
             Ok(envelope)
                 if envelope.code == 0
                     && matches!(body, Cow::Owned(_))

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::lenient;
@@ -19,8 +19,8 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Reads a body; none of it is an envelope unless it is an object with a whole number, or the text of one, as `code`.
-    pub(crate) fn read(body: &'a [u8]) -> Result<Envelope<'a>, serde_json::Error> {
-        serde_json::from_slice(body)
+    pub(crate) fn read(body: &'a str) -> Result<Envelope<'a>, serde_json::Error> {
+        serde_json::from_str(body)
     }
 
     /// Whether the data holds the character that stands for what could not be read.
@@ -50,6 +50,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         f.write_str("an object with a `code`")
     }
 
+    /// Each key and each value is read by itself, so that a damaged one takes neither the code nor the trace id along.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut code = None;
         let mut envelope = Envelope {
@@ -58,21 +59,18 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
             trace_id: None,
             data: None,
         };
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
+        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            match text(key).as_str() {
                 // Which of two answers was meant, nobody knows.
                 "code" if code.is_some() => return Err(A::Error::duplicate_field("code")),
                 "data" if envelope.data.is_some() => return Err(A::Error::duplicate_field("data")),
-                "code" => code = Some(map.next_value::<lenient::Whole<i64>>()?.0),
-                "message" => envelope.message = map.next_value::<lenient::Text>()?.0,
-                "data" => envelope.data = Some(map.next_value()?),
+                "code" => code = Some(whole(value).map_err(A::Error::custom)?),
+                "message" => envelope.message = text(value),
+                "data" => envelope.data = Some(value),
                 name if name.eq_ignore_ascii_case("x-traceID") => {
-                    let trace = map.next_value::<lenient::Text>()?.0;
-                    envelope.trace_id = (!trace.is_empty()).then_some(trace);
+                    envelope.trace_id = Some(text(value)).filter(|trace| !trace.is_empty());
                 }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                _ => {}
             }
         }
         envelope.code = code.ok_or_else(|| A::Error::missing_field("code"))?;
@@ -80,12 +78,22 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     }
 }
 
+fn whole(value: &RawValue) -> Result<i64, serde_json::Error> {
+    serde_json::from_str(value.get()).map(|lenient::Whole(number)| number)
+}
+
+/// A text that is none, such as one with half a character, is its own spelling.
+fn text(value: &RawValue) -> String {
+    serde_json::from_str(value.get())
+        .map_or_else(|_| value.get().to_owned(), |lenient::Text(text)| text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(body: &str) -> Envelope<'_> {
-        Envelope::read(body.as_bytes()).unwrap()
+        Envelope::read(body).unwrap()
     }
 
     #[test]
@@ -117,6 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_field_takes_no_other_along() {
+        for (field, message) in [
+            (r#""message":"\ud800""#, r#""\ud800""#),
+            (r#""message":1e999"#, "1e999"),
+            (r#""\ud800":1"#, ""),
+            (r#""data":"\udc00""#, ""),
+            (r#""data":1e999"#, ""),
+        ] {
+            let body = format!(r#"{{{field},"code":401,"x-traceID":"t"}}"#);
+            let envelope = read(&body);
+            assert_eq!(envelope.code, 401, "{body}");
+            assert_eq!(envelope.trace_id.as_deref(), Some("t"), "{body}");
+            assert_eq!(envelope.message, message, "{body}");
+        }
+    }
+
+    #[test]
     fn without_a_code_it_is_no_envelope() {
         for body in [
             "",
@@ -131,7 +156,7 @@ mod tests {
             r#"{"code":1,"code":0}"#,
             r#"{"code":0,"data":1,"data":1}"#,
         ] {
-            assert!(Envelope::read(body.as_bytes()).is_err(), "{body}");
+            assert!(Envelope::read(body).is_err(), "{body}");
         }
     }
 }
