@@ -12,15 +12,10 @@ use pan123_proto::{
     Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session, Transmit,
 };
 use serde_json::{Value, json};
+use support::hand::{body, request};
 use support::{at, builder, fixed, hand, millis, secs, session, task};
 
 const SERVICE: &str = "https://open-api.123pan.com";
-
-/// The request of an endpoint, with a token that the user gave.
-fn request(endpoint: &impl Endpoint) -> Transmit {
-    let mut call = fixed().call_as::<Value>(endpoint).unwrap();
-    hand::transmit(call.resume(at(secs(0)), Input::Wake))
-}
 
 /// Method and URL, then the headers in the order of their names.
 fn head(transmit: &Transmit) -> Vec<String> {
@@ -33,10 +28,6 @@ fn head(transmit: &Transmit) -> Vec<String> {
     headers.sort();
     headers.insert(0, format!("{} {}", request.method(), request.uri()));
     headers
-}
-
-fn body(transmit: &Transmit) -> Value {
-    serde_json::from_slice(transmit.request.body()).unwrap()
 }
 
 fn fixture(text: &str) -> Value {

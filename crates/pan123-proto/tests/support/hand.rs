@@ -4,8 +4,10 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_proto::{Input, Refresh, Step, Transmit, Wait};
+use pan123_proto::{Endpoint, Input, Machine, Refresh, Step, Transmit, Wait};
 use serde_json::{Value, json};
+
+use super::{at, fixed, secs};
 
 pub(crate) fn transmit<T: Debug>(step: Step<T>) -> Transmit {
     match step {
@@ -33,6 +35,20 @@ pub(crate) fn ready<T: Debug>(step: Step<T>) -> T {
         Step::Ready(output) => output,
         other => panic!("the end was expected: {other:?}"),
     }
+}
+
+/// The request of an endpoint, with a token that the user gave.
+pub(crate) fn request(endpoint: &impl Endpoint) -> Transmit {
+    let call = fixed().call_as::<Value>(endpoint);
+    transmit(
+        call.expect("a good request")
+            .resume(at(secs(0)), Input::Wake),
+    )
+}
+
+/// What a request carries.
+pub(crate) fn body(transmit: &Transmit) -> Value {
+    serde_json::from_slice(transmit.request.body()).expect("a JSON body")
 }
 
 /// An answer with this status and body.
