@@ -5,6 +5,7 @@
 mod support;
 
 use std::fmt::Debug;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -15,6 +16,8 @@ use pan123_proto::{Endpoint, ErrorKind, Input, Machine, Step};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use support::cases::config;
+use support::reading::read_with;
+use support::server::http_date;
 use support::{at, download, fixed, hand, millis, progress, secs, session};
 
 const BODIES: [&str; 8] = [
@@ -110,6 +113,110 @@ fn answer() -> impl Strategy<Value = Response<Bytes>> {
     })
 }
 
+/// An envelope whose code and trace id are known, and all else is not.
+#[derive(Clone, Debug)]
+struct Known {
+    code: i64,
+    /// In the body, if anywhere there.
+    trace: Option<String>,
+    answer: Response<Bytes>,
+}
+
+/// Ways to write a field that nobody needs, some of which no text and no float holds.
+const JUNK: [&[u8]; 12] = [
+    b"null",
+    b"true",
+    b"-1",
+    b"1e999",
+    b"\"401\"",
+    b"\"\\ud800\"",
+    b"\"\\u0000\"",
+    b"\"\xc3\x28 \xff\"",
+    b"\"code\\\":0,\"",
+    b"[[[{\"code\":1}]]]",
+    b"{\"code\":{},\"x-traceID\":7}",
+    "\"同时下载\"".as_bytes(),
+];
+
+/// A code as a number, a text, or where it is exact a float.
+fn spelled(code: i64, way: u8) -> String {
+    match way {
+        0 => code.to_string(),
+        1 => format!("\"{code}\""),
+        2 => format!("\" {code} \""),
+        _ if code.unsigned_abs() < 1 << 53 => format!("{code}.0"),
+        _ => code.to_string(),
+    }
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let codes = prop_oneof![
+        select(vec![401, 429, 42902, 1, 5066, 20103, -1]),
+        any::<i64>().prop_filter("a refusal", |code| *code != 0),
+    ];
+    let fields = (
+        select(vec!["code", "\\u0063ode", "c\\u006fde"]),
+        prop::option::of((
+            select(vec!["x-traceID", "X-TRACEID", "x-trace\\u0049d"]),
+            "\\PC{1,30}",
+        )),
+        prop::option::of(select(&JUNK[..])),
+        prop::option::of(select(&JUNK[..])),
+        prop::option::of((
+            select(vec!["ext", "Code", "\\ud800", ""]),
+            select(&JUNK[..]),
+        )),
+    );
+    let shape = (
+        any::<u64>(),
+        select(vec!["", " ", "\n\t", "\r\n  "]),
+        100..1000_u16,
+        0..4_u8,
+    );
+    (codes, fields, shape).prop_map(
+        |(code, (key, trace, message, data, extra), (order, space, status, way))| {
+            let field = |key: &str, value: &[u8]| {
+                [
+                    format!("{space}\"{key}\"{space}:{space}").as_bytes(),
+                    value,
+                    space.as_bytes(),
+                ]
+                .concat()
+            };
+            let mut fields = vec![field(key, spelled(code, way).as_bytes())];
+            fields.extend(message.map(|message| field("message", message)));
+            fields.extend(data.map(|data| field("data", data)));
+            fields.extend(extra.map(|(key, value)| field(key, value)));
+            fields.extend(
+                trace.as_ref().map(|(key, value)| {
+                    field(key, serde_json::to_string(value).unwrap().as_bytes())
+                }),
+            );
+            fastrand::Rng::with_seed(order).shuffle(&mut fields);
+            let body = [&b"{"[..], &fields.join(&b','), b"}"].concat();
+            let mut answer = Response::new(Bytes::from(body));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            let trace = trace.map(|(_, trace)| trace);
+            Known {
+                code,
+                trace,
+                answer,
+            }
+        },
+    )
+}
+
+/// What an endpoint makes of it says all that was there.
+fn assert_kept<E: Endpoint>(endpoint: &E, known: &Known)
+where
+    E::Response: Debug,
+{
+    let error = read_with(endpoint, Input::Response(known.answer.clone())).unwrap_err();
+    assert_eq!(error.api().unwrap().number(), known.code);
+    assert_eq!(error.trace_id(), known.trace.as_deref());
+    assert_eq!(error.http_status(), Some(known.answer.status()));
+}
+
 /// One exchange, and the step after it. What it comes to is shown, so that showing is tried too.
 fn exchange<E: Endpoint>(endpoint: &E, answer: &Response<Bytes>)
 where
@@ -133,6 +240,31 @@ proptest! {
         exchange(&GetUserInfo, &answer);
         exchange(&download(), &answer);
         exchange(&progress(), &answer);
+    }
+
+    #[test]
+    fn no_code_and_no_trace_id_is_lost(known in known()) {
+        assert_kept(&IssueToken::new("id", "secret"), &known);
+        assert_kept(&GetUserInfo, &known);
+        assert_kept(&download(), &known);
+        assert_kept(&progress(), &known);
+    }
+
+    #[test]
+    fn a_retry_after_is_capped_and_counted_from_the_date(seconds: u64, few in 0..900_u64, wall in 0..4_000_000_000_u64) {
+        let date = |at: u64| http_date(SystemTime::UNIX_EPOCH + secs(at));
+        for (text, asked) in [
+            (seconds.to_string(), seconds),
+            (few.to_string(), few),
+            (date(wall + few), few),
+            (date(wall.saturating_sub(few)), 0),
+        ] {
+            let mut answer = Response::new(Bytes::from_static(b"{\"code\":7}"));
+            answer.headers_mut().insert("retry-after", text.parse().unwrap());
+            answer.headers_mut().insert("date", date(wall).parse().unwrap());
+            let error = read_with(&progress(), Input::Response(answer)).unwrap_err();
+            prop_assert_eq!(error.retry_after(), Some(secs(asked.min(300))), "{}", text);
+        }
     }
 
     #[test]
