@@ -231,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn each_setting_leaves_the_others_alone() {
+        let policy = RetryPolicy::default()
+            .attempts(7)
+            .base(Duration::from_secs(2))
+            .cap(Duration::from_secs(3))
+            .lost_attempts(5)
+            .base(Duration::from_secs(1));
+        let expected = RetryPolicy {
+            attempts: 7,
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(3),
+            lost_attempts: 5,
+        };
+        assert_eq!(policy, expected);
+        assert_eq!(RetryPolicy::none().attempts(0).attempts, 1);
+    }
+
+    #[test]
     fn pauses_double_under_the_cap_and_use_the_whole_range() {
         let policy = RetryPolicy::default();
         let mut rng = rng();

@@ -48,3 +48,35 @@ impl Timing {
             .unwrap_or_else(|| *self.deadline.get_or_insert(later(now, timeout)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::base;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_deadline_counts_from_the_first_look() {
+        let mut timing = Timing::new(secs(7));
+        timing.set_timeout(secs(10));
+        assert_eq!(timing.deadline(base() + secs(1)), base() + secs(11));
+        timing.sent(base() + secs(2));
+        assert_eq!(timing.deadline(base() + secs(3)), base() + secs(11));
+    }
+
+    #[test]
+    fn a_poll_is_bounded_by_its_watch_and_once_it_is_sent_by_its_own_time() {
+        for (end, bound) in [(1000, 60), (55, 55)] {
+            let mut timing = Timing::new(secs(10));
+            timing.queue_until(base() + secs(end));
+            assert_eq!(timing.deadline(base()), base() + secs(end));
+            timing.sent(base() + secs(50));
+            assert_eq!(timing.deadline(base() + secs(51)), base() + secs(bound));
+            timing.sent(base() + secs(52));
+            assert_eq!(timing.deadline(base() + secs(53)), base() + secs(bound));
+        }
+    }
+}

@@ -178,9 +178,14 @@ fn a_wrong_local_clock_does_not_matter_where_answers_have_dates() {
 
 #[test]
 fn a_service_that_refuses_every_token_is_not_asked_for_tokens_for_ever() {
-    let mut world = World::new(|view, request| match request.uri().path() {
+    refuses_every_token(|| Reply::code(401, "token is expired"));
+    refuses_every_token(|| Reply::http(401, "Unauthorized"));
+}
+
+fn refuses_every_token(refusal: fn() -> Reply) {
+    let mut world = World::new(move |view, request| match request.uri().path() {
         path::TOKEN => routine(view, request),
-        _ => Reply::code(401, "token is expired"),
+        _ => refusal(),
     });
     let session = unpaced();
     for nth in 0..400 {

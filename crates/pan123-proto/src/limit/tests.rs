@@ -98,6 +98,92 @@ fn classes_of_one_name_share_a_queue_and_others_do_not() {
     assert_eq!(ask(&mut limiter, other), Slot::Now);
 }
 
+/// Tickets that book one after the other, the first of which is sent at once.
+fn booked<const N: usize>(limiter: &mut Limiter, priorities: [Priority; N]) -> [Ticket; N] {
+    let now = base();
+    let tickets = priorities.map(|priority| limiter.ticket(CLASS, priority));
+    for (nth, ticket) in (0..).zip(&tickets) {
+        let slot = limiter.ask(ticket, now, far(now));
+        match nth {
+            0 => assert_eq!(slot, Slot::Now),
+            nth => assert_eq!(slot, Slot::At(now + nth * SECOND)),
+        }
+    }
+    tickets
+}
+
+#[test]
+fn one_of_low_priority_goes_before_the_fourth_of_high_priority() {
+    let now = base();
+    let mut limiter = limiter();
+    let tickets = booked(&mut limiter, [Priority::High; 6]);
+    let low = limiter.ticket(CLASS, Priority::Low);
+    // One has been sent, so that two more go before it.
+    let at = limiter.ask(&low, now, far(now));
+    assert_eq!(at, Slot::At(now + 3 * SECOND));
+    let last = limiter.ask(&tickets[5], now, far(now));
+    assert_eq!(last, Slot::At(now + 6 * SECOND));
+}
+
+#[test]
+fn who_moves_on_does_not_take_the_turn_of_low_priority() {
+    let now = base();
+    let mut limiter = limiter();
+    let mut priorities = [Priority::High; 5];
+    priorities[3] = Priority::Low;
+    let [first, _, _, low, high] = booked(&mut limiter, priorities);
+    // A second attempt goes before all later tickets, but for the turn of the low one.
+    let at = limiter.ask(&first, now, far(now));
+    assert_eq!(at, Slot::At(now + SECOND));
+    let low = limiter.ask(&low, now, far(now));
+    assert_eq!(low, Slot::At(now + 3 * SECOND));
+    let high = limiter.ask(&high, now, far(now));
+    assert_eq!(high, Slot::At(now + 5 * SECOND));
+}
+
+#[test]
+fn a_place_given_back_is_not_carried_along_by_a_hold_off() {
+    let now = base();
+    let mut limiter = limiter();
+    let [_, gone, next] = booked(&mut limiter, [Priority::High; 3]);
+    limiter.release(&gone);
+    assert!(limiter.hold_off(CLASS, now, now, 5 * SECOND));
+    let at = limiter.ask(&next, now, far(now));
+    assert_eq!(at, Slot::At(now + 5 * SECOND));
+}
+
+#[test]
+fn a_place_given_back_is_there_for_the_next_as_long_as_it_lies_ahead() {
+    let now = base();
+    let mut limiter = limiter();
+    let [_, second, gone, last] = booked(&mut limiter, [Priority::High; 4]);
+    limiter.release(&gone);
+    let then = now + SECOND;
+    assert_eq!(limiter.ask(&second, then, far(now)), Slot::Now);
+    let next = limiter.ticket(CLASS, Priority::High);
+    let at = limiter.ask(&next, then, far(now));
+    assert_eq!(at, Slot::At(now + 2 * SECOND));
+    let at = limiter.ask(&last, then, far(now));
+    assert_eq!(at, Slot::At(now + 3 * SECOND));
+}
+
+#[test]
+fn each_429_slows_down_further_until_there_was_none_for_a_while() {
+    let now = base();
+    let mut limiter = limiter();
+    let mut hold_off = |at: Instant| {
+        assert!(limiter.hold_off(CLASS, at, at, SECOND));
+        let end = at + SECOND + SLOW_FOR;
+        assert_eq!(limiter.pace(CLASS, end).interval, SECOND);
+        let still = limiter.pace(CLASS, end - SECOND / 10).interval;
+        (still / 1000).as_millis()
+    };
+    let soon = [1, 2, 3, 4].map(|nth| hold_off(now + nth * SECOND));
+    assert_eq!(soon, [2, 4, 8, 8]);
+    let end = now + 4 * SECOND + SECOND + SLOW_FOR;
+    assert_eq!(hold_off(end), 2);
+}
+
 /// A crowd that comes, asks at its times or later, goes away and is told 429, all at random.
 #[test]
 fn whatever_happens_the_pace_and_the_hold_off_are_kept() {
