@@ -12,6 +12,7 @@
 //! | `PAN123_CLIENT_ID`, `PAN123_CLIENT_SECRET` | the developer's credentials |
 //! | `PAN123_ACCESS_TOKEN` | an access token in their place |
 //! | `PAN123_BASE_URL` | another server than the service |
+//! | `PAN123_TOKEN_FILE` | where the token is kept between runs |
 //! | `PAN123_CALLBACK_URL` | where the service posts the ends to, before it is signed; what arrives there must reach … |
 //! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
 //! | `PAN123_CALLBACK_KEYS` | `ID=SECRET`, or several with commas: the first signs, all verify; by default one that ends with the process |

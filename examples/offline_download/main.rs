@@ -12,6 +12,7 @@
 //! | `PAN123_CLIENT_ID`, `PAN123_CLIENT_SECRET` | the developer's credentials |
 //! | `PAN123_ACCESS_TOKEN` | an access token in their place |
 //! | `PAN123_BASE_URL` | another server than the service |
+//! | `PAN123_TOKEN_FILE` | where the token is kept between runs |
 //! | `PAN123_DIR_ID` | the folder to save to |
 //! | `PAN123_CALLBACK_URL` | where the service posts the end to, before it is signed; what arrives there must reach … |
 //! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
@@ -66,6 +67,9 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let offline = job.client.offline_download();
     let task = offline.download(&job.download).await?;
     println!("task {task} was created");
+    if let Some(fault) = job.client.session().token_store_fault() {
+        eprintln!("warning: {}", one_line(&fault));
+    }
 
     let mut ending = Ending::default();
     let watch = offline.watch(task);

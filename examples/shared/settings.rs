@@ -5,14 +5,15 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use pan123_async::{CallbackKey, CallbackSigner, Client, ClientBuilder};
+use pan123_store::FileStore;
 use tokio::net::TcpListener;
 
 /// What is missing where something is to be done for real.
 pub const NO_CREDENTIALS: &str = "set PAN123_CLIENT_ID and PAN123_CLIENT_SECRET, or PAN123_ACCESS_TOKEN; without any of \
      them and without a URL a demonstration runs";
 
-/// A client by `PAN123_CLIENT_ID` and `PAN123_CLIENT_SECRET` or by `PAN123_ACCESS_TOKEN`, of the server `PAN123_BASE_URL` if that is
-/// set; none if nothing is set at all.
+/// A client by `PAN123_CLIENT_ID` and `PAN123_CLIENT_SECRET` or by `PAN123_ACCESS_TOKEN`, of the server `PAN123_BASE_URL` and
+/// with the token kept in `PAN123_TOKEN_FILE` if those are set; none if nothing is set at all.
 ///
 /// # Errors
 ///
@@ -39,10 +40,14 @@ pub fn client() -> Result<Option<ClientBuilder>, Box<dyn Error>> {
             );
         }
     };
-    Ok(Some(match base_url {
-        Some(url) => builder.base_url(url),
-        None => builder,
-    }))
+    let mut builder = builder;
+    if let Some(url) = base_url {
+        builder = builder.base_url(url);
+    }
+    if let Some(file) = variable("PAN123_TOKEN_FILE")? {
+        builder = builder.token_store(FileStore::new(file));
+    }
+    Ok(Some(builder))
 }
 
 /// A listener for callbacks on `PAN123_CALLBACK_LISTEN`, by default `127.0.0.1:8787`.
