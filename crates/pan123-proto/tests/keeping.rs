@@ -63,7 +63,7 @@ fn slow_mint(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
 #[test]
 fn ten_processes_started_together_mint_one_token() {
     let disk = Disk::default();
-    let mut world = World::new(slow_mint).with_disk(&disk);
+    let mut world = World::new(slow_mint).fate(disk.clone());
     let sessions = processes(10);
     let mut asked = Vec::new();
     for session in &sessions {
@@ -79,7 +79,7 @@ fn ten_processes_started_together_mint_one_token() {
 #[test]
 fn a_restart_mints_none_and_takes_no_lock() {
     let disk = Disk::default();
-    let mut world = World::new(routine).with_disk(&disk);
+    let mut world = World::new(routine).fate(disk.clone());
     let first = ask_user(&mut world, &process());
     world.run();
     first.get().unwrap();
@@ -96,7 +96,7 @@ fn a_restart_mints_none_and_takes_no_lock() {
 #[test]
 fn the_token_is_saved_before_anybody_goes_on() {
     let disk = Disk::default();
-    let mut world = World::new(routine).with_disk(&disk);
+    let mut world = World::new(routine).fate(disk.clone());
     ask_user(&mut world, &process());
     world.run();
     let saved = 4 * DISK_TIME + LATENCY;
@@ -107,7 +107,7 @@ fn the_token_is_saved_before_anybody_goes_on() {
 fn a_token_that_ended_counts_as_none() {
     for (life, mints) in [(0, 1), (59, 1), (61, 0)] {
         let disk = Disk::keeping(kept("old", secs(life)));
-        let mut world = World::new(routine).with_disk(&disk);
+        let mut world = World::new(routine).fate(disk.clone());
         let asked = ask_user(&mut world, &process());
         world.run();
         asked.get().unwrap();
@@ -122,7 +122,7 @@ fn a_local_clock_that_is_wrong_mints_no_more() {
         service_time(Duration::ZERO) + 3000 * DAY,
     ] {
         let disk = Disk::default();
-        let mut world = World::new(routine).with_disk(&disk).local_clock(local);
+        let mut world = World::new(routine).fate(disk.clone()).local_clock(local);
         for _ in 0..3 {
             ask_user(&mut world, &process());
             world.run();
@@ -138,7 +138,7 @@ fn a_service_whose_tokens_have_already_ended_is_asked_once() {
         _ => routine(view, request),
     };
     let disk = Disk::default();
-    let mut world = World::new(ended).with_disk(&disk);
+    let mut world = World::new(ended).fate(disk.clone());
     let asked = ask_each(&mut world, &processes(5));
     world.run();
     assert_all_well(&asked);
@@ -153,7 +153,7 @@ fn near_its_end_one_process_replaces_it_and_the_others_find_the_new_one() {
         _ => routine(view, request),
     };
     let disk = Disk::default();
-    let mut world = World::new(short).with_disk(&disk);
+    let mut world = World::new(short).fate(disk.clone());
     let sessions = processes(3);
     assert_eq!(ask_each(&mut world, &sessions).len(), 3);
     world.run();
@@ -174,7 +174,7 @@ fn near_its_end_one_process_replaces_it_and_the_others_find_the_new_one() {
 #[test]
 fn a_refused_token_is_replaced_by_one_process_for_all() {
     let disk = Disk::keeping(kept("pushed-out", DAY));
-    let mut world = World::new(refusing("pushed-out")).with_disk(&disk);
+    let mut world = World::new(refusing("pushed-out")).fate(disk.clone());
     let asked = ask_each(&mut world, &processes(6));
     world.run();
     assert_all_well(&asked);
@@ -186,7 +186,7 @@ fn a_refused_token_is_replaced_by_one_process_for_all() {
 fn nobody_mints_while_somebody_else_has_the_lock() {
     let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
     let disk = Disk::default().failing(busy);
-    let mut world = World::new(routine).with_disk(&disk);
+    let mut world = World::new(routine).fate(disk.clone());
     let session = process();
     let call = session.call(&GetUserInfo).unwrap().timeout(secs(300));
     let patient = world.start(call);
@@ -211,7 +211,7 @@ fn nobody_mints_while_somebody_else_has_the_lock() {
 fn when_the_holder_of_the_lock_is_gone_another_goes_on() {
     let disk = Disk::default();
     let mut world = World::new(slow_mint)
-        .with_disk(&disk)
+        .fate(disk.clone())
         .plan(|_| Plan::InPlace);
     let (killed, other) = (process(), process());
     let killed = ask_user(&mut world, &killed);
@@ -237,7 +237,7 @@ fn a_store_that_cannot_be_read_is_an_error_and_is_left_alone() {
             }
             _ => None,
         });
-        let mut world = World::new(routine).with_disk(&disk);
+        let mut world = World::new(routine).fate(disk.clone());
         let asked = ask_many(&mut world, &process(), 2);
         world.run();
         assert_eq!(world.sent().len(), 0, "{failing}");
@@ -262,7 +262,7 @@ fn a_token_of_another_account_is_never_used() {
         let skew = Skew::Behind(secs(1));
         let token = StoredToken::new(account, "foreign", None, skew);
         let disk = Disk::keeping(token);
-        let mut world = World::new(routine).with_disk(&disk);
+        let mut world = World::new(routine).fate(disk.clone());
         let asked = ask_many(&mut world, &process(), 1);
         world.run();
         assert_eq!(world.sent().len(), 0);
@@ -278,7 +278,7 @@ fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
         matches!(op, StoreOp::Save(_)).then(full)
     };
     let disk = Disk::default().failing(fails);
-    let mut world = World::new(routine).with_disk(&disk);
+    let mut world = World::new(routine).fate(disk.clone());
     let session = process();
     let asked = ask_many(&mut world, &session, 3);
     world.run();

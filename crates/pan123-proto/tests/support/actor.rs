@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::fmt::{self, Debug};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use pan123_proto::{Input, Machine, Now, Refresh, Signal, Step, StoreOp, Transmit, Wait};
@@ -92,5 +94,23 @@ impl<T> Outcome<T> {
     /// All outputs so far, and when they came.
     pub(crate) fn all(&self) -> Vec<(Duration, T)> {
         std::mem::take(&mut *self.items.borrow_mut())
+    }
+}
+
+/// Puts this actor on the list when its signal fires.
+pub(crate) fn waker(actor: usize, woken: &Arc<Mutex<Vec<usize>>>) -> Waker {
+    let woken = Arc::clone(woken);
+    Waker::from(Arc::new(Flag { actor, woken }))
+}
+
+/// Notes whose signal fired.
+struct Flag {
+    actor: usize,
+    woken: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.woken.lock().expect("one thread").push(self.actor);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use pan123_proto::{StoreOp, StoreResult, StoredToken};
+use pan123_proto::{Input, StoreOp, StoreResult, StoredToken};
+
+use super::actor::Turn;
+use super::fate::{Fate, Plan, Whim};
 
 /// How long an operation takes.
 pub(crate) const DISK_TIME: Duration = Duration::from_millis(2);
@@ -53,7 +56,7 @@ impl Disk {
         self.0.borrow().holder.is_some()
     }
 
-    pub(crate) fn run(&self, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
+    fn run(&self, actor: usize, op: StoreOp) -> StoreResult {
         let inner = &mut *self.0.borrow_mut();
         let mine = inner.holder == Some(actor);
         inner.done.push(match op {
@@ -64,9 +67,9 @@ impl Disk {
             _ => "another",
         });
         if let Some(result) = inner.fault.as_mut().and_then(|fault| fault(&op)) {
-            return (DISK_TIME, result);
+            return result;
         }
-        let result = match op {
+        match op {
             StoreOp::Load => StoreResult::Loaded(inner.kept.clone()),
             StoreOp::Lock if inner.holder.is_some() => StoreResult::Busy,
             StoreOp::Lock => {
@@ -84,15 +87,34 @@ impl Disk {
                 StoreResult::Unlocked
             }
             other => other.unsupported(),
-        };
-        (DISK_TIME, result)
+        }
     }
 
     /// Gives the lock of an actor that is gone back.
-    pub(crate) fn close(&self, is_gone: impl Fn(usize) -> bool) {
-        self.0
-            .borrow_mut()
-            .holder
-            .take_if(|holder| is_gone(*holder));
+    fn close(&self, actor: usize) {
+        let mine = |holder: &mut usize| *holder == actor;
+        self.0.borrow_mut().holder.take_if(mine);
+    }
+}
+
+/// The driver of every machine has this disk.
+impl Fate for Disk {
+    fn deliver(&mut self, _: Duration, _: SystemTime, _: usize, _: &Input) {}
+
+    fn step(&mut self, _: Duration, actor: usize, turn: &Turn) -> Whim {
+        if let Turn::End = turn {
+            self.close(actor);
+        }
+        Whim::Obey
+    }
+
+    fn refresh(&mut self, _: Duration, _: usize, _: Plan, _: Option<usize>) {}
+
+    fn store(&mut self, _: Duration, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
+        (DISK_TIME, self.run(actor, op))
+    }
+
+    fn gone(&mut self, _: Duration, actor: usize) {
+        self.close(actor);
     }
 }

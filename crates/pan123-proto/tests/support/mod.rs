@@ -7,13 +7,14 @@
     reason = "each test file uses its own part of this"
 )]
 
-mod actor;
+pub(crate) mod actor;
 mod base;
 #[cfg(feature = "callback-signing")]
 pub(crate) mod callbacks;
 pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod disk;
+pub(crate) mod fate;
 pub(crate) mod hand;
 pub(crate) mod reading;
 pub(crate) mod server;
@@ -30,8 +31,9 @@ use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 pub(crate) use actor::Outcome;
 use base::base;
 pub(crate) use disk::Disk;
+pub(crate) use fate::Plan;
 pub(crate) use server::{Reply, ServerView, path, routine};
-pub(crate) use world::{Plan, World};
+pub(crate) use world::World;
 
 /// The calendar at the start of all virtual time.
 pub(crate) const START: Duration = Duration::from_secs(1_742_715_517);

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use pan123_proto::TransportError;
+use pan123_proto::{Input, Transmit, TransportError};
 use serde_json::{Value, json};
 
 use super::START;
@@ -142,6 +142,21 @@ impl Reply {
 
     pub(crate) fn give_up() -> Reply {
         Reply::new(What::GiveUp)
+    }
+
+    /// What a driver makes of it that keeps the limits of the request, and after which time.
+    pub(crate) fn within(self, transmit: &Transmit) -> (Duration, Input) {
+        let timed_out = || (transmit.timeout, Input::Failed(TransportError::timed_out()));
+        match self.what {
+            What::Hang => timed_out(),
+            _ if self.after > transmit.timeout => timed_out(),
+            What::GiveUp => (self.after, Input::Wake),
+            What::Failure(error) => (self.after, Input::Failed(error)),
+            What::Answer(answer) if answer.body().len() > transmit.body_limit => {
+                (self.after, Input::Failed(TransportError::body_too_large()))
+            }
+            What::Answer(answer) => (self.after, Input::Response(answer)),
+        }
     }
 
     pub(crate) fn after(mut self, after: Duration) -> Reply {

@@ -6,18 +6,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::Context;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fastrand::Rng;
 use http::Request;
 use pan123_proto::offline::Watch;
-use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit, TransportError};
+use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit};
 
-use super::actor::{Actor, Items, Outcome, Slotted, Turn};
-use super::disk::Disk;
-use super::server::{Reply, Sent, ServerView, What};
+use super::actor::{Actor, Items, Outcome, Slotted, Turn, waker};
+use super::fate::{Fate, Plan, Uneventful, Whim};
+use super::server::{Reply, Sent, ServerView};
 use super::{at, elapsed};
 
 type Server = Box<dyn FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply>;
@@ -27,19 +27,6 @@ const MOST_STEPS_AT_ONCE: u32 = 100_000;
 /// More steps than this have no end.
 const MOST_STEPS: u32 = 3_000_000;
 
-/// What becomes of a `Refresh` that a caller won.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plan {
-    /// It runs apart from its caller.
-    Detach,
-    /// Its caller runs it and waits for it.
-    InPlace,
-    /// It is dropped before its first step.
-    Drop,
-    /// Nobody runs it and nobody drops it.
-    Leak,
-}
-
 pub(crate) struct World {
     server: Server,
     now: Duration,
@@ -47,12 +34,15 @@ pub(crate) struct World {
     due: BTreeMap<(Duration, u64), Due>,
     sequence: u64,
     actors: Vec<Option<Actor>>,
+    /// What nobody drives on and nobody drops.
+    frozen: Vec<Actor>,
+    /// Refreshes that nobody drives and nobody drops.
+    leaked: Vec<Refresh>,
     woken: Arc<Mutex<Vec<usize>>>,
     sent: Vec<Sent>,
     plan: Box<dyn FnMut(usize) -> Plan>,
+    fate: Box<dyn Fate>,
     refreshes: usize,
-    /// Where tokens are kept, if the driver has such a place.
-    disk: Option<Disk>,
     /// What the local calendar shows, if it is not the service's.
     wall: Option<SystemTime>,
     drops_cancelled: bool,
@@ -79,11 +69,13 @@ impl World {
             due: BTreeMap::new(),
             sequence: 0,
             actors: Vec::new(),
+            frozen: Vec::new(),
+            leaked: Vec::new(),
             woken: Arc::default(),
             sent: Vec::new(),
             plan: Box::new(|_| Plan::Detach),
+            fate: Box::new(Uneventful),
             refreshes: 0,
-            disk: None,
             wall: None,
             drops_cancelled: true,
             most_late: Duration::ZERO,
@@ -100,9 +92,9 @@ impl World {
         self
     }
 
-    /// A driver that keeps tokens there.
-    pub(crate) fn with_disk(mut self, disk: &Disk) -> World {
-        self.disk = Some(disk.clone());
+    /// Who sees and disturbs what the drivers do.
+    pub(crate) fn fate(mut self, fate: impl Fate + 'static) -> World {
+        self.fate = Box::new(fate);
         self
     }
 
@@ -158,21 +150,35 @@ impl World {
         self.now += pause;
     }
 
-    /// Drops a machine, and what it runs in place, as a caller does who goes away.
-    pub(crate) fn abandon<T>(&mut self, outcome: &Outcome<T>) {
-        let mine = |actor: &mut Actor| actor.parent == Some(outcome.actor);
-        for slot in &mut self.actors {
-            slot.take_if(mine);
-        }
-        self.actors[outcome.actor] = None;
-        self.close_stores();
+    /// Sets the local calendar.
+    pub(crate) fn set_calendar(&mut self, change: impl FnOnce(SystemTime) -> SystemTime) {
+        self.wall = Some(change(self.clock().wall) - self.now);
     }
 
-    /// The lock of a store goes with its machine.
-    fn close_stores(&self) {
-        if let Some(disk) = &self.disk {
-            disk.close(|actor| self.actors[actor].is_none());
+    /// Drops a machine, and what it runs in place, as a caller does who goes away.
+    pub(crate) fn abandon<T>(&mut self, outcome: &Outcome<T>) {
+        self.kill(outcome.actor);
+    }
+
+    /// The same, by the number of the actor.
+    pub(crate) fn kill(&mut self, actor: usize) {
+        for id in 0..self.actors.len() {
+            let mine = |other: &mut Actor| id == actor || other.parent == Some(actor);
+            if self.actors[id].take_if(mine).is_some() {
+                self.fate.gone(self.now, id);
+            }
         }
+    }
+
+    /// Nobody drives this machine any more, and nobody drops it.
+    pub(crate) fn freeze(&mut self, actor: usize) {
+        self.frozen.extend(self.actors[actor].take());
+    }
+
+    /// Drops what nobody drove.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen.clear();
+        self.leaked.clear();
     }
 
     /// Virtual time since the start.
@@ -229,6 +235,14 @@ impl World {
         self.due.insert((at, self.sequence), due);
     }
 
+    fn set_by(&mut self, whim: Whim, at: Duration, actor: usize, turn: u64, input: Input) {
+        match whim {
+            Whim::Obey => self.set(at, actor, turn, input),
+            Whim::Late(late) => self.set(at + late, actor, turn, input),
+            Whim::Instead(after, input) => self.set(self.now + after, actor, turn, input),
+        }
+    }
+
     /// Lets the next thing happen, unless it is due after `until`.
     fn advance(&mut self, until: Option<Duration>) -> bool {
         self.hear_signals();
@@ -269,8 +283,10 @@ impl World {
         actor.turn += 1;
         actor.signal = None;
         let now = self.clock();
-        let turn = actor.machine.resume(now, self.now, due.input);
         let (id, number) = (due.actor, actor.turn);
+        self.fate.deliver(self.now, now.wall, id, &due.input);
+        let turn = actor.machine.resume(now, self.now, due.input);
+        let whim = self.fate.step(self.now, id, &turn);
         match turn {
             Turn::End => {
                 if let Some(parent) = actor.parent
@@ -278,27 +294,24 @@ impl World {
                 {
                     self.set(self.now, parent, waiting.turn, Input::Wake);
                 }
-                self.close_stores();
                 return;
             }
             Turn::Item => self.set(self.now, id, number, Input::Wake),
             Turn::Store(op) => {
-                let (after, result) = match &self.disk {
-                    Some(disk) => disk.run(id, op),
-                    None => (Duration::ZERO, op.unsupported()),
-                };
+                let (after, result) = self.fate.store(self.now, id, op);
                 self.set(self.now + after, id, number, Input::Stored(result));
             }
             Turn::Wait(wait) => {
                 let late = self.most_late.mul_f64(self.rng.f64());
-                self.set(elapsed(wait.until) + late, id, number, Input::Wake);
+                let until = elapsed(wait.until) + late;
+                self.set_by(whim, until, id, number, Input::Wake);
                 actor.signal = Some(wait.signal);
             }
             Turn::Transmit(mut transmit) => {
                 let signal = transmit.cancelled.take();
                 actor.signal = signal.filter(|_| self.drops_cancelled);
                 let (after, input) = self.exchange(&transmit);
-                self.set(self.now + after, id, number, input);
+                self.set_by(whim, self.now + after, id, number, input);
             }
             Turn::Refresh(refresh) => self.detach(refresh, id, number),
         }
@@ -312,6 +325,8 @@ impl World {
     fn detach(&mut self, refresh: Refresh, caller: usize, turn: u64) {
         self.refreshes += 1;
         let plan = (self.plan)(self.refreshes - 1);
+        let runs = matches!(plan, Plan::Detach | Plan::InPlace).then_some(self.actors.len());
+        self.fate.refresh(self.now, caller, plan, runs);
         match plan {
             Plan::Detach => drop(self.add(refresh, |()| true, None)),
             Plan::InPlace => {
@@ -319,7 +334,7 @@ impl World {
                 return;
             }
             Plan::Drop => drop(refresh),
-            Plan::Leak => std::mem::forget(refresh),
+            Plan::Leak => self.leaked.push(refresh),
         }
         self.set(self.now, caller, turn, Input::Wake);
     }
@@ -330,19 +345,9 @@ impl World {
             at: self.now,
             earlier: &self.sent,
         };
-        let Reply { after, what } = (self.server)(&view, &transmit.request);
+        let reply = (self.server)(&view, &transmit.request);
         self.sent.push(Sent::new(self.now, &transmit.request));
-        let timed_out = || (transmit.timeout, Input::Failed(TransportError::timed_out()));
-        match what {
-            What::Hang => timed_out(),
-            _ if after > transmit.timeout => timed_out(),
-            What::GiveUp => (after, Input::Wake),
-            What::Failure(error) => (after, Input::Failed(error)),
-            What::Answer(answer) if answer.body().len() > transmit.body_limit => {
-                (after, Input::Failed(TransportError::body_too_large()))
-            }
-            What::Answer(answer) => (after, Input::Response(answer)),
-        }
+        reply.within(transmit)
     }
 
     fn clock(&self) -> Now {
@@ -368,10 +373,7 @@ impl World {
         let Some(signal) = &mut actor.signal else {
             return;
         };
-        let waker = Waker::from(Arc::new(Flag {
-            actor: id,
-            woken: Arc::clone(&self.woken),
-        }));
+        let waker = waker(id, &self.woken);
         let mut context = Context::from_waker(&waker);
         if Pin::<&mut Signal>::new(signal)
             .poll(&mut context)
@@ -381,17 +383,5 @@ impl World {
             let turn = actor.turn;
             self.set(self.now, id, turn, Input::Wake);
         }
-    }
-}
-
-/// Notes whose signal fired.
-struct Flag {
-    actor: usize,
-    woken: Arc<Mutex<Vec<usize>>>,
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.woken.lock().expect("one thread").push(self.actor);
     }
 }
