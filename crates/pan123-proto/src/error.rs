@@ -1,5 +1,6 @@
 //! Two families of errors: what could not be built ([`BuildError`]) and what an exchange brought ([`Error`]).
 
+mod ambiguous;
 mod api;
 mod build;
 mod transport;
@@ -8,14 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
+pub use ambiguous::{Ambiguous, Reach};
 pub use api::{ApiError, ErrorCode};
 pub use build::{BuildError, CredentialsFault, FileNameFault, UrlFault};
 pub use transport::{TransportError, TransportErrorKind};
 
-use crate::api::offline::{Download, WatchError};
+use crate::api::offline::WatchError;
 
 /// Why a call did not bring what it was made for.
 ///
@@ -324,65 +325,5 @@ impl fmt::Display for AnswerError {
             Some(trace) => write!(f, " [trace {trace}]"),
             None => Ok(()),
         }
-    }
-}
-
-/// A request that must not be sent twice and may have been carried out: what was sent, and what went wrong then.
-///
-/// The service can neither list nor cancel offline downloads, so only the caller can decide whether a second one hurts.
-pub struct Ambiguous {
-    pub(crate) method: Method,
-    pub(crate) path: &'static str,
-    pub(crate) body: Bytes,
-    pub(crate) cause: Box<Error>,
-}
-
-impl Ambiguous {
-    /// The method that was sent.
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// The path that was sent to.
-    pub fn path(&self) -> &str {
-        self.path
-    }
-
-    /// The body that was sent. It may hold secrets of yours, such as a callback URL.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// What went wrong.
-    pub fn cause(&self) -> &Error {
-        &self.cause
-    }
-
-    /// The download that may have been created, read back from what was sent; none if the request was another.
-    pub fn download(&self) -> Option<Download> {
-        Download::read_back(self.path, &self.body)
-    }
-}
-
-impl fmt::Debug for Ambiguous {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ambiguous")
-            .field("method", &self.method)
-            .field("path", &self.path)
-            .field("body", &format_args!("[{} bytes]", self.body.len()))
-            .field("download", &self.download())
-            .field("cause", &self.cause)
-            .finish()
-    }
-}
-
-impl fmt::Display for Ambiguous {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{} {}` may have been carried out ({}), so it is not sent again: what it creates may exist, \
-             and the service can neither list nor cancel offline downloads",
-            self.method, self.path, self.cause
-        )
     }
 }

@@ -94,7 +94,7 @@ pub use control::CallHandle;
 pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
 pub use error::{
     Ambiguous, AnswerError, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind,
-    FileNameFault, TransportError, TransportErrorKind, UrlFault,
+    FileNameFault, Reach, TransportError, TransportErrorKind, UrlFault,
 };
 pub use ids::{DirId, FileId, TaskId};
 pub use limit::{Pace, Pacing, Priority};
@@ -118,9 +118,9 @@ pub mod prelude {
     pub use crate::{
         Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard,
         Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, OpenTokenStore, Pace,
-        Pacing, Priority, Query, RateClass, Replay, Restored, RetryPolicy, Session, Signal, Skew,
-        Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError,
-        TransportErrorKind, Wait, bytes, http,
+        Pacing, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Session, Signal,
+        Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
+        TransportError, TransportErrorKind, Wait, bytes, http,
     };
 }
 

@@ -5,7 +5,7 @@
 mod support;
 
 use pan123_proto::{
-    Error, ErrorCode, ErrorKind, Input, Machine, RetryPolicy, Session, TransportError,
+    Error, ErrorCode, ErrorKind, Input, Machine, Reach, RetryPolicy, Session, TransportError,
     TransportErrorKind,
 };
 use serde_json::json;
@@ -51,6 +51,55 @@ fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
         assert_eq!(ambiguous.method(), "POST");
         assert_eq!(ambiguous.body(), &world.sent()[0].body);
         assert!(!Error::Ambiguous(ambiguous).is_retryable());
+    }
+}
+
+#[test]
+fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
+    let failure = Reply::failure;
+    for (reply, reach, words) in [
+        (Reply::hang(), Reach::Sent, "no whole answer came (the time"),
+        (
+            Reply::give_up(),
+            Reach::Sent,
+            "no whole answer came (the request was given up",
+        ),
+        (
+            failure(TransportError::interrupted("reset")),
+            Reach::Sent,
+            "no whole answer came (the exchange was cut off)",
+        ),
+        (
+            failure(TransportError::body_too_large()),
+            Reach::Answered,
+            "the answer does not tell what became of it (the body",
+        ),
+        (
+            failure(TransportError::redirected()),
+            Reach::Answered,
+            "the answer does not tell what became of it (the answer came from another URL",
+        ),
+        (
+            Reply::http(502, "<html>"),
+            Reach::Answered,
+            "the answer does not tell what became of it (HTTP 502",
+        ),
+        (
+            Reply::data(json!(null)),
+            Reach::Answered,
+            "the answer does not tell what became of it (HTTP 200: success without",
+        ),
+    ] {
+        let (_, created) = run_create(first(reply));
+        let Err(Error::Ambiguous(ambiguous)) = created else {
+            panic!("{words}: {created:?}");
+        };
+        assert_eq!(ambiguous.reach(), reach, "{words}");
+        let text = ambiguous.to_string();
+        let meaning = "what it creates may exist, and the service can neither list nor cancel";
+        for words in [words, path::CREATE, "is not sent again", meaning] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 }
 
