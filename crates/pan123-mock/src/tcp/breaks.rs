@@ -111,7 +111,7 @@ impl Flood {
     }
 
     /// Until nobody takes it any more.
-    fn run(self, connection: &mut Connection) -> bool {
+    pub(super) fn run(self, connection: &mut Connection) -> bool {
         let piece = if self.pause.is_some() { 1 } else { 64 * 1024 };
         let mut left = self.bytes;
         let mut going = connection.send(self.head().as_bytes());
@@ -210,7 +210,7 @@ impl Break {
             What::Around { before, after } => {
                 connection.send(&[before, &whole[..], after].concat())
             }
-            What::Flood(flood) => flood.run(connection),
+            What::Flood(flood) => connection.flood(*flood),
             What::Drip(pause) => connection.drip(&whole, *pause),
         };
         if going { self.end } else { End::Close }

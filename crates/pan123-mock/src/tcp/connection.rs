@@ -12,7 +12,7 @@ use http::Request;
 use http::header::CONTENT_LENGTH;
 use socket2::SockRef;
 
-use super::{Point, Shared};
+use super::{Flood, Point, Shared};
 
 /// A connection that a [`TcpServer`](super::TcpServer) has accepted. It is closed when it is dropped.
 ///
@@ -83,6 +83,11 @@ impl Connection {
     pub fn drip(&mut self, bytes: &[u8], pause: Duration) -> bool {
         let mut bytes = bytes.iter();
         bytes.all(|byte| self.send(&[*byte]) && self.shared.pause(pause))
+    }
+
+    /// Sends an answer with this body. False when nobody takes it any more, or the server ends.
+    pub fn flood(&mut self, flood: Flood) -> bool {
+        flood.run(self)
     }
 
     /// Says nothing for so long. False if the server ends meanwhile.

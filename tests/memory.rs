@@ -1,0 +1,175 @@
+//! How much memory an answer of 200 MB costs: the limit of a body holds while it is read.
+//!
+//! The heap of this process is counted, so the server runs in another one, which is this program again. Each adapter has made a call
+//! before: what is counted comes on top of that.
+
+#![allow(clippy::print_stdout, reason = "the figure is what one looks for")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use pan123_mock::{Connection, Flood, TcpServer, path};
+use pan123_proto::offline::Download;
+use pan123_proto::{Error, Pacing, RetryPolicy, TaskId, TransportErrorKind};
+use pan123_tests::seen::reached;
+
+#[global_allocator]
+static HEAP: dhat::Alloc = dhat::Alloc;
+
+/// Set in the process that serves.
+const SERVES: &str = "PAN123_TESTS_SERVES";
+
+const LENGTH: u64 = 200 << 20;
+
+/// Over the idle client.
+const MOST: usize = 16 << 20;
+
+fn main() {
+    if std::env::var_os(SERVES).is_some() {
+        return serve();
+    }
+    let server = Server::start();
+    for flood in ["announced", "chunked"] {
+        let peak = with_reqwest(&server.url(flood));
+        report("pan123-async", flood, peak);
+        let peak = with_ureq(&server.url(flood));
+        report("pan123-blocking", flood, peak);
+    }
+}
+
+fn report(adapter: &str, flood: &str, peak: usize) {
+    let kilobytes = peak.div_ceil(1 << 10);
+    println!("{adapter}: 200 MB, {flood}: {kilobytes} KiB of heap at most");
+    assert!(peak < MOST, "{adapter}, {flood}: {peak} bytes");
+    assert!(
+        peak > 100 << 10,
+        "{adapter}, {flood}: {peak} bytes, so nothing was counted"
+    );
+}
+
+/// The peak of the heap over what there is when this begins.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let profiler = dhat::Profiler::builder().testing().build();
+    let result = work();
+    let peak = dhat::HeapStats::get().max_bytes;
+    drop(profiler);
+    (result, peak)
+}
+
+/// Gives a builder of either adapter what this needs.
+macro_rules! set_up {
+    ($builder:expr, $url:expr) => {
+        $builder
+            .access_token("eyJ.of.somebody")
+            .base_url($url)
+            .pacing(Pacing::off())
+            .retry(RetryPolicy::none())
+            .build()
+            .expect("good settings")
+    };
+}
+
+fn with_reqwest(url: &str) -> usize {
+    let client = set_up!(pan123_async::Client::builder(), url);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let offline = client.offline_download();
+    let progress = |task| runtime.block_on(offline.progress(task));
+    progress(task()).expect("a small answer");
+    let (create, peak) = peak_of(|| runtime.block_on(offline.download(&download())));
+    is_too_large(create);
+    peak
+}
+
+fn with_ureq(url: &str) -> usize {
+    let client = set_up!(pan123_blocking::Client::builder(), url);
+    let offline = client.offline_download();
+    offline.progress(task()).expect("a small answer");
+    let (create, peak) = peak_of(|| offline.download(&download()));
+    is_too_large(create);
+    peak
+}
+
+fn is_too_large(created: Result<TaskId, Error>) {
+    let error = created.expect_err("no such answer is read");
+    let reached = reached(&error);
+    assert_eq!(reached, Some(TransportErrorKind::BodyTooLarge), "{error:?}");
+}
+
+fn task() -> TaskId {
+    TaskId::new(7).expect("no zero")
+}
+
+fn download() -> Download {
+    Download::new("https://example.com/video.mp4").expect("a URL")
+}
+
+/// The process that serves.
+struct Server {
+    process: Child,
+    /// By kind of flood.
+    urls: Vec<String>,
+}
+
+impl Server {
+    fn start() -> Server {
+        let program = std::env::current_exe().expect("this program");
+        let mut process = Command::new(program)
+            .env(SERVES, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the process that serves");
+        let output = process.stdout.take().expect("its output");
+        let urls = BufReader::new(output).lines().map_while(Result::ok);
+        Server {
+            process,
+            urls: urls.take(2).collect(),
+        }
+    }
+
+    fn url(&self, flood: &str) -> String {
+        let index = usize::from(flood == "chunked");
+        self.urls[index].clone()
+    }
+}
+
+/// It ends when nobody writes to it any more.
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().expect("its end");
+    }
+}
+
+/// Says where it listens, and serves until its input ends.
+fn serve() {
+    let servers = [Flood::announced(LENGTH), Flood::chunked(LENGTH)]
+        .map(|flood| TcpServer::start(move |connection| answer(connection, flood)));
+    for server in &servers {
+        println!("{}", server.url("http"));
+    }
+    std::io::stdout().flush().expect("somebody listens");
+    let ended = std::io::stdin().read_to_end(&mut Vec::new());
+    ended.expect("an end");
+}
+
+fn answer(mut connection: Connection, flood: Flood) {
+    let body = r#"{"code":0,"data":{"process":1,"status":0}}"#;
+    let small = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    while let Some(request) = connection.read_request() {
+        let going = if request.uri().path() == path::OFFLINE_PROGRESS {
+            connection.send(small.as_bytes())
+        } else {
+            connection.flood(flood)
+        };
+        if !going {
+            return;
+        }
+    }
+}
