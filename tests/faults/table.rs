@@ -42,8 +42,11 @@ pub(crate) fn rows(text: &str) -> impl Iterator<Item = Said> {
         })
 }
 
-/// `≤ 12 s`, or `3 s to 12 s`.
+/// `≤ 12 s`, or `3 s to 12 s`, or `at once`.
 fn read_bound(text: &str) -> (Duration, Duration) {
+    if text == "at once" {
+        return (Duration::ZERO, Duration::ZERO);
+    }
     let (least, most) = match text.strip_prefix("≤ ") {
         Some(most) => ("0 s", most),
         None => text.split_once(" to ").expect("a bound"),
@@ -60,12 +63,12 @@ fn seconds(text: &str) -> Duration {
 fn a_table_is_read() {
     let text = "## Heading\n\n| fault | `progress` | `create` | time |\n|---|---|---|---|\n\
                 | late, and cut | the answer, 2 requests | – | 3 s to 12 s |\n\
-                | gone | `Http` (HTTP 404), 1 request | `Ambiguous`, 1 request, 1 task | ≤ 1 s |\n";
+                | gone | `Http` (HTTP 404), 1 request | `Ambiguous`, 1 request, 1 task | at once |\n";
     let [late, gone] = rows(text).collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(late.fault, "late, and cut");
     assert!(late.cell(Op::Progress).is_some() && late.cell(Op::Create).is_none());
     let seconds = Duration::from_secs;
     assert_eq!(late.bound, (seconds(3), seconds(12)));
-    assert_eq!(gone.bound, (seconds(0), seconds(1)));
+    assert_eq!(gone.bound, (seconds(0), seconds(0)));
     assert!(gone.cell(Op::Create).is_some());
 }

@@ -85,7 +85,7 @@ pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scen
             Act::Ahead(by) => world.ahead(*by),
             Act::Calendar(by) => world.calendar(*by),
         }
-        let took = world.elapsed() - begun;
+        let took = world.elapsed().saturating_sub(begun);
         told.extend(came.into_iter().map(|told| Told { took, ..told }));
     }
     told

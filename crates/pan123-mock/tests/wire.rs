@@ -9,7 +9,7 @@ use pan123_mock::{
 };
 
 fn connect(url: &str) -> TcpStream {
-    TcpStream::connect(url.trim_start_matches("http://")).unwrap()
+    TcpStream::connect(url.trim_start_matches("http://")).expect("it listens")
 }
 
 /// A request for a token, which the service acts on.
@@ -26,7 +26,8 @@ fn request() -> String {
 /// All that comes until the connection ends, and how it ends.
 fn exchange(wire: &BrokenWire) -> (String, Result<(), ErrorKind>) {
     let mut stream = connect(&wire.base_url());
-    stream.write_all(request().as_bytes()).unwrap();
+    let sent = stream.write_all(request().as_bytes());
+    sent.expect("it takes a request");
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer);
     let ended = ended.map(drop).map_err(|error| error.kind());

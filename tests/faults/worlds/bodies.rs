@@ -1,14 +1,14 @@
 //! HTTP 200 with a body that is not what was promised, or is it in an odd way.
 
-use pan123_mock::http::HeaderValue;
+use std::time::Duration;
+
 use pan123_mock::http::header::CONTENT_ENCODING;
+use pan123_mock::http::{HeaderValue, StatusCode};
+use pan123_mock::{Break, Canned, End, Flood};
 use pan123_tests::scenario::{Arrives, Broken, Scenario};
 
 use super::{FOR_EVER, Fault, body, html, impatient, ok};
 use crate::played::Op;
-use pan123_mock::http::StatusCode;
-use pan123_mock::{Break, End, Flood};
-use std::time::Duration;
 
 pub(super) fn faults() -> Vec<Fault> {
     let mut faults = no_answers();
@@ -158,7 +158,6 @@ fn odd_json() -> Vec<Fault> {
     ]
 }
 
-/// No zip of 200 MB: who says gzip and means none is cut off at the first bytes.
 fn long_ones() -> Vec<Fault> {
     const LENGTH: u64 = 200 << 20;
     let flood = |name, flood, arrives| {
@@ -195,7 +194,7 @@ fn long_ones() -> Vec<Fault> {
         ),
         Fault::new("gzip that is not gzip", |scenario, op| {
             let gzip = HeaderValue::from_static("gzip");
-            let canned = pan123_mock::Canned::own_answer().header(CONTENT_ENCODING, gzip);
+            let canned = Canned::own_answer().header(CONTENT_ENCODING, gzip);
             let broken = Broken::answer(Break::nothing(), Arrives::CutOff);
             scenario.canned(op.path(), canned).broken(op.path(), broken)
         }),

@@ -96,10 +96,9 @@ fn retry_after() -> Vec<Fault> {
         Fault::new(
             "Retry-After of 24 digits, the call may take ten minutes",
             move |scenario, op| {
-                let scenario = scenario
-                    .with(|settings| settings.call_timeout = Duration::from_secs(600))
-                    .canned(op.path(), told("999999999999999999999999"));
                 scenario
+                    .with(|settings| settings.call_timeout = Duration::from_secs(600))
+                    .canned(op.path(), told("999999999999999999999999"))
             },
         ),
         Fault::answered("HTTP 503 with Retry-After", |_| {
