@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::envelope::Envelope;
 use crate::error::{AnswerError, ApiError, Error, ErrorCode};
 use crate::retry::{Class, Failure, MOST_RETRY_AFTER};
+use crate::scrub::Scrub;
 
 /// The most characters of a body that an error keeps.
 const MOST_EXCERPT: usize = 200;
@@ -25,6 +26,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) body_limit: usize,
     /// The text that says that too many downloads run at once.
     pub(crate) too_many_downloads: &'a str,
+    /// What must not be quoted.
+    pub(crate) scrub: Scrub<'a>,
     /// The local calendar, where the answer has no date of its own.
     pub(crate) wall: SystemTime,
 }
@@ -60,7 +63,7 @@ impl Reading<'_> {
             Ok(envelope) if envelope.code == 0 => match envelope.data() {
                 Ok(value) => Ok(Good {
                     value,
-                    trace_id: envelope.trace_id,
+                    trace_id: self.clean(envelope.trace_id),
                 }),
                 Err(error) => {
                     let reason =
@@ -101,8 +104,8 @@ impl Reading<'_> {
             error: Error::Api(Box::new(ApiError {
                 code,
                 number: envelope.code,
-                message: envelope.message,
-                trace_id: envelope.trace_id.or_else(|| trace_id(answer.headers())),
+                message: self.scrub.text(envelope.message),
+                trace_id: self.clean(envelope.trace_id.or_else(|| trace_id(answer.headers()))),
                 http_status: answer.status(),
                 retry_after: self.retry_after(answer.headers()),
             })),
@@ -124,13 +127,14 @@ impl Reading<'_> {
     ) -> AnswerError {
         AnswerError {
             http_status: answer.status(),
-            trace_id: trace.or_else(|| trace_id(answer.headers())),
+            trace_id: self.clean(trace.or_else(|| trace_id(answer.headers()))),
             retry_after: self.retry_after(answer.headers()),
             reason,
             excerpt: if self.secret {
                 String::new()
             } else {
-                excerpt(answer.body())
+                let body = String::from_utf8_lossy(answer.body());
+                self.scrub.start(&body, MOST_EXCERPT)
             },
         }
     }
@@ -140,8 +144,12 @@ impl Reading<'_> {
         if self.secret {
             format!("line {} column {}", error.line(), error.column())
         } else {
-            error.to_string()
+            self.scrub.text(error.to_string())
         }
+    }
+
+    fn clean(&self, text: Option<String>) -> Option<String> {
+        text.map(|text| self.scrub.text(text))
     }
 
     /// In seconds or as a date; never more than five minutes.
@@ -204,14 +212,6 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
     (!trace.is_empty()).then(|| trace.to_owned())
 }
 
-fn excerpt(body: &[u8]) -> String {
-    let start = &body[..body.len().min(MOST_EXCERPT * 4)];
-    String::from_utf8_lossy(start)
-        .chars()
-        .take(MOST_EXCERPT)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +220,7 @@ mod tests {
         secret: false,
         body_limit: 1000,
         too_many_downloads: "超出最大限制",
+        scrub: Scrub::NOTHING,
         wall: SystemTime::UNIX_EPOCH,
     };
 

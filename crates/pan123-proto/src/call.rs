@@ -16,6 +16,7 @@ use crate::error::{Ambiguous, BuildError, Error, TransportError};
 use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
+use crate::scrub::{Scrub, Secrets};
 use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
 use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
@@ -33,6 +34,7 @@ pub struct Call<T> {
     session: Session,
     control: Arc<Control>,
     request: Request<Bytes>,
+    secrets: Secrets,
     read: fn(Reading<'_>, &Response<Bytes>) -> Result<Good<T>, Failure>,
     path: &'static str,
     rate: RateClass,
@@ -57,7 +59,7 @@ enum State {
     Resting(Option<Instant>),
     InFlight {
         sent: Instant,
-        generation: Option<u64>,
+        bearer: Option<Bearer>,
     },
     Ended,
 }
@@ -66,6 +68,8 @@ impl<T: DeserializeOwned> Call<T> {
     pub(crate) fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
         let settings = session.settings();
         let request = lower(endpoint, &settings.base, &settings.user_agent)?;
+        let mut secrets = Secrets::default();
+        endpoint.secrets(&mut secrets);
         let mut retry = settings.retry.clone();
         if E::AUTH == Auth::None {
             retry = retry.lost_attempts(LOST_TOKENS);
@@ -79,6 +83,7 @@ impl<T: DeserializeOwned> Call<T> {
         Ok(Call {
             control: Arc::default(),
             request,
+            secrets,
             read: |reading, answer| reading.read(answer),
             path: E::PATH,
             rate: E::RATE,
@@ -144,12 +149,17 @@ impl<T> Call<T> {
         &mut self,
         now: Now,
         sent: Instant,
-        generation: Option<u64>,
+        bearer: Option<&Bearer>,
         input: Input,
     ) -> Option<Result<T, Error>> {
+        let scrub = Scrub {
+            session: &self.session.settings().secrets,
+            request: &self.secrets,
+            token: bearer.map(|bearer| &bearer.header),
+        };
         let brought = match input {
-            Input::Response(answer) => (self.read)(self.reading(now), &answer),
-            Input::Failed(error) => Err(error.into()),
+            Input::Response(answer) => (self.read)(self.reading(now, scrub), &answer),
+            Input::Failed(error) => Err(error.scrubbed(scrub).into()),
             Input::Wake | Input::Stored(_)
                 if self.control.is_stopped() && self.replay == Replay::Safe =>
             {
@@ -157,8 +167,8 @@ impl<T> Call<T> {
             }
             Input::Wake | Input::Stored(_) => Err(TransportError::given_up().into()),
         };
-        if let Some(generation) = generation {
-            self.note_token(generation, &brought, now);
+        if let Some(bearer) = bearer {
+            self.note_token(bearer.generation, &brought, now);
         }
         match brought {
             Ok(good) => {
@@ -314,14 +324,10 @@ impl<T> Call<T> {
         let left = self.timing.deadline(now).saturating_duration_since(now);
         let settings = self.session.settings();
         let mut request = self.request.clone();
-        let generation = bearer.as_ref().map(|bearer| bearer.generation);
-        if let Some(bearer) = bearer {
-            authorize(&mut request, bearer.header);
+        if let Some(bearer) = &bearer {
+            authorize(&mut request, bearer.header.clone());
         }
-        self.state = State::InFlight {
-            sent: now,
-            generation,
-        };
+        self.state = State::InFlight { sent: now, bearer };
         Step::Transmit(Transmit {
             request,
             timeout: settings.request_timeout.min(left),
@@ -337,12 +343,13 @@ impl<T> Call<T> {
         }
     }
 
-    fn reading(&self, now: Now) -> Reading<'_> {
+    fn reading<'a>(&'a self, now: Now, scrub: Scrub<'a>) -> Reading<'a> {
         let settings = self.session.settings();
         Reading {
             secret: self.auth == Auth::None,
             body_limit: settings.body_limit,
             too_many_downloads: &settings.too_many_downloads,
+            scrub,
             wall: now.wall,
         }
     }
@@ -365,7 +372,7 @@ impl<T> Call<T> {
                 self.state = State::Ended;
                 return Step::Ready(Err(Error::Finished));
             }
-            State::InFlight { sent, generation } => self.judge(now, sent, generation, input),
+            State::InFlight { sent, bearer } => self.judge(now, sent, bearer.as_ref(), input),
             resting @ State::Resting(_) => {
                 self.state = resting;
                 None

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, UrlFault};
+use crate::scrub::Secrets;
 use crate::url::{Redacted, check_http_url};
 
 /// One endpoint of the service: a request that knows its answer.
@@ -63,6 +64,12 @@ pub trait Endpoint {
     /// Adds the parameters of the query.
     fn query(&self, query: &mut Query) {
         let _ = query;
+    }
+
+    /// Adds what of the request must not be seen in an error or a log, should an answer echo it. The session's own token
+    /// and client secret are known anyway.
+    fn secrets(&self, secrets: &mut Secrets) {
+        let _ = secrets;
     }
 
     /// The body of the request.

@@ -81,6 +81,7 @@ mod lenient;
 mod limit;
 mod machine;
 mod retry;
+mod scrub;
 mod session;
 mod store;
 mod timing;
@@ -100,6 +101,7 @@ pub use ids::{DirId, FileId, TaskId};
 pub use limit::{Pace, Pacing, Priority};
 pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 pub use retry::RetryPolicy;
+pub use scrub::Secrets;
 pub use session::{Refresh, Restored, Session, SessionBuilder};
 pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
 pub use trace::Span;
@@ -118,8 +120,8 @@ pub mod prelude {
     pub use crate::{
         Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard,
         Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, OpenTokenStore, Pace,
-        Pacing, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Session, Signal,
-        Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
+        Pacing, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session,
+        Signal, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
         TransportError, TransportErrorKind, Wait, bytes, http,
     };
 }

@@ -28,6 +28,7 @@ use crate::ids::TaskId;
 use crate::limit::{Limiter, Pace, Priority, Slot, Ticket};
 use crate::machine::{Now, Signal, WaitReason};
 use crate::retry::RetryPolicy;
+use crate::scrub::Secrets;
 use crate::token::{Bearer, Lease, Look, Patience, Source, Token};
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
@@ -53,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) too_many_downloads: String,
     pub(crate) credentials: Option<IssueToken>,
     pub(crate) keeps_token: bool,
+    pub(crate) secrets: Secrets,
 }
 
 /// What does. Arithmetic only is done under its lock: nothing is sent, awaited, woken or logged.

@@ -1,6 +1,5 @@
 //! The life of a session's token: fresh, usable, leased, refused, failed. Pure: the session wraps the lock around it.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,17 +25,11 @@ const BARREN_PAUSE: Duration = Duration::from_secs(30);
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 const MOST_FAILURE_PAUSE: Duration = Duration::from_secs(30);
 
-/// A token as a request carries it. It never leaves the session as anything more than this snapshot.
-#[derive(Clone)]
+/// A token as a request carries it, marked as sensitive. It never leaves the session as anything more than this snapshot.
+#[derive(Clone, Debug)]
 pub(crate) struct Bearer {
     pub(crate) header: HeaderValue,
     pub(crate) generation: u64,
-}
-
-impl fmt::Debug for Bearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bearer(generation {})", self.generation)
-    }
 }
 
 /// The right to fetch a token. Later ones have greater numbers.

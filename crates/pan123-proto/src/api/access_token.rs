@@ -3,7 +3,6 @@
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取access_token). A session fetches its token by
 //! itself; asking for one more pushes the oldest of at most three out.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::Method;
@@ -16,8 +15,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::endpoint::{Auth, Body, Endpoint, RateClass, Replay};
 use crate::error::BuildError;
 use crate::lenient::Text;
+use crate::scrub::Secrets;
 
 /// Asks for a token.
+#[derive(Clone, Debug)]
 pub struct IssueToken {
     client_id: String,
     client_secret: SecretString,
@@ -42,21 +43,6 @@ impl IssueToken {
     }
 }
 
-impl Clone for IssueToken {
-    fn clone(&self) -> IssueToken {
-        IssueToken::new(self.client_id.as_str(), self.client_secret.expose_secret())
-    }
-}
-
-impl fmt::Debug for IssueToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssueToken")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &"[redacted]")
-            .finish()
-    }
-}
-
 impl Endpoint for IssueToken {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/access_token";
@@ -64,6 +50,10 @@ impl Endpoint for IssueToken {
     const AUTH: Auth = Auth::None;
     const REPLAY: Replay = Replay::Safe;
     type Response = IssuedToken;
+
+    fn secrets(&self, secrets: &mut Secrets) {
+        secrets.push(self.client_secret.expose_secret());
+    }
 
     fn body(&self) -> Result<Body, BuildError> {
         #[derive(Serialize)]
@@ -81,7 +71,7 @@ impl Endpoint for IssueToken {
 }
 
 /// A token as it was issued.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct IssuedToken {
     value: SecretString,
     expired_at: Option<SystemTime>,
@@ -96,15 +86,6 @@ impl IssuedToken {
     /// When the service says that it ends, by the service's clock; none if its date could not be read.
     pub fn expired_at(&self) -> Option<SystemTime> {
         self.expired_at
-    }
-}
-
-impl fmt::Debug for IssuedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuedToken")
-            .field("value", &"[redacted]")
-            .field("expired_at", &self.expired_at)
-            .finish()
     }
 }
 

@@ -10,10 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Session, Settings, Shared, State};
 use crate::api::access_token::IssueToken;
-use crate::endpoint::{BaseUrl, PlainHttp, bearer};
+use crate::endpoint::{BaseUrl, Endpoint, PlainHttp, bearer};
 use crate::error::{BuildError, CredentialsFault};
 use crate::limit::{Limiter, Pacing};
 use crate::retry::RetryPolicy;
+use crate::scrub::Secrets;
 use crate::token::Token;
 use crate::url::Redacted;
 
@@ -200,6 +201,10 @@ impl SessionBuilder {
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
         self.check_limits()?;
+        let mut secrets = Secrets::default();
+        if let Some(credentials) = &self.credentials {
+            credentials.secrets(&mut secrets);
+        }
         Ok(Session {
             shared: Arc::new(Shared {
                 settings: Settings {
@@ -213,6 +218,7 @@ impl SessionBuilder {
                     too_many_downloads: self.too_many_downloads,
                     credentials: self.credentials,
                     keeps_token: self.keeps_token,
+                    secrets,
                 },
                 state: Mutex::new(State {
                     token,
@@ -280,10 +286,7 @@ impl fmt::Debug for SessionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionBuilder")
             .field("credentials", &self.credentials)
-            .field(
-                "access_token",
-                &self.access_token.as_ref().map(|_| "[redacted]"),
-            )
+            .field("access_token", &self.access_token)
             .field("base_url", &Redacted(&self.base_url))
             .finish_non_exhaustive()
     }

@@ -2,11 +2,15 @@
 //!
 //! Described with `callBackUrl` at <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/he47hsq2o1xvgado>.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::ids::FileId;
 use crate::lenient::{Text, Whole};
+use crate::scrub::Secrets;
+use crate::url::Redacted;
 
 /// A notice that a task ended. It names no task and is not signed: take it as a hint and ask for the progress.
 ///
@@ -18,7 +22,7 @@ use crate::lenient::{Text, Whole};
 /// assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { file: Some(id) } if id.get() == 100));
 /// # Ok::<(), pan123_proto::offline::CallbackError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallbackNotice {
     /// The URL that was to be fetched, if the notice names it.
@@ -38,7 +42,7 @@ pub enum CallbackOutcome {
     },
     /// 1: it failed.
     Failed {
-        /// Why, in the service's words, if it says.
+        /// Why, in the service's words, if it says; without the query of the URL.
         reason: Option<String>,
     },
     /// Any other number.
@@ -52,10 +56,25 @@ pub enum CallbackOutcome {
     },
 }
 
-/// A body that is no notice.
+/// Without the query of the URL, which may hold keys.
+impl fmt::Debug for CallbackNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackNotice")
+            .field("url", &self.url.as_deref().map(Redacted))
+            .field("outcome", &self.outcome)
+            .finish()
+    }
+}
+
+/// A body that is no notice. Only the place of the fault is told: what a parser says quotes the body.
 #[derive(Debug, Error)]
-#[error("this is no notice of the service, which has a `status` in a JSON object: {0}")]
-pub struct CallbackError(#[source] serde_json::Error);
+#[error(
+    "this is no notice of the service, which has a `status` in a JSON object: line {line} column {column}"
+)]
+pub struct CallbackError {
+    line: usize,
+    column: usize,
+}
 
 impl CallbackNotice {
     /// Reads a body, with `failReason` or `fileReason` as the reason, and the file id as number, text, null or absent.
@@ -64,7 +83,10 @@ impl CallbackNotice {
     ///
     /// [`CallbackError`] if it is no JSON object or has no readable `status`.
     pub fn parse(body: &[u8]) -> Result<CallbackNotice, CallbackError> {
-        serde_json::from_slice(body).map_err(CallbackError)
+        serde_json::from_slice(body).map_err(|error| CallbackError {
+            line: error.line(),
+            column: error.column(),
+        })
     }
 }
 
@@ -87,10 +109,14 @@ impl<'de> Deserialize<'de> for CallbackNotice {
         }
         let wire = Wire::deserialize(deserializer)?;
         let said = |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
+        let url = said(wire.url);
+        let mut secrets = Secrets::default();
+        secrets.push_url(url.as_deref().unwrap_or_default());
         let reason = said(wire.fail_reason).or(said(wire.file_reason));
+        let reason = reason.map(|reason| secrets.scrub(reason));
         let file = wire.file;
         Ok(CallbackNotice {
-            url: said(wire.url),
+            url,
             outcome: match wire.status.0 {
                 0 => CallbackOutcome::Succeeded { file },
                 1 => CallbackOutcome::Failed { reason },

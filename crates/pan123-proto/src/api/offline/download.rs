@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::{Body, Endpoint, RateClass, Replay};
 use crate::error::{BuildError, FileNameFault};
 use crate::ids::{DirId, TaskId};
+use crate::scrub::Secrets;
 use crate::url::{Redacted, check_http_url};
 
 /// An offline download to create.
@@ -154,6 +155,13 @@ impl Endpoint for Download {
     const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
     const REPLAY: Replay = Replay::Never;
     type Response = CreatedDownload;
+
+    fn secrets(&self, secrets: &mut Secrets) {
+        secrets.push_url(&self.url);
+        if let Some(callback) = &self.callback {
+            secrets.push_url(callback);
+        }
+    }
 
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
