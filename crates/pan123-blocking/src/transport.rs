@@ -27,6 +27,9 @@ pub trait Transport: Send + Sync + 'static {
 }
 
 /// The transport on ureq.
+///
+/// At the level TRACE ureq logs each byte that it sends and reads, tokens and client secret included (target `ureq_proto`),
+/// and where a redirect points (target `ureq`). Only the filter of your logger keeps that out: `ureq=debug,ureq_proto=debug`.
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,
@@ -80,6 +83,7 @@ impl UreqTransport {
     }
 
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
+        warn_of_wire_log();
         let (parts, body) = transmit.request.into_parts();
         // An empty body must be none at all, unless its length is announced: ureq would do so on a GET, too.
         if body.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) {
@@ -146,6 +150,16 @@ fn tls() -> ureq::tls::TlsConfig {
     #[cfg(feature = "platform-verifier")]
     let config = config.root_certs(ureq::tls::RootCerts::PlatformVerifier);
     config.build()
+}
+
+/// Nothing here can keep the bytes out of the log.
+fn warn_of_wire_log() {
+    if log::log_enabled!(target: "ureq_proto::util", log::Level::Trace) {
+        log::warn!(
+            target: "pan123",
+            "at TRACE ureq logs each byte, tokens and client secret included: filter `ureq=debug,ureq_proto=debug`"
+        );
+    }
 }
 
 /// Only what failed before there was a connection is sure to have sent nothing.
