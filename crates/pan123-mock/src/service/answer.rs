@@ -1,5 +1,6 @@
 //! How an answer looks on the wire: the envelope, the trace id, the two ways to write a time.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -9,13 +10,28 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// What is sent back, and how late.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Reply {
     /// The whole answer.
     pub response: Response<Bytes>,
     /// How long the answer is held back after the service has acted.
     pub delay: Option<Duration>,
+}
+
+/// Without the body, which may issue a token.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.response.status())
+            .field("headers", self.response.headers())
+            .field(
+                "body",
+                &format_args!("[{} bytes]", self.response.body().len()),
+            )
+            .field("delay", &self.delay)
+            .finish()
+    }
 }
 
 /// An answer before it is written down.

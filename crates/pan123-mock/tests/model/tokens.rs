@@ -95,3 +95,17 @@ fn the_headers_of_every_call_are_checked() {
     untyped.headers_mut().remove(header::CONTENT_TYPE);
     assert_eq!(world.envelope(&untyped)["code"], 1);
 }
+
+#[test]
+fn nothing_secret_is_shown() {
+    let mut world = world();
+    let issued = world.handle(&token_request(CLIENT_ID, CLIENT_SECRET));
+    let token = world.token();
+    world.user_info(&token);
+    let shown = format!("{issued:?} {:?}", world.service);
+    let answer: Value = serde_json::from_slice(issued.reply.response.body()).unwrap();
+    let first = answer["data"]["accessToken"].as_str().unwrap();
+    for secret in [first, &token, CLIENT_SECRET] {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+}
