@@ -1,0 +1,65 @@
+//! Any body as a callback: nothing panics, and what was there beyond doubt is read.
+
+use std::collections::BTreeSet;
+
+use pan123_proto::FileId;
+use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
+
+use super::json::{Object, not_empty};
+
+pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
+    let notice = CallbackNotice::parse(data);
+    let said = std::str::from_utf8(data).ok().and_then(Object::read);
+    if let Some(said) = said
+        && let Some((url, outcome)) = expected(&said)
+    {
+        let notice = notice.as_ref().expect("a notice");
+        assert_eq!((&notice.url, &notice.outcome), (&url, &outcome));
+    }
+    BTreeSet::from([match notice {
+        Ok(notice) => {
+            drop(format!("{notice:?}"));
+            end(&notice.outcome).to_owned()
+        }
+        Err(error) => {
+            drop(format!("{error} {error:?}"));
+            "refused".to_owned()
+        }
+    }])
+}
+
+/// What must be read, if there is a number as status and every other member that counts is of its proper type.
+fn expected(said: &Object<'_>) -> Option<(Option<String>, CallbackOutcome)> {
+    let status: i64 = said.read_one(|key| key == "status")?;
+    let text = |name| match said.count(|key| key == name) {
+        0 => Some(None),
+        _ => said.read_one(|key| key == name).map(not_empty),
+    };
+    let (url, fail, other) = (text("url")?, text("failReason")?, text("fileReason")?);
+    let reason = fail.or(other);
+    let is_file = |key: &str| matches!(key, "fileID" | "fileId");
+    let file = match said.count(is_file) {
+        0 => None,
+        _ => FileId::new(said.read_one(is_file)?).ok(),
+    };
+    let outcome = match status {
+        0 => CallbackOutcome::Succeeded { file },
+        1 => CallbackOutcome::Failed { reason },
+        status => CallbackOutcome::Other {
+            status,
+            file,
+            reason,
+        },
+    };
+    Some((url, outcome))
+}
+
+fn end(outcome: &CallbackOutcome) -> &'static str {
+    match outcome {
+        CallbackOutcome::Succeeded { file: Some(_) } => "succeeded with a file",
+        CallbackOutcome::Succeeded { file: None } => "succeeded",
+        CallbackOutcome::Failed { reason: Some(_) } => "failed for a reason",
+        CallbackOutcome::Failed { reason: None } => "failed",
+        _ => "other",
+    }
+}

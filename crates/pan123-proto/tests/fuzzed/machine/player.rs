@@ -1,0 +1,365 @@
+//! A machine in the crowd, and what must hold of it at every step.
+
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use pan123_proto::offline::{
+    CreatedDownload, Progress, TaskStatus, Watch, WatchEvent, WatchHandle, WatchToEnd,
+};
+use pan123_proto::user::{GetUserInfo, UserInfo};
+use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit};
+
+use super::Setup;
+use super::fed::{Fed, Meaning};
+use super::said::{Said, Turn, said, turn};
+use crate::support::{download, progress, secs, task};
+
+/// How long the fetch of a token may take.
+const REFRESH_LIMIT: Duration = secs(120);
+/// How often a token is asked for at most if its answers are lost.
+const LOST_TOKENS: u32 = 2;
+/// A create is not sent with less time left.
+const LEAST_TIME_FOR_ONCE: Duration = secs(1);
+/// No two requests of a call are closer than this if the first was refused for being too frequent.
+const LEAST_HOLD_OFF: Duration = secs(1);
+
+#[derive(Debug)]
+enum Machine {
+    Create(Box<Call<CreatedDownload>>),
+    Poll(Box<Call<Progress>>),
+    User(Box<Call<UserInfo>>),
+    Watch(Box<Watch>),
+    ToEnd(Box<WatchToEnd>),
+    Refresh(Refresh),
+}
+
+#[derive(Debug)]
+enum Handle {
+    Call(CallHandle),
+    Watch(WatchHandle),
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Waiting(Duration),
+    /// A request is out, for so long at the most.
+    Out(Duration),
+    Over,
+}
+
+#[derive(Debug)]
+pub(crate) struct Player {
+    machine: Machine,
+    handle: Handle,
+    state: State,
+    stopped: bool,
+    began: Option<Duration>,
+    limit: Duration,
+    /// Nothing is sent before this.
+    not_before: Duration,
+    failures: u32,
+    doubts: u32,
+    refused: u32,
+}
+
+impl Player {
+    pub(crate) fn begin(kind: u8, setup: &Setup) -> Player {
+        let session = &setup.session;
+        let watch = || session.watch(task(), setup.policy.clone());
+        let (machine, handle, limit) = match kind {
+            0 => {
+                let call = session.call(&download()).expect("a good request");
+                let handle = Handle::Call(call.handle());
+                (Machine::Create(Box::new(call)), handle, setup.call_timeout)
+            }
+            1 => {
+                let call = session.call(&progress()).expect("a good request");
+                let handle = Handle::Call(call.handle());
+                (Machine::Poll(Box::new(call)), handle, setup.call_timeout)
+            }
+            2 => {
+                let call = session.call(&GetUserInfo).expect("a good request");
+                let handle = Handle::Call(call.handle());
+                (Machine::User(Box::new(call)), handle, setup.call_timeout)
+            }
+            3 => {
+                let watch = watch();
+                let handle = Handle::Watch(watch.handle());
+                (
+                    Machine::Watch(Box::new(watch)),
+                    handle,
+                    setup.watch_deadline,
+                )
+            }
+            _ => {
+                let watch = watch();
+                let handle = Handle::Watch(watch.handle());
+                let watch = Box::new(watch.to_end());
+                (Machine::ToEnd(watch), handle, setup.watch_deadline)
+            }
+        };
+        Player::new(machine, handle, limit)
+    }
+
+    pub(crate) fn refresh(refresh: Refresh) -> Player {
+        Player::new(Machine::Refresh(refresh), Handle::None, REFRESH_LIMIT)
+    }
+
+    fn new(machine: Machine, handle: Handle, limit: Duration) -> Player {
+        Player {
+            machine,
+            handle,
+            state: State::Ready,
+            stopped: false,
+            began: None,
+            limit,
+            not_before: Duration::ZERO,
+            failures: 0,
+            doubts: 0,
+            refused: 0,
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        match &self.handle {
+            Handle::Call(handle) => handle.stop(),
+            Handle::Watch(handle) => handle.stop(),
+            Handle::None => return,
+        }
+        self.stopped = true;
+    }
+
+    pub(crate) fn nudge(&self) {
+        if let Handle::Watch(handle) = &self.handle {
+            handle.nudge();
+        }
+    }
+
+    pub(crate) fn is_refresh(&self) -> bool {
+        matches!(self.machine, Machine::Refresh(_))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Whether a request of this one may still be on its way.
+    pub(crate) fn is_out(&self, now: Duration) -> bool {
+        matches!(self.state, State::Out(until) if now < until)
+    }
+
+    /// When a wait of it ends.
+    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+        match self.state {
+            State::Waiting(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Its next step, checked.
+    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Turn {
+        let before = self.state;
+        let turn = self.step(clocks, fed);
+        let began = *self.began.get_or_insert(now);
+        let left = (began + self.limit).saturating_sub(now);
+        let answered = matches!(before, State::Out(_)).then_some(fed);
+        if let Some(fed) = answered {
+            self.count(fed.meaning(), now);
+        }
+        match &turn {
+            Turn::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
+            Turn::Wait(until) => {
+                assert!(*until > now, "a wait for the past: {self:?}");
+                assert!(
+                    until.saturating_sub(now) <= left,
+                    "a wait past the deadline: {self:?}"
+                );
+            }
+            Turn::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
+            Turn::Store | Turn::Said(_) => {}
+        }
+        if before == State::Over {
+            self.check_over(&turn);
+        } else if let Some(fed) = answered {
+            self.check_answered(&turn, fed);
+        } else if self.stopped {
+            assert!(
+                matches!(turn, Turn::Said(_)),
+                "stopped, and goes on: {self:?}"
+            );
+        }
+        self.state = state_after(before, &turn, now);
+        if let Turn::Said(Said::Seen(_) | Said::Missed(_)) = turn {
+            // The next poll is a call of its own.
+            self.not_before = Duration::ZERO;
+            (self.failures, self.doubts, self.refused) = (0, 0, 0);
+        }
+        turn
+    }
+
+    fn step(&mut self, now: Now, fed: Fed) -> Turn {
+        let input = fed.input();
+        match &mut self.machine {
+            Machine::Create(call) => turn(call.resume(now, input), |created| {
+                said(created, |created| {
+                    assert_eq!(created.task.get(), 9);
+                    None
+                })
+            }),
+            Machine::Poll(call) => turn(call.resume(now, input), |polled| said(polled, Some)),
+            Machine::User(call) => turn(call.resume(now, input), |user| {
+                said(user, |user| {
+                    assert_eq!(user.uid, 1);
+                    None
+                })
+            }),
+            Machine::Watch(watch) => turn(watch.resume(now, input), |item| match item {
+                Some(Ok(WatchEvent::Progress(progress))) => Said::Seen(progress),
+                Some(Ok(WatchEvent::PollFailed(error))) => Said::Missed(error),
+                Some(Err(error)) => Said::Ended(error),
+                _ => Said::Nothing,
+            }),
+            Machine::ToEnd(watch) => turn(watch.resume(now, input), |end| match end {
+                Ok(done) => Said::Done(Some(done.progress)),
+                Err(error) => Said::Ended(error),
+            }),
+            Machine::Refresh(refresh) => turn(refresh.resume(now, input), |()| Said::Done(None)),
+        }
+    }
+
+    fn count(&mut self, meaning: Meaning, now: Duration) {
+        match meaning {
+            Meaning::Good | Meaning::Refused => {}
+            Meaning::TokenRefused => self.refused += 1,
+            Meaning::RateLimited => self.not_before = now + LEAST_HOLD_OFF,
+            Meaning::NeverLeft => self.failures += 1,
+            Meaning::Doubtful => {
+                self.failures += 1;
+                self.doubts += 1;
+            }
+        }
+    }
+
+    fn check_transmit(&self, sent: &Transmit, now: Duration, left: Duration, setup: &Setup) {
+        assert!(!sent.timeout.is_zero(), "{self:?}");
+        assert!(sent.timeout <= left, "past the deadline: {self:?}");
+        assert!(sent.timeout <= setup.request_timeout, "{self:?}");
+        let bears_token = sent.request.headers().contains_key(AUTHORIZATION);
+        assert_eq!(bears_token, !self.is_refresh(), "{self:?}");
+        let most_refused = u32::from(setup.fetches);
+        match self.machine {
+            // How its polls went it does not tell.
+            Machine::ToEnd(_) => return,
+            Machine::Create(_) => {
+                assert_eq!(self.doubts, 0, "created twice: {self:?}");
+                assert!(left >= LEAST_TIME_FOR_ONCE, "{self:?}");
+                assert!(self.refused <= most_refused, "{self:?}");
+            }
+            Machine::Refresh(_) => {
+                assert!(self.doubts < LOST_TOKENS, "{self:?}");
+                assert_eq!(self.refused, 0, "{self:?}");
+            }
+            _ => assert!(self.refused <= most_refused, "{self:?}"),
+        }
+        assert!(now >= self.not_before, "too soon after a 429: {self:?}");
+        assert!(
+            self.failures < setup.attempts,
+            "too many attempts: {self:?}"
+        );
+    }
+
+    /// After its end a machine stays there.
+    fn check_over(&self, turn: &Turn) {
+        let Turn::Said(said) = turn else {
+            panic!("it goes on after its end: {self:?}");
+        };
+        let stays = match self.machine {
+            Machine::Create(_) | Machine::Poll(_) | Machine::User(_) => {
+                matches!(said, Said::Failed(Error::Finished))
+            }
+            Machine::Watch(_) => matches!(said, Said::Nothing),
+            Machine::ToEnd(_) | Machine::Refresh(_) => true,
+        };
+        assert!(stays, "after the end of {self:?}: {said:?}");
+    }
+
+    /// What came back is told as it was, and a doubt as a doubt.
+    fn check_answered(&self, turn: &Turn, fed: Fed) {
+        let said = match turn {
+            Turn::Said(said) => Some(said),
+            _ => None,
+        };
+        let ambiguous = match said {
+            Some(Said::Failed(Error::Ambiguous(ambiguous))) => {
+                assert_eq!(ambiguous.download(), Some(download()));
+                true
+            }
+            _ => false,
+        };
+        let is_create = matches!(self.machine, Machine::Create(_));
+        let doubtful = is_create && fed.meaning() == Meaning::Doubtful;
+        assert_eq!(ambiguous, doubtful, "{fed:?} to {self:?}: {said:?}");
+        let told = match (fed, said) {
+            (Fed::Good { .. }, said) => self.tells(said, fed.progress()),
+            (_, Some(Said::Failed(Error::Stopped))) => {
+                self.stopped && fed.meaning() != Meaning::Refused
+            }
+            // What the token failed of is why it ends.
+            (
+                _,
+                Some(
+                    Said::Failed(Error::Token(_) | Error::Credentials(_))
+                    | Said::Missed(Error::Token(_)),
+                ),
+            ) => fed.meaning() != Meaning::Refused,
+            (Fed::Refusal { code, .. }, Some(Said::Failed(error) | Said::Missed(error))) => {
+                error.api().is_some_and(|api| api.number() == code)
+            }
+            (Fed::Refusal { .. }, None) if fed.meaning() == Meaning::Refused => {
+                matches!(self.machine, Machine::ToEnd(_))
+            }
+            _ => true,
+        };
+        assert!(told, "{fed:?} to {self:?} is lost: {said:?}");
+    }
+
+    /// Whether this is what a machine tells that was answered well.
+    fn tells(&self, said: Option<&Said>, progress: Option<Progress>) -> bool {
+        match (&self.machine, said) {
+            (Machine::Create(_) | Machine::User(_) | Machine::Refresh(_), said) => {
+                matches!(said, Some(Said::Done(None)))
+            }
+            (_, Some(Said::Done(seen))) => *seen == progress,
+            (_, Some(Said::Seen(seen))) => Some(*seen) == progress,
+            (_, Some(Said::Ended(error))) => error.last() == progress,
+            (Machine::ToEnd(_), None) => progress.is_some_and(|seen| !seen.status.is_final()),
+            _ => false,
+        }
+    }
+
+    /// What it said, with its name.
+    pub(crate) fn name_of(&self, said: &Said) -> String {
+        let who = match self.machine {
+            Machine::Create(_) => "create",
+            Machine::Poll(_) => "progress",
+            Machine::User(_) => "user",
+            Machine::Watch(_) => "watch",
+            Machine::ToEnd(_) => "watch to its end",
+            Machine::Refresh(_) => "refresh",
+        };
+        format!("{who}: {}", said.name())
+    }
+}
+
+fn state_after(before: State, turn: &Turn, now: Duration) -> State {
+    match turn {
+        _ if before == State::Over => State::Over,
+        Turn::Transmit(transmit) => State::Out(now + transmit.timeout),
+        Turn::Wait(until) => State::Waiting(*until),
+        Turn::Refresh(_) | Turn::Store | Turn::Said(Said::Missed(_)) => State::Ready,
+        Turn::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
+        Turn::Said(_) => State::Over,
+    }
+}
