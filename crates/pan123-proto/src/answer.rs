@@ -361,7 +361,11 @@ mod tests {
             let failure = secret.read::<u64>(&answer(200, &[], body)).unwrap_err();
             let shown = format!("{0} {0:?}", failure.error);
             assert!(!shown.contains("canary"), "{shown}");
+            assert!(shown.contains("line 1 column"), "{shown}");
         }
+        let told = failure(200, r#"{"code":0,"data":"canary"}"#).error;
+        let told = told.to_string();
+        assert!(told.contains("invalid type: string"), "{told}");
     }
 
     #[test]
@@ -384,7 +388,10 @@ mod tests {
 
     #[test]
     fn a_body_over_the_limit_is_not_read() {
-        let body = format!(r#"{{"code":0,"data":7,"pad":"{}"}}"#, "x".repeat(1000));
-        assert_eq!(failure(200, &body).class, Class::Doubtful);
+        let body = |length: usize| format!("{:<length$}", r#"{"code":0,"data":7}"#);
+        let full = answer(200, &[], &body(READING.body_limit));
+        assert_eq!(READING.read::<u64>(&full).unwrap(), 7);
+        let over = failure(200, &body(READING.body_limit + 1));
+        assert_eq!(over.class, Class::Doubtful);
     }
 }
