@@ -390,7 +390,7 @@ mod tests {
     fn a_body_over_the_limit_is_not_read() {
         let body = |length: usize| format!("{:<length$}", r#"{"code":0,"data":7}"#);
         let full = answer(200, &[], &body(READING.body_limit));
-        assert_eq!(READING.read::<u64>(&full).unwrap(), 7);
+        assert_eq!(READING.read::<u64>(&full).unwrap().value, 7);
         let over = failure(200, &body(READING.body_limit + 1));
         assert_eq!(over.class, Class::Doubtful);
     }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -135,9 +135,9 @@ impl Endpoint for Find {
 }
 
 /// A number as the service may write it.
-fn spelled(number: impl ToString, as_text: bool) -> String {
+fn spelled(number: impl Display, as_text: bool) -> String {
     let quote = if as_text { "\"" } else { "" };
-    format!("{quote}{}{quote}", number.to_string())
+    format!("{quote}{number}{quote}")
 }
 
 proptest! {
