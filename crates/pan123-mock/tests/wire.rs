@@ -92,6 +92,28 @@ fn a_request_that_is_not_read_to_its_end_is_counted_and_unheard() {
 }
 
 #[test]
+fn a_request_without_a_body_has_a_last_byte_too() {
+    let (mock, wire) = world();
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        path::USER_INFO
+    );
+    for (point, clean) in [(Point::AllButOne, false), (Point::Whole, true)] {
+        wire.break_next(path::USER_INFO, Break::request(point, End::Close));
+        let mut stream = connect(&wire.base_url());
+        stream.write_all(request.as_bytes()).unwrap();
+        let ended = stream.read_to_end(&mut Vec::new());
+        assert_eq!(
+            ended.is_ok(),
+            clean,
+            "{point:?}: what is left unread resets"
+        );
+    }
+    assert_eq!(wire.requests_to(path::USER_INFO), 2);
+    assert!(mock.requests().is_empty());
+}
+
+#[test]
 fn breaks_come_in_order_and_then_all_is_well() {
     let (_mock, wire) = world();
     wire.break_next(path::USER_INFO, Break::answer(Point::Head, End::Reset));

@@ -24,6 +24,8 @@ pub struct Connection {
     number: usize,
 }
 
+/// The longest head of a request that is looked at before it is read.
+const MOST_HEAD: usize = 8192;
 /// The most headers of a request.
 const MOST_HEADERS: usize = 64;
 
@@ -43,7 +45,7 @@ impl Connection {
 
     /// Reads one request with a body of the announced length, and counts it; none if the client has closed or speaks no HTTP.
     pub fn read_request(&mut self) -> Option<Request<Bytes>> {
-        let (_, head) = self.read_head()?;
+        let head = self.read_head()?;
         let mut body = vec![0; body_length(&head)?];
         self.read_exact(&mut body).ok()?;
         self.shared.count(head.uri().path());
@@ -53,25 +55,24 @@ impl Connection {
     /// Reads one request as far as this, and counts it.
     pub(super) fn read_part(&mut self, path: &str, point: Point) -> Option<()> {
         self.shared.count(path);
-        let left = if let Point::Bytes(bytes) = point {
-            bytes
-        } else {
-            let (head, request) = self.read_head()?;
-            let whole = head + body_length(&request)?;
-            point.of(head, whole) - head
-        };
-        self.read_exact(&mut vec![0; left]).ok()
+        let head = self.peek(|seen| {
+            let end = seen.windows(4).position(|four| four == b"\r\n\r\n")?;
+            Some(seen[..end + 4].to_vec())
+        })?;
+        let whole = head.len() + body_length(&parse(&head)?)?;
+        let mut part = vec![0; point.of(head.len(), whole)];
+        self.read_exact(&mut part).ok()
     }
 
     /// One byte at a time, for what follows is not to be read yet.
-    fn read_head(&mut self) -> Option<(usize, Request<()>)> {
+    fn read_head(&mut self) -> Option<Request<()>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
             self.read_exact(&mut byte).ok()?;
             head.push(byte[0]);
         }
-        Some((head.len(), parse(&head)?))
+        parse(&head)
     }
 
     /// Sends as long as anybody takes it. False when nobody does any more.
@@ -110,21 +111,24 @@ impl Connection {
 
     /// The path of the next request, of which nothing is taken: it can still be read, or not be read.
     pub(super) fn next_path(&self) -> Option<String> {
-        let mut buffer = [0; 2048];
+        self.peek(|seen| {
+            let mut words = seen.split(|byte| *byte == b' ');
+            let (_, target, _) = (words.next()?, words.next()?, words.next()?);
+            let path = target.split(|byte| *byte == b'?').next()?;
+            Some(String::from_utf8_lossy(path).into_owned())
+        })
+    }
+
+    /// Waits until this is found in what has come, of which nothing is taken; none if the client has closed or never sends it.
+    fn peek<T>(&self, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let mut buffer = [0; MOST_HEAD];
         loop {
             let seen = self.stream().ok()?.peek(&mut buffer).ok()?;
-            if seen == 0 {
-                return None;
+            let found = find(&buffer[..seen]);
+            if found.is_some() || seen == 0 || seen == MOST_HEAD {
+                return found;
             }
-            let mut words = buffer[..seen].split(|byte| *byte == b' ');
-            if let (_, Some(target), Some(_)) = (words.next(), words.next(), words.next()) {
-                let target = str::from_utf8(target).ok()?;
-                return Some(target.split('?').next().unwrap_or_default().to_owned());
-            }
-            if seen == buffer.len() {
-                return None;
-            }
-            // The rest of the line is on its way.
+            // The rest is on its way.
             thread::yield_now();
         }
     }
