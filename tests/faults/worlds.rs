@@ -72,8 +72,11 @@ pub(crate) fn all() -> impl Iterator<Item = Fault> {
 /// For as long as anybody asks.
 const FOR_EVER: usize = 10_000;
 
-/// How long a request may take where nothing comes: on sockets this time really passes.
-const SHORT: Duration = Duration::from_millis(400);
+/// How long a request may take where nothing comes: on sockets this time really passes. Where something has to come at last, it gets
+/// more, for the machine may be busy.
+fn patience(times: usize) -> Duration {
+    Duration::from_millis(if times == 1 { 1000 } else { 300 })
+}
 
 fn ok(body: impl Into<Vec<u8>>) -> Canned {
     Canned::raw(StatusCode::OK, body.into())
@@ -93,10 +96,10 @@ fn html(status: StatusCode) -> Canned {
     Canned::raw(status, HTML)
 }
 
-/// Waits but a short time for an answer. No token has to be fetched within it.
-fn impatient(scenario: Scenario) -> Scenario {
+/// Waits but a short time for an answer that so many times does not come. No token has to be fetched within it.
+fn impatient(scenario: Scenario, times: usize) -> Scenario {
     scenario.with(|settings| {
-        settings.request_timeout = SHORT;
+        settings.request_timeout = patience(times);
         settings.identity = Identity::Issued;
     })
 }

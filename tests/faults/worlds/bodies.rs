@@ -163,7 +163,7 @@ fn long_ones() -> Vec<Fault> {
     let flood = |name, flood, arrives| {
         Fault::new(name, move |scenario: Scenario, op: Op| {
             let scenario = match arrives {
-                Arrives::TimedOut => impatient(scenario),
+                Arrives::TimedOut => impatient(scenario, FOR_EVER),
                 _ => scenario,
             };
             let broken = Broken::answer(Break::flood(flood), arrives);

@@ -9,6 +9,7 @@ use super::Fault;
 pub(super) fn faults() -> Vec<Fault> {
     const HOUR: i64 = 3600;
     let hour = Duration::from_secs(3600);
+    let nearly_a_month = (30 * 24 - 1) * HOUR;
     let before = |name, act: Act| Fault::new(name, move |scenario, _| scenario.act(act.clone()));
     let between = |name, act: Act| {
         Fault::new(name, move |scenario, _| {
@@ -27,6 +28,15 @@ pub(super) fn faults() -> Vec<Fault> {
         before(
             "the client's calendar is a year ahead",
             Act::Calendar(365 * 24 * HOUR),
+        ),
+        Fault::new(
+            "the client's calendar is 30 days less an hour ahead, and two hours pass",
+            move |scenario, _| {
+                scenario
+                    .act(Act::Calendar(nearly_a_month))
+                    .call(Call::UserInfo)
+                    .act(Act::Later(2 * hour))
+            },
         ),
         between(
             "the client's calendar jumps an hour ahead",

@@ -90,6 +90,7 @@ fn retry_after() -> Vec<Fault> {
         ),
         Fault::answered("Retry-After that is negative", move |_| told("-5")),
         Fault::answered("Retry-After that is no time", move |_| told("soon")),
+        Fault::answered("Retry-After of a year", move |_| told("31536000")),
         Fault::answered("Retry-After of 24 digits", move |_| {
             told("999999999999999999999999")
         }),

@@ -8,7 +8,7 @@ use pan123_mock::path::ACCESS_TOKEN;
 use pan123_mock::{Break, Canned, End, Point};
 use pan123_tests::scenario::{Arrives, Broken, Identity, Scenario, first_token};
 
-use super::{FOR_EVER, Fault, SHORT, html, ok};
+use super::{FOR_EVER, Fault, html, ok, patience};
 use crate::played::Op;
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -38,7 +38,7 @@ fn down() -> Vec<Fault> {
         Fault::new(name, move |scenario: Scenario, _: Op| {
             let silent = Broken::answer(silence(), Arrives::TimedOut).times(times);
             scenario
-                .with(|settings| settings.request_timeout = SHORT)
+                .with(|settings| settings.request_timeout = patience(times))
                 .broken(ACCESS_TOKEN, silent)
         })
     };

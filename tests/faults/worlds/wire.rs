@@ -140,7 +140,7 @@ fn answers() -> Vec<Fault> {
 fn silence() -> Vec<Fault> {
     let slow = |name, broken: Broken| {
         Fault::new(name, move |scenario, op: Op| {
-            impatient(scenario).broken(op.path(), broken.clone())
+            impatient(scenario, broken.times).broken(op.path(), broken.clone())
         })
     };
     let stops = |point| Broken::answer(Break::answer(point, End::Silence), Arrives::TimedOut);
