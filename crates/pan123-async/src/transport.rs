@@ -66,7 +66,8 @@ impl ReqwestTransport {
             body_limit,
             ..
         } = transmit;
-        let mut request = reqwest::Request::try_from(request).map_err(not_sent)?;
+        let mut request =
+            reqwest::Request::try_from(request).map_err(TransportError::never_left)?;
         *request.timeout_mut() = Some(timeout);
         let url = request.url().clone();
         let answer = self.client.execute(request).await;
@@ -113,8 +114,4 @@ impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ReqwestTransport")
     }
-}
-
-fn not_sent(error: reqwest::Error) -> TransportError {
-    TransportError::never_left(error.without_url())
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, UrlFault};
 use crate::scrub::Secrets;
-use crate::url::{Redacted, check_http_url};
+use crate::url::check_http_url;
 
 /// One endpoint of the service: a request that knows its answer.
 ///
@@ -188,15 +188,9 @@ impl Query {
     }
 }
 
-/// Where the service is: the part of every URL before the path.
-#[derive(Clone, PartialEq, Eq)]
+/// Where the service is: the part of every URL before the path. It has no user and no query, and so nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
-
-impl fmt::Debug for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&Redacted(&self.0), f)
-    }
-}
 
 impl BaseUrl {
     pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";
@@ -222,9 +216,8 @@ impl BaseUrl {
         Ok(BaseUrl(url.trim_end_matches('/').to_owned()))
     }
 
-    /// What may be told of it, and kept.
-    pub(crate) fn public(&self) -> String {
-        Redacted(&self.0).to_string()
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

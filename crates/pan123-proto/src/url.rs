@@ -54,12 +54,6 @@ pub(crate) struct Redacted<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
-impl fmt::Display for Redacted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.0;
         let (start, rest) = url.split_once(':').unwrap_or(("", url));
         let rest = rest.trim_start_matches('/');
@@ -69,7 +63,7 @@ impl fmt::Display for Redacted<'_> {
         let shown = rest.find(['?', '#']).unwrap_or(rest.len());
         let tail = if shown < rest.len() { "?…" } else { "" };
         let rest = &rest[..shown];
-        write!(f, "{start}://{user}{rest}{tail}")
+        write!(f, "\"{start}://{user}{rest}{tail}\"")
     }
 }
 

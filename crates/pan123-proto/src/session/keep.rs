@@ -41,7 +41,7 @@ impl Session {
         let settings = self.settings();
         let credentials = settings.credentials.as_ref()?;
         Some(Account::new(
-            settings.base.public(),
+            settings.base.as_str(),
             credentials.client_id(),
         ))
     }
