@@ -8,6 +8,8 @@ use pan123_proto::offline::Download;
 pub(crate) const CLIENT_SECRET: &str = "canary-client-secret-4711";
 pub(crate) const ISSUED: &str = "canary.issued-token_4711";
 pub(crate) const GIVEN: &str = "canary.given-token_4711";
+/// Of callback URLs.
+pub(crate) const SIGNING_KEY: &str = "canary-signing-key-of-32-bytes-4711";
 /// With user, password, signature and fragment.
 pub(crate) const SOURCE: &str =
     "https://canary-user:canary-word@files.example/f.mp4?sig=canary%2Fsig%3D#canary-part";

@@ -1,15 +1,17 @@
 //! Both adapters over a socket, with a server that echoes all it is told: results, clients and every line of every log.
 
+use std::io::Read;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use pan123_async::ReqwestTransport;
+use pan123_mock::TcpServer;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
-use pan123_proto::http::Method;
+use pan123_proto::bytes::Bytes;
+use pan123_proto::http::{Method, Request};
 use pan123_proto::{Endpoint, Error, Query, RateClass, Replay, RetryPolicy, TaskId};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::logs::logged;
-use pan123_tests::tcp::{Server, ok};
 use serde_json::{Value, json};
 
 use crate::canaries::{CLIENT_SECRET, GIVEN, ISSUED, assert_hidden, debugged, download, told};
@@ -20,6 +22,20 @@ type Echo = fn(&str) -> Vec<u8>;
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}").into_bytes()
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    answer("200 OK", "", body)
+}
+
+/// A request as a text, with all that it holds.
+fn whole(request: &Request<Bytes>) -> String {
+    let body = String::from_utf8_lossy(request.body());
+    let mut text = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
+    for (name, value) in request.headers() {
+        text += &format!("{name}: {}\r\n", value.to_str().expect("a text"));
+    }
+    text + "\r\n" + &body
 }
 
 fn one_line(text: &str) -> String {
@@ -78,10 +94,10 @@ const ECHOES: [(&str, Echo); 11] = [
 ];
 
 /// A service in good order, but for its trace ids and for what it says at this path.
-fn server(path: &'static str, echo: Option<Echo>) -> Server {
-    Server::start(move |mut stream, seen| {
-        while let Some(request) = seen.read_request(&mut stream) {
-            let request = String::from_utf8_lossy(&request);
+fn server(path: &'static str, echo: Option<Echo>) -> TcpServer {
+    TcpServer::start(move |mut connection| {
+        while let Some(request) = connection.read_request() {
+            let request = whole(&request);
             let answer = match echo {
                 Some(echo) if request.contains(&format!("{path} ")) => echo(&request),
                 _ => {
@@ -89,7 +105,7 @@ fn server(path: &'static str, echo: Option<Echo>) -> Server {
                     ok(&json!({"code": 0, "data": data, "x-traceID": request}).to_string())
                 }
             };
-            if !seen.write(&mut stream, &answer) || answer.ends_with(b"\x01\r\n\r\n") {
+            if !connection.send(&answer) || answer.ends_with(b"\x01\r\n\r\n") {
                 return;
             }
             if echo.is_some() && answer.windows(5).any(|five| five == b"99999") {
@@ -245,7 +261,10 @@ impl Endpoint for Form {
 /// However little is known of what is secret, an HTTP client's own error tells no URL with its query.
 #[test]
 fn no_query_comes_out_with_the_error_of_an_http_client() {
-    let silent = Server::start(|mut stream, seen| drop(seen.read_request(&mut stream)));
+    let silent = TcpServer::start(|mut connection| {
+        // One byte of what comes, be it HTTP or TLS, and then the connection is cut.
+        let _ = connection.read(&mut [0]);
+    });
     let hopeless = [
         "http://127.0.0.1:1",
         // For reqwest this is no URL at all.

@@ -3,25 +3,31 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pan123_proto::api::access_token::{IssueToken, IssuedToken};
-use pan123_proto::http::Response;
-use pan123_proto::offline::{CallbackNotice, CallbackOutcome, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::http::{Request, Response};
+use pan123_proto::offline::{
+    CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, WatchError, WatchEvent,
+    WatchPolicy,
+};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    BuildError, Call, Endpoint, Error, Input, Machine, Now, Pacing, Query, Refresh, RetryPolicy,
-    Secrets, Session, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, Transmit,
+    Account, BuildError, Call, Endpoint, Error, Input, Machine, Now, Pacing, Query, Refresh,
+    RetryPolicy, Secrets, Session, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, Transmit,
     TransportError,
 };
+use pan123_store::MemoryStore;
 use serde_json::json;
 
 use crate::canaries::{
-    CLIENT_SECRET, GIVEN, ISSUED, SOURCE, assert_hidden, debugged, download, told,
+    CALLBACK, CLIENT_SECRET, GIVEN, ISSUED, SIGNING_KEY, SOURCE, assert_hidden, debugged, download,
+    told,
 };
 
 /// What has nothing secret to hold.
 const HOLD_NOTHING: &[&str] = &[
+    "Account",
     "Auth",
     "CallHandle",
     "CreatedDownload",
@@ -31,6 +37,7 @@ const HOLD_NOTHING: &[&str] = &[
     "DriveGuard",
     "ErrorCode",
     "ErrorKind",
+    "FileStore",
     "FileNameFault",
     "GetUserInfo",
     "Now",
@@ -39,8 +46,10 @@ const HOLD_NOTHING: &[&str] = &[
     "Priority",
     "Progress",
     "RateClass",
+    "Reach",
     "Readme",
     "Replay",
+    "Restored",
     "RetryPolicy",
     "Signal",
     "Skew",
@@ -231,7 +240,10 @@ fn values() -> Vec<(&'static str, String)> {
     let issued: IssuedToken =
         serde_json::from_value(json!({"accessToken": ISSUED})).expect("a token");
     let issue = IssueToken::new("client-id", CLIENT_SECRET);
-    let stored = || StoredToken::new(ISSUED, None, Skew::Ahead(std::time::Duration::ZERO));
+    let stored = || {
+        let account = Account::new("https://host", "client-id");
+        StoredToken::new(account, ISSUED, None, Skew::Ahead(Duration::ZERO))
+    };
     let mut query = Query::default();
     query.push("client_secret", CLIENT_SECRET);
     let mut secrets = Secrets::default();
@@ -248,6 +260,15 @@ fn values() -> Vec<(&'static str, String)> {
     let bad_token = Session::builder()
         .access_token(format!("{GIVEN}\n"))
         .build();
+    let key = || CallbackKey::new("2026-11", SIGNING_KEY).expect("a key");
+    let signer = CallbackSigner::new([key()]).expect("a signer");
+    let signed = signer.sign(CALLBACK, "job").expect("a URL");
+    let verified = |status: u8| {
+        let request = Request::post(&signed);
+        let body = json!({"url": SOURCE, "status": status, "failReason": SOURCE});
+        let request = request.body(body.to_string());
+        signer.verify(&request.expect("a request"))
+    };
     let errors: [BuildError; 3] = [
         bad_token.expect_err("no header"),
         builder()
@@ -275,6 +296,11 @@ fn values() -> Vec<(&'static str, String)> {
         ("Download", debugged(&download())),
         ("CallbackNotice", debugged(&notice)),
         ("CallbackOutcome", debugged(outcome)),
+        ("CallbackKey", debugged(&key())),
+        ("CallbackSigner", debugged(&signer)),
+        ("VerifiedCallback", debugged(&verified(1).expect("ours"))),
+        ("CallbackRefusal", told(&verified(9).expect_err("unknown"))),
+        ("MemoryStore", debugged(&MemoryStore::new())),
         ("CallbackError", told(&no_notice.expect_err("no object"))),
         ("SessionBuilder", debugged(&builder().base_url(BASE))),
     ];
@@ -314,7 +340,12 @@ fn no_public_type_shows_a_secret() {
 fn public_types() -> Vec<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut names = Vec::new();
-    for name in ["pan123-proto", "pan123-async", "pan123-blocking"] {
+    for name in [
+        "pan123-proto",
+        "pan123-async",
+        "pan123-blocking",
+        "pan123-store",
+    ] {
         collect(&crates.join(name).join("src"), &mut names);
     }
     names

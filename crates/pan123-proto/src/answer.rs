@@ -1,6 +1,5 @@
 //! What an answer means: the envelope's code is judged first, the HTTP status only where no envelope came.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -49,17 +48,9 @@ impl Reading<'_> {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.decode(answer, None, reason));
         }
-        // A character of another encoding in a text must not hide the code beside it; data must be what was sent.
+        // A character of another encoding in a text must not hide the code, the trace id or the data beside it.
         let body = String::from_utf8_lossy(answer.body());
         match Envelope::read(&body) {
-            Ok(envelope)
-                if envelope.code == 0
-                    && matches!(body, Cow::Owned(_))
-                    && envelope.has_replaced_data() =>
-            {
-                let reason = "success whose data is not in UTF-8".to_owned();
-                Err(self.decode(answer, envelope.trace_id, reason))
-            }
             Ok(envelope) if envelope.code == 0 => match envelope.data() {
                 Ok(value) => Ok(Good {
                     value,
@@ -369,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_data_of_a_success_must_be_in_utf_8() {
+    fn what_is_not_in_utf_8_hides_nothing_beside_it() {
         let read =
             |body: &[u8]| READING.read::<String>(&Response::new(Bytes::copy_from_slice(body)));
         let gbk = b"{\"code\":5066,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}";
@@ -378,12 +369,8 @@ mod tests {
         assert_eq!(refused.error.code(), Some(ErrorCode::FileNotFound));
         assert_eq!(refused.error.trace_id(), Some("t"));
 
-        let message = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
-        assert_eq!(read(message).unwrap().value, "fine");
-        let data = b"{\"code\":0,\"data\":\"\xce\",\"x-traceID\":\"t\"}";
-        let unreadable = read(data).unwrap_err();
-        assert_eq!(unreadable.class, Class::Doubtful);
-        assert_eq!(unreadable.error.trace_id(), Some("t"));
+        let success = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
+        assert_eq!(read(success).unwrap().value, "fine");
     }
 
     #[test]

@@ -23,12 +23,6 @@ impl<'a> Envelope<'a> {
         serde_json::from_str(body)
     }
 
-    /// Whether the data holds the character that stands for what could not be read.
-    pub(crate) fn has_replaced_data(&self) -> bool {
-        let data = self.data.map_or("", RawValue::get);
-        data.contains(char::REPLACEMENT_CHARACTER)
-    }
-
     /// The promised data. Missing data is read as `null`, which only a type that promises nothing accepts.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.data.map_or("null", RawValue::get))

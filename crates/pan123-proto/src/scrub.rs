@@ -157,7 +157,9 @@ fn length_at(text: &str, secret: &str) -> Option<usize> {
 fn after(text: &str, expected: char) -> Option<&str> {
     let mut rest = text.chars();
     let first = rest.next()?;
-    first.eq_ignore_ascii_case(&expected).then(|| rest.as_str())
+    first
+        .eq_ignore_ascii_case(&expected)
+        .then_some(rest.as_str())
 }
 
 #[cfg(test)]

@@ -291,6 +291,23 @@ fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
 }
 
 #[test]
+fn what_a_store_says_is_told_without_secrets() {
+    let echo = |op: &StoreOp| match op {
+        StoreOp::Save(token) => Some(format!("cannot write {}, client-secret", token.expose())),
+        _ => None,
+    };
+    let disk = Disk::default().failing(move |op| echo(op).map(StoreResult::Failed));
+    let mut world = World::new(routine).fate(disk.clone());
+    let session = process();
+    let asked = ask_user(&mut world, &session);
+    world.run();
+    asked.get().unwrap();
+    let fault = session.token_store_fault().unwrap().to_string();
+    let hidden = "the token store failed: cannot write [redacted], [redacted]";
+    assert_eq!(fault, hidden);
+}
+
+#[test]
 fn a_driver_that_keeps_nothing_serves_a_session_that_would() {
     let mut world = World::new(routine);
     let asked = ask_many(&mut world, &process(), 3);

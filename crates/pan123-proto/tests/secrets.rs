@@ -58,7 +58,7 @@ fn assert_hidden(error: &(impl StdError + 'static), what: &str) {
     let mut shown = format!("{error:?}\n{error:#?}\n{error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        shown.push_str(&format!("\n{source:?}\n{source}"));
+        shown += &format!("\n{source:?}\n{source}");
         cause = source.source();
     }
     assert!(!shown.to_lowercase().contains("canary"), "{what}: {shown}");

@@ -121,9 +121,9 @@ fn odd_json() -> Vec<Fault> {
             let start: &[u8] = b"{\"code\":0,\"message\":\"\xff\xfe\",\"data\":";
             ok([start, data(op).as_bytes(), b"}"].concat()).after_acting()
         }),
-        Fault::answered("invalid UTF-8 in the data", |_| {
-            let data = b"{\"taskID\":7,\"process\":1,\"status\":2,\"note\":\"\xff\"}";
-            ok([b"{\"code\":0,\"data\":", &data[..], b"}"].concat()).after_acting()
+        Fault::answered("invalid UTF-8 in the data", |op| {
+            let data = data(op).trim_end_matches('}').as_bytes();
+            ok([b"{\"code\":0,\"data\":", data, b",\"note\":\"\xff\"}}"].concat()).after_acting()
         }),
         Fault::answered("`code` twice, 1 and then 0", |op| {
             ok(format!(r#"{{"code":1,"code":0,"data":{}}}"#, data(op))).after_acting()

@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::endpoint::bearer;
 use crate::error::{BuildError, Error, ErrorCode};
 use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason};
+use crate::scrub::Scrub;
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
 use crate::token::{Found, Lease};
 use crate::trace;
@@ -112,7 +113,7 @@ impl Refresh {
             Stage::Saving(found) => {
                 let fault = match input {
                     Input::Stored(StoreResult::Saved) => None,
-                    other => Some(fault(other)),
+                    other => Some(self.store_fault(other, Some(&found.header))),
                 };
                 if let Some(fault) = &fault {
                     trace::token_not_kept(fault);
@@ -224,7 +225,22 @@ impl Refresh {
     }
 
     fn end_by_store(&mut self, now: Now, input: Input) -> Turn {
-        self.end(now, Err(Error::TokenStore(fault(input))))
+        let fault = self.store_fault(input, self.worn.as_ref());
+        self.end(now, Err(Error::TokenStore(fault)))
+    }
+
+    /// Why the store did not do what it was asked for, without this token.
+    fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> String {
+        let scrub = Scrub {
+            session: &self.session.settings().secrets,
+            token,
+            ..Scrub::NOTHING
+        };
+        match input {
+            Input::Stored(StoreResult::Failed(text)) => scrub.text(text),
+            Input::Stored(_) => "it answered something else than it was asked for".to_owned(),
+            _ => "it was asked for something and gave no answer".to_owned(),
+        }
     }
 
     fn deadline(&mut self, now: Now) -> Instant {
@@ -296,13 +312,5 @@ fn is_about_credentials(error: &Error) -> bool {
         Error::Api(api) => api.code() == ErrorCode::Unauthorized,
         Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
         _ => false,
-    }
-}
-
-fn fault(input: Input) -> String {
-    match input {
-        Input::Stored(StoreResult::Failed(text)) => text,
-        Input::Stored(_) => "it answered something else than it was asked for".to_owned(),
-        _ => "it was asked for something and gave no answer".to_owned(),
     }
 }
