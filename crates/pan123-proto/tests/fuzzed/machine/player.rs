@@ -30,7 +30,7 @@ enum Machine {
     User(Box<Call<UserInfo>>),
     Watch(Box<Watch>),
     ToEnd(Box<WatchToEnd>),
-    Refresh(Refresh),
+    Refresh(Box<Refresh>),
 }
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Player {
     }
 
     pub(crate) fn refresh(refresh: Refresh) -> Player {
-        Player::new(Machine::Refresh(refresh), Handle::None, REFRESH_LIMIT)
+        Player::new(Machine::Refresh(Box::new(refresh)), Handle::None, REFRESH_LIMIT)
     }
 
     fn new(machine: Machine, handle: Handle, limit: Duration) -> Player {
