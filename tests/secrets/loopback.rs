@@ -33,7 +33,7 @@ fn whole(request: &Request<Bytes>) -> String {
     let body = String::from_utf8_lossy(request.body());
     let mut text = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
     for (name, value) in request.headers() {
-        text += &format!("{name}: {}\r\n", value.to_str().expect("a text"));
+        text += &[name.as_str(), ": ", value.to_str().expect("a text"), "\r\n"].concat();
     }
     text + "\r\n" + &body
 }

@@ -262,9 +262,9 @@ fn values() -> Vec<(&'static str, String)> {
         .build();
     let key = || CallbackKey::new("2026-11", SIGNING_KEY).expect("a key");
     let signer = CallbackSigner::new([key()]).expect("a signer");
-    let signed = signer.sign(CALLBACK, "job").expect("a URL");
+    let url = signer.sign(CALLBACK, "job").expect("a URL");
     let verified = |status: u8| {
-        let request = Request::post(&signed);
+        let request = Request::post(&url);
         let body = json!({"url": SOURCE, "status": status, "failReason": SOURCE});
         let request = request.body(body.to_string());
         signer.verify(&request.expect("a request"))

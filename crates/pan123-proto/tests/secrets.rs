@@ -5,7 +5,7 @@
 mod support;
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use bytes::Bytes;
 use http::Request;
@@ -58,7 +58,7 @@ fn assert_hidden(error: &(impl StdError + 'static), what: &str) {
     let mut shown = format!("{error:?}\n{error:#?}\n{error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        shown += &format!("\n{source:?}\n{source}");
+        write!(shown, "\n{source:?}\n{source}").expect("a string takes it");
         cause = source.source();
     }
     assert!(!shown.to_lowercase().contains("canary"), "{what}: {shown}");

@@ -104,7 +104,11 @@ impl Player {
     }
 
     pub(crate) fn refresh(refresh: Refresh) -> Player {
-        Player::new(Machine::Refresh(Box::new(refresh)), Handle::None, REFRESH_LIMIT)
+        Player::new(
+            Machine::Refresh(Box::new(refresh)),
+            Handle::None,
+            REFRESH_LIMIT,
+        )
     }
 
     fn new(machine: Machine, handle: Handle, limit: Duration) -> Player {
