@@ -59,6 +59,7 @@
 //! - [`offline::Watch`]: follows an offline download to its end.
 //! - [`Refresh`]: the fetch of a token, which one caller wins for all.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and these three say to each other.
+//! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
 //! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
 //! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought.
