@@ -15,6 +15,8 @@ use crate::scrub::Scrub;
 
 /// The most characters of a body that an error keeps.
 const MOST_EXCERPT: usize = 200;
+/// The most characters of the service's own message.
+const MOST_MESSAGE: usize = 1000;
 
 /// What has to be known to read an answer.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +97,7 @@ impl Reading<'_> {
             error: Error::Api(Box::new(ApiError {
                 code,
                 number: envelope.code,
-                message: self.scrub.text(envelope.message),
+                message: self.scrub.start(&envelope.message, MOST_MESSAGE),
                 trace_id: self.clean(envelope.trace_id.or_else(|| trace_id(answer.headers()))),
                 http_status: answer.status(),
                 retry_after: self.retry_after(answer.headers()),
@@ -371,6 +373,18 @@ mod tests {
 
         let success = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
         assert_eq!(read(success).unwrap().value, "fine");
+    }
+
+    #[test]
+    fn of_a_long_message_the_start_is_kept() {
+        let body = format!(r#"{{"code":1,"message":"{}"}}"#, "页".repeat(2000));
+        let roomy = Reading {
+            body_limit: 1 << 20,
+            ..READING
+        };
+        let failure = roomy.read::<u64>(&answer(200, &[], &body)).unwrap_err();
+        let kept = failure.error.api().unwrap().message();
+        assert_eq!(kept, "页".repeat(1000));
     }
 
     #[test]

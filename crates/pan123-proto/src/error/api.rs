@@ -29,7 +29,7 @@ impl ApiError {
         self.number
     }
 
-    /// The service's text, often Chinese.
+    /// The service's text, often Chinese; of a long one the first 1000 characters.
     pub fn message(&self) -> &str {
         &self.message
     }
