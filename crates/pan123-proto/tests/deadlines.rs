@@ -77,6 +77,24 @@ fn too_many_requests_for_ever_ends_with_the_deadline_and_says_when_to_come_back(
 }
 
 #[test]
+fn the_pauses_after_too_many_requests_grow() {
+    let builder = Session::builder().access_token("t").pacing(Pacing::off());
+    let session = builder.build().unwrap();
+    let policy = RetryPolicy::default().base(secs(2)).cap(secs(1000));
+    let mut world = always(|| Reply::code(429, "请求太频繁"));
+    let asked = world.start(ask(&session).retry(policy).timeout(secs(3600)));
+    world.run();
+    asked.get().unwrap_err();
+    let gaps = gaps(&world.times(path::PROGRESS));
+    let mut most = secs(2);
+    for gap in &gaps {
+        assert!(*gap <= most.max(secs(1)) + LATENCY, "{gaps:?}");
+        most = (most * 2).min(secs(1000));
+    }
+    assert!(gaps.iter().max() > Some(&secs(100)), "{gaps:?}");
+}
+
+#[test]
 fn retry_after_is_honoured_up_to_five_minutes() {
     for (header, seconds) in [("7", 7), ("9999", 300), ("99999999999999999999999", 300)] {
         let mut world = first(Reply::code(429, "").header("retry-after", header));

@@ -1,0 +1,89 @@
+//! The settings of a session: what is refused, and what it says.
+
+use std::time::Duration;
+
+use pan123_proto::{BuildError, CredentialsFault, Session, SessionBuilder};
+
+const MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+const NANO: Duration = Duration::from_nanos(1);
+
+fn builder() -> SessionBuilder {
+    Session::builder().access_token("token")
+}
+
+fn refused(builder: SessionBuilder) -> String {
+    builder.build().expect_err("a bad setting").to_string()
+}
+
+#[test]
+fn one_way_to_prove_who_it_is_and_no_empty_one() {
+    let credentials = |id, secret| Session::builder().credentials(id, secret);
+    for (builder, expected) in [
+        (Session::builder(), CredentialsFault::Neither),
+        (
+            credentials("id", "secret").access_token("token"),
+            CredentialsFault::Both,
+        ),
+        (credentials("", "secret"), CredentialsFault::Empty),
+        (credentials("id", ""), CredentialsFault::Empty),
+        (Session::builder().access_token(""), CredentialsFault::Empty),
+    ] {
+        match builder.build().expect_err("no way to prove it") {
+            BuildError::Credentials(fault) => assert_eq!(fault, expected),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn times_have_bounds() {
+    type Set = fn(SessionBuilder, Duration) -> SessionBuilder;
+    let settings: [(Set, Duration, &str); 3] = [
+        (
+            SessionBuilder::connect_timeout,
+            NANO,
+            "it must be over zero and at most 30 days",
+        ),
+        (
+            SessionBuilder::request_timeout,
+            NANO,
+            "it must be over zero and at most 30 days",
+        ),
+        (
+            SessionBuilder::call_timeout,
+            Duration::from_secs(1),
+            "it must be 1 s at the least and at most 30 days",
+        ),
+    ];
+    for (set, least, allowed) in settings {
+        for good in [least, MOST] {
+            set(builder(), good).build().expect("a good setting");
+        }
+        for bad in [Duration::ZERO, least - NANO, MOST + NANO, Duration::MAX] {
+            let error = refused(set(builder(), bad));
+            assert!(error.contains(&format!("{bad:?}")), "{error}");
+            assert!(error.ends_with(allowed), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_body_has_room_for_an_answer() {
+    builder().body_limit(1024).build().expect("a good setting");
+    let error = refused(builder().body_limit(1023));
+    assert_eq!(
+        error,
+        "the limit of a body is 1023 bytes: it must be 1024 bytes at the least"
+    );
+}
+
+#[test]
+fn headers_hold_printable_characters_only() {
+    let error = refused(builder().user_agent("a\nb"));
+    assert!(error.contains("user agent"), "{error}");
+    let error = refused(Session::builder().access_token("se\ncret"));
+    assert!(
+        error.contains("access token") && !error.contains("cret"),
+        "{error}"
+    );
+}
