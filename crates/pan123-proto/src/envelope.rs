@@ -152,5 +152,7 @@ mod tests {
         ] {
             assert!(Envelope::read(body).is_err(), "{body}");
         }
+        let error = Envelope::read("[]").unwrap_err();
+        assert!(error.to_string().contains("an object with a `code`"));
     }
 }

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Error, ErrorKind, Input, Machine, Pacing, Restored, Session, Skew, Step,
-    StoreOp, StoreResult, StoredToken,
+    Account, BuildError, Error, ErrorKind, Input, Machine, Pacing, Refresh, Restored, Session,
+    Skew, Step, StoreOp, StoreResult, StoredToken,
 };
 use support::callers::{Asked, ask_many, ask_user, assert_all_well, kinds};
 use support::disk::{DISK_TIME, Disk};
 use support::server::{LATENCY, mint, mint_until, token_in};
 use support::{
-    Plan, Reply, START, ServerView, World, at, builder, hand, millis, path, routine, secs,
+    Plan, Reply, START, ServerView, World, at, builder, elapsed, hand, millis, path, routine, secs,
 };
 
 const SERVICE: &str = "https://open-api.123pan.com";
@@ -335,23 +335,68 @@ fn an_answer_that_fits_nothing_ends_the_fetch() {
     }
 }
 
+/// A fetch, resumed with these one after the other, and its step after the last.
+fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Refresh, Step<()>) {
+    let now = at(Duration::ZERO);
+    let mut call = session.call(&GetUserInfo).unwrap();
+    let mut refresh = hand::refresh(call.resume(now, Input::Wake));
+    let mut step = refresh.resume(now, Input::Wake);
+    for input in inputs {
+        step = refresh.resume(now, input);
+    }
+    (refresh, step)
+}
+
+#[test]
+fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
+    for seed in 0..50 {
+        let session = builder().keep_token(true).seed(seed).build().unwrap();
+        let (mut refresh, step) = fetch(
+            &session,
+            [
+                Input::Stored(StoreResult::Loaded(None)),
+                Input::Stored(StoreResult::Busy),
+            ],
+        );
+        let until = elapsed(hand::wait(step).until);
+        assert!(until >= millis(25) && until <= millis(50), "{until:?}");
+        let early = refresh.resume(at(until - millis(1)), Input::Wake);
+        assert_eq!(elapsed(hand::wait(early).until), until);
+        let step = refresh.resume(at(until), Input::Wake);
+        assert!(matches!(step, Step::Store(StoreOp::Lock)), "{step:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_gone_under_its_own_lock_is_an_error() {
+    let session = process();
+    let (_refresh, step) = fetch(
+        &session,
+        [
+            Input::Stored(StoreResult::Loaded(None)),
+            Input::Stored(StoreResult::Locked),
+            Input::Stored(StoreResult::Unsupported),
+        ],
+    );
+    assert!(matches!(step, Step::Store(StoreOp::Unlock)), "{step:?}");
+}
+
 #[test]
 fn a_token_that_is_being_saved_is_not_lost_with_its_fetch() {
     let session = process();
-    let mut call = session.call(&GetUserInfo).unwrap();
-    let now = at(Duration::ZERO);
-    let mut refresh = hand::refresh(call.resume(now, Input::Wake));
-    let mut step = refresh.resume(now, Input::Wake);
-    for input in [
-        Input::Stored(StoreResult::Loaded(None)),
-        Input::Stored(StoreResult::Locked),
-        Input::Stored(StoreResult::Loaded(None)),
-        hand::answer(200, r#"{"code":0,"data":{"accessToken":"t"}}"#),
-    ] {
-        step = refresh.resume(now, input);
-    }
+    let (refresh, step) = fetch(
+        &session,
+        [
+            Input::Stored(StoreResult::Loaded(None)),
+            Input::Stored(StoreResult::Locked),
+            Input::Stored(StoreResult::Loaded(None)),
+            hand::answer(200, r#"{"code":0,"data":{"accessToken":"t"}}"#),
+        ],
+    );
     assert!(matches!(step, Step::Store(StoreOp::Save(_))), "{step:?}");
     drop(refresh);
+    let now = at(Duration::ZERO);
+    let mut call = session.call(&GetUserInfo).unwrap();
     let sent = hand::transmit(call.resume(now, Input::Wake));
     assert_eq!(token_in(sent.request.headers()), "t");
 }
