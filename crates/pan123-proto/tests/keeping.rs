@@ -360,7 +360,7 @@ fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
         );
         let until = elapsed(hand::wait(step).until);
         assert!(until >= millis(25) && until <= millis(50), "{until:?}");
-        let early = refresh.resume(at(until - millis(1)), Input::Wake);
+        let early = refresh.resume(at(millis(10)), Input::Wake);
         assert_eq!(elapsed(hand::wait(early).until), until);
         let step = refresh.resume(at(until), Input::Wake);
         assert!(matches!(step, Step::Store(StoreOp::Lock)), "{step:?}");
