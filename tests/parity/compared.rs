@@ -6,8 +6,7 @@ use pan123_tests::compare::{differences, play};
 use pan123_tests::drivers::DRIVERS;
 use pan123_tests::scenario::{Act, Call, Scenario};
 use pan123_tests::seen::Seen;
-
-use super::{create, watch};
+use pan123_tests::table::{create, watch};
 
 type Planted = (&'static str, fn(&mut Seen));
 

@@ -2,6 +2,7 @@
 //!
 //! - [`clock`]: a clock that jumps when everybody waits, so that no test over a socket sleeps.
 //! - [`scenario`], [`play`]: what a client is to do, as data, and how one driver does it.
+//! - [`table`]: the scenarios.
 //! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory.
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
@@ -16,3 +17,4 @@ pub mod logs;
 pub mod play;
 pub mod scenario;
 pub mod seen;
+pub mod table;

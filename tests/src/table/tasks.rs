@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::play::FILE_DETAIL;
+use crate::scenario::{Act, Call, Of, Scenario};
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
 use pan123_mock::{Canned, Course};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{DirId, ErrorCode};
-use pan123_tests::play::FILE_DETAIL;
-use pan123_tests::scenario::{Act, Call, Of, Scenario};
 
 use super::{create, watch};
 

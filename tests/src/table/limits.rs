@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::scenario::Scenario;
 use pan123_mock::Canned;
 use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
 use pan123_proto::{ErrorCode, RetryPolicy};
-use pan123_tests::scenario::Scenario;
 
 use super::{PROGRESS, create};
 

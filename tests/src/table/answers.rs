@@ -1,11 +1,11 @@
 //! Answers that are not what was asked for, on a call that may be made again and on one that may not.
 
+use crate::scenario::{Call, Scenario};
 use pan123_mock::Canned;
 use pan123_mock::http::header::LOCATION;
 use pan123_mock::http::{HeaderName, HeaderValue, StatusCode};
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::{ErrorCode, RetryPolicy, TransportErrorKind};
-use pan123_tests::scenario::{Call, Scenario};
 
 use super::{PROGRESS, create};
 

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::scenario::{Call, Identity, Of, Scenario};
 use pan123_mock::Canned;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::{RetryPolicy, TransportErrorKind};
-use pan123_tests::scenario::{Call, Identity, Of, Scenario};
 
 use super::create;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::scenario::{Act, Call, Identity, Scenario, push_tokens_out};
 use pan123_mock::Canned;
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};
 use pan123_proto::ErrorCode;
-use pan123_tests::scenario::{Act, Call, Identity, Scenario, push_tokens_out};
 
 use super::create;
 

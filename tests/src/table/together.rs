@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use crate::scenario::{Act, Call, Identity, Of, Scenario, push_tokens_out};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::Pacing;
-use pan123_tests::scenario::{Act, Call, Identity, Of, Scenario, push_tokens_out};
 
 use super::create;
 
