@@ -34,8 +34,10 @@ struct State {
     service: Service,
     held: Vec<String>,
     pauses: usize,
+    unreachable: bool,
+    ahead: Duration,
     sent: Vec<String>,
-    dropped: usize,
+    dropped: Vec<String>,
     wakers: Vec<Waker>,
 }
 
@@ -49,8 +51,10 @@ impl Held {
                     service,
                     held: Vec::new(),
                     pauses: 0,
+                    unreachable: false,
+                    ahead: Duration::ZERO,
                     sent: Vec::new(),
-                    dropped: 0,
+                    dropped: Vec::new(),
                     wakers: Vec::new(),
                 }),
                 changed: Condvar::new(),
@@ -73,6 +77,16 @@ impl Held {
         self.update(|state| state.pauses = polls);
     }
 
+    /// From now on nobody listens.
+    pub fn disconnect(&self) {
+        self.update(|state| state.unreachable = true);
+    }
+
+    /// The clock of the service goes ahead.
+    pub fn ahead(&self, by: Duration) {
+        self.update(|state| state.ahead += by);
+    }
+
     /// How many requests went to this path.
     pub fn sent(&self, path: &str) -> usize {
         self.lock().count(path)
@@ -80,7 +94,13 @@ impl Held {
 
     /// How many requests were given up before their answer came.
     pub fn dropped(&self) -> usize {
-        self.lock().dropped
+        self.lock().dropped.len()
+    }
+
+    /// How many of them went to this path.
+    pub fn dropped_at(&self, path: &str) -> usize {
+        let state = self.lock();
+        state.dropped.iter().filter(|it| *it == path).count()
     }
 
     /// Looks into the service.
@@ -118,11 +138,22 @@ impl Held {
     fn take(&self, transmit: &Transmit) -> (String, Answer) {
         let path = transmit.request.uri().path().to_owned();
         let now = self.clock.now().wall;
-        let reply = self.update(|state| {
+        let answer = self.update(|state| {
+            if state.unreachable {
+                return Err(TransportError::never_left("nobody listens"));
+            }
             state.sent.push(path.clone());
-            state.service.handle(now, &transmit.request).reply
+            let now = now + state.ahead;
+            let reply = state.service.handle(now, &transmit.request).reply;
+            if reply.delay.is_some_and(|delay| delay > transmit.timeout) {
+                return Err(TransportError::timed_out());
+            }
+            if reply.response.body().len() > transmit.body_limit {
+                return Err(TransportError::body_too_large());
+            }
+            Ok(reply.response)
         });
-        (path, Ok(reply.response))
+        (path, answer)
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -222,17 +253,14 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let is_out = |state: &_| {
-            matches!(
-                state,
-                Waiting::ForAnswer {
-                    answer: Some(_),
-                    ..
-                }
-            )
-        };
-        if is_out(&self.state) {
-            self.transport.update(|state| state.dropped += 1);
+        if let Waiting::ForAnswer {
+            path,
+            answer: Some(_),
+            ..
+        } = &mut self.state
+        {
+            let path = std::mem::take(path);
+            self.transport.update(|state| state.dropped.push(path));
         }
     }
 }

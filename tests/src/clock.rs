@@ -95,6 +95,11 @@ impl JumpClock {
         self.core.lock().jumps
     }
 
+    /// How many drives there are, waiting or not.
+    pub fn running(&self) -> usize {
+        self.core.lock().running
+    }
+
     /// How many drives wait.
     pub fn resting(&self) -> usize {
         self.core.lock().resting()

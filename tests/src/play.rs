@@ -120,7 +120,12 @@ pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskI
     vec![told]
 }
 
-fn task(of: Of, last: Option<TaskId>) -> TaskId {
+/// The task that is meant, after this one was created last.
+///
+/// # Panics
+///
+/// If the scenario speaks of a task that no call before created, or of task 0.
+pub fn task(of: Of, last: Option<TaskId>) -> TaskId {
     match of {
         Of::Last => last.expect("a call before this one creates a task"),
         Of::Task(id) => TaskId::new(id).expect("no task is 0"),

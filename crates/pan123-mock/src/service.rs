@@ -127,6 +127,11 @@ impl Service {
         self.queues.push(path, canned, times);
     }
 
+    /// Forgets the prepared answers that were not used.
+    pub fn clear_answers(&mut self) {
+        self.queues.clear();
+    }
+
     /// The course of tasks that are created from now on, unless their source has one of its own.
     pub fn set_default_course(&mut self, course: Course) {
         self.options.default_course = course;
