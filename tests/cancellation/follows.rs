@@ -1,0 +1,180 @@
+//! The future of a watch's `next` is dropped, as in a `select!`: nothing is lost, and nothing comes twice.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use pan123_async::Watch;
+use pan123_mock::path::OFFLINE_PROGRESS;
+use pan123_mock::{Canned, http::StatusCode};
+use pan123_proto::offline::WatchPolicy;
+use pan123_tests::play::task;
+use pan123_tests::scenario::{Act, Call, Of, Scenario};
+use pan123_tests::seen::{Seen, Told};
+use pan123_tests::table::rows;
+
+use crate::stage::{GROUNDS, Ground, Here, Stage};
+
+/// When the future of `next` is dropped, by the polls of the watch so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Never,
+    After(usize),
+    Always,
+}
+
+impl Cut {
+    fn is_due(self, polls: usize) -> bool {
+        self == Cut::Always || self == Cut::After(polls)
+    }
+
+    fn is_yet_to_come(self, polls: usize) -> bool {
+        matches!(self, Cut::After(due) if polls < due)
+    }
+}
+
+/// The rows that follow a task, and one in which the watch itself finds no token yet.
+fn rows_with_a_watch() -> Vec<Scenario> {
+    let running = r#"{"code":0,"data":{"process":50,"status":0}}"#;
+    let done = r#"{"code":0,"data":{"process":100,"status":2}}"#;
+    let ok = |body| Canned::raw(StatusCode::OK, body);
+    let cold = Scenario::new("a watch on a cold start")
+        .canned(OFFLINE_PROGRESS, ok(running).times(2))
+        .canned(OFFLINE_PROGRESS, Canned::envelope(401, "token is expired"))
+        .canned(OFFLINE_PROGRESS, ok(done))
+        .call(Call::Watch(Of::Task(7), WatchPolicy::default()));
+    let follows = |row: &Scenario| row.acts.iter().any(|act| watched(act).is_some());
+    rows().filter(follows).chain([cold]).collect()
+}
+
+fn watched(act: &Act) -> Option<(Of, &WatchPolicy)> {
+    match act {
+        Act::Call(Call::Watch(of, policy)) => Some((*of, policy)),
+        _ => None,
+    }
+}
+
+/// What came of a watch.
+struct Followed {
+    polls: usize,
+    told: Vec<Told>,
+    seen: Seen,
+}
+
+/// Plays the acts up to the first watch and follows it, in this way.
+fn play(
+    scenario: &Scenario,
+    ground: Ground,
+    follow: impl FnOnce(&Stage, Watch) -> (usize, Vec<Told>),
+) -> Followed {
+    let stage = Stage::new(scenario, ground);
+    let client = stage.client(scenario);
+    let mut last = None;
+    for act in &scenario.acts {
+        let Some((of, policy)) = watched(act) else {
+            last = stage.act(&client, act, last);
+            continue;
+        };
+        let offline = client.offline_download();
+        let watch = offline.watch_with(task(of, last), policy.clone());
+        let (polls, told) = follow(&stage, watch);
+        stage.settle();
+        stage.check_nothing_is_held(client.session());
+        return Followed {
+            polls,
+            told,
+            seen: stage.seen(),
+        };
+    }
+    panic!("{:?} follows nothing", scenario.name);
+}
+
+/// Polls `next` until it has an item, or until its future is dropped.
+async fn next(watch: &mut Watch, cut: Cut, polls: &mut usize) -> Option<Option<Told>> {
+    let mut next = Box::pin(watch.next());
+    poll_fn(|context| {
+        *polls += 1;
+        match next.as_mut().poll(context) {
+            Poll::Ready(item) => Poll::Ready(Some(item.as_ref().map(Told::event))),
+            Poll::Pending if cut.is_due(*polls) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Follows to the end, event by event.
+fn by_events(cut: Cut) -> impl FnOnce(&Stage, Watch) -> (usize, Vec<Told>) {
+    move |stage, mut watch| {
+        let (mut polls, mut told) = (0, Vec::new());
+        stage.run(async {
+            loop {
+                match next(&mut watch, cut, &mut polls).await {
+                    Some(Some(event)) => told.push(event),
+                    Some(None) => break,
+                    // Others have their turn, as when a `select!` takes another branch.
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        });
+        (polls, told)
+    }
+}
+
+/// Follows event by event until the cut, and from there to the end at once.
+fn to_end_after(cut: Cut) -> impl FnOnce(&Stage, Watch) -> (usize, Vec<Told>) {
+    move |stage, mut watch| {
+        let mut polls = 0;
+        let end = stage.run(async {
+            while cut.is_yet_to_come(polls) && next(&mut watch, cut, &mut polls).await.is_some() {}
+            watch.to_end().await
+        });
+        let told = end.map_or_else(|error| Told::watch(&error), Told::ok);
+        (polls, vec![told])
+    }
+}
+
+fn compare(one: &Followed, other: &Followed) {
+    assert_eq!(one.told, other.told);
+    let written = |followed: &Followed| {
+        let requests = followed.seen.requests.iter();
+        requests.map(|sent| sent.written()).collect::<Vec<_>>()
+    };
+    assert_eq!(written(one), written(other));
+    assert_eq!(one.seen.minted, other.seen.minted);
+}
+
+#[test]
+fn its_next_is_dropped_once_anywhere() {
+    for scenario in rows_with_a_watch() {
+        for ground in GROUNDS {
+            let undisturbed = play(&scenario, ground, by_events(Cut::Never));
+            let at_once = play(&scenario, ground, to_end_after(Cut::Never));
+            for polls in 1..undisturbed.polls {
+                let _here = Here(format!("{:?}, {ground:?}, {polls} polls", scenario.name));
+                let cut = Cut::After(polls);
+                compare(&play(&scenario, ground, by_events(cut)), &undisturbed);
+                // The poll before the last gives the end as an item.
+                if polls + 1 < undisturbed.polls {
+                    compare(&play(&scenario, ground, to_end_after(cut)), &at_once);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn its_next_is_dropped_after_every_poll() {
+    for scenario in rows_with_a_watch() {
+        for ground in GROUNDS {
+            let _here = Here(format!("{:?}, {ground:?}", scenario.name));
+            let undisturbed = play(&scenario, ground, by_events(Cut::Never));
+            // A thread that asks the store may take thousands of polls.
+            if !(ground.runtime && ground.store) {
+                compare(
+                    &play(&scenario, ground, by_events(Cut::Always)),
+                    &undisturbed,
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The service in memory, with an async client on a clock that jumps, polled by hand.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use pan123_async::Client;
+use pan123_mock::Service;
+use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Endpoint, RateClass, Session, StoreOp, StoreResult, TaskId, TokenStore};
+use pan123_store::MemoryStore;
+use pan123_tests::carriers::Held;
+use pan123_tests::clock::JumpClock;
+use pan123_tests::play::{FileDetail, World, perform};
+use pan123_tests::scenario::{Act, Identity, Scenario};
+use pan123_tests::seen::Seen;
+use pan123_tests::set_up;
+use pan123_tests::table::PARTS;
+use tokio::runtime::{Builder, Runtime};
+
+/// What a client is run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ground {
+    /// A runtime of one thread, which a refresh is detached to. Without one it is driven in place.
+    pub(crate) runtime: bool,
+    /// Whether the token is kept.
+    pub(crate) store: bool,
+}
+
+pub(crate) const GROUNDS: [Ground; 4] = [
+    ground(true, false),
+    ground(true, true),
+    ground(false, false),
+    ground(false, true),
+];
+
+const fn ground(runtime: bool, store: bool) -> Ground {
+    Ground { runtime, store }
+}
+
+/// All classes of requests that the scenarios make.
+const CLASSES: [RateClass; 5] = [
+    IssueToken::RATE,
+    Download::RATE,
+    DownloadProgress::RATE,
+    GetUserInfo::RATE,
+    FileDetail::RATE,
+];
+
+/// No piece of a scenario is polled so often.
+const MOST_POLLS: usize = 20_000;
+
+/// Longer than anything takes here, in real time.
+const HANGS: Duration = Duration::from_secs(60);
+
+pub(crate) struct Stage {
+    pub(crate) clock: JumpClock,
+    pub(crate) held: Held,
+    store: Option<MemoryStore>,
+    runtime: Option<Runtime>,
+}
+
+impl Stage {
+    /// The world of a scenario. An answer takes one poll more than it must, so that there is a time in which it is out.
+    pub(crate) fn new(scenario: &Scenario, ground: Ground) -> Stage {
+        let clock = JumpClock::new();
+        let mut service = scenario.builder().service();
+        scenario.prepare(&mut service);
+        let held = Held::new(service, &clock);
+        held.pause(1);
+        if !scenario.reachable {
+            held.disconnect();
+        }
+        let keeps = ground.store && matches!(scenario.settings.identity, Identity::Credentials(..));
+        Stage {
+            clock,
+            held,
+            store: keeps.then(MemoryStore::new),
+            runtime: ground.runtime.then(runtime),
+        }
+    }
+
+    /// A client as the scenario sets it up. Each has a session of its own.
+    pub(crate) fn client(&self, scenario: &Scenario) -> Client {
+        let url = "http://127.0.0.1:1";
+        let builder = set_up!(Client::builder(), &scenario.settings, scenario.seed, url);
+        let builder = match &self.store {
+            Some(store) => builder.token_store(store.clone()),
+            None => builder,
+        };
+        let builder = builder
+            .transport(self.held.clone())
+            .clock(self.clock.clone());
+        builder
+            .build()
+            .expect("the settings of a scenario are good")
+    }
+
+    /// Does what a scenario says, and gives the task created last.
+    pub(crate) fn act(&self, client: &Client, act: &Act, last: Option<TaskId>) -> Option<TaskId> {
+        match act {
+            Act::Elsewhere(act) => self.elsewhere(*act),
+            Act::Later(by) => self.later(*by),
+            Act::Ahead(by) => self.ahead(*by),
+            Act::Call(_) | Act::Together(..) => {
+                let last = self.run(carry_out(client.clone(), act.clone(), last));
+                self.settle();
+                return last;
+            }
+        }
+        last
+    }
+
+    /// Runs a future to its end, which it must come to by itself.
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut polls = 0;
+        let counted = poll_fn(|context| {
+            polls += 1;
+            assert!(polls < MOST_POLLS, "it turns round and round");
+            future.as_mut().poll(context)
+        });
+        match &self.runtime {
+            Some(runtime) => {
+                let bounded = async { tokio::time::timeout(HANGS, counted).await };
+                runtime.block_on(bounded).expect("it hangs")
+            }
+            None => run_alone(counted),
+        }
+    }
+
+    /// Ends the runtime with all its tasks, and begins another.
+    pub(crate) fn restart(&mut self) {
+        drop(self.runtime.take());
+        self.runtime = Some(runtime());
+    }
+
+    /// Waits until nothing is driven any more. What was detached comes to its end by itself.
+    pub(crate) fn settle(&self) {
+        if let Some(runtime) = &self.runtime {
+            let idle = async {
+                while self.clock.running() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let bounded = async { tokio::time::timeout(HANGS, idle).await };
+            runtime.block_on(bounded).expect("it hangs");
+        }
+        assert_eq!(self.clock.running(), 0, "somebody is still driven");
+    }
+
+    /// Nobody waits for a slot, and nobody has the lock of the store.
+    pub(crate) fn check_nothing_is_held(&self, session: &Session) {
+        let now = self.clock.now().mono;
+        for class in CLASSES {
+            let waiting = session.pace(class, now).waiting;
+            assert_eq!(waiting, 0, "a place in the queue of {}", class.name());
+        }
+        if let (Some(store), Some(account)) = (&self.store, session.account()) {
+            let locked = store.open(&account).run(StoreOp::Lock);
+            assert!(matches!(locked, StoreResult::Locked), "{locked:?}");
+        }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.held.service(|service| Seen::new(service, Vec::new()))
+    }
+}
+
+impl World for Stage {
+    fn elsewhere(&self, act: fn(&mut Service, SystemTime)) {
+        let now = self.clock.now().wall;
+        self.held.service(|service| act(service, now));
+    }
+
+    fn later(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    fn ahead(&self, by: Duration) {
+        self.held.ahead(by);
+    }
+}
+
+/// Makes the calls of an act on this client, in one future.
+pub(crate) async fn carry_out(client: Client, act: Act, last: Option<TaskId>) -> Option<TaskId> {
+    let (callers, call) = match act {
+        Act::Call(call) => (1, call),
+        Act::Together(callers, call) => (callers, call),
+        Act::Elsewhere(_) | Act::Later(_) | Act::Ahead(_) => return last,
+    };
+    let all = (0..callers).map(|_| async {
+        let mut last = last;
+        perform(&client, &call, &mut last).await;
+        last
+    });
+    join_all(all).await.pop().flatten()
+}
+
+/// The rows of a part of the table.
+pub(crate) fn rows_of(part: &str) -> Vec<Scenario> {
+    let part = PARTS.iter().find(|it| it.name == part);
+    (part.expect("it is a part of the table").rows)()
+}
+
+/// Says where a test is if it fails there.
+pub(crate) struct Here(pub(crate) String);
+
+impl Drop for Here {
+    #[allow(clippy::print_stderr, reason = "a test that fails says where")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    let builder = builder.enable_time().max_blocking_threads(1);
+    builder.build().expect("a runtime")
+}
+
+/// Runs a future on this thread alone: if it waits and was not woken yet, nobody will ever do it.
+fn run_alone<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    while woken.0.swap(false, Ordering::SeqCst) {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+    }
+    panic!("it is forgotten");
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
