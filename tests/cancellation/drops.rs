@@ -169,8 +169,8 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
     stage.settle();
     stage.check_nothing_is_held(client.session());
     if !way.may_lose_token() {
-        let lost = stage.held.dropped_at(ACCESS_TOKEN);
-        assert_eq!(lost, 0, "a token was on its way, and is lost");
+        let tokens = stage.held.dropped_at(ACCESS_TOKEN);
+        assert_eq!(tokens, 0, "a token was on its way, and is lost");
     }
     let seen = stage.seen();
 

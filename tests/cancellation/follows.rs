@@ -33,7 +33,7 @@ impl Cut {
 }
 
 /// The rows that follow a task, and one in which the watch itself finds no token yet.
-fn rows_with_a_watch() -> Vec<Scenario> {
+pub(crate) fn rows_with_a_watch() -> Vec<Scenario> {
     let running = r#"{"code":0,"data":{"process":50,"status":0}}"#;
     let done = r#"{"code":0,"data":{"process":100,"status":2}}"#;
     let ok = |body| Canned::raw(StatusCode::OK, body);
@@ -46,7 +46,7 @@ fn rows_with_a_watch() -> Vec<Scenario> {
     rows().filter(follows).chain([cold]).collect()
 }
 
-fn watched(act: &Act) -> Option<(Of, &WatchPolicy)> {
+pub(crate) fn watched(act: &Act) -> Option<(Of, &WatchPolicy)> {
     match act {
         Act::Call(Call::Watch(of, policy)) => Some((*of, policy)),
         _ => None,

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use pan123_async::Client;
-use pan123_mock::Service;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::user::GetUserInfo;
@@ -18,7 +17,7 @@ use pan123_proto::{Endpoint, RateClass, Session, StoreOp, StoreResult, TaskId, T
 use pan123_store::MemoryStore;
 use pan123_tests::carriers::Held;
 use pan123_tests::clock::JumpClock;
-use pan123_tests::play::{FileDetail, World, perform};
+use pan123_tests::play::{FileDetail, perform};
 use pan123_tests::scenario::{Act, Identity, Scenario};
 use pan123_tests::seen::Seen;
 use pan123_tests::set_up;
@@ -67,12 +66,31 @@ pub(crate) struct Stage {
     runtime: Option<Runtime>,
 }
 
+/// A client of either adapter.
+macro_rules! build {
+    ($stage:expr, $builder:expr, $scenario:expr) => {{
+        let (stage, scenario): (&Stage, &Scenario) = ($stage, $scenario);
+        let url = "http://127.0.0.1:1";
+        let builder = set_up!($builder, &scenario.settings, scenario.seed, url);
+        let builder = match &stage.store {
+            Some(store) => builder.token_store(store.clone()),
+            None => builder,
+        };
+        let builder = builder
+            .transport(stage.held.clone())
+            .clock(stage.clock.clone());
+        builder
+            .build()
+            .expect("the settings of a scenario are good")
+    }};
+}
+
 impl Stage {
     /// The world of a scenario. An answer takes one poll more than it must, so that there is a time in which it is out.
     pub(crate) fn new(scenario: &Scenario, ground: Ground) -> Stage {
         let clock = JumpClock::new();
         let mut service = scenario.builder().service();
-        scenario.prepare(&mut service);
+        scenario.prepare(&mut service, clock.now().wall);
         let held = Held::new(service, &clock);
         held.pause(1);
         if !scenario.reachable {
@@ -89,33 +107,37 @@ impl Stage {
 
     /// A client as the scenario sets it up. Each has a session of its own.
     pub(crate) fn client(&self, scenario: &Scenario) -> Client {
-        let url = "http://127.0.0.1:1";
-        let builder = set_up!(Client::builder(), &scenario.settings, scenario.seed, url);
-        let builder = match &self.store {
-            Some(store) => builder.token_store(store.clone()),
-            None => builder,
-        };
-        let builder = builder
-            .transport(self.held.clone())
-            .clock(self.clock.clone());
-        builder
-            .build()
-            .expect("the settings of a scenario are good")
+        build!(self, Client::builder(), scenario)
+    }
+
+    /// A blocking one.
+    pub(crate) fn blocking(&self, scenario: &Scenario) -> pan123_blocking::Client {
+        build!(self, pan123_blocking::Client::builder(), scenario)
     }
 
     /// Does what a scenario says, and gives the task created last.
     pub(crate) fn act(&self, client: &Client, act: &Act, last: Option<TaskId>) -> Option<TaskId> {
-        match act {
-            Act::Elsewhere(act) => self.elsewhere(*act),
-            Act::Later(by) => self.later(*by),
-            Act::Ahead(by) => self.ahead(*by),
-            Act::Call(_) | Act::Together(..) => {
-                let last = self.run(carry_out(client.clone(), act.clone(), last));
-                self.settle();
-                return last;
-            }
+        if !matches!(act, Act::Call(_) | Act::Together(..)) {
+            self.happen(act);
+            return last;
         }
+        let last = self.run(carry_out(client.clone(), act.clone(), last));
+        self.settle();
         last
+    }
+
+    /// Does what no client does.
+    pub(crate) fn happen(&self, act: &Act) {
+        match act {
+            Act::Elsewhere(act) => {
+                let now = self.clock.now().wall;
+                self.held.service(|service| act(service, now));
+            }
+            Act::Later(by) => self.clock.advance(*by),
+            Act::Ahead(by) => self.held.ahead(*by),
+            Act::Calendar(by) => self.clock.set_calendar(*by),
+            Act::Call(_) | Act::Together(..) => {}
+        }
     }
 
     /// Runs a future to its end, which it must come to by itself.
@@ -174,27 +196,12 @@ impl Stage {
     }
 }
 
-impl World for Stage {
-    fn elsewhere(&self, act: fn(&mut Service, SystemTime)) {
-        let now = self.clock.now().wall;
-        self.held.service(|service| act(service, now));
-    }
-
-    fn later(&self, by: Duration) {
-        self.clock.advance(by);
-    }
-
-    fn ahead(&self, by: Duration) {
-        self.held.ahead(by);
-    }
-}
-
 /// Makes the calls of an act on this client, in one future.
 pub(crate) async fn carry_out(client: Client, act: Act, last: Option<TaskId>) -> Option<TaskId> {
     let (callers, call) = match act {
         Act::Call(call) => (1, call),
         Act::Together(callers, call) => (callers, call),
-        Act::Elsewhere(_) | Act::Later(_) | Act::Ahead(_) => return last,
+        Act::Elsewhere(_) | Act::Later(_) | Act::Ahead(_) | Act::Calendar(_) => return last,
     };
     let all = (0..callers).map(|_| async {
         let mut last = last;

@@ -1,0 +1,300 @@
+//! One of many who use the session, and what all of them do together.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use pan123_proto::offline::{
+    CreatedDownload, Download, DownloadProgress, Watch, WatchError, WatchHandle, WatchPolicy,
+};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Call, CallHandle, Endpoint, Error, ErrorKind, Machine, Session, TaskId};
+use pan123_tests::carriers::poll_once;
+use pan123_tests::clock::JumpClock;
+
+use crate::lock;
+
+/// What they share.
+pub(crate) struct Crowd {
+    session: Session,
+    clock: JumpClock,
+    /// What each of them does.
+    doing: Vec<Mutex<String>>,
+    /// The tasks that were created.
+    tasks: Mutex<Vec<TaskId>>,
+    watches: Mutex<Vec<WatchHandle>>,
+    calls: Mutex<Vec<CallHandle>>,
+    unexpected: Mutex<Vec<String>>,
+    longest: Mutex<Duration>,
+    ended: AtomicUsize,
+    stopped: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Crowd {
+    pub(crate) fn new(session: Session, clock: JumpClock, actors: usize) -> Crowd {
+        Crowd {
+            session,
+            clock,
+            doing: (0..actors).map(|_| Mutex::default()).collect(),
+            tasks: Mutex::default(),
+            watches: Mutex::default(),
+            calls: Mutex::default(),
+            unexpected: Mutex::default(),
+            longest: Mutex::default(),
+            ended: AtomicUsize::new(0),
+            stopped: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn doing(&self) -> Vec<String> {
+        let doing = self.doing.iter().zip(0..);
+        let text = |(doing, index): (&Mutex<String>, usize)| format!("{index} {}", lock(doing));
+        doing.map(text).collect()
+    }
+
+    /// Ends that no call should come to.
+    pub(crate) fn unexpected(&self) -> Vec<String> {
+        lock(&self.unexpected).clone()
+    }
+
+    /// How long a call took at most.
+    pub(crate) fn longest(&self) -> Duration {
+        *lock(&self.longest)
+    }
+
+    pub(crate) fn stopped(&self) -> usize {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::SeqCst)
+    }
+
+    fn note<T>(&self, result: &Result<T, Error>, begun: Duration) {
+        let took = self.clock.elapsed().saturating_sub(begun);
+        let mut longest = lock(&self.longest);
+        *longest = took.max(*longest);
+        drop(longest);
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        match result.as_ref().map_err(Error::kind) {
+            Err(ErrorKind::Stopped) => {
+                self.stopped.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(_)
+            | Err(
+                ErrorKind::Ambiguous
+                | ErrorKind::Api
+                | ErrorKind::Exhausted
+                | ErrorKind::RateLimited
+                | ErrorKind::Token
+                | ErrorKind::Unauthorized,
+            ) => {}
+            Err(other) => lock(&self.unexpected).push(format!("{other:?}")),
+        }
+    }
+}
+
+impl fmt::Debug for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crowd")
+            .field("ended", &self.ended)
+            .field("stopped", &self.stopped)
+            .field("dropped", &self.dropped)
+            .field("longest", &self.longest())
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Actor {
+    crowd: Arc<Crowd>,
+    rng: Rng,
+    index: usize,
+    deeds: usize,
+}
+
+/// What one does next.
+enum Deed {
+    Ask(Call<pan123_proto::user::UserInfo>),
+    Progress(Call<pan123_proto::offline::Progress>),
+    Create(Call<CreatedDownload>),
+    /// Follows, and goes away after so many items.
+    Follow(Box<Watch>, usize),
+    /// Only stops, or nudges, somebody.
+    Meddle,
+}
+
+impl Actor {
+    pub(crate) fn new(crowd: Arc<Crowd>, seed: u64, index: usize) -> Actor {
+        let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(index as u64));
+        Actor {
+            crowd,
+            rng,
+            index,
+            deeds: 0,
+        }
+    }
+
+    fn next(&mut self) -> Deed {
+        self.deeds += 1;
+        let deed = match self.rng.u8(..10) {
+            0..4 => Deed::Ask(self.call(&GetUserInfo)),
+            4 => {
+                let progress = DownloadProgress::new(self.task());
+                Deed::Progress(self.call(&progress))
+            }
+            5 | 6 => {
+                let url = format!("https://example.com/{}/{}", self.index, self.deeds);
+                Deed::Create(self.call(&Download::new(url).expect("a URL")))
+            }
+            7 | 8 => {
+                let (task, policy) = (self.task(), WatchPolicy::default().failed_polls(3));
+                let watch = self.crowd.session.watch(task, policy);
+                lock(&self.crowd.watches).push(watch.handle());
+                Deed::Follow(Box::new(watch), self.rng.usize(..5))
+            }
+            _ => Deed::Meddle,
+        };
+        let name = match &deed {
+            Deed::Ask(_) => "asks",
+            Deed::Progress(_) => "asks for progress",
+            Deed::Create(_) => "creates",
+            Deed::Follow(..) => "follows",
+            Deed::Meddle => "meddles",
+        };
+        self.says(name);
+        deed
+    }
+
+    fn says(&self, what: &str) {
+        *lock(&self.crowd.doing[self.index]) = format!("{what} ({})", self.deeds);
+    }
+
+    /// Of any endpoint, with its handle where others find it.
+    fn call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Response> {
+        let call = self.crowd.session.call(endpoint).expect("it can be built");
+        lock(&self.crowd.calls).push(call.handle());
+        call
+    }
+
+    /// One that somebody created, or one that nobody did.
+    fn task(&mut self) -> TaskId {
+        let tasks = lock(&self.crowd.tasks);
+        let task = self.rng.choice(tasks.iter()).copied();
+        task.unwrap_or_else(|| TaskId::new(7).expect("no zero"))
+    }
+
+    fn meddle(&mut self) {
+        let call = pick(&self.crowd.calls, &mut self.rng);
+        let watch = pick(&self.crowd.watches, &mut self.rng);
+        if let Some(call) = call {
+            call.stop();
+        }
+        match watch {
+            Some(watch) if self.rng.bool() => watch.stop(),
+            Some(watch) => watch.nudge(),
+            None => {}
+        }
+    }
+
+    fn note_watch(&self, item: Option<&WatchError>) {
+        if let Some(WatchError::Stopped { .. }) = item {
+            self.crowd.stopped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn note_created(&self, created: &Result<CreatedDownload, Error>) {
+        if let Ok(CreatedDownload { task, .. }) = created {
+            lock(&self.crowd.tasks).push(*task);
+        }
+    }
+
+    pub(crate) fn act_in_a_thread(mut self, client: &pan123_blocking::Client, deeds: usize) {
+        for _ in 0..deeds {
+            let begun = self.crowd.clock.elapsed();
+            match self.next() {
+                Deed::Ask(call) => self.crowd.note(&client.drive(call), begun),
+                Deed::Progress(call) => self.crowd.note(&client.drive(call), begun),
+                Deed::Create(call) => {
+                    let created = client.drive(call);
+                    self.crowd.note(&created, begun);
+                    self.note_created(&created);
+                }
+                Deed::Follow(mut watch, items) => {
+                    for _ in 0..items {
+                        let item = client.drive(&mut *watch);
+                        self.note_watch(item.and_then(Result::err).as_ref());
+                    }
+                    self.crowd.dropped.fetch_add(1, Ordering::SeqCst);
+                }
+                Deed::Meddle => self.meddle(),
+            }
+        }
+        self.says("is done");
+    }
+
+    pub(crate) async fn act_in_a_task(mut self, client: pan123_async::Client, deeds: usize) {
+        for _ in 0..deeds {
+            let begun = self.crowd.clock.elapsed();
+            match self.next() {
+                Deed::Ask(call) => {
+                    if let Some(result) = self.drive(&client, call).await {
+                        self.crowd.note(&result, begun);
+                    }
+                }
+                Deed::Progress(call) => {
+                    if let Some(result) = self.drive(&client, call).await {
+                        self.crowd.note(&result, begun);
+                    }
+                }
+                Deed::Create(call) => {
+                    if let Some(created) = self.drive(&client, call).await {
+                        self.crowd.note(&created, begun);
+                        self.note_created(&created);
+                    }
+                }
+                Deed::Follow(mut watch, items) => {
+                    for _ in 0..items {
+                        let item = self.drive(&client, &mut *watch).await.flatten();
+                        self.note_watch(item.and_then(Result::err).as_ref());
+                    }
+                }
+                Deed::Meddle => self.meddle(),
+            }
+        }
+        self.says("is done");
+    }
+
+    /// One in three goes away after a few polls.
+    async fn drive<M: Machine + Send>(
+        &mut self,
+        client: &pan123_async::Client,
+        machine: M,
+    ) -> Option<M::Output> {
+        let driven = client.drive(machine);
+        if self.rng.u8(..3) > 0 {
+            return Some(driven.await);
+        }
+        let mut driven = pin!(driven);
+        for _ in 0..self.rng.usize(..8) {
+            if let Some(output) = poll_once(driven.as_mut()).await {
+                return Some(output);
+            }
+            tokio::task::yield_now().await;
+        }
+        self.crowd.dropped.fetch_add(1, Ordering::SeqCst);
+        None
+    }
+}
+
+fn pick<T>(all: &Mutex<Vec<T>>, rng: &mut Rng) -> Option<T> {
+    let mut all = lock(all);
+    // Of the last few, some of which are not yet at their end.
+    let newest = all.len().saturating_sub(32)..all.len();
+    (!all.is_empty()).then(|| all.swap_remove(rng.usize(newest)))
+}

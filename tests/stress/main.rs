@@ -1,0 +1,132 @@
+//! Many threads and many tasks on one session, by chance: all come to their end, nobody is forgotten, nothing comes twice.
+//!
+//! The seed is `PAN123_STRESS_SEED`, or one of a few. Threads come in any order all the same, so that a seed says what is done and not
+//! when.
+
+mod actor;
+mod watchdog;
+mod world;
+
+use std::env;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
+use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Endpoint, Pacing, RateClass};
+use pan123_tests::clock::JumpClock;
+
+use actor::{Actor, Crowd};
+use watchdog::Watchdog;
+use world::Chaos;
+
+/// How many threads, and how many tasks.
+const MANY: usize = 64;
+
+/// How many things each of them does.
+const DEEDS: usize = 12;
+
+/// A call waits for its slot, for pauses and for hold-offs. One that nobody woke would wait longer, until a lease is over.
+const LONGEST_CALL: Duration = Duration::from_secs(35);
+
+const CLASSES: [RateClass; 3] = [Download::RATE, DownloadProgress::RATE, GetUserInfo::RATE];
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn seeds() -> Vec<u64> {
+    match env::var("PAN123_STRESS_SEED") {
+        Ok(seed) => vec![seed.parse().expect("a seed is a number")],
+        Err(_) => vec![1, 2, 3],
+    }
+}
+
+macro_rules! set_up {
+    ($builder:expr, $seed:expr, $chaos:expr, $clock:expr) => {
+        $builder
+            .credentials(CLIENT_ID, CLIENT_SECRET)
+            .seed($seed)
+            .pacing(pacing())
+            .transport($chaos.clone())
+            .clock($clock.clone())
+            .build()
+            .expect("good settings")
+    };
+}
+
+/// Fast enough that most of the queue is served before anybody's time is over.
+fn pacing() -> Pacing {
+    let every = Duration::from_millis(10);
+    let faster = |pacing: Pacing, class| pacing.every(class, every);
+    CLASSES.into_iter().fold(Pacing::default(), faster)
+}
+
+/// Has so many threads and tasks act on one session, which is the blocking client's: the async one drives its machines.
+fn run(seed: u64, threads: usize, tasks: usize) {
+    let clock = JumpClock::new();
+    let chaos = Chaos::new(&clock, seed);
+    let blocking = set_up!(pan123_blocking::Client::builder(), seed, chaos, clock);
+    let client = set_up!(pan123_async::Client::builder(), seed, chaos, clock);
+    let session = blocking.session().clone();
+    let crowd = Arc::new(Crowd::new(session.clone(), clock.clone(), threads + tasks));
+    let watchdog = Watchdog::watch(seed, Arc::clone(&crowd));
+
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(4).build().expect("a runtime");
+    let actors = |range: std::ops::Range<usize>| {
+        let crowd = Arc::clone(&crowd);
+        range.map(move |index| Actor::new(Arc::clone(&crowd), seed, index))
+    };
+    thread::scope(|scope| {
+        let spawn = |actor: Actor| scope.spawn(|| actor.act_in_a_thread(&blocking, DEEDS));
+        let threads: Vec<_> = actors(0..threads).map(spawn).collect();
+        let spawn = |actor: Actor| runtime.spawn(actor.act_in_a_task(client.clone(), DEEDS));
+        let tasks: Vec<_> = actors(threads.len()..threads.len() + tasks)
+            .map(spawn)
+            .collect();
+        for thread in threads {
+            thread.join().expect("no thread panics");
+        }
+        for task in tasks {
+            runtime.block_on(task).expect("no task panics");
+        }
+    });
+    clock.until_idle();
+    drop(watchdog);
+
+    let context = format!("seed {seed}: {crowd:?}, {chaos:?}, {clock:?}");
+    assert_eq!(chaos.wrongs(), Vec::<String>::new(), "{context}");
+    for class in CLASSES {
+        let waiting = session.pace(class, clock.now().mono).waiting;
+        assert_eq!(waiting, 0, "{} in {context}", class.name());
+    }
+    assert_eq!(crowd.unexpected(), Vec::<String>::new(), "{context}");
+    assert!(crowd.longest() < LONGEST_CALL, "{context}");
+    assert!(chaos.fates().iter().all(|times| *times > 0), "{context}");
+    assert!(chaos.minted() > 1, "{context}");
+    assert!(crowd.stopped() > 0 && crowd.dropped() > 0, "{context}");
+}
+
+#[test]
+fn many_threads() {
+    for seed in seeds() {
+        run(seed, MANY, 0);
+    }
+}
+
+#[test]
+fn many_tasks() {
+    for seed in seeds() {
+        run(seed, 0, MANY);
+    }
+}
+
+#[test]
+fn many_threads_and_tasks_together() {
+    for seed in seeds() {
+        run(seed, MANY, MANY);
+    }
+}
