@@ -10,7 +10,7 @@ use pan123_mock::http::Method;
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_proto::{Endpoint, Error, RateClass, Replay};
 use pan123_tests::scenario::{Act, Call, Scenario};
-use pan123_tests::seen::{Seen, Told};
+use pan123_tests::seen::{Seen, Sent, Told};
 use pan123_tests::table::create;
 
 use crate::stage::{Ground, Here, Stage, carry_out, rows_of};
@@ -119,7 +119,7 @@ impl Outcome {
     fn requests(&self) -> Vec<String> {
         let requests = self.seen.requests.iter();
         let own = requests.filter(|sent| ![ACCESS_TOKEN, BYSTANDER].contains(&sent.path.as_str()));
-        own.map(|sent| sent.written()).collect()
+        own.map(Sent::written).collect()
     }
 }
 
@@ -144,7 +144,10 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
             if fared.is_none()
                 && let Poll::Ready(result) = other.as_mut().poll(context)
             {
-                fared = Some(Fared::of(&result, stage.clock.elapsed() - begun));
+                fared = Some(Fared::of(
+                    &result,
+                    stage.clock.elapsed().saturating_sub(begun),
+                ));
             }
         }
         if made < polls && !ended {
@@ -164,7 +167,10 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
         drop(other);
     } else if fared.is_none() {
         let result = stage.run(other);
-        fared = Some(Fared::of(&result, stage.clock.elapsed() - begun));
+        fared = Some(Fared::of(
+            &result,
+            stage.clock.elapsed().saturating_sub(begun),
+        ));
     }
     stage.settle();
     stage.check_nothing_is_held(client.session());
@@ -177,7 +183,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
     stage.held.service(Service::clear_answers);
     let before = stage.clock.elapsed();
     let result = stage.run(client.user_info());
-    let took = stage.clock.elapsed() - before;
+    let took = stage.clock.elapsed().saturating_sub(before);
     stage.settle();
     stage.check_nothing_is_held(client.session());
     Outcome {

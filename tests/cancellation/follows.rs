@@ -137,7 +137,9 @@ fn compare(one: &Followed, other: &Followed) {
     assert_eq!(one.told, other.told);
     let written = |followed: &Followed| {
         let requests = followed.seen.requests.iter();
-        requests.map(|sent| sent.written()).collect::<Vec<_>>()
+        requests
+            .map(pan123_tests::seen::Sent::written)
+            .collect::<Vec<_>>()
     };
     assert_eq!(written(one), written(other));
     assert_eq!(one.seen.minted, other.seen.minted);
