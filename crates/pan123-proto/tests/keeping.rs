@@ -13,7 +13,7 @@ use pan123_proto::{
     Account, BuildError, Error, ErrorKind, Input, Machine, Pacing, Refresh, Restored, Session,
     Skew, Step, StoreOp, StoreResult, StoredToken,
 };
-use support::callers::{Asked, ask_many, ask_user, assert_all_well, kinds};
+use support::callers::{Asked, ask_many, ask_user, assert_all_well};
 use support::disk::{DISK_TIME, Disk};
 use support::server::{LATENCY, mint, mint_until, token_in};
 use support::{
@@ -266,7 +266,10 @@ fn a_token_of_another_account_is_never_used() {
         let asked = ask_many(&mut world, &process(), 1);
         world.run();
         assert_eq!(world.sent().len(), 0);
-        assert_eq!(kinds(&asked), [ErrorKind::Token]);
+        let error = asked.into_iter().next().unwrap().get().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Token);
+        let whose = format!("not of client id \"client-id\" at {SERVICE}");
+        assert!(error.to_string().ends_with(&whose), "{error}");
         assert_eq!(disk.kept().unwrap().expose(), "foreign");
     }
 }

@@ -69,6 +69,17 @@ fn times_have_bounds() {
 }
 
 #[test]
+fn a_driver_can_ask_for_them() {
+    let session = builder()
+        .connect_timeout(Duration::from_secs(8))
+        .request_timeout(Duration::from_secs(7))
+        .build()
+        .expect("good settings");
+    assert_eq!(session.request_timeout(), Duration::from_secs(7));
+    assert_eq!(session.connect_timeout(), Duration::from_millis(6300));
+}
+
+#[test]
 fn a_body_has_room_for_an_answer() {
     builder().body_limit(1024).build().expect("a good setting");
     let error = refused(builder().body_limit(1023));

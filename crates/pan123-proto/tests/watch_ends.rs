@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use pan123_proto::offline::{TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy};
-use pan123_proto::{ErrorKind, Input, Machine, Session};
+use pan123_proto::{ErrorKind, Input, Machine, Session, TransportError};
 use serde_json::json;
 use support::server::LATENCY;
 use support::watches::{even, polls, run, status, told, told_error, watch};
@@ -134,6 +134,38 @@ fn ten_failed_polls_in_a_row_end_it() {
     };
     assert_eq!(error.kind(), ErrorKind::Api);
     assert_eq!(world.sent().len(), 10);
+}
+
+#[test]
+fn what_polls_failed_of_can_be_asked_of_the_end() {
+    let policy = WatchPolicy::default().failed_polls(1);
+    let (_, watched) = run(polls(|_| Reply::code(1, "内部错误")), policy.clone());
+    let (_, error) = told_error(&watched);
+    assert_eq!(error.polls().unwrap().kind(), ErrorKind::Api);
+    let error = pan123_proto::Error::from(error);
+    assert_eq!(error.trace_id(), Some("trace"));
+
+    let lost = || Reply::failure(TransportError::interrupted(std::io::Error::other("cause")));
+    let (_, watched) = run(polls(move |_| lost()), policy);
+    let (_, error) = told_error(&watched);
+    let cause = std::error::Error::source(&error).unwrap();
+    assert!(cause.to_string().contains("cause"), "{cause}");
+    assert!(WatchError::polls(&error).is_some());
+}
+
+#[test]
+fn the_end_of_a_watch_that_was_over_before_tells_it_again() {
+    for (number, kind) in [(1, "failed"), (0, "not followed any more")] {
+        let mut watch = watch(&fixed());
+        let now = at(Duration::ZERO);
+        hand::transmit(watch.resume(now, Input::Wake));
+        let seen = hand::data(json!({"process": 10, "status": number}));
+        assert!(hand::ready(watch.resume(now, seen)).is_some());
+        watch.handle().stop();
+        while hand::ready(watch.resume(now, Input::Wake)).is_some() {}
+        let error = hand::ready(watch.to_end().resume(now, Input::Wake)).unwrap_err();
+        assert!(error.to_string().contains(kind), "{error}");
+    }
 }
 
 #[test]
