@@ -371,6 +371,18 @@ fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
 }
 
 #[test]
+fn the_time_of_a_fetch_counts_from_its_first_step() {
+    let session = process();
+    let mut call = session.call(&GetUserInfo).unwrap();
+    let mut refresh = hand::refresh(call.resume(at(Duration::ZERO), Input::Wake));
+    refresh.resume(at(Duration::ZERO), Input::Wake);
+    let slow = at(millis(119_990));
+    refresh.resume(slow, Input::Stored(StoreResult::Loaded(None)));
+    let step = refresh.resume(slow, Input::Stored(StoreResult::Busy));
+    assert_eq!(elapsed(hand::wait(step).until), secs(120));
+}
+
+#[test]
 fn a_store_that_is_gone_under_its_own_lock_is_an_error() {
     let session = process();
     let (_refresh, step) = fetch(

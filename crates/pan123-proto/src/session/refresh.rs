@@ -261,6 +261,8 @@ impl Machine for Refresh {
 
     fn resume(&mut self, now: Now, input: Input) -> Step<()> {
         self.seen = now.mono;
+        // Counts from the first step, whatever comes first.
+        self.deadline(now);
         let stage = std::mem::replace(&mut self.stage, Stage::Ended);
         let (stage, step) = self.advance(stage, now, input);
         self.stage = stage;
