@@ -8,6 +8,7 @@ use pan123_tests::block_on::block_on;
 use pan123_tests::play::{perform, task};
 use pan123_tests::scenario::{Act, Scenario};
 use pan123_tests::seen::{Seen, Told};
+use pan123_tests::watchdog::Watchdog;
 
 use crate::follows::{rows_with_a_watch, watched};
 use crate::stage::{Ground, Here, Stage};
@@ -83,6 +84,8 @@ fn follow(stage: &Stage, client: &Client, scenario: &Scenario) -> pan123_blockin
 #[test]
 fn between_any_two_items_of_a_blocking_watch() {
     for scenario in rows_with_a_watch() {
+        let name = scenario.name;
+        let _watched = Watchdog::watch(move || name.to_owned());
         for store in [false, true] {
             let all = play(&scenario, store, usize::MAX, Event::WatchDropped);
             for items in 1..all.told.len() {

@@ -12,6 +12,7 @@ use pan123_proto::{Endpoint, Error, RateClass, Replay};
 use pan123_tests::scenario::{Act, Call, Scenario};
 use pan123_tests::seen::{Seen, Sent, Told};
 use pan123_tests::table::create;
+use pan123_tests::watchdog::Watchdog;
 
 use crate::stage::{Ground, Here, Stage, carry_out, rows_of};
 
@@ -223,6 +224,8 @@ fn compare(dropped: &Outcome, undisturbed: &Outcome, way: Way, ordered: usize) {
 }
 
 fn drop_everywhere(scenario: &Scenario) {
+    let name = scenario.name;
+    let _watched = Watchdog::watch(move || name.to_owned());
     for way in WAYS {
         let mut ordered = 0;
         for (index, act) in scenario.acts.iter().enumerate() {

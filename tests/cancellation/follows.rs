@@ -11,6 +11,7 @@ use pan123_tests::play::task;
 use pan123_tests::scenario::{Act, Call, Of, Scenario};
 use pan123_tests::seen::{Seen, Told};
 use pan123_tests::table::rows;
+use pan123_tests::watchdog::Watchdog;
 
 use crate::stage::{GROUNDS, Ground, Here, Stage};
 
@@ -148,6 +149,8 @@ fn compare(one: &Followed, other: &Followed) {
 #[test]
 fn its_next_is_dropped_once_anywhere() {
     for scenario in rows_with_a_watch() {
+        let name = scenario.name;
+        let _watched = Watchdog::watch(move || name.to_owned());
         for ground in GROUNDS {
             let undisturbed = play(&scenario, ground, by_events(Cut::Never));
             let at_once = play(&scenario, ground, to_end_after(Cut::Never));
@@ -167,6 +170,8 @@ fn its_next_is_dropped_once_anywhere() {
 #[test]
 fn its_next_is_dropped_after_every_poll() {
     for scenario in rows_with_a_watch() {
+        let name = scenario.name;
+        let _watched = Watchdog::watch(move || name.to_owned());
         for ground in GROUNDS {
             let _here = Here(format!("{:?}, {ground:?}", scenario.name));
             let undisturbed = play(&scenario, ground, by_events(Cut::Never));

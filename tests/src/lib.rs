@@ -7,6 +7,7 @@
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
 //! - [`logs`]: all that is logged.
+//! - [`watchdog`]: what ends a test that hangs.
 
 pub mod block_on;
 pub mod carriers;
@@ -18,3 +19,4 @@ pub mod play;
 pub mod scenario;
 pub mod seen;
 pub mod table;
+pub mod watchdog;

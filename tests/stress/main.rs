@@ -4,7 +4,6 @@
 //! when.
 
 mod actor;
-mod watchdog;
 mod world;
 
 use std::env;
@@ -17,9 +16,9 @@ use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Pacing, RateClass};
 use pan123_tests::clock::JumpClock;
+use pan123_tests::watchdog::Watchdog;
 
 use actor::{Actor, Crowd};
-use watchdog::Watchdog;
 use world::Chaos;
 
 /// How many threads, and how many tasks.
@@ -72,7 +71,13 @@ fn run(seed: u64, threads: usize, tasks: usize) {
     let client = set_up!(pan123_async::Client::builder(), seed, chaos, clock);
     let session = blocking.session().clone();
     let crowd = Arc::new(Crowd::new(session.clone(), clock.clone(), threads + tasks));
-    let watchdog = Watchdog::watch(seed, Arc::clone(&crowd));
+    let theirs = Arc::clone(&crowd);
+    let watchdog = Watchdog::watch(move || {
+        format!(
+            "PAN123_STRESS_SEED={seed}, {theirs:?}: {:#?}",
+            theirs.doing()
+        )
+    });
 
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(4).build().expect("a runtime");
