@@ -1,4 +1,4 @@
-//! Calls and watches are stopped, and watches nudged, after every number of polls.
+//! Calls are stopped after every number of polls.
 
 use std::future::poll_fn;
 use std::pin::Pin;
