@@ -15,8 +15,10 @@ use crate::scrub::Scrub;
 
 /// The most characters of a body that an error keeps.
 const MOST_EXCERPT: usize = 200;
-/// The most characters of the service's own message.
+/// The most characters of the service's own message, and of what a parser says of its answer.
 const MOST_MESSAGE: usize = 1000;
+/// The most characters of a trace id.
+const MOST_TRACE_ID: usize = 200;
 
 /// What has to be known to read an answer.
 #[derive(Clone, Copy, Debug)]
@@ -137,12 +139,12 @@ impl Reading<'_> {
         if self.secret {
             format!("line {} column {}", error.line(), error.column())
         } else {
-            self.scrub.text(error.to_string())
+            self.scrub.start(&error.to_string(), MOST_MESSAGE)
         }
     }
 
     fn clean(&self, text: Option<String>) -> Option<String> {
-        text.map(|text| self.scrub.text(text))
+        text.map(|text| self.scrub.start(&text, MOST_TRACE_ID))
     }
 
     /// In seconds or as a date; never more than five minutes.
@@ -385,6 +387,24 @@ mod tests {
         let failure = roomy.read::<u64>(&answer(200, &[], &body)).unwrap_err();
         let kept = failure.error.api().unwrap().message();
         assert_eq!(kept, "页".repeat(1000));
+    }
+
+    #[test]
+    fn a_long_trace_id_and_a_long_fault_of_the_data_are_cut() {
+        let roomy = Reading {
+            body_limit: 1 << 20,
+            ..READING
+        };
+        let long = "t".repeat(1 << 18);
+        for body in [
+            format!(r#"{{"code":1,"x-traceID":"{long}"}}"#),
+            format!(r#"{{"code":0,"x-traceID":"{long}","data":"{long}"}}"#),
+        ] {
+            let error = roomy.read::<u64>(&answer(200, &[], &body)).unwrap_err();
+            assert_eq!(error.error.trace_id(), Some(&long[..200]));
+            let shown = format!("{0} {0:?}", error.error);
+            assert!(shown.len() < 4000, "{}", shown.len());
+        }
     }
 
     #[test]
