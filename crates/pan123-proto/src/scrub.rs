@@ -43,13 +43,13 @@ impl Secrets {
         self.push_parts(fragment, &['&', ';']);
     }
 
-    /// The text without them.
-    pub(crate) fn scrub(&self, text: String) -> String {
+    /// So many characters of the text without them.
+    pub(crate) fn scrub(&self, text: &str, most: usize) -> String {
         let scrub = Scrub {
             request: self,
             ..Scrub::NOTHING
         };
-        scrub.text(text)
+        scrub.start(text, most)
     }
 
     /// A text and its parts, as they stand there and decoded.

@@ -12,6 +12,9 @@ use crate::lenient::{Text, Whole};
 use crate::scrub::Secrets;
 use crate::url::Redacted;
 
+/// The most characters of a reason: strangers may send any.
+const MOST_REASON: usize = 1000;
+
 /// A notice that a task ended. It names no task and is not signed: take it as a hint and ask for the progress.
 ///
 /// ```
@@ -42,7 +45,7 @@ pub enum CallbackOutcome {
     },
     /// 1: it failed.
     Failed {
-        /// Why, in the service's words, if it says; without the query of the URL.
+        /// Why, in the service's words, if it says: at most 1000 characters, without the query of the URL.
         reason: Option<String>,
     },
     /// Any other number.
@@ -113,7 +116,7 @@ impl<'de> Deserialize<'de> for CallbackNotice {
         let mut secrets = Secrets::default();
         secrets.push_url(url.as_deref().unwrap_or_default());
         let reason = said(wire.fail_reason).or(said(wire.file_reason));
-        let reason = reason.map(|reason| secrets.scrub(reason));
+        let reason = reason.map(|reason| secrets.scrub(&reason, MOST_REASON));
         let file = wire.file;
         Ok(CallbackNotice {
             url,
@@ -185,6 +188,17 @@ mod tests {
             outcome(r#"{"status":1}"#),
             CallbackOutcome::Failed { reason: None }
         );
+    }
+
+    #[test]
+    fn of_a_long_reason_the_start_is_kept() {
+        let long = "页".repeat(2000);
+        let CallbackOutcome::Failed { reason } =
+            outcome(&format!(r#"{{"status":1,"failReason":"{long}"}}"#))
+        else {
+            panic!("1 is a failure");
+        };
+        assert_eq!(reason, Some("页".repeat(1000)));
     }
 
     #[test]
