@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use pan123_mock::{CLIENT_ID, Canned, MockPan123, path};
+use pan123_mock::{CLIENT_ID, Canned, MockPan123, TcpServer, path};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
@@ -33,14 +33,18 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn start(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_one_client"))
+    fn command(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+        command
             .args([kind, url])
             .arg(&self.file)
             .args([call, request].map(|time| time.as_millis().to_string()))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stdout(Stdio::piped());
+        command
+    }
+
+    fn start(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Child {
+        self.command(kind, url, call, request).spawn().unwrap()
     }
 
     /// Both kinds of client, one after the other.
@@ -133,6 +137,23 @@ fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_un
     assert_eq!(network.at_once.load(Ordering::Acquire), 0);
     let account = Account::new(&network.url, CLIENT_ID);
     assert_eq!(place.kept(&account), None);
+}
+
+#[test]
+fn what_goes_to_this_machine_goes_through_no_proxy() {
+    for kind in ["blocking", "async"] {
+        let (mock, place) = (MockPan123::start_blocking(), place());
+        let proxy = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let mut command = place.command(kind, &mock.base_url(), LONG, LONG);
+        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+            command.env(name, proxy.url("http"));
+        }
+        for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
+            command.env_remove(name);
+        }
+        assert_eq!(said(command.spawn().unwrap()), "ok", "{kind}");
+        assert_eq!(proxy.accepted(), 0, "{kind}");
+    }
 }
 
 #[test]

@@ -200,6 +200,7 @@ pan123_proto::forward_session_options!(ClientBuilder);
 
 impl ClientBuilder {
     /// Makes the reqwest client from this builder; redirects, retries and the connect timeout are set over it.
+    /// No proxy is used while the base URL is plain `http://` to this machine.
     pub fn with_client_builder(mut self, builder: reqwest::ClientBuilder) -> ClientBuilder {
         self.transport = Carrier::Builder(Box::new(builder));
         self
@@ -240,10 +241,15 @@ impl ClientBuilder {
         let session = self.session.build()?;
         let transport = match self.transport {
             Carrier::Ready(transport) => transport,
-            Carrier::Builder(builder) => Arc::new(ReqwestTransport::from_builder(
-                *builder,
-                session.connect_timeout(),
-            )?),
+            Carrier::Builder(builder) => {
+                let builder = if session.is_for_this_machine_only() {
+                    builder.no_proxy()
+                } else {
+                    *builder
+                };
+                let timeout = session.connect_timeout();
+                Arc::new(ReqwestTransport::from_builder(builder, timeout)?)
+            }
         };
         Ok(Client {
             means: Means {

@@ -169,6 +169,7 @@ pan123_proto::forward_session_options!(ClientBuilder);
 
 impl ClientBuilder {
     /// Makes the ureq agent from this configuration; redirects, errors for statuses and the timeouts are set over it.
+    /// No proxy is used while the base URL is plain `http://` to this machine.
     pub fn with_config(mut self, config: ureq::config::Config) -> ClientBuilder {
         self.transport = Carrier::Config(Box::new(config));
         self
@@ -207,14 +208,15 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let connect_timeout = session.connect_timeout();
+        let direct = session.is_for_this_machine_only();
         let transport: Arc<dyn Transport> = match self.transport {
             Carrier::Ready(transport) => transport,
             Carrier::Config(config) => {
-                Arc::new(UreqTransport::from_config(*config, connect_timeout))
+                Arc::new(UreqTransport::from_config(*config, connect_timeout).direct(direct))
             }
             Carrier::Ours => {
                 let usual_timeout = session.request_timeout();
-                Arc::new(UreqTransport::new(connect_timeout, usual_timeout))
+                Arc::new(UreqTransport::new(connect_timeout, usual_timeout).direct(direct))
             }
         };
         Ok(Client {

@@ -36,6 +36,8 @@ pub struct UreqTransport {
     connect_timeout: Duration,
     /// What the agent is set up for, if it is ours: a request that takes no other needs no settings of its own.
     usual_timeout: Option<Duration>,
+    /// Whether a proxy must not be used.
+    direct: bool,
 }
 
 impl UreqTransport {
@@ -59,6 +61,7 @@ impl UreqTransport {
             agent: Marked::agent(config.build()),
             connect_timeout,
             usual_timeout: Some(usual_timeout),
+            direct: false,
         }
     }
 
@@ -68,6 +71,7 @@ impl UreqTransport {
             agent: Marked::agent(config),
             connect_timeout,
             usual_timeout: None,
+            direct: false,
         }
     }
 
@@ -79,7 +83,14 @@ impl UreqTransport {
             agent,
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
             usual_timeout: None,
+            direct: false,
         }
+    }
+
+    /// Sends through no proxy, whatever the configuration and the environment say.
+    pub(crate) fn direct(mut self, direct: bool) -> UreqTransport {
+        self.direct = direct;
+        self
     }
 
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
@@ -101,7 +112,7 @@ impl UreqTransport {
         request: http::Request<impl AsSendBody>,
         timeout: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
-        if self.usual_timeout == Some(timeout) {
+        if self.usual_timeout == Some(timeout) && !self.direct {
             return self.agent.run(request);
         }
         let connect_timeout = self.connect_timeout.min(timeout);
@@ -114,6 +125,11 @@ impl UreqTransport {
             .timeout_global(Some(timeout))
             .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout));
+        let request = if self.direct {
+            request.proxy(None)
+        } else {
+            request
+        };
         self.agent.run(request.build())
     }
 }

@@ -219,6 +219,12 @@ impl BaseUrl {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether what is sent there is not encrypted.
+    pub(crate) fn is_plain(&self) -> bool {
+        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
+        scheme.eq_ignore_ascii_case("http")
+    }
 }
 
 /// Where credentials may go unencrypted.

@@ -45,6 +45,7 @@ struct Shared {
 /// What does not change.
 pub(crate) struct Settings {
     pub(crate) base: BaseUrl,
+    pub(crate) this_machine_only: bool,
     pub(crate) user_agent: HeaderValue,
     pub(crate) retry: RetryPolicy,
     pub(crate) connect_timeout: Duration,
@@ -102,6 +103,11 @@ impl Session {
     /// How a class of requests stands.
     pub fn pace(&self, class: RateClass, now: Instant) -> Pace {
         self.with_state(|state| state.limiter.pace(class, now))
+    }
+
+    /// Whether requests go unencrypted, and so to this machine only: a driver must send them through no proxy.
+    pub fn is_for_this_machine_only(&self) -> bool {
+        self.settings().this_machine_only
     }
 
     /// How long one request may take, unless its call has less time left.

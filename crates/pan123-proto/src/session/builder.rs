@@ -201,6 +201,7 @@ impl SessionBuilder {
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
         self.check_limits()?;
+        let base = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
         if let Some(credentials) = &self.credentials {
             credentials.secrets(&mut secrets);
@@ -208,7 +209,8 @@ impl SessionBuilder {
         Ok(Session {
             shared: Arc::new(Shared {
                 settings: Settings {
-                    base: BaseUrl::parse(&self.base_url, self.plain_http)?,
+                    this_machine_only: base.is_plain() && self.plain_http == PlainHttp::ToLoopback,
+                    base,
                     user_agent,
                     retry: self.retry,
                     connect_timeout: self.connect_timeout,
