@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::server::{Clock, MockPan123};
-use crate::service::{Course, Options, ReasonKey, Service};
+use crate::service::{Callbacks, Course, Options, ReasonKey, Service};
 
 /// The options of a mock.
 ///
@@ -77,9 +77,41 @@ impl Builder {
         self
     }
 
+    /// How callbacks are posted; otherwise once, at the end of the task.
+    pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
+        self.options.callbacks = callbacks;
+        self
+    }
+
     /// The key that carries the reason in callbacks; otherwise `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
-        self.options.reason_key = key;
+        self.options.callbacks = self.options.callbacks.reason_key(key);
+        self
+    }
+
+    /// Whether the service refuses what its documentation does not promise, otherwise it does not: keys in another case, keys it does
+    /// not know, numbers as texts, null or an empty text for nothing, forms, the root as the folder of a download.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.options.strict = strict;
+        self
+    }
+
+    /// How many downloads may run at once: one more is refused with `同时下载的任务超出最大限制`. Otherwise there is no limit, for
+    /// nobody knows that of the real service.
+    pub fn running_limit(mut self, downloads: usize) -> Self {
+        self.options.running_limit = Some(downloads);
+        self
+    }
+
+    /// The code of that refusal, which nobody knows either; otherwise 1.
+    pub fn running_limit_code(mut self, code: i64) -> Self {
+        self.options.running_limit_code = code;
+        self
+    }
+
+    /// How many of the last requests are kept to be looked at; otherwise 100,000.
+    pub fn kept_requests(mut self, requests: usize) -> Self {
+        self.options.kept_requests = requests;
         self
     }
 

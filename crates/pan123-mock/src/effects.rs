@@ -50,7 +50,7 @@ fn fetch(face: &Weak<Face>, task: u64, url: &str) {
     };
     let result = read_source(url, limit, |percent| match face.upgrade() {
         Some(face) => {
-            face.update(|service| service.fetch_progress(task, percent));
+            face.update(|service| service.fetch_progress(task, (percent, 0)));
             true
         }
         None => false,
@@ -61,7 +61,8 @@ fn fetch(face: &Weak<Face>, task: u64, url: &str) {
 }
 
 fn end_fetch(face: &Arc<Face>, task: u64, result: Result<u64, String>) {
-    let effects = face.update(|service| service.fetch_ended(task, result));
+    let now = face.now();
+    let effects = face.update(|service| service.fetch_ended(now, task, result));
     carry_out(face, effects);
 }
 

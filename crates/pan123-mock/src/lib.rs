@@ -52,7 +52,7 @@
 //!
 //! Some answers of the real service are known to nobody who publishes them: the texts for wrong credentials, an unknown task, a root
 //! directory or a URL that is not HTTP. For these the mock has a code and a text of its own; a client should not rely on them.
-//! Key names and types are taken literally: what the documentation calls a number must be one.
+//! Keys and types are taken as generously as clients in daily use need it, or, with [`Builder::strict`], to the letter.
 
 pub use bytes;
 pub use http;
@@ -67,8 +67,8 @@ mod tcp;
 pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Canned, Course, Delivery, Effect, Ending, MAX_LIVE_TOKENS,
-    Outcome, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Effect, Ending,
+    MAX_LIVE_TOKENS, Outcome, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer};
 

@@ -68,7 +68,8 @@ impl MockPan123 {
 
     /// Ends a task by hand and posts its callback: [`Service::fetch_ended`].
     pub fn fetch_ended(&self, task: u64, result: Result<u64, String>) {
-        let effects = self.service(|service| service.fetch_ended(task, result));
+        let now = self.face.now();
+        let effects = self.service(|service| service.fetch_ended(now, task, result));
         effects::carry_out(&self.face, effects);
     }
 
@@ -82,9 +83,10 @@ impl MockPan123 {
         self.face.wait_for(timeout, ready)
     }
 
-    /// Moves the clock of the service forward, for good.
+    /// Moves the clock of the service forward, for good. What has become due with it happens: callbacks are posted.
     pub fn advance(&self, by: Duration) {
         self.face.lock().advanced += by;
+        self.face.settle();
     }
 
     /// The server underneath, for mocks of your own: they come before the service. It records no requests,
@@ -159,13 +161,22 @@ impl Face {
     }
 
     fn ask(&self, request: &http::Request<Bytes>) -> Outcome {
+        let now = self.now();
+        self.update(|service| service.handle(now, request))
+    }
+
+    /// The time of the service.
+    pub(crate) fn now(&self) -> SystemTime {
         let now = self.clock.now();
-        let mut state = self.lock();
-        let now = now.checked_add(state.advanced).unwrap_or(now);
-        let outcome = state.service.handle(now, request);
-        drop(state);
-        self.changed.notify_all();
-        outcome
+        let advanced = self.lock().advanced;
+        now.checked_add(advanced).unwrap_or(now)
+    }
+
+    /// Lets happen what has become due.
+    pub(crate) fn settle(self: &Arc<Self>) {
+        let now = self.now();
+        let effects = self.update(|service| service.due(now));
+        effects::carry_out(self, effects);
     }
 
     fn wait_for<T>(

@@ -1,14 +1,19 @@
 //! The service as a model: a request and the time go in, an answer and things to do come out. No IO, no clock.
 
 mod answer;
+mod args;
 mod callback;
 mod canned;
 mod course;
+mod drive;
 mod endpoints;
+mod millis;
 mod options;
 mod record;
+mod schedule;
 mod tasks;
 mod tokens;
+mod urls;
 mod user;
 
 use std::time::SystemTime;
@@ -19,11 +24,14 @@ use http::{Request, header};
 use crate::Builder;
 use crate::queues::Queues;
 
+use drive::Drive;
+use schedule::{Due, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
+use urls::is_http;
 
 pub use answer::Reply;
-pub use callback::{Callback, Delivery, ReasonKey};
+pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
 pub use canned::Canned;
 pub use course::{Course, Step};
 pub use endpoints::path;
@@ -32,8 +40,8 @@ pub use record::RecordedRequest;
 pub use tasks::{Ending, Task};
 pub use tokens::MAX_LIVE_TOKENS;
 
-pub(crate) use endpoints::is_loopback;
 pub(crate) use options::Options;
+pub(crate) use urls::is_loopback;
 
 /// The model of the service. Over the network it is reached through [`MockPan123`](crate::MockPan123).
 #[derive(Debug, Default)]
@@ -41,9 +49,14 @@ pub struct Service {
     options: Options,
     tokens: Tokens,
     tasks: Tasks,
+    drive: Drive,
     queues: Queues<Canned>,
+    schedule: Schedule,
+    answered: u64,
     requests: Vec<RecordedRequest>,
     callbacks: Vec<Callback>,
+    /// What was set off and is not given out yet.
+    outbox: Vec<Effect>,
 }
 
 /// What comes of a request.
@@ -93,20 +106,23 @@ impl Service {
         }
     }
 
-    /// Answers a request that arrives at the time `now`. Only the path and the query of its URI are looked at.
+    /// Answers a request that arrives at the time `now`. Only the path and the query of its URI are looked at. The effects are those
+    /// of the request, and of all that has become [`due`](Self::due).
     pub fn handle(&mut self, now: SystemTime, request: &Request<Bytes>) -> Outcome {
-        let trace_id = answer::trace_id(self.options.seed, self.requests.len() as u64);
-        self.requests.push(RecordedRequest::of(request));
+        self.settle(now);
+        let trace_id = answer::trace_id(self.options.seed, self.answered);
+        self.answered += 1;
+        self.record(request);
 
         let canned = self.queues.next(request.uri().path());
-        let (own, effects) = if canned.as_ref().is_none_or(Canned::acts) {
-            let (answer, effects) = self.act(now, request);
-            (Some(answer), effects)
-        } else {
-            (None, Vec::new())
-        };
+        let acts = canned.as_ref().is_none_or(Canned::acts);
+        let own = acts.then(|| self.act(now, request));
+
+        // A task may have ended with this request.
+        self.settle(now);
 
         let delay = canned.as_ref().and_then(Canned::held_back);
+        let broken = canned.as_ref().and_then(Canned::breaks);
         let mut response = canned
             .unwrap_or_else(Canned::own_answer)
             .in_place_of(own.as_ref(), &trace_id);
@@ -115,9 +131,25 @@ impl Service {
             headers.entry(header::DATE).or_insert(date);
         }
         Outcome {
-            reply: Reply { response, delay },
-            effects,
+            reply: Reply {
+                response,
+                delay,
+                broken,
+            },
+            effects: self.effects(),
         }
+    }
+
+    /// What happens by itself until `now`: tasks end by the clock, callbacks are posted that were held back. Whoever carries the service
+    /// may call it at any time, and should at [`next_due`](Self::next_due); a request does the same.
+    pub fn due(&mut self, now: SystemTime) -> Vec<Effect> {
+        self.settle(now);
+        self.effects()
+    }
+
+    /// When something happens by itself next.
+    pub fn next_due(&self) -> Option<SystemTime> {
+        self.schedule.next_at()
     }
 
     /// Prepares an answer for the next request to `path`, whatever its method. Prepared answers are used up in order, one a request;
@@ -142,33 +174,45 @@ impl Service {
         self.options.courses.insert(url.into(), course);
     }
 
+    /// How callbacks are posted for tasks that end from now on.
+    pub fn set_callbacks(&mut self, callbacks: Callbacks) {
+        self.options.callbacks = callbacks;
+    }
+
     /// Says how far the fetch of a task is. A task that had a course leaves it; one that has ended stays as it is.
-    pub fn fetch_progress(&mut self, task: u64, percent: f64) {
+    pub fn fetch_progress(&mut self, task: u64, step: impl Into<Step>) {
         if let Some(task) = self.tasks.get_mut(task) {
-            task.fetch_progress(percent);
+            task.moved(step.into());
         }
     }
 
-    /// Ends a task: with the number of bytes that were fetched, or with the reason why it failed. The effects are its callback; there
-    /// are none if the task is unknown or had ended before. [`MockPan123::fetch_ended`](crate::MockPan123::fetch_ended) posts it, too.
-    pub fn fetch_ended(&mut self, task: u64, result: Result<u64, String>) -> Vec<Effect> {
+    /// Ends a task: with the number of bytes that were fetched, or with the reason why it failed. The effects are its callback, if it is
+    /// not held back; there are none if the task is unknown or had ended before.
+    /// [`MockPan123::fetch_ended`](crate::MockPan123::fetch_ended) posts it, too.
+    pub fn fetch_ended(
+        &mut self,
+        now: SystemTime,
+        task: u64,
+        result: Result<u64, String>,
+    ) -> Vec<Effect> {
         let found = self.tasks.get_mut(task);
-        if found.is_some_and(|found| found.fetch_ended(result)) {
-            self.call_back(task)
-        } else {
-            Vec::new()
+        if found.is_some_and(|found| found.moved_to_end(&result)) {
+            self.end_task(now, task, result);
+            self.settle(now);
         }
+        self.effects()
     }
 
-    /// Notes what became of the callback of a task.
+    /// Notes what became of a callback of a task.
     pub fn callback_ended(&mut self, task: u64, delivery: Delivery) {
         let mut callbacks = self.callbacks.iter_mut();
-        if let Some(callback) = callbacks.find(|callback| callback.task == task) {
+        let open = |it: &&mut Callback| it.task == task && it.delivery.is_none();
+        if let Some(callback) = callbacks.find(open) {
             callback.delivery = Some(delivery);
         }
     }
 
-    /// The requests that came, in order.
+    /// The requests that came, in order: the last ones, if there were more than are kept.
     pub fn requests(&self) -> &[RecordedRequest] {
         &self.requests
     }
@@ -178,7 +222,7 @@ impl Service {
         self.tasks.all()
     }
 
-    /// The callbacks that were due, in order; at most one a task.
+    /// The callbacks of the tasks that ended, in order, posted or not yet.
     pub fn callbacks(&self) -> &[Callback] {
         &self.callbacks
     }
@@ -188,18 +232,63 @@ impl Service {
         self.tokens.minted()
     }
 
-    /// The callback of a task that has ended just now.
-    fn call_back(&mut self, task: u64) -> Vec<Effect> {
-        let key = self.options.reason_key;
-        let task = self.tasks.get_mut(task);
-        let Some(callback) = task.and_then(|task| callback::due(task, key)) else {
-            return Vec::new();
+    /// A task has come to its end: with the size of its file, or with the reason why there is none.
+    fn end_task(&mut self, now: SystemTime, id: u64, result: Result<u64, String>) {
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
         };
-        self.callbacks.push(callback.clone());
-        vec![Effect::PostCallback {
-            task: callback.task,
-            url: callback.url,
-            body: callback.body,
-        }]
+        let ending = match result {
+            Ok(size) => Ending::Succeeded {
+                file_id: self.drive.take(now, task, size),
+            },
+            Err(reason) => Ending::Failed { reason },
+        };
+        let Some(task) = self.tasks.end(id, ending) else {
+            return;
+        };
+        let callbacks = &self.options.callbacks;
+        let at = now.checked_add(callbacks.held_back());
+        for callback in callbacks.of(task) {
+            if let (Some(at), None) = (at, &callback.delivery) {
+                self.schedule.callback(at, self.callbacks.len());
+            }
+            self.callbacks.push(callback);
+        }
+    }
+
+    /// Lets happen what was to happen until now.
+    fn settle(&mut self, now: SystemTime) {
+        while let Some((at, due)) = self.schedule.pop(now) {
+            match due {
+                Due::TaskEnds(id) => {
+                    let task = self.tasks.get_mut(id);
+                    if let Some(result) = task.and_then(Task::time_is_up) {
+                        self.end_task(at, id, result);
+                    }
+                }
+                Due::Callback(index) => {
+                    let Callback {
+                        task, url, body, ..
+                    } = self.callbacks[index].clone();
+                    self.outbox.push(Effect::PostCallback { task, url, body });
+                }
+            }
+        }
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Keeps at least as many requests as were asked for, and at most twice as many.
+    fn record(&mut self, request: &Request<Bytes>) {
+        let kept = self.options.kept_requests;
+        if kept == 0 {
+            return;
+        }
+        if self.requests.len() >= kept.saturating_mul(2) {
+            self.requests.drain(..kept);
+        }
+        self.requests.push(RecordedRequest::of(request));
     }
 }

@@ -9,6 +9,8 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::tcp::Break;
+
 /// What is sent back, and how late.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -17,6 +19,8 @@ pub struct Reply {
     pub response: Response<Bytes>,
     /// How long the answer is held back after the service has acted.
     pub delay: Option<Duration>,
+    /// How the exchange breaks on its way, if it does.
+    pub broken: Option<Break>,
 }
 
 /// Without the body, which may issue a token.
@@ -30,6 +34,7 @@ impl fmt::Debug for Reply {
                 &format_args!("[{} bytes]", self.response.body().len()),
             )
             .field("delay", &self.delay)
+            .field("broken", &self.broken)
             .finish()
     }
 }

@@ -1,12 +1,17 @@
 //! The notice that is posted to `callBackUrl` when a task has ended.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::millis;
 use super::tasks::{Ending, Task};
 
 /// Which key carries the reason: the documentation uses both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ReasonKey {
     /// `failReason`, as in the documentation's sample.
@@ -14,6 +19,89 @@ pub enum ReasonKey {
     FailReason,
     /// `fileReason`, as in the documentation's prose.
     FileReason,
+}
+
+/// How the service calls back: nobody knows what the real one does about time, repetition and loss, so a client must bear all of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use pan123_mock::{Callbacks, ReasonKey};
+///
+/// let late = Callbacks::new().delay(Duration::from_secs(60));
+/// let twice = Callbacks::new().copies(2).reason_key(ReasonKey::FileReason);
+/// let never = Callbacks::lost();
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callbacks {
+    reason_key: ReasonKey,
+    #[serde(rename = "delay_ms", with = "millis")]
+    delay: Duration,
+    copies: usize,
+    lost: bool,
+}
+
+impl Default for Callbacks {
+    fn default() -> Self {
+        Self {
+            reason_key: ReasonKey::default(),
+            delay: Duration::ZERO,
+            copies: 1,
+            lost: false,
+        }
+    }
+}
+
+impl Callbacks {
+    /// Once, and at once.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Never: they are due, and nobody gets them.
+    pub fn lost() -> Self {
+        Self {
+            lost: true,
+            ..Self::default()
+        }
+    }
+
+    /// So long after the end of the task.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// So many times, all at the same time.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
+    }
+
+    /// With the reason under this key; otherwise `failReason`.
+    pub fn reason_key(mut self, key: ReasonKey) -> Self {
+        self.reason_key = key;
+        self
+    }
+
+    pub(super) fn held_back(&self) -> Duration {
+        self.delay
+    }
+
+    /// The callbacks of this task, if it has ended and asked for one.
+    pub(super) fn of(&self, task: &Task) -> Vec<Callback> {
+        let Some(callback) = due(task, self.reason_key) else {
+            return Vec::new();
+        };
+        let delivery = self.lost.then_some(Delivery::Lost);
+        vec![
+            Callback {
+                delivery,
+                ..callback
+            };
+            self.copies
+        ]
+    }
 }
 
 /// A callback that was due.
@@ -31,15 +119,18 @@ pub struct Callback {
 }
 
 /// What became of a callback.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delivery {
     /// The receiver answered with this HTTP status.
     Answered(u16),
     /// It could not be posted.
     Failed(String),
-    /// It was not posted: a mock speaks to loopback addresses only.
+    /// It was not posted: the receiver is on another machine, and nobody has allowed that.
     NotLoopback,
+    /// It was lost, as [`Callbacks::lost`] says.
+    Lost,
 }
 
 impl ReasonKey {
@@ -51,8 +142,7 @@ impl ReasonKey {
     }
 }
 
-/// The callback that is due for this task now, if it has ended and asked for one.
-pub(super) fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
+fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
     // The numbers are those of the callback (0 is success), not those of the progress.
     let (status, reason, file_id) = match task.ending()? {
         Ending::Succeeded { file_id } => (0, "", *file_id),

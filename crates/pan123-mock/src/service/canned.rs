@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::answer::Answer;
+use crate::tcp::Break;
 
 /// A prepared answer for [`Service::answer_next`](super::Service::answer_next).
 ///
@@ -25,6 +26,7 @@ pub struct Canned {
     headers: HeaderMap,
     delay: Option<Duration>,
     acts: bool,
+    broken: Option<Break>,
     times: usize,
 }
 
@@ -76,6 +78,13 @@ impl Canned {
         self
     }
 
+    /// Breaks the exchange on its way. What a face cannot do exactly it does as nearly as it can: see
+    /// [`BrokenWire`](crate::BrokenWire).
+    pub fn broken(mut self, broken: Break) -> Self {
+        self.broken = Some(broken);
+        self
+    }
+
     /// Answers this many requests in a row instead of one.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
@@ -88,6 +97,7 @@ impl Canned {
             headers: HeaderMap::new(),
             delay: None,
             acts: false,
+            broken: None,
             times: 1,
         }
     }
@@ -102,6 +112,10 @@ impl Canned {
 
     pub(super) fn held_back(&self) -> Option<Duration> {
         self.delay
+    }
+
+    pub(super) fn breaks(&self) -> Option<Break> {
+        self.broken.clone()
     }
 
     /// The answer to send in place of `own`.

@@ -1,23 +1,46 @@
 //! How a task goes when nobody really fetches anything.
 
-/// The course of a task: what each progress poll is told, one step a poll; the last step stays.
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::millis;
+
+/// The course of a task: what each progress poll is told, one step a poll, the last of which stays; or how it goes by the clock.
 ///
 /// ```
+/// use std::time::Duration;
 /// use pan123_mock::Course;
 ///
 /// let smooth = Course::succeeds_after(3);
 /// let broken = Course::fails_after(2, "下载失败");
 /// // 13 is a status that the documentation does not know; 3 is a retry.
 /// let odd = Course::steps([(0.0, 13), (12.5, 3), (100.0, 2)]);
+/// // Ends by itself, whether anybody asks or not.
+/// let film = Course::succeeds_within(Duration::from_secs(60)).size(700 << 20);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Course {
-    steps: Vec<Step>,
+    goes: Way,
     reason: String,
+    size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    Steps(Vec<Step>),
+    ByTheClock {
+        #[serde(rename = "takes_ms", with = "millis")]
+        takes: Duration,
+        succeeds: bool,
+    },
 }
 
 /// What one poll is told.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
     /// `process`: percent from 0 to 100.
@@ -29,6 +52,9 @@ pub struct Step {
 pub(super) const RUNNING: i64 = 0;
 pub(super) const FAILED: i64 = 1;
 pub(super) const SUCCEEDED: i64 = 2;
+
+const REASON: &str = "下载失败";
+const SIZE: u64 = 1 << 20;
 
 impl Course {
     /// Running until the poll number `polls`, counted from 1, which is told of the success.
@@ -44,6 +70,18 @@ impl Course {
         Self::steps(running(polls).chain([last])).reason(reason)
     }
 
+    /// Running for so long, and then done, whether anybody asks or not.
+    pub fn succeeds_within(takes: Duration) -> Self {
+        let succeeds = true;
+        Self::new(Way::ByTheClock { takes, succeeds })
+    }
+
+    /// Running for so long, and then failed, whether anybody asks or not.
+    pub fn fails_within(takes: Duration, reason: impl Into<String>) -> Self {
+        let succeeds = false;
+        Self::new(Way::ByTheClock { takes, succeeds }).reason(reason)
+    }
+
     /// Running at 50 percent for ever, or until the test ends it with `fetch_ended`.
     pub fn never_ends() -> Self {
         Self::steps([(50.0, RUNNING)])
@@ -51,10 +89,7 @@ impl Course {
 
     /// Steps of your own as (percent, status). Without any the task never starts.
     pub fn steps<S: Into<Step>>(steps: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            steps: steps.into_iter().map(Into::into).collect(),
-            reason: "下载失败".to_owned(),
-        }
+        Self::new(Way::Steps(steps.into_iter().map(Into::into).collect()))
     }
 
     /// The reason in the callback of a failure.
@@ -63,17 +98,62 @@ impl Course {
         self
     }
 
-    /// The step that the poll with this index is told.
-    pub(super) fn step(&self, index: usize) -> Step {
-        self.steps
-            .get(index)
-            .or(self.steps.last())
-            .copied()
-            .unwrap_or(Step::new(0.0, RUNNING))
+    /// How many bytes the file of a success has; otherwise 1 MiB.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
     }
 
-    pub(super) fn failure(&self) -> &str {
-        &self.reason
+    fn new(goes: Way) -> Self {
+        Self {
+            goes,
+            reason: REASON.to_owned(),
+            size: SIZE,
+        }
+    }
+
+    /// What the poll with this index is told, so long after the task was created.
+    pub(super) fn step(&self, index: usize, elapsed: Duration) -> Step {
+        match &self.goes {
+            Way::Steps(steps) => steps
+                .get(index)
+                .or(steps.last())
+                .copied()
+                .unwrap_or(Step::new(0.0, RUNNING)),
+            Way::ByTheClock { takes, .. } => {
+                let share = elapsed.as_secs_f64() / takes.as_secs_f64().max(f64::MIN_POSITIVE);
+                // In hundredths, for no reader needs more.
+                let percent = (share * 10_000.0).round() / 100.0;
+                Step::new(percent.min(99.99), RUNNING)
+            }
+        }
+    }
+
+    /// When the task ends by itself, if it does.
+    pub(super) fn ends_after(&self) -> Option<Duration> {
+        match self.goes {
+            Way::Steps(_) => None,
+            Way::ByTheClock { takes, .. } => Some(takes),
+        }
+    }
+
+    /// How the task ends that ends by itself: with the size of its file, or a reason.
+    pub(super) fn end(&self) -> Result<u64, String> {
+        match self.goes {
+            Way::ByTheClock {
+                succeeds: false, ..
+            } => Err(self.reason.clone()),
+            _ => Ok(self.size),
+        }
+    }
+
+    /// How the task ends that has come to this step, if it is an end.
+    pub(super) fn end_of(&self, step: Step) -> Option<Result<u64, String>> {
+        match step.status {
+            SUCCEEDED => Some(Ok(self.size)),
+            FAILED => Some(Err(self.reason.clone())),
+            _ => None,
+        }
     }
 }
 
@@ -112,7 +192,7 @@ mod tests {
 
     fn told(course: &Course, polls: usize) -> Vec<(f64, i64)> {
         (0..polls)
-            .map(|index| course.step(index))
+            .map(|index| course.step(index, Duration::ZERO))
             .map(|step| (step.percent, step.status))
             .collect()
     }
@@ -143,5 +223,19 @@ mod tests {
     fn a_course_without_steps_stays_at_the_start() {
         let none: [Step; 0] = [];
         assert_eq!(told(&Course::steps(none), 2), [(0.0, 0), (0.0, 0)]);
+    }
+
+    #[test]
+    fn by_the_clock_it_comes_near_its_end_and_no_further() {
+        let course = Course::succeeds_within(Duration::from_secs(80));
+        let at = |seconds| course.step(0, Duration::from_secs(seconds));
+        assert_eq!(at(0), Step::new(0.0, RUNNING));
+        assert_eq!(at(30), Step::new(37.5, RUNNING));
+        assert_eq!(at(8000), Step::new(99.99, RUNNING));
+        assert_eq!(course.ends_after(), Some(Duration::from_secs(80)));
+        assert_eq!(course.end(), Ok(SIZE));
+        let at_once = Course::fails_within(Duration::ZERO, "no");
+        assert_eq!(at_once.step(0, Duration::ZERO).status, RUNNING);
+        assert_eq!(at_once.end(), Err("no".to_owned()));
     }
 }

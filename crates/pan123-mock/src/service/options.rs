@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::callback::ReasonKey;
+use serde::{Deserialize, Serialize};
+
+use super::callback::Callbacks;
 use super::course::Course;
+use super::{is_loopback, millis};
 
 /// The client id that is accepted unless another one was chosen.
 pub const CLIENT_ID: &str = "mock-client-id";
@@ -13,16 +16,30 @@ pub const CLIENT_ID: &str = "mock-client-id";
 /// The client secret that is accepted unless another one was chosen.
 pub const CLIENT_SECRET: &str = "mock-client-secret";
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
+    #[serde(rename = "token_lifetime_ms", with = "millis")]
     pub(crate) token_lifetime: Duration,
+    pub(crate) strict: bool,
+    pub(crate) running_limit: Option<usize>,
+    pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
     pub(crate) courses: HashMap<String, Course>,
     pub(crate) fetch_loopback: bool,
-    pub(crate) reason_key: ReasonKey,
+    pub(crate) fetch_remote: bool,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
+}
+
+impl Options {
+    /// Whether this source is really fetched.
+    pub(super) fn fetches(&self, url: &str) -> bool {
+        self.fetch_remote || (self.fetch_loopback && is_loopback(url))
+    }
 }
 
 impl Default for Options {
@@ -31,10 +48,15 @@ impl Default for Options {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            strict: false,
+            running_limit: None,
+            running_limit_code: 1,
             default_course: Course::default(),
             courses: HashMap::new(),
             fetch_loopback: false,
-            reason_key: ReasonKey::default(),
+            fetch_remote: false,
+            callbacks: Callbacks::default(),
+            kept_requests: 100_000,
             seed: 0,
         }
     }
@@ -45,10 +67,14 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("client_id", &self.client_id)
             .field("token_lifetime", &self.token_lifetime)
+            .field("strict", &self.strict)
+            .field("running_limit", &self.running_limit)
             .field("default_course", &self.default_course)
             .field("courses", &self.courses)
             .field("fetch_loopback", &self.fetch_loopback)
-            .field("reason_key", &self.reason_key)
+            .field("fetch_remote", &self.fetch_remote)
+            .field("callbacks", &self.callbacks)
+            .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }

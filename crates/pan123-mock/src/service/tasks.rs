@@ -1,9 +1,10 @@
 //! The offline downloads: what was asked for, how far they are, how they ended.
 
+use std::time::SystemTime;
+
 use super::course::{Course, FAILED, RUNNING, SUCCEEDED, Step};
 
 const FIRST_TASK: u64 = 394_756;
-const FIRST_FILE: u64 = 14_710_240;
 
 /// What a client asked for, in the types of the wire.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub(super) struct Download {
 pub struct Task {
     id: u64,
     asked: Download,
+    created: SystemTime,
     course: Course,
     /// Whether the task has left its course, for a fetch or the test moves it.
     moved_by_hand: bool,
@@ -92,61 +94,57 @@ impl Task {
         self.ending.as_ref()
     }
 
-    /// Moves one step on. True if the task ended with it.
-    pub(super) fn poll(&mut self) -> bool {
+    /// Moves one step on. Says how the task comes to its end with it, if it does: with the size of its file, or with a reason.
+    pub(super) fn poll(&mut self, now: SystemTime) -> Option<Result<u64, String>> {
         let index = self.polls;
         self.polls += 1;
         if self.moved_by_hand {
-            return false;
+            return None;
         }
-        self.shown = self.course.step(index);
-        let ending = match self.shown.status {
-            SUCCEEDED => self.success(),
-            FAILED => Ending::Failed {
-                reason: self.course.failure().to_owned(),
-            },
-            _ => return false,
-        };
-        self.end(ending)
+        let elapsed = now.duration_since(self.created).unwrap_or_default();
+        self.shown = self.course.step(index, elapsed);
+        let ends = self.ending.is_none();
+        self.course.end_of(self.shown).filter(|_| ends)
     }
 
-    pub(super) fn fetch_progress(&mut self, percent: f64) {
+    /// How the task ends that its course ends by the clock.
+    pub(super) fn time_is_up(&mut self) -> Option<Result<u64, String>> {
+        if self.moved_by_hand || self.ending.is_some() {
+            return None;
+        }
+        let end = self.course.end();
+        self.moved_by_hand = true;
+        self.shown = end_of(&end);
+        Some(end)
+    }
+
+    /// The task leaves its course, unless it has ended.
+    pub(super) fn moved(&mut self, step: Step) {
         if self.ending.is_none() {
             self.moved_by_hand = true;
-            self.shown = Step::new(percent.clamp(0.0, 100.0), RUNNING);
+            self.shown = step;
         }
     }
 
     /// True if the task ended with it: an end is an end.
-    pub(super) fn fetch_ended(&mut self, result: Result<u64, String>) -> bool {
+    pub(super) fn moved_to_end(&mut self, result: &Result<u64, String>) -> bool {
         if self.ending.is_some() {
             return false;
         }
-        self.moved_by_hand = true;
-        let ending = match result {
-            Ok(bytes) => {
-                self.fetched = bytes;
-                self.shown = Step::new(100.0, SUCCEEDED);
-                self.success()
-            }
-            Err(reason) => {
-                self.shown = Step::new(0.0, FAILED);
-                Ending::Failed { reason }
-            }
-        };
-        self.end(ending)
+        self.moved(end_of(result));
+        self.fetched = *result.as_ref().unwrap_or(&0);
+        true
     }
 
-    fn success(&self) -> Ending {
-        Ending::Succeeded {
-            file_id: FIRST_FILE + (self.id - FIRST_TASK),
-        }
-    }
-
-    fn end(&mut self, ending: Ending) -> bool {
-        let first = self.ending.is_none();
+    pub(super) fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
-        first
+    }
+}
+
+fn end_of(result: &Result<u64, String>) -> Step {
+    match result {
+        Ok(_) => Step::new(100.0, SUCCEEDED),
+        Err(_) => Step::new(0.0, FAILED),
     }
 }
 
@@ -154,14 +152,16 @@ impl Task {
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     all: Vec<Task>,
+    ended: usize,
 }
 
 impl Tasks {
-    pub(super) fn create(&mut self, asked: Download, course: Course) -> u64 {
+    pub(super) fn create(&mut self, now: SystemTime, asked: Download, course: Course) -> u64 {
         let id = FIRST_TASK + self.all.len() as u64;
         self.all.push(Task {
             id,
             asked,
+            created: now,
             course,
             moved_by_hand: false,
             shown: Step::new(0.0, RUNNING),
@@ -173,16 +173,31 @@ impl Tasks {
     }
 
     /// A task that is really fetched is not on a course.
-    pub(super) fn create_fetched(&mut self, asked: Download) -> u64 {
-        let id = self.create(asked, Course::never_ends());
+    pub(super) fn create_fetched(&mut self, now: SystemTime, asked: Download) -> u64 {
+        let id = self.create(now, asked, Course::never_ends());
         if let Some(task) = self.get_mut(id) {
-            task.fetch_progress(0.0);
+            task.moved(Step::new(0.0, RUNNING));
         }
         id
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Task> {
-        self.all.iter_mut().find(|task| task.id == id)
+        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        self.all.get_mut(index)
+    }
+
+    /// Notes how a task ended; it is ended once.
+    pub(super) fn end(&mut self, id: u64, ending: Ending) -> Option<&Task> {
+        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        let task = self.all.get_mut(index)?;
+        task.end(ending);
+        self.ended += 1;
+        Some(task)
+    }
+
+    /// How many have not ended.
+    pub(super) fn running(&self) -> usize {
+        self.all.len() - self.ended
     }
 
     pub(super) fn all(&self) -> &[Task] {
@@ -194,6 +209,8 @@ impl Tasks {
 mod tests {
     use super::*;
 
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
     fn task(course: Course) -> Task {
         let mut tasks = Tasks::default();
         let asked = Download {
@@ -202,40 +219,58 @@ mod tests {
             dir_id: None,
             callback_url: None,
         };
-        tasks.create(asked, course);
+        tasks.create(START, asked, course);
         tasks.all.remove(0)
     }
 
     #[test]
     fn a_course_ends_a_task_once_whatever_it_shows_afterwards() {
-        let mut task = task(Course::steps([(100.0, 2), (40.0, 0), (0.0, 1)]));
-        assert!(task.poll());
-        assert!(!task.poll());
-        assert!(!task.poll());
+        let mut task = task(Course::steps([(100.0, 2), (40.0, 0), (0.0, 1)]).size(7));
+        assert_eq!(task.poll(START), Some(Ok(7)));
+        let ending = Ending::Succeeded { file_id: 1 };
+        task.end(ending.clone());
+        assert_eq!(task.poll(START), None);
+        assert_eq!(task.poll(START), None);
         assert_eq!(task.step(), Step::new(0.0, 1));
-        let file_id = FIRST_FILE;
-        assert_eq!(task.ending(), Some(&Ending::Succeeded { file_id }));
+        let reason = String::new();
+        task.end(Ending::Failed { reason });
+        assert_eq!(task.ending(), Some(&ending));
     }
 
     #[test]
     fn status_13_is_not_an_end() {
         let mut task = task(Course::steps([(50.0, 13), (50.0, 3)]));
-        assert!(!task.poll());
-        assert!(!task.poll());
+        assert_eq!(task.poll(START), None);
+        assert_eq!(task.poll(START), None);
         assert_eq!(task.ending(), None);
     }
 
     #[test]
     fn a_fetch_takes_the_task_off_its_course() {
         let mut task = task(Course::succeeds_after(2));
-        task.fetch_progress(12.5);
-        assert!(!task.poll());
-        assert!(!task.poll());
+        task.moved(Step::new(12.5, RUNNING));
+        assert_eq!(task.poll(START), None);
+        assert_eq!(task.poll(START), None);
         assert_eq!(task.step(), Step::new(12.5, RUNNING));
 
-        assert!(task.fetch_ended(Err("gone".to_owned())));
-        assert!(!task.fetch_ended(Ok(1)));
-        task.fetch_progress(99.0);
+        let reason = "gone".to_owned();
+        assert!(task.moved_to_end(&Err(reason.clone())));
+        task.end(Ending::Failed { reason });
+        assert!(!task.moved_to_end(&Ok(1)));
+        task.moved(Step::new(99.0, RUNNING));
         assert_eq!(task.step(), Step::new(0.0, FAILED));
+    }
+
+    #[test]
+    fn the_time_of_a_task_is_up_once_and_not_if_it_was_moved() {
+        let by_the_clock = Course::succeeds_within(std::time::Duration::from_secs(1));
+        let mut first = task(by_the_clock.clone());
+        assert_eq!(first.time_is_up(), Some(Ok(1 << 20)));
+        assert_eq!(first.step(), Step::new(100.0, SUCCEEDED));
+        assert_eq!(first.time_is_up(), None);
+
+        let mut second = task(by_the_clock);
+        second.moved(Step::new(1.0, RUNNING));
+        assert_eq!(second.time_is_up(), None);
     }
 }

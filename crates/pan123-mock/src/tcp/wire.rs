@@ -99,6 +99,7 @@ fn exchange(
         return None;
     }
     let answer = reply.response;
+    let broken = reply.broken.unwrap_or(broken);
     let end = broken.send(connection, &head(&answer), answer.body());
     let last = answer.headers().get(CONNECTION);
     match end {

@@ -1,6 +1,8 @@
 //! When a callback is due, and what is in it.
 
-use pan123_mock::{Course, Delivery, Effect, Ending, ReasonKey, Service};
+use std::time::Duration;
+
+use pan123_mock::{Callbacks, Course, Delivery, Effect, Ending, ReasonKey, Service};
 use serde_json::{Value, json};
 
 use crate::world::{World, world};
@@ -29,7 +31,7 @@ fn the_callback_is_due_once_however_often_the_end_is_seen() {
         let due = usize::from(poll >= 3);
         assert_eq!(world.effects.len(), due, "after poll {poll}");
     }
-    assert!(world.service.fetch_ended(task, Ok(1)).is_empty());
+    assert!(world.service.fetch_ended(world.now, task, Ok(1)).is_empty());
 
     let body = posted(&world.effects[0]);
     let Some(Ending::Succeeded { file_id, .. }) = world.service.tasks()[0].ending() else {
@@ -79,7 +81,9 @@ fn what_became_of_a_callback_is_noted() {
     let body = json!({"url": "https://example.com/a", "callBackUrl": "https://example.com/cb"});
     let tasks = [world.task(&token, &body), world.task(&token, &body)];
     for task in tasks {
-        let effects = world.service.fetch_ended(task, Err("no".to_owned()));
+        let effects = world
+            .service
+            .fetch_ended(world.now, task, Err("no".to_owned()));
         assert_eq!(effects.len(), 1);
     }
     world
@@ -96,4 +100,58 @@ fn what_became_of_a_callback_is_noted() {
         noted,
         [(tasks[0], None), (tasks[1], Some(Delivery::NotLoopback))]
     );
+}
+
+fn ended_with(callbacks: Callbacks) -> World {
+    let service = Service::builder()
+        .default_course(Course::succeeds_after(1))
+        .callbacks(callbacks);
+    let mut world = World::new(service.service());
+    let token = world.token();
+    let body = json!({"url": "https://example.com/a", "callBackUrl": "http://127.0.0.1:9/cb"});
+    let task = world.task(&token, &body);
+    world.poll(&token, task);
+    world
+}
+
+#[test]
+fn a_callback_can_be_held_back() {
+    let minute = Duration::from_secs(60);
+    let mut world = ended_with(Callbacks::new().delay(minute));
+    assert_eq!(world.effects.len(), 0);
+    assert_eq!(world.service.callbacks().len(), 1);
+    let due = world.service.next_due();
+    assert_eq!(due, Some(world.now + minute));
+
+    let too_early = world.now + minute - Duration::from_nanos(1);
+    assert_eq!(world.service.due(too_early).len(), 0);
+    assert_eq!(world.service.due(world.now + minute).len(), 1);
+    assert_eq!(world.service.due(world.now + 2 * minute).len(), 0);
+}
+
+#[test]
+fn a_callback_can_come_twice_and_each_is_noted() {
+    let mut world = ended_with(Callbacks::new().copies(2));
+    let bodies: Vec<Value> = world.effects.iter().map(posted).collect();
+    assert_eq!(bodies.len(), 2);
+    assert_eq!(bodies[0], bodies[1]);
+
+    let task = world.service.callbacks()[0].task;
+    for status in [500, 200] {
+        let answered = Delivery::Answered(status);
+        world.service.callback_ended(task, answered);
+    }
+    let callbacks = world.service.callbacks().iter();
+    let noted: Vec<_> = callbacks.map(|it| it.delivery.clone()).collect();
+    let expected = [500, 200].map(|status| Some(Delivery::Answered(status)));
+    assert_eq!(noted, expected);
+}
+
+#[test]
+fn a_callback_can_be_lost() {
+    let world = ended_with(Callbacks::lost());
+    assert_eq!(world.effects.len(), 0);
+    assert_eq!(world.service.next_due(), None);
+    let callback = &world.service.callbacks()[0];
+    assert_eq!(callback.delivery, Some(Delivery::Lost));
 }

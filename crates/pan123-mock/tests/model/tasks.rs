@@ -1,9 +1,11 @@
 //! Offline downloads and their progress.
 
-use pan123_mock::{Course, Service, path};
+use std::time::Duration;
+
+use pan123_mock::{Course, Ending, Service, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, get, world};
+use crate::world::{World, code_and_message, get, world};
 
 #[test]
 fn a_task_is_created_as_asked_and_followed_to_its_end() {
@@ -50,8 +52,7 @@ fn what_cannot_be_downloaded_is_refused() {
         json!({"url": ""}),
         json!({"url": 7}),
         json!({"url": "magnet:?xt=urn:btih:0"}),
-        json!({"url": "https://example.com/a", "dirID": 0}),
-        json!({"url": "https://example.com/a", "dirID": "10023"}),
+        json!({"url": "https://example.com/a", "dirID": "folder"}),
         json!({"url": "https://example.com/a", "fileName": 1}),
         json!(["https://example.com/a"]),
     ] {
@@ -63,12 +64,97 @@ fn what_cannot_be_downloaded_is_refused() {
 }
 
 #[test]
+fn what_is_not_documented_is_refused_by_a_strict_service_only() {
+    let url = "https://example.com/a";
+    for body in [
+        json!({"url": url, "dirID": 0}),
+        json!({"url": url, "dirID": "10023"}),
+        json!({"url": url, "dirID": null}),
+        json!({"url": url, "dirid": 10023}),
+        json!({"url": url, "savePath": "/video"}),
+        json!({"url": url, "fileName": ""}),
+    ] {
+        let mut world = world();
+        let token = world.token();
+        assert_eq!(world.create(&token, &body)["code"], 0, "{body}");
+
+        let mut strict = World::new(Service::builder().strict(true).service());
+        let token = strict.token();
+        let refused = strict.create(&token, &body);
+        assert_eq!(refused["code"], 1, "{body}");
+        assert!(strict.service.tasks().is_empty());
+    }
+}
+
+#[test]
+fn the_root_stands_for_the_default_folder() {
+    let mut world = world();
+    let token = world.token();
+    world.task(&token, &json!({"url": "https://example.com/a", "dirID": 0}));
+    assert_eq!(world.service.tasks()[0].dir_id(), None);
+}
+
+#[test]
+fn more_tasks_than_may_run_are_refused_until_one_ends() {
+    let service = Service::builder().running_limit(2).running_limit_code(7);
+    let mut world = World::new(service.service());
+    let token = world.token();
+    let body = json!({"url": "https://example.com/a"});
+    let first = world.task(&token, &body);
+    world.task(&token, &body);
+    let refused = world.create(&token, &body);
+    let expected = (7, "同时下载的任务超出最大限制");
+    assert_eq!(code_and_message(&refused), expected);
+    assert_eq!(world.service.tasks().len(), 2);
+
+    world.service.fetch_ended(world.now, first, Ok(1));
+    world.task(&token, &body);
+    assert_eq!(world.create(&token, &body)["code"], 7);
+}
+
+#[test]
+fn a_course_by_the_clock_ends_whether_anybody_asks_or_not() {
+    let minute = Duration::from_secs(60);
+    let service = Service::builder()
+        .default_course(Course::succeeds_within(minute))
+        .course_for(
+            "https://example.com/bad",
+            Course::fails_within(minute / 2, "源站404"),
+        );
+    let mut world = World::new(service.service());
+    let token = world.token();
+    let good = world.task(&token, &json!({"url": "https://example.com/good"}));
+    let bad = world.task(&token, &json!({"url": "https://example.com/bad"}));
+    assert_eq!(world.service.next_due(), Some(world.now + minute / 2));
+
+    world.now += minute / 4;
+    let quarter = json!({"process": 25, "status": 0});
+    assert_eq!(world.poll(&token, good)["data"], quarter);
+    world.now += minute / 4;
+    world.service.due(world.now);
+    let reason = "源站404".to_owned();
+    let ended = world.service.tasks()[1].ending().cloned();
+    assert!(matches!(ended, Some(Ending::Failed { reason: told, .. }) if told == reason));
+    assert_eq!(
+        world.poll(&token, bad)["data"],
+        json!({"process": 0, "status": 1})
+    );
+
+    world.now += minute;
+    assert_eq!(
+        world.poll(&token, good)["data"],
+        json!({"process": 100, "status": 2})
+    );
+    assert_eq!(world.service.next_due(), None);
+}
+
+#[test]
 fn an_unknown_task_is_an_error_in_the_envelope() {
     let mut world = world();
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));
     assert_eq!(world.poll(&token, task + 1)["code"], 1);
-    for query in ["", "?taskID=", "?taskID=x", "?taskId=1"] {
+    for query in ["", "?taskID=", "?taskID=x", "?task=1"] {
         let request = get(&format!("{}{query}", path::OFFLINE_PROGRESS), &token);
         assert_eq!(world.envelope(&request)["code"], 1, "{query}");
     }
@@ -132,16 +218,26 @@ fn a_fetched_task_shows_how_far_the_fetch_is() {
         world.poll(&token, task)["data"],
         json!({"process": 0, "status": 0})
     );
-    world.service.fetch_progress(task, 37.5);
+    world.service.fetch_progress(task, (37.5, 0));
     for _ in 0..3 {
         assert_eq!(world.poll(&token, task)["data"]["process"], 37.5);
     }
-    assert!(world.service.fetch_ended(task, Ok(1234)).is_empty());
+    assert!(
+        world
+            .service
+            .fetch_ended(world.now, task, Ok(1234))
+            .is_empty()
+    );
     assert_eq!(
         world.poll(&token, task)["data"],
         json!({"process": 100, "status": 2})
     );
     assert_eq!(world.service.tasks()[0].fetched_bytes(), 1234);
 
-    assert!(world.service.fetch_ended(task + 1, Ok(0)).is_empty());
+    assert!(
+        world
+            .service
+            .fetch_ended(world.now, task + 1, Ok(0))
+            .is_empty()
+    );
 }

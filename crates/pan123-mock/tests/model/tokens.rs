@@ -93,7 +93,9 @@ fn the_headers_of_every_call_are_checked() {
 
     let mut untyped = token_request(CLIENT_ID, CLIENT_SECRET);
     untyped.headers_mut().remove(header::CONTENT_TYPE);
-    assert_eq!(world.envelope(&untyped)["code"], 1);
+    assert_eq!(world.envelope(&untyped)["code"], 0);
+    let mut strict = World::new(Service::builder().strict(true).service());
+    assert_eq!(strict.envelope(&untyped)["code"], 1);
 }
 
 #[test]

@@ -1,0 +1,252 @@
+//! What a request says, its keys and types taken as the service takes them: generously, or to the letter.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::{Request, header};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+
+/// The service's code for nearly everything that has none of its own.
+pub(super) const FAILURE: i64 = 1;
+
+/// The arguments of one request under the documented spelling of their keys.
+#[derive(Debug)]
+pub(super) struct Args {
+    values: Map<String, Value>,
+    strict: bool,
+    /// Whether a number may be written as a text.
+    numbers_as_texts: bool,
+}
+
+/// A value, or the refusal of the request.
+pub(super) type Taken<T> = Result<T, Answer>;
+
+impl Args {
+    /// Those of a JSON body; `documented` are its keys.
+    ///
+    /// Unless `strict`, keys are matched whatever their case, unknown keys are left out, ids may be texts, and a form will do: clients
+    /// in daily use send all of these.
+    pub(super) fn body(request: &Request<Bytes>, strict: bool, documented: &[&str]) -> Taken<Self> {
+        let is_json = content_type(request).is_some_and(|it| it.starts_with("application/json"));
+        if strict && !is_json {
+            let message = "Content-Type: application/json缺失";
+            return Err(Answer::refused(FAILURE, message));
+        }
+        let json = serde_json::from_slice::<Map<String, Value>>(request.body());
+        let sent = match json {
+            Ok(sent) => sent,
+            Err(_) if strict => return Err(wrong("body")),
+            Err(_) => form(request.body()).ok_or_else(|| wrong("body"))?,
+        };
+        Self::sent(sent, strict, documented, !strict)
+    }
+
+    /// Those of the query; `documented` are its keys.
+    pub(super) fn query(
+        request: &Request<Bytes>,
+        strict: bool,
+        documented: &[&str],
+    ) -> Taken<Self> {
+        let query = request.uri().query().unwrap_or_default();
+        Self::sent(pairs(query.as_bytes()), strict, documented, true)
+    }
+
+    fn sent(
+        sent: Map<String, Value>,
+        strict: bool,
+        documented: &[&str],
+        numbers_as_texts: bool,
+    ) -> Taken<Self> {
+        let mut values = Map::new();
+        for (key, value) in sent {
+            let matching =
+                |known: &&&str| **known == key || (!strict && known.eq_ignore_ascii_case(&key));
+            match documented.iter().find(matching) {
+                Some(known) => {
+                    values.insert((*known).to_owned(), value);
+                }
+                None if strict => return Err(undocumented(&key, documented)),
+                None => {}
+            }
+        }
+        Ok(Self {
+            values,
+            strict,
+            numbers_as_texts,
+        })
+    }
+
+    /// Null and the empty text stand for nothing: clients send both, and none has complained.
+    fn given(&self, key: &str) -> Option<&Value> {
+        let value = self.values.get(key)?;
+        let nothing = value.is_null() || value == "";
+        (self.strict || !nothing).then_some(value)
+    }
+
+    pub(super) fn string(&self, key: &str) -> Taken<Option<String>> {
+        match self.given(key) {
+            None => Ok(None),
+            Some(Value::String(value)) if !value.is_empty() => Ok(Some(value.clone())),
+            Some(_) => Err(wrong(key)),
+        }
+    }
+
+    /// A number, which in a query is written as a text.
+    pub(super) fn number<T: FromStr>(&self, key: &str) -> Taken<Option<T>> {
+        self.given(key)
+            .map(|value| self.as_number(value).ok_or_else(|| wrong(key)))
+            .transpose()
+    }
+
+    /// A list of numbers of a body.
+    pub(super) fn numbers<T: FromStr>(&self, key: &str) -> Taken<Option<Vec<T>>> {
+        let Some(value) = self.given(key) else {
+            return Ok(None);
+        };
+        let values = value.as_array().ok_or_else(|| wrong(key))?;
+        let numbers = values.iter().map(|value| self.as_number(value));
+        let numbers: Option<Vec<T>> = numbers.collect();
+        numbers.map(Some).ok_or_else(|| wrong(key))
+    }
+
+    /// A list of texts of a body.
+    pub(super) fn strings(&self, key: &str) -> Taken<Option<Vec<String>>> {
+        let Some(value) = self.given(key) else {
+            return Ok(None);
+        };
+        let values = value.as_array().ok_or_else(|| wrong(key))?;
+        let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+        let texts: Option<Vec<String>> = texts.collect();
+        texts.map(Some).ok_or_else(|| wrong(key))
+    }
+
+    fn as_number<T: FromStr>(&self, value: &Value) -> Option<T> {
+        let text = match value {
+            Value::Number(number) => Cow::Owned(number.to_string()),
+            Value::String(text) if self.numbers_as_texts => Cow::Borrowed(text.as_str()),
+            _ => return None,
+        };
+        text.parse().ok()
+    }
+}
+
+pub(super) fn wrong(key: &str) -> Answer {
+    Answer::refused(FAILURE, format!("{key}参数错误"))
+}
+
+fn undocumented(key: &str, documented: &[&str]) -> Answer {
+    let documented = documented.join(", ");
+    let message = format!("{key} is not documented here; documented are: {documented}");
+    Answer::refused(FAILURE, message)
+}
+
+fn content_type(request: &Request<Bytes>) -> Option<&str> {
+    let value = request.headers().get(header::CONTENT_TYPE)?;
+    value.to_str().ok()
+}
+
+/// A form has at least one pair, and is not a document of another kind.
+fn form(body: &[u8]) -> Option<Map<String, Value>> {
+    let starts_well = body.first().is_some_and(u8::is_ascii_alphabetic);
+    (starts_well && body.contains(&b'=')).then(|| pairs(body))
+}
+
+/// The first of several pairs with one key counts.
+fn pairs(encoded: &[u8]) -> Map<String, Value> {
+    let mut values = Map::new();
+    for (key, value) in form_urlencoded::parse(encoded) {
+        let value = || Value::String(value.into_owned());
+        values.entry(key.into_owned()).or_insert_with(value);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &[&str] = &["url", "dirID"];
+
+    fn request(content_type: Option<&str>, body: &str) -> Request<Bytes> {
+        let mut request = Request::post("/?TaskID=7&x=1");
+        if let Some(value) = content_type {
+            request = request.header(header::CONTENT_TYPE, value);
+        }
+        request.body(Bytes::from(body.to_owned())).unwrap()
+    }
+
+    fn json(body: &str, strict: bool) -> Taken<Args> {
+        Args::body(&request(Some("application/json"), body), strict, KEYS)
+    }
+
+    fn refusal<T: std::fmt::Debug>(taken: Taken<T>) -> String {
+        match taken.unwrap_err() {
+            Answer::Envelope { message, .. } => message,
+            Answer::NoRoute => "404".to_owned(),
+        }
+    }
+
+    #[test]
+    fn keys_of_another_case_and_numbers_as_texts_are_taken_unless_strict() {
+        let body = r#"{"URL":"http://a/b","dirid":"7"}"#;
+        let args = json(body, false).unwrap();
+        assert_eq!(args.string("url").unwrap().as_deref(), Some("http://a/b"));
+        assert_eq!(args.number("dirID").unwrap(), Some(7_u64));
+
+        let refused = refusal(json(body, true));
+        assert!(refused.contains("URL") && refused.contains("url, dirID"));
+        let as_text = json(r#"{"dirID":"7"}"#, true).unwrap();
+        assert_eq!(refusal(as_text.number::<u64>("dirID")), "dirID参数错误");
+    }
+
+    #[test]
+    fn forms_are_taken_unless_strict() {
+        let body = "url=http%3A%2F%2Fa%2Fb+c&dirID=7";
+        for content_type in [None, Some("application/json"), Some("text/plain")] {
+            let request = request(content_type, body);
+            let args = Args::body(&request, false, KEYS).unwrap();
+            assert_eq!(args.string("url").unwrap().as_deref(), Some("http://a/b c"));
+            assert_eq!(args.number("dirID").unwrap(), Some(7_i64));
+            refusal(Args::body(&request, true, KEYS));
+        }
+        for body in ["", "[1]", "url", "<a=b>"] {
+            assert_eq!(refusal(json(body, false)), "body参数错误", "{body}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_in_three_ways_of_which_one_is_documented() {
+        for body in [r#"{"dirID":null}"#, r#"{"dirID":""}"#] {
+            let args = json(body, false).unwrap();
+            assert_eq!(args.number::<u64>("dirID").unwrap(), None);
+            refusal(json(body, true).unwrap().number::<u64>("dirID"));
+        }
+        let args = json("{}", true).unwrap();
+        assert_eq!(args.number::<u64>("dirID").unwrap(), None);
+        assert_eq!(args.string("url").unwrap(), None);
+    }
+
+    #[test]
+    fn a_query_has_numbers_and_is_held_to_its_keys() {
+        let request = request(None, "");
+        let args = Args::query(&request, false, &["taskID"]).unwrap();
+        assert_eq!(args.number("taskID").unwrap(), Some(7_u64));
+        refusal(Args::query(&request, true, &["taskID"]));
+        let exact = Args::query(&request, true, &["TaskID", "x"]).unwrap();
+        assert_eq!(exact.number("x").unwrap(), Some(1_u64));
+    }
+
+    #[test]
+    fn lists_are_all_of_one_kind() {
+        let body = r#"{"url":["a","b"],"dirID":[1,"2"]}"#;
+        let args = json(body, false).unwrap();
+        assert_eq!(args.strings("url").unwrap().unwrap(), ["a", "b"]);
+        assert_eq!(args.numbers::<u64>("dirID").unwrap().unwrap(), [1, 2]);
+        refusal(args.numbers::<u64>("url"));
+        refusal(args.strings("dirID"));
+        refusal(json(body, true).unwrap().numbers::<u64>("dirID"));
+    }
+}

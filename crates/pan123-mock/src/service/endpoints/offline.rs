@@ -1,0 +1,102 @@
+//! `POST /api/v1/offline/download`, `GET /api/v1/offline/download/process`: the offline download of the drive.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+
+use super::Judged;
+use crate::service::answer::Answer;
+use crate::service::args::{FAILURE, Taken, wrong};
+use crate::service::tasks::Download;
+use crate::service::{Effect, Service, is_http};
+
+/// What the service says when too many tasks run at once.
+const TOO_MANY: &str = "同时下载的任务超出最大限制";
+
+impl Service {
+    pub(super) fn download(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.body(request, &["url", "fileName", "dirID", "callBackUrl"])?;
+        let url = source(args.string("url")?)?;
+        let dir_id = match args.number("dirID")? {
+            // The documentation says that the root cannot be chosen; in practice such a file lands in the default folder.
+            Some(0) if self.options.strict => {
+                return Err(Answer::refused(FAILURE, "dirID不支持根目录"));
+            }
+            Some(0) => None,
+            other => other,
+        };
+        let asked = Download {
+            url,
+            dir_id,
+            file_name: args.string("fileName")?,
+            callback_url: args.string("callBackUrl")?,
+        };
+        self.create_task(now, asked)
+    }
+
+    pub(super) fn progress(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.query(request, &["taskID"])?;
+        let id = args.number("taskID")?.ok_or_else(|| wrong("taskID"))?;
+        let task = self.tasks.get_mut(id);
+        let task = task.ok_or_else(|| Answer::refused(FAILURE, "任务不存在"))?;
+
+        let ended = task.poll(now);
+        let step = task.step();
+        if let Some(result) = ended {
+            self.end_task(now, id, result);
+        }
+        Ok(json!({"process": percent(step.percent), "status": step.status}))
+    }
+
+    fn create_task(&mut self, now: SystemTime, asked: Download) -> Judged {
+        let limit = self.options.running_limit;
+        if limit.is_some_and(|limit| self.tasks.running() >= limit) {
+            return Err(Answer::refused(self.options.running_limit_code, TOO_MANY));
+        }
+        let url = asked.url.clone();
+        let course = self.options.courses.get(&url);
+        let fetched = course.is_none() && self.options.fetches(&url);
+        let task = if fetched {
+            let task = self.tasks.create_fetched(now, asked);
+            self.outbox.push(Effect::Fetch { task, url });
+            task
+        } else {
+            let course = course.unwrap_or(&self.options.default_course).clone();
+            let ends = course.ends_after().and_then(|takes| now.checked_add(takes));
+            let task = self.tasks.create(now, asked, course);
+            if let Some(ends) = ends {
+                self.schedule.task_ends(ends, task);
+            }
+            task
+        };
+        Ok(json!({ "taskID": task }))
+    }
+}
+
+fn source(url: Option<String>) -> Taken<String> {
+    let url = url.ok_or_else(|| wrong("url"))?;
+    if is_http(&url) {
+        Ok(url)
+    } else {
+        Err(Answer::refused(FAILURE, "url仅支持http/https"))
+    }
+}
+
+/// Whole percents as an integer literal, as the service writes them, and any other number as a fraction.
+fn percent(percent: f64) -> Value {
+    percent.to_string().parse().unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_percents_are_integers_on_the_wire() {
+        assert_eq!(percent(100.0).to_string(), "100");
+        assert_eq!(percent(37.5).to_string(), "37.5");
+        assert_eq!(percent(f64::NAN), Value::Null);
+    }
+}

@@ -1,0 +1,72 @@
+//! What is to happen by itself, and when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::SystemTime;
+
+/// Something that happens when its time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// This task ends.
+    TaskEnds(u64),
+    /// The callback with this index is posted.
+    Callback(usize),
+}
+
+/// What is to come, the earliest first; at one time, in the order in which it was put there.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    waiting: BinaryHeap<Reverse<(SystemTime, u64, Due)>>,
+    last: u64,
+}
+
+impl Schedule {
+    pub(super) fn task_ends(&mut self, at: SystemTime, task: u64) {
+        self.push(at, Due::TaskEnds(task));
+    }
+
+    pub(super) fn callback(&mut self, at: SystemTime, index: usize) {
+        self.push(at, Due::Callback(index));
+    }
+
+    pub(super) fn next_at(&self) -> Option<SystemTime> {
+        self.waiting.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// The next thing whose time has come, with the time that it was to come at.
+    pub(super) fn pop(&mut self, now: SystemTime) -> Option<(SystemTime, Due)> {
+        if self.next_at()? > now {
+            return None;
+        }
+        self.waiting.pop().map(|Reverse((at, _, due))| (at, due))
+    }
+
+    fn push(&mut self, at: SystemTime, due: Due) {
+        self.last += 1;
+        self.waiting.push(Reverse((at, self.last, due)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_earliest_comes_first_and_not_before_its_time() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut schedule = Schedule::default();
+        schedule.task_ends(at(9), 1);
+        schedule.callback(at(5), 0);
+        schedule.task_ends(at(5), 2);
+
+        assert_eq!(schedule.next_at(), Some(at(5)));
+        assert_eq!(schedule.pop(at(4)), None);
+        assert_eq!(schedule.pop(at(7)), Some((at(5), Due::Callback(0))));
+        assert_eq!(schedule.pop(at(7)), Some((at(5), Due::TaskEnds(2))));
+        assert_eq!(schedule.pop(at(7)), None);
+        assert_eq!(schedule.pop(at(9)), Some((at(9), Due::TaskEnds(1))));
+        assert_eq!(schedule.next_at(), None);
+    }
+}
