@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::server::{Clock, MockPan123};
-use crate::service::{Callbacks, Course, Options, ReasonKey, Service};
+use crate::service::{Callbacks, Course, Options, Pace, ReasonKey, Service};
 
 /// The options of a mock.
 ///
@@ -93,6 +93,12 @@ impl Builder {
     /// not know, numbers as texts, null or an empty text for nothing, forms, the root as the folder of a download.
     pub fn strict(mut self, strict: bool) -> Self {
         self.options.strict = strict;
+        self
+    }
+
+    /// How many requests each endpoint takes in a second; otherwise as many as come.
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.options.pace = pace;
         self
     }
 

@@ -68,7 +68,7 @@ pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
     CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Effect, Ending,
-    MAX_LIVE_TOKENS, Outcome, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
+    MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer};
 

@@ -9,6 +9,7 @@ mod drive;
 mod endpoints;
 mod millis;
 mod options;
+mod pace;
 mod record;
 mod schedule;
 mod tasks;
@@ -36,6 +37,7 @@ pub use canned::Canned;
 pub use course::{Course, Step};
 pub use endpoints::path;
 pub use options::{CLIENT_ID, CLIENT_SECRET};
+pub use pace::Pace;
 pub use record::RecordedRequest;
 pub use tasks::{Ending, Task};
 pub use tokens::MAX_LIVE_TOKENS;
@@ -50,6 +52,7 @@ pub struct Service {
     tokens: Tokens,
     tasks: Tasks,
     drive: Drive,
+    meter: pace::Meter,
     queues: Queues<Canned>,
     schedule: Schedule,
     answered: u64,

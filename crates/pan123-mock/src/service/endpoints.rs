@@ -27,6 +27,8 @@ pub mod path {
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
+/// The text that goes with it is known to nobody.
+const TOO_FREQUENT: i64 = 429;
 
 /// `data` of a good answer, or the refusal.
 type Judged = Taken<Value>;
@@ -45,10 +47,14 @@ impl Service {
     }
 
     /// What is asked of every request before its endpoint sees it.
-    fn admitted(&self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
+    fn admitted(&mut self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
         check_platform(request)?;
         if request.uri().path() != path::ACCESS_TOKEN {
             self.check_token(now, request)?;
+        }
+        let path = request.uri().path();
+        if !self.meter.take(&self.options.pace, now, path) {
+            return Err(Answer::refused(TOO_FREQUENT, "请求太频繁"));
         }
         Ok(())
     }

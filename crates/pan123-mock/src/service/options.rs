@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
+use super::pace::Pace;
 use super::{is_loopback, millis};
 
 /// The client id that is accepted unless another one was chosen.
@@ -24,6 +25,7 @@ pub(crate) struct Options {
     #[serde(rename = "token_lifetime_ms", with = "millis")]
     pub(crate) token_lifetime: Duration,
     pub(crate) strict: bool,
+    pub(crate) pace: Pace,
     pub(crate) running_limit: Option<usize>,
     pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
@@ -49,6 +51,7 @@ impl Default for Options {
             client_secret: CLIENT_SECRET.to_owned(),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             strict: false,
+            pace: Pace::off(),
             running_limit: None,
             running_limit_code: 1,
             default_course: Course::default(),
@@ -68,6 +71,7 @@ impl fmt::Debug for Options {
             .field("client_id", &self.client_id)
             .field("token_lifetime", &self.token_lifetime)
             .field("strict", &self.strict)
+            .field("pace", &self.pace)
             .field("running_limit", &self.running_limit)
             .field("default_course", &self.default_course)
             .field("courses", &self.courses)

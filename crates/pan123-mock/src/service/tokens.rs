@@ -70,7 +70,7 @@ impl Tokens {
     }
 
     pub(super) fn check(&self, value: &str, now: SystemTime) -> Result<(), Refusal> {
-        match self.minted.iter().find(|token| token.value == value) {
+        match self.minted.iter().rfind(|token| token.value == value) {
             None => Err(Refusal::Unknown),
             Some(token) if token.pushed_out => Err(Refusal::PushedOut),
             Some(token) if token.expires <= now => Err(Refusal::Expired),

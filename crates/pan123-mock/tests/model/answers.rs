@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Pace, Service, path};
 use serde_json::json;
 
-use crate::world::{envelope, get, post, token_request, world};
+use crate::world::{World, code_and_message, envelope, get, post, token_request, world};
 
 #[test]
 fn an_unknown_path_or_method_meets_the_gateway_only() {
@@ -133,4 +133,21 @@ fn the_model_shows_no_secret_in_its_debug_output() {
     world.user_info(&token);
     let shown = format!("{:?}", world.service);
     assert!(!shown.contains(&token) && !shown.contains(CLIENT_SECRET));
+}
+
+#[test]
+fn more_requests_than_the_pace_allows_are_told_to_come_later() {
+    let free = Service::builder().pace(Pace::free());
+    let mut world = World::new(free.service());
+    let token = world.token();
+    let body = json!({"url": "https://example.com/a"});
+    assert_eq!(world.create(&token, &body)["code"], 0);
+    let refused = world.create(&token, &body);
+    assert_eq!(code_and_message(&refused), (429, "请求太频繁"));
+    assert_eq!(world.service.tasks().len(), 1);
+    assert_eq!(world.user_info(&token)["code"], 0);
+
+    world.now += Duration::from_secs(1);
+    assert_eq!(world.create(&token, &body)["code"], 0);
+    assert_eq!(world.service.tasks().len(), 2);
 }

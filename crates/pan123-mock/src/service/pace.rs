@@ -1,0 +1,178 @@
+//! How many requests each endpoint takes in a while; one more is told to come later.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoints::path;
+
+/// Requests a second that each endpoint takes, by its path.
+///
+/// They are counted in windows of one second, as the gateway in front of the service does it: so many in each second of the clock. A
+/// limit under one, such as 0.2, is one request in that many seconds. A request over the limit is answered with code 429, counts for
+/// nothing, and is not acted upon.
+///
+/// ```
+/// use pan123_mock::{MockPan123, Pace, path};
+///
+/// let mock = MockPan123::builder()
+///     .pace(Pace::free().limit(path::OFFLINE_DOWNLOAD, 0.5))
+///     .start_blocking();
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pace {
+    limits: BTreeMap<String, f64>,
+}
+
+/// The documented limits of a free and of a paying account. The offline downloads are in no table: theirs are what client authors keep
+/// to.
+const DOCUMENTED: [(&str, f64, f64); 14] = [
+    (path::ACCESS_TOKEN, 8.0, 10.0),
+    (path::USER_INFO, 10.0, 10.0),
+    (path::OFFLINE_DOWNLOAD, 1.0, 5.0),
+    (path::OFFLINE_PROGRESS, 5.0, 10.0),
+    ("/api/v1/oss/offline/download", 1.0, 5.0),
+    ("/api/v1/oss/offline/download/process", 5.0, 10.0),
+    ("/api/v2/file/list", 5.0, 10.0),
+    ("/api/v1/file/list", 0.2, 10.0),
+    ("/upload/v1/file/mkdir", 5.0, 20.0),
+    ("/api/v1/file/move", 3.0, 10.0),
+    ("/api/v1/file/delete", 1.0, 10.0),
+    ("/api/v1/file/trash", 5.0, 5.0),
+    ("/api/v1/file/infos", 10.0, 10.0),
+    ("/api/v1/file/download_info", 5.0, 5.0),
+];
+
+impl Pace {
+    /// No limits.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Those of a free account.
+    pub fn free() -> Self {
+        Self::of(|(path, free, _)| (path, free))
+    }
+
+    /// Those of a paying account (会员).
+    pub fn member() -> Self {
+        Self::of(|(path, _, member)| (path, member))
+    }
+
+    /// So many requests a second for this path. What is not above zero is taken for no limit.
+    pub fn limit(mut self, path: impl Into<String>, per_second: f64) -> Self {
+        self.limits.insert(path.into(), per_second);
+        self
+    }
+
+    fn of(column: fn((&'static str, f64, f64)) -> (&'static str, f64)) -> Self {
+        let limits = DOCUMENTED.into_iter().map(column);
+        Self {
+            limits: limits
+                .map(|(path, limit)| (path.to_owned(), limit))
+                .collect(),
+        }
+    }
+
+    /// The length of a window in seconds, and how many requests it takes.
+    fn window(&self, path: &str) -> Option<(f64, f64)> {
+        let limit = *self.limits.get(path)?;
+        if limit >= 1.0 {
+            Some((1.0, limit.floor()))
+        } else {
+            (limit > 0.0).then_some((limit.recip(), 1.0))
+        }
+    }
+}
+
+/// What was taken in the window that each path is in.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    by_path: HashMap<String, Window>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Window {
+    number: f64,
+    requests: f64,
+}
+
+impl Meter {
+    /// Whether one more request to this path is taken.
+    pub(super) fn take(&mut self, pace: &Pace, now: SystemTime, path: &str) -> bool {
+        let Some((length, room)) = pace.window(path) else {
+            return true;
+        };
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let number = (since.unwrap_or_default().as_secs_f64() / length).floor();
+        let window = self.by_path.entry(path.to_owned()).or_default();
+        // Windows are told apart by their whole numbers.
+        if window.number.total_cmp(&number).is_ne() {
+            *window = Window {
+                number,
+                requests: 0.0,
+            };
+        }
+        if window.requests >= room {
+            return false;
+        }
+        window.requests += 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn taken(pace: &Pace, at: impl IntoIterator<Item = f64>) -> Vec<bool> {
+        let mut meter = Meter::default();
+        at.into_iter()
+            .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds))
+            .map(|now| meter.take(pace, now, "/a"))
+            .collect()
+    }
+
+    #[test]
+    fn each_second_takes_as_many_as_it_may() {
+        let pace = Pace::off().limit("/a", 2.0);
+        let came = taken(&pace, [10.0, 10.9, 10.95, 11.0, 11.1, 11.99, 12.0]);
+        assert_eq!(came, [true, true, false, true, true, false, true]);
+    }
+
+    #[test]
+    fn a_fraction_is_one_in_several_seconds() {
+        let pace = Pace::off().limit("/a", 0.2);
+        let came = taken(&pace, [10.0, 14.9, 15.0, 19.0, 20.0]);
+        assert_eq!(came, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn no_limit_takes_all() {
+        for pace in [Pace::off(), Pace::free(), Pace::off().limit("/a", 0.0)] {
+            assert_eq!(taken(&pace, [1.0; 50]), [true; 50]);
+        }
+    }
+
+    #[test]
+    fn paths_do_not_count_for_each_other() {
+        let pace = Pace::off().limit("/a", 1.0).limit("/b", 1.0);
+        let mut meter = Meter::default();
+        let now = SystemTime::UNIX_EPOCH;
+        assert!(meter.take(&pace, now, "/a"));
+        assert!(meter.take(&pace, now, "/b"));
+        assert!(!meter.take(&pace, now, "/a"));
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_of_the_two_accounts() {
+        assert_eq!(Pace::free().window("/api/v1/file/list"), Some((5.0, 1.0)));
+        let member = Pace::member();
+        assert_eq!(member.window("/api/v1/file/list"), Some((1.0, 10.0)));
+        assert_eq!(member.window("/upload/v1/file/mkdir"), Some((1.0, 20.0)));
+    }
+}
