@@ -7,7 +7,7 @@ use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course, MockPan123};
 use pan123_proto::{ErrorKind, Pacing};
 use pan123_tests::clock::JumpClock;
-use pan123_tests::scenario::push_tokens_out;
+use pan123_tests::door::push_tokens_out;
 
 use crate::both::on_tokio;
 use crate::worlds::World;

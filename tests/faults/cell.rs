@@ -9,7 +9,7 @@ use pan123_tests::seen::{Seen, Told};
 
 use crate::played::Op;
 
-/// The task of [`TASK_ON_ITS_WAY`](pan123_tests::scenario::TASK_ON_ITS_WAY), as it goes on.
+/// The task of [`TASK_ON_ITS_WAY`](pan123_tests::door::TASK_ON_ITS_WAY), as it goes on.
 const PROGRESS: &str = "Progress { percent: 37.5, status: Retrying }";
 
 /// In words, `the answer, 2 requests, 1 task`.

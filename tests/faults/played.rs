@@ -5,8 +5,9 @@ use std::time::Duration;
 use pan123_mock::path;
 use pan123_proto::offline::Download;
 use pan123_tests::compare::{differences, play};
+use pan123_tests::door::first_task;
 use pan123_tests::drivers::DRIVERS;
-use pan123_tests::scenario::{Act, Call, Of, Scenario, Settings, first_task};
+use pan123_tests::scenario::{Act, Call, Of, Scenario, Settings};
 use pan123_tests::seen::Seen;
 
 use crate::cell::Cell;

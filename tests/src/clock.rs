@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,11 @@ struct Core {
     start: Now,
     state: Mutex<State>,
     changed: Condvar,
+    /// Told of each move before anybody can see it in what others do.
+    told: OnceLock<Told>,
 }
+
+type Told = Box<dyn Fn(SystemTime) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -65,8 +69,15 @@ impl JumpClock {
                 },
                 state: Mutex::default(),
                 changed: Condvar::new(),
+                told: OnceLock::new(),
             }),
         }
+    }
+
+    /// Tells the time, which nobody has turned, to somebody who has no other clock: after each move, and before anybody wakes. One can
+    /// be told.
+    pub fn tell(&self, told: impl Fn(SystemTime) + Send + Sync + 'static) {
+        drop(self.core.told.set(Box::new(told)));
     }
 
     /// Both clocks as they stand.
@@ -111,7 +122,9 @@ impl JumpClock {
         state.elapsed += by;
         let now = self.core.now_at(state.elapsed).mono;
         let woken = state.wake_if(|sleeper| sleeper.until <= now);
+        let elapsed = state.elapsed;
         drop(state);
+        self.core.tell(elapsed);
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -205,6 +218,12 @@ impl Core {
         }
     }
 
+    fn tell(&self, elapsed: Duration) {
+        if let Some(told) = self.told.get() {
+            told(self.now_at(elapsed).wall);
+        }
+    }
+
     fn block_until(&self, ready: impl Fn(&State) -> bool) {
         let state = self.lock();
         let waited = self
@@ -234,8 +253,13 @@ impl Core {
         }
         sleeper.resting = true;
         let old = sleeper.waker.replace(waker.clone());
+        let before = state.elapsed;
         let woken = self.jump(&mut state);
+        let elapsed = state.elapsed;
         drop(state);
+        if elapsed > before {
+            self.tell(elapsed);
+        }
         self.changed.notify_all();
         // Neither is done under the lock: what a waker does, and drops, may come back to this clock.
         drop(old);

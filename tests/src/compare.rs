@@ -26,10 +26,10 @@ impl Debug for Difference {
 /// If a driver panics, or comes to no end.
 pub fn play(drivers: &[Driver], scenario: &Scenario) -> Vec<Seen> {
     let play = |driver: &Driver| {
-        let (play, theirs) = (driver.play, scenario.clone());
+        let (driver, theirs) = (*driver, scenario.clone());
         let (tell, told) = mpsc::channel();
         // A thread that hangs is left behind: the test has to end.
-        thread::spawn(move || tell.send(play(&theirs)));
+        thread::spawn(move || tell.send(driver.play(&theirs)));
         told.recv_timeout(Duration::from_secs(30))
             .unwrap_or_else(|end| panic!("`{}` under {}: {end}", scenario.name, driver.name))
     };

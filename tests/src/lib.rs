@@ -3,6 +3,7 @@
 //! - [`clock`]: a clock that jumps when everybody waits, so that no test over a socket sleeps.
 //! - [`scenario`], [`play`]: what a client is to do, as data, and how one driver does it.
 //! - [`table`]: the scenarios.
+//! - [`door`]: how others than the client come to the service.
 //! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory.
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
@@ -13,6 +14,7 @@ pub mod block_on;
 pub mod carriers;
 pub mod clock;
 pub mod compare;
+pub mod door;
 pub mod drivers;
 pub mod logs;
 pub mod play;

@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use pan123_mock::Service;
 use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
 use pan123_proto::user::UserInfo;
 use pan123_proto::{Endpoint, Error, Query, RateClass, Replay, TaskId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::door::Door;
 use crate::scenario::{Act, Call, Of, Scenario};
 use crate::seen::Told;
 
@@ -55,7 +55,7 @@ pub trait Caller {
 /// What a scenario can do besides calling.
 pub trait World {
     /// Somebody else comes to the service.
-    fn elsewhere(&self, act: fn(&mut Service, SystemTime));
+    fn elsewhere(&self, act: fn(&mut dyn Door, SystemTime));
 
     /// Time passes for all.
     fn later(&self, by: Duration);

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use pan123_mock::bytes::Bytes;
-use pan123_mock::http::Request;
-use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Course, Service, path};
+use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Service};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
-use crate::seen::{ELSEWHERE, Seen};
+use crate::door::{Door, create_elsewhere, fetch_token};
+use crate::seen::Seen;
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -23,7 +22,8 @@ pub struct Scenario {
     pub canned: Vec<(&'static str, Canned)>,
     /// What goes wrong on the way to the service, by path.
     pub broken: Vec<(&'static str, Broken)>,
-    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`] says.
+    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`](crate::door::TASK_ON_ITS_WAY)
+    /// says.
     pub has_task: bool,
     /// Whether anybody listens at all.
     pub reachable: bool,
@@ -45,7 +45,7 @@ pub enum Act {
     /// The client makes so many of the same call at once.
     Together(usize, Call),
     /// Somebody else comes to the service.
-    Elsewhere(fn(&mut Service, SystemTime)),
+    Elsewhere(fn(&mut dyn Door, SystemTime)),
     /// Time passes for all.
     Later(Duration),
     /// The clock of the service goes ahead of the client's, for good.
@@ -191,7 +191,7 @@ macro_rules! set_up {
             $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
             $crate::scenario::Identity::Token(token) => builder.access_token(token),
             $crate::scenario::Identity::Issued => {
-                builder.access_token($crate::scenario::first_token($seed))
+                builder.access_token($crate::door::first_token($seed))
             }
         }
     }};
@@ -233,7 +233,7 @@ impl Scenario {
         self
     }
 
-    /// Somebody else has created the [`first_task`] before.
+    /// Somebody else has created the [`first_task`](crate::door::first_task) before.
     pub fn with_a_task(mut self) -> Scenario {
         self.has_task = true;
         self
@@ -275,15 +275,15 @@ impl Scenario {
     }
 
     /// Prepares the answers, and what the client was given before.
-    pub fn prepare(&self, service: &mut Service, now: SystemTime) {
+    pub fn prepare(&self, door: &mut dyn Door, now: SystemTime) {
         if matches!(self.settings.identity, Identity::Issued) {
-            fetch_token(service, now);
+            fetch_token(door, now);
         }
         if self.has_task {
-            create_elsewhere(service, now);
+            create_elsewhere(door, now);
         }
         for (path, canned) in &self.canned {
-            service.answer_next(path, canned.clone());
+            door.answer_next(path, canned.clone());
         }
     }
 }
@@ -293,71 +293,4 @@ fn seed(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// Another process fetches three tokens with the same credentials, which pushes all older ones out.
-pub fn push_tokens_out(service: &mut Service, now: SystemTime) {
-    for _ in 0..pan123_mock::MAX_LIVE_TOKENS {
-        fetch_token(service, now);
-    }
-}
-
-/// The first token of any service with this seed.
-pub fn first_token(seed: u64) -> String {
-    let mut service = Service::builder().seed(seed).service();
-    token_in(&fetch_token(&mut service, SystemTime::UNIX_EPOCH))
-}
-
-fn create_elsewhere(service: &mut Service, now: SystemTime) {
-    service.set_default_course(Course::steps([TASK_ON_ITS_WAY]));
-    let token = token_in(&fetch_token(service, now));
-    let body = r#"{"url":"https://example.com/other.mp4"}"#;
-    post(service, now, path::OFFLINE_DOWNLOAD, Some(&token), body);
-}
-
-/// Percent and status of the [`first_task`].
-pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
-
-/// The id of the first task of any service.
-///
-/// # Panics
-///
-/// Never: the service creates one.
-pub fn first_task() -> u64 {
-    let mut service = Service::default();
-    create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
-    service.tasks().first().expect("a task").id()
-}
-
-/// Somebody else fetches a token.
-fn fetch_token(service: &mut Service, now: SystemTime) -> Bytes {
-    let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
-    post(service, now, path::ACCESS_TOKEN, None, &body)
-}
-
-fn post(
-    service: &mut Service,
-    now: SystemTime,
-    path: &str,
-    token: Option<&str>,
-    body: &str,
-) -> Bytes {
-    let request = Request::post(path)
-        .header("platform", "open_platform")
-        .header("content-type", "application/json")
-        .header(
-            "authorization",
-            format!("Bearer {}", token.unwrap_or_default()),
-        )
-        .header(ELSEWHERE, "1")
-        .body(body.to_owned().into())
-        .expect("a request of constants");
-    service.handle(now, &request).reply.response.into_body()
-}
-
-fn token_in(answer: &[u8]) -> String {
-    let answer = String::from_utf8_lossy(answer);
-    let token = answer.split_once(r#""accessToken":""#);
-    let token = token.and_then(|(_, token)| token.split_once('"'));
-    token.expect("a token").0.to_owned()
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pan123_mock::Canned;
 use pan123_mock::http::header::{DATE, RETRY_AFTER};
 use pan123_mock::http::{HeaderValue, StatusCode};
-use pan123_tests::scenario::{Act, Call, Identity, push_tokens_out};
+use pan123_tests::door::push_tokens_out;
+use pan123_tests::scenario::{Act, Call, Identity};
 
 use super::{FOR_EVER, Fault};
 

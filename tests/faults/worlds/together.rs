@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::ACCESS_TOKEN;
-use pan123_tests::scenario::{Act, Call, Identity, push_tokens_out};
+use pan123_tests::door::push_tokens_out;
+use pan123_tests::scenario::{Act, Call, Identity};
 
 use super::{Fault, html};
 

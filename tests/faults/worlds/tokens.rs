@@ -6,7 +6,8 @@ use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_mock::{Break, Canned, End, Point};
-use pan123_tests::scenario::{Arrives, Broken, Identity, Scenario, first_token};
+use pan123_tests::door::first_token;
+use pan123_tests::scenario::{Arrives, Broken, Identity, Scenario};
 
 use super::{FOR_EVER, Fault, html, ok, patience};
 use crate::played::Op;

@@ -21,14 +21,16 @@ use pan123_proto::{
 };
 use serde::de::DeserializeOwned;
 
+use super::Start;
 use crate::clock::turned;
+use crate::door::Door;
 use crate::play::{Caller, World, perform, play_all};
 use crate::scenario::{Arrives, Broken, Call, Scenario};
 use crate::seen::{Seen, Told};
 use crate::set_up;
 
 /// Plays a scenario.
-pub(super) fn play(scenario: &Scenario) -> Seen {
+pub(super) fn play(scenario: &Scenario, _: Start) -> Seen {
     let start = Now {
         mono: Instant::now(),
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
@@ -232,8 +234,8 @@ impl Room {
 }
 
 impl World for Room {
-    fn elsewhere(&self, act: fn(&mut Service, SystemTime)) {
-        act(&mut self.service.borrow_mut(), self.true_time().wall);
+    fn elsewhere(&self, act: fn(&mut dyn Door, SystemTime)) {
+        act(&mut *self.service.borrow_mut(), self.true_time().wall);
     }
 
     fn later(&self, by: Duration) {

@@ -6,7 +6,8 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{Endpoint, Error, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::Stage;
+use super::Start;
+use super::stage::Stage;
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -68,8 +69,8 @@ impl Caller for Client {
 }
 
 /// Plays a scenario.
-pub(super) fn play(scenario: &Scenario) -> Seen {
-    let stage = Stage::new(scenario);
+pub(super) fn play(scenario: &Scenario, start: Start) -> Seen {
+    let stage = Stage::new(scenario, start);
     let builder = set_up!(
         Client::builder(),
         &scenario.settings,

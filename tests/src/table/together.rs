@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Act, Call, Identity, Of, Scenario, push_tokens_out};
+use crate::door::push_tokens_out;
+use crate::scenario::{Act, Call, Identity, Of, Scenario};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::Pacing;
 

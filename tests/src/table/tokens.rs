@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Act, Call, Identity, Scenario, push_tokens_out};
+use crate::door::push_tokens_out;
+use crate::scenario::{Act, Call, Identity, Scenario};
 use pan123_mock::Canned;
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};

@@ -1,0 +1,103 @@
+//! The service as somebody other than the client under test comes to it.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Request;
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course, MAX_LIVE_TOKENS, Service, path};
+
+use crate::seen::ELSEWHERE;
+
+/// A way to the service, wherever it runs.
+pub trait Door {
+    /// Answers a request that comes at this time, and gives the body of the answer.
+    fn ask(&mut self, now: SystemTime, request: &Request<Bytes>) -> Bytes;
+
+    /// Prepares an answer for the next request to this path.
+    fn answer_next(&mut self, path: &str, canned: Canned);
+
+    /// The course of tasks from now on.
+    fn set_default_course(&mut self, course: Course);
+}
+
+impl Door for Service {
+    fn ask(&mut self, now: SystemTime, request: &Request<Bytes>) -> Bytes {
+        self.handle(now, request).reply.response.into_body()
+    }
+
+    fn answer_next(&mut self, path: &str, canned: Canned) {
+        Service::answer_next(self, path, canned);
+    }
+
+    fn set_default_course(&mut self, course: Course) {
+        Service::set_default_course(self, course);
+    }
+}
+
+/// Another process fetches three tokens with the same credentials, which pushes all older ones out.
+pub fn push_tokens_out(door: &mut dyn Door, now: SystemTime) {
+    for _ in 0..MAX_LIVE_TOKENS {
+        fetch_token(door, now);
+    }
+}
+
+/// The first token of any service with this seed.
+pub fn first_token(seed: u64) -> String {
+    let mut service = Service::builder().seed(seed).service();
+    token_in(&fetch_token(&mut service, SystemTime::UNIX_EPOCH))
+}
+
+/// Somebody else creates a task, which goes on for ever as [`TASK_ON_ITS_WAY`] says, as do all after it.
+pub fn create_elsewhere(door: &mut dyn Door, now: SystemTime) {
+    door.set_default_course(Course::steps([TASK_ON_ITS_WAY]));
+    let token = token_in(&fetch_token(door, now));
+    let body = r#"{"url":"https://example.com/other.mp4"}"#;
+    post(door, now, path::OFFLINE_DOWNLOAD, Some(&token), body);
+}
+
+/// Percent and status of the [`first_task`].
+pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
+
+/// The id of the first task of any service.
+///
+/// # Panics
+///
+/// Never: the service creates one.
+pub fn first_task() -> u64 {
+    let mut service = Service::default();
+    create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
+    service.tasks().first().expect("a task").id()
+}
+
+/// Somebody else fetches a token.
+pub fn fetch_token(door: &mut dyn Door, now: SystemTime) -> Bytes {
+    let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
+    post(door, now, path::ACCESS_TOKEN, None, &body)
+}
+
+fn post(
+    door: &mut dyn Door,
+    now: SystemTime,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Bytes {
+    let request = Request::post(path)
+        .header("platform", "open_platform")
+        .header("content-type", "application/json")
+        .header(
+            "authorization",
+            format!("Bearer {}", token.unwrap_or_default()),
+        )
+        .header(ELSEWHERE, "1")
+        .body(body.to_owned().into())
+        .expect("a request of constants");
+    door.ask(now, &request)
+}
+
+fn token_in(answer: &[u8]) -> String {
+    let answer = String::from_utf8_lossy(answer);
+    let token = answer.split_once(r#""accessToken":""#);
+    let token = token.and_then(|(_, token)| token.split_once('"'));
+    token.expect("a token").0.to_owned()
+}
