@@ -55,7 +55,7 @@ fn play(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
     stage.check_nothing_is_held(&session);
     let seen = stage.seen();
     if let Some(client) = client {
-        stage.held.service(Service::clear_answers);
+        stage.held.service(Service::clear_faults);
         let probe = Told::of(&client.user_info());
         assert!(probe.kind == "ok", "{probe:?}");
         stage.clock.until_idle();

@@ -181,7 +181,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
     }
     let seen = stage.seen();
 
-    stage.held.service(Service::clear_answers);
+    stage.held.service(Service::clear_faults);
     let before = stage.clock.elapsed();
     let result = stage.run(client.user_info());
     let took = stage.clock.elapsed().saturating_sub(before);

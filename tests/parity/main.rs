@@ -1,6 +1,7 @@
-//! One table of scenarios, three drivers: what a client sends and answers must not depend on what carries its bytes.
+//! One table of scenarios, three drivers, three faces of the service: what a client sends and answers must not depend on what carries
+//! its bytes, and not on where the service runs.
 //!
-//! The requests and the results of the three are compared with each other, besides what each row demands; the (virtual) times are
+//! The requests and the results of all are compared with each other, besides what each row demands; the (virtual) times are
 //! not, nor are the texts of lower layers.
 
 mod compared;
@@ -8,14 +9,16 @@ mod compared;
 use std::collections::HashSet;
 
 use pan123_tests::compare::check;
-use pan123_tests::drivers::DRIVERS;
+use pan123_tests::drivers::{Driver, faces};
 use pan123_tests::scenario::Scenario;
 use pan123_tests::table::{PARTS, rows};
+
+const FACES: [Driver; 5] = faces(env!("CARGO_BIN_EXE_the_mock"));
 
 fn hold(part: &str) {
     let part = PARTS.iter().find(|it| it.name == part);
     for scenario in (part.expect("it is a part of the table").rows)() {
-        check(&DRIVERS, &scenario);
+        check(&FACES, &scenario);
     }
 }
 

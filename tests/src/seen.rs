@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
-use http::HeaderMap;
 use pan123_mock::{RecordedRequest, Service, Task};
 use pan123_proto::offline::{Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
@@ -29,10 +28,9 @@ pub struct Seen {
 impl Seen {
     /// What the service has seen, with these results.
     pub fn new(service: &Service, results: Vec<Told>) -> Seen {
-        let requests = service.requests().iter();
-        let of_the_client = requests.filter(|it| !it.headers.contains_key(ELSEWHERE));
+        let requests = service.requests().iter().map(Sent::of);
         Seen {
-            requests: of_the_client.map(Sent::of).collect(),
+            requests: requests.filter(Sent::is_of_the_client).collect(),
             results,
             minted: service.tokens_minted(),
             tasks: service.tasks().len(),
@@ -100,15 +98,30 @@ pub struct Sent {
 
 impl Sent {
     fn of(request: &RecordedRequest) -> Sent {
-        let (headers, extra) = headers(&request.headers);
+        let headers = request.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
         Sent {
             method: request.method.to_string(),
             path: request.path.clone(),
             query: request.query.clone(),
-            headers,
-            extra,
+            headers: headers.collect(),
+            extra: Vec::new(),
             body: request.body.to_vec(),
         }
+        .sorted()
+    }
+
+    /// The same with the headers of the core apart from all others, both by name.
+    pub(crate) fn sorted(mut self) -> Sent {
+        self.headers.sort();
+        let is_core = |pair: &(String, _)| OF_THE_CORE.contains(&pair.0.as_str());
+        (self.headers, self.extra) = self.headers.into_iter().partition(is_core);
+        self
+    }
+
+    /// Whether it is of the client, and not of [somebody else](ELSEWHERE).
+    pub(crate) fn is_of_the_client(&self) -> bool {
+        !self.extra.iter().any(|(name, _)| name == ELSEWHERE)
     }
 
     /// All that a driver is held to, as one text. What its transport adds is looked at apart.
@@ -132,18 +145,6 @@ impl Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written())
     }
-}
-
-type Pairs = Vec<(String, Vec<u8>)>;
-
-fn headers(map: &HeaderMap) -> (Pairs, Pairs) {
-    let mut pairs: Pairs = map
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect();
-    pairs.sort();
-    let is_core = |pair: &(String, _)| OF_THE_CORE.contains(&pair.0.as_str());
-    pairs.into_iter().partition(is_core)
 }
 
 /// A result, taken apart as far as a program can ask.

@@ -1,8 +1,14 @@
 //! What can be chosen before a mock starts.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::server::{Clock, MockPan123};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::effects::Means;
+use crate::face::{Clock, Face};
+use crate::server::MockPan123;
 use crate::service::{Callbacks, Course, Options, Pace, ReasonKey, Service};
 
 /// The options of a mock.
@@ -16,21 +22,11 @@ use crate::service::{Callbacks, Course, Options, Pace, ReasonKey, Service};
 ///     .course_for("https://example.com/broken.zip", Course::fails_after(2, "下载失败"))
 ///     .start_blocking();
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Builder {
     options: Options,
     clock: Clock,
-    fetch_limit: u64,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            options: Options::default(),
-            clock: Clock::default(),
-            fetch_limit: 64 * 1024 * 1024,
-        }
-    }
+    means: Means,
 }
 
 impl Builder {
@@ -67,13 +63,27 @@ impl Builder {
     /// Whether sources on loopback hosts are really fetched, over plain HTTP and without following redirects; otherwise they are not.
     /// The bytes are counted and thrown away.
     pub fn fetch_loopback(mut self, fetch: bool) -> Self {
-        self.options.fetch_loopback = fetch;
+        self.options.fetch = fetch;
         self
     }
 
     /// How many bytes a source may have before its fetch fails; otherwise 64 MiB.
     pub fn fetch_limit(mut self, bytes: u64) -> Self {
-        self.fetch_limit = bytes;
+        self.means.fetch_limit = bytes;
+        self
+    }
+
+    /// How often a fetch that fails for the moment (cut off, HTTP 5xx) is tried again after this pause, with status 3 meanwhile;
+    /// otherwise never.
+    pub fn fetch_retries(mut self, retries: u32, pause: Duration) -> Self {
+        self.means.fetch_retries = retries;
+        self.means.fetch_pause = pause;
+        self
+    }
+
+    /// Keeps what was fetched in this directory, as `<task id>-<name>`.
+    pub fn fetch_into(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.means.directory = Some(directory.into());
         self
     }
 
@@ -133,14 +143,14 @@ impl Builder {
         self
     }
 
-    /// The model alone, without a server; it has no use for the clock and the limit.
+    /// The model alone, without a server; it has no use for the clock, nor for what is said of fetches.
     pub fn service(self) -> Service {
         Service::new(self.options)
     }
 
     /// Starts a server on a free loopback port.
     pub async fn start(self) -> MockPan123 {
-        MockPan123::run(Service::new(self.options), self.clock, self.fetch_limit).await
+        MockPan123::run(self.face()).await
     }
 
     /// The same for code without a runtime; it may be called from inside one, too.
@@ -158,5 +168,43 @@ impl Builder {
             runtime.block_on(self.start())
         });
         started.join().expect("the mock starts")
+    }
+
+    pub(crate) fn face(self) -> Arc<Face> {
+        Face::new(Service::new(self.options), self.clock, self.means)
+    }
+
+    /// Sources and callbacks may be on other machines.
+    #[cfg(feature = "program")]
+    pub(crate) fn allow_remote(mut self, allow: bool) -> Self {
+        self.options.remote = allow;
+        self.means.remote = allow;
+        self
+    }
+
+    /// Sources are fetched if they are by this one, from where this one fetches them.
+    #[cfg(feature = "program")]
+    pub(crate) fn fetching_as(mut self, other: &Self) -> Self {
+        self.options.fetch = other.options.fetch;
+        self.options.remote = other.options.remote;
+        self
+    }
+}
+
+/// The options of the service as JSON, as the program `pan123-mock` takes them. Not in there: the clock, and all about fetches, which
+/// its command line decides.
+impl Serialize for Builder {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.options.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Builder {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let options = Options::deserialize(from)?;
+        Ok(Self {
+            options,
+            ..Self::default()
+        })
     }
 }

@@ -1,130 +1,146 @@
-//! What the service does over the network besides answering, each on a thread of its own.
+//! What the service does over the network besides answering, each thing on a thread of its own.
 
-use std::io::Read;
+mod fetch;
+mod post;
+mod workers;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header;
 use ureq::Agent;
 
-use crate::server::Face;
-use crate::service::{Delivery, Effect, is_loopback};
+use crate::face::Face;
+use crate::service::{Delivery, Effect};
+
+use workers::Workers;
+
+/// With what effects are carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Means {
+    /// How many bytes a source may have.
+    pub(crate) fetch_limit: u64,
+    /// How often a fetch that was cut off is tried again.
+    pub(crate) fetch_retries: u32,
+    /// How long before that.
+    pub(crate) fetch_pause: Duration,
+    /// Where the files go; otherwise their bytes are counted and thrown away.
+    pub(crate) directory: Option<PathBuf>,
+    /// Whether anything may leave this machine.
+    pub(crate) remote: bool,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            fetch_limit: 64 * 1024 * 1024,
+            fetch_retries: 0,
+            fetch_pause: Duration::from_secs(1),
+            directory: None,
+            remote: false,
+        }
+    }
+}
+
+/// The effects of one face.
+pub(crate) struct Effects {
+    means: Arc<Means>,
+    fetches: Workers,
+    posts: Workers,
+}
+
+/// More of them at once wait for their turn.
+const FETCHES: usize = 64;
+const POSTS: usize = 16;
+
+impl Effects {
+    pub(crate) fn new(means: Means) -> Self {
+        Self {
+            means: Arc::new(means),
+            fetches: Workers::new(FETCHES),
+            posts: Workers::new(POSTS),
+        }
+    }
+
+    /// Starts the effects of the service with this number, and returns at once. Their threads hold no face alive: they end soon after
+    /// it.
+    pub(crate) fn carry_out(&self, face: &Arc<Face>, number: u64, effects: Vec<Effect>) {
+        for effect in effects {
+            let to = Arc::downgrade(face);
+            let means = Arc::clone(&self.means);
+            match effect {
+                Effect::Fetch { task, url, name } => {
+                    let owner = Owner { to, number, task };
+                    let begun = self.fetches.run({
+                        let owner = owner.clone();
+                        move || fetch::fetch(&owner, &means, &url, &name)
+                    });
+                    if !begun {
+                        owner.end_fetch(Err("no thread".to_owned()));
+                    }
+                }
+                Effect::PostCallback { task, url, body } => {
+                    let owner = Owner { to, number, task };
+                    let begun = self.posts.run({
+                        let owner = owner.clone();
+                        move || owner.end_post(post::post(&means, &url, &body))
+                    });
+                    if !begun {
+                        owner.end_post(Delivery::Failed("no thread".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The task that an effect belongs to, if it is still there.
+#[derive(Clone)]
+struct Owner {
+    to: Weak<Face>,
+    /// Of the service.
+    number: u64,
+    task: u64,
+}
+
+impl Owner {
+    /// Says how far a fetch is. False when nobody cares any more.
+    fn fetch_progress(&self, percent: f64, status: i64) -> bool {
+        let told = self.to.upgrade().and_then(|face| {
+            face.report(self.number, |service| {
+                service.fetch_progress(self.task, (percent, status));
+            })
+        });
+        told.is_some()
+    }
+
+    fn end_fetch(&self, result: Result<u64, String>) {
+        if let Some(face) = self.to.upgrade() {
+            let now = face.now();
+            let effects = face.report(self.number, |service| {
+                service.fetch_ended(now, self.task, result)
+            });
+            face.effects()
+                .carry_out(&face, self.number, effects.unwrap_or_default());
+        }
+    }
+
+    fn end_post(&self, delivery: Delivery) {
+        if let Some(face) = self.to.upgrade() {
+            face.report(self.number, |service| {
+                service.callback_ended(self.task, delivery);
+            });
+        }
+    }
+}
 
 const CONNECT: Duration = Duration::from_secs(5);
-const CALLBACK: Duration = Duration::from_secs(10);
-const FETCH: Duration = Duration::from_secs(300);
 
-/// Starts the effects and returns at once. The threads hold no mock alive: they end soon after it.
-pub(crate) fn carry_out(face: &Arc<Face>, effects: Vec<Effect>) {
-    for effect in effects {
-        match effect {
-            Effect::Fetch { task, url } => {
-                let weak = Arc::downgrade(face);
-                if !spawned(move || fetch(&weak, task, &url)) {
-                    end_fetch(face, task, Err("no thread".to_owned()));
-                }
-            }
-            Effect::PostCallback { task, url, body } => {
-                let weak = Arc::downgrade(face);
-                if !spawned(move || call_back(&weak, task, &url, &body)) {
-                    let failed = Delivery::Failed("no thread".to_owned());
-                    face.update(|service| service.callback_ended(task, failed));
-                }
-            }
-        }
-    }
-}
-
-fn spawned(work: impl FnOnce() + Send + 'static) -> bool {
-    thread::Builder::new()
-        .name("pan123-mock effect".to_owned())
-        .spawn(work)
-        .is_ok()
-}
-
-fn fetch(face: &Weak<Face>, task: u64, url: &str) {
-    let Some(limit) = face.upgrade().map(|face| face.fetch_limit) else {
-        return;
-    };
-    let result = read_source(url, limit, |percent| match face.upgrade() {
-        Some(face) => {
-            face.update(|service| service.fetch_progress(task, (percent, 0)));
-            true
-        }
-        None => false,
-    });
-    if let Some(face) = face.upgrade() {
-        end_fetch(&face, task, result);
-    }
-}
-
-fn end_fetch(face: &Arc<Face>, task: u64, result: Result<u64, String>) {
-    let now = face.now();
-    let effects = face.update(|service| service.fetch_ended(now, task, result));
-    carry_out(face, effects);
-}
-
-/// Reads the source to its end and returns how long it was. `report` takes the percent and says whether anybody still cares.
-fn read_source(url: &str, limit: u64, report: impl Fn(f64) -> bool) -> Result<u64, String> {
-    let response = agent(FETCH).get(url).call().map_err(|e| e.to_string())?;
-    if !response.status().is_success() {
-        return Err(format!("HTTP {}", response.status().as_u16()));
-    }
-    let total = response.body().content_length();
-    let mut body = response.into_body().into_reader();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut done = 0;
-    loop {
-        // A body that is shorter than announced is an error here.
-        let read = body.read(&mut buffer).map_err(|e| e.to_string())?;
-        if read == 0 {
-            return Ok(done);
-        }
-        done += read as u64;
-        if done > limit {
-            return Err(format!("longer than {limit} bytes"));
-        }
-        if !report(total.map_or(0.0, |total| percent(done, total))) {
-            return Err("the mock is gone".to_owned());
-        }
-    }
-}
-
-/// In hundredths, for no reader needs more.
-fn percent(done: u64, total: u64) -> f64 {
-    let hundredths = u128::from(done) * 10_000 / u128::from(total.max(1));
-    f64::from(u32::try_from(hundredths).unwrap_or(10_000)) / 100.0
-}
-
-fn call_back(face: &Weak<Face>, task: u64, url: &str, body: &Bytes) {
-    let delivery = if is_loopback(url) {
-        match post(url, body) {
-            Ok(status) => Delivery::Answered(status),
-            Err(error) => Delivery::Failed(error.to_string()),
-        }
-    } else {
-        Delivery::NotLoopback
-    };
-    if let Some(face) = face.upgrade() {
-        face.update(|service| service.callback_ended(task, delivery));
-    }
-}
-
-fn post(url: &str, body: &Bytes) -> Result<u16, ureq::Error> {
-    let response = agent(CALLBACK)
-        .post(url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .send(body.as_ref())?;
-    Ok(response.status().as_u16())
-}
-
-/// Neither a redirect nor a proxy of the environment may lead the request off this machine.
-fn agent(timeout: Duration) -> Agent {
+/// No proxy of the environment may lead a request off this machine, nor a redirect unless it may.
+fn agent(timeout: Duration, redirects: u32) -> Agent {
     Agent::config_builder()
         .proxy(None)
-        .max_redirects(0)
+        .max_redirects(redirects)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECT))

@@ -59,7 +59,11 @@ pub use http;
 
 mod builder;
 mod effects;
+mod face;
+#[cfg(feature = "program")]
+pub mod program;
 mod queues;
+mod scenes;
 mod server;
 mod service;
 mod tcp;
@@ -67,10 +71,11 @@ mod tcp;
 pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Effect, Ending,
-    MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Edit, Effect, Ending,
+    FAULTS, Fault, MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest, Reply, Service,
+    Step, Task, path,
 };
-pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer};
+pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

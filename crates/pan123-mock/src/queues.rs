@@ -24,10 +24,6 @@ impl<T: Clone> Queues<T> {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.by_path.clear();
-    }
-
     pub(crate) fn next(&mut self, path: &str) -> Option<T> {
         let queue = self.by_path.get_mut(path)?;
         let (item, times) = queue.front_mut()?;

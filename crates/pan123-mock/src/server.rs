@@ -1,21 +1,26 @@
-//! The service on a socket.
+//! The service on a socket, served by wiremock.
 
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
+use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
 use crate::Builder;
-use crate::effects;
-use crate::service::{Canned, Outcome, RecordedRequest, Reply, Service};
+use crate::face::Face;
+use crate::service::{Canned, Fault, RecordedRequest, Reply, Service};
+use crate::tcp::{Break, Fate};
 
 /// A 123pan server on a loopback port, which stops when it is dropped.
 ///
 /// Its effects (fetching a source, posting a callback) run on threads of their own and never leave this machine.
+///
+/// Of a [`Fault`] that breaks the connection wiremock makes what it can: the connection ends with no answer at all, or says nothing
+/// until the client gives up. Over a [`BrokenWire`](crate::BrokenWire) to this mock it is broken to the byte.
 pub struct MockPan123 {
     server: MockServer,
     face: Arc<Face>,
@@ -66,11 +71,20 @@ impl MockPan123 {
         self.service(|service| service.answer_next(path, canned));
     }
 
+    /// Lets something go wrong with requests to come: [`Service::fault`].
+    pub fn fault(&self, fault: impl Into<Fault>) {
+        self.service(|service| service.fault(fault));
+    }
+
+    /// Forgets the faults and prepared answers that are still to come.
+    pub fn clear_faults(&self) {
+        self.service(Service::clear_faults);
+    }
+
     /// Ends a task by hand and posts its callback: [`Service::fetch_ended`].
     pub fn fetch_ended(&self, task: u64, result: Result<u64, String>) {
-        let now = self.face.now();
-        let effects = self.service(|service| service.fetch_ended(now, task, result));
-        effects::carry_out(&self.face, effects);
+        self.face
+            .act(|service, now| service.fetch_ended(now, task, result));
     }
 
     /// Waits until `ready` finds what it looks for in the model, and returns it; `None` after `timeout`. It looks after every request
@@ -83,10 +97,24 @@ impl MockPan123 {
         self.face.wait_for(timeout, ready)
     }
 
-    /// Moves the clock of the service forward, for good. What has become due with it happens: callbacks are posted.
+    /// The time of the service.
+    pub fn now(&self) -> SystemTime {
+        self.face.now()
+    }
+
+    /// Moves the clock of the service forward, for good. What has become due with it happens: tasks end, callbacks are posted.
     pub fn advance(&self, by: Duration) {
-        self.face.lock().advanced += by;
-        self.face.settle();
+        self.face.advance(by);
+    }
+
+    /// Stops the clock of the service at this time: from now on only [`advance`](Self::advance) moves it, or stopping it elsewhere.
+    pub fn stop_clock_at(&self, at: SystemTime) {
+        self.face.stop_clock_at(at);
+    }
+
+    /// The clock of the service runs on from where it was stopped.
+    pub fn run_clock(&self) {
+        self.face.run_clock();
     }
 
     /// The server underneath, for mocks of your own: they come before the service. It records no requests,
@@ -99,16 +127,7 @@ impl MockPan123 {
         &self.face
     }
 
-    pub(crate) async fn run(service: Service, clock: Clock, fetch_limit: u64) -> Self {
-        let face = Arc::new(Face {
-            state: Mutex::new(State {
-                service,
-                advanced: Duration::ZERO,
-            }),
-            changed: Condvar::new(),
-            clock,
-            fetch_limit,
-        });
+    pub(crate) async fn run(face: Arc<Face>) -> Self {
         // Not one from wiremock's pool: a late request to an earlier mock must find nobody.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let server = MockServer::builder()
@@ -116,8 +135,20 @@ impl MockPan123 {
             .disable_request_recording()
             .start()
             .await;
+        let answering = Answering {
+            face: Arc::clone(&face),
+            reply: Arc::default(),
+        };
+        // Mocks of one priority are asked in this order, and one request at a time.
+        Mock::given(CutOff(answering.clone()))
+            .respond_with_err(|_: &wiremock::Request| {
+                io::Error::from(io::ErrorKind::ConnectionReset)
+            })
+            .with_priority(u8::MAX)
+            .mount(&server)
+            .await;
         Mock::given(any())
-            .respond_with(Answering(Arc::clone(&face)))
+            .respond_with(answering)
             .with_priority(u8::MAX)
             .mount(&server)
             .await;
@@ -133,85 +164,41 @@ impl fmt::Debug for MockPan123 {
     }
 }
 
-/// What the server and the threads of its effects share.
-pub(crate) struct Face {
-    state: Mutex<State>,
-    changed: Condvar,
-    clock: Clock,
-    pub(crate) fetch_limit: u64,
-}
-
-struct State {
-    service: Service,
-    advanced: Duration,
-}
-
-impl Face {
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Service) -> T) -> T {
-        let result = change(&mut self.lock().service);
-        self.changed.notify_all();
-        result
-    }
-
-    /// The answer to a request, whose effects begin.
-    pub(crate) fn answer(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
-        let Outcome { reply, effects } = self.ask(request);
-        effects::carry_out(self, effects);
-        reply
-    }
-
-    fn ask(&self, request: &http::Request<Bytes>) -> Outcome {
-        let now = self.now();
-        self.update(|service| service.handle(now, request))
-    }
-
-    /// The time of the service.
-    pub(crate) fn now(&self) -> SystemTime {
-        let now = self.clock.now();
-        let advanced = self.lock().advanced;
-        now.checked_add(advanced).unwrap_or(now)
-    }
-
-    /// Lets happen what has become due.
-    pub(crate) fn settle(self: &Arc<Self>) {
-        let now = self.now();
-        let effects = self.update(|service| service.due(now));
-        effects::carry_out(self, effects);
-    }
-
-    fn wait_for<T>(
-        &self,
-        timeout: Duration,
-        mut ready: impl FnMut(&Service) -> Option<T>,
-    ) -> Option<T> {
-        let deadline = Instant::now() + timeout;
-        let mut state = self.lock();
-        loop {
-            if let Some(found) = ready(&state.service) {
-                return Some(found);
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    /// A test that failed while it looked into the model must not fail every thread after it.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The service as wiremock asks it.
-struct Answering(Arc<Face>);
+#[derive(Clone)]
+struct Answering {
+    face: Arc<Face>,
+    /// Between the question whether the exchange is cut off and the answer.
+    reply: Arc<Mutex<Option<Reply>>>,
+}
+
+/// Matches the requests to which the connection ends without an answer; the service has acted by then.
+struct CutOff(Answering);
+
+impl Match for CutOff {
+    fn matches(&self, request: &wiremock::Request) -> bool {
+        let reply = self.0.face.answer(&as_http(request));
+        let is_cut_off = fate(&reply) == Fate::CutOff;
+        *self.0.reply() = (!is_cut_off).then_some(reply);
+        is_cut_off
+    }
+}
 
 impl Respond for Answering {
     fn respond(&self, request: &wiremock::Request) -> ResponseTemplate {
-        template(&self.0.answer(&as_http(request)))
+        let reply = self.reply().take();
+        template(&reply.unwrap_or_else(|| self.face.answer(&as_http(request))))
     }
+}
+
+impl Answering {
+    fn reply(&self) -> std::sync::MutexGuard<'_, Option<Reply>> {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fate(reply: &Reply) -> Fate {
+    reply.broken.as_ref().map_or(Fate::Answered, Break::fate)
 }
 
 fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
@@ -227,41 +214,26 @@ fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
     converted
 }
 
+/// Longer than any client waits.
+const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn template(reply: &Reply) -> ResponseTemplate {
     let response = &reply.response;
     let mut template = ResponseTemplate::new(response.status());
     for (name, value) in response.headers() {
         template = template.append_header(name, value);
     }
-    template = template.set_body_bytes(response.body().to_vec());
-    match reply.delay {
+    let (body, delay) = match fate(reply) {
+        Fate::Silence => (Vec::new(), Some(FOR_EVER)),
+        Fate::Flood(bytes) => {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            (vec![b' '; bytes], reply.delay)
+        }
+        Fate::Answered | Fate::CutOff => (response.body().to_vec(), reply.delay),
+    };
+    template = template.set_body_bytes(body);
+    match delay {
         Some(delay) => template.set_delay(delay),
         None => template,
-    }
-}
-
-/// Where the time comes from.
-#[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl Clock {
-    pub(crate) fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::new(SystemTime::now)
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
     }
 }

@@ -2,15 +2,18 @@
 
 mod answer;
 mod args;
+mod assertions;
 mod callback;
 mod canned;
 mod course;
 mod drive;
 mod endpoints;
-mod millis;
+mod fault;
+pub(crate) mod millis;
 mod options;
 mod pace;
 mod record;
+mod scenes;
 mod schedule;
 mod tasks;
 mod tokens;
@@ -20,22 +23,27 @@ mod user;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, Response, header};
 
 use crate::Builder;
-use crate::queues::Queues;
 
 use drive::Drive;
+use fault::Faults;
 use schedule::{Due, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
 use urls::is_http;
 
 pub use answer::Reply;
+#[cfg(feature = "program")]
+pub(crate) use answer::code_in;
+pub(crate) use assertions::hold;
 pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
-pub use canned::Canned;
+pub use canned::{Canned, Edit};
 pub use course::{Course, Step};
+pub(crate) use course::{RETRYING, RUNNING};
 pub use endpoints::path;
+pub use fault::{FAULTS, Fault};
 pub use options::{CLIENT_ID, CLIENT_SECRET};
 pub use pace::Pace;
 pub use record::RecordedRequest;
@@ -43,6 +51,8 @@ pub use tasks::{Ending, Task};
 pub use tokens::MAX_LIVE_TOKENS;
 
 pub(crate) use options::Options;
+#[cfg(feature = "program")]
+pub(crate) use record::without_secrets;
 pub(crate) use urls::is_loopback;
 
 /// The model of the service. Over the network it is reached through [`MockPan123`](crate::MockPan123).
@@ -53,7 +63,7 @@ pub struct Service {
     tasks: Tasks,
     drive: Drive,
     meter: pace::Meter,
-    queues: Queues<Canned>,
+    faults: Faults,
     schedule: Schedule,
     answered: u64,
     requests: Vec<RecordedRequest>,
@@ -81,8 +91,10 @@ pub enum Effect {
     Fetch {
         /// The task that waits for it.
         task: u64,
-        /// The source, on a loopback host.
+        /// The source, on a loopback host unless more was allowed.
         url: String,
+        /// What the file is to be called.
+        name: String,
     },
     /// Post the callback of a task that ended; report with [`Service::callback_ended`].
     #[non_exhaustive]
@@ -113,26 +125,23 @@ impl Service {
     /// of the request, and of all that has become [`due`](Self::due).
     pub fn handle(&mut self, now: SystemTime, request: &Request<Bytes>) -> Outcome {
         self.settle(now);
-        let trace_id = answer::trace_id(self.options.seed, self.answered);
+        let (seed, number) = (self.options.seed, self.answered);
         self.answered += 1;
-        self.record(request);
 
-        let canned = self.queues.next(request.uri().path());
-        let acts = canned.as_ref().is_none_or(Canned::acts);
-        let own = acts.then(|| self.act(now, request));
+        let met = self.faults.meet(seed, number, request.uri().path());
+        let canned = met.unwrap_or_else(Canned::own_answer);
+        let own = canned.acts.then(|| self.act(now, request));
 
         // A task may have ended with this request.
         self.settle(now);
 
-        let delay = canned.as_ref().and_then(Canned::held_back);
-        let broken = canned.as_ref().and_then(Canned::breaks);
-        let mut response = canned
-            .unwrap_or_else(Canned::own_answer)
-            .in_place_of(own.as_ref(), &trace_id);
+        let (delay, broken) = (canned.delay, canned.broken.clone());
+        let mut response = canned.in_place_of(own, &answer::trace_id(seed, number));
         if let Some(date) = answer::http_date(now) {
             let headers = response.headers_mut();
             headers.entry(header::DATE).or_insert(date);
         }
+        self.record(request, &response);
         Outcome {
             reply: Reply {
                 response,
@@ -158,13 +167,22 @@ impl Service {
     /// Prepares an answer for the next request to `path`, whatever its method. Prepared answers are used up in order, one a request;
     /// the requests are recorded all the same.
     pub fn answer_next(&mut self, path: &str, canned: Canned) {
-        let times = canned.repeated();
-        self.queues.push(path, canned, times);
+        self.fault(Fault::from(canned).on(path));
     }
 
-    /// Forgets the prepared answers that were not used.
-    pub fn clear_answers(&mut self) {
-        self.queues.clear();
+    /// Lets something go wrong with requests to come.
+    pub fn fault(&mut self, fault: impl Into<Fault>) {
+        self.faults.set(fault.into());
+    }
+
+    /// The faults and prepared answers that are still to come, in order.
+    pub fn faults(&self) -> &[Fault] {
+        self.faults.all()
+    }
+
+    /// Forgets them.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
     }
 
     /// The course of tasks that are created from now on, unless their source has one of its own.
@@ -175,6 +193,16 @@ impl Service {
     /// The course of tasks that are created from now on for this source, which is then not fetched even if it could be.
     pub fn set_course_for(&mut self, url: impl Into<String>, course: Course) {
         self.options.courses.insert(url.into(), course);
+    }
+
+    /// How many requests each endpoint takes in a second from now on.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.options.pace = pace;
+    }
+
+    /// How many downloads may run at once from now on; none: as many as come.
+    pub fn set_running_limit(&mut self, downloads: Option<usize>) {
+        self.options.running_limit = downloads;
     }
 
     /// How callbacks are posted for tasks that end from now on.
@@ -218,6 +246,21 @@ impl Service {
     /// The requests that came, in order: the last ones, if there were more than are kept.
     pub fn requests(&self) -> &[RecordedRequest] {
         &self.requests
+    }
+
+    /// Forgets the requests that came.
+    pub fn clear_requests(&mut self) {
+        self.requests.clear();
+    }
+
+    /// The task with this id.
+    pub fn task(&self, id: u64) -> Option<&Task> {
+        self.tasks.get(id)
+    }
+
+    #[cfg(feature = "program")]
+    pub(crate) fn options(&self) -> Options {
+        self.options.clone()
     }
 
     /// The tasks that were created, in order.
@@ -284,7 +327,7 @@ impl Service {
     }
 
     /// Keeps at least as many requests as were asked for, and at most twice as many.
-    fn record(&mut self, request: &Request<Bytes>) {
+    fn record(&mut self, request: &Request<Bytes>, answer: &Response<Bytes>) {
         let kept = self.options.kept_requests;
         if kept == 0 {
             return;
@@ -292,6 +335,6 @@ impl Service {
         if self.requests.len() >= kept.saturating_mul(2) {
             self.requests.drain(..kept);
         }
-        self.requests.push(RecordedRequest::of(request));
+        self.requests.push(RecordedRequest::of(request, answer));
     }
 }

@@ -11,9 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use breaks::{Break, End, Flood, Point};
+pub use breaks::{Break, End, Fate, Flood, Point};
 pub use connection::Connection;
 pub use wire::BrokenWire;
+
+#[cfg(feature = "program")]
+pub(crate) use wire::head;
 
 /// A server on a loopback port that does with each connection what it is told, on a thread of its own.
 ///

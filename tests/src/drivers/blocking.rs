@@ -9,7 +9,7 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{Endpoint, Error, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::Start;
+use super::Place;
 use super::stage::Stage;
 use crate::block_on::block_on;
 use crate::play::{Caller, perform, play_all};
@@ -70,8 +70,8 @@ impl Caller for Client {
 }
 
 /// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, start: Start) -> Seen {
-    let stage = Stage::new(scenario, start);
+pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
+    let stage = Stage::new(scenario, place);
     let builder = set_up!(
         Client::builder(),
         &scenario.settings,

@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 use crate::seen::{Seen, Told};
 
 /// A mock, and the way to it.
-struct InProcess {
+pub(super) struct InProcess {
     /// The way to the service, if it breaks.
     wire: Option<BrokenWire>,
     mock: MockPan123,
@@ -25,12 +25,12 @@ const PATHS: [&str; 4] = [
 ];
 
 /// Starts the service of a scenario, on this clock.
-pub(super) fn start(scenario: &Scenario, clock: &JumpClock) -> Box<dyn Site> {
+pub(super) fn start(scenario: &Scenario, clock: &JumpClock) -> InProcess {
     let theirs = clock.clone();
     let builder = scenario.builder().clock(move || theirs.true_time().wall);
     let mock = builder.start_blocking();
     let wire = (!scenario.broken.is_empty()).then(|| broken_wire(&mock, scenario));
-    Box::new(InProcess { wire, mock })
+    InProcess { wire, mock }
 }
 
 fn broken_wire(mock: &MockPan123, scenario: &Scenario) -> BrokenWire {

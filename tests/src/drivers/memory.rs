@@ -21,7 +21,7 @@ use pan123_proto::{
 };
 use serde::de::DeserializeOwned;
 
-use super::Start;
+use super::Place;
 use crate::clock::turned;
 use crate::door::Door;
 use crate::play::{Caller, World, perform, play_all};
@@ -30,7 +30,7 @@ use crate::seen::{Seen, Told};
 use crate::set_up;
 
 /// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, _: Start) -> Seen {
+pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
     let start = Now {
         mono: Instant::now(),
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),

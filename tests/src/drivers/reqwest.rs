@@ -6,7 +6,7 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{Endpoint, Error, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::Start;
+use super::Place;
 use super::stage::Stage;
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
@@ -69,8 +69,8 @@ impl Caller for Client {
 }
 
 /// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, start: Start) -> Seen {
-    let stage = Stage::new(scenario, start);
+pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
+    let stage = Stage::new(scenario, place);
     let builder = set_up!(
         Client::builder(),
         &scenario.settings,

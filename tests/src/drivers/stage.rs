@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Start;
+use super::Place;
 use crate::clock::JumpClock;
 use crate::door::Door;
 use crate::play::World;
@@ -34,9 +34,9 @@ pub(super) struct Stage {
 const NOBODY: &str = "http://127.0.0.1:1";
 
 impl Stage {
-    pub(super) fn new(scenario: &Scenario, start: Start) -> Stage {
+    pub(super) fn new(scenario: &Scenario, place: Place) -> Stage {
         let clock = JumpClock::new();
-        let site = start(scenario, &clock);
+        let site = place.start(scenario, &clock);
         let now = clock.true_time().wall;
         site.visit(&mut |door| scenario.prepare(door, now));
         Stage { site, clock }

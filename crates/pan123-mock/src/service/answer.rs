@@ -45,7 +45,8 @@ pub(super) enum Answer {
     Envelope {
         code: i64,
         message: String,
-        data: Value,
+        /// None: the key is left out.
+        data: Option<Value>,
     },
     NoRoute,
 }
@@ -55,7 +56,7 @@ impl Answer {
         Self::Envelope {
             code: 0,
             message: "ok".to_owned(),
-            data,
+            data: Some(data),
         }
     }
 
@@ -63,7 +64,13 @@ impl Answer {
         Self::Envelope {
             code,
             message: message.into(),
-            data: Value::Null,
+            data: Some(Value::Null),
+        }
+    }
+
+    pub(super) fn edit_data(&mut self, edit: impl FnOnce(&mut Option<Value>)) {
+        if let Self::Envelope { data, .. } = self {
+            edit(data);
         }
     }
 
@@ -78,7 +85,7 @@ impl Answer {
                 &Envelope {
                     code: *code,
                     message,
-                    data,
+                    data: data.as_ref(),
                     trace_id,
                 },
             ),
@@ -95,7 +102,8 @@ impl Answer {
 struct Envelope<'a> {
     code: i64,
     message: &'a str,
-    data: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
     #[serde(rename = "x-traceID")]
     trace_id: &'a str,
 }
@@ -109,6 +117,13 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
         HeaderValue::from_static("application/json; charset=utf-8"),
     );
     response
+}
+
+/// The code of an answer that begins as the service's own do.
+pub(crate) fn code_in(body: &[u8]) -> Option<i64> {
+    let rest = body.strip_prefix(br#"{"code":"#)?;
+    let end = rest.iter().position(|byte| [b',', b'}'].contains(byte))?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }
 
 /// The `number`-th trace id of a service with this seed.
@@ -174,6 +189,15 @@ mod tests {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
         assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
+    }
+
+    #[test]
+    fn the_code_is_found_where_the_service_writes_it() {
+        let body = Answer::refused(-7, "no").written("t").into_body();
+        assert_eq!(code_in(&body), Some(-7));
+        for other in [&br#"{"code":"403"}"#[..], b"{\"code\":", b"<html>", b""] {
+            assert_eq!(code_in(other), None);
+        }
     }
 
     #[test]

@@ -4,37 +4,56 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use crate::tcp::Break;
 
-/// A prepared answer for [`Service::answer_next`](super::Service::answer_next).
+/// A prepared answer for [`Service::answer_next`](super::Service::answer_next), or for a [`Fault`](super::Fault) of your own.
 ///
 /// ```
 /// use std::time::Duration;
-/// use pan123_mock::{Canned, http};
+/// use pan123_mock::{Canned, Edit, http};
 ///
 /// let too_frequent = Canned::envelope(429, "请求太频繁").times(2);
 /// let gateway = Canned::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
 /// // The task is created, and nobody is told.
 /// let lost = Canned::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
 /// let slow = Canned::own_answer().delay(Duration::from_secs(5));
+/// let empty = Canned::own_answer().edited(Edit::NullData);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Canned {
-    kind: Kind,
-    headers: HeaderMap,
-    delay: Option<Duration>,
-    acts: bool,
-    broken: Option<Break>,
-    times: usize,
+    pub(super) kind: Kind,
+    pub(super) headers: HeaderMap,
+    pub(super) delay: Option<Duration>,
+    pub(super) acts: bool,
+    pub(super) broken: Option<Break>,
+    pub(super) times: usize,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
-    Own,
+pub(super) enum Kind {
+    Own(Option<Edit>),
     Envelope { code: i64, message: String },
     Raw { status: StatusCode, body: Bytes },
+}
+
+/// What becomes of an answer of the service's own before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Edit {
+    /// `data` is null, whatever the code says.
+    NullData,
+    /// `data` is left out.
+    NoData,
+    /// All numbers in `data` are written as texts.
+    NumbersAsTexts,
+    /// `data.status` is this number.
+    Status(i64),
+    /// The second half of the body is left out, and the length announced is that of the first.
+    Halved,
 }
 
 impl Canned {
@@ -54,10 +73,18 @@ impl Canned {
         })
     }
 
-    /// The answer that the service gives anyway: to delay it, to add a header, or to let a request through before the next
-    /// prepared answer.
+    /// The answer that the service gives anyway: to delay it, to edit it, to add a header, or to let a request through before the
+    /// next prepared answer.
     pub fn own_answer() -> Self {
-        Self::new(Kind::Own).after_acting()
+        Self::new(Kind::Own(None)).after_acting()
+    }
+
+    /// Changes the service's own answer; it does nothing to another one.
+    pub fn edited(mut self, edit: Edit) -> Self {
+        if let Kind::Own(edits) = &mut self.kind {
+            *edits = Some(edit);
+        }
+        self
     }
 
     /// Sets a header, also one that would have been there anyway.
@@ -78,9 +105,12 @@ impl Canned {
         self
     }
 
-    /// Breaks the exchange on its way. What a face cannot do exactly it does as nearly as it can: see
-    /// [`BrokenWire`](crate::BrokenWire).
+    /// Breaks the exchange on its way. The service does not act on a request that it is not to hear of. What a face cannot do
+    /// exactly it does as nearly as it can: see [`Fate`](crate::Fate).
     pub fn broken(mut self, broken: Break) -> Self {
+        if broken.unheard().is_some() {
+            self.acts = false;
+        }
         self.broken = Some(broken);
         self
     }
@@ -91,7 +121,7 @@ impl Canned {
         self
     }
 
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind,
             headers: HeaderMap::new(),
@@ -102,26 +132,10 @@ impl Canned {
         }
     }
 
-    pub(super) fn repeated(&self) -> usize {
-        self.times
-    }
-
-    pub(super) fn acts(&self) -> bool {
-        self.acts
-    }
-
-    pub(super) fn held_back(&self) -> Option<Duration> {
-        self.delay
-    }
-
-    pub(super) fn breaks(&self) -> Option<Break> {
-        self.broken.clone()
-    }
-
     /// The answer to send in place of `own`.
-    pub(super) fn in_place_of(self, own: Option<&Answer>, trace_id: &str) -> Response<Bytes> {
+    pub(super) fn in_place_of(self, own: Option<Answer>, trace_id: &str) -> Response<Bytes> {
         let mut response = match self.kind {
-            Kind::Own => own.unwrap_or(&Answer::NoRoute).written(trace_id),
+            Kind::Own(edit) => edited(own.unwrap_or(Answer::NoRoute), edit, trace_id),
             Kind::Envelope { code, message } => Answer::refused(code, message).written(trace_id),
             Kind::Raw { status, body } => {
                 let mut response = Response::new(body);
@@ -131,5 +145,35 @@ impl Canned {
         };
         response.headers_mut().extend(self.headers);
         response
+    }
+}
+
+fn edited(mut own: Answer, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
+    match edit {
+        None => {}
+        Some(Edit::NullData) => own.edit_data(|data| *data = Some(serde_json::Value::Null)),
+        Some(Edit::NoData) => own.edit_data(|data| *data = None),
+        Some(Edit::NumbersAsTexts) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
+        Some(Edit::Status(status)) => own.edit_data(|data| {
+            if let Some(old) = data.as_mut().and_then(|data| data.get_mut("status")) {
+                *old = status.into();
+            }
+        }),
+        Some(Edit::Halved) => {
+            let mut response = own.written(trace_id);
+            let half = response.body().len() / 2;
+            response.body_mut().truncate(half);
+            return response;
+        }
+    }
+    own.written(trace_id)
+}
+
+fn as_texts(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) => *value = number.to_string().into(),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(as_texts),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(as_texts),
+        _ => {}
     }
 }

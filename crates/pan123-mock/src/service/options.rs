@@ -30,8 +30,12 @@ pub(crate) struct Options {
     pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
     pub(crate) courses: HashMap<String, Course>,
-    pub(crate) fetch_loopback: bool,
-    pub(crate) fetch_remote: bool,
+    /// Whether sources are really fetched. What the machine may do nobody chooses from outside.
+    #[serde(skip)]
+    pub(crate) fetch: bool,
+    /// Whether they may be on another machine.
+    #[serde(skip)]
+    pub(crate) remote: bool,
     pub(crate) callbacks: Callbacks,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
@@ -40,7 +44,7 @@ pub(crate) struct Options {
 impl Options {
     /// Whether this source is really fetched.
     pub(super) fn fetches(&self, url: &str) -> bool {
-        self.fetch_remote || (self.fetch_loopback && is_loopback(url))
+        self.fetch && (self.remote || is_loopback(url))
     }
 }
 
@@ -56,8 +60,8 @@ impl Default for Options {
             running_limit_code: 1,
             default_course: Course::default(),
             courses: HashMap::new(),
-            fetch_loopback: false,
-            fetch_remote: false,
+            fetch: false,
+            remote: false,
             callbacks: Callbacks::default(),
             kept_requests: 100_000,
             seed: 0,
@@ -75,8 +79,8 @@ impl fmt::Debug for Options {
             .field("running_limit", &self.running_limit)
             .field("default_course", &self.default_course)
             .field("courses", &self.courses)
-            .field("fetch_loopback", &self.fetch_loopback)
-            .field("fetch_remote", &self.fetch_remote)
+            .field("fetch", &self.fetch)
+            .field("remote", &self.remote)
             .field("callbacks", &self.callbacks)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
+
+use super::answer::code_in;
 
 const REDACTED: &str = "[redacted]";
 
@@ -22,16 +24,17 @@ pub struct RecordedRequest {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// The HTTP status of the answer.
+    pub status: StatusCode,
+    /// The code of the answer, if it was an envelope.
+    pub code: Option<i64>,
 }
 
 impl RecordedRequest {
-    pub(super) fn of(request: &Request<Bytes>) -> Self {
+    pub(super) fn of(request: &Request<Bytes>, answer: &Response<Bytes>) -> Self {
         let mut headers = request.headers().clone();
-        for value in headers.values_mut() {
-            value.set_sensitive(false);
-        }
-        if let Some(value) = headers.get_mut(header::AUTHORIZATION) {
-            value.set_sensitive(true);
+        for (name, value) in &mut headers {
+            value.set_sensitive(name == header::AUTHORIZATION);
         }
         Self {
             method: request.method().clone(),
@@ -39,6 +42,8 @@ impl RecordedRequest {
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers,
             body: request.body().clone(),
+            status: answer.status(),
+            code: code_in(answer.body()),
         }
     }
 
@@ -47,7 +52,8 @@ impl RecordedRequest {
         serde_json::from_slice(&self.body).ok()
     }
 
-    fn shown_body(&self) -> String {
+    /// The body without secrets.
+    pub(crate) fn shown_body(&self) -> String {
         match self.json() {
             Some(mut json) => {
                 redact(&mut json);
@@ -58,9 +64,9 @@ impl RecordedRequest {
         }
     }
 
-    fn shown_query(&self) -> String {
-        let pairs: Vec<String> = self.query.split('&').map(shown_pair).collect();
-        pairs.join("&")
+    /// The query without secrets.
+    pub(crate) fn shown_query(&self) -> String {
+        without_secrets(&self.query)
     }
 }
 
@@ -72,8 +78,16 @@ impl fmt::Debug for RecordedRequest {
             .field("query", &self.shown_query())
             .field("headers", &self.headers)
             .field("body", &self.shown_body())
+            .field("status", &self.status)
+            .field("code", &self.code)
             .finish()
     }
+}
+
+/// A query without the values of secrets.
+pub(crate) fn without_secrets(query: &str) -> String {
+    let pairs: Vec<String> = query.split('&').map(shown_pair).collect();
+    pairs.join("&")
 }
 
 fn shown_pair(pair: &str) -> String {
@@ -114,10 +128,11 @@ mod tests {
     fn secrets_are_in_the_fields_but_not_in_the_debug_output() {
         let request = Request::post("/api/v1/x?client_secret=hush1&taskID=7")
             .header("Authorization", "Bearer hush2")
+            .header("Authorization", "Bearer hush4")
             .header("Platform", "open_platform")
             .body(Bytes::from(r#"{"clientID":"me","clientSecret":"hush3"}"#))
             .unwrap();
-        let recorded = RecordedRequest::of(&request);
+        let recorded = RecordedRequest::of(&request, &Response::default());
 
         let shown = format!("{recorded:?}");
         assert!(!shown.contains("hush"), "{shown}");
@@ -133,7 +148,7 @@ mod tests {
         let request = Request::post("/")
             .body(Bytes::from("clientSecret=hush"))
             .unwrap();
-        let shown = format!("{:?}", RecordedRequest::of(&request));
+        let shown = format!("{:?}", RecordedRequest::of(&request, &Response::default()));
         assert!(shown.contains("17 bytes"), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
     }

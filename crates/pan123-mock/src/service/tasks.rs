@@ -181,6 +181,11 @@ impl Tasks {
         id
     }
 
+    pub(super) fn get(&self, id: u64) -> Option<&Task> {
+        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        self.all.get(index)
+    }
+
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Task> {
         let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
         self.all.get_mut(index)

@@ -49,10 +49,7 @@ impl Tokens {
         now: SystemTime,
         lifetime: Duration,
     ) -> (String, SystemTime) {
-        let live: Vec<usize> = self.live(now).collect();
-        for &index in live.iter().rev().skip(MAX_LIVE_TOKENS - 1) {
-            self.minted[index].pushed_out = true;
-        }
+        self.keep_newest(MAX_LIVE_TOKENS - 1, now);
         let number = self.minted.len() as u64;
         let value = format!(
             "{PREFIX}.{:016x}{:016x}.{:016x}",
@@ -69,6 +66,11 @@ impl Tokens {
         (value, expires)
     }
 
+    /// All that live are pushed out.
+    pub(super) fn push_out(&mut self, now: SystemTime) {
+        self.keep_newest(0, now);
+    }
+
     pub(super) fn check(&self, value: &str, now: SystemTime) -> Result<(), Refusal> {
         match self.minted.iter().rfind(|token| token.value == value) {
             None => Err(Refusal::Unknown),
@@ -82,12 +84,12 @@ impl Tokens {
         self.minted.len()
     }
 
-    fn live(&self, now: SystemTime) -> impl Iterator<Item = usize> {
-        self.minted
-            .iter()
-            .enumerate()
-            .filter(move |(_, token)| !token.pushed_out && token.expires > now)
-            .map(|(index, _)| index)
+    fn keep_newest(&mut self, kept: usize, now: SystemTime) {
+        let newest_first = self.minted.iter_mut().rev();
+        let live = newest_first.filter(|token| !token.pushed_out && token.expires > now);
+        for token in live.skip(kept) {
+            token.pushed_out = true;
+        }
     }
 }
 

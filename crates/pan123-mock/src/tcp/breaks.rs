@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Connection;
+use crate::service::millis;
 
 /// What a [`BrokenWire`](super::BrokenWire) does to one exchange.
 ///
@@ -21,26 +23,55 @@ use super::Connection;
 /// let endless = Break::flood(Flood::chunked(200 << 20));
 /// let slow = Break::drip(Duration::from_secs(1));
 /// ```
-#[derive(Debug, Clone)]
+///
+/// What a face of the mock that cannot break its connections makes of it is its [`fate`](Break::fate).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Break {
     what: What,
     end: End,
+    #[serde(default = "once")]
     times: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum What {
     Nothing,
     Request(Point),
     Answer(Point),
-    Instead(Bytes),
-    Around { before: Bytes, after: Bytes },
+    Instead(#[serde(with = "text")] Bytes),
+    Around {
+        #[serde(with = "text")]
+        before: Bytes,
+        #[serde(with = "text")]
+        after: Bytes,
+    },
     Flood(Flood),
-    Drip(Duration),
+    Drip(#[serde(with = "millis")] Duration),
+}
+
+fn once() -> usize {
+    1
+}
+
+/// What becomes of an exchange, as its client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// The answer comes, in spite of all.
+    Answered,
+    /// The connection ends before all of the answer has come.
+    CutOff,
+    /// Nothing comes, and the connection stays open.
+    Silence,
+    /// A body of so many bytes comes in place of the answer's.
+    Flood(u64),
 }
 
 /// How far something comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Point {
     /// So many bytes from its beginning.
     Bytes(usize),
@@ -55,7 +86,8 @@ pub enum Point {
 }
 
 /// What becomes of the connection after that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// The next request may come.
     Stay,
@@ -68,11 +100,14 @@ pub enum End {
 }
 
 /// A body of blanks after the head of a good answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Flood {
     bytes: u64,
     chunked: bool,
-    pause: Option<Duration>,
+    /// Between two bytes; without one they come as fast as they are taken.
+    #[serde(rename = "pause_ms", with = "millis", default)]
+    pause: Duration,
 }
 
 impl Flood {
@@ -81,7 +116,7 @@ impl Flood {
         Flood {
             bytes,
             chunked: false,
-            pause: None,
+            pause: Duration::ZERO,
         }
     }
 
@@ -95,10 +130,7 @@ impl Flood {
 
     /// One byte at a time, with this pause after each.
     pub fn slow(self, pause: Duration) -> Flood {
-        Flood {
-            pause: Some(pause),
-            ..self
-        }
+        Flood { pause, ..self }
     }
 
     fn head(self) -> String {
@@ -112,7 +144,8 @@ impl Flood {
 
     /// Until nobody takes it any more.
     pub(super) fn run(self, connection: &mut Connection) -> bool {
-        let piece = if self.pause.is_some() { 1 } else { 64 * 1024 };
+        let slow = !self.pause.is_zero();
+        let piece = if slow { 1 } else { 64 * 1024 };
         let mut left = self.bytes;
         let mut going = connection.send(self.head().as_bytes());
         while going && left > 0 {
@@ -123,7 +156,7 @@ impl Flood {
                 bytes.extend(b"\r\n");
             }
             left -= length as u64;
-            going = connection.send(&bytes) && self.pause.is_none_or(|time| connection.pause(time));
+            going = connection.send(&bytes) && (!slow || connection.pause(self.pause));
         }
         going && (!self.chunked || connection.send(b"0\r\n\r\n"))
     }
@@ -188,12 +221,23 @@ impl Break {
         }
     }
 
+    /// What a client sees of it, for a face that cannot break its connections: the model in memory, and wiremock.
+    pub fn fate(&self) -> Fate {
+        match (&self.what, self.end) {
+            (What::Flood(flood), _) => Fate::Flood(flood.bytes),
+            (What::Nothing | What::Around { .. } | What::Drip(_), _)
+            | (What::Answer(Point::Whole), _) => Fate::Answered,
+            (_, End::Silence) => Fate::Silence,
+            _ => Fate::CutOff,
+        }
+    }
+
     pub(super) fn repeated(&self) -> usize {
         self.times
     }
 
     /// How far the request is read, if the service is not to hear of it.
-    pub(super) fn unheard(&self) -> Option<(Point, End)> {
+    pub(crate) fn unheard(&self) -> Option<(Point, End)> {
         match self.what {
             What::Request(point) => Some((point, self.end)),
             _ => None,
@@ -201,10 +245,11 @@ impl Break {
     }
 
     /// Sends an answer in this way. Says how the connection goes on.
-    pub(super) fn send(&self, connection: &mut Connection, head: &[u8], body: &[u8]) -> End {
+    pub(crate) fn send(&self, connection: &mut Connection, head: &[u8], body: &[u8]) -> End {
         let whole = [head, body].concat();
         let going = match &self.what {
-            What::Nothing | What::Request(_) => connection.send(&whole),
+            What::Nothing => connection.send(&whole),
+            What::Request(_) => true,
             What::Answer(point) => connection.send(&whole[..point.of(head.len(), whole.len())]),
             What::Instead(bytes) => connection.send(bytes),
             What::Around { before, after } => {
@@ -227,5 +272,19 @@ impl Point {
             Point::Whole => whole,
         };
         bytes.min(whole)
+    }
+}
+
+/// Bytes as a text, for what is sent in place of an answer is one.
+mod text {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&String::from_utf8_lossy(bytes))
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Bytes, D::Error> {
+        String::deserialize(from).map(Bytes::from)
     }
 }

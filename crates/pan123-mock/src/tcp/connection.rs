@@ -38,6 +38,18 @@ impl Connection {
         }
     }
 
+    /// A connection that somebody else has accepted.
+    #[cfg(feature = "program")]
+    pub(crate) fn of(stream: TcpStream) -> Connection {
+        Connection::new(Arc::new(stream), Arc::default(), 0)
+    }
+
+    /// Gives it back.
+    #[cfg(feature = "program")]
+    pub(crate) fn into_stream(mut self) -> Option<TcpStream> {
+        Arc::into_inner(self.stream.take()?)
+    }
+
     /// Which connection of its server this is, counted from 0.
     pub fn number(&self) -> usize {
         self.number

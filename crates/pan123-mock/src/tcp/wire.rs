@@ -8,8 +8,8 @@ use http::{Response, StatusCode};
 
 use super::{Break, Connection, End, TcpServer};
 use crate::MockPan123;
+use crate::face::Face;
 use crate::queues::Queues;
-use crate::server::Face;
 
 /// Another way to a [`MockPan123`], over which exchanges break when they are told to. Both ways lead to the same service.
 ///
@@ -108,7 +108,8 @@ fn exchange(
     }
 }
 
-fn head(answer: &Response<Bytes>) -> Vec<u8> {
+/// The head of an answer as it is sent.
+pub(crate) fn head(answer: &Response<Bytes>) -> Vec<u8> {
     let status = answer.status();
     let reason = status.canonical_reason().unwrap_or("Unknown");
     let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();

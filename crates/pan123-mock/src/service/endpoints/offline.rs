@@ -59,8 +59,9 @@ impl Service {
         let course = self.options.courses.get(&url);
         let fetched = course.is_none() && self.options.fetches(&url);
         let task = if fetched {
+            let name = asked.file_name.clone().unwrap_or_default();
             let task = self.tasks.create_fetched(now, asked);
-            self.outbox.push(Effect::Fetch { task, url });
+            self.outbox.push(Effect::Fetch { task, url, name });
             task
         } else {
             let course = course.unwrap_or(&self.options.default_course).clone();

@@ -1,0 +1,208 @@
+//! The source of a task is really fetched.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use super::{Means, Owner, agent};
+use crate::service::{RETRYING, RUNNING};
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// Followed only by those who may leave this machine.
+const REDIRECTS: u32 = 5;
+
+/// Why there is no file.
+struct Failure {
+    reason: String,
+    /// Whether another try may bring it.
+    passing: bool,
+}
+
+impl Failure {
+    fn passing(error: impl ToString) -> Self {
+        Self {
+            reason: error.to_string(),
+            passing: true,
+        }
+    }
+
+    fn lasting(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            passing: false,
+        }
+    }
+}
+
+/// Fetches a source to its end, and tells its task all about it.
+pub(super) fn fetch(owner: &Owner, means: &Means, url: &str, name: &str) {
+    let mut tries_left = means.fetch_retries;
+    loop {
+        match attempt(owner, means, url, name) {
+            Ok(bytes) => return owner.end_fetch(Ok(bytes)),
+            Err(Failure { passing: true, .. }) if tries_left > 0 => {
+                tries_left -= 1;
+                if !owner.fetch_progress(0.0, RETRYING) {
+                    return;
+                }
+                thread::sleep(means.fetch_pause);
+            }
+            Err(Failure { reason, .. }) => return owner.end_fetch(Err(reason)),
+        }
+    }
+}
+
+fn attempt(owner: &Owner, means: &Means, url: &str, name: &str) -> Result<u64, Failure> {
+    let redirects = if means.remote { REDIRECTS } else { 0 };
+    let response = agent(TIMEOUT, redirects).get(url).call();
+    let response = response.map_err(Failure::passing)?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(Failure {
+            reason: format!("HTTP {}", status.as_u16()),
+            passing: status.is_server_error(),
+        });
+    }
+    let total = response.body().content_length();
+    let source = Source {
+        reader: response.into_body().into_reader(),
+        total,
+        limit: means.fetch_limit,
+    };
+    let tell = |percent| owner.fetch_progress(percent, RUNNING);
+    match &means.directory {
+        None => source.copy_to(&mut io::sink(), tell),
+        Some(directory) => {
+            let mut file = file_in(directory).map_err(|error| on_disk(&error))?;
+            let bytes = source.copy_to(&mut file, tell)?;
+            let name = format!("{}-{name}", owner.task);
+            keep(file, directory, &name).map_err(|error| on_disk(&error))?;
+            Ok(bytes)
+        }
+    }
+}
+
+struct Source<R> {
+    reader: R,
+    total: Option<u64>,
+    limit: u64,
+}
+
+impl<R: Read> Source<R> {
+    /// Reads it to its end and returns how long it was. `tell` takes the percent and says whether anybody still cares.
+    fn copy_to(mut self, to: &mut impl Write, tell: impl Fn(f64) -> bool) -> Result<u64, Failure> {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut done = 0;
+        loop {
+            // A body that is shorter than announced is an error here.
+            let read = self.reader.read(&mut buffer).map_err(Failure::passing)?;
+            if read == 0 {
+                return Ok(done);
+            }
+            done += read as u64;
+            if done > self.limit {
+                return Err(Failure::lasting(format!(
+                    "longer than {} bytes",
+                    self.limit
+                )));
+            }
+            to.write_all(&buffer[..read])
+                .map_err(|error| on_disk(&error))?;
+            if !tell(self.total.map_or(0.0, |total| percent(done, total))) {
+                return Err(Failure::lasting("the mock is gone"));
+            }
+        }
+    }
+}
+
+/// In hundredths, for no reader needs more.
+fn percent(done: u64, total: u64) -> f64 {
+    let hundredths = u128::from(done) * 10_000 / u128::from(total.max(1));
+    f64::from(u16::try_from(hundredths).unwrap_or(10_000).min(10_000)) / 100.0
+}
+
+fn on_disk(error: &io::Error) -> Failure {
+    Failure::lasting(format!("cannot be kept: {error}"))
+}
+
+/// Gives a file that is complete its name, or one beside it: a file that is there already stays as it is.
+fn keep(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()> {
+    let name = plain(name);
+    for number in 0_u32.. {
+        let free = match number {
+            0 => name.clone(),
+            _ => format!("{name}.{number}"),
+        };
+        match file.persist_noclobber(directory.join(free)) {
+            Ok(_) => return Ok(()),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+                file = failed.file
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A temporary file is for its owner alone, but a download is a file like any other.
+fn file_in(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+/// A name that names a file in the directory and nothing else, and that any file system takes.
+fn plain(name: &str) -> String {
+    let safe = |letter: char| match letter {
+        '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
+        letter if letter.is_control() => '_',
+        letter => letter,
+    };
+    let mut name: String = name.chars().map(safe).collect();
+    while name.len() > 200 {
+        name.pop();
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_directory() {
+        assert_eq!(plain("7-../../etc/passwd"), "7-.._.._etc_passwd");
+        assert_eq!(plain("7-a\\b\0c\n"), "7-a_b_c_");
+        assert_eq!(plain("7-视频.mp4"), "7-视频.mp4");
+        assert_eq!(plain(&"视".repeat(100)).len(), 198);
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        for text in ["one", "two", "three"] {
+            let mut file = file_in(directory.path()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            keep(file, directory.path(), "7-a").unwrap();
+        }
+        for (name, text) in [("7-a", "one"), ("7-a.1", "two"), ("7-a.2", "three")] {
+            let kept = std::fs::read_to_string(directory.path().join(name)).unwrap();
+            assert_eq!(kept, text);
+        }
+    }
+
+    #[test]
+    fn a_percent_is_never_over_a_hundred() {
+        let shown =
+            [(1, 3), (3, 3), (7, 0), (u64::MAX, 1)].map(|(done, total)| percent(done, total));
+        assert_eq!(
+            shown.map(|percent| percent.to_string()),
+            ["33.33", "100", "100", "100"]
+        );
+    }
+}

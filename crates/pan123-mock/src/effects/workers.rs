@@ -1,0 +1,101 @@
+//! Threads that there are while there is something to do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Does so many things at once, and the rest in turn.
+pub(super) struct Workers {
+    work: Arc<Mutex<Work>>,
+    most: usize,
+}
+
+#[derive(Default)]
+struct Work {
+    waiting: VecDeque<Job>,
+    threads: usize,
+}
+
+impl Workers {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            work: Arc::default(),
+            most,
+        }
+    }
+
+    /// Does this at once, or when others are done. False if there is no thread to be had for it.
+    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let mut work = lock(&self.work);
+        work.waiting.push_back(Box::new(job));
+        if work.threads == self.most {
+            return true;
+        }
+        let theirs = Arc::clone(&self.work);
+        let thread = thread::Builder::new().name("pan123-mock effect".to_owned());
+        if thread.spawn(move || labour(&theirs)).is_ok() {
+            work.threads += 1;
+        } else if work.threads == 0 {
+            work.waiting.pop_back();
+            return false;
+        }
+        true
+    }
+}
+
+/// Until nothing is left to do.
+fn labour(work: &Mutex<Work>) {
+    loop {
+        let mut locked = lock(work);
+        let Some(job) = locked.waiting.pop_front() else {
+            locked.threads -= 1;
+            return;
+        };
+        drop(locked);
+        job();
+    }
+}
+
+fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn no_more_at_once_than_there_may_be_and_none_is_lost() {
+        let workers = Workers::new(2);
+        let (begun, begins) = mpsc::channel();
+        let mut ends = Vec::new();
+        for number in 0..4 {
+            let (end, ended) = mpsc::channel::<()>();
+            let begun = begun.clone();
+            assert!(workers.run(move || {
+                let _ = begun.send(number);
+                let _ = ended.recv();
+            }));
+            ends.push(end);
+        }
+        let next = || begins.recv_timeout(PATIENCE).unwrap();
+        let mut first = [next(), next()];
+        first.sort_unstable();
+        assert_eq!(first, [0, 1]);
+        assert_eq!(lock(&workers.work).threads, 2);
+        assert_eq!(lock(&workers.work).waiting.len(), 2);
+        for (end, expected) in ends.into_iter().zip([Some(2), Some(3), None, None]) {
+            drop(end);
+            if let Some(expected) = expected {
+                assert_eq!(next(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The program `pan123-mock`: the service on a port, for clients in any language. `pan123-mock --help` says how it is started, and
+//! `GET /__admin/` of a running one how it is led.
+
+mod admin;
+mod command_line;
+mod connection;
+mod log;
+mod server;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command_line::CommandLine;
+
+/// Runs the program to its end.
+pub fn main() -> ExitCode {
+    match run(&CommandLine::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told if this fails.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(asked: &CommandLine) -> Result<(), String> {
+    let builder = asked.builder()?;
+    let listener = asked.listener()?;
+    // One core is enough: a mock that is asked 20,000 times a second has other worries.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    let served = runtime.block_on(server::serve(listener, builder, asked.log()));
+    // Whoever still reads a flood is not waited for.
+    runtime.shutdown_background();
+    served.map_err(|error| error.to_string())
+}

@@ -1,0 +1,119 @@
+//! What the mock tells of itself.
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::{Answered, Asked, Shared, timestamp};
+use crate::service::{Callback, Ending, RecordedRequest, Task};
+
+pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Answered {
+    let now = shared.face.now();
+    Ok(shared.face.update(|service| {
+        json!({
+            "now": timestamp(now),
+            "requests": service.requests().len(),
+            "tasks": service.tasks().len(),
+            "running": service.tasks().iter().filter(|task| task.ending().is_none()).count(),
+            "callbacks": service.callbacks().len(),
+            "faults": service.faults().len(),
+            "tokens_minted": service.tokens_minted(),
+        })
+    }))
+}
+
+pub(super) fn requests(shared: &Shared, asked: &Asked<'_>) -> Answered {
+    let secrets = asked.shows_secrets();
+    Ok(shared.face.update(|service| {
+        let requests = service.requests().iter();
+        requests
+            .map(|request| of_request(request, secrets))
+            .collect()
+    }))
+}
+
+fn of_request(request: &RecordedRequest, secrets: bool) -> Value {
+    let (query, body) = if secrets {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        (request.query.clone(), body)
+    } else {
+        (request.shown_query(), request.shown_body())
+    };
+    json!({
+        "method": request.method.as_str(),
+        "path": request.path,
+        "query": query,
+        "headers": headers(&request.headers, secrets),
+        "body": body,
+        "status": request.status.as_u16(),
+        "code": request.code,
+    })
+}
+
+/// As pairs, for a header may come twice.
+fn headers(headers: &HeaderMap, secrets: bool) -> Value {
+    let pairs = headers.iter().map(|(name, value)| {
+        let shown = if value.is_sensitive() && !secrets {
+            "[redacted]".into()
+        } else {
+            String::from_utf8_lossy(value.as_bytes())
+        };
+        json!([name.as_str(), shown])
+    });
+    pairs.collect()
+}
+
+pub(super) fn tasks(shared: &Shared, _: &Asked<'_>) -> Answered {
+    Ok(shared
+        .face
+        .update(|service| service.tasks().iter().map(of_task).collect()))
+}
+
+fn of_task(task: &Task) -> Value {
+    let (file_id, reason) = match task.ending() {
+        Some(Ending::Succeeded { file_id }) => (Some(*file_id), None),
+        Some(Ending::Failed { reason }) => (None, Some(reason)),
+        None => (None, None),
+    };
+    json!({
+        "id": task.id(),
+        "url": task.url(),
+        "file_name": task.file_name(),
+        "dir_id": task.dir_id(),
+        "callback_url": task.callback_url(),
+        "process": task.step().percent,
+        "status": task.step().status,
+        "polls": task.polls(),
+        "fetched_bytes": task.fetched_bytes(),
+        "ended": task.ending().is_some(),
+        "file_id": file_id,
+        "reason": reason,
+    })
+}
+
+pub(super) fn callbacks(shared: &Shared, _: &Asked<'_>) -> Answered {
+    Ok(shared
+        .face
+        .update(|service| service.callbacks().iter().map(of_callback).collect()))
+}
+
+fn of_callback(callback: &Callback) -> Value {
+    json!({
+        "task": callback.task,
+        "url": callback.url,
+        "body": serde_json::from_slice::<Value>(&callback.body).unwrap_or_default(),
+        "delivery": callback.delivery,
+    })
+}
+
+pub(super) fn files(_: &Shared, _: &Asked<'_>) -> Answered {
+    Ok(json!([]))
+}
+
+pub(super) fn faults(shared: &Shared, _: &Asked<'_>) -> Answered {
+    Ok(shared.face.update(|service| {
+        let faults = service.faults().iter();
+        faults
+            .map(|fault| serde_json::to_value(fault).unwrap_or_default())
+            .collect()
+    }))
+}

@@ -1,0 +1,188 @@
+//! How the program is started.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use super::log::Log;
+use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
+
+/// The 123云盘 (123pan) Open Platform as a mock, for clients in any language.
+///
+/// Point a client at the base URL that is printed, with the client id and the secret below. What happens can be seen and changed under
+/// /__admin/.
+#[derive(Debug, Parser)]
+#[command(name = "pan123-mock", version)]
+pub(super) struct CommandLine {
+    /// Where to listen; with port 0, on a free port
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]
+    listen: SocketAddr,
+
+    /// Let other machines connect: needed to listen on anything but loopback. They can do all that /__admin/ can
+    #[arg(long)]
+    allow_remote_clients: bool,
+
+    /// Really download the source URLs, into this directory
+    #[arg(long, value_name = "DIR")]
+    fetch: Option<PathBuf>,
+
+    /// Let downloads and callbacks leave this machine; without it they go to loopback addresses only
+    #[arg(long)]
+    allow_remote: bool,
+
+    /// How many bytes a source may have
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    fetch_limit: u64,
+
+    /// How often a download that fails for the moment is tried again, with status 3 meanwhile
+    #[arg(long, value_name = "TIMES", default_value_t = 2)]
+    fetch_retries: u32,
+
+    /// The pause before that, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    fetch_pause: u64,
+
+    /// Options of the service as JSON; `GET /__admin/options` shows all of them. What is said here beside it goes before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The client id that is accepted [default: mock-client-id]
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+
+    /// The client secret that is accepted [default: mock-client-secret]
+    #[arg(long, value_name = "SECRET")]
+    client_secret: Option<String>,
+
+    /// Refuse what the documentation does not promise
+    #[arg(long)]
+    strict: bool,
+
+    /// How many requests each endpoint takes in a second
+    #[arg(long, value_enum)]
+    pace: Option<Limits>,
+
+    /// How many downloads may run at once
+    #[arg(long, value_name = "DOWNLOADS")]
+    running_limit: Option<usize>,
+
+    /// How long a token lives, in seconds [default: 30 days]
+    #[arg(long, value_name = "SECONDS")]
+    token_lifetime: Option<u64>,
+
+    /// Tokens, trace ids and random faults come from this number
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// Write the line of each request as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Write no lines of requests
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Limits {
+    /// No limits
+    Off,
+    /// Those of a free account
+    Free,
+    /// Those of a paying account
+    Member,
+}
+
+/// How many requests are kept to be looked at, unless the options say otherwise.
+const KEPT_REQUESTS: usize = 2000;
+
+impl CommandLine {
+    pub(super) fn builder(&self) -> Result<Builder, String> {
+        let mut builder = match &self.config {
+            Some(file) => read(file)?,
+            None => Builder::default().kept_requests(KEPT_REQUESTS),
+        };
+        if let Some(pair) = self.credentials()? {
+            builder = builder.credentials(pair.0, pair.1);
+        }
+        if self.strict {
+            builder = builder.strict(true);
+        }
+        builder = match self.pace {
+            Some(Limits::Off) => builder.pace(Pace::off()),
+            Some(Limits::Free) => builder.pace(Pace::free()),
+            Some(Limits::Member) => builder.pace(Pace::member()),
+            None => builder,
+        };
+        if let Some(downloads) = self.running_limit {
+            builder = builder.running_limit(downloads);
+        }
+        if let Some(seconds) = self.token_lifetime {
+            builder = builder.token_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(seed) = self.seed {
+            builder = builder.seed(seed);
+        }
+        builder = builder
+            .allow_remote(self.allow_remote)
+            .fetch_limit(self.fetch_limit)
+            .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
+        if let Some(directory) = &self.fetch {
+            std::fs::create_dir_all(directory)
+                .map_err(|error| format!("--fetch {}: {error}", directory.display()))?;
+            builder = builder.fetch_loopback(true).fetch_into(directory);
+        }
+        Ok(builder)
+    }
+
+    fn credentials(&self) -> Result<Option<(String, String)>, String> {
+        match (&self.client_id, &self.client_secret, &self.config) {
+            (None, None, _) => Ok(None),
+            (Some(id), Some(secret), _) => Ok(Some((id.clone(), secret.clone()))),
+            (_, _, Some(_)) => {
+                Err("--client-id and --client-secret go together beside --config".to_owned())
+            }
+            (id, secret, None) => Ok(Some((
+                id.clone().unwrap_or_else(|| CLIENT_ID.to_owned()),
+                secret.clone().unwrap_or_else(|| CLIENT_SECRET.to_owned()),
+            ))),
+        }
+    }
+
+    pub(super) fn listener(&self) -> Result<TcpListener, String> {
+        let address = self.listen;
+        if !address.ip().is_loopback() && !self.allow_remote_clients {
+            return Err(format!(
+                "{address} can be reached from other machines, and nobody who reaches this mock is asked who they are: \
+                 listen on 127.0.0.1 or [::1], or say --allow-remote-clients"
+            ));
+        }
+        TcpListener::bind(address).map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "{address} is taken: another program listens there. Choose another port with --listen, or 0 for a free one"
+            ),
+            ErrorKind::PermissionDenied => {
+                format!("{address}: this port needs more rights than the program has; choose one above 1023")
+            }
+            _ => format!("cannot listen on {address}: {error}"),
+        })
+    }
+
+    pub(super) fn log(&self) -> Log {
+        match (self.quiet, self.json) {
+            (true, _) => Log::Nothing,
+            (false, true) => Log::Json,
+            (false, false) => Log::Text,
+        }
+    }
+}
+
+fn read(file: &std::path::Path) -> Result<Builder, String> {
+    let shown = file.display();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("--config {shown}: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("--config {shown}: {error}"))
+}

@@ -1,0 +1,143 @@
+//! Ready-made scenes and assertions on a mock that runs.
+
+use crate::MockPan123;
+use crate::service::hold;
+
+impl MockPan123 {
+    /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
+    ///
+    /// ```
+    /// # use pan123_blocking::{Client, Download, Error};
+    /// # use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
+    /// # fn main() -> Result<(), Error> {
+    /// let mock = MockPan123::start_blocking();
+    /// mock.task_succeeds_after(2);
+    ///
+    /// let client = Client::builder()
+    ///     .credentials(CLIENT_ID, CLIENT_SECRET)
+    ///     .base_url(mock.base_url())
+    ///     .build()?;
+    /// let offline = client.offline_download();
+    /// let task = offline.download(&Download::new("https://example.com/a.mp4")?)?;
+    /// assert_eq!(offline.progress(task)?.percent, 0.0);
+    /// assert_eq!(offline.progress(task)?.percent, 100.0);
+    /// mock.assert_created_once("https://example.com/a.mp4");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn task_succeeds_after(&self, polls: u32) {
+        self.service(|service| service.task_succeeds_after(polls));
+    }
+
+    /// Tasks fail from now on, as the second poll is told; the reason is in the callback alone.
+    ///
+    /// ```
+    /// # use pan123_blocking::{Client, Download, Error, WatchError};
+    /// # use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
+    /// # fn main() -> Result<(), Error> {
+    /// let mock = MockPan123::start_blocking();
+    /// mock.task_fails_with("源站不可用");
+    ///
+    /// # let client = Client::builder()
+    /// #     .credentials(CLIENT_ID, CLIENT_SECRET)
+    /// #     .base_url(mock.base_url())
+    /// #     .build()?;
+    /// # let offline = client.offline_download();
+    /// let task = offline.download(&Download::new("https://example.com/a.mp4")?)?;
+    /// assert!(matches!(offline.wait(task), Err(WatchError::DownloadFailed { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn task_fails_with(&self, reason: impl Into<String>) {
+        self.service(|service| service.task_fails_with(reason));
+    }
+
+    /// All tokens that live now are pushed out, as by another process with the same client id: the next request with one of them is
+    /// answered with code 401 and `tokens number has exceeded the limit`.
+    ///
+    /// ```
+    /// # use pan123_blocking::{Client, Error};
+    /// # use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
+    /// # fn main() -> Result<(), Error> {
+    /// let mock = MockPan123::start_blocking();
+    /// # let client = Client::builder()
+    /// #     .credentials(CLIENT_ID, CLIENT_SECRET)
+    /// #     .base_url(mock.base_url())
+    /// #     .build()?;
+    /// client.user_info()?;
+    /// mock.token_pushed_out();
+    /// client.user_info()?; // fetches a token once more, and says nothing of it
+    /// mock.assert_tokens_minted(2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token_pushed_out(&self) {
+        let now = self.now();
+        self.service(|service| service.token_pushed_out(now));
+    }
+
+    /// The next so many requests are answered with code 429, whatever they ask for.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pan123_blocking::{Client, Error};
+    /// # use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, path};
+    /// # fn main() -> Result<(), Error> {
+    /// let mock = MockPan123::start_blocking();
+    /// let client = Client::builder()
+    ///     .credentials(CLIENT_ID, CLIENT_SECRET)
+    ///     .base_url(mock.base_url())
+    ///     .call_timeout(Duration::from_millis(900)) // too short to wait for the next try
+    ///     .build()?;
+    /// client.user_info()?;
+    /// mock.rate_limited(1);
+    /// let refused = client.user_info().unwrap_err();
+    /// assert!(refused.retry_after() > Some(Duration::from_millis(900)));
+    /// mock.assert_requests(path::USER_INFO, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rate_limited(&self, requests: usize) {
+        self.service(|service| service.rate_limited(requests));
+    }
+
+    /// Passes if exactly one offline download of this URL was created.
+    ///
+    /// # Panics
+    ///
+    /// If there are none or several: the message lists what was asked for and what came of it.
+    #[track_caller]
+    pub fn assert_created_once(&self, url: &str) {
+        self.assert_created(url, 1);
+    }
+
+    /// Passes if so many offline downloads of this URL were created.
+    ///
+    /// # Panics
+    ///
+    /// If there are more or fewer: the message lists what was asked for and what came of it.
+    #[track_caller]
+    pub fn assert_created(&self, url: &str, times: usize) {
+        hold(self.service(|service| service.created(url, times)));
+    }
+
+    /// Passes if so many tokens were minted.
+    ///
+    /// # Panics
+    ///
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn assert_tokens_minted(&self, times: usize) {
+        hold(self.service(|service| service.minted(times)));
+    }
+
+    /// Passes if so many requests came to this path, whatever became of them.
+    ///
+    /// # Panics
+    ///
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn assert_requests(&self, path: &str, times: usize) {
+        hold(self.service(|service| service.came(path, times)));
+    }
+}

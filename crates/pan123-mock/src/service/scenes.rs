@@ -1,0 +1,28 @@
+//! Ready-made scenes: what tests of a client need most often, in a word.
+
+use std::time::SystemTime;
+
+use super::{Course, Fault, Service};
+
+impl Service {
+    /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
+    pub fn task_succeeds_after(&mut self, polls: u32) {
+        self.set_default_course(Course::succeeds_after(polls));
+    }
+
+    /// Tasks fail from now on, as the second poll is told; the reason is in the callback alone.
+    pub fn task_fails_with(&mut self, reason: impl Into<String>) {
+        self.set_default_course(Course::fails_after(2, reason));
+    }
+
+    /// All tokens that live now are pushed out, as by another process with the same client id: the next request with one of them is
+    /// answered with code 401 and `tokens number has exceeded the limit`.
+    pub fn token_pushed_out(&mut self, now: SystemTime) {
+        self.tokens.push_out(now);
+    }
+
+    /// The next so many requests are answered with code 429, whatever they ask for.
+    pub fn rate_limited(&mut self, requests: usize) {
+        self.fault(Fault::rate_limited().times(requests));
+    }
+}

@@ -1,0 +1,221 @@
+//! The service as the program `pan123-mock`, in a process of its own. It is led over its admin interface.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::Request;
+use jiff::Timestamp;
+use pan123_blocking::ureq;
+use pan123_mock::{Canned, Course, Fault};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::stage::Site;
+use crate::clock::JumpClock;
+use crate::door::Door;
+use crate::scenario::Scenario;
+use crate::seen::{Seen, Sent, Told};
+
+/// The program, and the way to it. Dropped, it ends.
+pub(super) struct Program {
+    process: Child,
+    admin: Admin,
+    /// How far its clock is ahead.
+    ahead: Arc<Mutex<Duration>>,
+}
+
+/// Starts the service of a scenario, on this clock.
+pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Program {
+    let mut process = Command::new(path)
+        .args(["--listen", "127.0.0.1:0", "--quiet"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut base_url = String::new();
+    let out = process.stdout.take().expect("it is piped");
+    let read = BufReader::new(out).read_line(&mut base_url);
+    read.expect("the program says where it listens");
+    let admin = Admin {
+        agent: agent(),
+        base_url: base_url.trim().to_owned(),
+    };
+    assert!(
+        scenario.broken.is_empty(),
+        "no way to this service breaks by itself"
+    );
+    let options = serde_json::to_value(scenario.builder()).expect("options are JSON");
+    admin.send("POST", "reset", &options);
+
+    let ahead = Arc::<Mutex<Duration>>::default();
+    let theirs = (admin.clone(), Arc::clone(&ahead));
+    clock.tell(move |now| {
+        let ahead = *theirs.1.lock().unwrap_or_else(PoisonError::into_inner);
+        theirs.0.stop_clock_at(now + ahead);
+    });
+    admin.stop_clock_at(clock.true_time().wall);
+    Program {
+        process,
+        admin,
+        ahead,
+    }
+}
+
+impl Site for Program {
+    fn base_url(&self) -> String {
+        self.admin.base_url.clone()
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&mut dyn Door)) {
+        visit(&mut self.admin.clone());
+    }
+
+    fn ahead(&self, by: Duration) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        let by = u64::try_from(by.as_millis()).expect("a scenario of this age");
+        self.admin
+            .send("POST", "time", &json!({ "advance_ms": by }));
+    }
+
+    fn seen(&self, results: Vec<Told>) -> Seen {
+        let requests: Vec<Recorded> = self.admin.get("requests?secrets=true");
+        let tasks: Vec<Listed> = self.admin.get("tasks");
+        let state: State = self.admin.get("state");
+        let requests = requests.into_iter().map(Recorded::sent);
+        Seen {
+            requests: requests.filter(Sent::is_of_the_client).collect(),
+            results,
+            minted: state.tokens_minted,
+            tasks: tasks.len(),
+            task_ids: tasks.iter().map(|task| task.id).collect(),
+            ..Seen::default()
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Recorded {
+    fn sent(self) -> Sent {
+        let headers = self.headers.into_iter();
+        Sent {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            headers: headers
+                .map(|(name, value)| (name, value.into_bytes()))
+                .collect(),
+            extra: Vec::new(),
+            body: self.body.into_bytes(),
+        }
+        .sorted()
+    }
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct State {
+    tokens_minted: usize,
+}
+
+/// The admin interface.
+#[derive(Clone)]
+struct Admin {
+    agent: ureq::Agent,
+    base_url: String,
+}
+
+impl Admin {
+    fn get<T: DeserializeOwned>(&self, what: &str) -> T {
+        let answer = self.ask("GET", &format!("/__admin/{what}"), Bytes::new(), &[]);
+        serde_json::from_slice(&answer).expect("what the program tells is known")
+    }
+
+    fn send(&self, method: &str, what: &str, body: &Value) {
+        self.ask(
+            method,
+            &format!("/__admin/{what}"),
+            body.to_string().into(),
+            &[],
+        );
+    }
+
+    fn stop_clock_at(&self, at: SystemTime) {
+        let at = Timestamp::try_from(at).expect("a time of this age");
+        self.send("POST", "time", &json!({ "stop_at": at.to_string() }));
+    }
+
+    fn ask(&self, method: &str, target: &str, body: Bytes, headers: &[(&str, &str)]) -> Bytes {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.base_url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_vec()).expect("a request");
+        let answer = self.agent.run(request).expect("the program answers");
+        let status = answer.status();
+        let answer = answer.into_body().read_to_vec().expect("a whole answer");
+        assert!(status.is_success(), "{target}: {}", answer.escape_ascii());
+        answer.into()
+    }
+}
+
+/// Past any proxy of the environment.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+impl Door for Admin {
+    /// At the time of the program, which is told each time that there is.
+    fn ask(&mut self, _: SystemTime, request: &Request<Bytes>) -> Bytes {
+        let headers = request.headers().iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.as_str(), value.to_str().expect("a text")))
+            .collect();
+        let target = request.uri().to_string();
+        Admin::ask(
+            self,
+            request.method().as_str(),
+            &target,
+            request.body().clone(),
+            &headers,
+        )
+    }
+
+    fn answer_next(&mut self, path: &str, canned: Canned) {
+        let fault = serde_json::to_value(Fault::from(canned).on(path));
+        self.send("POST", "faults", &fault.expect("a fault is JSON"));
+    }
+
+    fn set_default_course(&mut self, course: Course) {
+        let course = serde_json::to_value(course);
+        self.send("PUT", "course", &course.expect("a course is JSON"));
+    }
+}
