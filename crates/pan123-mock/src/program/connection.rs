@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -41,6 +42,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, ending: watch:
 struct Broken {
     how: Break,
     answer: Response<Bytes>,
+    /// Whether the client has no more to ask.
+    last: bool,
 }
 
 /// Answers requests until the connection ends; or gives it back when an exchange is to break.
@@ -90,6 +93,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return Ok(refused);
     };
+    let last = is_last(&parts);
     let request = Request::from_parts(parts, body.to_bytes());
     if admin::is_meant(request.uri().path()) {
         return Ok(admin::answer(shared, &request));
@@ -104,7 +108,20 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         Some(how) => Err(Broken {
             how,
             answer: reply.response,
+            last,
         }),
+    }
+}
+
+/// Whether the client wants the connection to end with the answer.
+fn is_last(request: &Parts) -> bool {
+    let connection = request.headers.get(header::CONNECTION);
+    let is = |word: &str| {
+        connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    match request.version {
+        Version::HTTP_10 => !is("keep-alive"),
+        _ => is("close"),
     }
 }
 
@@ -134,6 +151,7 @@ impl Broken {
                 .send(&mut connection, &head(&self.answer), self.answer.body()),
         };
         match end {
+            End::Stay if self.last => Ok(None),
             End::Stay | End::Silence => Ok(connection.into_stream().map(|stream| (stream, end))),
             End::Reset => {
                 connection.reset();

@@ -1,19 +1,19 @@
 //! An honest client with a token.
 
 use pan123_mock::http::{HeaderMap, StatusCode};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, path};
 use serde_json::{Value, json};
 
-pub(crate) struct Client<'a> {
-    mock: &'a MockPan123,
+pub(crate) struct Client {
+    base_url: String,
     agent: ureq::Agent,
     token: String,
 }
 
-impl<'a> Client<'a> {
-    pub(crate) fn new(mock: &'a MockPan123) -> Self {
+impl Client {
+    pub(crate) fn new(base_url: impl Into<String>) -> Self {
         let mut client = Self {
-            mock,
+            base_url: base_url.into(),
             agent: agent(),
             token: String::new(),
         };
@@ -24,8 +24,12 @@ impl<'a> Client<'a> {
         client
     }
 
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
-        let url = format!("{}{path}", self.mock.base_url());
+        let url = format!("{}{path}", self.base_url);
         let request = self.agent.post(url).header("Platform", "open_platform");
         let answer = request
             .header("Authorization", format!("Bearer {}", self.token))
@@ -35,7 +39,7 @@ impl<'a> Client<'a> {
     }
 
     pub(crate) fn get(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
-        let url = format!("{}{path}", self.mock.base_url());
+        let url = format!("{}{path}", self.base_url);
         let request = self.agent.get(url).header("Platform", "open_platform");
         let answer = request
             .header("Authorization", format!("Bearer {}", self.token))

@@ -9,7 +9,13 @@ use serde_json::json;
 
 use crate::PATIENCE;
 use crate::client::Client;
-use crate::peers::{answers, callback_receiver, once};
+use crate::peers::{callback_receiver, once};
+
+fn answers(head: &'static str) -> String {
+    once(move |_, stream| {
+        let _ = stream.write_all(head.as_bytes());
+    })
+}
 
 fn ending(service: &Service) -> Option<Ending> {
     service.tasks().first()?.ending().cloned()
@@ -27,7 +33,7 @@ fn the_callback_is_posted_once_when_a_poll_sees_the_end() {
     let mock = MockPan123::builder()
         .default_course(Course::succeeds_after(1))
         .start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let (url, received) = callback_receiver();
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
     client.poll(task);
@@ -44,7 +50,7 @@ fn the_callback_is_posted_once_when_a_poll_sees_the_end() {
 #[test]
 fn a_callback_to_another_machine_is_noted_and_not_posted() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = client.create(&body);
     mock.fetch_ended(task, Ok(0));
@@ -55,7 +61,7 @@ fn a_callback_to_another_machine_is_noted_and_not_posted() {
 #[test]
 fn a_callback_that_nobody_receives_is_noted() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", free.local_addr().expect("an address"));
     drop(free);
@@ -79,7 +85,7 @@ fn a_loopback_source_is_really_fetched() {
     });
     let (callback, received) = callback_receiver();
     let mock = MockPan123::builder().fetch_loopback(true).start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let task = client.create(&json!({"url": source, "callBackUrl": callback}));
 
     let quarter = mock.wait_for(PATIENCE, |service| {
@@ -127,7 +133,7 @@ fn a_source_that_cannot_be_had_fails_the_task() {
             .fetch_loopback(true)
             .fetch_limit(10)
             .start_blocking();
-        let client = Client::new(&mock);
+        let client = Client::new(mock.base_url());
         let task = client.create(&json!({ "url": source }));
         let failure = failure(&mock);
         assert!(reason.is_none_or(|reason| reason == failure), "{failure}");

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn a_task_is_followed_to_its_end_over_the_network() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let task = client.create(&json!({"url": "https://example.com/a.zip"}));
     assert_eq!(client.poll(task), json!({"process": 0, "status": 0}));
     assert_eq!(client.poll(task), json!({"process": 50, "status": 0}));
@@ -47,7 +47,10 @@ async fn it_starts_in_async_code_and_blocking_from_within() {
     let second = MockPan123::start_blocking();
     assert_ne!(first.base_url(), second.base_url());
     for mock in [&first, &second] {
-        assert_eq!(Client::new(mock).get(path::USER_INFO).2["code"], 0);
+        assert_eq!(
+            Client::new(mock.base_url()).get(path::USER_INFO).2["code"],
+            0
+        );
     }
 }
 
@@ -85,7 +88,7 @@ fn time_is_moved_by_hand() {
     let mock = MockPan123::builder()
         .token_lifetime(Duration::from_secs(3600))
         .start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     assert_eq!(client.get(path::USER_INFO).2["code"], 0);
     mock.advance(Duration::from_secs(3601));
     let expired = client.get(path::USER_INFO).2;
@@ -95,7 +98,7 @@ fn time_is_moved_by_hand() {
 #[test]
 fn prepared_answers_reach_the_client_with_status_headers_and_delay() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let delay = Duration::from_millis(50);
     let value = "3".parse().expect("a header");
     mock.answer_next(
@@ -116,7 +119,7 @@ fn prepared_answers_reach_the_client_with_status_headers_and_delay() {
 #[test]
 fn mocks_of_your_own_come_before_the_service() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let own = wiremock::Mock::given(wiremock::matchers::path("/mine"))
         .respond_with(wiremock::ResponseTemplate::new(418));
     tokio::runtime::Builder::new_current_thread()
@@ -154,7 +157,7 @@ fn wakes(mock: &MockPan123, happen: impl FnOnce() + Send, seen: fn(&Service) -> 
 #[test]
 fn waiting_ends_when_a_request_comes_and_when_the_model_is_changed() {
     let mock = MockPan123::start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     let ask = || {
         client.create(&json!({"url": "https://example.com/a"}));
     };
@@ -181,7 +184,7 @@ fn dropping_does_not_hang_on_what_is_still_going_on() {
         let _ = forever.recv();
     });
     let mock = MockPan123::builder().fetch_loopback(true).start_blocking();
-    let client = Client::new(&mock);
+    let client = Client::new(mock.base_url());
     client.create(&json!({ "url": source }));
     mock.answer_next(path::USER_INFO, Canned::own_answer().delay(PATIENCE * 100));
     let (asking, asked) = mpsc::channel();

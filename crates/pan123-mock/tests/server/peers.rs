@@ -38,12 +38,6 @@ fn read_request(stream: &TcpStream) -> Vec<u8> {
     body
 }
 
-pub(crate) fn answers(head: &'static str) -> String {
-    once(move |_, stream| {
-        let _ = stream.write_all(head.as_bytes());
-    })
-}
-
 /// A receiver of one callback.
 pub(crate) fn callback_receiver() -> (String, Receiver<Value>) {
     let (sender, receiver): (Sender<Value>, _) = mpsc::channel();

@@ -1,0 +1,220 @@
+//! How a program that runs is led.
+
+use pan123_mock::{FAULTS, path};
+use serde_json::{Value, json};
+
+use crate::process::{Program, started};
+
+#[test]
+fn it_lists_what_can_be_asked_for_and_every_route_answers() {
+    let program = started(&["--quiet"]);
+    let help = program.get("");
+    assert_eq!(help["faults"], json!(FAULTS));
+    for route in help["routes"].as_array().expect("a list") {
+        let text = |key: &str| route[key].as_str().expect("a text").to_owned();
+        let (method, path) = (text("method"), text("path"));
+        let what = path.strip_prefix("/__admin/").expect("a path below");
+        let (status, answer) = program.ask(&method, what, &json!({"no": "such thing"}));
+        let refused = if what == "tasks/" { 404 } else { 400 };
+        assert!(
+            [200, refused].contains(&status),
+            "{method} {path}: {answer}"
+        );
+        let (status, answer) = program.ask("PATCH", what, None);
+        let refused = if what == "tasks/" { 404 } else { 405 };
+        assert_eq!(status, refused, "{path}: {answer}");
+    }
+    let (status, answer) = program.ask("GET", "oops", None);
+    assert_eq!(status, 404);
+    assert!(
+        answer["error"]
+            .as_str()
+            .is_some_and(|it| it.contains("GET /__admin/"))
+    );
+    assert_eq!(
+        program.get("requests"),
+        json!([]),
+        "these are not for the service"
+    );
+}
+
+fn poll(program: &Program, client: &crate::client::Client, task: u64) -> Value {
+    assert!(program.get("state")["tasks"] != json!(0));
+    client.poll(task)
+}
+
+#[test]
+fn tasks_are_seen_moved_and_ended() {
+    let program = started(&["--quiet"]);
+    program.send("PUT", "course", &json!({"steps": [[7, 13]]}));
+    program.send(
+        "PUT",
+        "course",
+        &json!({"url": "https://example.com/b", "succeeds_after": 1}),
+    );
+    let client = program.client();
+    let first = client.create(&json!({"url": "https://example.com/a", "fileName": "a.mp4"}));
+    let second = client.create(&json!({"url": "https://example.com/b"}));
+    assert_eq!(
+        poll(&program, &client, first),
+        json!({"process": 7, "status": 13})
+    );
+    assert_eq!(
+        poll(&program, &client, second),
+        json!({"process": 100, "status": 2})
+    );
+
+    let of_first = format!("tasks/{first}");
+    program.send("POST", &of_first, &json!({"process": 12.5, "status": 3}));
+    assert_eq!(
+        poll(&program, &client, first),
+        json!({"process": 12.5, "status": 3})
+    );
+    program.send("POST", &of_first, &json!({"reason": "源站404"}));
+    assert_eq!(
+        poll(&program, &client, first),
+        json!({"process": 0, "status": 1})
+    );
+
+    let tasks = program.get("tasks");
+    let told =
+        |task: usize| ["url", "file_name", "ended", "reason"].map(|key| tasks[task][key].clone());
+    assert_eq!(
+        told(0),
+        [
+            json!("https://example.com/a"),
+            json!("a.mp4"),
+            json!(true),
+            json!("源站404")
+        ]
+    );
+    assert_eq!(
+        told(1),
+        [
+            json!("https://example.com/b"),
+            json!(null),
+            json!(true),
+            json!(null)
+        ]
+    );
+    assert!(tasks[1]["file_id"].as_u64() > Some(0));
+
+    for (what, body) in [
+        ("tasks/4", json!({"size": 1})),
+        ("tasks/x", json!({"size": 1})),
+    ] {
+        assert_eq!(program.ask("POST", what, &body).0, 404);
+    }
+    for body in [
+        json!({}),
+        json!({"process": 1.0}),
+        json!({"size": 1, "reason": "no"}),
+    ] {
+        assert_eq!(program.ask("POST", &of_first, &body).0, 400, "{body}");
+    }
+}
+
+#[test]
+fn time_stops_and_moves_and_runs_on() {
+    let program = started(&["--quiet", "--token-lifetime", "3600"]);
+    let client = program.client();
+    let at = |now: Value| program.send("POST", "time", &now)["now"].clone();
+    assert_eq!(
+        at(json!({"stop_at": "2040-03-23T15:38:37+08:00"})),
+        "2040-03-23T07:38:37Z"
+    );
+    assert_eq!(client.get(path::USER_INFO).2["message"], "token is expired");
+    assert_eq!(at(json!({"advance_ms": 1500})), "2040-03-23T07:38:38.5Z");
+    assert_eq!(program.get("state")["now"], "2040-03-23T07:38:38.5Z");
+    assert_ne!(at(json!({"run": true})), "2040-03-23T07:38:38.5Z");
+    let stopped = at(json!({"run": false}));
+    assert_eq!(program.get("state")["now"], stopped);
+    for wrong in [
+        json!({"advance_ms": -1}),
+        json!({"stop_at": "noon"}),
+        json!({"go": 1}),
+    ] {
+        assert_eq!(program.ask("POST", "time", &wrong).0, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn a_course_by_the_clock_ends_when_time_is_moved() {
+    let program = started(&["--quiet"]);
+    program.send("POST", "time", &json!({"run": false}));
+    program.send(
+        "PUT",
+        "course",
+        &json!({"succeeds_within_ms": 60_000, "size": 5}),
+    );
+    let client = program.client();
+    let task = client.create(&json!({"url": "https://example.com/a"}));
+    program.send("POST", "time", &json!({"advance_ms": 30_000}));
+    assert_eq!(client.poll(task), json!({"process": 50, "status": 0}));
+    program.send("POST", "time", &json!({"advance_ms": 30_000}));
+    assert_eq!(client.poll(task), json!({"process": 100, "status": 2}));
+}
+
+#[test]
+fn tokens_pace_and_the_running_limit_change_while_it_runs() {
+    let program = started(&["--quiet"]);
+    program.send("POST", "time", &json!({"run": false}));
+    let client = program.client();
+    let code = || client.get(path::USER_INFO).2["code"].clone();
+    assert_eq!(code(), 0);
+    program.send("PUT", "pace", &json!({(path::USER_INFO): 2}));
+    assert_eq!([code(), code(), code()], [json!(0), json!(0), json!(429)]);
+    program.send("PUT", "pace", &json!("off"));
+    program.send("POST", "token-pushed-out", None);
+    assert_eq!(
+        client.get(path::USER_INFO).2["message"],
+        "tokens number has exceeded the limit"
+    );
+
+    let client = program.client();
+    let create = || {
+        client.post(
+            path::OFFLINE_DOWNLOAD,
+            &json!({"url": "https://example.com/a"}),
+        )
+    };
+    program.send("PUT", "running-limit", &json!(1));
+    assert_eq!(create()["code"], 0);
+    assert_eq!(create()["message"], "同时下载的任务超出最大限制");
+    program.send("PUT", "running-limit", &Value::Null);
+    assert_eq!(
+        program.ask("PUT", "running-limit", None).0,
+        400,
+        "nothing is no number"
+    );
+    assert_eq!(program.ask("PUT", "pace", &json!("fast")).0, 400);
+}
+
+#[test]
+fn a_reset_is_a_new_service_at_the_same_time() {
+    let program = started(&["--quiet", "--seed", "5"]);
+    program.send(
+        "POST",
+        "time",
+        &json!({"stop_at": "2040-03-23T15:38:37+08:00"}),
+    );
+    let client = program.client();
+    client.create(&json!({"url": "https://example.com/a"}));
+    program.fault("reset");
+    program.send("POST", "reset", None);
+    let state = program.get("state");
+    for key in ["requests", "tasks", "faults", "tokens_minted"] {
+        assert_eq!(state[key], 0, "{key}");
+    }
+    assert_eq!(state["now"], "2040-03-23T07:38:37Z");
+    assert_eq!(program.get("options")["seed"], 5);
+
+    program.send("POST", "reset", &json!({"seed": 6, "strict": true}));
+    assert_eq!(program.get("options")["strict"], true);
+    program.send("DELETE", "requests", None);
+    let refused = program.ask("POST", "reset", &json!({"fetch": true}));
+    assert_eq!(
+        refused.0, 400,
+        "what the machine may do is said at the start alone"
+    );
+}

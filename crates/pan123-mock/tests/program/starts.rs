@@ -1,0 +1,178 @@
+//! How it starts, what it says, and how it ends.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use pan123_mock::path;
+use serde_json::{Value, json};
+
+use crate::client::{agent, read};
+use crate::process::{refused, started};
+
+#[test]
+fn it_says_where_it_listens_and_writes_a_line_a_request() {
+    let program = started(&[]);
+    let listening = program.line();
+    assert!(listening.contains(&program.base_url), "{listening}");
+
+    let client = program.client();
+    let minted = program.line();
+    assert!(
+        minted.ends_with("POST /api/v1/access_token -> 200 code 0"),
+        "{minted}"
+    );
+    client.get("/api/v1/user/info?client_secret=hush&a=b");
+    let asked = program.line();
+    let query = "?client_secret=[redacted]&a=b";
+    assert!(
+        asked.ends_with(&format!("GET /api/v1/user/info{query} -> 200 code 0")),
+        "{asked}"
+    );
+    client.get("/nowhere");
+    assert!(program.line().ends_with("GET /nowhere -> 404"));
+    program.fault("reset");
+    let url = format!("{}/x", program.base_url);
+    assert!(agent().get(url).call().is_err());
+    assert!(program.line().ends_with("GET /x -> cut off"));
+}
+
+#[test]
+fn machines_read_json() {
+    let program = started(&["--json"]);
+    let line = || serde_json::from_str::<Value>(&program.line()).expect("a line of JSON");
+    assert_eq!(line(), json!({ "listening": program.base_url }));
+    program.client();
+    let minted = line();
+    assert_eq!(minted["path"], path::ACCESS_TOKEN);
+    assert_eq!(
+        (&minted["status"], &minted["code"]),
+        (&json!(200), &json!(0))
+    );
+}
+
+#[test]
+fn no_line_shows_a_secret() {
+    let program = started(&["--client-secret", "hush-hush", "--json"]);
+    let url = format!("{}{}", program.base_url, path::ACCESS_TOKEN);
+    let answer = agent()
+        .post(url)
+        .header("Platform", "open_platform")
+        .send(r#"{"clientID":"mock-client-id","clientSecret":"hush-hush"}"#);
+    let token = read(answer).1["data"]["accessToken"].clone();
+    let token = token.as_str().expect("a token");
+    let url = format!(
+        "{}/api/v1/x?access_token={token}&clientSecret=hush-hush",
+        program.base_url
+    );
+    let sent = agent()
+        .get(url)
+        .header("Authorization", format!("Bearer {token}"))
+        .call();
+    read(sent);
+    let lines = [program.line(), program.line(), program.line()].concat();
+    let told = format!(
+        "{lines}{}{}",
+        program.get("requests"),
+        program.get("options")
+    );
+    assert!(!told.contains("hush") && !told.contains(token), "{told}");
+
+    let all = format!(
+        "{}{}",
+        program.get("requests?secrets=true"),
+        program.get("options?secrets=true")
+    );
+    assert!(all.contains("hush-hush") && all.contains(token), "{all}");
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let mut program = started(&["--quiet"]);
+    program.client();
+    program.terminate();
+    assert!(program.ended().success());
+    assert_eq!(program.lines().next(), None);
+}
+
+#[test]
+fn it_ends_when_it_is_told_to_and_sends_the_answers_that_are_out() {
+    let mut program = started(&[]);
+    let mut asking = std::net::TcpStream::connect(program.base_url.trim_start_matches("http://"))
+        .expect("it listens");
+    program.send(
+        "POST",
+        "faults",
+        &json!({"path": path::USER_INFO, "delay_ms": 300}),
+    );
+    let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path::USER_INFO);
+    asking.write_all(request.as_bytes()).expect("it is sent");
+    while program
+        .get("requests")
+        .as_array()
+        .is_some_and(Vec::is_empty)
+    {}
+    program.terminate();
+    let mut answer = String::new();
+    asking.read_to_string(&mut answer).expect("a whole answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'),
+        "{answer}"
+    );
+    assert!(program.ended().success());
+}
+
+fn said(args: &[&str]) -> String {
+    let output = refused(args);
+    assert!(!output.status.success(), "{args:?}");
+    let said = String::from_utf8(output.stderr).expect("a text");
+    assert!(said.starts_with("error: "), "{said}");
+    said
+}
+
+#[test]
+fn what_cannot_be_had_is_said_in_a_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said_of_it = said(&["--listen", &address]);
+    assert!(
+        said_of_it.contains(&format!("{address} is taken")),
+        "{said_of_it}"
+    );
+    assert_eq!(said_of_it.lines().count(), 1);
+
+    for open in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let refused = said(&["--listen", open]);
+        assert!(refused.contains("--allow-remote-clients"), "{refused}");
+    }
+    assert!(said(&["--config", "/nowhere/at/all"]).contains("/nowhere/at/all"));
+    assert!(said(&["--listen", "here"]).contains("--listen"));
+    assert!(said(&["--pace", "fast"]).contains("free"));
+}
+
+#[test]
+fn options_come_from_a_file_and_the_command_line_goes_before_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("options.json");
+    let options = json!({
+        "client_id": "a",
+        "client_secret": "b",
+        "strict": true,
+        "seed": 1,
+        "default_course": {"fails_after": 1, "reason": "no"},
+        "pace": {(path::USER_INFO): 0.5},
+    });
+    std::fs::write(&file, options.to_string()).expect("a file");
+    let file = file.to_str().expect("a path");
+    let program = started(&["--config", file, "--seed", "2", "--running-limit", "3"]);
+    let told = program.get("options?secrets=true");
+    for (key, value) in [("seed", json!(2)), ("running_limit", json!(3))] {
+        assert_eq!(told[key], value);
+    }
+    for key in ["client_id", "client_secret", "strict", "pace"] {
+        assert_eq!(told[key], options[key]);
+    }
+    assert_eq!(told["default_course"]["steps"], json!([[0.0, 1]]));
+
+    std::fs::write(file, r#"{"tsrict": true}"#).expect("a file");
+    assert!(said(&["--config", file]).contains("unknown field `tsrict`"));
+}
