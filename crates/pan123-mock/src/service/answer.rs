@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::tcp::Break;
 
@@ -45,17 +45,18 @@ pub(super) enum Answer {
     Envelope {
         code: i64,
         message: String,
-        data: Value,
+        /// As it is written: a map would not keep the fields in the order of the documentation.
+        data: Box<RawValue>,
     },
     NoRoute,
 }
 
 impl Answer {
-    pub(super) fn ok(data: Value) -> Self {
+    pub(super) fn ok(data: &impl Serialize) -> Self {
         Self::Envelope {
             code: 0,
             message: "ok".to_owned(),
-            data,
+            data: to_raw_value(data).unwrap_or_default(),
         }
     }
 
@@ -63,7 +64,7 @@ impl Answer {
         Self::Envelope {
             code,
             message: message.into(),
-            data: Value::Null,
+            data: Box::default(),
         }
     }
 
@@ -95,7 +96,7 @@ impl Answer {
 struct Envelope<'a> {
     code: i64,
     message: &'a str,
-    data: &'a Value,
+    data: &'a RawValue,
     #[serde(rename = "x-traceID")]
     trace_id: &'a str,
 }

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use serde_json::Value;
 
 use super::Service;
 use super::answer::Answer;
@@ -30,8 +29,8 @@ pub(super) const UNAUTHORIZED: i64 = 401;
 /// The text that goes with it is known to nobody.
 const TOO_FREQUENT: i64 = 429;
 
-/// `data` of a good answer, or the refusal.
-type Judged = Taken<Value>;
+/// A good answer, or the refusal.
+type Judged = Taken<Answer>;
 
 type Act = fn(&mut Service, SystemTime, &Request<Bytes>) -> Judged;
 
@@ -43,7 +42,7 @@ impl Service {
                 .and_then(|()| act(self, now, request)),
             None => Err(Answer::NoRoute),
         };
-        judged.map_or_else(|refusal| refusal, Answer::ok)
+        judged.unwrap_or_else(|refusal| refusal)
     }
 
     /// What is asked of every request before its endpoint sees it.

@@ -47,7 +47,8 @@ impl Service {
         if let Some(result) = ended {
             self.end_task(now, id, result);
         }
-        Ok(json!({"process": percent(step.percent), "status": step.status}))
+        let data = json!({"process": percent(step.percent), "status": step.status});
+        Ok(Answer::ok(&data))
     }
 
     fn create_task(&mut self, now: SystemTime, asked: Download) -> Judged {
@@ -71,7 +72,7 @@ impl Service {
             }
             task
         };
-        Ok(json!({ "taskID": task }))
+        Ok(Answer::ok(&json!({ "taskID": task })))
     }
 }
 
