@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::server::{Clock, MockPan123};
-use crate::service::{Callbacks, Course, Options, Pace, ReasonKey, Service};
+use crate::service::{Callbacks, Course, InfosKey, Options, Pace, ReasonKey, Service};
 
 /// The options of a mock.
 ///
@@ -86,6 +86,12 @@ impl Builder {
     /// The key that carries the reason in callbacks; otherwise `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
         self.options.callbacks = self.options.callbacks.reason_key(key);
+        self
+    }
+
+    /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
+    pub fn infos_key(mut self, key: InfosKey) -> Self {
+        self.options.infos_key = key;
         self
     }
 

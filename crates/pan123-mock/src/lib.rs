@@ -67,8 +67,9 @@ mod tcp;
 pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Effect, Ending,
-    MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Effect, Ending, File,
+    InfosKey, MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest, Reply, Service, Step,
+    Task, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer};
 

@@ -154,6 +154,12 @@ pub(super) fn china_time(time: SystemTime) -> String {
         .to_string()
 }
 
+/// A time as files have it: whole seconds in the zone of the service, which is not named.
+pub(super) fn china_date_time(time: SystemTime) -> String {
+    let local = Offset::constant(8).to_datetime(timestamp(time));
+    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
         Timestamp::MAX
@@ -174,6 +180,7 @@ mod tests {
     fn times_are_written_as_the_service_writes_them() {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
+        assert_eq!(china_date_time(time), "2025-03-23 15:38:37");
         assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
     }
 

@@ -1,7 +1,9 @@
 //! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
 
 mod account;
+mod lists;
 mod offline;
+mod rows;
 
 use std::time::SystemTime;
 
@@ -10,8 +12,10 @@ use http::{Method, Request, header};
 
 use super::Service;
 use super::answer::Answer;
-use super::args::{Args, FAILURE, Taken};
+use super::args::{Args, FAILURE, Taken, wrong};
 use super::tokens::Refusal;
+
+pub use lists::InfosKey;
 
 /// The paths that the mock knows.
 pub mod path {
@@ -23,11 +27,20 @@ pub mod path {
     pub const OFFLINE_DOWNLOAD: &str = "/api/v1/offline/download";
     /// `GET`: how far an offline download is.
     pub const OFFLINE_PROGRESS: &str = "/api/v1/offline/download/process";
+    /// `GET`: the entries of a folder, or what a search finds, a page at a time.
+    pub const FILE_LIST: &str = "/api/v2/file/list";
+    /// `GET`: one file or folder.
+    pub const FILE_DETAIL: &str = "/api/v1/file/detail";
+    /// `POST`: several files and folders.
+    pub const FILE_INFOS: &str = "/api/v1/file/infos";
+    /// `GET`: where a file can be downloaded.
+    pub const DOWNLOAD_INFO: &str = "/api/v1/file/download_info";
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
 /// The text that goes with it is known to nobody.
 const TOO_FREQUENT: i64 = 429;
+const NOT_FOUND: i64 = 5066;
 
 /// A good answer, or the refusal.
 type Judged = Taken<Answer>;
@@ -84,9 +97,22 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::GET, path::USER_INFO) => Service::user_info,
         (&Method::POST, path::OFFLINE_DOWNLOAD) => Service::download,
         (&Method::GET, path::OFFLINE_PROGRESS) => Service::progress,
+        (&Method::GET, path::FILE_LIST) => Service::file_list,
+        (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
+        (&Method::POST, path::FILE_INFOS) => Service::file_infos,
+        (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,
         _ => return None,
     };
     Some(act)
+}
+
+fn needed(args: &Args, key: &str) -> Taken<u64> {
+    args.number(key)?.ok_or_else(|| wrong(key))
+}
+
+/// No file or folder has this id.
+fn not_found() -> Answer {
+    Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
 }
 
 fn check_platform(request: &Request<Bytes>) -> Taken<()> {

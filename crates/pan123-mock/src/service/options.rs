@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
+use super::endpoints::InfosKey;
 use super::pace::Pace;
 use super::{is_loopback, millis};
 
@@ -33,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) fetch_loopback: bool,
     pub(crate) fetch_remote: bool,
     pub(crate) callbacks: Callbacks,
+    pub(crate) infos_key: InfosKey,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
 }
@@ -59,6 +61,7 @@ impl Default for Options {
             fetch_loopback: false,
             fetch_remote: false,
             callbacks: Callbacks::default(),
+            infos_key: InfosKey::default(),
             kept_requests: 100_000,
             seed: 0,
         }
@@ -78,6 +81,7 @@ impl fmt::Debug for Options {
             .field("fetch_loopback", &self.fetch_loopback)
             .field("fetch_remote", &self.fetch_remote)
             .field("callbacks", &self.callbacks)
+            .field("infos_key", &self.infos_key)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

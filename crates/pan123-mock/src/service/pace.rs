@@ -35,14 +35,14 @@ const DOCUMENTED: [(&str, f64, f64); 14] = [
     (path::OFFLINE_PROGRESS, 5.0, 10.0),
     ("/api/v1/oss/offline/download", 1.0, 5.0),
     ("/api/v1/oss/offline/download/process", 5.0, 10.0),
-    ("/api/v2/file/list", 5.0, 10.0),
+    (path::FILE_LIST, 5.0, 10.0),
     ("/api/v1/file/list", 0.2, 10.0),
     ("/upload/v1/file/mkdir", 5.0, 20.0),
     ("/api/v1/file/move", 3.0, 10.0),
     ("/api/v1/file/delete", 1.0, 10.0),
     ("/api/v1/file/trash", 5.0, 5.0),
-    ("/api/v1/file/infos", 10.0, 10.0),
-    ("/api/v1/file/download_info", 5.0, 5.0),
+    (path::FILE_INFOS, 10.0, 10.0),
+    (path::DOWNLOAD_INFO, 5.0, 5.0),
 ];
 
 impl Pace {
