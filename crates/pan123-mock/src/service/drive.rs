@@ -3,7 +3,8 @@
 mod file;
 mod names;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter::successors;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::SystemTime;
 
@@ -11,6 +12,7 @@ use super::Service;
 use super::tasks::{Target, Task};
 
 pub use file::File;
+pub(super) use names::{is_allowed, is_image};
 
 /// The id of the folder that holds all others.
 pub(super) const ROOT: u64 = 0;
@@ -32,6 +34,13 @@ pub(super) struct Drive {
     numbers: HashMap<(u64, String), u64>,
     ids: u64,
 }
+
+/// Where entries of the drive are to be, and under which name.
+pub(super) type Places = BTreeMap<u64, (u64, String)>;
+
+/// A name that another entry of the folder has.
+#[derive(Debug)]
+pub(super) struct NameTaken;
 
 impl Service {
     /// What the drive holds, the trash included, by rising ids.
@@ -72,7 +81,7 @@ impl Drive {
         }
     }
 
-    fn add_folder(&mut self, now: SystemTime, parent: u64, name: &str) -> u64 {
+    pub(super) fn add_folder(&mut self, now: SystemTime, parent: u64, name: &str) -> u64 {
         let folder = File::new_folder(now, parent, name.to_owned());
         self.add(folder)
     }
@@ -90,7 +99,7 @@ impl Drive {
     }
 
     /// What has this name in a folder, and is not in the trash.
-    fn named(&self, parent: u64, name: &str) -> Option<&File> {
+    pub(super) fn named(&self, parent: u64, name: &str) -> Option<&File> {
         let id = self.names.get(&(parent, name.to_owned()))?;
         self.get(*id)
     }
@@ -106,6 +115,65 @@ impl Drive {
         let later = (Excluded((parent, id)), Included((parent, u64::MAX)));
         let entries = self.entries.range(later);
         entries.filter_map(|(_, id)| self.get(*id))
+    }
+
+    /// Marks these as in the trash; those that are there already stay as they are.
+    pub(super) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
+        for id in ids {
+            let Some(file) = self.files.get_mut(id) else {
+                continue;
+            };
+            if !file.trashed {
+                file.trashed = true;
+                file.updated = now;
+                self.names.remove(&(file.parent, file.name.clone()));
+            }
+        }
+    }
+
+    /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
+    pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
+        self.check_names(&places)?;
+        for id in places.keys() {
+            if let Some(file) = self.files.get(id).filter(|file| !file.trashed) {
+                self.names.remove(&(file.parent, file.name.clone()));
+            }
+        }
+        for (id, (parent, name)) in places {
+            let Some(file) = self.files.get_mut(&id) else {
+                continue;
+            };
+            self.entries.remove(&(file.parent, id));
+            self.entries.insert((parent, id));
+            if !file.trashed {
+                self.names.insert((parent, name.clone()), id);
+            }
+            (file.parent, file.name, file.updated) = (parent, name, now);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the folder or somewhere in it.
+    pub(super) fn is_within(&self, id: u64, folder: u64) -> bool {
+        let above = |id: &u64| self.get(*id).map(|file| file.parent);
+        // No way up is longer, not even in a scene where it goes in a circle.
+        let mut way = successors(Some(id), above).take(self.files.len() + 1);
+        way.any(|id| id == folder)
+    }
+
+    /// In the trash, names are not taken.
+    fn check_names(&self, places: &Places) -> Result<(), NameTaken> {
+        let mut given = HashSet::new();
+        for (id, place) in places {
+            if self.get(*id).is_none_or(|file| file.trashed) {
+                continue;
+            }
+            let other = self.names.get(place);
+            if other.is_some_and(|other| !places.contains_key(other)) || !given.insert(place) {
+                return Err(NameTaken);
+            }
+        }
+        Ok(())
     }
 
     fn add_file(&mut self, now: SystemTime, parent: u64, name: &str, size: u64) -> u64 {

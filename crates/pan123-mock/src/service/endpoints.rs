@@ -1,6 +1,7 @@
 //! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
 
 mod account;
+mod changes;
 mod lists;
 mod offline;
 mod rows;
@@ -35,6 +36,16 @@ pub mod path {
     pub const FILE_INFOS: &str = "/api/v1/file/infos";
     /// `GET`: where a file can be downloaded.
     pub const DOWNLOAD_INFO: &str = "/api/v1/file/download_info";
+    /// `POST`: a new folder.
+    pub const MKDIR: &str = "/upload/v1/file/mkdir";
+    /// `POST`: files and folders into the trash.
+    pub const TRASH: &str = "/api/v1/file/trash";
+    /// `POST`: files and folders into another folder.
+    pub const MOVE: &str = "/api/v1/file/move";
+    /// `PUT`: one file or folder gets another name.
+    pub const FILE_NAME: &str = "/api/v1/file/name";
+    /// `POST`: several files and folders get other names.
+    pub const RENAME: &str = "/api/v1/file/rename";
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
@@ -101,6 +112,11 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
         (&Method::POST, path::FILE_INFOS) => Service::file_infos,
         (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,
+        (&Method::POST, path::MKDIR) => Service::mkdir,
+        (&Method::POST, path::TRASH) => Service::trash,
+        (&Method::POST, path::MOVE) => Service::move_files,
+        (&Method::PUT, path::FILE_NAME) => Service::rename_one,
+        (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
     };
     Some(act)

@@ -37,10 +37,10 @@ const DOCUMENTED: [(&str, f64, f64); 14] = [
     ("/api/v1/oss/offline/download/process", 5.0, 10.0),
     (path::FILE_LIST, 5.0, 10.0),
     ("/api/v1/file/list", 0.2, 10.0),
-    ("/upload/v1/file/mkdir", 5.0, 20.0),
-    ("/api/v1/file/move", 3.0, 10.0),
+    (path::MKDIR, 5.0, 20.0),
+    (path::MOVE, 3.0, 10.0),
     ("/api/v1/file/delete", 1.0, 10.0),
-    ("/api/v1/file/trash", 5.0, 5.0),
+    (path::TRASH, 5.0, 5.0),
     (path::FILE_INFOS, 10.0, 10.0),
     (path::DOWNLOAD_INFO, 5.0, 5.0),
 ];

@@ -2,6 +2,10 @@
 
 mod answers;
 mod callbacks;
+mod changes;
+mod drive;
+mod file_shapes;
+mod lists;
 mod shapes;
 mod tasks;
 mod tokens;
