@@ -2,6 +2,7 @@
 
 mod account;
 mod changes;
+mod image_bed;
 mod lists;
 mod offline;
 mod rows;
@@ -28,6 +29,10 @@ pub mod path {
     pub const OFFLINE_DOWNLOAD: &str = "/api/v1/offline/download";
     /// `GET`: how far an offline download is.
     pub const OFFLINE_PROGRESS: &str = "/api/v1/offline/download/process";
+    /// `POST`: a new offline download of the image bed.
+    pub const IMAGE_BED_DOWNLOAD: &str = "/api/v1/oss/offline/download";
+    /// `GET`: how far an offline download of the image bed is.
+    pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
     /// `GET`: the entries of a folder, or what a search finds, a page at a time.
     pub const FILE_LIST: &str = "/api/v2/file/list";
     /// `GET`: one file or folder.
@@ -108,6 +113,8 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::GET, path::USER_INFO) => Service::user_info,
         (&Method::POST, path::OFFLINE_DOWNLOAD) => Service::download,
         (&Method::GET, path::OFFLINE_PROGRESS) => Service::progress,
+        (&Method::POST, path::IMAGE_BED_DOWNLOAD) => Service::image_download,
+        (&Method::GET, path::IMAGE_BED_PROGRESS) => Service::image_progress,
         (&Method::GET, path::FILE_LIST) => Service::file_list,
         (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
         (&Method::POST, path::FILE_INFOS) => Service::file_infos,

@@ -1,4 +1,4 @@
-//! The answers about files have the fields of the recorded bodies, in their order, and the documented requests are taken to
+//! The answers about files and images have the fields of the recorded bodies, in their order, and the documented requests are taken to
 //! the letter.
 
 use pan123_mock::bytes::Bytes;
@@ -222,5 +222,31 @@ fn ids_that_are_not_there() {
         let mut refused = same_shape(&mut world, &request, recorded);
         refused["x-traceID"] = json!("");
         assert_eq!(refused, fixture!("rebuilt_error_5066_file_not_found"));
+    }
+}
+
+#[test]
+fn image_bed() {
+    let (mut world, token) = strict();
+    for body in [
+        fixture!("official_oss_offline_create_request"),
+        fixture!("synthetic_oss_offline_create_request_full"),
+    ] {
+        let request = post(path::IMAGE_BED_DOWNLOAD, &token, &body);
+        let recorded = text!("official_oss_offline_create_response");
+        let created = same_shape(&mut world, &request, recorded);
+
+        let task = &created["data"]["taskID"];
+        let poll = get(
+            &format!("{}?taskID={task}", path::IMAGE_BED_PROGRESS),
+            &token,
+        );
+        let recorded = text!("official_oss_offline_process_response_success");
+        for _ in 0..2 {
+            same_shape(&mut world, &poll, recorded);
+        }
+        let done = same_shape(&mut world, &poll, recorded);
+        let official = fixture!("official_oss_offline_process_response_success");
+        assert_eq!(done["data"].to_string(), official["data"].to_string());
     }
 }

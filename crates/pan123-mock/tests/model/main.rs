@@ -5,6 +5,7 @@ mod callbacks;
 mod changes;
 mod drive;
 mod file_shapes;
+mod image_bed;
 mod lists;
 mod shapes;
 mod tasks;
