@@ -236,27 +236,26 @@ fn several_files_are_renamed_or_none() {
 }
 
 #[test]
-fn what_is_in_the_trash_takes_no_name_by_being_renamed_or_moved() {
+fn what_is_in_the_trash_takes_no_name_and_frees_none() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
     let trashed = world.service.add_file(now, 0, "a", 1);
-    let folder = world.service.add_folder(now, 0, "folder");
-    let live = world.service.add_file(now, folder, "b", 1);
     world.post(path::TRASH, &token, &json!({"fileIDs": [trashed]}));
-    for (path, body) in [
-        (
-            path::RENAME,
-            json!({"renameList": [format!("{trashed}|b")]}),
-        ),
-        (
-            path::MOVE,
-            json!({"fileIDs": [trashed], "toParentFileID": folder}),
-        ),
-        (path::RENAME, json!({"renameList": [format!("{live}|c")]})),
-        (path::MKDIR, json!({"name": "b", "parentID": folder})),
+    world.service.add_file(now, 0, "a", 1);
+    let folder = world.service.add_folder(now, 0, "folder");
+    world.service.add_file(now, folder, "b", 1);
+    let named = |name: &str| json!({"name": name, "parentID": 0});
+    let renamed = json!({"renameList": [format!("{trashed}|b")]});
+    let moved = json!({"fileIDs": [trashed], "toParentFileID": folder});
+    for (path, body, code) in [
+        (path::RENAME, renamed, 0),
+        (path::MKDIR, named("a"), 1),
+        (path::MKDIR, named("b"), 0),
+        (path::MOVE, moved, 0),
     ] {
-        assert_eq!(world.post(path, &token, &body)["code"], 0, "{body}");
+        assert_eq!(world.post(path, &token, &body)["code"], code, "{body}");
     }
-    assert_eq!(world.file(trashed).name, "b");
+    let trashed = world.file(trashed);
+    assert_eq!((trashed.parent, &*trashed.name), (folder, "b"));
 }

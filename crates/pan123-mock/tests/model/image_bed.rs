@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_mock::{Course, Effect, Ending, Service, path};
+use pan123_mock::{Course, Effect, Ending, Service, Task, path};
 use serde_json::{Value, json};
 
 use crate::world::{World, code_and_message, get, world};
@@ -108,9 +108,9 @@ fn each_place_knows_only_its_own_tasks() {
     let unknown = poll(&mut world, &token, in_image_bed + 1);
     assert_eq!(code_and_message(&elsewhere), code_and_message(&unknown));
     assert_eq!(world.poll(&token, in_image_bed)["code"], 1);
-    let polls = world.service.tasks().iter().map(|task| task.polls());
+    let polls = world.service.tasks().iter().map(Task::polls);
     assert_eq!(polls.sum::<usize>(), 0);
-    let kinds = world.service.tasks().iter().map(|task| task.is_image_bed());
+    let kinds = world.service.tasks().iter().map(Task::is_image_bed);
     assert_eq!(kinds.collect::<Vec<_>>(), [false, true]);
 }
 

@@ -165,10 +165,11 @@ fn files_can_be_listed_by_their_category() {
     let token = world.token();
     let names = ["a.mp3", "b.mp4", "c.png", "d.mkv", "e", "f.zip"];
     let files = names.map(|name| world.service.add_file(world.now, 0, name, 1));
+    world.service.add_folder(world.now, 0, "g.mp4");
     let listed = world.list(&token, "parentFileId=0&limit=100&category=0");
     let rows = listed["data"]["fileList"].as_array().unwrap();
     let categories: Vec<_> = rows.iter().map(|row| &row["category"]).collect();
-    assert_eq!(categories, [1, 2, 3, 2, 0, 0]);
+    assert_eq!(categories, [1, 2, 3, 2, 0, 0, 0]);
 
     let videos = "parentFileId=0&limit=1&category=2&businessType=2";
     assert_eq!(pages(&mut world, &token, videos), [[files[1]], [files[3]]]);
@@ -203,6 +204,7 @@ fn etags_look_like_sums_and_come_from_the_seed() {
     let [first, second] = etag(7);
     assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()));
     assert_ne!(first, second);
+    assert_ne!(first[..16], first[16..]);
     assert_eq!([first.clone(), second], etag(7));
     assert_ne!(first, etag(8)[0]);
 }
