@@ -15,7 +15,7 @@ pub use file::File;
 pub(super) use names::{is_allowed, is_image};
 
 /// The id of the folder that holds all others.
-pub(super) const ROOT: u64 = 0;
+const ROOT: u64 = 0;
 
 const FIRST_ID: u64 = 14_710_240;
 
@@ -30,7 +30,7 @@ pub(super) struct Drive {
     entries: BTreeSet<(u64, u64)>,
     /// What is not in the trash.
     names: HashMap<(u64, String), u64>,
-    /// The number that a name which is taken is to get next; no number is given twice, so that none has to be looked for.
+    /// The last number that a name was given because it was taken; none is given twice, so that none has to be looked for.
     numbers: HashMap<(u64, String), u64>,
     ids: u64,
 }
@@ -71,7 +71,7 @@ impl Drive {
     pub(super) fn take(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
         let folder = match task.target() {
             Target::ImageBed(_) => return self.next_id(),
-            // Nobody has a folder with such an id as a negative one.
+            // What is in a folder with a negative id could not be listed.
             Target::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
         };
         let parent = folder.unwrap_or_else(|| self.default_folder(now));
