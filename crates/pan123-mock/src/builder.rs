@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::effects::Means;
 use crate::face::{Clock, Face};
 use crate::server::MockPan123;
-use crate::service::{Callbacks, Course, Options, Pace, ReasonKey, Service};
+use crate::service::{Callbacks, Course, InfosKey, Options, Pace, ReasonKey, Service};
 
 /// The options of a mock.
 ///
@@ -96,6 +96,12 @@ impl Builder {
     /// The key that carries the reason in callbacks; otherwise `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
         self.options.callbacks = self.options.callbacks.reason_key(key);
+        self
+    }
+
+    /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
+    pub fn infos_key(mut self, key: InfosKey) -> Self {
+        self.options.infos_key = key;
         self
     }
 

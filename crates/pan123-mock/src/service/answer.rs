@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::tcp::Break;
 
@@ -45,18 +46,18 @@ pub(super) enum Answer {
     Envelope {
         code: i64,
         message: String,
-        /// None: the key is left out.
-        data: Option<Value>,
+        /// As it is written, for a map would not keep the fields in the order of the documentation. None: the key is left out.
+        data: Option<Box<RawValue>>,
     },
     NoRoute,
 }
 
 impl Answer {
-    pub(super) fn ok(data: Value) -> Self {
+    pub(super) fn ok(data: &impl Serialize) -> Self {
         Self::Envelope {
             code: 0,
             message: "ok".to_owned(),
-            data: Some(data),
+            data: Some(to_raw_value(data).unwrap_or_default()),
         }
     }
 
@@ -64,13 +65,17 @@ impl Answer {
         Self::Envelope {
             code,
             message: message.into(),
-            data: Some(Value::Null),
+            data: Some(Box::default()),
         }
     }
 
+    /// What was edited is in the order of a map.
     pub(super) fn edit_data(&mut self, edit: impl FnOnce(&mut Option<Value>)) {
         if let Self::Envelope { data, .. } = self {
-            edit(data);
+            let written = data.take();
+            let mut read = written.and_then(|data| serde_json::from_str(data.get()).ok());
+            edit(&mut read);
+            *data = read.map(|data| to_raw_value(&data).unwrap_or_default());
         }
     }
 
@@ -85,7 +90,7 @@ impl Answer {
                 &Envelope {
                     code: *code,
                     message,
-                    data: data.as_ref(),
+                    data: data.as_deref(),
                     trace_id,
                 },
             ),
@@ -103,7 +108,7 @@ struct Envelope<'a> {
     code: i64,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
+    data: Option<&'a RawValue>,
     #[serde(rename = "x-traceID")]
     trace_id: &'a str,
 }
@@ -168,6 +173,12 @@ pub(super) fn china_time(time: SystemTime) -> String {
         .to_string()
 }
 
+/// A time as files have it: whole seconds in the zone of the service, which is not named.
+pub(super) fn china_date_time(time: SystemTime) -> String {
+    let local = Offset::constant(8).to_datetime(timestamp(time));
+    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
         Timestamp::MAX
@@ -188,6 +199,7 @@ mod tests {
     fn times_are_written_as_the_service_writes_them() {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
+        assert_eq!(china_date_time(time), "2025-03-23 15:38:37");
         assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
     }
 

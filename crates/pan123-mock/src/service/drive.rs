@@ -1,21 +1,221 @@
 //! The files and folders.
 
+mod file;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter::successors;
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::SystemTime;
 
-use super::tasks::Task;
+use super::Service;
+use super::tasks::{Target, Task};
 
-const FIRST_FILE: u64 = 14_710_240;
+pub use file::File;
+pub(super) use names::{is_allowed, is_image};
 
-/// The drive.
+/// The id of the folder that holds all others.
+const ROOT: u64 = 0;
+
+const FIRST_ID: u64 = 14_710_240;
+
+/// Where downloads go that were given no folder.
+const DEFAULT_FOLDER: &str = "来自:离线下载";
+
+/// The drive. No two entries of a folder have one name, those in the trash aside.
 #[derive(Debug, Default)]
 pub(super) struct Drive {
-    files: u64,
+    files: BTreeMap<u64, File>,
+    /// Each folder's entries, as (folder, entry).
+    entries: BTreeSet<(u64, u64)>,
+    /// What is not in the trash.
+    names: HashMap<(u64, String), u64>,
+    /// The last number that a name was given because it was taken; none is given twice, so that none has to be looked for.
+    numbers: HashMap<(u64, String), u64>,
+    ids: u64,
+}
+
+/// Where entries of the drive are to be, and under which name.
+pub(super) type Places = BTreeMap<u64, (u64, String)>;
+
+/// A name that another entry of the folder has.
+#[derive(Debug)]
+pub(super) struct NameTaken;
+
+impl Service {
+    /// What the drive holds, the trash included, by rising ids.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        self.drive.after(0)
+    }
+
+    /// Puts an empty folder into the drive, and gives its id. 0 is the root; a name that is taken gets a number, as in `name(1)`.
+    pub fn add_folder(&mut self, now: SystemTime, parent: u64, name: impl Into<String>) -> u64 {
+        self.drive.add_folder(now, parent, &name.into())
+    }
+
+    /// Puts a file of so many bytes into the drive, and gives its id. 0 is the root; a name that is taken gets a number, as in
+    /// `name(1).ext`.
+    pub fn add_file(
+        &mut self,
+        now: SystemTime,
+        parent: u64,
+        name: impl Into<String>,
+        size: u64,
+    ) -> u64 {
+        self.drive.add_file(now, parent, &name.into(), size)
+    }
 }
 
 impl Drive {
-    /// Takes the file of a finished download, and gives its id.
-    pub(super) fn take(&mut self, _now: SystemTime, _task: &Task, _size: u64) -> u64 {
-        self.files += 1;
-        FIRST_FILE + self.files - 1
+    /// Takes the file of a finished download, and gives its id. Of the image bed only the ids are kept.
+    pub(super) fn take(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
+        let folder = match task.target() {
+            Target::ImageBed(_) => return self.next_id(),
+            // What is in a folder with a negative id could not be listed.
+            Target::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
+        };
+        let parent = folder.unwrap_or_else(|| self.default_folder(now));
+        match task.file_name() {
+            Some(name) => self.add_file(now, parent, name, size),
+            None => self.add_file(now, parent, &names::of_source(task.url()), size),
+        }
+    }
+
+    pub(super) fn add_folder(&mut self, now: SystemTime, parent: u64, name: &str) -> u64 {
+        let folder = File::new_folder(now, parent, name.to_owned());
+        self.add(folder)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&File> {
+        self.files.get(&id)
+    }
+
+    /// Whether something can be put there.
+    pub(super) fn is_folder(&self, id: u64) -> bool {
+        id == ROOT
+            || self
+                .get(id)
+                .is_some_and(|file| file.is_folder && !file.trashed)
+    }
+
+    /// What has this name in a folder, and is not in the trash.
+    pub(super) fn named(&self, parent: u64, name: &str) -> Option<&File> {
+        let id = self.names.get(&(parent, name.to_owned()))?;
+        self.get(*id)
+    }
+
+    /// Everything with an id above this one, by rising ids.
+    pub(super) fn after(&self, id: u64) -> impl Iterator<Item = &File> {
+        let later = self.files.range((Excluded(id), Unbounded));
+        later.map(|(_, file)| file)
+    }
+
+    /// The entries of a folder with an id above this one, by rising ids.
+    pub(super) fn entries_after(&self, parent: u64, id: u64) -> impl Iterator<Item = &File> {
+        let later = (Excluded((parent, id)), Included((parent, u64::MAX)));
+        let entries = self.entries.range(later);
+        entries.filter_map(|(_, id)| self.get(*id))
+    }
+
+    /// Marks these as in the trash; those that are there already stay as they are.
+    pub(super) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
+        for id in ids {
+            let Some(file) = self.files.get_mut(id) else {
+                continue;
+            };
+            if !file.trashed {
+                file.trashed = true;
+                file.updated = now;
+                self.names.remove(&(file.parent, file.name.clone()));
+            }
+        }
+    }
+
+    /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
+    pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
+        self.check_names(&places)?;
+        for id in places.keys() {
+            if let Some(file) = self.files.get(id).filter(|file| !file.trashed) {
+                self.names.remove(&(file.parent, file.name.clone()));
+            }
+        }
+        for (id, (parent, name)) in places {
+            let Some(file) = self.files.get_mut(&id) else {
+                continue;
+            };
+            self.entries.remove(&(file.parent, id));
+            self.entries.insert((parent, id));
+            if !file.trashed {
+                self.names.insert((parent, name.clone()), id);
+            }
+            (file.parent, file.name, file.updated) = (parent, name, now);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the folder or somewhere in it.
+    pub(super) fn is_within(&self, id: u64, folder: u64) -> bool {
+        let above = |id: &u64| self.get(*id).map(|file| file.parent);
+        // No way up is longer, not even in a scene where it goes in a circle.
+        let mut way = successors(Some(id), above).take(self.files.len() + 1);
+        way.any(|id| id == folder)
+    }
+
+    /// In the trash, names are not taken.
+    fn check_names(&self, places: &Places) -> Result<(), NameTaken> {
+        let mut given = HashSet::new();
+        for (id, place) in places {
+            if self.get(*id).is_none_or(|file| file.trashed) {
+                continue;
+            }
+            let other = self.names.get(place);
+            if other.is_some_and(|other| !places.contains_key(other)) || !given.insert(place) {
+                return Err(NameTaken);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, now: SystemTime, parent: u64, name: &str, size: u64) -> u64 {
+        let file = File::new(now, parent, name.to_owned(), size);
+        self.add(file)
+    }
+
+    fn add(&mut self, mut file: File) -> u64 {
+        let id = self.next_id();
+        file.id = id;
+        file.name = self.free_name(&file);
+        self.names.insert((file.parent, file.name.clone()), id);
+        self.entries.insert((file.parent, id));
+        self.files.insert(id, file);
+        id
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        FIRST_ID + self.ids - 1
+    }
+
+    fn default_folder(&mut self, now: SystemTime) -> u64 {
+        match self.named(ROOT, DEFAULT_FOLDER) {
+            Some(folder) if folder.is_folder => folder.id,
+            _ => self.add_folder(now, ROOT, DEFAULT_FOLDER),
+        }
+    }
+
+    /// The name of a new file, with a number if it is taken.
+    fn free_name(&mut self, file: &File) -> String {
+        let wanted = (file.parent, file.name.clone());
+        if !self.names.contains_key(&wanted) {
+            return wanted.1;
+        }
+        let number = self.numbers.entry(wanted).or_default();
+        loop {
+            *number += 1;
+            let name = names::numbered(&file.name, *number, file.is_folder);
+            if !self.names.contains_key(&(file.parent, name.clone())) {
+                return name;
+            }
+        }
     }
 }

@@ -1,18 +1,23 @@
 //! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
 
 mod account;
+mod changes;
+mod image_bed;
+mod lists;
 mod offline;
+mod rows;
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use serde_json::Value;
 
 use super::Service;
 use super::answer::Answer;
-use super::args::{Args, FAILURE, Taken};
+use super::args::{Args, FAILURE, Taken, wrong};
 use super::tokens::Refusal;
+
+pub use lists::InfosKey;
 
 /// The paths that the mock knows.
 pub mod path {
@@ -24,14 +29,37 @@ pub mod path {
     pub const OFFLINE_DOWNLOAD: &str = "/api/v1/offline/download";
     /// `GET`: how far an offline download is.
     pub const OFFLINE_PROGRESS: &str = "/api/v1/offline/download/process";
+    /// `POST`: a new offline download of the image bed.
+    pub const IMAGE_BED_DOWNLOAD: &str = "/api/v1/oss/offline/download";
+    /// `GET`: how far an offline download of the image bed is.
+    pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
+    /// `GET`: the entries of a folder, or what a search finds, a page at a time.
+    pub const FILE_LIST: &str = "/api/v2/file/list";
+    /// `GET`: one file or folder.
+    pub const FILE_DETAIL: &str = "/api/v1/file/detail";
+    /// `POST`: several files and folders.
+    pub const FILE_INFOS: &str = "/api/v1/file/infos";
+    /// `GET`: where a file can be downloaded.
+    pub const DOWNLOAD_INFO: &str = "/api/v1/file/download_info";
+    /// `POST`: a new folder.
+    pub const MKDIR: &str = "/upload/v1/file/mkdir";
+    /// `POST`: files and folders into the trash.
+    pub const TRASH: &str = "/api/v1/file/trash";
+    /// `POST`: files and folders into another folder.
+    pub const MOVE: &str = "/api/v1/file/move";
+    /// `PUT`: one file or folder gets another name.
+    pub const FILE_NAME: &str = "/api/v1/file/name";
+    /// `POST`: several files and folders get other names.
+    pub const RENAME: &str = "/api/v1/file/rename";
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
 /// The text that goes with it is known to nobody.
 const TOO_FREQUENT: i64 = 429;
+const NOT_FOUND: i64 = 5066;
 
-/// `data` of a good answer, or the refusal.
-type Judged = Taken<Value>;
+/// A good answer, or the refusal.
+type Judged = Taken<Answer>;
 
 type Act = fn(&mut Service, SystemTime, &Request<Bytes>) -> Judged;
 
@@ -43,7 +71,7 @@ impl Service {
                 .and_then(|()| act(self, now, request)),
             None => Err(Answer::NoRoute),
         };
-        judged.map_or_else(|refusal| refusal, Answer::ok)
+        judged.unwrap_or_else(|refusal| refusal)
     }
 
     /// What is asked of every request before its endpoint sees it.
@@ -85,9 +113,29 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::GET, path::USER_INFO) => Service::user_info,
         (&Method::POST, path::OFFLINE_DOWNLOAD) => Service::download,
         (&Method::GET, path::OFFLINE_PROGRESS) => Service::progress,
+        (&Method::POST, path::IMAGE_BED_DOWNLOAD) => Service::image_download,
+        (&Method::GET, path::IMAGE_BED_PROGRESS) => Service::image_progress,
+        (&Method::GET, path::FILE_LIST) => Service::file_list,
+        (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
+        (&Method::POST, path::FILE_INFOS) => Service::file_infos,
+        (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,
+        (&Method::POST, path::MKDIR) => Service::mkdir,
+        (&Method::POST, path::TRASH) => Service::trash,
+        (&Method::POST, path::MOVE) => Service::move_files,
+        (&Method::PUT, path::FILE_NAME) => Service::rename_one,
+        (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
     };
     Some(act)
+}
+
+fn needed(args: &Args, key: &str) -> Taken<u64> {
+    args.number(key)?.ok_or_else(|| wrong(key))
+}
+
+/// No file or folder has this id.
+fn not_found() -> Answer {
+    Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
 }
 
 fn check_platform(request: &Request<Bytes>) -> Taken<()> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
+use super::endpoints::InfosKey;
 use super::pace::Pace;
 use super::{is_loopback, millis};
 
@@ -37,6 +38,7 @@ pub(crate) struct Options {
     #[serde(skip)]
     pub(crate) remote: bool,
     pub(crate) callbacks: Callbacks,
+    pub(crate) infos_key: InfosKey,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
             fetch: false,
             remote: false,
             callbacks: Callbacks::default(),
+            infos_key: InfosKey::default(),
             kept_requests: 100_000,
             seed: 0,
         }
@@ -82,6 +85,7 @@ impl fmt::Debug for Options {
             .field("fetch", &self.fetch)
             .field("remote", &self.remote)
             .field("callbacks", &self.callbacks)
+            .field("infos_key", &self.infos_key)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

@@ -11,8 +11,22 @@ const FIRST_TASK: u64 = 394_756;
 pub(super) struct Download {
     pub(super) url: String,
     pub(super) file_name: Option<String>,
-    pub(super) dir_id: Option<i64>,
+    pub(super) target: Target,
     pub(super) callback_url: Option<String>,
+}
+
+/// Where the file of a download goes: into a folder, or into the default one.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Drive(Option<i64>),
+    ImageBed(Option<String>),
+}
+
+/// One of the two places that take downloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Drive,
+    ImageBed,
 }
 
 /// An offline download as the service knows it.
@@ -66,7 +80,23 @@ impl Task {
 
     /// `dirID`, if one was sent.
     pub fn dir_id(&self) -> Option<i64> {
-        self.asked.dir_id
+        match self.asked.target {
+            Target::Drive(folder) => folder,
+            Target::ImageBed(_) => None,
+        }
+    }
+
+    /// `businessDirID`, if one was sent: a folder of the image bed.
+    pub fn business_dir_id(&self) -> Option<&str> {
+        match &self.asked.target {
+            Target::Drive(_) => None,
+            Target::ImageBed(folder) => folder.as_deref(),
+        }
+    }
+
+    /// Whether the file goes into the image bed (图床) and not into the drive.
+    pub fn is_image_bed(&self) -> bool {
+        self.asked.target.place() == Place::ImageBed
     }
 
     /// `callBackUrl`, if one was sent.
@@ -92,6 +122,10 @@ impl Task {
     /// How the task ended; `None` while it has not.
     pub fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.asked.target
     }
 
     /// Moves one step on. Says how the task comes to its end with it, if it does: with the size of its file, or with a reason.
@@ -141,6 +175,15 @@ impl Task {
     }
 }
 
+impl Target {
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::Drive(_) => Place::Drive,
+            Self::ImageBed(_) => Place::ImageBed,
+        }
+    }
+}
+
 fn end_of(result: &Result<u64, String>) -> Step {
     match result {
         Ok(_) => Step::new(100.0, SUCCEEDED),
@@ -152,12 +195,14 @@ fn end_of(result: &Result<u64, String>) -> Step {
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     all: Vec<Task>,
-    ended: usize,
+    /// How many have not ended, by their places.
+    running: [usize; 2],
 }
 
 impl Tasks {
     pub(super) fn create(&mut self, now: SystemTime, asked: Download, course: Course) -> u64 {
         let id = FIRST_TASK + self.all.len() as u64;
+        self.running[asked.target.place() as usize] += 1;
         self.all.push(Task {
             id,
             asked,
@@ -196,13 +241,13 @@ impl Tasks {
         let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
         let task = self.all.get_mut(index)?;
         task.end(ending);
-        self.ended += 1;
+        self.running[task.target().place() as usize] -= 1;
         Some(task)
     }
 
-    /// How many have not ended.
-    pub(super) fn running(&self) -> usize {
-        self.all.len() - self.ended
+    /// How many of this place have not ended.
+    pub(super) fn running(&self, place: Place) -> usize {
+        self.running[place as usize]
     }
 
     pub(super) fn all(&self) -> &[Task] {
@@ -221,7 +266,7 @@ mod tests {
         let asked = Download {
             url: "https://example.com/a".to_owned(),
             file_name: None,
-            dir_id: None,
+            target: Target::Drive(None),
             callback_url: None,
         };
         tasks.create(START, asked, course);

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+pub(super) const UID: u64 = 1_814_442_530;
+
 /// `data` of the user's information: an account with the paid rights that the real service asks for.
 pub(super) fn info() -> Value {
     json!({
-        "uid": 1_814_442_530_u64,
+        "uid": UID,
         "nickname": "pan123-mock",
         "headImage": "http://127.0.0.1/head.jpg",
         "passport": "13800000000",

@@ -2,6 +2,11 @@
 
 mod answers;
 mod callbacks;
+mod changes;
+mod drive;
+mod file_shapes;
+mod image_bed;
+mod lists;
 mod shapes;
 mod tasks;
 mod tokens;

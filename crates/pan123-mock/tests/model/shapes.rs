@@ -9,7 +9,7 @@ use crate::world::{World, post, token_request, world};
 
 /// Names and types without values; of an array, the shape of its first element.
 #[derive(Debug, PartialEq)]
-enum Shape {
+pub(crate) enum Shape {
     Null,
     Bool,
     Number,
@@ -18,7 +18,7 @@ enum Shape {
     Object(BTreeMap<String, Shape>),
 }
 
-fn shape(value: &Value) -> Shape {
+pub(crate) fn shape(value: &Value) -> Shape {
     match value {
         Value::Null => Shape::Null,
         Value::Bool(_) => Shape::Bool,
@@ -40,6 +40,7 @@ macro_rules! fixture {
             .expect(concat!($name, " is JSON"))
     };
 }
+pub(crate) use fixture;
 
 #[test]
 fn token() {

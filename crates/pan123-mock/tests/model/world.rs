@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::{Request, request};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Effect, Outcome, Service, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Effect, File, Outcome, Service, path};
 use serde_json::{Value, json};
 
 pub(crate) struct World {
@@ -63,6 +63,20 @@ impl World {
         let path = format!("{}?taskID={task}", path::OFFLINE_PROGRESS);
         self.envelope(&get(&path, token))
     }
+
+    /// A page of the drive.
+    pub(crate) fn list(&mut self, token: &str, query: &str) -> Value {
+        self.envelope(&get(&format!("{}?{query}", path::FILE_LIST), token))
+    }
+
+    pub(crate) fn post(&mut self, path: &str, token: &str, body: &Value) -> Value {
+        self.envelope(&post(path, token, body))
+    }
+
+    pub(crate) fn file(&self, id: u64) -> &File {
+        let mut files = self.service.files();
+        files.find(|file| file.id == id).expect("the file is there")
+    }
 }
 
 pub(crate) fn envelope(outcome: &Outcome) -> Value {
@@ -78,10 +92,11 @@ pub(crate) fn get(path: &str, token: &str) -> Request<Bytes> {
 }
 
 pub(crate) fn post(path: &str, token: &str, body: &Value) -> Request<Bytes> {
-    authorized(Request::post(path), token)
-        .header("Content-Type", "application/json")
-        .body(body.to_string().into())
-        .expect("a request")
+    with_body(Request::post(path), token, body)
+}
+
+pub(crate) fn put(path: &str, token: &str, body: &Value) -> Request<Bytes> {
+    with_body(Request::put(path), token, body)
 }
 
 pub(crate) fn token_request(id: &str, secret: &str) -> Request<Bytes> {
@@ -93,6 +108,13 @@ pub(crate) fn token_request(id: &str, secret: &str) -> Request<Bytes> {
                 .to_string()
                 .into(),
         )
+        .expect("a request")
+}
+
+fn with_body(builder: request::Builder, token: &str, body: &Value) -> Request<Bytes> {
+    authorized(builder, token)
+        .header("Content-Type", "application/json")
+        .body(body.to_string().into())
         .expect("a request")
 }
 

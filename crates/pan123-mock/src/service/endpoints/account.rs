@@ -23,11 +23,12 @@ impl Service {
             return Err(Answer::refused(UNAUTHORIZED, message));
         }
         let (token, expires) = self.tokens.mint(options.seed, now, options.token_lifetime);
-        Ok(json!({"accessToken": token, "expiredAt": china_time(expires)}))
+        let data = json!({"accessToken": token, "expiredAt": china_time(expires)});
+        Ok(Answer::ok(&data))
     }
 
     pub(super) fn user_info(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
         self.query(request, &[])?;
-        Ok(user::info())
+        Ok(Answer::ok(&user::info()))
     }
 }

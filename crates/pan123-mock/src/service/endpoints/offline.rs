@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use super::Judged;
+use super::{Judged, needed};
 use crate::service::answer::Answer;
 use crate::service::args::{FAILURE, Taken, wrong};
-use crate::service::tasks::Download;
+use crate::service::course::Step;
+use crate::service::tasks::{Download, Place, Target};
 use crate::service::{Effect, Service, is_http};
 
 /// What the service says when too many tasks run at once.
@@ -19,17 +20,20 @@ impl Service {
     pub(super) fn download(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
         let args = self.body(request, &["url", "fileName", "dirID", "callBackUrl"])?;
         let url = source(args.string("url")?)?;
-        let dir_id = match args.number("dirID")? {
+        let folder = match args.number("dirID")? {
             // The documentation says that the root cannot be chosen; in practice such a file lands in the default folder.
             Some(0) if self.options.strict => {
                 return Err(Answer::refused(FAILURE, "dirID不支持根目录"));
             }
             Some(0) => None,
+            Some(id) if self.options.strict && !self.has_folder(id) => {
+                return Err(Answer::refused(FAILURE, "dirID不存在"));
+            }
             other => other,
         };
         let asked = Download {
             url,
-            dir_id,
+            target: Target::Drive(folder),
             file_name: args.string("fileName")?,
             callback_url: args.string("callBackUrl")?,
         };
@@ -37,22 +41,37 @@ impl Service {
     }
 
     pub(super) fn progress(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
+        let step = self.polled(now, request, Place::Drive)?;
+        Ok(told(step.percent, step.status))
+    }
+
+    /// A progress poll for a task of this place.
+    pub(super) fn polled(
+        &mut self,
+        now: SystemTime,
+        request: &Request<Bytes>,
+        place: Place,
+    ) -> Taken<Step> {
         let args = self.query(request, &["taskID"])?;
-        let id = args.number("taskID")?.ok_or_else(|| wrong("taskID"))?;
+        let id = needed(&args, "taskID")?;
         let task = self.tasks.get_mut(id);
-        let task = task.ok_or_else(|| Answer::refused(FAILURE, "任务不存在"))?;
+        let task = task
+            .filter(|task| task.target().place() == place)
+            .ok_or_else(|| Answer::refused(FAILURE, "任务不存在"))?;
 
         let ended = task.poll(now);
         let step = task.step();
         if let Some(result) = ended {
             self.end_task(now, id, result);
         }
-        Ok(json!({"process": percent(step.percent), "status": step.status}))
+        Ok(step)
     }
 
-    fn create_task(&mut self, now: SystemTime, asked: Download) -> Judged {
+    /// A new task, unless too many of its place are running.
+    pub(super) fn create_task(&mut self, now: SystemTime, asked: Download) -> Judged {
+        let running = self.tasks.running(asked.target.place());
         let limit = self.options.running_limit;
-        if limit.is_some_and(|limit| self.tasks.running() >= limit) {
+        if limit.is_some_and(|limit| running >= limit) {
             return Err(Answer::refused(self.options.running_limit_code, TOO_MANY));
         }
         let url = asked.url.clone();
@@ -72,17 +91,25 @@ impl Service {
             }
             task
         };
-        Ok(json!({ "taskID": task }))
+        Ok(Answer::ok(&json!({ "taskID": task })))
+    }
+
+    fn has_folder(&self, id: i64) -> bool {
+        u64::try_from(id).is_ok_and(|id| self.drive.is_folder(id))
     }
 }
 
-fn source(url: Option<String>) -> Taken<String> {
+pub(super) fn source(url: Option<String>) -> Taken<String> {
     let url = url.ok_or_else(|| wrong("url"))?;
     if is_http(&url) {
         Ok(url)
     } else {
         Err(Answer::refused(FAILURE, "url仅支持http/https"))
     }
+}
+
+pub(super) fn told(process: f64, status: i64) -> Answer {
+    Answer::ok(&json!({"process": percent(process), "status": status}))
 }
 
 /// Whole percents as an integer literal, as the service writes them, and any other number as a fraction.

@@ -1,0 +1,128 @@
+//! What files and folders are called.
+
+use percent_encoding::percent_decode_str;
+
+const FORBIDDEN: &str = "\"\\/:*?|><";
+
+/// In characters.
+const LONGEST: usize = 255;
+
+/// What a file is called whose source does not say.
+const FALLBACK: &str = "download";
+
+const AUDIO: [&str; 8] = ["aac", "ape", "flac", "m4a", "mp3", "ogg", "wav", "wma"];
+const VIDEO: [&str; 10] = [
+    "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "rmvb", "webm", "wmv",
+];
+/// Those that the image bed takes.
+const IMAGE: [&str; 9] = [
+    "png", "gif", "jpeg", "tiff", "webp", "jpg", "tif", "svg", "bmp",
+];
+
+/// Whether a client may give this name.
+pub(in crate::service) fn is_allowed(name: &str) -> bool {
+    !name.trim().is_empty()
+        && name.chars().count() <= LONGEST
+        && !name.contains(|letter| FORBIDDEN.contains(letter))
+}
+
+/// Whether this is the name of an image.
+pub(in crate::service) fn is_image(name: &str) -> bool {
+    has_extension(name, &IMAGE)
+}
+
+/// 0 unknown, 1 audio, 2 video, 3 image.
+pub(super) fn category(name: &str) -> u8 {
+    let kinds: [&[&str]; 3] = [&AUDIO, &VIDEO, &IMAGE];
+    let numbered = (1..).zip(kinds);
+    let mut found = numbered.filter(|(_, kind)| has_extension(name, kind));
+    found.next().map_or(0, |(number, _)| number)
+}
+
+/// The name of the file behind a URL: the end of its path.
+pub(super) fn of_source(url: &str) -> String {
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = behind_scheme.split_once('/').map_or("", |(_, path)| path);
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    let decoded = percent_decode_str(segment).decode_utf8_lossy();
+    let name: String = decoded
+        .chars()
+        .map(|letter| {
+            if FORBIDDEN.contains(letter) {
+                '_'
+            } else {
+                letter
+            }
+        })
+        .take(LONGEST)
+        .collect();
+    if is_allowed(&name) {
+        name
+    } else {
+        FALLBACK.to_owned()
+    }
+}
+
+/// The name with a number, of a file before its extension.
+pub(super) fn numbered(name: &str, number: u64, is_folder: bool) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !is_folder && !stem.is_empty() => {
+            format!("{stem}({number}).{extension}")
+        }
+        _ => format!("{name}({number})"),
+    }
+}
+
+fn has_extension(name: &str, known: &[&str]) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|it| known.iter().any(|known| it.eq_ignore_ascii_case(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_names_its_file_by_the_end_of_its_path() {
+        for (url, name) in [
+            ("https://example.com/a/b.zip", "b.zip"),
+            ("https://example.com/b.zip?x=/c#/d", "b.zip"),
+            ("http://a/%E6%B5%8B%E8%AF%95.mp4", "测试.mp4"),
+            ("https://a/%2e%2fb%3A%zz", "._b_%zz"),
+            ("https://a/1/...(过长省略)", "...(过长省略)"),
+            ("https://example.com", "download"),
+            ("https://example.com/", "download"),
+            ("https://example.com/a/?b", "download"),
+            ("https://example.com/%20", "download"),
+        ] {
+            assert_eq!(of_source(url), name, "{url}");
+        }
+        let long = format!("https://example.com/{}", "好".repeat(300));
+        assert_eq!(of_source(&long).chars().count(), 255);
+    }
+
+    #[test]
+    fn a_name_has_an_end_and_no_letters_of_paths_and_patterns() {
+        assert!(is_allowed("测试目录名称") && is_allowed(&"好".repeat(255)));
+        assert!(!is_allowed("") && !is_allowed(" \t") && !is_allowed(&"a".repeat(256)));
+        for letter in FORBIDDEN.chars() {
+            assert!(!is_allowed(&format!("a{letter}b")), "{letter}");
+        }
+    }
+
+    #[test]
+    fn the_number_stands_before_the_extension_of_a_file() {
+        assert_eq!(numbered("a.tar.gz", 1, false), "a.tar(1).gz");
+        assert_eq!(numbered("a", 2, false), "a(2)");
+        assert_eq!(numbered(".profile", 3, false), ".profile(3)");
+        assert_eq!(numbered("v1.0", 4, true), "v1.0(4)");
+    }
+
+    #[test]
+    fn the_extension_says_what_a_file_is() {
+        let of = ["a", "a.zip", "a.mp3", "a.MKV", "a.b.Jpeg", "mp3"].map(category);
+        assert_eq!(of, [0, 0, 1, 2, 3, 0]);
+        assert!(is_image("a.svg") && !is_image("a.svg.mp4") && !is_image("png"));
+    }
+}

@@ -1,0 +1,182 @@
+//! `GET /api/v2/file/list`, `GET /api/v1/file/detail`, `POST /api/v1/file/infos`, `GET /api/v1/file/download_info`: what the drive holds.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{Request, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::rows::{Detail, Row};
+use super::{Judged, needed, not_found};
+use crate::service::Service;
+use crate::service::answer::Answer;
+use crate::service::args::{Args, FAILURE, Taken, wrong};
+use crate::service::drive::File;
+
+/// Which key carries the rows of `POST /api/v1/file/infos`: the documentation's sample has had both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum InfosKey {
+    /// `fileList`, as in the sample of 2026.
+    #[default]
+    FileList,
+    /// `list`, as in the sample of 2025.
+    List,
+}
+
+const LIST_KEYS: [&str; 8] = [
+    "parentFileId",
+    "limit",
+    "lastFileId",
+    "searchData",
+    "searchMode",
+    "category",
+    // These two are sent and have no effect.
+    "trashed",
+    "businessType",
+];
+
+/// What stands for the last id when nothing follows.
+const END: i64 = -1;
+
+/// How many rows a page has at most.
+const LONGEST_PAGE: usize = 100;
+
+/// What is left as it is in the path of a URL.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+impl Service {
+    pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.query(request, &LIST_KEYS)?;
+        let parent = needed(&args, "parentFileId")?;
+        let limit = args.number("limit")?;
+        let limit = limit
+            .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
+            .ok_or_else(|| wrong("limit"))?;
+        // The end of a list may be sent back; it is no id.
+        let last = args.number::<i64>("lastFileId")?.unwrap_or(0);
+        let last = u64::try_from(last).unwrap_or(0);
+        let category = args.number("category")?.filter(|&number: &u8| number != 0);
+
+        // A search does not look at the folder, and nothing looks at the trash.
+        let page = match Search::of(&args)? {
+            Some(search) => {
+                let found = self.drive.after(last);
+                self.page(found.filter(|it| search.finds(&it.name)), category, limit)
+            }
+            None => self.page(self.drive.entries_after(parent, last), category, limit),
+        };
+        Ok(Answer::ok(&page))
+    }
+
+    pub(super) fn file_detail(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.query(request, &["fileID"])?;
+        let file = self.file(needed(&args, "fileID")?)?;
+        Ok(Answer::ok(&Detail::of(file, self.options.seed)))
+    }
+
+    pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.body(request, &["fileIds"])?;
+        let ids = args.numbers("fileIds")?.ok_or_else(|| wrong("fileIds"))?;
+        let files: Taken<Vec<_>> = ids.into_iter().map(|id| self.file(id)).collect();
+        let key = self.options.infos_key.as_str();
+        Ok(Answer::ok(&BTreeMap::from([(key, self.rows(&files?))])))
+    }
+
+    pub(super) fn download_info(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.query(request, &["fileId"])?;
+        let file = self.file(needed(&args, "fileId")?)?;
+        if file.is_folder {
+            return Err(Answer::refused(FAILURE, "文件夹没有下载地址"));
+        }
+        let host = request.headers().get(header::HOST);
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("127.0.0.1");
+        let name = utf8_percent_encode(&file.name, IN_PATH);
+        let url = format!("http://{host}/__files/{}/{name}", file.id);
+        Ok(Answer::ok(&json!({ "downloadUrl": url })))
+    }
+
+    fn file(&self, id: u64) -> Taken<&File> {
+        self.drive.get(id).ok_or_else(not_found)
+    }
+
+    fn page<'a>(
+        &self,
+        found: impl Iterator<Item = &'a File>,
+        category: Option<u8>,
+        limit: usize,
+    ) -> Page<'a> {
+        let wanted = found.filter(|file| category.is_none_or(|it| file.category() == it));
+        let mut files: Vec<_> = wanted.take(limit + 1).collect();
+        let more = files.len() > limit;
+        files.truncate(limit);
+        let last = files.last().filter(|_| more);
+        Page {
+            last_file_id: last.map_or(END, |file| file.id.cast_signed()),
+            file_list: self.rows(&files),
+        }
+    }
+
+    fn rows<'a>(&self, files: &[&'a File]) -> Vec<Row<'a>> {
+        let seed = self.options.seed;
+        files.iter().map(|file| Row::of(file, seed)).collect()
+    }
+}
+
+impl InfosKey {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::FileList => "fileList",
+            Self::List => "list",
+        }
+    }
+}
+
+/// What a search is for.
+enum Search {
+    Exactly(String),
+    /// In lower case.
+    Part(String),
+}
+
+impl Search {
+    fn of(args: &Args) -> Taken<Option<Self>> {
+        let exact = match args.number("searchMode")? {
+            None | Some(0) => false,
+            Some(1) => true,
+            Some(_) => return Err(wrong("searchMode")),
+        };
+        let search = args.string("searchData")?.map(|name| {
+            if exact {
+                Self::Exactly(name)
+            } else {
+                Self::Part(name.to_lowercase())
+            }
+        });
+        Ok(search)
+    }
+
+    fn finds(&self, name: &str) -> bool {
+        match self {
+            Self::Exactly(wanted) => name == wanted,
+            Self::Part(wanted) => name.to_lowercase().contains(wanted),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    last_file_id: i64,
+    file_list: Vec<Row<'a>>,
+}
