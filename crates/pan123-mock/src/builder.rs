@@ -131,6 +131,13 @@ impl Builder {
         self
     }
 
+    /// The id of the first task; otherwise a six-digit one. Over 2^53 it shows clients that read it as a double and write it back
+    /// changed.
+    pub fn first_task(mut self, id: u64) -> Self {
+        self.options.first_task = id;
+        self
+    }
+
     /// How many of the last requests are kept to be looked at; otherwise 100,000.
     pub fn kept_requests(mut self, requests: usize) -> Self {
         self.options.kept_requests = requests;

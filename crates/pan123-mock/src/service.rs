@@ -117,6 +117,7 @@ impl Service {
 
     pub(crate) fn new(options: Options) -> Self {
         Self {
+            tasks: Tasks::beginning_with(options.first_task),
             options,
             ..Self::default()
         }

@@ -12,7 +12,7 @@ use super::Service;
 use super::tasks::{Target, Task};
 
 pub use file::File;
-pub(super) use names::{is_allowed, is_image};
+pub(super) use names::{is_allowed, is_image, of_source as name_of_source};
 
 /// The id of the folder that holds all others.
 const ROOT: u64 = 0;
@@ -75,10 +75,7 @@ impl Drive {
             Target::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
         };
         let parent = folder.unwrap_or_else(|| self.default_folder(now));
-        match task.file_name() {
-            Some(name) => self.add_file(now, parent, name, size),
-            None => self.add_file(now, parent, &names::of_source(task.url()), size),
-        }
+        self.add_file(now, parent, &task.name(), size)
     }
 
     pub(super) fn add_folder(&mut self, now: SystemTime, parent: u64, name: &str) -> u64 {

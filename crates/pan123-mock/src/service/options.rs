@@ -10,6 +10,7 @@ use super::callback::Callbacks;
 use super::course::Course;
 use super::endpoints::InfosKey;
 use super::pace::Pace;
+use super::tasks::FIRST_TASK;
 use super::{is_loopback, millis};
 
 /// The client id that is accepted unless another one was chosen.
@@ -39,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) remote: bool,
     pub(crate) callbacks: Callbacks,
     pub(crate) infos_key: InfosKey,
+    pub(crate) first_task: u64,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
 }
@@ -66,6 +68,7 @@ impl Default for Options {
             remote: false,
             callbacks: Callbacks::default(),
             infos_key: InfosKey::default(),
+            first_task: FIRST_TASK,
             kept_requests: 100_000,
             seed: 0,
         }
@@ -86,6 +89,7 @@ impl fmt::Debug for Options {
             .field("remote", &self.remote)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
+            .field("first_task", &self.first_task)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

@@ -3,8 +3,10 @@
 use std::time::SystemTime;
 
 use super::course::{Course, FAILED, RUNNING, SUCCEEDED, Step};
+use super::drive::name_of_source;
 
-const FIRST_TASK: u64 = 394_756;
+/// The id of the first task, unless another one was chosen.
+pub(super) const FIRST_TASK: u64 = 394_756;
 
 /// What a client asked for, in the types of the wire.
 #[derive(Debug, Clone)]
@@ -76,6 +78,12 @@ impl Task {
     /// `fileName`, if one was sent.
     pub fn file_name(&self) -> Option<&str> {
         self.asked.file_name.as_deref()
+    }
+
+    /// What its file is to be called: `fileName`, otherwise what the end of the URL's path says.
+    pub fn name(&self) -> String {
+        let given = self.file_name().map(str::to_owned);
+        given.unwrap_or_else(|| name_of_source(self.url()))
     }
 
     /// `dirID`, if one was sent.
@@ -192,16 +200,32 @@ fn end_of(result: &Result<u64, String>) -> Step {
 }
 
 /// All tasks, in the order of their creation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks {
+    /// The id of the first one.
+    first: u64,
     all: Vec<Task>,
     /// How many have not ended, by their places.
     running: [usize; 2],
 }
 
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::beginning_with(FIRST_TASK)
+    }
+}
+
 impl Tasks {
+    pub(super) fn beginning_with(first: u64) -> Self {
+        Self {
+            first,
+            all: Vec::new(),
+            running: [0; 2],
+        }
+    }
+
     pub(super) fn create(&mut self, now: SystemTime, asked: Download, course: Course) -> u64 {
-        let id = FIRST_TASK + self.all.len() as u64;
+        let id = self.first.saturating_add(self.all.len() as u64);
         self.running[asked.target.place() as usize] += 1;
         self.all.push(Task {
             id,
@@ -227,18 +251,21 @@ impl Tasks {
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&Task> {
-        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
-        self.all.get(index)
+        self.all.get(self.index(id)?)
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Task> {
-        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        let index = self.index(id)?;
         self.all.get_mut(index)
+    }
+
+    fn index(&self, id: u64) -> Option<usize> {
+        usize::try_from(id.checked_sub(self.first)?).ok()
     }
 
     /// Notes how a task ended; it is ended once.
     pub(super) fn end(&mut self, id: u64, ending: Ending) -> Option<&Task> {
-        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        let index = self.index(id)?;
         let task = self.all.get_mut(index)?;
         task.end(ending);
         self.running[task.target().place() as usize] -= 1;

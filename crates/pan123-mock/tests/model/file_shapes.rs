@@ -200,11 +200,6 @@ fn ids_that_are_not_there() {
     for request in [
         by_query(path::FILE_DETAIL, "fileID"),
         by_query(path::DOWNLOAD_INFO, "fileId"),
-        post(
-            path::FILE_INFOS,
-            &token,
-            &fixture!("official_file_infos_request"),
-        ),
         post(path::TRASH, &token, &fixture!("official_trash_request")),
         post(path::MOVE, &token, &fixture!("official_move_request")),
         post(
@@ -223,6 +218,17 @@ fn ids_that_are_not_there() {
         refused["x-traceID"] = json!("");
         assert_eq!(refused, fixture!("rebuilt_error_5066_file_not_found"));
     }
+}
+
+#[test]
+fn infos_of_the_documented_ids_which_are_not_there() {
+    let (mut world, token) = strict();
+    let asked = fixture!("official_file_infos_request");
+    let answer = world.envelope(&post(path::FILE_INFOS, &token, &asked));
+    assert_eq!(
+        (&answer["code"], &answer["data"]),
+        (&json!(0), &json!({"fileList": []}))
+    );
 }
 
 #[test]

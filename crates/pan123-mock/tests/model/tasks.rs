@@ -241,3 +241,18 @@ fn a_fetched_task_shows_how_far_the_fetch_is() {
             .is_empty()
     );
 }
+
+#[test]
+fn ids_of_tasks_begin_where_they_are_told_to() {
+    // 2^53 + 1, which no double can hold.
+    let first = 9_007_199_254_740_993;
+    let service = Service::builder().first_task(first).service();
+    let mut world = World::new(service);
+    let token = world.token();
+    for expected in [first, first + 1] {
+        let task = world.task(&token, &json!({"url": "https://example.com/a"}));
+        assert_eq!(task, expected);
+        assert_eq!(world.poll(&token, task)["code"], 0);
+    }
+    assert_eq!(world.poll(&token, first - 1)["code"], 1);
+}

@@ -129,14 +129,26 @@ fn a_source_that_is_cut_off_is_tried_again_with_status_3_meanwhile() {
     });
     let kept = fetching(&[]);
     let (callback, received) = callback_receiver();
-    let body = json!({"url": source.url("http") + "/film.bin", "callBackUrl": callback});
+    let body = json!({"url": source.url("http") + "/%E7%89%87.bin?a=b", "callBackUrl": callback});
     let task = kept.client.create(&body);
     told.recv_timeout(PATIENCE).expect("it is tried again");
     assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 3}));
     release.send(()).expect("the source waits");
     let notice = received.recv_timeout(PATIENCE).expect("a callback");
     assert_eq!(notice["status"], 0);
-    assert_eq!(kept.files().len(), 1);
+    assert_eq!(kept.files(), [format!("{task}-片.bin")]);
+    let files = kept.program.get("files");
+    let names: Vec<_> = files
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["name"].clone())
+        .collect();
+    assert_eq!(names, ["来自:离线下载", "片.bin"]);
+    assert_eq!(
+        (&files[1]["id"], &files[1]["size"]),
+        (&notice["fileID"], &json!(LONG))
+    );
 }
 
 #[test]

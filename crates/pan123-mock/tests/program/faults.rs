@@ -20,7 +20,7 @@ fn asking() -> Asking {
     program.send("PUT", "course", &json!({"steps": [[12.5, 0]]}));
     let client = program.client();
     let task = client.create(&json!({"url": "https://example.com/a"}));
-    let token = client.token().to_owned();
+    let token = client.token;
     program.send("DELETE", "requests", None);
     Asking {
         program,

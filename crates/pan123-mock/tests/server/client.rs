@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(crate) struct Client {
     base_url: String,
     agent: ureq::Agent,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Client {
@@ -22,10 +22,6 @@ impl Client {
         let token = answer["data"]["accessToken"].as_str();
         token.expect("a token").clone_into(&mut client.token);
         client
-    }
-
-    pub(crate) fn token(&self) -> &str {
-        &self.token
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::http::StatusCode;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, Service, path};
+use pan123_mock::{BrokenWire, CLIENT_ID, CLIENT_SECRET, Canned, Fault, MockPan123, Service, path};
 use serde_json::{Value, json};
 
 use client::{Client, agent, read};
@@ -203,4 +203,66 @@ fn dropping_does_not_hang_on_what_is_still_going_on() {
     asked
         .recv_timeout(PATIENCE)
         .expect("the delayed answer is cut off");
+}
+
+#[test]
+fn a_fault_that_breaks_the_connection_ends_it_without_an_answer() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(mock.base_url());
+    let url = format!("{}{}", mock.base_url(), path::USER_INFO);
+    let ask = || {
+        let request = agent().get(&url).header("Platform", "open_platform");
+        request
+            .header("Authorization", format!("Bearer {}", client.token))
+            .call()
+    };
+    for fault in [
+        Fault::reset(),
+        Fault::closed(),
+        Fault::answer_lost(),
+        Fault::cut_short(),
+    ] {
+        let before = mock.requests().len();
+        let shown = format!("{fault:?}");
+        mock.fault(fault);
+        let broken = ask();
+        assert!(broken.is_err(), "{shown}: {broken:?}");
+        assert_eq!(read(ask()).1["code"], 0, "after {shown}");
+        assert_eq!(
+            mock.requests().len(),
+            before + 2,
+            "{shown} is asked for once"
+        );
+    }
+    mock.fault(Fault::flood());
+    let flood = ask().expect("an answer").into_body();
+    assert_eq!(flood.content_length(), Some(200 << 20));
+}
+
+#[test]
+fn a_broken_wire_breaks_what_a_fault_breaks_to_the_byte() {
+    let mock = MockPan123::start_blocking();
+    let wire = BrokenWire::to(&mock);
+    let client = Client::new(wire.base_url());
+    mock.fault(Fault::cut_short().on(path::USER_INFO));
+    let url = format!("{}{}", wire.base_url(), path::USER_INFO);
+    let asked = agent().get(url).header("Platform", "open_platform").call();
+    let read = asked.expect("a head").into_body().read_to_string();
+    assert!(read.is_err(), "{read:?}");
+    mock.fault(Fault::reset().on(path::MKDIR));
+    let url = format!("{}{}", wire.base_url(), path::MKDIR);
+    assert!(agent().post(url).send("{}").is_err());
+    assert_eq!(client.get(path::USER_INFO).2["code"], 0);
+}
+
+#[test]
+fn the_clock_stops_moves_and_runs_on() {
+    let mock = MockPan123::start_blocking();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517);
+    mock.stop_clock_at(at);
+    assert_eq!(mock.now(), at);
+    mock.advance(Duration::from_secs(5));
+    assert_eq!(mock.now(), at + Duration::from_secs(5));
+    mock.run_clock();
+    assert!(mock.now() >= at + Duration::from_secs(5));
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{Answered, Asked, Shared, timestamp};
-use crate::service::{Callback, Ending, RecordedRequest, Task};
+use crate::service::{Callback, Ending, File, RecordedRequest, Task};
 
 pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Answered {
     let now = shared.face.now();
@@ -79,6 +79,8 @@ fn of_task(task: &Task) -> Value {
         "url": task.url(),
         "file_name": task.file_name(),
         "dir_id": task.dir_id(),
+        "is_image_bed": task.is_image_bed(),
+        "business_dir_id": task.business_dir_id(),
         "callback_url": task.callback_url(),
         "process": task.step().percent,
         "status": task.step().status,
@@ -105,8 +107,23 @@ fn of_callback(callback: &Callback) -> Value {
     })
 }
 
-pub(super) fn files(_: &Shared, _: &Asked<'_>) -> Answered {
-    Ok(json!([]))
+pub(super) fn files(shared: &Shared, _: &Asked<'_>) -> Answered {
+    Ok(shared
+        .face
+        .update(|service| service.files().map(of_file).collect()))
+}
+
+fn of_file(file: &File) -> Value {
+    json!({
+        "id": file.id,
+        "parent": file.parent,
+        "name": file.name,
+        "size": file.size,
+        "is_folder": file.is_folder,
+        "trashed": file.trashed,
+        "created": timestamp(file.created),
+        "updated": timestamp(file.updated),
+    })
 }
 
 pub(super) fn faults(shared: &Shared, _: &Asked<'_>) -> Answered {

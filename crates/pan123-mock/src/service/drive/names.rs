@@ -40,7 +40,7 @@ pub(super) fn category(name: &str) -> u8 {
 }
 
 /// The name of the file behind a URL: the end of its path.
-pub(super) fn of_source(url: &str) -> String {
+pub(in crate::service) fn of_source(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
     let path = behind_scheme.split_once('/').map_or("", |(_, path)| path);

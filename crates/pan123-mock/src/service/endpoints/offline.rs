@@ -11,7 +11,7 @@ use crate::service::answer::Answer;
 use crate::service::args::{FAILURE, Taken, wrong};
 use crate::service::course::Step;
 use crate::service::tasks::{Download, Place, Target};
-use crate::service::{Effect, Service, is_http};
+use crate::service::{Effect, Service, Task, is_http};
 
 /// What the service says when too many tasks run at once.
 const TOO_MANY: &str = "同时下载的任务超出最大限制";
@@ -78,8 +78,8 @@ impl Service {
         let course = self.options.courses.get(&url);
         let fetched = course.is_none() && self.options.fetches(&url);
         let task = if fetched {
-            let name = asked.file_name.clone().unwrap_or_default();
             let task = self.tasks.create_fetched(now, asked);
+            let name = self.tasks.get(task).map(Task::name).unwrap_or_default();
             self.outbox.push(Effect::Fetch { task, url, name });
             task
         } else {
