@@ -28,6 +28,16 @@ fn answers_mean_the_same() {
 }
 
 #[test]
+fn faults_are_borne_the_same() {
+    hold("faults");
+}
+
+#[test]
+fn the_service_decides_the_same() {
+    hold("service");
+}
+
+#[test]
 fn limits_are_kept_the_same() {
     hold("limits");
 }

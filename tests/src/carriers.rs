@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_mock::Service;
+use pan123_mock::{Break, Fate, Reply, Service};
 use pan123_proto::{Transmit, TransportError};
 
 use crate::clock::JumpClock;
@@ -145,13 +145,14 @@ impl Held {
             state.sent.push(path.clone());
             let now = now + state.ahead;
             let reply = state.service.handle(now, &transmit.request).reply;
-            if reply.delay.is_some_and(|delay| delay > transmit.timeout) {
+            let (answer, delay) = arrival(reply)?;
+            if delay > transmit.timeout {
                 return Err(TransportError::timed_out());
             }
-            if reply.response.body().len() > transmit.body_limit {
+            if answer.body().len() > transmit.body_limit {
                 return Err(TransportError::body_too_large());
             }
-            Ok(reply.response)
+            Ok(answer)
         });
         (path, answer)
     }
@@ -262,6 +263,21 @@ impl Drop for Exchange {
             let path = std::mem::take(path);
             self.transport.update(|state| state.dropped.push(path));
         }
+    }
+}
+
+/// What comes of a reply without a wire, and after how long.
+///
+/// # Errors
+///
+/// What a transport would say.
+pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
+    let fate = reply.broken.as_ref().map_or(Fate::Answered, Break::fate);
+    match fate {
+        Fate::Answered => Ok((reply.response, reply.delay.unwrap_or_default())),
+        Fate::Silence => Ok((Response::default(), Duration::MAX)),
+        Fate::Flood(_) => Err(TransportError::body_too_large()),
+        _ => Err(TransportError::interrupted("cut off")),
     }
 }
 

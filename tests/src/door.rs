@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Request;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course, MAX_LIVE_TOKENS, Service, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Fault, MAX_LIVE_TOKENS, Service, path};
 
 use crate::seen::ELSEWHERE;
 
@@ -13,8 +13,8 @@ pub trait Door {
     /// Answers a request that comes at this time, and gives the body of the answer.
     fn ask(&mut self, now: SystemTime, request: &Request<Bytes>) -> Bytes;
 
-    /// Prepares an answer for the next request to this path.
-    fn answer_next(&mut self, path: &str, canned: Canned);
+    /// Lets something go wrong with requests to come.
+    fn fault(&mut self, fault: Fault);
 
     /// The course of tasks from now on.
     fn set_default_course(&mut self, course: Course);
@@ -25,8 +25,8 @@ impl Door for Service {
         self.handle(now, request).reply.response.into_body()
     }
 
-    fn answer_next(&mut self, path: &str, canned: Canned) {
-        Service::answer_next(self, path, canned);
+    fn fault(&mut self, fault: Fault) {
+        Service::fault(self, fault);
     }
 
     fn set_default_course(&mut self, course: Course) {

@@ -1,8 +1,9 @@
 //! What a client is to do, and against what, as data: written once for all drivers.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Service};
+use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Fault, Service};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
@@ -13,13 +14,15 @@ use crate::seen::Seen;
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// What it is about.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The seed of the client and of the service.
     pub seed: u64,
     /// How the service is built.
     pub service: fn(Builder) -> Builder,
     /// The answers that are prepared, by path.
     pub canned: Vec<(&'static str, Canned)>,
+    /// What goes wrong at the service after that.
+    pub faults: Vec<Fault>,
     /// What goes wrong on the way to the service, by path.
     pub broken: Vec<(&'static str, Broken)>,
     /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`](crate::door::TASK_ON_ITS_WAY)
@@ -200,11 +203,18 @@ macro_rules! set_up {
 impl Scenario {
     /// A scenario of this name, which its seed comes from.
     pub fn new(name: &'static str) -> Scenario {
+        Scenario::named(name)
+    }
+
+    /// The same of a name that was made.
+    pub fn named(name: impl Into<Cow<'static, str>>) -> Scenario {
+        let name = name.into();
         Scenario {
+            seed: seed(&name),
             name,
-            seed: seed(name),
             service: |builder| builder,
             canned: Vec::new(),
+            faults: Vec::new(),
             broken: Vec::new(),
             has_task: false,
             reachable: true,
@@ -224,6 +234,12 @@ impl Scenario {
     /// Prepares an answer of the service.
     pub fn canned(mut self, path: &'static str, canned: Canned) -> Scenario {
         self.canned.push((path, canned));
+        self
+    }
+
+    /// Something goes wrong at the service.
+    pub fn fault(mut self, fault: Fault) -> Scenario {
+        self.faults.push(fault);
         self
     }
 
@@ -283,7 +299,10 @@ impl Scenario {
             create_elsewhere(door, now);
         }
         for (path, canned) in &self.canned {
-            door.answer_next(path, canned.clone());
+            door.fault(Fault::from(canned.clone()).on(*path));
+        }
+        for fault in &self.faults {
+            door.fault(fault.clone());
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The table of scenarios. Each module is a part of it; a row says what is done, once for all drivers, and what must come of it.
 
 mod answers;
+mod faults;
 mod limits;
 mod lost;
+mod service;
 mod tasks;
 mod together;
 mod tokens;
@@ -21,10 +23,12 @@ pub struct Part {
 }
 
 /// All of it.
-pub const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 8] = [
     part("answers", answers::table),
+    part("faults", faults::table),
     part("limits", limits::table),
     part("lost", lost::table),
+    part("service", service::table),
     part("tasks", tasks::table),
     part("together", together::table),
     part("tokens", tokens::table),

@@ -22,6 +22,7 @@ use pan123_proto::{
 use serde::de::DeserializeOwned;
 
 use super::Place;
+use crate::carriers::arrival;
 use crate::clock::turned;
 use crate::door::Door;
 use crate::play::{Caller, World, perform, play_all};
@@ -156,14 +157,13 @@ impl Room {
         let arrives = broken.map_or(Arrives::Answer, |broken| broken.arrives);
         let timeout = transmit.timeout;
         let (answer, delay) = match (arrives, reply) {
-            (Arrives::Answer, Some(reply)) => (reply.response, reply.delay),
+            (Arrives::Answer, Some(reply)) => arrival(reply)?,
             (Arrives::TooLarge, _) => return Err(TransportError::body_too_large()),
-            (Arrives::TimedOut, _) => (Response::default(), Some(Duration::MAX)),
+            (Arrives::TimedOut, _) => (Response::default(), Duration::MAX),
             (Arrives::Answer | Arrives::CutOff, _) => {
                 return Err(TransportError::interrupted("cut off"));
             }
         };
-        let delay = delay.unwrap_or_default();
         self.sleep(self.now().mono + delay.min(timeout)).await;
         if delay > timeout {
             return Err(TransportError::timed_out());

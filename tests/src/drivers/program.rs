@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use pan123_blocking::ureq;
-use pan123_mock::{Canned, Course, Fault};
+use pan123_mock::{Course, Fault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ struct Admin {
 
 impl Admin {
     fn get<T: DeserializeOwned>(&self, what: &str) -> T {
-        let answer = self.ask("GET", &format!("/__admin/{what}"), Bytes::new(), &[]);
+        let answer = self.ask("GET", &format!("/__admin/{what}"), Vec::new(), &[]);
         serde_json::from_slice(&answer).expect("what the program tells is known")
     }
 
@@ -157,7 +157,7 @@ impl Admin {
         self.ask(
             method,
             &format!("/__admin/{what}"),
-            body.to_string().into(),
+            body.to_string().into_bytes(),
             &[],
         );
     }
@@ -167,14 +167,14 @@ impl Admin {
         self.send("POST", "time", &json!({ "stop_at": at.to_string() }));
     }
 
-    fn ask(&self, method: &str, target: &str, body: Bytes, headers: &[(&str, &str)]) -> Bytes {
+    fn ask(&self, method: &str, target: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Bytes {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{target}", self.base_url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.to_vec()).expect("a request");
+        let request = request.body(body).expect("a request");
         let answer = self.agent.run(request).expect("the program answers");
         let status = answer.status();
         let answer = answer.into_body().read_to_vec().expect("a whole answer");
@@ -204,13 +204,13 @@ impl Door for Admin {
             self,
             request.method().as_str(),
             &target,
-            request.body().clone(),
+            request.body().to_vec(),
             &headers,
         )
     }
 
-    fn answer_next(&mut self, path: &str, canned: Canned) {
-        let fault = serde_json::to_value(Fault::from(canned).on(path));
+    fn fault(&mut self, fault: Fault) {
+        let fault = serde_json::to_value(fault);
         self.send("POST", "faults", &fault.expect("a fault is JSON"));
     }
 

@@ -180,6 +180,10 @@ fn endpoints_of_a_user() -> Vec<Scenario> {
             r#"{"code":0,"data":{"filename":"测试.mp4","size":18446744073709551615}}"#,
         )
     };
+    let no_route = Canned::raw(
+        StatusCode::NOT_FOUND,
+        r#"{"message":"no Route matched with those values"}"#,
+    );
     vec![
         Scenario::new("an endpoint of a user's own")
             .canned(FILE_DETAIL, detail().times(2))
@@ -192,7 +196,14 @@ fn endpoints_of_a_user() -> Vec<Scenario> {
                 let query = "fileID=14749954&note=%E7%A9%BA%20%E6%A0%BC%26%3D%2B%2F%3F%23";
                 assert_eq!(seen.requests[1].query, query);
             }),
+        Scenario::new("a file that is not there")
+            .call(Call::Detail(1))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Api"]);
+                assert_eq!(seen.results[0].code, Some(ErrorCode::FileNotFound));
+            }),
         Scenario::new("an endpoint that the service does not have")
+            .canned(FILE_DETAIL, no_route)
             .call(Call::Detail(1))
             .expect(|seen| {
                 assert_eq!(

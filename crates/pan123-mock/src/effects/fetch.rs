@@ -22,7 +22,7 @@ struct Failure {
 }
 
 impl Failure {
-    fn passing(error: impl ToString) -> Self {
+    fn passing(error: &dyn ToString) -> Self {
         Self {
             reason: error.to_string(),
             passing: true,
@@ -58,7 +58,7 @@ pub(super) fn fetch(owner: &Owner, means: &Means, url: &str, name: &str) {
 fn attempt(owner: &Owner, means: &Means, url: &str, name: &str) -> Result<u64, Failure> {
     let redirects = if means.remote { REDIRECTS } else { 0 };
     let response = agent(TIMEOUT, redirects).get(url).call();
-    let response = response.map_err(Failure::passing)?;
+    let response = response.map_err(|error| Failure::passing(&error))?;
     let status = response.status();
     if !status.is_success() {
         return Err(Failure {
@@ -98,7 +98,10 @@ impl<R: Read> Source<R> {
         let mut done = 0;
         loop {
             // A body that is shorter than announced is an error here.
-            let read = self.reader.read(&mut buffer).map_err(Failure::passing)?;
+            let read = self
+                .reader
+                .read(&mut buffer)
+                .map_err(|error| Failure::passing(&error))?;
             if read == 0 {
                 return Ok(done);
             }
@@ -139,7 +142,7 @@ fn keep(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()>
         match file.persist_noclobber(directory.join(free)) {
             Ok(_) => return Ok(()),
             Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
-                file = failed.file
+                file = failed.file;
             }
             Err(failed) => return Err(failed.error),
         }

@@ -16,6 +16,10 @@ use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
 /// /__admin/.
 #[derive(Debug, Parser)]
 #[command(name = "pan123-mock", version)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the switches of a command line"
+)]
 pub(super) struct CommandLine {
     /// Where to listen; with port 0, on a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]

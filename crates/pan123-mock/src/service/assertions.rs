@@ -110,17 +110,17 @@ fn listed(told: &mut String, title: &str, requests: &[&RecordedRequest]) {
 }
 
 fn line(request: &RecordedRequest) -> String {
-    let mut line = format!("{} {}", request.method, request.path);
-    let query = request.shown_query();
-    if !query.is_empty() {
-        line += &format!("?{query}");
-    }
-    if !request.body.is_empty() {
-        line += &format!(" {}", request.shown_body());
-    }
-    line += &match request.code {
-        Some(code) => format!(" -> code {code}"),
-        None => format!(" -> HTTP {}", request.status.as_u16()),
+    let query = match request.shown_query() {
+        none if none.is_empty() => none,
+        query => format!("?{query}"),
     };
-    line
+    let body = match request.body.len() {
+        0 => String::new(),
+        _ => format!(" {}", request.shown_body()),
+    };
+    let came = match request.code {
+        Some(code) => format!("code {code}"),
+        None => format!("HTTP {}", request.status.as_u16()),
+    };
+    format!("{} {}{query}{body} -> {came}", request.method, request.path)
 }

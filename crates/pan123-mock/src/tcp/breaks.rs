@@ -225,8 +225,10 @@ impl Break {
     pub fn fate(&self) -> Fate {
         match (&self.what, self.end) {
             (What::Flood(flood), _) => Fate::Flood(flood.bytes),
-            (What::Nothing | What::Around { .. } | What::Drip(_), _)
-            | (What::Answer(Point::Whole), _) => Fate::Answered,
+            (
+                What::Nothing | What::Around { .. } | What::Drip(_) | What::Answer(Point::Whole),
+                _,
+            ) => Fate::Answered,
             (_, End::Silence) => Fate::Silence,
             _ => Fate::CutOff,
         }

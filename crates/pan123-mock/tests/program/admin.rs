@@ -118,7 +118,10 @@ fn tasks_are_seen_moved_and_ended() {
 fn time_stops_and_moves_and_runs_on() {
     let program = started(&["--quiet", "--token-lifetime", "3600"]);
     let client = program.client();
-    let at = |now: Value| program.send("POST", "time", &now)["now"].clone();
+    let at = |now: Value| {
+        program.send("POST", "time", &now);
+        program.get("state")["now"].clone()
+    };
     assert_eq!(
         at(json!({"stop_at": "2040-03-23T15:38:37+08:00"})),
         "2040-03-23T07:38:37Z"

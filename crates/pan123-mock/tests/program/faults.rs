@@ -124,7 +124,7 @@ fn seen(name: &str, answer: &str, ended: Result<(), ErrorKind>) {
             assert_eq!(body(answer), r#"{"code":0,"message":"#);
         }
         "reset" | "answer_lost" => {
-            assert_eq!((answer, ended), ("", Err(ErrorKind::ConnectionReset)))
+            assert_eq!((answer, ended), ("", Err(ErrorKind::ConnectionReset)));
         }
         "closed" => assert_eq!((answer, ended), ("", Ok(()))),
         "drip" => {

@@ -3,12 +3,12 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Shared, timestamp};
+use super::{Asked, Shared, timestamp};
 use crate::service::{Callback, Ending, File, RecordedRequest, Task};
 
-pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Answered {
+pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Value {
     let now = shared.face.now();
-    Ok(shared.face.update(|service| {
+    shared.face.update(|service| {
         json!({
             "now": timestamp(now),
             "requests": service.requests().len(),
@@ -18,17 +18,17 @@ pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Answered {
             "faults": service.faults().len(),
             "tokens_minted": service.tokens_minted(),
         })
-    }))
+    })
 }
 
-pub(super) fn requests(shared: &Shared, asked: &Asked<'_>) -> Answered {
+pub(super) fn requests(shared: &Shared, asked: &Asked<'_>) -> Value {
     let secrets = asked.shows_secrets();
-    Ok(shared.face.update(|service| {
+    shared.face.update(|service| {
         let requests = service.requests().iter();
         requests
             .map(|request| of_request(request, secrets))
             .collect()
-    }))
+    })
 }
 
 fn of_request(request: &RecordedRequest, secrets: bool) -> Value {
@@ -62,10 +62,10 @@ fn headers(headers: &HeaderMap, secrets: bool) -> Value {
     pairs.collect()
 }
 
-pub(super) fn tasks(shared: &Shared, _: &Asked<'_>) -> Answered {
-    Ok(shared
+pub(super) fn tasks(shared: &Shared, _: &Asked<'_>) -> Value {
+    shared
         .face
-        .update(|service| service.tasks().iter().map(of_task).collect()))
+        .update(|service| service.tasks().iter().map(of_task).collect())
 }
 
 fn of_task(task: &Task) -> Value {
@@ -92,10 +92,10 @@ fn of_task(task: &Task) -> Value {
     })
 }
 
-pub(super) fn callbacks(shared: &Shared, _: &Asked<'_>) -> Answered {
-    Ok(shared
+pub(super) fn callbacks(shared: &Shared, _: &Asked<'_>) -> Value {
+    shared
         .face
-        .update(|service| service.callbacks().iter().map(of_callback).collect()))
+        .update(|service| service.callbacks().iter().map(of_callback).collect())
 }
 
 fn of_callback(callback: &Callback) -> Value {
@@ -107,10 +107,10 @@ fn of_callback(callback: &Callback) -> Value {
     })
 }
 
-pub(super) fn files(shared: &Shared, _: &Asked<'_>) -> Answered {
-    Ok(shared
+pub(super) fn files(shared: &Shared, _: &Asked<'_>) -> Value {
+    shared
         .face
-        .update(|service| service.files().map(of_file).collect()))
+        .update(|service| service.files().map(of_file).collect())
 }
 
 fn of_file(file: &File) -> Value {
@@ -126,11 +126,20 @@ fn of_file(file: &File) -> Value {
     })
 }
 
-pub(super) fn faults(shared: &Shared, _: &Asked<'_>) -> Answered {
-    Ok(shared.face.update(|service| {
+pub(super) fn faults(shared: &Shared, _: &Asked<'_>) -> Value {
+    shared.face.update(|service| {
         let faults = service.faults().iter();
         faults
             .map(|fault| serde_json::to_value(fault).unwrap_or_default())
             .collect()
-    }))
+    })
+}
+
+pub(super) fn options(shared: &Shared, asked: &Asked<'_>) -> Value {
+    let options = shared.face.update(|service| service.options());
+    let mut options = serde_json::to_value(options).unwrap_or_default();
+    if let (false, Some(fields)) = (asked.shows_secrets(), options.as_object_mut()) {
+        fields.remove("client_secret");
+    }
+    options
 }

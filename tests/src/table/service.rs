@@ -1,0 +1,138 @@
+//! What the service itself decides: its pace, its limits, its tokens, its drive.
+
+use std::time::Duration;
+
+use crate::door::push_tokens_out;
+use crate::scenario::{Act, Call, Identity, Of, Scenario};
+use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
+use pan123_mock::{Course, Pace};
+use pan123_proto::{DirId, ErrorCode, Pacing};
+
+use super::{create, download};
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let mut table = limits();
+    table.extend(tokens());
+    table.extend(files());
+    table
+}
+
+fn limits() -> Vec<Scenario> {
+    let in_a_hurry = |name| {
+        let scenario = Scenario::new(name).service(|service| service.pace(Pace::free()));
+        scenario.with(|settings| settings.pacing = Pacing::off())
+    };
+    let mut polled = in_a_hurry("a client faster than the service").call(create());
+    for _ in 0..12 {
+        polled = polled.call(Call::Progress(Of::Last));
+    }
+    vec![
+        polled.expect(|seen| {
+            assert_eq!(seen.kinds(), ["ok"; 13]);
+            // Five go through, and one more is told to come later; so again.
+            assert_eq!(seen.count(OFFLINE_PROGRESS), 14);
+        }),
+        in_a_hurry("two downloads in a second")
+            .call(create())
+            .call(create())
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (3, 2));
+            }),
+        Scenario::new("a download more than may run at once")
+            .service(|service| service.running_limit(1).running_limit_code(5000))
+            .call(create())
+            .call(create())
+            .call(Call::Wait(Of::Last))
+            .call(create())
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "Api", "ok", "ok"]);
+                assert_eq!(seen.results[1].code, Some(ErrorCode::TooManyDownloads));
+                assert_eq!(seen.tasks, 2);
+            }),
+        Scenario::new("a service that takes nothing but what is documented")
+            .service(|service| service.strict(true))
+            .call(Call::UserInfo)
+            .call(create())
+            .call(Call::Wait(Of::Last))
+            .expect(|seen| assert_eq!(seen.kinds(), ["ok"; 3])),
+        Scenario::new("a task that ends by the clock")
+            .service(|service| {
+                let minute = Duration::from_secs(60);
+                service.default_course(Course::succeeds_within(minute))
+            })
+            .call(create())
+            .act(Act::Later(Duration::from_secs(30)))
+            .call(Call::Progress(Of::Last))
+            .act(Act::Later(Duration::from_secs(30)))
+            .call(Call::Progress(Of::Last))
+            .expect(|seen| {
+                assert!(seen.results[1].value.contains("percent: 50.0"));
+                assert!(seen.results[2].value.contains("Succeeded"));
+            }),
+    ]
+}
+
+fn tokens() -> Vec<Scenario> {
+    vec![
+        Scenario::new("the token that was given is pushed out by others")
+            .with(|settings| settings.identity = Identity::Issued)
+            .call(Call::UserInfo)
+            .act(Act::Elsewhere(push_tokens_out))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "Unauthorized"]);
+                let text = &seen.results[1].text;
+                assert!(
+                    text.contains("another process uses this client id"),
+                    "{text}"
+                );
+            }),
+        Scenario::new("the token that was given has expired")
+            .with(|settings| settings.identity = Identity::Issued)
+            .service(|service| service.token_lifetime(Duration::from_secs(3600)))
+            .call(Call::UserInfo)
+            .act(Act::Later(Duration::from_secs(3600)))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "Unauthorized"]);
+                let message = seen.results[1].message.as_deref();
+                assert_eq!(message, Some("token is expired"));
+                assert_eq!((seen.count(ACCESS_TOKEN), seen.count(USER_INFO)), (0, 2));
+            }),
+    ]
+}
+
+/// The id of the first file of a drive without folders.
+const FIRST_FILE: u64 = 14_710_240;
+
+fn files() -> Vec<Scenario> {
+    let folder = DirId::new(10_023).expect("no folder is 0");
+    let named = download().file_name("我的.mp4").expect("a name");
+    vec![
+        Scenario::new("a download is found in its folder")
+            .service(|service| service.default_course(Course::succeeds_after(1).size(7)))
+            .call(Call::Create(named.save_to(folder)))
+            .call(Call::Wait(Of::Last))
+            .call(Call::Detail(FIRST_FILE))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 3]);
+                let found = &seen.results[2].value;
+                assert!(
+                    found.contains("我的.mp4") && found.contains("size: 7"),
+                    "{found}"
+                );
+            }),
+        Scenario::new("a download without a folder is found in the default one")
+            .service(|service| service.default_course(Course::succeeds_after(1)))
+            .call(create())
+            .call(Call::Wait(Of::Last))
+            .call(Call::Detail(FIRST_FILE))
+            .call(Call::Detail(FIRST_FILE + 1))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 4]);
+                assert!(seen.results[2].value.contains("来自:离线下载"));
+                assert!(seen.results[3].value.contains("video.mp4"));
+            }),
+    ]
+}
