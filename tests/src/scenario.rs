@@ -1,6 +1,5 @@
 //! What a client is to do, and against what, as data: written once for all drivers.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Fault, Service};
@@ -14,7 +13,7 @@ use crate::seen::Seen;
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// What it is about.
-    pub name: Cow<'static, str>,
+    pub name: &'static str,
     /// The seed of the client and of the service.
     pub seed: u64,
     /// How the service is built.
@@ -203,15 +202,9 @@ macro_rules! set_up {
 impl Scenario {
     /// A scenario of this name, which its seed comes from.
     pub fn new(name: &'static str) -> Scenario {
-        Scenario::named(name)
-    }
-
-    /// The same of a name that was made.
-    pub fn named(name: impl Into<Cow<'static, str>>) -> Scenario {
-        let name = name.into();
         Scenario {
-            seed: seed(&name),
             name,
+            seed: seed(name),
             service: |builder| builder,
             canned: Vec::new(),
             faults: Vec::new(),

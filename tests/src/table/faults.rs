@@ -9,77 +9,84 @@ use pan123_proto::RetryPolicy;
 
 use super::create;
 
-type Make = fn() -> Fault;
+/// A fault, and what the rows with it are called.
+struct Row {
+    read: &'static str,
+    created: &'static str,
+    fault: fn() -> Fault,
+}
 
-/// After these a call that only reads is sent again, and a download may exist.
-const PASSING: [(&str, Make); 12] = [
-    ("bad_gateway", Fault::bad_gateway),
-    ("gateway_timeout", Fault::gateway_timeout),
-    ("html", Fault::html),
-    ("empty_body", Fault::empty_body),
-    ("truncated_json", Fault::truncated_json),
-    ("cut_short", Fault::cut_short),
-    ("reset", Fault::reset),
-    ("closed", Fault::closed),
-    ("answer_lost", Fault::answer_lost),
-    ("null_data", Fault::null_data),
-    ("no_data", Fault::no_data),
-    ("hang", Fault::hang),
-];
-
-/// After these any call is sent again.
-const BEFORE_ACTING: [(&str, Make); 4] = [
-    ("rate_limited", Fault::rate_limited),
-    ("http_rate_limited", Fault::http_rate_limited),
-    ("unauthorized", Fault::unauthorized),
-    ("http_unauthorized", Fault::http_unauthorized),
-];
-
-/// These are the end of any call.
-const FINAL: [(&str, Make); 2] = [
-    ("business_error", Fault::business_error),
-    (
-        "forbidden_by_load_balancer",
-        Fault::forbidden_by_load_balancer,
-    ),
-];
-
-/// These mean no harm.
-const BORNE: [(&str, Make); 2] = [
-    ("numbers_as_texts", Fault::numbers_as_texts),
-    ("unknown_status", Fault::unknown_status),
-];
+macro_rules! of {
+    ($($fault:ident),*) => {
+        [$(Row {
+            read: concat!(stringify!($fault), " on a progress"),
+            created: concat!(stringify!($fault), " on a create"),
+            fault: Fault::$fault,
+        }),*]
+    };
+}
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = Vec::new();
-    for fault in PASSING {
-        table.push(read(fault).expect(|seen| {
+    // After these a call that only reads is sent again, and a download may exist.
+    for row in of![
+        bad_gateway,
+        gateway_timeout,
+        html,
+        empty_body,
+        truncated_json,
+        cut_short,
+        reset,
+        closed,
+        answer_lost,
+        null_data,
+        no_data,
+        hang
+    ] {
+        table.push(row.read().expect(|seen| {
             assert_eq!(seen.kinds(), ["ok", "ok"]);
             assert_eq!(seen.count(OFFLINE_PROGRESS), 2);
         }));
-        table.push(created(fault).expect(|seen| {
+        table.push(row.created().expect(|seen| {
             assert_eq!(seen.kinds(), ["Ambiguous"]);
             assert_eq!(seen.count(OFFLINE_DOWNLOAD), 1);
             assert!(seen.tasks <= 1);
         }));
     }
-    for fault in BEFORE_ACTING {
-        table.push(read(fault).expect(|seen| assert_eq!(seen.kinds(), ["ok", "ok"])));
-        table.push(created(fault).expect(|seen| {
+    // After these any call is sent again.
+    for row in of![
+        rate_limited,
+        http_rate_limited,
+        unauthorized,
+        http_unauthorized
+    ] {
+        table.push(
+            row.read()
+                .expect(|seen| assert_eq!(seen.kinds(), ["ok", "ok"])),
+        );
+        table.push(row.created().expect(|seen| {
             assert_eq!(seen.kinds(), ["ok"]);
             assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (2, 1));
         }));
     }
-    for fault in FINAL {
-        table.push(read(fault).expect(|seen| assert_eq!(seen.kinds(), ["ok", "Api"])));
-        table.push(created(fault).expect(|seen| {
+    // These are the end of any call.
+    for row in of![business_error, forbidden_by_load_balancer] {
+        table.push(
+            row.read()
+                .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Api"])),
+        );
+        table.push(row.created().expect(|seen| {
             assert_eq!(seen.kinds(), ["Api"]);
             assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (1, 0));
         }));
     }
-    for fault in BORNE {
-        table.push(read(fault).expect(|seen| assert_eq!(seen.kinds(), ["ok", "ok"])));
-        table.push(created(fault).expect(|seen| {
+    // These mean no harm.
+    for row in of![numbers_as_texts, unknown_status] {
+        table.push(
+            row.read()
+                .expect(|seen| assert_eq!(seen.kinds(), ["ok", "ok"])),
+        );
+        table.push(row.created().expect(|seen| {
             assert_eq!(seen.kinds(), ["ok"]);
             assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (1, 1));
         }));
@@ -88,23 +95,24 @@ pub(crate) fn table() -> Vec<Scenario> {
     table
 }
 
-fn read((name, fault): (&str, Make)) -> Scenario {
-    let scenario = Scenario::named(format!("{name} on a progress"));
-    impatient(scenario)
-        .fault(fault().on(OFFLINE_PROGRESS))
-        .call(create())
-        .call(Call::Progress(Of::Last))
-}
+impl Row {
+    fn read(&self) -> Scenario {
+        impatient(self.read)
+            .fault((self.fault)().on(OFFLINE_PROGRESS))
+            .call(create())
+            .call(Call::Progress(Of::Last))
+    }
 
-fn created((name, fault): (&str, Make)) -> Scenario {
-    let scenario = Scenario::named(format!("{name} on a create"));
-    impatient(scenario)
-        .fault(fault().on(OFFLINE_DOWNLOAD))
-        .call(create())
+    fn created(&self) -> Scenario {
+        impatient(self.created)
+            .fault((self.fault)().on(OFFLINE_DOWNLOAD))
+            .call(create())
+    }
 }
 
 /// A hanging request takes its time in earnest.
-fn impatient(scenario: Scenario) -> Scenario {
+fn impatient(name: &'static str) -> Scenario {
+    let scenario = Scenario::new(name);
     scenario.with(|settings| settings.request_timeout = Duration::from_millis(300))
 }
 
