@@ -1,8 +1,8 @@
 //! What the service itself decides: its pace, its limits, its tokens, its drive.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::door::push_tokens_out;
+use crate::door::{Door, fetch_token, push_tokens_out};
 use crate::scenario::{Act, Call, Identity, Of, Scenario};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_mock::{Course, Pace};
@@ -88,6 +88,13 @@ fn tokens() -> Vec<Scenario> {
                     "{text}"
                 );
             }),
+        Scenario::new("two more tokens leave the first one alive, and a third does not")
+            .with(|settings| settings.identity = Identity::Issued)
+            .act(Act::Elsewhere(two_tokens))
+            .call(Call::UserInfo)
+            .act(Act::Elsewhere(one_token))
+            .call(Call::UserInfo)
+            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Unauthorized"])),
         Scenario::new("the token that was given has expired")
             .with(|settings| settings.identity = Identity::Issued)
             .service(|service| service.token_lifetime(Duration::from_secs(3600)))
@@ -101,6 +108,15 @@ fn tokens() -> Vec<Scenario> {
                 assert_eq!((seen.count(ACCESS_TOKEN), seen.count(USER_INFO)), (0, 2));
             }),
     ]
+}
+
+fn one_token(door: &mut dyn Door, now: SystemTime) {
+    fetch_token(door, now);
+}
+
+fn two_tokens(door: &mut dyn Door, now: SystemTime) {
+    one_token(door, now);
+    one_token(door, now);
 }
 
 /// The id of the first file of a drive without folders.
