@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod tests {
     use std::time::Duration;
 
-    use pan123_mock::{Canned, Course, path};
+    use pan123_mock::{Fault, path};
 
     use super::*;
 
@@ -53,20 +53,18 @@ mod tests {
     #[tokio::test]
     async fn a_link_is_saved() {
         let mock = MockPan123::start().await;
+        mock.task_succeeds_after(1);
         let client = client_of(&mock).unwrap();
         let said = save(&client, URL).await.unwrap();
         assert!(said.starts_with("saved"), "{said}");
-        mock.service(|service| {
-            assert_eq!(service.tasks().len(), 1);
-            assert_eq!(service.tasks()[0].url(), URL);
-            assert_eq!(service.tokens_minted(), 1);
-        });
+        mock.assert_created_once(URL);
+        mock.assert_tokens_minted(1);
     }
 
     #[tokio::test]
     async fn a_failed_download_is_told() {
-        let fails = Course::fails_after(1, "source is gone");
-        let mock = MockPan123::builder().course_for(URL, fails).start().await;
+        let mock = MockPan123::start().await;
+        mock.task_fails_with("source is gone");
         let client = client_of(&mock).unwrap();
         assert_eq!(save(&client, URL).await.unwrap(), "the download failed");
     }
@@ -74,8 +72,17 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_is_not_asked_for_twice() {
         let mock = MockPan123::start().await;
-        let lost = Canned::own_answer().delay(Duration::from_secs(5));
-        mock.answer_next(path::OFFLINE_DOWNLOAD, lost);
+        mock.fault(Fault::answer_lost().on(path::OFFLINE_DOWNLOAD));
+        let client = client_of(&mock).unwrap();
+        let said = save(&client, URL).await.unwrap();
+        assert!(said.contains("may be downloading"), "{said}");
+        mock.assert_created_once(URL);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_says_nothing_is_given_up() {
+        let mock = MockPan123::start().await;
+        mock.fault(Fault::hang().on(path::OFFLINE_DOWNLOAD));
         let client = Client::builder()
             .credentials(CLIENT_ID, CLIENT_SECRET)
             .base_url(mock.base_url())
@@ -84,6 +91,6 @@ mod tests {
             .unwrap();
         let said = save(&client, URL).await.unwrap();
         assert!(said.contains("may be downloading"), "{said}");
-        mock.service(|service| assert_eq!(service.tasks().len(), 1));
+        mock.assert_created(URL, 0);
     }
 }

@@ -4,7 +4,7 @@
 //! - [`scenario`], [`play`]: what a client is to do, as data, and how one driver does it.
 //! - [`table`]: the scenarios.
 //! - [`door`]: how others than the client come to the service.
-//! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory.
+//! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory, and the services that they are played against.
 //! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
 //! - [`carriers`]: transports in memory that a test holds in its hand.
 //! - [`logs`]: all that is logged.

@@ -1,5 +1,6 @@
-//! A 123云盘 (123pan) Open Platform server for tests. It keeps state: it mints tokens and pushes the oldest out, takes
-//! offline downloads (离线下载), moves them on from poll to poll, and posts the callback at their end.
+//! The 123云盘 (123pan) Open Platform as a mock, for tests of its clients. It keeps state: it mints tokens and pushes the oldest out, takes
+//! offline downloads (离线下载) of the drive and of the image bed, moves them on from poll to poll or by the clock, puts what was downloaded
+//! into a drive, and posts the callback at their end.
 //!
 //! In a plain `#[test]`, without a runtime of your own:
 //!
@@ -20,6 +21,11 @@
 //!
 //! Point the client under test at [`MockPan123::base_url`] with [`CLIENT_ID`] and [`CLIENT_SECRET`], or with a pair of your
 //! own from the [`Builder`].
+//!
+//! What a test of a client needs most often is there in a word: [`MockPan123::task_succeeds_after`],
+//! [`task_fails_with`](MockPan123::task_fails_with), [`token_pushed_out`](MockPan123::token_pushed_out),
+//! [`rate_limited`](MockPan123::rate_limited), any [`Fault`], and assertions such as
+//! [`assert_created_once`](MockPan123::assert_created_once), which say what came instead.
 //!
 //! # Without a socket
 //!
@@ -43,10 +49,17 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
+//! Of an exchange that a fault breaks, [`Break::fate`] says what a client would have seen.
+//!
 //! # A wire that breaks
 //!
 //! [`BrokenWire`] is another way to the same mock, over which exchanges are cut, reset, slowed down or flooded; [`TcpServer`] is what it
 //! stands on, for anything else.
+//!
+//! # As a program
+//!
+//! With the feature `program` there is the program `pan123-mock`, the same service for clients in any language. It really downloads, if it
+//! is told to, and is led over HTTP; the README says how. Its options are those of a [`Builder`] as JSON.
 //!
 //! # What the mock decides
 //!

@@ -29,7 +29,7 @@ impl MockPan123 {
         self.service(|service| service.task_succeeds_after(polls));
     }
 
-    /// Tasks fail from now on, as the second poll is told; the reason is in the callback alone.
+    /// Tasks fail from now on, as their first poll is told; the reason is in the callback alone.
     ///
     /// ```
     /// # use pan123_blocking::{Client, Download, Error, WatchError};

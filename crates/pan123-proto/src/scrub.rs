@@ -98,14 +98,17 @@ impl Scrub<'_> {
 
     /// So many characters of the text without secrets: what would be cut in two is taken out first.
     pub(crate) fn start(&self, text: &str, most: usize) -> String {
-        let mut kept = String::new();
+        let begins_a_secret = self.beginnings();
+        let mut kept = String::with_capacity(text.len().min(most));
         let mut length = 0;
         let mut rest = text;
         while let Some(first) = rest.chars().next()
             && length < most
         {
-            let taken = self
-                .all()
+            let here = begins_a_secret[usize::from(rest.as_bytes()[0])].then(|| self.all());
+            let taken = here
+                .into_iter()
+                .flatten()
                 .filter_map(|secret| length_at(rest, secret))
                 .max();
             if taken.is_some() {
@@ -125,6 +128,17 @@ impl Scrub<'_> {
         let places = || text.char_indices().map(|(at, _)| &text[at..]);
         self.all()
             .any(|secret| places().any(|rest| length_at(rest, secret).is_some()))
+    }
+
+    /// Which bytes a secret may begin with, in any case; an escape may stand for any of them.
+    fn beginnings(&self) -> [bool; 256] {
+        let mut found = [false; 256];
+        found[usize::from(b'\\')] = true;
+        for first in self.all().filter_map(|secret| secret.bytes().next()) {
+            found[usize::from(first.to_ascii_lowercase())] = true;
+            found[usize::from(first.to_ascii_uppercase())] = true;
+        }
+        found
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {

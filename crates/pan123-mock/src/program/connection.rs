@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -87,14 +87,16 @@ async fn until_broken(
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Bytes>, Broken> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
         let mut refused = Response::new(Bytes::from_static(b"the body is cut off, or too long"));
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return Ok(refused);
     };
     let last = is_last(&parts);
-    let request = Request::from_parts(parts, body.to_bytes());
+    parts.headers = copied(&parts.headers);
+    let body = Bytes::copy_from_slice(&body.to_bytes());
+    let request = Request::from_parts(parts, body);
     if admin::is_meant(request.uri().path()) {
         return Ok(admin::answer(shared, &request));
     }
@@ -111,6 +113,19 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             last,
         }),
     }
+}
+
+/// The same in memory of their own: a header of hyper's keeps all that was read with it, and requests are kept.
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let pairs = headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    });
+    let mut copied = HeaderMap::with_capacity(headers.len());
+    for (name, value) in pairs {
+        copied.append(name, value);
+    }
+    copied
 }
 
 /// Whether the client wants the connection to end with the answer.

@@ -10,9 +10,9 @@ impl Service {
         self.set_default_course(Course::succeeds_after(polls));
     }
 
-    /// Tasks fail from now on, as the second poll is told; the reason is in the callback alone.
+    /// Tasks fail from now on, as their first poll is told; the reason is in the callback alone.
     pub fn task_fails_with(&mut self, reason: impl Into<String>) {
-        self.set_default_course(Course::fails_after(2, reason));
+        self.set_default_course(Course::fails_after(1, reason));
     }
 
     /// All tokens that live now are pushed out, as by another process with the same client id: the next request with one of them is
