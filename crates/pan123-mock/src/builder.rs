@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::effects::Means;
 use crate::face::{Clock, Face};
 use crate::server::MockPan123;
-use crate::service::{Callbacks, Course, InfosKey, Options, Pace, ReasonKey, Service};
+use crate::service::{Callbacks, Course, Fetch, InfosKey, Options, Pace, ReasonKey, Service};
 
 /// The options of a mock.
 ///
@@ -63,7 +63,11 @@ impl Builder {
     /// Whether sources on loopback hosts are really fetched, over plain HTTP and without following redirects; otherwise they are not.
     /// The bytes are counted and thrown away.
     pub fn fetch_loopback(mut self, fetch: bool) -> Self {
-        self.options.fetch = fetch;
+        self.options.fetch = if fetch {
+            Fetch::Loopback
+        } else {
+            Fetch::Nothing
+        };
         self
     }
 
@@ -187,19 +191,18 @@ impl Builder {
         Face::new(Service::new(self.options), self.clock, self.means)
     }
 
-    /// Sources and callbacks may be on other machines.
+    /// What is fetched, and whether callbacks may leave this machine, too.
     #[cfg(feature = "program")]
-    pub(crate) fn allow_remote(mut self, allow: bool) -> Self {
-        self.options.remote = allow;
-        self.means.remote = allow;
+    pub(crate) fn reach(mut self, fetch: Fetch, remote: bool) -> Self {
+        self.options.fetch = fetch;
+        self.means.remote = remote;
         self
     }
 
-    /// Sources are fetched if they are by this one, from where this one fetches them.
+    /// Fetches what this one fetches.
     #[cfg(feature = "program")]
     pub(crate) fn fetching_as(mut self, other: &Self) -> Self {
         self.options.fetch = other.options.fetch;
-        self.options.remote = other.options.remote;
         self
     }
 }

@@ -51,7 +51,7 @@ pub use record::RecordedRequest;
 pub use tasks::{Ending, Task};
 pub use tokens::MAX_LIVE_TOKENS;
 
-pub(crate) use options::Options;
+pub(crate) use options::{Fetch, Options};
 #[cfg(feature = "program")]
 pub(crate) use record::without_secrets;
 pub(crate) use urls::is_loopback;

@@ -53,7 +53,7 @@ const ROUTES: &[(Method, &str, &str, Act)] = &[
     (Method::GET, "faults", "the faults that are still to come", Tell(told::faults)),
     (Method::POST, "faults", "one more: {\"fault\": \"rate_limited\", \"path\": \"/api/v1/offline/download\", \"times\": 2}; also \"for_ever\", \"chance\", and answers of your own", Do(done::set_fault)),
     (Method::DELETE, "faults", "forgets them", Just(done::clear_faults)),
-    (Method::PUT, "course", "how tasks go from now on: {\"succeeds_after\": 3}; with \"url\" only those of this source", Do(done::set_course)),
+    (Method::PUT, "course", "how tasks go from now on that are not fetched: {\"succeeds_after\": 3}; with \"url\" only those of this source, which is not fetched then", Do(done::set_course)),
     (Method::PUT, "pace", "requests a second, by path: {\"/api/v1/user/info\": 0.5}; or \"free\", \"member\", \"off\"", Do(done::set_pace)),
     (Method::PUT, "running-limit", "how many downloads may run at once: 3, or null", Do(done::set_running_limit)),
     (Method::POST, "token-pushed-out", "pushes out all tokens that live", Just(done::push_tokens_out)),

@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
 
 use super::log::Log;
+use crate::service::Fetch;
 use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
 
 /// The 123云盘 (123pan) Open Platform as a mock, for clients in any language.
@@ -29,7 +31,7 @@ pub(super) struct CommandLine {
     #[arg(long)]
     allow_remote_clients: bool,
 
-    /// Really download the source URLs, into this directory
+    /// Really download the source URLs, into this directory; without it tasks succeed at the third poll, or go as they are told to
     #[arg(long, value_name = "DIR")]
     fetch: Option<PathBuf>,
 
@@ -107,7 +109,7 @@ impl CommandLine {
     pub(super) fn builder(&self) -> Result<Builder, String> {
         let mut builder = match &self.config {
             Some(file) => read(file)?,
-            None => Builder::default().kept_requests(KEPT_REQUESTS),
+            None => of_options(Value::default())?,
         };
         if let Some(pair) = self.credentials()? {
             builder = builder.credentials(pair.0, pair.1);
@@ -131,15 +133,23 @@ impl CommandLine {
             builder = builder.seed(seed);
         }
         builder = builder
-            .allow_remote(self.allow_remote)
+            .reach(self.fetches(), self.allow_remote)
             .fetch_limit(self.fetch_limit)
             .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
         if let Some(directory) = &self.fetch {
             std::fs::create_dir_all(directory)
                 .map_err(|error| format!("--fetch {}: {error}", directory.display()))?;
-            builder = builder.fetch_loopback(true).fetch_into(directory);
+            builder = builder.fetch_into(directory);
         }
         Ok(builder)
+    }
+
+    fn fetches(&self) -> Fetch {
+        match (&self.fetch, self.allow_remote) {
+            (None, _) => Fetch::Nothing,
+            (Some(_), false) => Fetch::LoopbackAlone,
+            (Some(_), true) => Fetch::Everything,
+        }
     }
 
     fn credentials(&self) -> Result<Option<(String, String)>, String> {
@@ -184,9 +194,21 @@ impl CommandLine {
     }
 }
 
-fn read(file: &std::path::Path) -> Result<Builder, String> {
-    let shown = file.display();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("--config {shown}: {error}"))?;
-    serde_json::from_str(&text).map_err(|error| format!("--config {shown}: {error}"))
+fn read(file: &Path) -> Result<Builder, String> {
+    let about =
+        |error: &dyn ToString| format!("--config {}: {}", file.display(), error.to_string());
+    let text = std::fs::read(file).map_err(|error| about(&error))?;
+    let options = serde_json::from_slice(&text).map_err(|error| about(&error))?;
+    of_options(options).map_err(|error| about(&error))
+}
+
+/// A service with these options, an object or nothing; all others are those of the program.
+pub(super) fn of_options(options: Value) -> Result<Builder, String> {
+    let mut all = json!({ "kept_requests": KEPT_REQUESTS });
+    match (&mut all, options) {
+        (_, Value::Null) => {}
+        (Value::Object(all), Value::Object(options)) => all.extend(options),
+        _ => return Err("options are an object".to_owned()),
+    }
+    serde_json::from_value(all).map_err(|error| error.to_string())
 }

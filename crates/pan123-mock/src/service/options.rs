@@ -32,12 +32,9 @@ pub(crate) struct Options {
     pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
     pub(crate) courses: HashMap<String, Course>,
-    /// Whether sources are really fetched. What the machine may do nobody chooses from outside.
+    /// Nobody chooses from outside what the machine may do.
     #[serde(skip)]
-    pub(crate) fetch: bool,
-    /// Whether they may be on another machine.
-    #[serde(skip)]
-    pub(crate) remote: bool,
+    pub(crate) fetch: Fetch,
     pub(crate) callbacks: Callbacks,
     pub(crate) infos_key: InfosKey,
     pub(crate) first_task: u64,
@@ -45,12 +42,43 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 }
 
+/// Which sources are really fetched, if they have no course of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Fetch {
+    /// None: their tasks are on the default course.
+    #[default]
+    Nothing,
+    /// Those on loopback hosts; the tasks of all others are on the default course.
+    Loopback,
+    /// The same; the tasks of all others fail.
+    LoopbackAlone,
+    /// All.
+    Everything,
+}
+
+/// How a task goes.
+pub(super) enum Way {
+    Fetched,
+    On(Course),
+}
+
 impl Options {
-    /// Whether this source is really fetched.
-    pub(super) fn fetches(&self, url: &str) -> bool {
-        self.fetch && (self.remote || is_loopback(url))
+    /// How a task with this source goes.
+    pub(super) fn way_of(&self, url: &str) -> Way {
+        if let Some(course) = self.courses.get(url) {
+            return Way::On(course.clone());
+        }
+        match self.fetch {
+            Fetch::Everything => Way::Fetched,
+            Fetch::Loopback | Fetch::LoopbackAlone if is_loopback(url) => Way::Fetched,
+            Fetch::LoopbackAlone => Way::On(Course::fails_within(Duration::ZERO, ELSEWHERE)),
+            Fetch::Nothing | Fetch::Loopback => Way::On(self.default_course.clone()),
+        }
     }
 }
+
+/// Why a source that is not on this machine is not fetched.
+const ELSEWHERE: &str = "the source is on another machine, and --allow-remote was not said";
 
 impl Default for Options {
     fn default() -> Self {
@@ -64,8 +92,7 @@ impl Default for Options {
             running_limit_code: 1,
             default_course: Course::default(),
             courses: HashMap::new(),
-            fetch: false,
-            remote: false,
+            fetch: Fetch::default(),
             callbacks: Callbacks::default(),
             infos_key: InfosKey::default(),
             first_task: FIRST_TASK,
@@ -86,7 +113,6 @@ impl fmt::Debug for Options {
             .field("default_course", &self.default_course)
             .field("courses", &self.courses)
             .field("fetch", &self.fetch)
-            .field("remote", &self.remote)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
             .field("first_task", &self.first_task)

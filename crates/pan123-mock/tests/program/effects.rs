@@ -189,8 +189,15 @@ fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
 #[test]
 fn nothing_leaves_this_machine_unless_it_is_allowed() {
     let kept = fetching(&[]);
-    kept.program
-        .send("PUT", "course", &json!({"succeeds_after": 1}));
+    let remote = json!({"url": "https://192.0.2.1/a"});
+    let (task, notice) = kept.ended(&remote);
+    assert_eq!(notice["status"], 1);
+    let reason = notice["failReason"].as_str().expect("a reason");
+    assert!(reason.contains("--allow-remote"), "{reason}");
+    assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
+
+    let told = json!({"url": "https://192.0.2.1/a", "succeeds_after": 1});
+    kept.program.send("PUT", "course", &told);
     let body = json!({"url": "https://192.0.2.1/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = kept.client.create(&body);
     assert_eq!(
@@ -198,11 +205,24 @@ fn nothing_leaves_this_machine_unless_it_is_allowed() {
         json!({"process": 100, "status": 2}),
         "by its course"
     );
-    assert_eq!(kept.files(), [""; 0]);
-    while kept.program.get("callbacks")[0]["delivery"] == json!(null) {
+    let delivery = || kept.program.get("callbacks")[1]["delivery"].clone();
+    while delivery() == json!(null) {
         thread::yield_now();
     }
-    assert_eq!(kept.program.get("callbacks")[0]["delivery"], "not_loopback");
+    assert_eq!(delivery(), "not_loopback");
+    assert_eq!(kept.files(), [""; 0]);
+}
+
+#[test]
+fn without_a_directory_nothing_is_fetched() {
+    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let program = started(&["--quiet"]);
+    let client = program.client();
+    let task = client.create(&json!({"url": source.url("http")}));
+    for status in [0, 0, 2] {
+        assert_eq!(client.poll(task)["status"], status);
+    }
+    assert_eq!(source.accepted(), 0);
 }
 
 #[test]
@@ -217,10 +237,11 @@ fn a_fetch_of_an_earlier_service_has_nothing_to_say_to_the_next() {
     let kept = fetching(&[]);
     let first = kept.client.create(&json!({"url": source.url("http")}));
     kept.program.send("POST", "reset", None);
-    kept.program
-        .send("PUT", "course", &json!({"steps": [[7, 0]]}));
+    let url = "https://example.com/a";
+    let told = json!({"url": url, "steps": [[7, 0]]});
+    kept.program.send("PUT", "course", &told);
     let client = kept.program.client();
-    let second = client.create(&json!({"url": "https://example.com/a"}));
+    let second = client.create(&json!({ "url": url }));
     assert_eq!(first, second, "ids begin again");
     release.send(()).expect("the source waits");
     source.until_ended(1);

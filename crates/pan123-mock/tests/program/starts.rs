@@ -172,6 +172,8 @@ fn options_come_from_a_file_and_the_command_line_goes_before_it() {
         assert_eq!(told[key], options[key]);
     }
     assert_eq!(told["default_course"]["steps"], json!([[0.0, 1]]));
+    let kept = started(&[]).get("options")["kept_requests"].clone();
+    assert_eq!(told["kept_requests"], kept, "as without a file");
 
     std::fs::write(file, r#"{"tsrict": true}"#).expect("a file");
     assert!(said(&["--config", file]).contains("unknown field `tsrict`"));

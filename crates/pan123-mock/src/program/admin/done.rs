@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Asked, Done, Shared, refused};
+use crate::program::command_line::of_options;
 use crate::service::millis;
 use crate::{Builder, Callbacks, Course, Fault, Pace, Service};
 
@@ -155,7 +156,7 @@ pub(super) fn reset(shared: &Shared, asked: &Asked<'_>) -> Done {
     let builder: Builder = if asked.body.is_empty() {
         shared.builder.clone()
     } else {
-        asked.json()?
+        of_options(asked.json()?).map_err(refused)?
     };
     let service = builder.fetching_as(&shared.builder).service();
     shared.face.replace(service);

@@ -10,6 +10,7 @@ use super::{Judged, needed};
 use crate::service::answer::Answer;
 use crate::service::args::{FAILURE, Taken, wrong};
 use crate::service::course::Step;
+use crate::service::options::Way;
 use crate::service::tasks::{Download, Place, Target};
 use crate::service::{Effect, Service, Task, is_http};
 
@@ -75,21 +76,21 @@ impl Service {
             return Err(Answer::refused(self.options.running_limit_code, TOO_MANY));
         }
         let url = asked.url.clone();
-        let course = self.options.courses.get(&url);
-        let fetched = course.is_none() && self.options.fetches(&url);
-        let task = if fetched {
-            let task = self.tasks.create_fetched(now, asked);
-            let name = self.tasks.get(task).map(Task::name).unwrap_or_default();
-            self.outbox.push(Effect::Fetch { task, url, name });
-            task
-        } else {
-            let course = course.unwrap_or(&self.options.default_course).clone();
-            let ends = course.ends_after().and_then(|takes| now.checked_add(takes));
-            let task = self.tasks.create(now, asked, course);
-            if let Some(ends) = ends {
-                self.schedule.task_ends(ends, task);
+        let task = match self.options.way_of(&url) {
+            Way::Fetched => {
+                let task = self.tasks.create_fetched(now, asked);
+                let name = self.tasks.get(task).map(Task::name).unwrap_or_default();
+                self.outbox.push(Effect::Fetch { task, url, name });
+                task
             }
-            task
+            Way::On(course) => {
+                let ends = course.ends_after().and_then(|takes| now.checked_add(takes));
+                let task = self.tasks.create(now, asked, course);
+                if let Some(ends) = ends {
+                    self.schedule.task_ends(ends, task);
+                }
+                task
+            }
         };
         Ok(Answer::ok(&json!({ "taskID": task })))
     }
