@@ -30,7 +30,7 @@ impl Alarm {
     pub(super) fn set(&self, face: &Arc<Face>, left: Option<Duration>) {
         let next = left.and_then(|left| Instant::now().checked_add(left));
         let mut state = self.shared.lock();
-        if state.next.is_none() && next.is_none() {
+        if is_about(state.next, next) {
             return;
         }
         state.next = next;
@@ -58,6 +58,18 @@ impl Alarm {
         if spawned.is_err() {
             self.shared.lock().watched = false;
         }
+    }
+}
+
+/// Whether nothing has changed: one time, seen from two moments, is never quite the same.
+fn is_about(one: Option<Instant>, other: Option<Instant>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => {
+            let (earlier, later) = (one.min(other), one.max(other));
+            later.duration_since(earlier) < Duration::from_millis(1)
+        }
+        _ => false,
     }
 }
 
