@@ -191,7 +191,7 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
 
     // Had one of them nudged the watch, it would have asked before now, or ask twice from here.
     assert_eq!(scene.polls(task), 1);
-    scene.mock.fetch_ended(task, Ok(1));
+    scene.mock.end_task(task, Ok(1));
     saving.await.unwrap().unwrap();
     assert_eq!(scene.polls(task), 2);
 }
@@ -212,7 +212,7 @@ async fn a_hundred_replays_of_a_lie_change_nothing_but_the_polls() {
     scene.wait_for_polls(task, 2);
     assert!(!saving.is_finished(), "the service says that it runs");
 
-    scene.mock.fetch_ended(task, Err("source is gone".into()));
+    scene.mock.end_task(task, Err("source is gone".into()));
     let error = saving.await.unwrap().unwrap_err();
     assert!(error.contains("failed"), "{error}");
     let genuine = scene.entry().await;
@@ -277,6 +277,6 @@ async fn an_unknown_status_is_refused_and_still_a_nudge() {
     );
     scene.wait_for_polls(task, 2);
 
-    scene.mock.fetch_ended(task, Ok(1));
+    scene.mock.end_task(task, Ok(1));
     saving.await.unwrap().unwrap();
 }

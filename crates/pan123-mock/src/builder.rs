@@ -85,6 +85,12 @@ impl Builder {
         self
     }
 
+    /// How long a fetch may take, each time that it is tried; otherwise 5 minutes.
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.means.fetch_timeout = timeout;
+        self
+    }
+
     /// Keeps what was fetched in this directory, as `<task id>-<name>`.
     pub fn fetch_into(mut self, directory: impl Into<PathBuf>) -> Self {
         self.means.directory = Some(directory.into());
@@ -122,7 +128,7 @@ impl Builder {
         self
     }
 
-    /// How many downloads may run at once: one more is refused with `同时下载的任务超出最大限制`. Otherwise there is no limit, for
+    /// How many downloads may run at once, in the drive and in the image bed each: one more is refused with `同时下载的任务超出最大限制`. Otherwise there is no limit, for
     /// nobody knows that of the real service.
     pub fn running_limit(mut self, downloads: usize) -> Self {
         self.options.running_limit = Some(downloads);
@@ -207,8 +213,8 @@ impl Builder {
     }
 }
 
-/// The options of the service as JSON, as the program `pan123-mock` takes them. Not in there: the clock, and all about fetches, which
-/// its command line decides.
+/// The options of the service as JSON, as the program `pan123-mock` takes them, the client secret included. Not in there: the clock, and
+/// all about fetches, which its command line decides.
 impl Serialize for Builder {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.options.serialize(to)

@@ -6,13 +6,14 @@ mod workers;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
 
 use crate::face::Face;
-use crate::service::{Delivery, Effect};
+use crate::service::{Delivery, Effect, Service};
 
+use fetch::Parts;
 use workers::Workers;
 
 /// With what effects are carried out.
@@ -24,6 +25,8 @@ pub(crate) struct Means {
     pub(crate) fetch_retries: u32,
     /// How long before that.
     pub(crate) fetch_pause: Duration,
+    /// How long each try may take.
+    pub(crate) fetch_timeout: Duration,
     /// Where the files go; otherwise their bytes are counted and thrown away.
     pub(crate) directory: Option<PathBuf>,
     /// Whether anything may leave this machine.
@@ -36,17 +39,19 @@ impl Default for Means {
             fetch_limit: 64 * 1024 * 1024,
             fetch_retries: 0,
             fetch_pause: Duration::from_secs(1),
+            fetch_timeout: Duration::from_secs(300),
             directory: None,
             remote: false,
         }
     }
 }
 
-/// The effects of one face.
+/// The effects of one service.
 pub(crate) struct Effects {
-    means: Arc<Means>,
+    means: Means,
     fetches: Workers,
     posts: Workers,
+    parts: Parts,
 }
 
 /// More of them at once wait for their turn.
@@ -56,34 +61,42 @@ const POSTS: usize = 16;
 impl Effects {
     pub(crate) fn new(means: Means) -> Self {
         Self {
-            means: Arc::new(means),
+            means,
             fetches: Workers::new(FETCHES),
             posts: Workers::new(POSTS),
+            parts: Parts::default(),
         }
     }
 
-    /// Starts the effects of the service with this number, and returns at once. Their threads hold no face alive: they end soon after
-    /// it.
-    pub(crate) fn carry_out(&self, face: &Arc<Face>, number: u64, effects: Vec<Effect>) {
-        for effect in effects {
-            let to = Arc::downgrade(face);
-            let means = Arc::clone(&self.means);
+    /// Those of the next service.
+    #[cfg(feature = "program")]
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.means.clone())
+    }
+
+    /// Starts these, and returns at once. Their threads hold no face alive: they end soon after it.
+    pub(crate) fn carry_out(self: &Arc<Self>, face: &Arc<Face>, due: Vec<Effect>) {
+        for effect in due {
+            let owner = |task| Owner {
+                face: Arc::downgrade(face),
+                effects: Arc::clone(self),
+                task,
+            };
             match effect {
                 Effect::Fetch { task, url, name } => {
-                    let owner = Owner { to, number, task };
-                    let begun = self.fetches.run({
-                        let owner = owner.clone();
-                        move || fetch::fetch(&owner, &means, &url, &name)
-                    });
+                    let owner = owner(task);
+                    let theirs = owner.clone();
+                    let begun = self.fetches.run(move || fetch::fetch(&theirs, &url, &name));
                     if !begun {
                         owner.end_fetch(Err("no thread".to_owned()));
                     }
                 }
                 Effect::PostCallback { task, url, body } => {
-                    let owner = Owner { to, number, task };
-                    let begun = self.posts.run({
-                        let owner = owner.clone();
-                        move || owner.end_post(post::post(&means, &url, &body))
+                    let owner = owner(task);
+                    let theirs = owner.clone();
+                    let begun = self.posts.run(move || {
+                        let delivery = post::post(&theirs.effects.means, &url, &body);
+                        theirs.end_post(delivery);
                     });
                     if !begun {
                         owner.end_post(Delivery::Failed("no thread".to_owned()));
@@ -92,45 +105,52 @@ impl Effects {
             }
         }
     }
+
+    /// Nothing begins any more, and nothing is left behind on the disk.
+    #[cfg(feature = "program")]
+    pub(crate) fn end(&self) {
+        self.fetches.clear();
+        self.posts.clear();
+        self.parts.remove();
+    }
 }
 
 /// The task that an effect belongs to, if it is still there.
 #[derive(Clone)]
 struct Owner {
-    to: Weak<Face>,
-    /// Of the service.
-    number: u64,
+    face: Weak<Face>,
+    effects: Arc<Effects>,
     task: u64,
 }
 
 impl Owner {
     /// Says how far a fetch is. False when nobody cares any more.
     fn fetch_progress(&self, percent: f64, status: i64) -> bool {
-        let told = self.to.upgrade().and_then(|face| {
-            face.report(self.number, |service| {
-                service.fetch_progress(self.task, (percent, status));
-            })
-        });
-        told.is_some()
+        self.tell(|service, _| {
+            service.fetch_progress(self.task, (percent, status));
+            Vec::new()
+        })
+    }
+
+    /// Whether anybody still cares.
+    fn cares(&self) -> bool {
+        self.tell(|_, _| Vec::new())
     }
 
     fn end_fetch(&self, result: Result<u64, String>) {
-        if let Some(face) = self.to.upgrade() {
-            let now = face.now();
-            let effects = face.report(self.number, |service| {
-                service.fetch_ended(now, self.task, result)
-            });
-            face.effects()
-                .carry_out(&face, self.number, effects.unwrap_or_default());
-        }
+        self.tell(|service, now| service.end_task(now, self.task, result));
     }
 
     fn end_post(&self, delivery: Delivery) {
-        if let Some(face) = self.to.upgrade() {
-            face.report(self.number, |service| {
-                service.callback_ended(self.task, delivery);
-            });
-        }
+        self.tell(|service, _| {
+            service.callback_ended(self.task, delivery);
+            Vec::new()
+        });
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>) -> bool {
+        let face = self.face.upgrade();
+        face.is_some_and(|face| face.act_for(Some(&self.effects), change))
     }
 }
 

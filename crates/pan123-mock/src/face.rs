@@ -22,13 +22,12 @@ pub(crate) struct Face {
     changed: Condvar,
     clock: Clock,
     alarm: Alarm,
-    effects: Effects,
 }
 
 struct State {
     service: Service,
-    /// Which service it is, counted from 0: an effect of an earlier one has nothing to say to it.
-    number: u64,
+    /// Those of this service.
+    effects: Arc<Effects>,
     time: Time,
 }
 
@@ -37,21 +36,30 @@ impl Face {
         Arc::new(Self {
             state: Mutex::new(State {
                 service,
-                number: 0,
+                effects: Arc::new(Effects::new(means)),
                 time: Time::default(),
             }),
             changed: Condvar::new(),
             clock,
             alarm: Alarm::default(),
-            effects: Effects::new(means),
         })
     }
 
     /// The answer to a request, whose effects begin.
     pub(crate) fn answer(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
-        let now = self.now();
-        let Outcome { reply, effects } = self.update(|service| service.handle(now, request));
-        self.carry_out(effects);
+        let clock = self.clock.now();
+        let (outcome, effects) = self.update_state(|state| {
+            let now = state.time.at(clock);
+            (
+                state.service.handle(now, request),
+                Arc::clone(&state.effects),
+            )
+        });
+        let Outcome {
+            reply,
+            effects: due,
+        } = outcome;
+        effects.carry_out(self, due);
         reply
     }
 
@@ -60,23 +68,32 @@ impl Face {
         self.update_state(|state| change(&mut state.service))
     }
 
-    /// The same, if the service with this number is still there.
-    pub(crate) fn report<T>(
-        self: &Arc<Self>,
-        number: u64,
-        change: impl FnOnce(&mut Service) -> T,
-    ) -> Option<T> {
-        self.update_state(|state| (state.number == number).then(|| change(&mut state.service)))
-    }
-
     /// Changes the service at the present time, and lets happen what comes of it.
     pub(crate) fn act(
         self: &Arc<Self>,
         change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>,
     ) {
-        let now = self.now();
-        let effects = self.update(|service| change(service, now));
-        self.carry_out(effects);
+        self.act_for(None, change);
+    }
+
+    /// The same, if the effects that ask for it are those of the service that is there now. Says whether they are.
+    pub(crate) fn act_for(
+        self: &Arc<Self>,
+        asking: Option<&Arc<Effects>>,
+        change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>,
+    ) -> bool {
+        let clock = self.clock.now();
+        let due = self.update_state(|state| {
+            let mine = asking.is_none_or(|asking| Arc::ptr_eq(asking, &state.effects));
+            mine.then(|| {
+                let now = state.time.at(clock);
+                (change(&mut state.service, now), Arc::clone(&state.effects))
+            })
+        });
+        due.is_some_and(|(due, effects)| {
+            effects.carry_out(self, due);
+            true
+        })
     }
 
     /// Lets happen what has become due.
@@ -84,13 +101,22 @@ impl Face {
         self.act(Service::due);
     }
 
-    /// Puts another service in the place of this one. The time stays as it is.
+    /// Puts another service in the place of this one, whose effects end. The time stays as it is.
     #[cfg(feature = "program")]
     pub(crate) fn replace(self: &Arc<Self>, service: Service) {
-        self.update_state(|state| {
+        let old = self.update_state(|state| {
             state.service = service;
-            state.number += 1;
+            let next = Arc::new(state.effects.again());
+            std::mem::replace(&mut state.effects, next)
         });
+        old.end();
+    }
+
+    /// Nothing is to happen any more.
+    #[cfg(feature = "program")]
+    pub(crate) fn end(&self) {
+        let effects = Arc::clone(&self.lock().effects);
+        effects.end();
     }
 
     /// The time of the service.
@@ -122,42 +148,42 @@ impl Face {
         timeout: Duration,
         mut ready: impl FnMut(&Service) -> Option<T>,
     ) -> Option<T> {
-        let deadline = Instant::now() + timeout;
+        // None: for ever.
+        let deadline = Instant::now().checked_add(timeout);
         let mut state = self.lock();
         loop {
             if let Some(found) = ready(&state.service) {
                 return Some(found);
             }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    pub(crate) fn effects(&self) -> &Effects {
-        &self.effects
-    }
-
-    fn carry_out(self: &Arc<Self>, effects: Vec<Effect>) {
-        if !effects.is_empty() {
-            let number = self.lock().number;
-            self.effects.carry_out(self, number, effects);
+            state = match deadline {
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.checked_duration_since(Instant::now())?;
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
     fn update_state<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
-        let due = state.service.next_due();
-        let time = state.time;
-        drop(state);
-        self.changed.notify_all();
         // A clock that stands still, or that is somebody else's, comes to no time by itself.
-        if self.clock.is_the_systems() && !time.is_stopped() {
-            let now = || time.at(self.clock.now());
-            let left = due.map(|due| due.duration_since(now()).unwrap_or_default());
+        if self.clock.is_the_systems() && !state.time.is_stopped() {
+            let due = state.service.next_due();
+            let left = due.map(|due| {
+                let now = state.time.at(self.clock.now());
+                due.duration_since(now).unwrap_or_default()
+            });
+            // Under the lock: whoever changed the service last has the last word.
             self.alarm.set(self, left);
         }
+        drop(state);
+        self.changed.notify_all();
         result
     }
 

@@ -74,6 +74,7 @@ mod builder;
 mod effects;
 mod face;
 #[cfg(feature = "program")]
+#[doc(hidden)]
 pub mod program;
 mod queues;
 mod scenes;

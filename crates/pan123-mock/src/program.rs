@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use command_line::CommandLine;
+use log::Log;
 
 /// Runs the program to its end.
 pub fn main() -> ExitCode {
@@ -29,13 +30,12 @@ pub fn main() -> ExitCode {
 fn run(asked: &CommandLine) -> Result<(), String> {
     let builder = asked.builder()?;
     let listener = asked.listener()?;
+    let log = Log::new(asked.log()).map_err(|error| format!("no thread: {error}"))?;
     // One core is enough: a mock that is asked 20,000 times a second has other worries.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let served = runtime.block_on(server::serve(listener, builder, asked.log()));
-    // Whoever still reads a flood is not waited for.
-    runtime.shutdown_background();
+    let served = runtime.block_on(server::serve(listener, builder, log));
     served.map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 use crate::Builder;
 use crate::face::Face;
 use crate::service::{Canned, Fault, RecordedRequest, Reply, Service};
-use crate::tcp::{Break, Fate};
+use crate::tcp::Fate;
 
 /// A 123pan server on a loopback port, which stops when it is dropped.
 ///
@@ -81,10 +81,10 @@ impl MockPan123 {
         self.service(Service::clear_faults);
     }
 
-    /// Ends a task by hand and posts its callback: [`Service::fetch_ended`].
-    pub fn fetch_ended(&self, task: u64, result: Result<u64, String>) {
+    /// Ends a task by hand and posts its callback: [`Service::end_task`].
+    pub fn end_task(&self, task: u64, result: Result<u64, String>) {
         self.face
-            .act(|service, now| service.fetch_ended(now, task, result));
+            .act(|service, now| service.end_task(now, task, result));
     }
 
     /// Waits until `ready` finds what it looks for in the model, and returns it; `None` after `timeout`. It looks after every request
@@ -117,8 +117,8 @@ impl MockPan123 {
         self.face.run_clock();
     }
 
-    /// The server underneath, for mocks of your own: they come before the service. It records no requests,
-    /// [`requests`](Self::requests) does.
+    /// The server underneath, for mocks of your own: they come before the service, which is a mock there, too, so that
+    /// [`reset`](MockServer::reset) would end it. It records no requests, [`requests`](Self::requests) does.
     pub fn server(&self) -> &MockServer {
         &self.server
     }
@@ -178,7 +178,7 @@ struct CutOff(Answering);
 impl Match for CutOff {
     fn matches(&self, request: &wiremock::Request) -> bool {
         let reply = self.0.face.answer(&as_http(request));
-        let is_cut_off = fate(&reply) == Fate::CutOff;
+        let is_cut_off = reply.fate() == Fate::CutOff;
         *self.0.reply() = (!is_cut_off).then_some(reply);
         is_cut_off
     }
@@ -197,10 +197,6 @@ impl Answering {
     }
 }
 
-fn fate(reply: &Reply) -> Fate {
-    reply.broken.as_ref().map_or(Fate::Answered, Break::fate)
-}
-
 fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
     let url = &request.url;
     let uri = match url.query() {
@@ -214,6 +210,9 @@ fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
     converted
 }
 
+/// A body of wiremock's is in memory, all of it.
+const MOST_FLOOD: usize = 1 << 30;
+
 /// Longer than any client waits.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -223,11 +222,11 @@ fn template(reply: &Reply) -> ResponseTemplate {
     for (name, value) in response.headers() {
         template = template.append_header(name, value);
     }
-    let (body, delay) = match fate(reply) {
+    let (body, delay) = match reply.fate() {
         Fate::Silence => (Vec::new(), Some(FOR_EVER)),
         Fate::Flood(bytes) => {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            (vec![b' '; bytes], reply.delay)
+            let bytes = usize::try_from(bytes).unwrap_or(MOST_FLOOD);
+            (vec![b' '; bytes.min(MOST_FLOOD)], reply.delay)
         }
         Fate::Answered | Fate::CutOff => (response.body().to_vec(), reply.delay),
     };

@@ -23,7 +23,7 @@ mod user;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, header};
 
 use crate::Builder;
 
@@ -35,8 +35,9 @@ use tokens::Tokens;
 use urls::is_http;
 
 pub use answer::Reply;
+pub(crate) use answer::far_away;
 #[cfg(feature = "program")]
-pub(crate) use answer::code_in;
+pub(crate) use answer::{code_in, timestamp};
 pub(crate) use assertions::hold;
 pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
 pub use canned::{Canned, Edit};
@@ -87,7 +88,7 @@ pub struct Outcome {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Effect {
-    /// Fetch the source of a task; report with [`Service::fetch_progress`] and [`Service::fetch_ended`].
+    /// Fetch the source of a task; report with [`Service::fetch_progress`] and [`Service::end_task`].
     #[non_exhaustive]
     Fetch {
         /// The task that waits for it.
@@ -143,13 +144,14 @@ impl Service {
             let headers = response.headers_mut();
             headers.entry(header::DATE).or_insert(date);
         }
-        self.record(request, &response);
+        let reply = Reply {
+            response,
+            delay,
+            broken,
+        };
+        self.record(request, &reply);
         Outcome {
-            reply: Reply {
-                response,
-                delay,
-                broken,
-            },
+            reply,
             effects: self.effects(),
         }
     }
@@ -159,6 +161,11 @@ impl Service {
     pub fn due(&mut self, now: SystemTime) -> Vec<Effect> {
         self.settle(now);
         self.effects()
+    }
+
+    /// How many callbacks are held back, and not posted yet.
+    pub fn callbacks_due(&self) -> usize {
+        self.schedule.callbacks()
     }
 
     /// When something happens by itself next.
@@ -221,8 +228,8 @@ impl Service {
 
     /// Ends a task: with the number of bytes that were fetched, or with the reason why it failed. The effects are its callback, if it is
     /// not held back; there are none if the task is unknown or had ended before.
-    /// [`MockPan123::fetch_ended`](crate::MockPan123::fetch_ended) posts it, too.
-    pub fn fetch_ended(
+    /// [`MockPan123::end_task`](crate::MockPan123::end_task) posts it, too.
+    pub fn end_task(
         &mut self,
         now: SystemTime,
         task: u64,
@@ -230,7 +237,7 @@ impl Service {
     ) -> Vec<Effect> {
         let found = self.tasks.get_mut(task);
         if found.is_some_and(|found| found.moved_to_end(&result)) {
-            self.end_task(now, task, result);
+            self.finish(now, task, result);
             self.settle(now);
         }
         self.effects()
@@ -281,7 +288,7 @@ impl Service {
     }
 
     /// A task has come to its end: with the size of its file, or with the reason why there is none.
-    fn end_task(&mut self, now: SystemTime, id: u64, result: Result<u64, String>) {
+    fn finish(&mut self, now: SystemTime, id: u64, result: Result<u64, String>) {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
@@ -311,7 +318,7 @@ impl Service {
                 Due::TaskEnds(id) => {
                     let task = self.tasks.get_mut(id);
                     if let Some(result) = task.and_then(Task::time_is_up) {
-                        self.end_task(at, id, result);
+                        self.finish(at, id, result);
                     }
                 }
                 Due::Callback(index) => {
@@ -329,7 +336,7 @@ impl Service {
     }
 
     /// Keeps at least as many requests as were asked for, and at most twice as many.
-    fn record(&mut self, request: &Request<Bytes>, answer: &Response<Bytes>) {
+    fn record(&mut self, request: &Request<Bytes>, reply: &Reply) {
         let kept = self.options.kept_requests;
         if kept == 0 {
             return;
@@ -337,6 +344,6 @@ impl Service {
         if self.requests.len() >= kept.saturating_mul(2) {
             self.requests.drain(..kept);
         }
-        self.requests.push(RecordedRequest::of(request, answer));
+        self.requests.push(RecordedRequest::of(request, reply));
     }
 }

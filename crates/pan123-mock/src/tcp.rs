@@ -16,6 +16,8 @@ pub use connection::Connection;
 pub use wire::BrokenWire;
 
 #[cfg(feature = "program")]
+pub(crate) use breaks::Script;
+#[cfg(feature = "program")]
 pub(crate) use wire::head;
 
 /// A server on a loopback port that does with each connection what it is told, on a thread of its own.

@@ -1,16 +1,16 @@
 //! The source of a task is really fetched.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use super::{Means, Owner, agent};
+use super::{Owner, agent};
 use crate::service::{RETRYING, RUNNING};
 
-const TIMEOUT: Duration = Duration::from_secs(300);
 /// Followed only by those who may leave this machine.
 const REDIRECTS: u32 = 5;
 
@@ -38,10 +38,11 @@ impl Failure {
 }
 
 /// Fetches a source to its end, and tells its task all about it.
-pub(super) fn fetch(owner: &Owner, means: &Means, url: &str, name: &str) {
+pub(super) fn fetch(owner: &Owner, url: &str, name: &str) {
+    let means = &owner.effects.means;
     let mut tries_left = means.fetch_retries;
-    loop {
-        match attempt(owner, means, url, name) {
+    while owner.cares() {
+        match attempt(owner, url, name) {
             Ok(bytes) => return owner.end_fetch(Ok(bytes)),
             Err(Failure { passing: true, .. }) if tries_left > 0 => {
                 tries_left -= 1;
@@ -55,9 +56,10 @@ pub(super) fn fetch(owner: &Owner, means: &Means, url: &str, name: &str) {
     }
 }
 
-fn attempt(owner: &Owner, means: &Means, url: &str, name: &str) -> Result<u64, Failure> {
+fn attempt(owner: &Owner, url: &str, name: &str) -> Result<u64, Failure> {
+    let means = &owner.effects.means;
     let redirects = if means.remote { REDIRECTS } else { 0 };
-    let response = agent(TIMEOUT, redirects).get(url).call();
+    let response = agent(means.fetch_timeout, redirects).get(url).call();
     let response = response.map_err(|error| Failure::passing(&error))?;
     let status = response.status();
     if !status.is_success() {
@@ -68,20 +70,51 @@ fn attempt(owner: &Owner, means: &Means, url: &str, name: &str) -> Result<u64, F
     }
     let total = response.body().content_length();
     let source = Source {
-        reader: response.into_body().into_reader(),
         total,
+        reader: response.into_body().into_reader(),
         limit: means.fetch_limit,
     };
     let tell = |percent| owner.fetch_progress(percent, RUNNING);
-    match &means.directory {
-        None => source.copy_to(&mut io::sink(), tell),
-        Some(directory) => {
-            let mut file = file_in(directory).map_err(|error| on_disk(&error))?;
-            let bytes = source.copy_to(&mut file, tell)?;
-            let name = format!("{}-{name}", owner.task);
-            keep(file, directory, &name).map_err(|error| on_disk(&error))?;
-            Ok(bytes)
+    let Some(directory) = &means.directory else {
+        return source.copy_to(&mut io::sink(), tell);
+    };
+    let mut file = file_in(directory).map_err(|error| on_disk(&error))?;
+    let _part = owner.effects.parts.enter(file.path());
+    let bytes = source.copy_to(&mut file, tell)?;
+    let name = format!("{}-{name}", owner.task);
+    keep(file, directory, &name).map_err(|error| on_disk(&error))?;
+    Ok(bytes)
+}
+
+/// The files that are not whole yet, for a program that ends before they are.
+#[derive(Default)]
+pub(super) struct Parts(Mutex<BTreeSet<PathBuf>>);
+
+impl Parts {
+    /// Until what is returned is dropped.
+    fn enter(&self, path: &Path) -> Part<'_> {
+        self.lock().insert(path.to_owned());
+        Part(self, path.to_owned())
+    }
+
+    #[cfg(feature = "program")]
+    pub(super) fn remove(&self) {
+        for path in std::mem::take(&mut *self.lock()) {
+            // It may have become whole just now.
+            let _ = std::fs::remove_file(path);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Part<'a>(&'a Parts, PathBuf);
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
     }
 }
 
@@ -93,13 +126,17 @@ struct Source<R> {
 
 impl<R: Read> Source<R> {
     /// Reads it to its end and returns how long it was. `tell` takes the percent and says whether anybody still cares.
-    fn copy_to(mut self, to: &mut impl Write, tell: impl Fn(f64) -> bool) -> Result<u64, Failure> {
+    fn copy_to(self, to: &mut impl Write, tell: impl Fn(f64) -> bool) -> Result<u64, Failure> {
+        let too_long = || Failure::lasting(format!("longer than {} bytes", self.limit));
+        if self.total.is_some_and(|total| total > self.limit) {
+            return Err(too_long());
+        }
         let mut buffer = vec![0; 64 * 1024];
         let mut done = 0;
+        let mut reader = self.reader;
         loop {
             // A body that is shorter than announced is an error here.
-            let read = self
-                .reader
+            let read = reader
                 .read(&mut buffer)
                 .map_err(|error| Failure::passing(&error))?;
             if read == 0 {
@@ -107,10 +144,7 @@ impl<R: Read> Source<R> {
             }
             done += read as u64;
             if done > self.limit {
-                return Err(Failure::lasting(format!(
-                    "longer than {} bytes",
-                    self.limit
-                )));
+                return Err(too_long());
             }
             to.write_all(&buffer[..read])
                 .map_err(|error| on_disk(&error))?;

@@ -1,6 +1,7 @@
 //! Threads that there are while there is something to do.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -43,6 +44,13 @@ impl Workers {
         }
         true
     }
+
+    /// What has not begun does not begin any more.
+    #[cfg(feature = "program")]
+    pub(super) fn clear(&self) {
+        let waiting = std::mem::take(&mut lock(&self.work).waiting);
+        drop(waiting);
+    }
 }
 
 /// Until nothing is left to do.
@@ -54,7 +62,8 @@ fn labour(work: &Mutex<Work>) {
             return;
         };
         drop(locked);
-        job();
+        // What fails must not take the thread along, which is counted.
+        drop(catch_unwind(AssertUnwindSafe(job)));
     }
 }
 
@@ -70,6 +79,17 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_job_that_panics_takes_no_thread_along() {
+        let workers = Workers::new(1);
+        let (done, told) = mpsc::channel();
+        assert!(workers.run(|| panic!("on purpose")));
+        assert!(workers.run(move || {
+            let _ = done.send(());
+        }));
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(()));
+    }
 
     #[test]
     fn no_more_at_once_than_there_may_be_and_none_is_lost() {

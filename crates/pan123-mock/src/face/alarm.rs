@@ -1,5 +1,6 @@
 //! What wakes a service that has something to do by itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,15 +49,16 @@ impl Alarm {
         let thread = thread::Builder::new().name("pan123-mock alarm".to_owned());
         let spawned = thread.spawn(move || {
             while shared.until_next() {
-                match face.upgrade() {
-                    Some(face) => face.settle(),
-                    None => return,
-                }
+                let Some(face) = face.upgrade() else {
+                    return;
+                };
+                // What fails once must not end all that is to come.
+                drop(catch_unwind(AssertUnwindSafe(|| face.settle())));
             }
         });
         // Without a thread a request settles what is due, only later; the next time another one is tried for.
         if spawned.is_err() {
-            self.shared.lock().watched = false;
+            *self.shared.lock() = State::default();
         }
     }
 }

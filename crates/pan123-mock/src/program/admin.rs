@@ -3,11 +3,8 @@
 mod done;
 mod told;
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -46,19 +43,19 @@ const ROUTES: &[(Method, &str, &str, Act)] = &[
     (Method::GET, "requests", "the requests that came; ?secrets=true shows tokens and secrets, too", Tell(told::requests)),
     (Method::DELETE, "requests", "forgets them", Just(done::forget_requests)),
     (Method::GET, "tasks", "the offline downloads, how far they are and how they ended", Tell(told::tasks)),
-    (Method::POST, "tasks/", "moves the task with the id that follows: {\"process\": 12.5, \"status\": 3}; or ends it: {\"size\": 1024} or {\"reason\": \"…\"}", Do(done::move_task)),
+    (Method::POST, "tasks/", "moves the task with the id that follows, unless it has ended: {\"process\": 12.5, \"status\": 3}; or ends it: {\"size\": 1024} or {\"reason\": \"…\"}", Do(done::move_task)),
     (Method::GET, "callbacks", "the callbacks, and what became of them", Tell(told::callbacks)),
-    (Method::PUT, "callbacks", "how callbacks are posted from now on: {\"delay_ms\": 5000, \"copies\": 2, \"lost\": true, \"reason_key\": \"fileReason\"}", Do(done::set_callbacks)),
+    (Method::PUT, "callbacks", "how callbacks are posted from now on, all of it: {\"delay_ms\": 5000, \"copies\": 2, \"lost\": true, \"reason_key\": \"fileReason\"}", Do(done::set_callbacks)),
     (Method::GET, "files", "the files and folders of the drive", Tell(told::files)),
     (Method::GET, "faults", "the faults that are still to come", Tell(told::faults)),
     (Method::POST, "faults", "one more: {\"fault\": \"rate_limited\", \"path\": \"/api/v1/offline/download\", \"times\": 2}; also \"for_ever\", \"chance\", and answers of your own", Do(done::set_fault)),
     (Method::DELETE, "faults", "forgets them", Just(done::clear_faults)),
     (Method::PUT, "course", "how tasks go from now on that are not fetched: {\"succeeds_after\": 3}; with \"url\" only those of this source, which is not fetched then", Do(done::set_course)),
     (Method::PUT, "pace", "requests a second, by path: {\"/api/v1/user/info\": 0.5}; or \"free\", \"member\", \"off\"", Do(done::set_pace)),
-    (Method::PUT, "running-limit", "how many downloads may run at once: 3, or null", Do(done::set_running_limit)),
+    (Method::PUT, "running-limit", "how many downloads may run at once, in the drive and in the image bed each: 3, or null", Do(done::set_running_limit)),
     (Method::POST, "token-pushed-out", "pushes out all tokens that live", Just(done::push_tokens_out)),
     (Method::POST, "time", "moves the time: {\"advance_ms\": 60000}, {\"stop_at\": \"2025-03-23T15:38:37+08:00\"}, {\"run\": true}", Do(done::move_time)),
-    (Method::GET, "options", "the options that the service was made with; ?secrets=true shows the client secret, too", Tell(told::options)),
+    (Method::GET, "options", "the options of the service as they are now; ?secrets=true shows the client secret, too", Tell(told::options)),
     (Method::POST, "reset", "a new service: with the options that are sent, or those of the start. The time stays as it is", Do(done::reset)),
 ];
 
@@ -71,7 +68,15 @@ struct Asked<'a> {
 }
 
 pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Response<Bytes> {
-    let (status, body) = match routed(shared, request) {
+    // A page that somebody looks at in a browser must not lead the mock.
+    let from_a_page = request.headers().contains_key(header::ORIGIN);
+    let answer = if from_a_page {
+        let message = "this is not for web pages".to_owned();
+        Err((StatusCode::FORBIDDEN, message))
+    } else {
+        routed(shared, request)
+    };
+    let (status, body) = match answer {
         Ok(answer) => (StatusCode::OK, answer),
         Err((status, error)) => (status, json!({ "error": error })),
     };
@@ -140,8 +145,4 @@ impl Asked<'_> {
 
 fn refused(error: impl Into<String>) -> Refused {
     (StatusCode::BAD_REQUEST, error.into())
-}
-
-fn timestamp(time: SystemTime) -> String {
-    Timestamp::try_from(time).unwrap_or_default().to_string()
 }

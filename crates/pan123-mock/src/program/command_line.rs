@@ -1,14 +1,14 @@
 //! How the program is started.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-use super::log::Log;
+use super::log::Form;
 use crate::service::Fetch;
 use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
 
@@ -25,7 +25,7 @@ use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
 pub(super) struct CommandLine {
     /// Where to listen; with port 0, on a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]
-    listen: SocketAddr,
+    listen: String,
 
     /// Let other machines connect: needed to listen on anything but loopback. They can do all that /__admin/ can
     #[arg(long)]
@@ -38,6 +38,10 @@ pub(super) struct CommandLine {
     /// Let downloads and callbacks leave this machine; without it they go to loopback addresses only
     #[arg(long)]
     allow_remote: bool,
+
+    /// How long a download may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    fetch_timeout: u64,
 
     /// How many bytes a source may have
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
@@ -71,7 +75,7 @@ pub(super) struct CommandLine {
     #[arg(long, value_enum)]
     pace: Option<Limits>,
 
-    /// How many downloads may run at once
+    /// How many downloads may run at once, in the drive and in the image bed each
     #[arg(long, value_name = "DOWNLOADS")]
     running_limit: Option<usize>,
 
@@ -135,6 +139,7 @@ impl CommandLine {
         builder = builder
             .reach(self.fetches(), self.allow_remote)
             .fetch_limit(self.fetch_limit)
+            .fetch_timeout(Duration::from_secs(self.fetch_timeout))
             .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
         if let Some(directory) = &self.fetch {
             std::fs::create_dir_all(directory)
@@ -167,29 +172,34 @@ impl CommandLine {
     }
 
     pub(super) fn listener(&self) -> Result<TcpListener, String> {
-        let address = self.listen;
-        if !address.ip().is_loopback() && !self.allow_remote_clients {
+        let asked = &self.listen;
+        let addresses: Vec<SocketAddr> = asked
+            .to_socket_addrs()
+            .map_err(|error| format!("--listen {asked}: {error}; it is an address and a port"))?
+            .collect();
+        let outside = addresses.iter().find(|it| !it.ip().is_loopback());
+        if let (Some(outside), false) = (outside, self.allow_remote_clients) {
             return Err(format!(
-                "{address} can be reached from other machines, and nobody who reaches this mock is asked who they are: \
+                "{outside} can be reached from other machines, and nobody who reaches this mock is asked who they are: \
                  listen on 127.0.0.1 or [::1], or say --allow-remote-clients"
             ));
         }
-        TcpListener::bind(address).map_err(|error| match error.kind() {
+        TcpListener::bind(&addresses[..]).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => format!(
-                "{address} is taken: another program listens there. Choose another port with --listen, or 0 for a free one"
+                "{asked} is taken: another program listens there. Choose another port with --listen, or 0 for a free one"
             ),
             ErrorKind::PermissionDenied => {
-                format!("{address}: this port needs more rights than the program has; choose one above 1023")
+                format!("{asked}: this port needs more rights than the program has; choose one above 1023")
             }
-            _ => format!("cannot listen on {address}: {error}"),
+            _ => format!("cannot listen on {asked}: {error}"),
         })
     }
 
-    pub(super) fn log(&self) -> Log {
+    pub(super) fn log(&self) -> Form {
         match (self.quiet, self.json) {
-            (true, _) => Log::Nothing,
-            (false, true) => Log::Json,
-            (false, false) => Log::Text,
+            (true, _) => Form::Nothing,
+            (false, true) => Form::Json,
+            (false, false) => Form::Text,
         }
     }
 }

@@ -2,37 +2,58 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::io;
+use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, join};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::admin;
 use super::server::Shared;
-use crate::tcp::{Break, Connection, End, head};
+use crate::tcp::{Break, End, Script, head};
 
 /// No body of this service is nearly as long.
-const MOST_BODY: usize = 16 << 20;
+const MOST_BODY: usize = 1 << 20;
+
+/// A connection, and what was read of it and not looked at.
+struct Wire {
+    stream: TcpStream,
+    read: Bytes,
+}
 
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, ending: watch::Receiver<bool>) {
-    let mut next = Some(stream);
-    while let Some(stream) = next {
-        next = match until_broken(stream, &shared, ending.clone()).await {
-            Some((stream, exchange)) => exchange.happen(stream).await,
+pub(super) async fn serve(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    mut ending: watch::Receiver<bool>,
+) {
+    let mut next = Some(Wire {
+        stream,
+        read: Bytes::new(),
+    });
+    while let Some(wire) = next {
+        next = match until_broken(wire, &shared, ending.clone()).await {
+            // What is broken on purpose nobody waits for.
+            Some((wire, broken)) => tokio::select! {
+                wire = broken.happen(wire) => wire,
+                _ = ending.wait_for(|ending| *ending) => None,
+            },
             None => None,
         };
     }
@@ -48,10 +69,10 @@ struct Broken {
 
 /// Answers requests until the connection ends; or gives it back when an exchange is to break.
 async fn until_broken(
-    stream: TcpStream,
+    wire: Wire,
     shared: &Arc<Shared>,
     mut ending: watch::Receiver<bool>,
-) -> Option<(TcpStream, Broken)> {
+) -> Option<(Wire, Broken)> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let service = service_fn(|request| {
         let (shared, tell) = (Arc::clone(shared), tell.clone());
@@ -66,7 +87,9 @@ async fn until_broken(
             }
         })
     });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let (reading, writing) = wire.stream.into_split();
+    let io = join(Cursor::new(wire.read).chain(reading), writing);
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
     let broken = {
         let mut end = pin!(ending.wait_for(|ending| *ending));
         let mut is_ending = false;
@@ -83,36 +106,68 @@ async fn until_broken(
         })
         .await?
     };
-    Some((connection.into_parts().io.into_inner(), broken))
+    let parts = connection.into_parts();
+    let (reading, writing) = parts.io.into_inner().into_inner();
+    let (before, reading) = reading.into_inner();
+    let looked_at = usize::try_from(before.position()).ok()?;
+    let unread = before.into_inner().slice(looked_at..);
+    let wire = Wire {
+        stream: reading.reunite(writing).ok()?,
+        read: [parts.read_buf, unread].concat().into(),
+    };
+    Some((wire, broken))
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Bytes>, Broken> {
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
-        let mut refused = Response::new(Bytes::from_static(b"the body is cut off, or too long"));
-        *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-        return Ok(refused);
+    let body = match Limited::new(body, MOST_BODY).collect().await {
+        // In memory of its own, for it is kept.
+        Ok(body) => Bytes::copy_from_slice(&body.to_bytes()),
+        Err(error) => return Ok(refused(shared, &parts, &*error)),
     };
     let last = is_last(&parts);
     parts.headers = copied(&parts.headers);
-    let body = Bytes::copy_from_slice(&body.to_bytes());
     let request = Request::from_parts(parts, body);
     if admin::is_meant(request.uri().path()) {
         return Ok(admin::answer(shared, &request));
     }
-    let reply = shared.face.answer(&request);
+    let mut reply = shared.face.answer(&request);
     shared.log.answered(shared.face.now(), &request, &reply);
     if let Some(delay) = reply.delay {
         sleep(delay).await;
     }
-    match reply.broken {
-        None => Ok(reply.response),
-        Some(how) => Err(Broken {
-            how,
-            answer: reply.response,
-            last,
-        }),
+    let Some(how) = reply.broken else {
+        return Ok(reply.response);
+    };
+    if request.method() == Method::HEAD {
+        reply.response.body_mut().clear();
     }
+    Err(Broken {
+        how,
+        answer: reply.response,
+        last,
+    })
+}
+
+/// The answer to a request whose body cannot be read.
+fn refused(
+    shared: &Shared,
+    request: &Parts,
+    error: &(dyn std::error::Error + 'static),
+) -> Response<Bytes> {
+    let (status, why) = if error.is::<LengthLimitError>() {
+        let why = format!("the body is longer than {MOST_BODY} bytes");
+        (StatusCode::PAYLOAD_TOO_LARGE, why)
+    } else {
+        (
+            StatusCode::BAD_REQUEST,
+            "the body cannot be read".to_owned(),
+        )
+    };
+    shared.log.refused(shared.face.now(), request, status);
+    let mut answer = Response::new(Bytes::from(why));
+    *answer.status_mut() = status;
+    answer
 }
 
 /// The same in memory of their own: a header of hyper's keeps all that was read with it, and requests are kept.
@@ -130,50 +185,59 @@ fn copied(headers: &HeaderMap) -> HeaderMap {
 
 /// Whether the client wants the connection to end with the answer.
 fn is_last(request: &Parts) -> bool {
-    let connection = request.headers.get(header::CONNECTION);
-    let is = |word: &str| {
-        connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
-    };
+    let connection = request.headers.get_all(header::CONNECTION).into_iter();
+    let words: Vec<&str> = connection
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let says = |word: &str| words.iter().any(|it| it.trim().eq_ignore_ascii_case(word));
     match request.version {
-        Version::HTTP_10 => !is("keep-alive"),
-        _ => is("close"),
+        Version::HTTP_10 => !says("keep-alive"),
+        _ => says("close"),
     }
 }
 
 impl Broken {
     /// Gives the connection back if it goes on.
-    async fn happen(self, stream: TcpStream) -> Option<TcpStream> {
-        let stream = stream.into_std().ok()?;
-        // It may take its time, and block.
-        let happened = spawn_blocking(move || self.block(stream)).await;
-        let (stream, end) = happened.ok()?.ok()??;
-        stream.set_nonblocking(true).ok()?;
-        let stream = TcpStream::from_std(stream).ok()?;
-        if end == End::Silence {
-            until_closed(&stream).await;
-            return None;
-        }
-        Some(stream)
-    }
-
-    fn block(self, stream: std::net::TcpStream) -> io::Result<Option<(std::net::TcpStream, End)>> {
-        stream.set_nonblocking(false)?;
-        let mut connection = Connection::of(stream);
-        let end = match self.how.unheard() {
-            Some((_, end)) => end,
-            None => self
-                .how
-                .send(&mut connection, &head(&self.answer), self.answer.body()),
+    async fn happen(self, mut wire: Wire) -> Option<Wire> {
+        let end = if let Some((_, end)) = self.how.unheard() {
+            end
+        } else {
+            let (script, end) = self.how.script(&head(&self.answer), self.answer.body());
+            play(&mut wire.stream, script).await.ok()?;
+            end
         };
         match end {
-            End::Stay if self.last => Ok(None),
-            End::Stay | End::Silence => Ok(connection.into_stream().map(|stream| (stream, end))),
+            End::Stay if !self.last => return Some(wire),
+            End::Silence => until_closed(&wire.stream).await,
             End::Reset => {
-                connection.reset();
-                Ok(None)
+                let socket = SockRef::from(&wire.stream);
+                // Where that cannot be had the connection ends in an orderly way.
+                let _ = socket.set_linger(Some(Duration::ZERO));
             }
-            End::Close => Ok(None),
+            End::Stay | End::Close => {}
         }
+        None
+    }
+}
+
+async fn play(stream: &mut TcpStream, script: Script) -> io::Result<()> {
+    for (bytes, pause) in script {
+        stream.write_all(&bytes).await?;
+        if !pause.is_zero() {
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Until the client has closed; for ever, if it has sent something that is not read yet.
+async fn gone(stream: &TcpStream) {
+    if let Ok(1..) = stream.peek(&mut [0]).await {
+        pending::<()>().await;
     }
 }
 

@@ -1,75 +1,172 @@
 //! One line a request on stderr, without secrets.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
-use jiff::Timestamp;
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Uri};
 use serde_json::json;
 
-use crate::service::{Reply, code_in, without_secrets};
+use crate::service::{Reply, code_in, timestamp, without_secrets};
 use crate::tcp::Fate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Log {
+pub(super) enum Form {
     Nothing,
     Text,
     Json,
 }
 
+/// Where the lines go. Whoever does not read them does not hold the mock up: a thread writes, and what it cannot keep up with is lost
+/// and counted.
+pub(super) struct Log {
+    form: Form,
+    lines: Mutex<Option<SyncSender<String>>>,
+    lost: Arc<AtomicUsize>,
+    written: Mutex<Receiver<()>>,
+}
+
+/// So many lines wait to be written.
+const WAITING: usize = 10_000;
+
 impl Log {
+    pub(super) fn new(form: Form) -> io::Result<Self> {
+        let (lines, to_write) = sync_channel(WAITING);
+        let (done, written) = sync_channel(1);
+        let lost = Arc::<AtomicUsize>::default();
+        let theirs = Arc::clone(&lost);
+        thread::Builder::new()
+            .name("pan123-mock log".to_owned())
+            .spawn(move || {
+                write(&to_write, &theirs);
+                // The other side may have given up.
+                let _ = done.send(());
+            })?;
+        Ok(Self {
+            form,
+            lines: Mutex::new(Some(lines)),
+            lost,
+            written: Mutex::new(written),
+        })
+    }
+
     /// That the program listens: the base URL alone on stdout, for scripts.
-    pub(super) fn listening(self, base_url: &str) {
+    pub(super) fn listening(&self, base_url: &str) {
         let mut out = io::stdout().lock();
         // Whoever does not read it does not need it.
         let _ = writeln!(out, "{base_url}").and_then(|()| out.flush());
-        match self {
-            Self::Nothing => {}
-            Self::Text => write_line(&format!(
-                "listening on {base_url}, admin under {base_url}/__admin/"
-            )),
-            Self::Json => write_line(&json!({ "listening": base_url }).to_string()),
-        }
+        self.line(|form| match form {
+            Form::Json => json!({ "listening": base_url }).to_string(),
+            _ => format!("listening on {base_url}, admin under {base_url}/__admin/"),
+        });
     }
 
     /// What became of a request at this time of the service.
-    pub(super) fn answered(self, now: SystemTime, request: &Request<Bytes>, reply: &Reply) {
-        if self == Self::Nothing {
-            return;
-        }
-        let line = Line {
-            time: Timestamp::try_from(now).unwrap_or_default(),
+    pub(super) fn answered(&self, now: SystemTime, request: &Request<Bytes>, reply: &Reply) {
+        let fate = reply.fate();
+        let answered = fate == Fate::Answered;
+        self.request(&Line {
+            now,
             method: request.method(),
             uri: request.uri(),
-            reply,
-        };
-        write_line(&match self {
-            Self::Json => line.json(),
+            status: answered.then(|| reply.response.status()),
+            code: code_in(reply.response.body()).filter(|_| answered),
+            broken: (!answered).then(|| fate.to_string()),
+        });
+    }
+
+    /// A request that the service never saw.
+    pub(super) fn refused(&self, now: SystemTime, request: &Parts, status: StatusCode) {
+        self.request(&Line {
+            now,
+            method: &request.method,
+            uri: &request.uri,
+            status: Some(status),
+            code: None,
+            broken: None,
+        });
+    }
+
+    /// Waits until all lines are written, or nobody seems to read them.
+    pub(super) fn end(&self) {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = written.recv_timeout(Duration::from_secs(1));
+    }
+
+    fn request(&self, line: &Line<'_>) {
+        self.line(|form| match form {
+            Form::Json => line.json(),
             _ => line.text(),
         });
+    }
+
+    fn line(&self, written: impl FnOnce(Form) -> String) {
+        if self.form == Form::Nothing {
+            return;
+        }
+        let line = written(self.form);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines
+            .as_ref()
+            .is_some_and(|lines| lines.try_send(line).is_err())
+        {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Many lines at once, if there are many.
+fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
+    while let Ok(mut text) = lines.recv() {
+        text.push('\n');
+        while text.len() < 64 * 1024
+            && let Ok(line) = lines.try_recv()
+        {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        let lost = lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{lost} lines are lost: nobody read them in time");
+        }
+        if io::stderr().lock().write_all(text.as_bytes()).is_err() {
+            return;
+        }
     }
 }
 
 struct Line<'a> {
-    time: Timestamp,
+    now: SystemTime,
     method: &'a Method,
     uri: &'a Uri,
-    reply: &'a Reply,
+    status: Option<StatusCode>,
+    code: Option<i64>,
+    broken: Option<String>,
 }
 
 impl Line<'_> {
     fn text(&self) -> String {
         let query = self.uri.query().map(without_secrets);
         let query = query.map_or(String::new(), |query| format!("?{query}"));
-        let came = match (self.ending(), self.code()) {
-            (Some(ending), _) => ending.to_owned(),
-            (None, Some(code)) => format!("{} code {code}", self.status()),
-            (None, None) => self.status().to_string(),
-        };
+        let status = self.status.map(|status| status.as_u16().to_string());
+        let code = self
+            .code
+            .map_or(String::new(), |code| format!(" code {code}"));
+        let came = status.or(self.broken.clone()).unwrap_or_default();
         format!(
-            "{:.3} {} {}{query} -> {came}",
-            self.time,
+            "{} {} {}{query} -> {came}{code}",
+            self.time(),
             self.method,
             self.uri.path()
         )
@@ -77,40 +174,18 @@ impl Line<'_> {
 
     fn json(&self) -> String {
         json!({
-            "time": format!("{:.3}", self.time),
+            "time": self.time(),
             "method": self.method.as_str(),
             "path": self.uri.path(),
             "query": self.uri.query().map(without_secrets),
-            "status": self.ending().is_none().then(|| self.status()),
-            "code": self.code(),
-            "broken": self.ending(),
+            "status": self.status.map(|status| status.as_u16()),
+            "code": self.code,
+            "broken": self.broken,
         })
         .to_string()
     }
 
-    fn status(&self) -> u16 {
-        self.reply.response.status().as_u16()
+    fn time(&self) -> String {
+        format!("{:.3}", timestamp(self.now))
     }
-
-    fn code(&self) -> Option<i64> {
-        code_in(self.reply.response.body()).filter(|_| self.ending().is_none())
-    }
-
-    /// How the exchange broke, if it did.
-    fn ending(&self) -> Option<&'static str> {
-        match self.reply.broken.as_ref()?.fate() {
-            Fate::Answered => None,
-            Fate::CutOff => Some("cut off"),
-            Fate::Silence => Some("silence"),
-            Fate::Flood(_) => Some("flood"),
-        }
-    }
-}
-
-/// In one piece, so that lines of threads do not mix.
-fn write_line(line: &str) {
-    // Where nobody can be told, nobody is.
-    let _ = io::stderr()
-        .lock()
-        .write_all(format!("{line}\n").as_bytes());
 }

@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let mut end = std::pin::pin!(told_to_end()?);
+    let mut told = Told::new()?;
     log.listening(&format!("http://{}", listener.local_addr()?));
 
     let shared = Arc::new(Shared {
@@ -52,37 +52,60 @@ pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> 
                 Err(_) => sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
-            () = &mut end => break,
+            () = told.wait() => break,
         }
     }
     drop(listener);
     ending.send_replace(true);
     let all = async { while connections.join_next().await.is_some() {} };
-    // Whoever has not ended by then is cut off.
-    let _ = timeout(GRACE, all).await;
+    tokio::select! {
+        // Whoever has not ended by then is cut off.
+        _ = timeout(GRACE, all) => {}
+        () = told.wait() => {}
+    }
+    shared.face.end();
+    shared.log.end();
     Ok(())
 }
 
 /// Ctrl-C, or the signal with which a system ends its programs.
 #[cfg(unix)]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+struct Told {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Told {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    })
+    }
 }
 
 #[cfg(not(unix))]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
+struct Told;
+
+#[cfg(not(unix))]
+impl Told {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn wait(&mut self) {
         // Without it the program goes on until it is ended from outside.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
+    }
 }

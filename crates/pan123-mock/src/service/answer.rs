@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::tcp::Break;
+use crate::tcp::{Break, Fate};
 
 /// What is sent back, and how late.
 #[derive(Clone)]
@@ -22,6 +22,13 @@ pub struct Reply {
     pub delay: Option<Duration>,
     /// How the exchange breaks on its way, if it does.
     pub broken: Option<Break>,
+}
+
+impl Reply {
+    /// What a client sees of the exchange that this ends.
+    pub fn fate(&self) -> Fate {
+        self.broken.as_ref().map_or(Fate::Answered, Break::fate)
+    }
 }
 
 /// Without the body, which may issue a token.
@@ -53,7 +60,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn ok(data: &impl Serialize) -> Self {
+    pub(super) fn ok(data: &(impl Serialize + ?Sized)) -> Self {
         Self::Envelope {
             code: 0,
             message: "ok".to_owned(),
@@ -179,12 +186,18 @@ pub(super) fn china_date_time(time: SystemTime) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
+/// The nearest time that can be written down.
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
         Timestamp::MAX
     } else {
         Timestamp::MIN
     })
+}
+
+/// The end of the year 9998: a time so far away that nobody waits for it, and that can still be written down in any zone.
+pub(crate) fn far_away() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(253_370_764_799)
 }
 
 #[cfg(test)]

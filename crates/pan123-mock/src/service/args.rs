@@ -65,11 +65,12 @@ impl Args {
             let matching =
                 |known: &&&str| **known == key || (!strict && known.eq_ignore_ascii_case(&key));
             match documented.iter().find(matching) {
-                Some(known) => {
+                // Of several spellings the documented one counts.
+                Some(known) if *known == key || !values.contains_key(*known) => {
                     values.insert((*known).to_owned(), value);
                 }
                 None if strict => return Err(undocumented(&key, documented)),
-                None => {}
+                Some(_) | None => {}
             }
         }
         Ok(Self {
@@ -200,6 +201,17 @@ mod tests {
         assert!(refused.contains("URL") && refused.contains("url, dirID"));
         let as_text = json(r#"{"dirID":"7"}"#, true).unwrap();
         assert_eq!(refusal(as_text.number::<u64>("dirID")), "dirID参数错误");
+    }
+
+    #[test]
+    fn of_several_spellings_the_documented_one_counts() {
+        for body in [
+            r#"{"dirID":1,"dirId":2}"#,
+            r#"{"DIRID":2,"dirID":1,"dirid":3}"#,
+        ] {
+            let args = json(body, false).unwrap();
+            assert_eq!(args.number("dirID").unwrap(), Some(1_u64), "{body}");
+        }
     }
 
     #[test]

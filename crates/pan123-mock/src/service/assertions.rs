@@ -118,9 +118,10 @@ fn line(request: &RecordedRequest) -> String {
         0 => String::new(),
         _ => format!(" {}", request.shown_body()),
     };
-    let came = match request.code {
-        Some(code) => format!("code {code}"),
-        None => format!("HTTP {}", request.status.as_u16()),
+    let came = match (request.code, request.status) {
+        (Some(code), _) => format!("code {code}"),
+        (None, Some(status)) => format!("HTTP {}", status.as_u16()),
+        (None, None) => request.fate.to_string(),
     };
     format!("{} {}{query}{body} -> {came}", request.method, request.path)
 }

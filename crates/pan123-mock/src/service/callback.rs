@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::millis;
 use super::tasks::{Ending, Task};
@@ -41,6 +40,9 @@ pub struct Callbacks {
     lost: bool,
 }
 
+/// As [`Callbacks`] has it.
+const MOST_COPIES: usize = 100;
+
 impl Default for Callbacks {
     fn default() -> Self {
         Self {
@@ -72,9 +74,9 @@ impl Callbacks {
         self
     }
 
-    /// So many times, all at the same time.
+    /// So many times, all at the same time; at most 100.
     pub fn copies(mut self, copies: usize) -> Self {
-        self.copies = copies;
+        self.copies = copies.min(MOST_COPIES);
         self
     }
 
@@ -99,7 +101,7 @@ impl Callbacks {
                 delivery,
                 ..callback
             };
-            self.copies
+            self.copies.min(MOST_COPIES)
         ]
     }
 }
@@ -133,13 +135,17 @@ pub enum Delivery {
     Lost,
 }
 
-impl ReasonKey {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::FailReason => "failReason",
-            Self::FileReason => "fileReason",
-        }
-    }
+/// The body, with the fields in the order of the documentation.
+#[derive(Serialize)]
+struct Notice<'a> {
+    url: &'a str,
+    status: u8,
+    #[serde(rename = "failReason", skip_serializing_if = "Option::is_none")]
+    fail_reason: Option<&'a str>,
+    #[serde(rename = "fileReason", skip_serializing_if = "Option::is_none")]
+    file_reason: Option<&'a str>,
+    #[serde(rename = "fileID")]
+    file_id: u64,
 }
 
 fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
@@ -148,16 +154,17 @@ fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
         Ending::Succeeded { file_id } => (0, "", *file_id),
         Ending::Failed { reason } => (1, reason.as_str(), 0),
     };
-    let body = json!({
-        "url": task.url(),
-        "status": status,
-        (key.as_str()): reason,
-        "fileID": file_id,
-    });
+    let body = Notice {
+        url: task.url(),
+        status,
+        fail_reason: (key == ReasonKey::FailReason).then_some(reason),
+        file_reason: (key == ReasonKey::FileReason).then_some(reason),
+        file_id,
+    };
     Some(Callback {
         task: task.id(),
         url: task.callback_url()?.to_owned(),
-        body: body.to_string().into(),
+        body: serde_json::to_vec(&body).unwrap_or_default().into(),
         delivery: None,
     })
 }

@@ -105,12 +105,13 @@ impl Canned {
         self
     }
 
-    /// Breaks the exchange on its way. The service does not act on a request that it is not to hear of. What a face cannot do
+    /// Breaks the exchange on its way, and so many as the break says. The service does not act on a request that it is not to hear of. What a face cannot do
     /// exactly it does as nearly as it can: see [`Fate`](crate::Fate).
     pub fn broken(mut self, broken: Break) -> Self {
         if broken.unheard().is_some() {
             self.acts = false;
         }
+        self.times = self.times.max(broken.repeated());
         self.broken = Some(broken);
         self
     }

@@ -2,6 +2,7 @@
 
 mod written;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,16 @@ pub struct Course {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Way {
-    Steps(Vec<Step>),
-    ByTheClock { takes: Duration, succeeds: bool },
+    /// Shared by all tasks that are on it.
+    Steps(Arc<[Step]>),
+    ByPolls {
+        polls: u32,
+        succeeds: bool,
+    },
+    ByTheClock {
+        takes: Duration,
+        succeeds: bool,
+    },
 }
 
 /// What one poll is told.
@@ -57,15 +66,15 @@ const SIZE: u64 = 1 << 20;
 impl Course {
     /// Running until the poll number `polls`, counted from 1, which is told of the success.
     pub fn succeeds_after(polls: u32) -> Self {
-        let last = Step::new(100.0, SUCCEEDED);
-        Self::steps(running(polls).chain([last]))
+        let succeeds = true;
+        Self::new(Way::ByPolls { polls, succeeds })
     }
 
     /// Running until the poll number `polls`, counted from 1, which is told of the failure. The reason goes into the callback; a
     /// poll is never told one.
     pub fn fails_after(polls: u32, reason: impl Into<String>) -> Self {
-        let last = Step::new(0.0, FAILED);
-        Self::steps(running(polls).chain([last])).reason(reason)
+        let succeeds = false;
+        Self::new(Way::ByPolls { polls, succeeds }).reason(reason)
     }
 
     /// Running for so long, and then done, whether anybody asks or not.
@@ -80,7 +89,7 @@ impl Course {
         Self::new(Way::ByTheClock { takes, succeeds }).reason(reason)
     }
 
-    /// Running at 50 percent for ever, or until the test ends it with `fetch_ended`.
+    /// Running at 50 percent for ever, or until the test ends it with `end_task`.
     pub fn never_ends() -> Self {
         Self::steps([(50.0, RUNNING)])
     }
@@ -118,6 +127,7 @@ impl Course {
                 .or(steps.last())
                 .copied()
                 .unwrap_or(Step::new(0.0, RUNNING)),
+            Way::ByPolls { polls, succeeds } => by_polls(*polls, *succeeds, index),
             Way::ByTheClock { takes, .. } => {
                 let share = elapsed.as_secs_f64() / takes.as_secs_f64().max(f64::MIN_POSITIVE);
                 // In hundredths, for no reader needs more.
@@ -130,7 +140,7 @@ impl Course {
     /// When the task ends by itself, if it does.
     pub(super) fn ends_after(&self) -> Option<Duration> {
         match self.goes {
-            Way::Steps(_) => None,
+            Way::Steps(_) | Way::ByPolls { .. } => None,
             Way::ByTheClock { takes, .. } => Some(takes),
         }
     }
@@ -175,13 +185,17 @@ impl From<(f64, i64)> for Step {
     }
 }
 
-/// The steps before the one of the poll number `polls`, evenly on the way from 0 to 100.
-fn running(polls: u32) -> impl Iterator<Item = Step> {
+/// What the poll with this index is told: before the last one, evenly on the way from 0 to 100.
+fn by_polls(polls: u32, succeeds: bool, index: usize) -> Step {
     let before = polls.saturating_sub(1);
-    (0..before).map(move |done| {
-        let percent = 100.0 * f64::from(done) / f64::from(before);
-        Step::new(percent, RUNNING)
-    })
+    match u32::try_from(index) {
+        Ok(done) if done < before => {
+            let percent = 100.0 * f64::from(done) / f64::from(before);
+            Step::new(percent, RUNNING)
+        }
+        _ if succeeds => Step::new(100.0, SUCCEEDED),
+        _ => Step::new(0.0, FAILED),
+    }
 }
 
 #[cfg(test)]

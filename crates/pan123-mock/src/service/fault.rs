@@ -91,17 +91,23 @@ impl From<Canned> for Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     set: Vec<Fault>,
+    /// The number of each, in the order in which they were set: what is drawn for one does not hang on the others.
+    numbers: Vec<u64>,
+    last: u64,
 }
 
 impl Faults {
     pub(super) fn set(&mut self, fault: Fault) {
         if fault.times != Some(0) {
+            self.last += 1;
+            self.numbers.push(self.last);
             self.set.push(fault);
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.set.clear();
+        self.numbers.clear();
     }
 
     pub(super) fn all(&self) -> &[Fault] {
@@ -110,31 +116,30 @@ impl Faults {
 
     /// What the `number`-th request of a service with this seed meets.
     pub(super) fn meet(&mut self, seed: u64, number: u64, path: &str) -> Option<Canned> {
-        let draw = |index: usize| {
-            let bits = scrambled(
-                seed ^ 0x6661_756c_7473,
-                number.wrapping_mul(64) + index as u64,
-            );
-            // The 53 bits that a double has room for.
-            #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-            let share = (bits >> 11) as f64 / (1_u64 << 53) as f64;
-            share
-        };
-        let is_for = |(index, fault): (usize, &Fault)| {
+        let is_for = |(fault, own): (&Fault, &u64)| {
             fault.path.as_deref().is_none_or(|only| only == path)
-                && fault.chance.is_none_or(|chance| draw(index) < chance)
+                && fault.chance.is_none_or(|chance| {
+                    share(scrambled(seed ^ own.rotate_left(32), number)) < chance
+                })
         };
-        let met = self.set.iter().enumerate().position(is_for)?;
+        let met = self.set.iter().zip(&self.numbers).position(is_for)?;
         let fault = &mut self.set[met];
         let answer = fault.answer.clone();
         if let Some(left) = &mut fault.times {
             *left -= 1;
             if *left == 0 {
                 self.set.remove(met);
+                self.numbers.remove(met);
             }
         }
         Some(answer)
     }
+}
+
+/// These bits as a number from 0 to 1: the 53 of them that a double has room for.
+#[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+fn share(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// A fault by its name.

@@ -51,8 +51,10 @@ pub(crate) enum Fetch {
     /// Those on loopback hosts; the tasks of all others are on the default course.
     Loopback,
     /// The same; the tasks of all others fail.
+    #[cfg(feature = "program")]
     LoopbackAlone,
     /// All.
+    #[cfg(feature = "program")]
     Everything,
 }
 
@@ -69,16 +71,24 @@ impl Options {
             return Way::On(course.clone());
         }
         match self.fetch {
+            #[cfg(feature = "program")]
             Fetch::Everything => Way::Fetched,
-            Fetch::Loopback | Fetch::LoopbackAlone if is_loopback(url) => Way::Fetched,
-            Fetch::LoopbackAlone => Way::On(Course::fails_within(Duration::ZERO, ELSEWHERE)),
+            #[cfg(feature = "program")]
+            Fetch::LoopbackAlone if !is_loopback(url) => {
+                Way::On(Course::fails_within(Duration::ZERO, ELSEWHERE))
+            }
+            #[cfg(feature = "program")]
+            Fetch::LoopbackAlone => Way::Fetched,
+            Fetch::Loopback if is_loopback(url) => Way::Fetched,
             Fetch::Nothing | Fetch::Loopback => Way::On(self.default_course.clone()),
         }
     }
 }
 
-/// Why a source that is not on this machine is not fetched.
-const ELSEWHERE: &str = "the source is on another machine, and --allow-remote was not said";
+/// Why a source is not fetched that is not, in so many words, on this machine.
+#[cfg(feature = "program")]
+const ELSEWHERE: &str =
+    "only sources on loopback addresses are fetched: --allow-remote fetches all";
 
 impl Default for Options {
     fn default() -> Self {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::endpoints::path;
 
@@ -20,8 +21,10 @@ use super::endpoints::path;
 ///     .pace(Pace::free().limit(path::OFFLINE_DOWNLOAD, 0.5))
 ///     .start_blocking();
 /// ```
+///
+/// As JSON, for the program `pan123-mock`: `{"/api/v1/user/info": 0.5}`, or `"off"`, `"free"`, `"member"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Value", into = "BTreeMap<String, f64>")]
 pub struct Pace {
     limits: BTreeMap<String, f64>,
 }
@@ -87,6 +90,43 @@ impl Pace {
     }
 }
 
+impl From<Pace> for BTreeMap<String, f64> {
+    fn from(pace: Pace) -> Self {
+        pace.limits
+    }
+}
+
+impl TryFrom<Value> for Pace {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        match written.as_str() {
+            Some("off") => return Ok(Self::off()),
+            Some("free") => return Ok(Self::free()),
+            Some("member") => return Ok(Self::member()),
+            Some(other) => {
+                return Err(format!(
+                    "no pace is called `{other}`: there are off, free, member"
+                ));
+            }
+            None => {}
+        }
+        let limits: BTreeMap<String, f64> =
+            serde_json::from_value(written).map_err(|error| error.to_string())?;
+        for (path, limit) in &limits {
+            if !path.starts_with('/') {
+                return Err(format!("`{path}` is no path: it begins with `/`"));
+            }
+            if *limit < 0.0 {
+                return Err(format!(
+                    "`{path}` takes {limit} requests a second: it cannot be under 0"
+                ));
+            }
+        }
+        Ok(Self { limits })
+    }
+}
+
 /// What was taken in the window that each path is in.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -108,8 +148,8 @@ impl Meter {
         let since = now.duration_since(SystemTime::UNIX_EPOCH);
         let number = (since.unwrap_or_default().as_secs_f64() / length).floor();
         let window = self.by_path.entry(path.to_owned()).or_default();
-        // Windows are told apart by their whole numbers.
-        if window.number.total_cmp(&number).is_ne() {
+        // A request that overtook another may come out of an earlier one.
+        if number > window.number {
             *window = Window {
                 number,
                 requests: 0.0,
@@ -166,6 +206,24 @@ mod tests {
         assert!(meter.take(&pace, now, "/a"));
         assert!(meter.take(&pace, now, "/b"));
         assert!(!meter.take(&pace, now, "/a"));
+    }
+
+    #[test]
+    fn an_overtaken_request_opens_no_window_again() {
+        let pace = Pace::off().limit("/a", 1.0);
+        assert_eq!(taken(&pace, [10.0, 11.0, 10.9]), [true, true, false]);
+    }
+
+    #[test]
+    fn a_pace_is_written_by_its_name_or_by_paths() {
+        let read = |json: &str| serde_json::from_str::<Pace>(json).map_err(|it| it.to_string());
+        assert_eq!(read(r#""free""#), Ok(Pace::free()));
+        assert_eq!(read(r#"{"/a":0.5}"#), Ok(Pace::off().limit("/a", 0.5)));
+        let again = serde_json::to_string(&Pace::member()).unwrap();
+        assert_eq!(read(&again), Ok(Pace::member()));
+        for wrong in [r#""fast""#, r#"{"a":1}"#, r#"{"/a":-1}"#, "7"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

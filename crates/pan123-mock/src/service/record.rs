@@ -3,10 +3,12 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::answer::code_in;
+use super::answer::{Reply, code_in};
+use crate::tcp::Fate;
 
 const REDACTED: &str = "[redacted]";
 
@@ -22,28 +24,43 @@ pub struct RecordedRequest {
     pub query: String,
     /// All headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The body, or its first 64 KiB.
     pub body: Bytes,
-    /// The HTTP status of the answer.
-    pub status: StatusCode,
-    /// The code of the answer, if it was an envelope.
+    /// How many bytes the body had.
+    pub body_length: usize,
+    /// What became of the exchange.
+    pub fate: Fate,
+    /// The HTTP status of the answer, if one came.
+    pub status: Option<StatusCode>,
+    /// The code of the answer, if one came and was an envelope.
     pub code: Option<i64>,
 }
 
+/// So much of a body is kept.
+const MOST_BODY: usize = 64 * 1024;
+
 impl RecordedRequest {
-    pub(super) fn of(request: &Request<Bytes>, answer: &Response<Bytes>) -> Self {
+    pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
-            value.set_sensitive(name == header::AUTHORIZATION);
+            value.set_sensitive(is_secret_header(name.as_str()));
         }
+        let body = request.body();
+        let answer = Some(&reply.response).filter(|_| reply.fate() == Fate::Answered);
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers,
-            body: request.body().clone(),
-            status: answer.status(),
-            code: code_in(answer.body()),
+            body: match body.len() {
+                ..=MOST_BODY => body.clone(),
+                // A slice would keep all of it.
+                _ => Bytes::copy_from_slice(&body[..MOST_BODY]),
+            },
+            body_length: body.len(),
+            fate: reply.fate(),
+            status: answer.map(Response::status),
+            code: answer.and_then(|answer| code_in(answer.body())),
         }
     }
 
@@ -60,7 +77,7 @@ impl RecordedRequest {
                 json.to_string()
             }
             // What cannot be read cannot be redacted.
-            None => format!("{} bytes", self.body.len()),
+            None => format!("{} bytes", self.body_length),
         }
     }
 
@@ -78,6 +95,8 @@ impl fmt::Debug for RecordedRequest {
             .field("query", &self.shown_query())
             .field("headers", &self.headers)
             .field("body", &self.shown_body())
+            .field("body_length", &self.body_length)
+            .field("fate", &self.fate)
             .field("status", &self.status)
             .field("code", &self.code)
             .finish()
@@ -91,9 +110,12 @@ pub(crate) fn without_secrets(query: &str) -> String {
 }
 
 fn shown_pair(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((key, _)) if is_secret(key) => format!("{key}={REDACTED}"),
-        _ => pair.to_owned(),
+    let key = pair.split('=').next().unwrap_or_default();
+    let decoded = percent_decode_str(key).decode_utf8_lossy();
+    if is_secret(&decoded) && key.len() < pair.len() {
+        format!("{key}={REDACTED}")
+    } else {
+        pair.to_owned()
     }
 }
 
@@ -113,30 +135,57 @@ fn redact(json: &mut Value) {
     }
 }
 
-/// Also in the spellings of the OAuth endpoint, which keeps its secrets in the query.
+/// Whatever the spelling: that of the OAuth endpoint, which keeps its secrets in the query, or one of a client's own.
 fn is_secret(key: &str) -> bool {
-    let key = key.replace('_', "").to_ascii_lowercase();
-    let secrets = ["clientsecret", "accesstoken", "refreshtoken", "code"];
-    secrets.contains(&key.as_str())
+    let key = key.replace(['_', '-'], "").to_ascii_lowercase();
+    key == "code"
+        || ["secret", "token", "password"]
+            .iter()
+            .any(|word| key.contains(word))
+}
+
+fn is_secret_header(name: &str) -> bool {
+    is_secret(name)
+        || ["authorization", "cookie"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn recorded(request: http::request::Builder, body: &str) -> RecordedRequest {
+        let request = request.body(Bytes::from(body.to_owned())).unwrap();
+        let reply = Reply {
+            response: Response::default(),
+            delay: None,
+            broken: None,
+        };
+        RecordedRequest::of(&request, &reply)
+    }
+
     #[test]
     fn secrets_are_in_the_fields_but_not_in_the_debug_output() {
-        let request = Request::post("/api/v1/x?client_secret=hush1&taskID=7")
+        let query = "client_secret=hush1&taskID=7&client%5Fsecret=hush5&token=hush6&a=b=c&refresh-token=hush7";
+        let request = Request::post(format!("/api/v1/x?{query}"))
             .header("Authorization", "Bearer hush2")
             .header("Authorization", "Bearer hush4")
-            .header("Platform", "open_platform")
-            .body(Bytes::from(r#"{"clientID":"me","clientSecret":"hush3"}"#))
-            .unwrap();
-        let recorded = RecordedRequest::of(&request, &Response::default());
+            .header("Cookie", "a=hush8")
+            .header("X-Token", "hush9")
+            .header("Platform", "open_platform");
+        let recorded = recorded(request, r#"{"clientID":"me","clientSecret":"hush3"}"#);
 
         let shown = format!("{recorded:?}");
         assert!(!shown.contains("hush"), "{shown}");
-        for kept in ["taskID=7", "open_platform", "me", "/api/v1/x", "POST"] {
+        for kept in [
+            "taskID=7",
+            "a=b=c",
+            "open_platform",
+            "me",
+            "/api/v1/x",
+            "POST",
+        ] {
             assert!(shown.contains(kept), "{kept} in {shown}");
         }
         assert_eq!(recorded.headers["Authorization"], "Bearer hush2");
@@ -145,11 +194,17 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_json_is_not_shown() {
-        let request = Request::post("/")
-            .body(Bytes::from("clientSecret=hush"))
-            .unwrap();
-        let shown = format!("{:?}", RecordedRequest::of(&request, &Response::default()));
+        let shown = format!("{:?}", recorded(Request::post("/"), "clientSecret=hush"));
         assert!(shown.contains("17 bytes"), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn of_a_long_body_the_beginning_is_kept() {
+        let recorded = recorded(Request::post("/"), &"a".repeat(100_000));
+        assert_eq!(
+            (recorded.body.len(), recorded.body_length),
+            (MOST_BODY, 100_000)
+        );
     }
 }

@@ -29,6 +29,11 @@ impl Schedule {
         self.push(at, Due::Callback(index));
     }
 
+    pub(super) fn callbacks(&self) -> usize {
+        let all = self.waiting.iter().map(|Reverse((.., due))| due);
+        all.filter(|due| matches!(due, Due::Callback(_))).count()
+    }
+
     pub(super) fn next_at(&self) -> Option<SystemTime> {
         self.waiting.peek().map(|Reverse((at, ..))| *at)
     }

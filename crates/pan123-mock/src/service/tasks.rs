@@ -225,7 +225,8 @@ impl Tasks {
     }
 
     pub(super) fn create(&mut self, now: SystemTime, asked: Download, course: Course) -> u64 {
-        let id = self.first.saturating_add(self.all.len() as u64);
+        // After the last number comes 0: none is given twice.
+        let id = self.first.wrapping_add(self.all.len() as u64);
         self.running[asked.target.place() as usize] += 1;
         self.all.push(Task {
             id,
@@ -260,7 +261,7 @@ impl Tasks {
     }
 
     fn index(&self, id: u64) -> Option<usize> {
-        usize::try_from(id.checked_sub(self.first)?).ok()
+        usize::try_from(id.wrapping_sub(self.first)).ok()
     }
 
     /// Notes how a task ended; it is ended once.

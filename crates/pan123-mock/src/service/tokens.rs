@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::answer::scrambled;
+use super::answer::{far_away, scrambled};
 
 /// How many tokens live at once; one more pushes the oldest out.
 pub const MAX_LIVE_TOKENS: usize = 3;
@@ -57,7 +57,8 @@ impl Tokens {
             scrambled(!seed, 3 * number + 1),
             scrambled(!seed, 3 * number + 2),
         );
-        let expires = whole_seconds(now.checked_add(lifetime).unwrap_or(now));
+        let ends = now.checked_add(lifetime).unwrap_or_else(far_away);
+        let expires = whole_seconds(ends.min(far_away()));
         self.minted.push(Token {
             value: value.clone(),
             expires,
@@ -153,6 +154,16 @@ mod tests {
         let last = expires.checked_sub(Duration::from_nanos(1)).unwrap();
         assert_eq!(tokens.check(&token, last), Ok(()));
         assert_eq!(tokens.check(&token, expires), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn no_life_is_too_long() {
+        let mut tokens = Tokens::default();
+        for life in [Duration::MAX, DAY * 4_000_000] {
+            let (token, expires) = tokens.mint(0, now(), life);
+            assert_eq!(expires, far_away());
+            assert_eq!(tokens.check(&token, now()), Ok(()));
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) fn is_loopback(url: &str) -> bool {
     literal
         .parse::<IpAddr>()
         .map_or(host.eq_ignore_ascii_case("localhost"), |ip| {
-            ip.is_loopback()
+            ip.to_canonical().is_loopback()
         })
 }
 
@@ -39,6 +39,7 @@ mod tests {
             "http://127.0.0.1:8080/a",
             "http://127.9.9.9/",
             "http://[::1]:80/a",
+            "http://[::ffff:127.0.0.1]/a",
             "http://LOCALHOST/a",
         ] {
             assert!(is_loopback(url), "{url}");

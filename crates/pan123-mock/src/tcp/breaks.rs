@@ -1,11 +1,12 @@
 //! What goes wrong with one exchange, as data.
 
+use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Connection;
 use crate::service::millis;
 
 /// What a [`BrokenWire`](super::BrokenWire) does to one exchange.
@@ -30,7 +31,7 @@ use crate::service::millis;
 pub struct Break {
     what: What,
     end: End,
-    #[serde(default = "once")]
+    #[serde(skip, default = "once")]
     times: usize,
 }
 
@@ -69,9 +70,21 @@ pub enum Fate {
     Flood(u64),
 }
 
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered => f.write_str("answered"),
+            Self::CutOff => f.write_str("cut off"),
+            Self::Silence => f.write_str("silence"),
+            Self::Flood(bytes) => write!(f, "a flood of {bytes} bytes"),
+        }
+    }
+}
+
 /// How far something comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Point {
     /// So many bytes from its beginning.
     Bytes(usize),
@@ -88,6 +101,7 @@ pub enum Point {
 /// What becomes of the connection after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum End {
     /// The next request may come.
     Stay,
@@ -142,25 +156,37 @@ impl Flood {
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n")
     }
 
-    /// Until nobody takes it any more.
-    pub(super) fn run(self, connection: &mut Connection) -> bool {
-        let slow = !self.pause.is_zero();
-        let piece = if slow { 1 } else { 64 * 1024 };
+    pub(super) fn script(self) -> impl Iterator<Item = Sent> + Send + 'static {
+        let piece = if self.pause.is_zero() { 64 * 1024 } else { 1 };
         let mut left = self.bytes;
-        let mut going = connection.send(self.head().as_bytes());
-        while going && left > 0 {
-            let length = usize::try_from(left).unwrap_or(piece).min(piece);
-            let mut bytes = vec![b' '; length];
-            if self.chunked {
-                bytes.splice(0..0, format!("{length:x}\r\n").into_bytes());
-                bytes.extend(b"\r\n");
-            }
-            left -= length as u64;
-            going = connection.send(&bytes) && (!slow || connection.pause(self.pause));
+        let body = iter::from_fn(move || {
+            let length = left.min(piece);
+            left -= length;
+            (length > 0).then(|| (self.piece(length), self.pause))
+        });
+        let end = self.chunked.then_some("0\r\n\r\n");
+        let at_once = |text: Bytes| (text, Duration::ZERO);
+        iter::once(at_once(self.head().into()))
+            .chain(body)
+            .chain(end.map(|end| at_once(end.into())))
+    }
+
+    fn piece(self, length: u64) -> Bytes {
+        let blanks = vec![b' '; usize::try_from(length).unwrap_or_default()];
+        if self.chunked {
+            let head = format!("{length:x}\r\n");
+            [head.as_bytes(), &blanks, b"\r\n"].concat().into()
+        } else {
+            blanks.into()
         }
-        going && (!self.chunked || connection.send(b"0\r\n\r\n"))
     }
 }
+
+/// Some bytes, and the pause after them.
+pub(crate) type Sent = (Bytes, Duration);
+
+/// All that is sent of an answer, piece by piece.
+pub(crate) type Script = Box<dyn Iterator<Item = Sent> + Send>;
 
 impl Break {
     /// Nothing: lets a request through before the next break.
@@ -229,12 +255,12 @@ impl Break {
                 What::Nothing | What::Around { .. } | What::Drip(_) | What::Answer(Point::Whole),
                 _,
             ) => Fate::Answered,
-            (_, End::Silence) => Fate::Silence,
+            (_, End::Silence) | (What::Request(_) | What::Answer(_), End::Stay) => Fate::Silence,
             _ => Fate::CutOff,
         }
     }
 
-    pub(super) fn repeated(&self) -> usize {
+    pub(crate) fn repeated(&self) -> usize {
         self.times
     }
 
@@ -246,21 +272,24 @@ impl Break {
         }
     }
 
-    /// Sends an answer in this way. Says how the connection goes on.
-    pub(crate) fn send(&self, connection: &mut Connection, head: &[u8], body: &[u8]) -> End {
-        let whole = [head, body].concat();
-        let going = match &self.what {
-            What::Nothing => connection.send(&whole),
-            What::Request(_) => true,
-            What::Answer(point) => connection.send(&whole[..point.of(head.len(), whole.len())]),
-            What::Instead(bytes) => connection.send(bytes),
-            What::Around { before, after } => {
-                connection.send(&[before, &whole[..], after].concat())
+    /// What is sent of an answer with this head and body, and how the connection goes on.
+    pub(crate) fn script(&self, head: &[u8], body: &[u8]) -> (Script, End) {
+        let whole = Bytes::from([head, body].concat());
+        let at_once = |bytes: Bytes| -> Script { Box::new(iter::once((bytes, Duration::ZERO))) };
+        let script = match &self.what {
+            What::Nothing => at_once(whole),
+            What::Request(_) => at_once(Bytes::new()),
+            What::Answer(point) => at_once(whole.slice(..point.of(head.len(), whole.len()))),
+            What::Instead(bytes) => at_once(bytes.clone()),
+            What::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
+            What::Flood(flood) => Box::new(flood.script()),
+            What::Drip(pause) => {
+                let pause = *pause;
+                let bytes = (0..whole.len()).map(move |at| (whole.slice(at..=at), pause));
+                Box::new(bytes)
             }
-            What::Flood(flood) => connection.flood(*flood),
-            What::Drip(pause) => connection.drip(&whole, *pause),
         };
-        if going { self.end } else { End::Close }
+        (script, self.end)
     }
 }
 

@@ -12,6 +12,7 @@ use http::Request;
 use http::header::CONTENT_LENGTH;
 use socket2::SockRef;
 
+use super::breaks::Sent;
 use super::{Flood, Point, Shared};
 
 /// A connection that a [`TcpServer`](super::TcpServer) has accepted. It is closed when it is dropped.
@@ -36,18 +37,6 @@ impl Connection {
             shared,
             number,
         }
-    }
-
-    /// A connection that somebody else has accepted.
-    #[cfg(feature = "program")]
-    pub(crate) fn of(stream: TcpStream) -> Connection {
-        Connection::new(Arc::new(stream), Arc::default(), 0)
-    }
-
-    /// Gives it back.
-    #[cfg(feature = "program")]
-    pub(crate) fn into_stream(mut self) -> Option<TcpStream> {
-        Arc::into_inner(self.stream.take()?)
     }
 
     /// Which connection of its server this is, counted from 0.
@@ -94,13 +83,20 @@ impl Connection {
 
     /// Sends byte by byte, with this pause after each. False when nobody takes them any more, or the server ends.
     pub fn drip(&mut self, bytes: &[u8], pause: Duration) -> bool {
-        let mut bytes = bytes.iter();
-        bytes.all(|byte| self.send(&[*byte]) && self.shared.pause(pause))
+        let bytes = bytes
+            .iter()
+            .map(|byte| (Bytes::copy_from_slice(&[*byte]), pause));
+        self.play(bytes)
     }
 
     /// Sends an answer with this body. False when nobody takes it any more, or the server ends.
     pub fn flood(&mut self, flood: Flood) -> bool {
-        flood.run(self)
+        self.play(flood.script())
+    }
+
+    /// Sends all of this, with its pauses. False when nobody takes it any more, or the server ends.
+    pub(super) fn play(&mut self, mut script: impl Iterator<Item = Sent>) -> bool {
+        script.all(|(bytes, pause)| self.send(&bytes) && (pause.is_zero() || self.pause(pause)))
     }
 
     /// Says nothing for so long. False if the server ends meanwhile.

@@ -100,7 +100,10 @@ fn exchange(
     }
     let answer = reply.response;
     let broken = reply.broken.unwrap_or(broken);
-    let end = broken.send(connection, &head(&answer), answer.body());
+    let (script, end) = broken.script(&head(&answer), answer.body());
+    if !connection.play(script) {
+        return None;
+    }
     let last = answer.headers().get(CONNECTION);
     match end {
         End::Stay if last.is_some_and(|value| value == "close") => Some(End::Close),

@@ -31,7 +31,7 @@ fn the_callback_is_due_once_however_often_the_end_is_seen() {
         let due = usize::from(poll >= 3);
         assert_eq!(world.effects.len(), due, "after poll {poll}");
     }
-    assert!(world.service.fetch_ended(world.now, task, Ok(1)).is_empty());
+    assert!(world.service.end_task(world.now, task, Ok(1)).is_empty());
 
     let body = posted(&world.effects[0]);
     let Some(Ending::Succeeded { file_id, .. }) = world.service.tasks()[0].ending() else {
@@ -83,7 +83,7 @@ fn what_became_of_a_callback_is_noted() {
     for task in tasks {
         let effects = world
             .service
-            .fetch_ended(world.now, task, Err("no".to_owned()));
+            .end_task(world.now, task, Err("no".to_owned()));
         assert_eq!(effects.len(), 1);
     }
     world

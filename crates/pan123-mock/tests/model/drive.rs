@@ -131,7 +131,7 @@ fn a_download_that_failed_leaves_nothing_behind() {
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));
     let failed = Err("no".to_owned());
-    world.service.fetch_ended(world.now, task, failed);
+    world.service.end_task(world.now, task, failed);
     assert_eq!(world.service.files().count(), 0);
 }
 

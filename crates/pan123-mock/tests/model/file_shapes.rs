@@ -1,4 +1,4 @@
-//! The answers about files and images have the fields of the recorded bodies, in their order, and the documented requests are taken to
+//! The answers about the account, files and images have the fields of the recorded bodies, in their order, and the documented requests are taken to
 //! the letter.
 
 use pan123_mock::bytes::Bytes;
@@ -16,7 +16,7 @@ fn strict() -> (World, String) {
 }
 
 /// The keys of a body in the order in which they are written.
-fn keys(body: &str) -> Vec<&str> {
+pub(crate) fn keys(body: &str) -> Vec<&str> {
     let parts: Vec<_> = body.split('"').collect();
     let texts = parts.windows(2).skip(1).step_by(2);
     let keys = texts.filter(|text| text[1].trim_start().starts_with(':'));
@@ -46,6 +46,13 @@ macro_rules! text {
 fn keys_are_found_in_their_order() {
     let body = r#"{"b": {"a": [{"c": "d", "e":1}]}, "f" :"", "g":null}"#;
     assert_eq!(keys(body), ["b", "a", "c", "e", "f", "g"]);
+}
+
+#[test]
+fn user_info() {
+    let (mut world, token) = strict();
+    let recorded = text!("official_user_info_response");
+    same_shape(&mut world, &get(path::USER_INFO, &token), recorded);
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn the_running_limit_counts_each_place_by_itself() {
         (7, "同时下载的任务超出最大限制")
     );
 
-    world.service.fetch_ended(world.now, first, Ok(1));
+    world.service.end_task(world.now, first, Ok(1));
     assert_eq!(world.create(&token, &json!({ "url": URL }))["code"], 7);
     assert_eq!(create(&mut world, &token, &body)["code"], 0);
     assert_eq!(create(&mut world, &token, &body)["code"], 7);

@@ -107,7 +107,7 @@ fn more_tasks_than_may_run_are_refused_until_one_ends() {
     assert_eq!(code_and_message(&refused), expected);
     assert_eq!(world.service.tasks().len(), 2);
 
-    world.service.fetch_ended(world.now, first, Ok(1));
+    world.service.end_task(world.now, first, Ok(1));
     world.task(&token, &body);
     assert_eq!(world.create(&token, &body)["code"], 7);
 }
@@ -222,12 +222,7 @@ fn a_fetched_task_shows_how_far_the_fetch_is() {
     for _ in 0..3 {
         assert_eq!(world.poll(&token, task)["data"]["process"], 37.5);
     }
-    assert!(
-        world
-            .service
-            .fetch_ended(world.now, task, Ok(1234))
-            .is_empty()
-    );
+    assert!(world.service.end_task(world.now, task, Ok(1234)).is_empty());
     assert_eq!(
         world.poll(&token, task)["data"],
         json!({"process": 100, "status": 2})
@@ -237,7 +232,7 @@ fn a_fetched_task_shows_how_far_the_fetch_is() {
     assert!(
         world
             .service
-            .fetch_ended(world.now, task + 1, Ok(0))
+            .end_task(world.now, task + 1, Ok(0))
             .is_empty()
     );
 }

@@ -3,6 +3,7 @@
 use pan123_mock::{FAULTS, path};
 use serde_json::{Value, json};
 
+use crate::client::{agent, read};
 use crate::process::{Program, started};
 
 #[test]
@@ -105,12 +106,17 @@ fn tasks_are_seen_moved_and_ended() {
     ] {
         assert_eq!(program.ask("POST", what, &body).0, 404);
     }
+    let again = program.ask("POST", &of_first, &json!({"size": 1}));
+    assert_eq!(again.0, 409, "an end is an end");
+    let third = client.create(&json!({"url": "https://example.com/a"}));
     for body in [
         json!({}),
         json!({"process": 1.0}),
         json!({"size": 1, "reason": "no"}),
+        json!({"process": 100.0, "status": 2}),
     ] {
-        assert_eq!(program.ask("POST", &of_first, &body).0, 400, "{body}");
+        let refused = program.ask("POST", &format!("tasks/{third}"), &body);
+        assert_eq!(refused.0, 400, "{body}");
     }
 }
 
@@ -220,4 +226,40 @@ fn a_reset_is_a_new_service_at_the_same_time() {
         refused.0, 400,
         "what the machine may do is said at the start alone"
     );
+}
+
+#[test]
+fn no_number_is_too_large() {
+    let program = started(&["--quiet", "--token-lifetime", "18446744073709551615"]);
+    let client = program.client();
+    assert_eq!(client.get(path::USER_INFO).2["code"], 0);
+    program.send(
+        "PUT",
+        "callbacks",
+        &json!({"copies": u64::MAX, "delay_ms": u64::MAX}),
+    );
+    program.send("PUT", "course", &json!({"succeeds_after": u32::MAX}));
+    let task = client.create(&json!({"url": "https://example.com/a"}));
+    assert_eq!(client.poll(task), json!({"process": 0, "status": 0}));
+
+    program.send("PUT", "course", &json!({"succeeds_within_ms": 1}));
+    let body = json!({"url": "https://example.com/a", "callBackUrl": "http://127.0.0.1:9/"});
+    let task = client.create(&body);
+    while program.get("state")["callbacks"] == json!(0) {}
+    assert_eq!(client.poll(task)["status"], 2);
+    assert_eq!(program.get("state")["callbacks"], 100);
+
+    for _ in 0..2 {
+        program.send("POST", "time", &json!({"advance_ms": u64::MAX}));
+        assert_eq!(program.get("state")["now"], "9998-12-31T23:59:59Z");
+    }
+}
+
+#[test]
+fn no_web_page_leads_the_program() {
+    let program = started(&["--quiet"]);
+    let url = format!("{}/__admin/reset", program.base_url);
+    let request = agent().post(url).header("Origin", "http://evil.example");
+    let (parts, answer) = read(request.send(""));
+    assert_eq!(parts.status, 403, "{answer}");
 }

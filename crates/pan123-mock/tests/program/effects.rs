@@ -179,7 +179,7 @@ fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
         );
         assert_eq!(source.requests(), tries, "{reason}");
     }
-    let source = TcpServer::answering(answer(&[7; 1001]));
+    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
     let (task, notice) = kept.ended(&json!({"url": source.url("http")}));
     assert_eq!(notice["failReason"], "longer than 1000 bytes");
     assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
@@ -248,6 +248,46 @@ fn a_fetch_of_an_earlier_service_has_nothing_to_say_to_the_next() {
     assert_eq!(client.poll(second), json!({"process": 7, "status": 0}));
 }
 
+/// A source that sends a little and then nothing more.
+fn stalls() -> TcpServer {
+    TcpServer::start(|mut connection| {
+        connection.read_request();
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfilm");
+        connection.until_closed();
+    })
+}
+
+#[test]
+fn fetches_of_an_earlier_service_do_not_hold_up_the_next() {
+    let stalls = stalls();
+    let kept = fetching(&[]);
+    for _ in 0..80 {
+        kept.client.create(&json!({"url": stalls.url("http")}));
+    }
+    kept.program.send("POST", "reset", None);
+    let good = TcpServer::answering(answer(b"film"));
+    let client = kept.program.client();
+    let (callback, received) = callback_receiver();
+    client.create(&json!({"url": good.url("http"), "callBackUrl": callback}));
+    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    assert_eq!(notice["status"], 0);
+}
+
+#[test]
+fn nothing_is_left_half_fetched_when_the_program_ends() {
+    let stalls = stalls();
+    let mut kept = fetching(&[]);
+    for _ in 0..3 {
+        kept.client.create(&json!({"url": stalls.url("http")}));
+    }
+    while kept.files().len() < 3 {
+        thread::yield_now();
+    }
+    kept.program.terminate();
+    assert!(kept.program.ended().success());
+    assert_eq!(kept.files(), [""; 0]);
+}
+
 #[test]
 fn callbacks_come_late_and_twice_by_the_clock() {
     let program = started(&["--quiet"]);
@@ -264,10 +304,11 @@ fn callbacks_come_late_and_twice_by_the_clock() {
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
     client.poll(task);
     program.send("POST", "time", &json!({"advance_ms": 4999}));
-    assert_eq!(receivers.requests_to("/cb"), 0);
+    assert_eq!(program.get("state")["callbacks_due"], 2);
     program.send("POST", "time", &json!({"advance_ms": 1}));
     receivers.until_ended(2);
     assert_eq!(receivers.requests_to("/cb"), 2);
+    assert_eq!(program.get("state")["callbacks_due"], 0);
     assert_eq!(program.get("callbacks")[0]["body"]["fileReason"], "no");
     assert_eq!(client.get(path::USER_INFO).2["code"], 0);
 }

@@ -213,6 +213,56 @@ fn a_connection_on_which_an_answer_dripped_goes_on() {
 }
 
 #[test]
+fn requests_that_came_with_a_broken_one_are_answered() {
+    let asking = asking();
+    let drip =
+        json!({"break": {"what": {"drip": 1}, "end": "stay"}, "path": path::OFFLINE_PROGRESS});
+    asking.program.send("POST", "faults", &drip);
+    let mut stream = asking.connect();
+    let three = asking.request(false).repeat(2) + &asking.request(true);
+    stream.write_all(three.as_bytes()).expect("it takes them");
+    let mut answers = String::new();
+    stream
+        .read_to_string(&mut answers)
+        .expect("all answers come");
+    assert_eq!(answers.matches(r#""process":12.5"#).count(), 3, "{answers}");
+}
+
+#[test]
+fn clients_that_do_not_read_hold_nobody_up() {
+    let asking = asking();
+    asking
+        .program
+        .send("POST", "faults", &json!({"fault": "flood", "times": 40}));
+    asking.program.send(
+        "POST",
+        "faults",
+        &json!({"break": {"what": {"drip": 600_000}, "end": "stay"}, "times": 40}),
+    );
+    let waiting: Vec<TcpStream> = (0..80)
+        .map(|_| {
+            let mut stream = asking.connect();
+            let sent = stream.write_all(asking.request(false).as_bytes());
+            sent.expect("it takes a request");
+            stream
+        })
+        .collect();
+    while asking
+        .program
+        .get("faults")
+        .as_array()
+        .is_some_and(|left| !left.is_empty())
+    {}
+    asking.program.fault("reset");
+    assert_eq!(asking.exchange().1, Err(ErrorKind::ConnectionReset));
+    assert_eq!(
+        data(&asking.exchange().0),
+        json!({"process": 12.5, "status": 0})
+    );
+    drop(waiting);
+}
+
+#[test]
 fn faults_are_for_a_path_for_so_many_or_for_ever_until_they_are_cleared() {
     let asking = asking();
     let code = |path: &str| asking.program.client().get(path).2["code"].clone();

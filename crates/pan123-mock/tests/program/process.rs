@@ -30,7 +30,11 @@ pub(crate) fn refused(args: &[&str]) -> Output {
 }
 
 pub(crate) fn started(args: &[&str]) -> Program {
-    let mut process = command(&["--listen", "127.0.0.1:0"])
+    let listen: &[&str] = match args.first() {
+        Some(&"--listen") => &[],
+        _ => &["--listen", "127.0.0.1:0"],
+    };
+    let mut process = command(listen)
         .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

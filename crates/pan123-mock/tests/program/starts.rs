@@ -1,13 +1,15 @@
 //! How it starts, what it says, and how it ends.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 
 use pan123_mock::path;
 use serde_json::{Value, json};
 
+use crate::PATIENCE;
 use crate::client::{agent, read};
-use crate::process::{refused, started};
+use crate::process::{command, refused, started};
 
 #[test]
 fn it_says_where_it_listens_and_writes_a_line_a_request() {
@@ -21,9 +23,9 @@ fn it_says_where_it_listens_and_writes_a_line_a_request() {
         minted.ends_with("POST /api/v1/access_token -> 200 code 0"),
         "{minted}"
     );
-    client.get("/api/v1/user/info?client_secret=hush&a=b");
+    client.get("/api/v1/user/info?client%5Fsecret=hush&a=b");
     let asked = program.line();
-    let query = "?client_secret=[redacted]&a=b";
+    let query = "?client%5Fsecret=[redacted]&a=b";
     assert!(
         asked.ends_with(&format!("GET /api/v1/user/info{query} -> 200 code 0")),
         "{asked}"
@@ -34,6 +36,41 @@ fn it_says_where_it_listens_and_writes_a_line_a_request() {
     let url = format!("{}/x", program.base_url);
     assert!(agent().get(url).call().is_err());
     assert!(program.line().ends_with("GET /x -> cut off"));
+    let last = &program.get("requests")[3];
+    assert_eq!(
+        (&last["came"], &last["status"]),
+        (&json!("cut off"), &Value::Null)
+    );
+
+    let long = vec![b'a'; (1 << 20) + 1];
+    let url = format!("{}/x", program.base_url);
+    assert_eq!(read(agent().post(url).send(&long[..])).0.status, 413);
+    assert!(program.line().ends_with("POST /x -> 413"));
+}
+
+#[test]
+fn nobody_has_to_read_the_lines() {
+    let mut process = command(&["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut base_url = String::new();
+    let out = process.stdout.take().expect("it is piped");
+    let read = BufReader::new(out).read_line(&mut base_url);
+    read.expect("the program says where it listens");
+    let address = base_url.trim().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // More lines than a pipe and all that wait for it take.
+    for _ in 0..13_000 {
+        let request = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let read = stream.read(&mut [0; 1024]).expect("an answer");
+        assert!(read > 0);
+    }
+    drop(process.kill());
+    drop(process.wait());
 }
 
 #[test]
@@ -97,8 +134,8 @@ fn quiet_is_quiet() {
 #[test]
 fn it_ends_when_it_is_told_to_and_sends_the_answers_that_are_out() {
     let mut program = started(&[]);
-    let mut asking = std::net::TcpStream::connect(program.base_url.trim_start_matches("http://"))
-        .expect("it listens");
+    let mut asking =
+        TcpStream::connect(program.base_url.trim_start_matches("http://")).expect("it listens");
     program.send(
         "POST",
         "faults",
@@ -119,6 +156,25 @@ fn it_ends_when_it_is_told_to_and_sends_the_answers_that_are_out() {
         "{answer}"
     );
     assert!(program.ended().success());
+}
+
+#[test]
+fn nobody_is_waited_for_who_is_never_answered() {
+    for (fault, args) in [("hang", &["--quiet"][..]), ("flood", &["--quiet"])] {
+        let mut program = started(args);
+        program.fault(fault);
+        let address = program.base_url.trim_start_matches("http://");
+        let mut asking = TcpStream::connect(address).expect("it listens");
+        let sent = asking.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        sent.expect("it is sent");
+        while program
+            .get("requests")
+            .as_array()
+            .is_some_and(Vec::is_empty)
+        {}
+        program.terminate();
+        assert!(program.ended().success(), "{fault}");
+    }
 }
 
 fn said(args: &[&str]) -> String {
@@ -144,8 +200,9 @@ fn what_cannot_be_had_is_said_in_a_line() {
         let refused = said(&["--listen", open]);
         assert!(refused.contains("--allow-remote-clients"), "{refused}");
     }
+    drop(started(&["--listen", "localhost:0"]));
     assert!(said(&["--config", "/nowhere/at/all"]).contains("/nowhere/at/all"));
-    assert!(said(&["--listen", "here"]).contains("--listen"));
+    assert!(said(&["--listen", "here"]).contains("--listen here"));
     assert!(said(&["--pace", "fast"]).contains("free"));
 }
 
@@ -171,7 +228,7 @@ fn options_come_from_a_file_and_the_command_line_goes_before_it() {
     for key in ["client_id", "client_secret", "strict", "pace"] {
         assert_eq!(told[key], options[key]);
     }
-    assert_eq!(told["default_course"]["steps"], json!([[0.0, 1]]));
+    assert_eq!(told["default_course"]["fails_after"], 1);
     let kept = started(&[]).get("options")["kept_requests"].clone();
     assert_eq!(told["kept_requests"], kept, "as without a file");
 

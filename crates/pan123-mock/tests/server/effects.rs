@@ -53,7 +53,7 @@ fn a_callback_to_another_machine_is_noted_and_not_posted() {
     let client = Client::new(mock.base_url());
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = client.create(&body);
-    mock.fetch_ended(task, Ok(0));
+    mock.end_task(task, Ok(0));
     let delivery = mock.wait_for(PATIENCE, |service| service.callbacks()[0].delivery.clone());
     assert_eq!(delivery, Some(Delivery::NotLoopback));
 }
@@ -66,7 +66,7 @@ fn a_callback_that_nobody_receives_is_noted() {
     let url = format!("http://{}/", free.local_addr().expect("an address"));
     drop(free);
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
-    mock.fetch_ended(task, Err("gone".to_owned()));
+    mock.end_task(task, Err("gone".to_owned()));
     let delivery = mock.wait_for(PATIENCE, |service| service.callbacks()[0].delivery.clone());
     assert!(
         matches!(delivery, Some(Delivery::Failed(_))),

@@ -164,7 +164,7 @@ fn waiting_ends_when_a_request_comes_and_when_the_model_is_changed() {
     assert!(wakes(&mock, ask, |service| service.tasks().len() == 1));
 
     let task = mock.service(|service| service.tasks()[0].id());
-    let end = || mock.fetch_ended(task, Ok(0));
+    let end = || mock.end_task(task, Ok(0));
     assert!(wakes(&mock, end, |service| {
         service.tasks()[0].ending().is_some()
     }));

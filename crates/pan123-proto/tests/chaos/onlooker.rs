@@ -218,7 +218,7 @@ impl Onlooker {
     }
 
     /// A refresh of this session ended or was dropped.
-    fn fetch_ended(&mut self, at: Duration, session: usize, lease: u64, end: FetchEnd) {
+    fn end_task(&mut self, at: Duration, session: usize, lease: u64, end: FetchEnd) {
         if !self.books[session].tokens.ended(lease, at, end) {
             return;
         }
@@ -271,7 +271,7 @@ impl Fate for Shared {
                 let mut errand = this.errands.remove(&actor).expect("a known machine");
                 errand.barren = this.books[errand.session].tokens.is_barren(at);
                 if let Kind::Refresh(lease) = errand.kind {
-                    this.fetch_ended(at, errand.session, lease, errand.fetch);
+                    this.end_task(at, errand.session, lease, errand.fetch);
                 }
                 this.ended.insert(actor, errand);
             }
@@ -293,7 +293,7 @@ impl Fate for Shared {
         if let Some(actor) = actor {
             this.errands.insert(actor, errand);
         } else if plan == Plan::Drop {
-            this.fetch_ended(at, session, lease, FetchEnd::Dropped(at));
+            this.end_task(at, session, lease, FetchEnd::Dropped(at));
         }
     }
 
@@ -309,7 +309,7 @@ impl Fate for Shared {
         };
         if let Kind::Refresh(lease) = errand.kind {
             let end = FetchEnd::Dropped(errand.seen);
-            this.fetch_ended(at, errand.session, lease, end);
+            this.end_task(at, errand.session, lease, end);
         }
     }
 }

@@ -26,24 +26,33 @@ struct Move {
 }
 
 pub(super) fn move_task(shared: &Shared, asked: &Asked<'_>) -> Done {
+    let ended = |id| {
+        shared
+            .face
+            .update(|service| Some(service.task(id)?.ending().is_some()))
+    };
     let id = asked.rest.parse::<u64>().ok();
-    let task = id.filter(|id| shared.face.update(|service| service.task(*id).is_some()));
-    let Some(task) = task else {
+    let Some((task, ended)) = id.and_then(|id| Some((id, ended(id)?))) else {
         let message = format!("there is no task {}", asked.rest);
         return Err((StatusCode::NOT_FOUND, message));
     };
     let end = |result| {
         shared
             .face
-            .act(|service, now| service.fetch_ended(now, task, result));
+            .act(|service, now| service.end_task(now, task, result));
     };
-    match asked.json::<Move>()? {
+    let asked: Move = asked.json()?;
+    if ended {
+        let message = format!("task {task} has ended: an end is an end");
+        return Err((StatusCode::CONFLICT, message));
+    }
+    match asked {
         Move {
             process: Some(percent),
             status: Some(status),
             size: None,
             reason: None,
-        } => shared
+        } if ![1, 2].contains(&status) => shared
             .face
             .update(|service| service.fetch_progress(task, (percent, status))),
         Move {
@@ -60,7 +69,7 @@ pub(super) fn move_task(shared: &Shared, asked: &Asked<'_>) -> Done {
         } => end(Err(reason)),
         _ => {
             return Err(refused(
-                "a task takes `process` and `status`, or `size`, or `reason`",
+                "a task takes `process` and a `status` that is no end, or `size` (it succeeds), or `reason` (it fails)",
             ));
         }
     }
@@ -103,19 +112,7 @@ pub(super) fn set_course(shared: &Shared, asked: &Asked<'_>) -> Done {
 }
 
 pub(super) fn set_pace(shared: &Shared, asked: &Asked<'_>) -> Done {
-    let pace = match asked.json::<Value>()? {
-        Value::String(name) => match name.as_str() {
-            "off" => Pace::off(),
-            "free" => Pace::free(),
-            "member" => Pace::member(),
-            _ => {
-                return Err(refused(format!(
-                    "no pace is called `{name}`: there are free, member, off"
-                )));
-            }
-        },
-        limits => serde_json::from_value(limits).map_err(|error| refused(error.to_string()))?,
-    };
+    let pace: Pace = asked.json()?;
     shared.face.update(|service| service.set_pace(pace));
     Ok(())
 }

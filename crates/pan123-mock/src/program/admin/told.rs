@@ -3,18 +3,19 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Asked, Shared, timestamp};
-use crate::service::{Callback, Ending, File, RecordedRequest, Task};
+use super::{Asked, Shared};
+use crate::service::{Callback, Ending, File, RecordedRequest, Task, timestamp};
 
 pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Value {
     let now = shared.face.now();
     shared.face.update(|service| {
         json!({
-            "now": timestamp(now),
+            "now": timestamp(now).to_string(),
             "requests": service.requests().len(),
             "tasks": service.tasks().len(),
             "running": service.tasks().iter().filter(|task| task.ending().is_none()).count(),
             "callbacks": service.callbacks().len(),
+            "callbacks_due": service.callbacks_due(),
             "faults": service.faults().len(),
             "tokens_minted": service.tokens_minted(),
         })
@@ -44,7 +45,9 @@ fn of_request(request: &RecordedRequest, secrets: bool) -> Value {
         "query": query,
         "headers": headers(&request.headers, secrets),
         "body": body,
-        "status": request.status.as_u16(),
+        "body_length": request.body_length,
+        "came": request.fate.to_string(),
+        "status": request.status.map(|status| status.as_u16()),
         "code": request.code,
     })
 }
@@ -121,8 +124,8 @@ fn of_file(file: &File) -> Value {
         "size": file.size,
         "is_folder": file.is_folder,
         "trashed": file.trashed,
-        "created": timestamp(file.created),
-        "updated": timestamp(file.updated),
+        "created": timestamp(file.created).to_string(),
+        "updated": timestamp(file.updated).to_string(),
     })
 }
 

@@ -13,9 +13,9 @@ use crate::service::millis;
 pub(super) struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<(f64, i64)>>,
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     succeeds_after: Option<u32>,
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     fails_after: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     succeeds_within_ms: Option<u64>,
@@ -71,6 +71,11 @@ impl From<Course> for Written {
         match course.goes {
             Way::Steps(steps) => Self {
                 steps: Some(steps.iter().map(|it| (it.percent, it.status)).collect()),
+                ..written
+            },
+            Way::ByPolls { polls, succeeds } => Self {
+                succeeds_after: Some(polls).filter(|_| succeeds),
+                fails_after: Some(polls).filter(|_| !succeeds),
                 ..written
             },
             Way::ByTheClock { takes, succeeds } => {

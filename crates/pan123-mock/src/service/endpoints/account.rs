@@ -29,6 +29,6 @@ impl Service {
 
     pub(super) fn user_info(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
         self.query(request, &[])?;
-        Ok(Answer::ok(&user::info()))
+        Ok(Answer::ok(user::info()))
     }
 }

@@ -63,7 +63,7 @@ impl Service {
         let ended = task.poll(now);
         let step = task.step();
         if let Some(result) = ended {
-            self.end_task(now, id, result);
+            self.finish(now, id, result);
         }
         Ok(step)
     }

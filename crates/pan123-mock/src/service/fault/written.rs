@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,7 @@ impl TryFrom<Written> for Fault {
         }
         match (written.times, written.for_ever) {
             (None, false) => {}
+            (Some(0), _) => return Err("`times` is 0: it begins with 1".to_owned()),
             (Some(times), false) => fault = fault.times(times),
             (None, true) => fault = fault.for_ever(),
             (Some(_), true) => return Err("`times` and `for_ever` exclude each other".to_owned()),
@@ -83,7 +85,12 @@ impl TryFrom<Written> for Fault {
             }
             chance => fault.chance = chance,
         }
-        fault.path = written.path;
+        match written.path {
+            Some(path) if !path.starts_with('/') => {
+                return Err(format!("`path` is `{path}`: it begins with `/`"));
+            }
+            path => fault.path = path,
+        }
         Ok(fault)
     }
 }
@@ -111,10 +118,22 @@ impl Written {
         for (name, value) in &self.headers {
             let bad = || format!("the header `{name}` cannot be sent");
             let name: HeaderName = name.parse().map_err(|_| bad())?;
+            if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
+                return Err(format!(
+                    "`{name}` is the mock's own: a `break` makes it untrue"
+                ));
+            }
             let value: HeaderValue = value.parse().map_err(|_| bad())?;
             canned = canned.header(name, value);
         }
         let own = matches!(canned.kind, Kind::Own(_));
+        let unheard = self
+            .broken
+            .as_ref()
+            .is_some_and(|it| it.unheard().is_some());
+        if own && self.acts == Some(false) && !unheard {
+            return Err("`acts` is false: then there is no answer of the service's own".to_owned());
+        }
         canned.acts = self.acts.unwrap_or(own);
         if let Some(broken) = &self.broken {
             canned = canned.broken(broken.clone());
@@ -129,9 +148,11 @@ impl Written {
             (false, false, edit) => Ok(Kind::Own(edit)),
             (true, false, None) => {
                 let status = self.status.unwrap_or(200);
-                let no_status = |_| format!("`status` is {status}, which HTTP does not have");
+                let found = StatusCode::from_u16(status).ok();
+                let found = found.filter(|status| !status.is_informational());
                 Ok(Kind::Raw {
-                    status: StatusCode::from_u16(status).map_err(no_status)?,
+                    status: found
+                        .ok_or(format!("`status` is {status}: it goes from 200 to 999"))?,
                     body: self.raw_body()?,
                 })
             }
@@ -252,7 +273,16 @@ mod tests {
             (r#"{"fault":"reset","status":500}"#, "`fault` and `status`"),
             (r#"{"code":1,"status":500}"#, "exclude each other"),
             (r#"{"message":"no"}"#, "needs a `code`"),
-            (r#"{"status":99}"#, "HTTP does not have"),
+            (r#"{"status":99}"#, "from 200 to 999"),
+            (r#"{"status":100}"#, "from 200 to 999"),
+            (r#"{"headers":{"content-length":"3"}}"#, "the mock's own"),
+            (r#"{"acts":false}"#, "no answer of the service's own"),
+            (r#"{"times":0}"#, "begins with 1"),
+            (r#"{"path":"api"}"#, "begins with `/`"),
+            (
+                r#"{"break":{"what":"nothing","end":"stay","times":2}}"#,
+                "unknown field `times`",
+            ),
             (r#"{"body":"a","body_bytes":[1]}"#, "exclude each other"),
             (r#"{"headers":{"a b":"c"}}"#, "`a b` cannot be sent"),
             (r#"{"times":1,"for_ever":true}"#, "exclude each other"),
