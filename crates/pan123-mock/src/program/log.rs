@@ -125,9 +125,12 @@ impl Log {
     }
 }
 
-/// Many lines at once, if there are many.
+/// How long lines are gathered before they are written: waking a thread for each would cost more than all else.
+const GATHERING: Duration = Duration::from_millis(5);
+
 fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
     while let Ok(mut text) = lines.recv() {
+        thread::sleep(GATHERING);
         text.push('\n');
         while text.len() < 64 * 1024
             && let Ok(line) = lines.try_recv()

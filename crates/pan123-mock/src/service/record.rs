@@ -1,8 +1,10 @@
 //! The requests that were seen. Printed, they show neither tokens nor client secrets.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -43,7 +45,7 @@ impl RecordedRequest {
     pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
-            value.set_sensitive(is_secret_header(name.as_str()));
+            value.set_sensitive([AUTHORIZATION, COOKIE].contains(name));
         }
         let body = request.body();
         let answer = Some(&reply.response).filter(|_| reply.fate() == Fate::Answered);
@@ -67,6 +69,19 @@ impl RecordedRequest {
     /// The body as JSON, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The headers without secrets, as pairs: one may come twice.
+    pub(crate) fn shown_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let pairs = self.headers.iter().map(|(name, value)| {
+            let shown = if is_secret(name.as_str()) {
+                Cow::Borrowed(REDACTED)
+            } else {
+                String::from_utf8_lossy(value.as_bytes())
+            };
+            (name.as_str(), shown)
+        });
+        pairs.collect()
     }
 
     /// The body without secrets.
@@ -93,7 +108,7 @@ impl fmt::Debug for RecordedRequest {
             .field("method", &self.method)
             .field("path", &self.path)
             .field("query", &self.shown_query())
-            .field("headers", &self.headers)
+            .field("headers", &self.shown_headers())
             .field("body", &self.shown_body())
             .field("body_length", &self.body_length)
             .field("fate", &self.fate)
@@ -135,20 +150,11 @@ fn redact(json: &mut Value) {
     }
 }
 
-/// Whatever the spelling: that of the OAuth endpoint, which keeps its secrets in the query, or one of a client's own.
+/// In the spellings of the OAuth endpoint, which keeps its secrets in the query, and in any of a client's own.
 fn is_secret(key: &str) -> bool {
-    let key = key.replace(['_', '-'], "").to_ascii_lowercase();
-    key == "code"
-        || ["secret", "token", "password"]
-            .iter()
-            .any(|word| key.contains(word))
-}
-
-fn is_secret_header(name: &str) -> bool {
-    is_secret(name)
-        || ["authorization", "cookie"]
-            .iter()
-            .any(|word| name.contains(word))
+    let key = key.to_ascii_lowercase();
+    let words = ["secret", "token", "password", "authorization", "cookie"];
+    key == "code" || words.iter().any(|word| key.contains(word))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the mock tells of itself.
 
-use http::HeaderMap;
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{Asked, Shared};
@@ -33,17 +34,23 @@ pub(super) fn requests(shared: &Shared, asked: &Asked<'_>) -> Value {
 }
 
 fn of_request(request: &RecordedRequest, secrets: bool) -> Value {
-    let (query, body) = if secrets {
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        (request.query.clone(), body)
+    let (query, headers, body) = if secrets {
+        let all = request.headers.iter();
+        let headers = all.map(|(name, value)| json!([name.as_str(), text(value.as_bytes())]));
+        (
+            request.query.clone(),
+            headers.collect(),
+            text(&request.body).into_owned(),
+        )
     } else {
-        (request.shown_query(), request.shown_body())
+        let headers = json!(request.shown_headers());
+        (request.shown_query(), headers, request.shown_body())
     };
     json!({
         "method": request.method.as_str(),
         "path": request.path,
         "query": query,
-        "headers": headers(&request.headers, secrets),
+        "headers": headers,
         "body": body,
         "body_length": request.body_length,
         "came": request.fate.to_string(),
@@ -52,17 +59,8 @@ fn of_request(request: &RecordedRequest, secrets: bool) -> Value {
     })
 }
 
-/// As pairs, for a header may come twice.
-fn headers(headers: &HeaderMap, secrets: bool) -> Value {
-    let pairs = headers.iter().map(|(name, value)| {
-        let shown = if value.is_sensitive() && !secrets {
-            "[redacted]".into()
-        } else {
-            String::from_utf8_lossy(value.as_bytes())
-        };
-        json!([name.as_str(), shown])
-    });
-    pairs.collect()
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
 }
 
 pub(super) fn tasks(shared: &Shared, _: &Asked<'_>) -> Value {
