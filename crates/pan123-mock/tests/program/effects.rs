@@ -229,13 +229,16 @@ fn without_a_directory_nothing_is_fetched() {
 fn a_fetch_of_an_earlier_service_has_nothing_to_say_to_the_next() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
+    let (tell, told) = mpsc::channel();
     let source = TcpServer::start(move |mut connection| {
         connection.read_request();
+        let _ = tell.send(());
         let _ = released.lock().expect("one at a time").recv();
         connection.send(&answer(b"film"));
     });
     let kept = fetching(&[]);
     let first = kept.client.create(&json!({"url": source.url("http")}));
+    told.recv_timeout(PATIENCE).expect("it is fetched");
     kept.program.send("POST", "reset", None);
     let url = "https://example.com/a";
     let told = json!({"url": url, "steps": [[7, 0]]});
@@ -263,6 +266,10 @@ fn fetches_of_an_earlier_service_do_not_hold_up_the_next() {
     let kept = fetching(&[]);
     for _ in 0..80 {
         kept.client.create(&json!({"url": stalls.url("http")}));
+    }
+    // As many as the program fetches at once.
+    while stalls.accepted() < 64 {
+        thread::yield_now();
     }
     kept.program.send("POST", "reset", None);
     let good = TcpServer::answering(answer(b"film"));
