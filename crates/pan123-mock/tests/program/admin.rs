@@ -4,7 +4,7 @@ use pan123_mock::{FAULTS, path};
 use serde_json::{Value, json};
 
 use crate::client::{agent, read};
-use crate::process::{Program, started};
+use crate::process::{Program, started, until};
 
 #[test]
 fn it_lists_what_can_be_asked_for_and_every_route_answers() {
@@ -245,7 +245,9 @@ fn no_number_is_too_large() {
     program.send("PUT", "course", &json!({"succeeds_within_ms": 1}));
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://127.0.0.1:9/"});
     let task = client.create(&body);
-    while program.get("state")["callbacks"] == json!(0) {}
+    until("its callbacks", || {
+        program.get("state")["callbacks"] != json!(0)
+    });
     assert_eq!(client.poll(task)["status"], 2);
     assert_eq!(program.get("state")["callbacks"], 100);
 

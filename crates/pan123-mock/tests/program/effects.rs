@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::thread;
 
 use pan123_mock::{TcpServer, path};
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::PATIENCE;
 use crate::client::Client;
 use crate::peers::callback_receiver;
-use crate::process::{Program, started};
+use crate::process::{Program, started, until};
 
 struct Kept {
     directory: tempfile::TempDir,
@@ -85,9 +84,9 @@ fn a_source_is_kept_byte_for_byte_and_its_progress_follows_its_bytes() {
     let (callback, received) = callback_receiver();
     let body = json!({"url": url, "fileName": "我的/film.bin", "callBackUrl": callback});
     let task = kept.client.create(&body);
-    while kept.client.poll(task)["process"] != json!(50) {
-        thread::yield_now();
-    }
+    until("half of it", || {
+        kept.client.poll(task)["process"] == json!(50)
+    });
     assert_eq!(
         kept.files().len(),
         1,
@@ -206,9 +205,7 @@ fn nothing_leaves_this_machine_unless_it_is_allowed() {
         "by its course"
     );
     let delivery = || kept.program.get("callbacks")[1]["delivery"].clone();
-    while delivery() == json!(null) {
-        thread::yield_now();
-    }
+    until("the delivery", || delivery() != json!(null));
     assert_eq!(delivery(), "not_loopback");
     assert_eq!(kept.files(), [""; 0]);
 }
@@ -268,9 +265,7 @@ fn fetches_of_an_earlier_service_do_not_hold_up_the_next() {
         kept.client.create(&json!({"url": stalls.url("http")}));
     }
     // As many as the program fetches at once.
-    while stalls.accepted() < 64 {
-        thread::yield_now();
-    }
+    until("64 fetches", || stalls.accepted() == 64);
     kept.program.send("POST", "reset", None);
     let good = TcpServer::answering(answer(b"film"));
     let client = kept.program.client();
@@ -287,9 +282,7 @@ fn nothing_is_left_half_fetched_when_the_program_ends() {
     for _ in 0..3 {
         kept.client.create(&json!({"url": stalls.url("http")}));
     }
-    while kept.files().len() < 3 {
-        thread::yield_now();
-    }
+    until("three parts", || kept.files().len() == 3);
     kept.program.terminate();
     assert!(kept.program.ended().success());
     assert_eq!(kept.files(), [""; 0]);

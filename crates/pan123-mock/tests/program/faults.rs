@@ -7,7 +7,7 @@ use pan123_mock::{FAULTS, path};
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
-use crate::process::{Program, started};
+use crate::process::{Program, started, until};
 
 struct Asking {
     program: Program,
@@ -182,7 +182,7 @@ fn silence_is_no_answer_on_a_connection_that_stays() {
         let mut stream = asking.connect();
         let sent = stream.write_all(asking.request(true).as_bytes());
         sent.expect("it takes a request");
-        while asking.program.get("requests").as_array().map(Vec::len) != Some(number + 1) {}
+        until("the request", || asking.program.requests() == number + 1);
         stream.set_nonblocking(true).expect("a socket");
         let read = stream.read(&mut [0; 100]).map_err(|error| error.kind());
         assert_eq!(read, Err(ErrorKind::WouldBlock), "{name}");
@@ -247,12 +247,7 @@ fn clients_that_do_not_read_hold_nobody_up() {
             stream
         })
         .collect();
-    while asking
-        .program
-        .get("faults")
-        .as_array()
-        .is_some_and(|left| !left.is_empty())
-    {}
+    until("all of them", || asking.program.get("faults") == json!([]));
     asking.program.fault("reset");
     assert_eq!(asking.exchange().1, Err(ErrorKind::ConnectionReset));
     assert_eq!(

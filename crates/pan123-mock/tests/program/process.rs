@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Instant;
 
 use pan123_mock::http::Request;
 use serde_json::{Value, json};
@@ -62,6 +63,15 @@ fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     told
 }
 
+/// Looks again and again until it is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what}: it does not come");
+        thread::yield_now();
+    }
+}
+
 impl Program {
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.base_url)
@@ -92,6 +102,11 @@ impl Program {
             .expect("a request");
         let (parts, answer) = read(agent().run(request));
         (parts.status.as_u16(), answer)
+    }
+
+    /// How many requests came to the service.
+    pub(crate) fn requests(&self) -> usize {
+        self.get("requests").as_array().expect("a list").len()
     }
 
     pub(crate) fn get(&self, what: &str) -> Value {

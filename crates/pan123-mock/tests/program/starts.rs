@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::PATIENCE;
 use crate::client::{agent, read};
-use crate::process::{command, refused, started};
+use crate::process::{command, refused, started, until};
 
 #[test]
 fn it_says_where_it_listens_and_writes_a_line_a_request() {
@@ -143,11 +143,7 @@ fn it_ends_when_it_is_told_to_and_sends_the_answers_that_are_out() {
     );
     let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path::USER_INFO);
     asking.write_all(request.as_bytes()).expect("it is sent");
-    while program
-        .get("requests")
-        .as_array()
-        .is_some_and(Vec::is_empty)
-    {}
+    until("the request", || program.requests() == 1);
     program.terminate();
     let mut answer = String::new();
     asking.read_to_string(&mut answer).expect("a whole answer");
@@ -167,11 +163,7 @@ fn nobody_is_waited_for_who_is_never_answered() {
         let mut asking = TcpStream::connect(address).expect("it listens");
         let sent = asking.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
         sent.expect("it is sent");
-        while program
-            .get("requests")
-            .as_array()
-            .is_some_and(Vec::is_empty)
-        {}
+        until("the request", || program.requests() == 1);
         program.terminate();
         assert!(program.ended().success(), "{fault}");
     }
