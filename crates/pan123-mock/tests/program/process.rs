@@ -19,7 +19,7 @@ pub(crate) struct Program {
     lines: Receiver<String>,
 }
 
-pub(crate) fn command(args: &[&str]) -> Command {
+fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pan123-mock"));
     command.args(args).stdin(Stdio::null());
     command
@@ -30,7 +30,8 @@ pub(crate) fn refused(args: &[&str]) -> Output {
     command(args).output().expect("the program runs")
 }
 
-pub(crate) fn started(args: &[&str]) -> Program {
+/// A program that has begun to listen, and its base URL. Nobody reads what it says on stderr.
+pub(crate) fn spawned(args: &[&str]) -> (Child, String) {
     let listen: &[&str] = match args.first() {
         Some(&"--listen") => &[],
         _ => &["--listen", "127.0.0.1:0"],
@@ -43,13 +44,17 @@ pub(crate) fn started(args: &[&str]) -> Program {
         .expect("the program starts");
     let mut base_url = String::new();
     let out = process.stdout.take().expect("it is piped");
-    BufReader::new(out)
-        .read_line(&mut base_url)
-        .expect("the program says where it listens");
+    let read = BufReader::new(out).read_line(&mut base_url);
+    read.expect("the program says where it listens");
+    (process, base_url.trim().to_owned())
+}
+
+pub(crate) fn started(args: &[&str]) -> Program {
+    let (mut process, base_url) = spawned(args);
     let lines = lines_of(process.stderr.take().expect("it is piped"));
     Program {
         process,
-        base_url: base_url.trim().to_owned(),
+        base_url,
         lines,
     }
 }

@@ -1,15 +1,14 @@
 //! How it starts, what it says, and how it ends.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
 
 use pan123_mock::path;
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
 use crate::client::{agent, read};
-use crate::process::{command, refused, started, until};
+use crate::process::{refused, spawned, started, until};
 
 #[test]
 fn it_says_where_it_listens_and_writes_a_line_a_request() {
@@ -50,16 +49,8 @@ fn it_says_where_it_listens_and_writes_a_line_a_request() {
 
 #[test]
 fn nobody_has_to_read_the_lines() {
-    let mut process = command(&["--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut base_url = String::new();
-    let out = process.stdout.take().expect("it is piped");
-    let read = BufReader::new(out).read_line(&mut base_url);
-    read.expect("the program says where it listens");
-    let address = base_url.trim().trim_start_matches("http://");
+    let (mut process, base_url) = spawned(&[]);
+    let address = base_url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     // More lines than a pipe and all that wait for it take.
