@@ -128,8 +128,8 @@ impl Builder {
         self
     }
 
-    /// How many downloads may run at once, in the drive and in the image bed each: one more is refused with `同时下载的任务超出最大限制`. Otherwise there is no limit, for
-    /// nobody knows that of the real service.
+    /// How many downloads may run at once, in the drive and in the image bed each: one more is refused with
+    /// `同时下载的任务超出最大限制`. Otherwise there is no limit, for nobody knows that of the real service.
     pub fn running_limit(mut self, downloads: usize) -> Self {
         self.options.running_limit = Some(downloads);
         self

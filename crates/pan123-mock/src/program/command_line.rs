@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::{Value, json};
 
 use super::log::Form;
@@ -71,9 +71,9 @@ pub(super) struct CommandLine {
     #[arg(long)]
     strict: bool,
 
-    /// How many requests each endpoint takes in a second
-    #[arg(long, value_enum)]
-    pace: Option<Limits>,
+    /// How many requests each endpoint takes in a second: as many as come, or as the documentation says of a free or a paying account
+    #[arg(long, value_parser = ["off", "free", "member"])]
+    pace: Option<String>,
 
     /// How many downloads may run at once, in the drive and in the image bed each
     #[arg(long, value_name = "DOWNLOADS")]
@@ -96,16 +96,6 @@ pub(super) struct CommandLine {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Limits {
-    /// No limits
-    Off,
-    /// Those of a free account
-    Free,
-    /// Those of a paying account
-    Member,
-}
-
 /// How many requests are kept to be looked at, unless the options say otherwise.
 const KEPT_REQUESTS: usize = 2000;
 
@@ -121,12 +111,9 @@ impl CommandLine {
         if self.strict {
             builder = builder.strict(true);
         }
-        builder = match self.pace {
-            Some(Limits::Off) => builder.pace(Pace::off()),
-            Some(Limits::Free) => builder.pace(Pace::free()),
-            Some(Limits::Member) => builder.pace(Pace::member()),
-            None => builder,
-        };
+        if let Some(name) = &self.pace {
+            builder = builder.pace(Pace::try_from(Value::from(name.as_str()))?);
+        }
         if let Some(downloads) = self.running_limit {
             builder = builder.running_limit(downloads);
         }

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
-};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -119,20 +117,18 @@ async fn until_broken(
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Bytes>, Broken> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let body = match Limited::new(body, MOST_BODY).collect().await {
-        // In memory of its own, for it is kept.
-        Ok(body) => Bytes::copy_from_slice(&body.to_bytes()),
+        Ok(body) => body.to_bytes(),
         Err(error) => return Ok(refused(shared, &parts, &*error)),
     };
     let last = is_last(&parts);
-    parts.headers = copied(&parts.headers);
     let request = Request::from_parts(parts, body);
     if admin::is_meant(request.uri().path()) {
         return Ok(admin::answer(shared, &request));
     }
     let mut reply = shared.face.answer(&request);
-    shared.log.answered(shared.face.now(), &request, &reply);
+    shared.log.answered(|| shared.face.now(), &request, &reply);
     if let Some(delay) = reply.delay {
         sleep(delay).await;
     }
@@ -164,23 +160,10 @@ fn refused(
             "the body cannot be read".to_owned(),
         )
     };
-    shared.log.refused(shared.face.now(), request, status);
+    shared.log.refused(|| shared.face.now(), request, status);
     let mut answer = Response::new(Bytes::from(why));
     *answer.status_mut() = status;
     answer
-}
-
-/// The same in memory of their own: a header of hyper's keeps all that was read with it, and requests are kept.
-fn copied(headers: &HeaderMap) -> HeaderMap {
-    let pairs = headers.iter().filter_map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
-    });
-    let mut copied = HeaderMap::with_capacity(headers.len());
-    for (name, value) in pairs {
-        copied.append(name, value);
-    }
-    copied
 }
 
 /// Whether the client wants the connection to end with the answer.
@@ -200,13 +183,8 @@ fn is_last(request: &Parts) -> bool {
 impl Broken {
     /// Gives the connection back if it goes on.
     async fn happen(self, mut wire: Wire) -> Option<Wire> {
-        let end = if let Some((_, end)) = self.how.unheard() {
-            end
-        } else {
-            let (script, end) = self.how.script(&head(&self.answer), self.answer.body());
-            play(&mut wire.stream, script).await.ok()?;
-            end
-        };
+        let (script, end) = self.how.script(&head(&self.answer), self.answer.body());
+        play(&mut wire.stream, script).await.ok()?;
         match end {
             End::Stay if !self.last => return Some(wire),
             End::Silence => until_closed(&wire.stream).await,

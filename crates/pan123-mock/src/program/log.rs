@@ -67,24 +67,36 @@ impl Log {
         });
     }
 
-    /// What became of a request at this time of the service.
-    pub(super) fn answered(&self, now: SystemTime, request: &Request<Bytes>, reply: &Reply) {
-        let fate = reply.fate();
-        let answered = fate == Fate::Answered;
-        self.request(&Line {
-            now,
-            method: request.method(),
-            uri: request.uri(),
-            status: answered.then(|| reply.response.status()),
-            code: code_in(reply.response.body()).filter(|_| answered),
-            broken: (!answered).then(|| fate.to_string()),
+    /// What became of a request at this time of the service, which is asked for only where a line is written.
+    pub(super) fn answered(
+        &self,
+        now: impl FnOnce() -> SystemTime,
+        request: &Request<Bytes>,
+        reply: &Reply,
+    ) {
+        self.request(|| {
+            let fate = reply.fate();
+            let answered = fate == Fate::Answered;
+            Line {
+                now: now(),
+                method: request.method(),
+                uri: request.uri(),
+                status: answered.then(|| reply.response.status()),
+                code: code_in(reply.response.body()).filter(|_| answered),
+                broken: (!answered).then(|| fate.to_string()),
+            }
         });
     }
 
     /// A request that the service never saw.
-    pub(super) fn refused(&self, now: SystemTime, request: &Parts, status: StatusCode) {
-        self.request(&Line {
-            now,
+    pub(super) fn refused(
+        &self,
+        now: impl FnOnce() -> SystemTime,
+        request: &Parts,
+        status: StatusCode,
+    ) {
+        self.request(|| Line {
+            now: now(),
             method: &request.method,
             uri: &request.uri,
             status: Some(status),
@@ -103,10 +115,10 @@ impl Log {
         let _ = written.recv_timeout(Duration::from_secs(1));
     }
 
-    fn request(&self, line: &Line<'_>) {
+    fn request<'a>(&self, line: impl FnOnce() -> Line<'a>) {
         self.line(|form| match form {
-            Form::Json => line.json(),
-            _ => line.text(),
+            Form::Json => line().json(),
+            _ => line().text(),
         });
     }
 

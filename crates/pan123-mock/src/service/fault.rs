@@ -3,6 +3,8 @@
 mod named;
 mod written;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::answer::scrambled;
@@ -35,6 +37,8 @@ pub struct Fault {
     /// None: for ever.
     times: Option<usize>,
     chance: Option<f64>,
+    /// In the order in which they were set: what is drawn for one does not hang on the others.
+    number: u64,
 }
 
 /// One of [`FAULTS`].
@@ -68,7 +72,7 @@ impl Fault {
     }
 
     /// Holds the answer back, too.
-    pub fn delay(mut self, delay: std::time::Duration) -> Self {
+    pub fn delay(mut self, delay: Duration) -> Self {
         self.answer = self.answer.delay(delay);
         self
     }
@@ -82,6 +86,7 @@ impl From<Canned> for Fault {
             path: None,
             times: Some(answer.times),
             chance: None,
+            number: 0,
             answer,
         }
     }
@@ -91,8 +96,6 @@ impl From<Canned> for Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     set: Vec<Fault>,
-    /// The number of each, in the order in which they were set: what is drawn for one does not hang on the others.
-    numbers: Vec<u64>,
     last: u64,
 }
 
@@ -100,14 +103,13 @@ impl Faults {
     pub(super) fn set(&mut self, fault: Fault) {
         if fault.times != Some(0) {
             self.last += 1;
-            self.numbers.push(self.last);
-            self.set.push(fault);
+            let number = self.last;
+            self.set.push(Fault { number, ..fault });
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.set.clear();
-        self.numbers.clear();
     }
 
     pub(super) fn all(&self) -> &[Fault] {
@@ -116,20 +118,18 @@ impl Faults {
 
     /// What the `number`-th request of a service with this seed meets.
     pub(super) fn meet(&mut self, seed: u64, number: u64, path: &str) -> Option<Canned> {
-        let is_for = |(fault, own): (&Fault, &u64)| {
+        let drawn = |fault: &Fault| share(scrambled(seed ^ fault.number.rotate_left(32), number));
+        let is_for = |fault: &Fault| {
             fault.path.as_deref().is_none_or(|only| only == path)
-                && fault.chance.is_none_or(|chance| {
-                    share(scrambled(seed ^ own.rotate_left(32), number)) < chance
-                })
+                && fault.chance.is_none_or(|chance| drawn(fault) < chance)
         };
-        let met = self.set.iter().zip(&self.numbers).position(is_for)?;
+        let met = self.set.iter().position(is_for)?;
         let fault = &mut self.set[met];
         let answer = fault.answer.clone();
         if let Some(left) = &mut fault.times {
             *left -= 1;
             if *left == 0 {
                 self.set.remove(met);
-                self.numbers.remove(met);
             }
         }
         Some(answer)

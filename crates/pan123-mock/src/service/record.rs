@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ impl RecordedRequest {
     pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
+            *value = in_own_memory(value);
             value.set_sensitive([AUTHORIZATION, COOKIE].contains(name));
         }
         let body = request.body();
@@ -54,11 +55,7 @@ impl RecordedRequest {
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers,
-            body: match body.len() {
-                ..=MOST_BODY => body.clone(),
-                // A slice would keep all of it.
-                _ => Bytes::copy_from_slice(&body[..MOST_BODY]),
-            },
+            body: Bytes::copy_from_slice(&body[..body.len().min(MOST_BODY)]),
             body_length: body.len(),
             fate: reply.fate(),
             status: answer.map(Response::status),
@@ -116,6 +113,11 @@ impl fmt::Debug for RecordedRequest {
             .field("code", &self.code)
             .finish()
     }
+}
+
+/// What a server reads of a request shares the memory of all that was read with it, which is not to be kept for its sake.
+fn in_own_memory(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// A query without the values of secrets.
