@@ -13,7 +13,7 @@ use http::StatusCode;
 
 pub use ambiguous::{Ambiguous, Reach};
 pub use api::{ApiError, ErrorCode};
-pub use build::{BuildError, CredentialsFault, FileNameFault, UrlFault};
+pub use build::{BuildError, CredentialsFault, FileNameFault, PathFault, UrlFault};
 pub use transport::{TransportError, TransportErrorKind};
 
 use crate::api::offline::WatchError;

@@ -16,6 +16,10 @@ pub(crate) struct Float(pub(crate) f64);
 #[derive(Clone, Debug)]
 pub(crate) struct Text(pub(crate) String);
 
+/// Yes or no: a bool, or a number or text that says so. Null is no.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flag(pub(crate) bool);
+
 /// Floats hold every whole number below this exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -160,6 +164,13 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        Ok(Flag(!matches!(text.trim(), "" | "0" | "false")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +233,26 @@ mod tests {
         assert_eq!(text("429"), Some("429".to_owned()));
         for json in ["null", "[1]", "{\"a\":1}", "\"\""] {
             assert_eq!(text(json), Some(String::new()), "{json}");
+        }
+    }
+
+    #[test]
+    fn flags() {
+        for (json, flag) in [
+            ("0", false),
+            ("1", true),
+            ("\"0\"", false),
+            ("\"1\"", true),
+            ("true", true),
+            ("false", false),
+            ("null", false),
+            ("\"\"", false),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Flag>(json).unwrap().0,
+                flag,
+                "{json}"
+            );
         }
     }
 }

@@ -74,9 +74,11 @@ pub mod api;
 mod base;
 mod call;
 mod control;
+mod date;
 mod endpoint;
 mod envelope;
 mod error;
+mod file_name;
 mod ids;
 mod lenient;
 mod limit;
@@ -90,15 +92,15 @@ mod token;
 mod trace;
 mod url;
 
-pub use api::{offline, user};
+pub use api::{file, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
 pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
 pub use error::{
     Ambiguous, AnswerError, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind,
-    FileNameFault, Reach, TransportError, TransportErrorKind, UrlFault,
+    FileNameFault, PathFault, Reach, TransportError, TransportErrorKind, UrlFault,
 };
-pub use ids::{DirId, FileId, TaskId};
+pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use limit::{Pace, Pacing, Priority};
 pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 pub use retry::RetryPolicy;

@@ -6,12 +6,10 @@
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::{Offset, TimeZone};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::date::read_date;
 use crate::endpoint::{Auth, Body, Endpoint, RateClass, Replay};
 use crate::error::BuildError;
 use crate::lenient::Text;
@@ -108,35 +106,9 @@ impl<'de> Deserialize<'de> for IssuedToken {
     }
 }
 
-/// RFC 3339 with an offset, or the service's other spelling, `YYYY-MM-DD HH:MM:SS` in UTC+8.
-fn read_date(text: &str) -> Option<SystemTime> {
-    let instant = text.parse::<Timestamp>().or_else(|_| {
-        let china = TimeZone::fixed(Offset::constant(8));
-        text.parse::<DateTime>()?
-            .to_zoned(china)
-            .map(|zoned| zoned.timestamp())
-    });
-    instant.ok().map(SystemTime::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn unix(text: &str) -> Option<u64> {
-        let since = read_date(text)?.duration_since(SystemTime::UNIX_EPOCH);
-        Some(since.unwrap().as_secs())
-    }
-
-    #[test]
-    fn both_spellings_of_a_date() {
-        assert_eq!(unix("2025-03-23T15:48:37+08:00"), Some(1_742_716_117));
-        assert_eq!(unix("2025-03-23T07:48:37Z"), Some(1_742_716_117));
-        assert_eq!(unix("2025-03-23 15:48:37"), Some(1_742_716_117));
-        for text in ["", "soon", "2025-13-01 00:00:00", "1742716117"] {
-            assert_eq!(unix(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_token_without_a_readable_date_is_a_token() {

@@ -26,6 +26,12 @@ pub enum BuildError {
          to land in `来自:离线下载`"
     )]
     RootDirectory,
+    /// The root of the image bed as the target of an offline download.
+    #[error(
+        "an empty id is the root of the image bed, which its offline download does not support: give the id of a folder, \
+         or none at all to land in `来自:离线下载`"
+    )]
+    ImageBedRoot,
     /// An id that no object of the service has.
     #[error("`{given}` is no {what}: an id is a whole number from 1 to 18446744073709551615")]
     #[non_exhaustive]
@@ -44,6 +50,28 @@ pub enum BuildError {
     Header {
         /// Which value. The value itself may be a secret and is not shown.
         what: &'static str,
+    },
+    /// A path of the drive that names nothing there.
+    #[error("the path {given:?} {fault}")]
+    #[non_exhaustive]
+    Path {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        fault: PathFault,
+    },
+    /// More or fewer ids, names or entries than the service takes at once.
+    #[error("{given} {what}: the service takes {least} to {most} in one request")]
+    #[non_exhaustive]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many were given.
+        given: usize,
+        /// The fewest.
+        least: usize,
+        /// The most.
+        most: usize,
     },
     /// A setting out of its range.
     #[error("{what} is {given}: {allowed}")]
@@ -142,6 +170,32 @@ impl fmt::Display for FileNameFault {
                 f,
                 "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
             ),
+        }
+    }
+}
+
+/// What is wrong with a path of the drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathFault {
+    /// No name in it: it is the root.
+    Root,
+    /// `.` or `..`, which name nothing on the drive.
+    Relative,
+    /// A folder that the service would refuse to make.
+    Name(FileNameFault),
+}
+
+impl fmt::Display for PathFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathFault::Root => {
+                f.write_str("names the root, which is always there and has no id: name something below it")
+            }
+            PathFault::Relative => f.write_str(
+                "has `.` or `..` in it, which name nothing on the drive: write the path out from the root",
+            ),
+            PathFault::Name(fault) => write!(f, "cannot be made: one of its names {fault}"),
         }
     }
 }

@@ -12,7 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Body, Endpoint, RateClass, Replay};
-use crate::error::{BuildError, FileNameFault};
+use crate::error::BuildError;
+use crate::file_name::{MOST, check_file_name, is_forbidden};
 use crate::ids::{DirId, TaskId};
 use crate::scrub::Secrets;
 use crate::url::{Redacted, check_http_url};
@@ -215,27 +216,6 @@ impl TryFrom<Wire> for Download {
         download.dir = wire.dir;
         Ok(download)
     }
-}
-
-/// The most characters of a file name.
-const MOST: usize = 255;
-
-fn check_file_name(name: &str) -> Result<(), FileNameFault> {
-    if name.is_empty() {
-        return Err(FileNameFault::Empty);
-    }
-    let length = name.chars().count();
-    if length > MOST {
-        return Err(FileNameFault::TooLong(length));
-    }
-    match name.chars().find(|&c| is_forbidden(c)) {
-        Some(character) => Err(FileNameFault::Forbidden(character)),
-        None => Ok(()),
-    }
-}
-
-fn is_forbidden(character: char) -> bool {
-    character.is_control() || "\"\\/:*?|><".contains(character)
 }
 
 #[cfg(test)]

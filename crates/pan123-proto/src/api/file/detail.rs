@@ -1,0 +1,38 @@
+//! `GET /api/v1/file/detail`: one file or folder.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取单个文件详情).
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::entry::Entry;
+use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::ids::EntryId;
+
+/// Asks for one file or folder. The answer has neither its category nor when it was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetDetail {
+    entry: EntryId,
+}
+
+impl GetDetail {
+    /// Of this one.
+    pub fn new(entry: impl Into<EntryId>) -> GetDetail {
+        GetDetail {
+            entry: entry.into(),
+        }
+    }
+}
+
+impl Endpoint for GetDetail {
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/api/v1/file/detail";
+    const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = Entry;
+
+    fn query(&self, query: &mut Query) {
+        query.push("fileID", self.entry);
+    }
+}

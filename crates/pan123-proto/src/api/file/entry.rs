@@ -1,0 +1,166 @@
+//! A file or a folder, as every list and detail shows it.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::date::read_date;
+use crate::ids::{DirId, EntryId, FileId, Parent};
+use crate::lenient::{Flag, Text, Whole};
+
+/// The numbers of [`Entry::status`] above this stand for what the service's review refused.
+const MOST_ACCEPTED: i64 = 100;
+
+/// A file or a folder of the drive. What the answer left out is `None`, empty or zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its number, of a file or of a folder as `kind` says.
+    pub id: EntryId,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Where it is.
+    pub parent: Parent,
+    /// How many bytes a file has; 0 for a folder.
+    pub size: u64,
+    /// The MD5 of a file in hex; empty for a folder.
+    pub etag: String,
+    /// What kind of content a file has: 0 unknown, 1 audio, 2 video, 3 image; 10 has been seen, too.
+    pub category: Option<i64>,
+    /// What the service's review says, as a number: see [`is_rejected`](Entry::is_rejected).
+    pub status: Option<i64>,
+    /// Whether it lies in the trash.
+    pub trashed: bool,
+    /// When it was made.
+    pub created_at: Option<SystemTime>,
+    /// When it was changed last.
+    pub updated_at: Option<SystemTime>,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// 0: a file.
+    File,
+    /// 1: a folder.
+    Dir,
+    /// Any other number.
+    Other(i64),
+}
+
+impl Entry {
+    /// Its id as a file's; none if it is none.
+    pub fn file(&self) -> Option<FileId> {
+        (self.kind == EntryKind::File).then(|| self.id.as_file())
+    }
+
+    /// Its id as a folder's; none if it is none.
+    pub fn dir(&self) -> Option<DirId> {
+        (self.kind == EntryKind::Dir).then(|| self.id.as_dir())
+    }
+
+    /// Whether the service's review refused it, which a `status` over 100 says.
+    pub fn is_rejected(&self) -> bool {
+        self.status.is_some_and(|status| status > MOST_ACCEPTED)
+    }
+}
+
+impl EntryKind {
+    fn from_number(number: i64) -> EntryKind {
+        match number {
+            0 => EntryKind::File,
+            1 => EntryKind::Dir,
+            other => EntryKind::Other(other),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            #[serde(alias = "fileID")]
+            file_id: EntryId,
+            #[serde(alias = "fileName")]
+            filename: Text,
+            r#type: Whole<i64>,
+            #[serde(alias = "parentFileID")]
+            parent_file_id: Parent,
+            size: Option<Whole<u64>>,
+            etag: Option<Text>,
+            category: Option<Whole<i64>>,
+            status: Option<Whole<i64>>,
+            trashed: Option<Flag>,
+            create_at: Option<Text>,
+            update_at: Option<Text>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        let number = |whole: Whole<i64>| whole.0;
+        let date = |text: Option<Text>| text.and_then(|text| read_date(&text.0));
+        Ok(Entry {
+            id: wire.file_id,
+            name: wire.filename.0,
+            kind: EntryKind::from_number(wire.r#type.0),
+            parent: wire.parent_file_id,
+            size: wire.size.map_or(0, |size| size.0),
+            etag: wire.etag.map(|text| text.0).unwrap_or_default(),
+            category: wire.category.map(number),
+            status: wire.status.map(number),
+            trashed: wire.trashed.is_some_and(|flag| flag.0),
+            created_at: date(wire.create_at),
+            updated_at: date(wire.update_at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Entry, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn both_spellings_of_the_ids_and_numbers_as_text() {
+        let entry =
+            read(r#"{"fileID":"7","filename":"a","type":"1","parentFileID":"0","trashed":"1"}"#)
+                .unwrap();
+        assert_eq!((entry.file(), entry.dir()), (None, DirId::new(7).ok()));
+        assert_eq!((entry.parent, entry.trashed), (Parent::Root, true));
+        let entry =
+            read(r#"{"fileId":7,"filename":"a","type":0,"parentFileId":9,"size":"12"}"#).unwrap();
+        assert_eq!((entry.file(), entry.dir()), (FileId::new(7).ok(), None));
+        assert_eq!((entry.parent.number(), entry.size), (9, 12));
+        assert_eq!((entry.created_at, entry.status), (None, None));
+    }
+
+    #[test]
+    fn without_id_name_kind_or_parent_it_is_no_entry() {
+        for json in [
+            r#"{"filename":"a","type":0,"parentFileId":0}"#,
+            r#"{"fileId":0,"filename":"a","type":0,"parentFileId":0}"#,
+            r#"{"fileId":1,"type":0,"parentFileId":0}"#,
+            r#"{"fileId":1,"filename":"a","parentFileId":0}"#,
+            r#"{"fileId":1,"filename":"a","type":0}"#,
+        ] {
+            read(json).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_neither_file_nor_folder_and_the_review_refuses_above_100() {
+        let of = |status: i64| {
+            read(&format!(
+                r#"{{"fileId":1,"filename":"a","type":5,"parentFileId":0,"status":{status}}}"#
+            ))
+            .unwrap()
+        };
+        assert_eq!((of(100).file(), of(100).dir()), (None, None));
+        assert!(!of(100).is_rejected() && of(101).is_rejected());
+    }
+}

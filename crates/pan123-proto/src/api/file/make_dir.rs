@@ -1,0 +1,59 @@
+//! `POST /upload/v1/file/mkdir`: makes a folder.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (创建目录). A name that is taken is refused, so that asking
+//! twice makes one folder; [`Session::ensure_dir`](crate::Session::ensure_dir) takes a folder that is there for an answer.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::file_name::check_file_name;
+use crate::ids::{DirId, Parent};
+
+/// Makes a folder. If its answer is lost it is asked for again, and may be told then that the name is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MakeDir {
+    name: String,
+    #[serde(rename = "parentID")]
+    parent: Parent,
+}
+
+impl MakeDir {
+    /// Of this name in this folder.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::FileName`] for a name that the service refuses.
+    pub fn new(parent: impl Into<Parent>, name: impl Into<String>) -> Result<MakeDir, BuildError> {
+        let name = name.into();
+        check_file_name(&name).map_err(BuildError::FileName)?;
+        Ok(MakeDir {
+            name,
+            parent: parent.into(),
+        })
+    }
+}
+
+impl Endpoint for MakeDir {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/upload/v1/file/mkdir";
+    const RATE: RateClass = RateClass::new("file/mkdir", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = MadeDir;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// The answer to a [`MakeDir`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct MadeDir {
+    /// The new folder.
+    #[serde(rename = "dirID", alias = "dirId")]
+    pub dir: DirId,
+}

@@ -1,0 +1,67 @@
+//! The service's dates as instants.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+
+/// RFC 3339; or `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the same with an offset and a zone's name, as in
+/// `… +0800 CST`. None for anything else.
+pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let instant = match words[..] {
+        [date] => at_its_offset_or_in_china(date),
+        [date, time] => at_its_offset_or_in_china(&format!("{date}T{time}")),
+        // The name of the zone repeats the offset.
+        [date, time, offset] | [date, time, offset, _] => {
+            format!("{date}T{time}{offset}").parse::<Timestamp>()
+        }
+        _ => return None,
+    };
+    instant.ok().map(SystemTime::from)
+}
+
+fn at_its_offset_or_in_china(text: &str) -> Result<Timestamp, jiff::Error> {
+    if let Ok(instant) = text.parse() {
+        return Ok(instant);
+    }
+    let china = TimeZone::fixed(Offset::constant(8));
+    let zoned = text.parse::<DateTime>()?.to_zoned(china)?;
+    Ok(zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_date() {
+        let unix = |text| {
+            let since = read_date(text)?.duration_since(SystemTime::UNIX_EPOCH);
+            Some(since.unwrap().as_secs())
+        };
+        for text in [
+            "2025-03-23T15:48:37+08:00",
+            "2025-03-23T07:48:37Z",
+            "2025-03-23 15:48:37",
+            " 2025-03-23  15:48:37 ",
+            "2025-03-23 15:48:37+08:00",
+            "2025-03-23 15:48:37 +0800 CST",
+            "2025-03-23 07:48:37 +0000 UTC",
+            "2025-03-23 15:48:37.000 +0800",
+        ] {
+            assert_eq!(unix(text), Some(1_742_716_117), "{text}");
+        }
+        for text in [
+            "",
+            "soon",
+            "2025-13-01 00:00:00",
+            "1742716117",
+            "2025-03-23 15:48:37 CST",
+            "2025-03-23 15:48:37 +0800 CST m=+1",
+        ] {
+            assert_eq!(unix(text), None, "{text}");
+        }
+    }
+}
