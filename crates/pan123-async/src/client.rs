@@ -5,16 +5,18 @@ use std::future::Future;
 use std::sync::Arc;
 
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
+    CreatedDownload, Download, DownloadProgress, Downloaded, Landed, Progress, Target, WatchError,
+    WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
+    BuildError, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
 };
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
 use crate::drive::{Drive, Means};
+use crate::files::Files;
 use crate::store::Keeper;
 use crate::transport::{ReqwestTransport, Transport};
 use crate::watch::Watch;
@@ -40,6 +42,11 @@ impl Client {
         OfflineDownload {
             client: self.clone(),
         }
+    }
+
+    /// The files and folders of the drive.
+    pub fn files(&self) -> Files {
+        Files::new(self.clone())
     }
 
     /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
@@ -89,12 +96,20 @@ impl Client {
         &self.session
     }
 
-    fn run<T: Send + 'static>(
+    pub(crate) fn means(&self) -> Means {
+        self.means.clone()
+    }
+
+    /// Drives a machine to its end, if it could be built.
+    pub(crate) fn run<M, T>(
         &self,
-        call: Result<Call<T>, BuildError>,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
+        machine: Result<M, BuildError>,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<M, T>
+    where
+        M: Machine<Output = Result<T, Error>> + Send,
+    {
         let means = self.means.clone();
-        async move { Drive::new(call?, means).next().await }
+        async move { Drive::new(machine?, means).next().await }
     }
 }
 
@@ -160,6 +175,32 @@ impl OfflineDownload {
         task: TaskId,
     ) -> impl Future<Output = Result<Downloaded, WatchError>> + Send + use<> {
         self.watch(task).to_end()
+    }
+
+    /// Follows a task to its end, and looks for its file then: that a task succeeded and that the file is there are two things.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up. That the file is not found is none: see [`Downloaded::file`].
+    pub fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: Target,
+    ) -> impl Future<Output = Result<Downloaded, WatchError>> + Send + use<> {
+        self.watch(task).to_file(target)
+    }
+
+    /// Looks for the file of a download that ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a call fails.
+    pub fn find_downloaded(
+        &self,
+        target: Target,
+    ) -> impl Future<Output = Result<Landed, Error>> + Send + use<> {
+        self.client
+            .run(Ok(self.client.session.find_downloaded(target)))
     }
 }
 

@@ -46,6 +46,10 @@ impl<M: Machine> Drive<M> {
         &self.machine
     }
 
+    pub(crate) fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
     /// Another machine around this one, which takes over the step that it is at.
     pub(crate) fn wrap<W>(self, wrap: impl FnOnce(M) -> W) -> Drive<W> {
         Drive {

@@ -26,6 +26,8 @@
 mod client;
 mod clock;
 mod drive;
+mod files;
+mod listing;
 mod store;
 mod transport;
 mod watch;
@@ -33,6 +35,8 @@ mod watch;
 pub use client::{Client, ClientBuilder, OfflineDownload};
 pub use clock::{Clock, SystemClock};
 pub use drive::BoxFuture;
+pub use files::Files;
+pub use listing::Listing;
 pub use pan123_proto as proto;
 pub use pan123_proto::prelude::*;
 pub use reqwest;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use pan123_proto::offline::{Downloaded, Progress, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
 use pan123_proto::{TaskId, offline};
 
 use crate::drive::{Drive, Means};
@@ -38,6 +38,16 @@ impl Watch {
     /// [`WatchError`] if the task failed or the watch gave up.
     pub async fn to_end(self) -> Result<Downloaded, WatchError> {
         self.drive.wrap(offline::Watch::to_end).next().await
+    }
+
+    /// Goes on to the end, and looks for the file then.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub async fn to_file(self, target: Target) -> Result<Downloaded, WatchError> {
+        let to_file = |watch| offline::Watch::to_file(watch, target);
+        self.drive.wrap(to_file).next().await
     }
 
     /// The task that is followed.

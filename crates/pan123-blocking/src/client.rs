@@ -4,16 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchPolicy,
+    CreatedDownload, Download, DownloadProgress, Downloaded, Landed, Progress, Target, WatchError,
+    WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
+    BuildError, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
 };
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
 use crate::drive::Means;
+use crate::files::Files;
 use crate::transport::{Transport, UreqTransport};
 use crate::watch::Watch;
 
@@ -38,6 +40,11 @@ impl Client {
         }
     }
 
+    /// The files and folders of the drive.
+    pub fn files(&self) -> Files {
+        Files::new(self.clone())
+    }
+
     /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
     ///
     /// # Errors
@@ -53,7 +60,7 @@ impl Client {
     ///
     /// [`Error`] if the call cannot be built or fails.
     pub fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
-        self.run(self.session.call(endpoint))
+        self.drive(self.session.call(endpoint)?)
     }
 
     /// Calls any endpoint and reads the `data` of the answer as a type of yours.
@@ -65,7 +72,7 @@ impl Client {
         &self,
         endpoint: &E,
     ) -> Result<T, Error> {
-        self.run(self.session.call_as(endpoint))
+        self.drive(self.session.call_as(endpoint)?)
     }
 
     /// Drives any machine of the core once: to its end, or to its next item.
@@ -78,8 +85,8 @@ impl Client {
         &self.session
     }
 
-    fn run<T: Send + 'static>(&self, call: Result<Call<T>, BuildError>) -> Result<T, Error> {
-        self.means.drive(call?)
+    pub(crate) fn means(&self) -> Means {
+        self.means.clone()
     }
 }
 
@@ -136,6 +143,25 @@ impl OfflineDownload {
     /// [`WatchError`] if the task failed or the watch gave up.
     pub fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
         self.watch(task).to_end()
+    }
+
+    /// Follows a task to its end, and looks for its file then: that a task succeeded and that the file is there are two things.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up. That the file is not found is none: see [`Downloaded::file`].
+    pub fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+        self.watch(task).to_file(target)
+    }
+
+    /// Looks for the file of a download that ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a call fails.
+    pub fn find_downloaded(&self, target: Target) -> Result<Landed, Error> {
+        self.client
+            .drive(self.client.session.find_downloaded(target))
     }
 }
 

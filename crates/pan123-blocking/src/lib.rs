@@ -27,11 +27,15 @@
 mod client;
 mod clock;
 mod drive;
+mod files;
+mod listing;
 mod transport;
 mod watch;
 
 pub use client::{Client, ClientBuilder, OfflineDownload};
 pub use clock::{Clock, SystemClock};
+pub use files::Files;
+pub use listing::Listing;
 pub use pan123_proto as proto;
 pub use pan123_proto::prelude::*;
 pub use transport::{Transport, UreqTransport};

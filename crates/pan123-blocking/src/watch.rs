@@ -3,7 +3,7 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
-use pan123_proto::offline::{Downloaded, Progress, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
 use pan123_proto::{TaskId, offline};
 
 use crate::drive::Means;
@@ -27,6 +27,15 @@ impl Watch {
     /// [`WatchError`] if the task failed or the watch gave up.
     pub fn to_end(self) -> Result<Downloaded, WatchError> {
         self.means.drive(self.watch.to_end())
+    }
+
+    /// Goes on to the end, and looks for the file then.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub fn to_file(self, target: Target) -> Result<Downloaded, WatchError> {
+        self.means.drive(self.watch.to_file(target))
     }
 
     /// The task that is followed.

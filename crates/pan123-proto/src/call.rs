@@ -138,11 +138,16 @@ impl<T> Call<T> {
         self.timing.set_deadline(deadline);
     }
 
+    /// For a machine around this call: its handles stop the call, too.
+    pub(crate) fn under(mut self, control: &Arc<Control>) -> Call<T> {
+        self.control = Arc::clone(control);
+        self
+    }
+
     /// The poll of a watch: bounded by the end of the watch until it is sent, by its own timeout from then on.
     pub(crate) fn poll_of(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
-        self.control = Arc::clone(control);
         self.timing.queue_until(queue_until);
-        self.priority(Priority::Low)
+        self.under(control).priority(Priority::Low)
     }
 
     fn judge(

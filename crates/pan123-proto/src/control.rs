@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use event_listener::Event;
 
-use crate::machine::Signal;
+use crate::error::Error;
+use crate::ids::FileId;
+use crate::machine::{Signal, Wait, WaitReason};
 
 #[derive(Debug, Default)]
 pub(crate) struct Control {
@@ -14,6 +17,8 @@ pub(crate) struct Control {
     stop: Event,
     stopped: AtomicBool,
     nudged: AtomicBool,
+    /// The file that a callback named; zero for none.
+    told: AtomicU64,
 }
 
 impl Control {
@@ -34,9 +39,24 @@ impl Control {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// A wait that only a stop ends sooner.
+    pub(crate) fn pause(&self, now: Instant, until: Instant) -> Result<Wait, Error> {
+        let signal = self.listen();
+        // A stop between a check before and the listening would be slept through.
+        if self.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        Ok(Wait::new(now, until, signal, WaitReason::Backoff))
+    }
+
     /// Whether there was a nudge since the last time this was asked.
     pub(crate) fn take_nudge(&self) -> bool {
         self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    /// The file that a callback named.
+    pub(crate) fn told(&self) -> Option<FileId> {
+        FileId::new(self.told.load(Ordering::Acquire)).ok()
     }
 
     /// Whether a handle has asked for something that a wait would sleep through.
@@ -67,6 +87,10 @@ impl CallHandle {
         self.control.stopped.store(true, Ordering::Release);
         self.control.stop.notify(usize::MAX);
         self.control.wake();
+    }
+
+    pub(crate) fn tell(&self, file: FileId) {
+        self.control.told.store(file.get(), Ordering::Release);
     }
 
     pub(crate) fn nudge(&self) {

@@ -17,6 +17,7 @@ pub use build::{BuildError, CredentialsFault, FileNameFault, PathFault, UrlFault
 pub use transport::{TransportError, TransportErrorKind};
 
 use crate::api::offline::WatchError;
+use crate::ids::EntryId;
 
 /// Why a call did not bring what it was made for.
 ///
@@ -69,6 +70,12 @@ pub enum Error {
     Ambiguous(Box<Ambiguous>),
     /// A download that was followed did not succeed, or could not be followed to its end.
     Watch(Box<WatchError>),
+    /// A list that leads round in a circle: the service gave the same cursor twice, so that the rest cannot be had.
+    #[non_exhaustive]
+    StuckList {
+        /// The cursor (`lastFileId`).
+        cursor: EntryId,
+    },
     /// The call was stopped by its handle before anything that cannot be taken back.
     Stopped,
     /// The call had already given its result.
@@ -107,6 +114,8 @@ pub enum ErrorKind {
     Ambiguous,
     /// [`Error::Watch`]
     Watch,
+    /// [`Error::StuckList`]
+    StuckList,
     /// [`Error::Stopped`]
     Stopped,
     /// [`Error::Finished`]
@@ -131,6 +140,7 @@ impl Error {
             Error::Deadline { .. } => ErrorKind::Deadline,
             Error::Ambiguous(_) => ErrorKind::Ambiguous,
             Error::Watch(_) => ErrorKind::Watch,
+            Error::StuckList { .. } => ErrorKind::StuckList,
             Error::Stopped => ErrorKind::Stopped,
             Error::Finished => ErrorKind::Finished,
         }
@@ -249,6 +259,10 @@ impl fmt::Display for Error {
             }
             Error::Ambiguous(ambiguous) => ambiguous.fmt(f),
             Error::Watch(error) => error.fmt(f),
+            Error::StuckList { cursor } => write!(
+                f,
+                "the list does not go on: the service gave the cursor {cursor} for a second time"
+            ),
             Error::Stopped => f.write_str("the call was stopped"),
             Error::Finished => f.write_str("the call had already given its result"),
         }

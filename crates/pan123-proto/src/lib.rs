@@ -112,20 +112,22 @@ pub use {bytes, http};
 
 /// What a program with a client meets: the adapters hand it on as a whole.
 pub mod prelude {
-    pub use crate::api::{self, offline, user};
+    pub use crate::api::{self, file, offline, user};
+    pub use crate::file::{Entry, EntryKind, ListFiles};
     #[cfg(feature = "callback-signing")]
     pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
     pub use crate::offline::{
         CallbackNotice, CallbackOutcome, CreatedDownload, Download, DownloadProgress, Downloaded,
-        Progress, TaskStatus, WatchError, WatchEvent, WatchHandle, WatchPolicy,
+        Landed, Progress, Target, TaskStatus, WatchError, WatchEvent, WatchHandle, WatchPolicy,
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard,
-        Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, OpenTokenStore, Pace,
-        Pacing, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session,
-        Signal, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
-        TransportError, TransportErrorKind, Wait, bytes, http,
+        Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, CopyTaskId, DirId,
+        DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId, ImageBedDirId,
+        ImageBedTaskId, Input, Machine, Now, OpenTokenStore, Pace, Pacing, Parent, Priority, Query,
+        RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session, Signal, Skew, Step,
+        StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError,
+        TransportErrorKind, Wait, bytes, http,
     };
 }
 

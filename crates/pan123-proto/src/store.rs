@@ -112,11 +112,22 @@ pub enum Skew {
 }
 
 impl Skew {
+    pub(crate) const NONE: Skew = Skew::Ahead(Duration::ZERO);
+
     pub(crate) fn between(service: SystemTime, local: SystemTime) -> Skew {
         match service.duration_since(local) {
             Ok(ahead) => Skew::Ahead(ahead),
             Err(behind) => Skew::Behind(behind.duration()),
         }
+    }
+
+    /// What the local clock shows when the service's shows this.
+    pub(crate) fn local_time(self, service: SystemTime) -> SystemTime {
+        let local = match self {
+            Skew::Ahead(by) => service.checked_sub(by),
+            Skew::Behind(by) => service.checked_add(by),
+        };
+        local.unwrap_or(service)
     }
 
     /// What the service's clock shows when the local one shows this.

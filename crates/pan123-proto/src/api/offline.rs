@@ -2,14 +2,18 @@
 
 mod callback;
 mod download;
+mod landing;
 mod progress;
 #[cfg(feature = "callback-signing")]
 mod signing;
+mod target;
 mod watch;
 
 pub use callback::{CallbackError, CallbackNotice, CallbackOutcome};
 pub use download::{CreatedDownload, Download};
+pub use landing::{FindDownloaded, Landed};
 pub use progress::{DownloadProgress, Progress, TaskStatus};
 #[cfg(feature = "callback-signing")]
 pub use signing::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
+pub use target::Target;
 pub use watch::{Downloaded, Watch, WatchError, WatchEvent, WatchHandle, WatchPolicy, WatchToEnd};

@@ -55,6 +55,17 @@ impl ApiError {
             && (self.message.contains("exceeded the limit")
                 || self.message.contains("exceeded the imit"))
     }
+
+    /// Whether something of the name is in the folder already: [`ErrorCode::NameExists`], or the catch-all code 1 with one of
+    /// the texts that say so.
+    pub fn is_name_taken(&self) -> bool {
+        let says_so = |text| self.message.contains(text);
+        match self.code {
+            ErrorCode::NameExists => true,
+            ErrorCode::Internal => ["同名", "文件名重复"].into_iter().any(says_so),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for ApiError {

@@ -2,6 +2,7 @@
 
 mod event;
 mod policy;
+mod to_end;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +10,15 @@ use std::time::{Duration, Instant};
 
 pub use event::{Downloaded, WatchError, WatchEvent};
 pub use policy::WatchPolicy;
+pub use to_end::WatchToEnd;
 
+use super::callback::{CallbackNotice, CallbackOutcome};
 use super::progress::{DownloadProgress, Progress, TaskStatus};
+use super::target::Target;
 use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::{Error, ErrorKind};
-use crate::ids::TaskId;
+use crate::ids::{FileId, TaskId};
 use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason, later};
 use crate::session::Session;
 
@@ -28,7 +32,16 @@ impl WatchHandle {
         self.0.stop();
     }
 
-    /// Makes the watch ask now and not at its next time: for a callback that came in.
+    /// Takes what a callback brought: keeps the file id for [`Downloaded`], and makes the watch ask at once. A notice that was
+    /// not verified may be anybody's.
+    pub fn told(&self, notice: &CallbackNotice) {
+        if let CallbackOutcome::Succeeded { file: Some(file) } = notice.outcome {
+            self.0.tell(file);
+        }
+        self.nudge();
+    }
+
+    /// Makes the watch ask now and not at its next time.
     pub fn nudge(&self) {
         self.0.nudge();
     }
@@ -98,9 +111,19 @@ impl Watch {
         WatchHandle(CallHandle::new(&self.control))
     }
 
+    /// The file that a callback named: see [`WatchHandle::told`].
+    pub fn told(&self) -> Option<FileId> {
+        self.control.told()
+    }
+
     /// The same watch, without the events on the way.
     pub fn to_end(self) -> WatchToEnd {
-        WatchToEnd { watch: self }
+        WatchToEnd::new(self, None)
+    }
+
+    /// The same watch without the events on the way; after success the file is looked for, unless a callback named it.
+    pub fn to_file(self, target: Target) -> WatchToEnd {
+        WatchToEnd::new(self, Some(target))
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
@@ -301,47 +324,5 @@ impl fmt::Debug for Watch {
             .field("last", &self.last())
             .field("state", &self.state)
             .finish_non_exhaustive()
-    }
-}
-
-/// A [`Watch`] that gives its end only.
-#[must_use = "a watch does nothing until a driver resumes it"]
-#[derive(Debug)]
-pub struct WatchToEnd {
-    watch: Watch,
-}
-
-impl Machine for WatchToEnd {
-    type Output = Result<Downloaded, WatchError>;
-
-    fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output> {
-        let mut input = input;
-        loop {
-            match self.watch.resume(now, input).ready() {
-                Ok(Some(Ok(_))) => input = Input::Wake,
-                Ok(Some(Err(error))) => return Step::Ready(Err(error)),
-                Ok(None) => return Step::Ready(self.result()),
-                Err(step) => return step,
-            }
-        }
-    }
-}
-
-impl WatchToEnd {
-    fn result(&self) -> Result<Downloaded, WatchError> {
-        match self.watch.last() {
-            Some(progress) if progress.status == TaskStatus::Succeeded => Ok(Downloaded {
-                task: self.watch.task,
-                progress,
-            }),
-            Some(last) if last.status == TaskStatus::Failed => Err(WatchError::DownloadFailed {
-                task: self.watch.task,
-                last,
-            }),
-            last => Err(WatchError::Stopped {
-                task: self.watch.task,
-                last,
-            }),
-        }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
+use crate::api::offline::landing::Landed;
 use crate::api::offline::progress::Progress;
 use crate::error::Error;
 use crate::ids::TaskId;
@@ -132,12 +131,14 @@ impl std::error::Error for WatchError {
     }
 }
 
-/// A task that succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// A task that succeeded. That is not to say that its file is there: what is known of that is in `file`.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Downloaded {
     /// The task.
     pub task: TaskId,
     /// The progress that said so.
     pub progress: Progress,
+    /// What is known of its file.
+    pub file: Landed,
 }

@@ -1,0 +1,64 @@
+//! A list as a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use pan123_proto::file::{self, Entry};
+use pan123_proto::{CallHandle, EntryId, Error};
+
+use crate::drive::{Drive, Means};
+
+/// Reads a list to its end, entry by entry: see [`file::Listing`]. A [`Stream`], too.
+///
+/// Dropping the future of [`next`](Listing::next), as `select!` does, loses nothing and repeats nothing.
+#[derive(Debug)]
+#[must_use = "a listing does nothing until `next` is awaited"]
+pub struct Listing {
+    drive: Drive<file::Listing>,
+}
+
+impl Listing {
+    pub(crate) fn new(listing: file::Listing, means: Means) -> Listing {
+        Listing {
+            drive: Drive::new(listing, means),
+        }
+    }
+
+    /// Whether trashed entries come along, which the service lists beside the others.
+    pub fn with_trashed(self, with_trashed: bool) -> Listing {
+        Listing {
+            drive: self
+                .drive
+                .wrap(|listing| listing.with_trashed(with_trashed)),
+        }
+    }
+
+    /// The next entry. `None` comes after the last one, and after an `Err` until [`retry`](Listing::retry) is called.
+    pub async fn next(&mut self) -> Option<Result<Entry, Error>> {
+        self.drive.next().await
+    }
+
+    /// The cursor before the page that is being handed out, or that failed.
+    pub fn cursor(&self) -> Option<EntryId> {
+        self.drive.machine().cursor()
+    }
+
+    /// Goes on at the page that failed. Without a failure nothing happens.
+    pub fn retry(&mut self) {
+        self.drive.machine_mut().retry();
+    }
+
+    /// A handle to stop the listing from elsewhere.
+    pub fn handle(&self) -> CallHandle {
+        self.drive.machine().handle()
+    }
+}
+
+impl Stream for Listing {
+    type Item = Result<Entry, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.drive.poll_next(context)
+    }
+}

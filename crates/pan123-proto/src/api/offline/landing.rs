@@ -1,0 +1,206 @@
+//! Where the file of a download is: success of a task and a file in the drive are two things.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::target::Target;
+use crate::answer::date;
+use crate::api::file::{Entry, ListFiles, Listing, Lookup, Wanted};
+use crate::control::{CallHandle, Control};
+use crate::error::Error;
+use crate::ids::{DirId, FileId, Parent};
+use crate::machine::{Input, Machine, Now, Step};
+use crate::session::Session;
+use crate::store::Skew;
+
+/// The folder in the root where downloads go that ask for none.
+const DEFAULT_DIR: &str = "来自:离线下载";
+/// The pauses before further looks, should a list be late to show the file.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+
+/// What is known of the file of a download that succeeded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Landed {
+    /// A callback named it, and a [`WatchHandle`](super::WatchHandle) was told. That it is still there was not looked at.
+    Told(FileId),
+    /// It was found in the target folder, by its name and the time it was made.
+    Found(Box<Entry>),
+    /// Several files there could be it: their names and times fit.
+    Several(Vec<Entry>),
+    /// There is none in the target folder that could be it, or the folder itself was not there.
+    NotFound,
+    /// The look failed. That the download succeeded stays true.
+    LookFailed(Box<Error>),
+    /// Nobody looked, and no callback told.
+    NotLookedFor,
+}
+
+impl Landed {
+    /// The file, if there is one answer to the question which it is.
+    pub fn file(&self) -> Option<FileId> {
+        match self {
+            Landed::Told(file) => Some(*file),
+            Landed::Found(entry) => entry.file(),
+            _ => None,
+        }
+    }
+}
+
+/// Looks for the file of a download in its target folder, three times at the most while it does not show.
+#[must_use = "nothing is looked for until a driver resumes this"]
+#[derive(Debug)]
+pub struct FindDownloaded {
+    session: Session,
+    control: Arc<Control>,
+    target: Target,
+    /// What could be it, of the folder that is being read.
+    fitting: Vec<Entry>,
+    looks: usize,
+    /// How far the service's clock is from the local one, as its last answer showed.
+    skew: Skew,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Looks for the default folder.
+    Entering(Box<Lookup>),
+    Reading(Box<Listing>),
+    Pausing(Instant),
+    Ended,
+}
+
+impl Session {
+    /// Looks for the file of a download in its target folder.
+    pub fn find_downloaded(&self, target: Target) -> FindDownloaded {
+        let mut find = FindDownloaded {
+            session: self.clone(),
+            control: Arc::default(),
+            target,
+            fitting: Vec::new(),
+            looks: 0,
+            skew: Skew::NONE,
+            state: State::Ended,
+        };
+        find.look();
+        find
+    }
+}
+
+impl FindDownloaded {
+    /// A handle to stop from elsewhere: it ends with [`Error::Stopped`].
+    pub fn handle(&self) -> CallHandle {
+        CallHandle::new(&self.control)
+    }
+
+    pub(super) fn under(mut self, control: &Arc<Control>) -> FindDownloaded {
+        self.control = Arc::clone(control);
+        self.look();
+        self
+    }
+
+    fn look(&mut self) {
+        self.state = match self.target.dir() {
+            Some(dir) => self.read(dir.into()),
+            None => State::Entering(Box::new(Lookup::new(
+                &self.session,
+                &self.control,
+                Parent::Root,
+                DEFAULT_DIR,
+                Wanted::Dir,
+            ))),
+        };
+    }
+
+    fn read(&self, dir: Parent) -> State {
+        let listing = self.session.list(ListFiles::of(dir));
+        State::Reading(Box::new(listing.under(&self.control)))
+    }
+
+    fn entered(&mut self, now: Instant, dir: Option<DirId>) -> Option<Landed> {
+        let Some(dir) = dir else {
+            return self.looked(now);
+        };
+        self.state = self.read(dir.into());
+        None
+    }
+
+    fn consider(&mut self, entry: Entry) -> Option<Landed> {
+        let skew = self.skew;
+        if self.target.fits(&entry, |time| skew.local_time(time)) {
+            self.fitting.push(entry);
+        }
+        None
+    }
+
+    /// What the look has brought, or none if another one follows.
+    fn looked(&mut self, now: Instant) -> Option<Landed> {
+        let mut fitting = std::mem::take(&mut self.fitting);
+        match (fitting.pop(), fitting.is_empty()) {
+            (Some(entry), true) => Some(Landed::Found(Box::new(entry))),
+            (Some(entry), false) => {
+                fitting.push(entry);
+                Some(Landed::Several(fitting))
+            }
+            (None, _) => {
+                let Some(pause) = PAUSES.get(self.looks) else {
+                    return Some(Landed::NotFound);
+                };
+                self.looks += 1;
+                self.state = State::Pausing(now + *pause);
+                None
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
+        if let Input::Response(answer) = &input
+            && let Some(date) = date(answer.headers())
+        {
+            self.skew = Skew::between(date, now.wall);
+        }
+        let mut input = input;
+        loop {
+            let landed = match &mut self.state {
+                State::Ended => return Err(Error::Finished),
+                State::Entering(lookup) => match lookup.resume(now, input).ready() {
+                    Ok(found) => self.entered(now.mono, found?.and_then(|entry| entry.dir())),
+                    Err(step) => return Ok(step),
+                },
+                State::Reading(listing) => match listing.resume(now, input).ready() {
+                    Ok(Some(entry)) => self.consider(entry?),
+                    Ok(None) => self.looked(now.mono),
+                    Err(step) => return Ok(step),
+                },
+                State::Pausing(until) if now.mono < *until => {
+                    return Ok(Step::Wait(self.control.pause(now.mono, *until)?));
+                }
+                State::Pausing(_) => {
+                    self.look();
+                    None
+                }
+            };
+            if let Some(landed) = landed {
+                return Ok(Step::Ready(Ok(landed)));
+            }
+            input = Input::Wake;
+        }
+    }
+}
+
+type Output = Result<Landed, Error>;
+
+impl Machine for FindDownloaded {
+    type Output = Output;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Output> {
+        let step = self
+            .advance(now, input)
+            .unwrap_or_else(|error| Step::Ready(Err(error)));
+        if matches!(step, Step::Ready(_)) {
+            self.state = State::Ended;
+        }
+        step
+    }
+}

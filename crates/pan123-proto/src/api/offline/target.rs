@@ -1,0 +1,122 @@
+//! What the file of a download goes by: its folder, its name and its time.
+
+use std::time::{Duration, SystemTime};
+
+use super::download::Download;
+use crate::api::file::Entry;
+use crate::ids::DirId;
+
+/// How much earlier than its download a file may seem to be made: clocks and whole seconds are rough.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Where the file of a download goes, by what name and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    dir: Option<DirId>,
+    name: Option<String>,
+    since: SystemTime,
+}
+
+impl Target {
+    /// The target of this download, which was created at this time by the local clock: an older file is none of it.
+    ///
+    /// The name is the one that was asked for; without one it is taken to be the last segment of the URL, and if there is no
+    /// such segment the time alone counts.
+    pub fn of(download: &Download, created: SystemTime) -> Target {
+        let asked = download.name().map(str::to_owned);
+        Target {
+            dir: download.dir(),
+            name: asked.or_else(|| download.proposed_file_name()),
+            since: created.checked_sub(SLACK).unwrap_or(created),
+        }
+    }
+
+    /// The folder; none for the one that the service takes by default, `来自:离线下载`.
+    pub fn dir(&self) -> Option<DirId> {
+        self.dir
+    }
+
+    /// The name that the file goes by, but for a number that the service adds when the name is taken.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether this could be the file. `local_time` turns a time of the service's clock into one of the local clock.
+    pub(super) fn fits(
+        &self,
+        entry: &Entry,
+        local_time: impl FnOnce(SystemTime) -> SystemTime,
+    ) -> bool {
+        let name_fits = |name: &String| is_name_or_numbered(&entry.name, name);
+        entry.file().is_some()
+            && self.name.as_ref().is_none_or(name_fits)
+            && entry
+                .created_at
+                .is_some_and(|at| local_time(at) >= self.since)
+    }
+}
+
+/// Whether `found` is `wanted`, or that with a number before a dot or at its end: `film(1).mp4`, `film (2).mp4`.
+fn is_name_or_numbered(found: &str, wanted: &str) -> bool {
+    found == wanted
+        || found
+            .match_indices('(')
+            .any(|(at, _)| without_number(found, at).is_some_and(|name| name == wanted))
+}
+
+/// The name without the number in brackets at this place; none if there is no number or more than a dot could follow.
+fn without_number(name: &str, at: usize) -> Option<String> {
+    let (before, bracket) = name.split_at(at);
+    let (number, after) = bracket.strip_prefix('(')?.split_once(')')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = after.is_empty() || after.starts_with('.');
+    let before = before.strip_suffix(' ').unwrap_or(before);
+    (is_number && ends).then(|| format!("{before}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_stand_before_a_dot_or_at_the_end() {
+        for (found, wanted) in [
+            ("a.mp4", "a.mp4"),
+            ("a(1).mp4", "a.mp4"),
+            ("a (12).mp4", "a.mp4"),
+            ("a.tar(1).gz", "a.tar.gz"),
+            ("a(1).tar.gz", "a.tar.gz"),
+            ("a(1)", "a"),
+            ("a(1)(2).mp4", "a(1).mp4"),
+            ("a(1).mp4", "a(1).mp4"),
+            ("片(3).mp4", "片.mp4"),
+        ] {
+            assert!(is_name_or_numbered(found, wanted), "{found} for {wanted}");
+        }
+        for (found, wanted) in [
+            ("b.mp4", "a.mp4"),
+            ("a.mp4", "a(1).mp4"),
+            ("a(x).mp4", "a.mp4"),
+            ("a().mp4", "a.mp4"),
+            ("a(1.mp4", "a.mp4"),
+            ("a(1)b.mp4", "ab.mp4"),
+            ("a(1).mkv", "a.mp4"),
+            ("A.mp4", "a.mp4"),
+        ] {
+            assert!(!is_name_or_numbered(found, wanted), "{found} for {wanted}");
+        }
+    }
+
+    #[test]
+    fn the_name_asked_for_goes_before_the_one_in_the_url() {
+        let name = |download: &Download| {
+            let target = Target::of(download, SystemTime::UNIX_EPOCH);
+            target.name().map(str::to_owned)
+        };
+        let download = Download::new("https://example.com/a.mp4?x=1").unwrap();
+        assert_eq!(name(&download).as_deref(), Some("a.mp4"));
+        let named = download.file_name("b.mp4").unwrap();
+        assert_eq!(name(&named).as_deref(), Some("b.mp4"));
+        assert_eq!(name(&Download::new("https://example.com/").unwrap()), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! A watch that gives its end only, and may look for the file after it.
+
+use super::{Downloaded, Watch, WatchError};
+use crate::api::offline::landing::{FindDownloaded, Landed};
+use crate::api::offline::progress::{Progress, TaskStatus};
+use crate::api::offline::target::Target;
+use crate::machine::{Input, Machine, Now, Step};
+
+/// A [`Watch`] that gives its end only.
+#[must_use = "a watch does nothing until a driver resumes it"]
+#[derive(Debug)]
+pub struct WatchToEnd {
+    watch: Watch,
+    target: Option<Target>,
+    finding: Option<(Progress, Box<FindDownloaded>)>,
+}
+
+type Output = Result<Downloaded, WatchError>;
+
+impl WatchToEnd {
+    pub(super) fn new(watch: Watch, target: Option<Target>) -> WatchToEnd {
+        WatchToEnd {
+            watch,
+            target,
+            finding: None,
+        }
+    }
+
+    /// What comes after the last item of the watch.
+    fn after_end(&mut self) -> Option<Output> {
+        let task = self.watch.task;
+        match self.watch.last() {
+            Some(progress) if progress.status == TaskStatus::Succeeded => self.succeeded(progress),
+            Some(last) if last.status == TaskStatus::Failed => {
+                Some(Err(WatchError::DownloadFailed { task, last }))
+            }
+            last => Some(Err(WatchError::Stopped { task, last })),
+        }
+    }
+
+    fn succeeded(&mut self, progress: Progress) -> Option<Output> {
+        if let Some(file) = self.watch.told() {
+            return Some(Ok(self.downloaded(progress, Landed::Told(file))));
+        }
+        let Some(target) = self.target.take() else {
+            return Some(Ok(self.downloaded(progress, Landed::NotLookedFor)));
+        };
+        let find = self.watch.session.find_downloaded(target);
+        let find = find.under(&self.watch.control);
+        self.finding = Some((progress, Box::new(find)));
+        None
+    }
+
+    fn downloaded(&self, progress: Progress, file: Landed) -> Downloaded {
+        Downloaded {
+            task: self.watch.task,
+            progress,
+            file,
+        }
+    }
+}
+
+impl Machine for WatchToEnd {
+    type Output = Output;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Output> {
+        let mut input = input;
+        loop {
+            if let Some((progress, find)) = &mut self.finding {
+                let landed = match find.resume(now, input).ready() {
+                    Ok(found) => found.unwrap_or_else(|error| Landed::LookFailed(Box::new(error))),
+                    Err(step) => return step,
+                };
+                let progress = *progress;
+                self.finding = None;
+                return Step::Ready(Ok(self.downloaded(progress, landed)));
+            }
+            match self.watch.resume(now, input).ready() {
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(error))) => return Step::Ready(Err(error)),
+                Ok(None) => {
+                    if let Some(end) = self.after_end() {
+                        return Step::Ready(end);
+                    }
+                }
+                Err(step) => return step,
+            }
+            input = Input::Wake;
+        }
+    }
+}
