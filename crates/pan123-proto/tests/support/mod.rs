@@ -14,6 +14,7 @@ pub(crate) mod callbacks;
 pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod disk;
+pub(crate) mod drive;
 pub(crate) mod fate;
 pub(crate) mod hand;
 pub(crate) mod reading;

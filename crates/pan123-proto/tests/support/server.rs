@@ -18,6 +18,8 @@ pub(crate) mod path {
     pub(crate) const USER_INFO: &str = "/api/v1/user/info";
     pub(crate) const CREATE: &str = "/api/v1/offline/download";
     pub(crate) const PROGRESS: &str = "/api/v1/offline/download/process";
+    pub(crate) const LIST: &str = "/api/v2/file/list";
+    pub(crate) const MKDIR: &str = "/upload/v1/file/mkdir";
 }
 
 /// How long an answer takes unless a test says otherwise.

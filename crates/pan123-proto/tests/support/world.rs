@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use fastrand::Rng;
 use http::Request;
-use pan123_proto::offline::Watch;
 use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit};
 
 use super::actor::{Actor, Items, Outcome, Slotted, Turn, waker};
@@ -126,9 +125,12 @@ impl World {
         self.add(machine, |_| true, None)
     }
 
-    /// Begins to drive a watch to its end.
-    pub(crate) fn follow(&mut self, watch: Watch) -> Outcome<<Watch as Machine>::Output> {
-        self.add(watch, Option::is_none, None)
+    /// Begins to drive a watch or a listing to its end.
+    pub(crate) fn follow<M, T>(&mut self, machine: M) -> Outcome<Option<T>>
+    where
+        M: Machine<Output = Option<T>> + Debug + 'static,
+    {
+        self.add(machine, Option::is_none, None)
     }
 
     /// Drives on until nothing more is due.
