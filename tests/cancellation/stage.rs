@@ -136,7 +136,7 @@ impl Stage {
             Act::Later(by) => self.clock.advance(*by),
             Act::Ahead(by) => self.held.ahead(*by),
             Act::Calendar(by) => self.clock.set_calendar(*by),
-            Act::Call(_) | Act::Together(..) => {}
+            Act::Call(_) | Act::Together(..) | Act::ListWhile(..) => {}
         }
     }
 
@@ -201,7 +201,7 @@ pub(crate) async fn carry_out(client: Client, act: Act, last: Option<TaskId>) ->
     let (callers, call) = match act {
         Act::Call(call) => (1, call),
         Act::Together(callers, call) => (callers, call),
-        Act::Elsewhere(_) | Act::Later(_) | Act::Ahead(_) | Act::Calendar(_) => return last,
+        _ => return last,
     };
     let all = (0..callers).map(|_| async {
         let mut last = last;

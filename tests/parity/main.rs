@@ -43,6 +43,16 @@ fn limits_are_kept_the_same() {
 }
 
 #[test]
+fn lists_are_read_the_same() {
+    hold("lists");
+}
+
+#[test]
+fn paths_lead_to_the_same() {
+    hold("paths");
+}
+
+#[test]
 fn what_is_lost_is_treated_the_same() {
     hold("lost");
 }

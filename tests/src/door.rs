@@ -75,7 +75,8 @@ pub fn fetch_token(door: &mut dyn Door, now: SystemTime) -> Bytes {
     post(door, now, path::ACCESS_TOKEN, None, &body)
 }
 
-fn post(
+/// Somebody else sends this to the service.
+pub fn post(
     door: &mut dyn Door,
     now: SystemTime,
     path: &str,
@@ -94,6 +95,25 @@ fn post(
         .expect("a request of constants");
     door.ask(now, &request)
 }
+
+/// Somebody else fetches a token, and makes folders of these names in the root, in this order.
+pub fn make_dirs(door: &mut dyn Door, now: SystemTime, names: &[&str]) {
+    let token = token_in(&fetch_token(door, now));
+    for name in names {
+        let body = format!(r#"{{"name":"{name}","parentID":0}}"#);
+        post(door, now, path::MKDIR, Some(&token), &body);
+    }
+}
+
+/// Somebody else fetches a token, and puts entries into the trash.
+pub fn trash(door: &mut dyn Door, now: SystemTime, ids: &[u64]) {
+    let token = token_in(&fetch_token(door, now));
+    let body = format!(r#"{{"fileIDs":{ids:?}}}"#);
+    post(door, now, path::TRASH, Some(&token), &body);
+}
+
+/// The id of the first entry of a drive.
+pub const FIRST_ENTRY: u64 = 14_710_240;
 
 fn token_in(answer: &[u8]) -> String {
     let answer = String::from_utf8_lossy(answer);

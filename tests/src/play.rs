@@ -3,14 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::offline::{
+    Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
+};
 use pan123_proto::user::UserInfo;
-use pan123_proto::{Endpoint, Error, Query, RateClass, Replay, TaskId};
+use pan123_proto::{DirId, Endpoint, Error, Query, RateClass, Replay, TaskId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::door::Door;
-use crate::scenario::{Act, Call, Of, Scenario};
+use crate::scenario::{Act, Call, Of, Scenario, Trash};
 use crate::seen::Told;
 
 /// What a user of a client can call. A blocking client blocks in it.
@@ -33,6 +36,27 @@ pub trait Caller {
 
     /// Follows a task to its end.
     fn wait(&self, task: TaskId) -> impl Future<Output = Result<Downloaded, WatchError>>;
+
+    /// Follows a task to its end, and looks for its file.
+    fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: Target,
+    ) -> impl Future<Output = Result<Downloaded, WatchError>>;
+
+    /// Reads a list to its end, and tells of each entry that it came.
+    fn list(
+        &self,
+        files: ListFiles,
+        with_trashed: bool,
+        came: impl FnMut(),
+    ) -> impl Future<Output = Vec<Result<Entry, Error>>>;
+
+    /// Looks for the entry at a path.
+    fn find(&self, path: &str) -> impl Future<Output = Result<Option<Entry>, Error>>;
+
+    /// Makes a folder as far as it is missing.
+    fn ensure_dir(&self, path: &str) -> impl Future<Output = Result<DirId, Error>>;
 
     /// Calls any endpoint.
     fn send<E: Endpoint>(&self, endpoint: &E) -> impl Future<Output = Result<E::Response, Error>>;
@@ -80,6 +104,17 @@ pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scen
         match act {
             Act::Call(call) => came = perform(caller, call, &mut last).await,
             Act::Together(callers, call) => came = caller.together(*callers, call, last).await,
+            Act::ListWhile(files, after, act) => {
+                let mut entries = 0;
+                let count = || {
+                    entries += 1;
+                    if entries == *after {
+                        world.elsewhere(*act);
+                    }
+                };
+                let listed = caller.list(files.clone(), false, count).await;
+                came = listed.iter().map(Told::entry).collect();
+            }
             Act::Elsewhere(act) => world.elsewhere(*act),
             Act::Later(by) => world.later(*by),
             Act::Ahead(by) => world.ahead(*by),
@@ -111,6 +146,24 @@ pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskI
             Ok(downloaded) => Told::ok(downloaded),
             Err(error) => Told::watch(&error),
         },
+        Call::WaitForFile(of, download) => {
+            // Every file of a scenario is younger.
+            let target = Target::of(download, SystemTime::UNIX_EPOCH);
+            match caller.wait_for_file(task(*of, *last), target).await {
+                Ok(downloaded) => Told::landed(&downloaded.file),
+                Err(error) => Told::watch(&error),
+            }
+        }
+        Call::List(files, trash) => {
+            let with_trashed = *trash == Trash::With;
+            let listed = caller.list(files.clone(), with_trashed, || ()).await;
+            return listed.iter().map(Told::entry).collect();
+        }
+        Call::Find(path) => match caller.find(path).await {
+            Ok(Some(entry)) => Told::entry(&Ok(entry)),
+            none => Told::of(&none.map(|_| None::<()>)),
+        },
+        Call::EnsureDir(path) => Told::of(&caller.ensure_dir(path).await),
         Call::Detail(file) => Told::of(&caller.send(&FileDetail { file: *file }).await),
         Call::DetailAs(file) => {
             let detail = FileDetail { file: *file };

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Fault, Service};
+use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
@@ -52,6 +53,8 @@ pub enum Act {
     Later(Duration),
     /// The clock of the service goes ahead of the client's, for good.
     Ahead(Duration),
+    /// The client reads a list, and after so many entries somebody else comes to the service.
+    ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
     /// Somebody sets the client's calendar, by so many seconds and for good.
     Calendar(i64),
 }
@@ -69,10 +72,27 @@ pub enum Call {
     Watch(Of, WatchPolicy),
     /// Follows a task to its end.
     Wait(Of),
+    /// Follows a task to its end, and looks for the file of this download.
+    WaitForFile(Of, Download),
+    /// Reads a list to its end, with or without what is in the trash.
+    List(ListFiles, Trash),
+    /// Looks for the entry at a path.
+    Find(&'static str),
+    /// Makes a folder as far as it is missing.
+    EnsureDir(&'static str),
     /// Calls an endpoint that the core does not have.
     Detail(u64),
     /// Calls it, and reads the answer as another type.
     DetailAs(u64),
+}
+
+/// What of the trash is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trash {
+    /// It comes along.
+    With,
+    /// It is left out.
+    Without,
 }
 
 /// What goes wrong on the way to the service and back.

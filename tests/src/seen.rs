@@ -5,7 +5,8 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use pan123_mock::{RecordedRequest, Service, Task};
-use pan123_proto::offline::{Progress, WatchError, WatchEvent};
+use pan123_proto::file::Entry;
+use pan123_proto::offline::{Landed, Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
 
 /// What came of one scenario under one driver.
@@ -200,6 +201,30 @@ impl Told {
         match result {
             Ok(value) => Told::ok(value),
             Err(error) => Told::failed(error),
+        }
+    }
+
+    /// An entry of a list, without its times, which are those of each driver's own clock.
+    pub fn entry(entry: &Result<Entry, Error>) -> Told {
+        match entry {
+            Ok(entry) => Told::ok(format_args!(
+                "{} in {}: {:?}{}",
+                entry.id,
+                entry.parent,
+                entry.name,
+                if entry.trashed { ", trashed" } else { "" }
+            )),
+            Err(error) => Told::failed(error),
+        }
+    }
+
+    /// What is known of a file.
+    pub fn landed(landed: &Landed) -> Told {
+        match landed {
+            Landed::Found(entry) => Told::ok(format_args!("found {}: {:?}", entry.id, entry.name)),
+            Landed::Several(entries) => Told::ok(format_args!("{} could be it", entries.len())),
+            Landed::LookFailed(error) => Told::failed(error),
+            other => Told::ok(other),
         }
     }
 

@@ -3,7 +3,9 @@
 mod answers;
 mod faults;
 mod limits;
+mod lists;
 mod lost;
+mod paths;
 mod service;
 mod tasks;
 mod together;
@@ -23,11 +25,13 @@ pub struct Part {
 }
 
 /// All of it.
-pub const PARTS: [Part; 8] = [
+pub const PARTS: [Part; 10] = [
     part("answers", answers::table),
     part("faults", faults::table),
     part("limits", limits::table),
+    part("lists", lists::table),
     part("lost", lost::table),
+    part("paths", paths::table),
     part("service", service::table),
     part("tasks", tasks::table),
     part("together", together::table),

@@ -4,9 +4,12 @@ use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
 
 use pan123_blocking::Client;
-use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::offline::{
+    Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
+};
 use pan123_proto::user::UserInfo;
-use pan123_proto::{Endpoint, Error, TaskId};
+use pan123_proto::{DirId, Endpoint, Error, TaskId};
 use serde::de::DeserializeOwned;
 
 use super::Place;
@@ -40,6 +43,28 @@ impl Caller for Client {
 
     async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
         self.offline_download().wait(task)
+    }
+
+    async fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+        self.offline_download().wait_for_file(task, target)
+    }
+
+    async fn list(
+        &self,
+        files: ListFiles,
+        with_trashed: bool,
+        mut came: impl FnMut(),
+    ) -> Vec<Result<Entry, Error>> {
+        let listing = self.files().list_with(files).with_trashed(with_trashed);
+        listing.inspect(|_| came()).collect()
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.files().find(path)
+    }
+
+    async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
+        self.files().ensure_dir(path)
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {

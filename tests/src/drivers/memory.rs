@@ -11,13 +11,15 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response};
 use pan123_mock::{Reply, Service};
+use pan123_proto::file::{Entry, ListFiles};
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, WatchError, WatchEvent,
-    WatchPolicy,
+    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, Target, WatchError,
+    WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, Transmit, TransportError, Wait,
+    DirId, Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, Transmit, TransportError,
+    Wait,
 };
 use serde::de::DeserializeOwned;
 
@@ -316,6 +318,34 @@ impl Caller for InMemory {
     async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
         let watch = self.session.watch(task, WatchPolicy::default());
         self.drive(watch.to_end()).await
+    }
+
+    async fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+        let watch = self.session.watch(task, WatchPolicy::default());
+        self.drive(watch.to_file(target)).await
+    }
+
+    async fn list(
+        &self,
+        files: ListFiles,
+        with_trashed: bool,
+        mut came: impl FnMut(),
+    ) -> Vec<Result<Entry, Error>> {
+        let mut listing = self.session.list(files).with_trashed(with_trashed);
+        let mut entries = Vec::new();
+        while let Some(entry) = self.drive(&mut listing).await {
+            entries.push(entry);
+            came();
+        }
+        entries
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.drive(self.session.find(path)?).await
+    }
+
+    async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
+        self.drive(self.session.ensure_dir(path)?).await
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {

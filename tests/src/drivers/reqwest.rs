@@ -1,9 +1,12 @@
 //! The adapter on reqwest, over loopback.
 
 use pan123_async::{Client, reqwest};
-use pan123_proto::offline::{Download, Downloaded, Progress, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::offline::{
+    Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
+};
 use pan123_proto::user::UserInfo;
-use pan123_proto::{Endpoint, Error, TaskId};
+use pan123_proto::{DirId, Endpoint, Error, TaskId};
 use serde::de::DeserializeOwned;
 
 use super::Place;
@@ -41,6 +44,33 @@ impl Caller for Client {
 
     async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
         self.offline_download().wait(task).await
+    }
+
+    async fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+        self.offline_download().wait_for_file(task, target).await
+    }
+
+    async fn list(
+        &self,
+        files: ListFiles,
+        with_trashed: bool,
+        mut came: impl FnMut(),
+    ) -> Vec<Result<Entry, Error>> {
+        let mut listing = self.files().list_with(files).with_trashed(with_trashed);
+        let mut entries = Vec::new();
+        while let Some(entry) = listing.next().await {
+            entries.push(entry);
+            came();
+        }
+        entries
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.files().find(path).await
+    }
+
+    async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
+        self.files().ensure_dir(path).await
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {

@@ -1,0 +1,138 @@
+//! Folders made as far as they are missing, paths found, and where the file of a download is.
+
+use pan123_mock::Course;
+use pan123_mock::path::{FILE_LIST, MKDIR};
+use pan123_mock::{Canned, http::StatusCode};
+use pan123_proto::DirId;
+
+use crate::door::{FIRST_ENTRY, make_dirs};
+use crate::scenario::{Act, Call, Of, Scenario};
+
+use super::{create, download};
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let mut table = folders();
+    table.extend(found());
+    table.extend(landed());
+    table
+}
+
+fn folders() -> Vec<Scenario> {
+    let ensured = |name| Scenario::new(name).call(Call::EnsureDir("/videos/2026"));
+    vec![
+        ensured("a path is made, and made once")
+            .call(Call::EnsureDir("videos/2026/"))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(seen.results[0].value, seen.results[1].value);
+                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (2, 3));
+            }),
+        Scenario::new("a path that is there in part")
+            .act(Act::Elsewhere(|door, now| {
+                make_dirs(door, now, &["music", "videos"]);
+            }))
+            .call(Call::EnsureDir("/videos/2026"))
+            .expect(|seen| assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (1, 2))),
+        Scenario::new("two who make the same path")
+            .act(Act::Together(2, Call::EnsureDir("/videos/2026")))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(seen.results[0].value, seen.results[1].value);
+            }),
+        ensured("a making whose answer is lost")
+            .canned(
+                MKDIR,
+                Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
+            )
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"]);
+                // Refused the second time, found by another look, and what is below it made.
+                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (3, 3));
+            }),
+        ensured("a making that is refused for another reason")
+            .canned(MKDIR, Canned::envelope(1, "内部错误").times(9))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Api"]);
+                assert_eq!(seen.count(MKDIR), 1);
+            }),
+        ensured("a name that is taken and shows in no list")
+            .canned(MKDIR, Canned::envelope(5060, "已存在").times(9))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Api"]);
+                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (1, 4));
+                assert!(seen.results[0].took.as_secs() >= 4);
+            }),
+        Scenario::new("paths that cannot be")
+            .call(Call::EnsureDir("/"))
+            .call(Call::EnsureDir("/a/../b"))
+            .call(Call::EnsureDir("/a/b?"))
+            .call(Call::Find(""))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Build"; 4]);
+                assert!(seen.requests.is_empty());
+            }),
+    ]
+}
+
+fn found() -> Vec<Scenario> {
+    vec![
+        Scenario::new("a path is found, and another is not")
+            .call(Call::EnsureDir("/videos/2026"))
+            .call(Call::Find("/videos/2026"))
+            .call(Call::Find("/videos/2027/a"))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 3]);
+                assert!(seen.results[1].value.contains("\"2026\""));
+                assert_eq!(seen.results[2].value, "None");
+            }),
+        Scenario::new("a file is found by its path")
+            .service(|service| service.default_course(Course::succeeds_after(1)))
+            .call(create())
+            .call(Call::Wait(Of::Last))
+            .call(Call::Find("/来自:离线下载/video.mp4"))
+            .expect(|seen| assert!(seen.results[2].value.contains("\"video.mp4\""))),
+    ]
+}
+
+fn landed() -> Vec<Scenario> {
+    let quick = |name| {
+        Scenario::new(name).service(|service| service.default_course(Course::succeeds_after(1)))
+    };
+    // The first folder of a drive that somebody makes it in.
+    let dir = DirId::new(FIRST_ENTRY).expect("no folder is 0");
+    let into = download().save_to(dir);
+    let other = download().file_name("other.mp4").expect("a name");
+    vec![
+        quick("a download that is found in the default folder")
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, download()))
+            .expect(|seen| assert!(seen.results[1].value.starts_with("found"))),
+        quick("a download that is found in its own folder")
+            .call(Call::EnsureDir("/videos"))
+            .call(Call::Create(into.clone()))
+            .call(Call::WaitForFile(Of::Last, into))
+            .expect(|seen| assert!(seen.results[2].value.ends_with("\"video.mp4\""))),
+        quick("two downloads of one name")
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, download()))
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, download()))
+            .expect(|seen| {
+                assert!(seen.results[1].value.starts_with("found"));
+                assert_eq!(seen.results[3].value, "2 could be it");
+            }),
+        quick("a download whose file is not there")
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, other))
+            .expect(|seen| {
+                assert_eq!(seen.results[1].value, "NotFound");
+                assert_eq!(seen.count(FILE_LIST), 6);
+                assert!(seen.results[1].took.as_secs() >= 7);
+            }),
+        quick("a download that succeeded, and a look that fails")
+            .canned(FILE_LIST, Canned::envelope(1, "内部错误"))
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, download()))
+            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Api"])),
+    ]
+}
