@@ -75,8 +75,7 @@ pub fn fetch_token(door: &mut dyn Door, now: SystemTime) -> Bytes {
     post(door, now, path::ACCESS_TOKEN, None, &body)
 }
 
-/// Somebody else sends this to the service.
-pub fn post(
+fn post(
     door: &mut dyn Door,
     now: SystemTime,
     path: &str,

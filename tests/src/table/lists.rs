@@ -89,7 +89,7 @@ fn whole() -> Vec<Scenario> {
             }),
         Scenario::new("a search")
             .act(Act::Elsewhere(|door, now| {
-                make_dirs(door, now, &["ab", "b", "c"])
+                make_dirs(door, now, &["ab", "b", "c"]);
             }))
             .call(Call::List(ListFiles::search("b"), Trash::Without))
             .call(Call::List(ListFiles::search_exactly("b"), Trash::Without))
