@@ -13,7 +13,8 @@
 //! | `PAN123_ACCESS_TOKEN` | an access token in their place |
 //! | `PAN123_BASE_URL` | another server than the service |
 //! | `PAN123_TOKEN_FILE` | where the token is kept between runs |
-//! | `PAN123_DIR_ID` | the folder to save to |
+//! | `PAN123_DIR` | the folder to save to, as a path such as `/videos/2026`; what is missing of it is made |
+//! | `PAN123_DIR_ID` | the folder by its id, in place of that |
 //! | `PAN123_CALLBACK_URL` | where the service posts the end to, before it is signed; what arrives there must reach … |
 //! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
 #![allow(
@@ -28,10 +29,11 @@ mod settings;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pan123_async::{
-    CallbackNotice, CallbackOutcome, Download, Downloaded, Watch, WatchError, WatchEvent,
+    CallbackNotice, CallbackOutcome, Download, Downloaded, Landed, Target, Watch, WatchError,
+    WatchEvent,
 };
 use pan123_examples::demo::Demo;
 use pan123_examples::{exit_code, one_line};
@@ -65,6 +67,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let callbacks = job.listen.map(Callbacks::receive);
     let offline = job.client.offline_download();
+    let target = Target::of(&job.download, SystemTime::now());
     let task = offline.download(&job.download).await?;
     println!("task {task} was created");
     if let Some(fault) = job.client.session().token_store_fault() {
@@ -73,7 +76,7 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
 
     let mut ending = Ending::default();
     let watch = offline.watch(task);
-    let result = follow(watch, callbacks.as_ref(), &mut ending).await;
+    let result = follow(watch, target, callbacks.as_ref(), &mut ending).await;
     let ended = matches!(result, Ok(_) | Err(WatchError::DownloadFailed { .. }));
     if let (true, None, Some(callbacks)) = (ended, &ending.notice, &callbacks) {
         let notice = tokio::time::timeout(CALLBACK_PATIENCE, callbacks.next()).await;
@@ -88,9 +91,10 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Shows the events of the watch up to its end. A callback makes it ask at once: by itself it proves nothing.
+/// Shows the events of the watch up to its end, and looks for the file then. A callback makes it ask at once: by itself it proves nothing.
 async fn follow(
     mut watch: Watch,
+    target: Target,
     callbacks: Option<&Callbacks>,
     ending: &mut Ending,
 ) -> Result<Downloaded, WatchError> {
@@ -101,8 +105,8 @@ async fn follow(
             event = watch.next() => event,
             notice = callback::next_of(callbacks), if ending.notice.is_none() => {
                 bar.note("the callback came in");
+                handle.told(&notice);
                 ending.notice = Some(notice);
-                handle.nudge();
                 continue;
             }
         };
@@ -118,7 +122,7 @@ async fn follow(
         }
     }
     bar.finish();
-    watch.to_end().await
+    watch.to_file(target).await
 }
 
 /// What the callback had to say of the end.
@@ -129,18 +133,15 @@ struct Ending {
 
 impl Ending {
     fn success(&self, done: &Downloaded, download: &Download) -> String {
-        let task = done.task;
-        if let Some(CallbackOutcome::Succeeded { file: Some(file) }) = self.outcome() {
-            return format!("task {task} succeeded: file id {file}");
-        }
-        let folder = download.dir().map_or_else(
-            || "the folder `来自:离线下载`".to_owned(),
-            |dir| format!("the folder with id {dir}"),
-        );
-        let name = download
-            .name()
-            .map_or_else(String::new, |name| format!(" for `{name}`"));
-        format!("task {task} succeeded: look in {folder}{name} (only a callback tells the file id)")
+        let file = match (self.outcome(), &done.file) {
+            (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => format!("file id {id}"),
+            (_, Landed::Told(id)) => format!("file id {id}"),
+            (_, Landed::Found(entry)) => {
+                format!("file id {}, found as `{}`", entry.id, entry.name)
+            }
+            _ => format!("look in {}", folder(download)),
+        };
+        format!("task {} succeeded: {file}", done.task)
     }
 
     fn failure(&self, error: WatchError) -> Box<dyn Error> {
@@ -155,4 +156,11 @@ impl Ending {
     fn outcome(&self) -> Option<&CallbackOutcome> {
         self.notice.as_ref().map(|notice| &notice.outcome)
     }
+}
+
+fn folder(download: &Download) -> String {
+    download.dir().map_or_else(
+        || "the folder `来自:离线下载`".to_owned(),
+        |dir| format!("the folder with id {dir}"),
+    )
 }

@@ -62,10 +62,10 @@ impl Job {
         if let Some(name) = name {
             download = download.file_name(name)?;
         }
-        if let Some(dir) = variable("PAN123_DIR_ID")? {
-            download = download.save_to(dir.parse::<DirId>()?);
-        }
         let client = builder.build()?;
+        if let Some(dir) = dir(&client).await? {
+            download = download.save_to(dir);
+        }
         let mut job = Job {
             client,
             download,
@@ -82,9 +82,12 @@ impl Job {
         println!("downloads {}", demo.source());
         let listener = TcpListener::bind(LOOPBACK).await?;
         let url = format!("http://{}/", listener.local_addr()?);
+        let client = demo.client()?;
+        let dir = client.files().ensure_dir("/videos/2026").await?;
+        let download = Download::new(demo.source())?.file_name("video.mp4")?;
         let job = Job {
-            client: demo.client()?,
-            download: Download::new(demo.source())?.file_name("video.mp4")?,
+            client,
+            download: download.save_to(dir),
             listen: None,
         };
         job.called_back(listener, &url)
@@ -95,5 +98,15 @@ impl Job {
         self.download = self.download.callback(signer.sign(url, ID)?)?;
         self.listen = Some(Listen { listener, signer });
         Ok(self)
+    }
+}
+
+/// The folder to save to, if one is set.
+async fn dir(client: &Client) -> Result<Option<DirId>, Box<dyn Error>> {
+    match (variable("PAN123_DIR")?, variable("PAN123_DIR_ID")?) {
+        (Some(_), Some(_)) => Err("set PAN123_DIR or PAN123_DIR_ID, not both".into()),
+        (Some(path), None) => Ok(Some(client.files().ensure_dir(&path).await?)),
+        (None, Some(id)) => Ok(Some(id.parse()?)),
+        (None, None) => Ok(None),
     }
 }

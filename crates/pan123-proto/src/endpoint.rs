@@ -22,27 +22,27 @@ use crate::url::check_http_url;
 /// may be asked twice. An endpoint that this crate does not have is a few lines of your own:
 ///
 /// ```
-/// use pan123_proto::{Endpoint, Query, RateClass, Replay};
+/// use pan123_proto::{Endpoint, FileId, Query, RateClass, Replay};
 /// use std::time::Duration;
 ///
-/// struct FileDetail { file: u64 }
+/// struct GetDirectLink(FileId);
 ///
 /// #[derive(serde::Deserialize)]
-/// struct Detail { filename: String, size: u64 }
+/// struct DirectLink { url: String }
 ///
-/// impl Endpoint for FileDetail {
+/// impl Endpoint for GetDirectLink {
 ///     const METHOD: http::Method = http::Method::GET;
-///     const PATH: &'static str = "/api/v1/file/detail";
-///     const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
+///     const PATH: &'static str = "/api/v1/direct-link/url";
+///     const RATE: RateClass = RateClass::new("direct-link/url", Duration::from_millis(200));
 ///     const REPLAY: Replay = Replay::Safe;
-///     type Response = Detail;
+///     type Response = DirectLink;
 ///
 ///     fn query(&self, query: &mut Query) {
-///         query.push("fileID", self.file);
+///         query.push("fileID", self.0);
 ///     }
 /// }
 /// # let session = pan123_proto::Session::builder().access_token("t").build()?;
-/// let call = session.call(&FileDetail { file: 14749954 })?;
+/// let call = session.call(&GetDirectLink(FileId::new(14749954)?))?;
 /// # drop(call);
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```

@@ -1,0 +1,43 @@
+//! An endpoint that the SDK does not have, in a few lines: the direct link (直链) of a file. It gets tokens, pacing and
+//! retries like all others. The service is the mock, with a prepared answer.
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::time::Duration;
+
+use pan123_async::{Client, Endpoint, FileId, Query, RateClass, Replay, http::Method};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, http::StatusCode};
+use serde::Deserialize;
+
+struct GetDirectLink(FileId);
+
+#[derive(Deserialize)]
+struct DirectLink {
+    url: String,
+}
+
+impl Endpoint for GetDirectLink {
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/api/v1/direct-link/url";
+    const RATE: RateClass = RateClass::new("direct-link/url", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = DirectLink;
+
+    fn query(&self, query: &mut Query) {
+        query.push("fileID", self.0);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mock = MockPan123::start().await;
+    let answer = r#"{"code":0,"message":"ok","data":{"url":"https://example.com/7/film.mp4"}}"#;
+    mock.answer_next(GetDirectLink::PATH, Canned::raw(StatusCode::OK, answer));
+    let client = Client::builder()
+        .credentials(CLIENT_ID, CLIENT_SECRET)
+        .base_url(mock.base_url())
+        .build()?;
+
+    let link = client.send(&GetDirectLink(FileId::new(7)?)).await?;
+    println!("{}", link.url);
+    Ok(())
+}
