@@ -92,7 +92,7 @@ mod token;
 mod trace;
 mod url;
 
-pub use api::{file, offline, user};
+pub use api::{file, image_bed, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
 pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
