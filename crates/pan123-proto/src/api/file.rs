@@ -1,10 +1,16 @@
 //! Files and folders of the drive: finding, making, moving and removing them.
 
+mod copy;
+mod copy_many;
+mod copy_progress;
 mod delete;
 mod detail;
 mod done;
+mod download_info;
 mod entry;
+mod infos;
 mod list;
+mod list_v1;
 mod make_dir;
 mod move_to;
 mod recover;
@@ -14,11 +20,17 @@ mod rename_many;
 mod several;
 mod trash;
 
+pub use copy::{CopiedFile, CopyFile};
+pub use copy_many::{CopyFiles, StartedCopy};
+pub use copy_progress::{CopyProgress, CopyStatus, GetCopyProgress};
 pub use delete::DeleteFiles;
 pub use detail::GetDetail;
 pub use done::Done;
+pub use download_info::{DownloadUrl, GetDownloadUrl};
 pub use entry::{Entry, EntryKind};
+pub use infos::{FileInfos, GetInfos};
 pub use list::{FilePage, ListFiles};
+pub use list_v1::{EntryV1, FilePageV1, ListFilesV1, OrderBy, OrderDirection};
 pub use make_dir::{MadeDir, MakeDir};
 pub use move_to::MoveFiles;
 pub use recover::{RecoverFiles, RecoveredFiles};
