@@ -5,7 +5,6 @@ use serde::{Deserialize, Deserializer};
 
 /// It was done; the service says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Done;
 
 /// From null, as the service answers, and from anything else: what was done is not undone by an answer of another shape.
