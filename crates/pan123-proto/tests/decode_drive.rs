@@ -34,8 +34,8 @@ fn dir(id: u64) -> DirId {
     DirId::new(id).unwrap()
 }
 
-fn unix(seconds: u64) -> Option<SystemTime> {
-    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+fn unix(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn copies() -> CopyFiles {
@@ -65,8 +65,8 @@ fn list_files() {
     assert_eq!(first.file(), FileId::new(5_373_646).ok());
     assert_eq!(first.name, "download.mp4");
     assert_eq!((first.size, first.category), (518_564_433, Some(2)));
-    assert_eq!(first.created_at, unix(1_714_449_516));
-    assert_eq!(first.updated_at, unix(1_740_391_005));
+    assert_eq!(first.created_at, Some(unix(1_714_449_516)));
+    assert_eq!(first.updated_at, Some(unix(1_740_391_005)));
     assert_eq!(second.category, Some(10));
     assert_eq!(third.status, Some(2));
     assert_eq!(folder.dir(), Some(dir(14_710_240)));
@@ -84,8 +84,8 @@ fn list_files_v1() {
     let folder = &page.entries[0];
     assert_eq!(folder.entry.dir(), Some(dir(14_710_240)));
     assert_eq!(folder.entry.name, "测试二级目录");
-    assert_eq!(folder.entry.created_at, unix(1_740_391_021));
-    assert_eq!(folder.entry.updated_at, unix(1_740_391_021));
+    assert_eq!(folder.entry.created_at, Some(unix(1_740_391_021)));
+    assert_eq!(folder.entry.updated_at, Some(unix(1_740_391_021)));
     let video = &page.entries[1];
     assert_eq!(video.entry.file(), FileId::new(10_171_597).ok());
     assert_eq!(video.entry.parent, Parent::Dir(dir(14_663_228)));
@@ -108,7 +108,7 @@ fn get_detail() {
     assert_eq!(entry.name, "Keyshot_win64_2024.exe");
     assert_eq!(entry.parent, Parent::Dir(dir(14_749_926)));
     assert_eq!((entry.size, entry.status), (1_163_176_272, Some(2)));
-    assert_eq!(entry.created_at, unix(1_740_705_954));
+    assert_eq!(entry.created_at, Some(unix(1_740_705_954)));
     assert_eq!((entry.updated_at, entry.category), (None, None));
     assert!(!entry.trashed);
 }
