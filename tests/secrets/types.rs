@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_proto::api::access_token::{IssueToken, IssuedToken};
+use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1};
 use pan123_proto::http::{Request, Response};
+use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{
     CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, WatchError, WatchEvent,
     WatchPolicy,
@@ -30,33 +32,70 @@ const HOLD_NOTHING: &[&str] = &[
     "Account",
     "Auth",
     "CallHandle",
+    "CopiedFile",
+    "CopyFile",
+    "CopyFiles",
+    "CopyProgress",
+    "CopyStatus",
     "CreatedDownload",
+    "CreatedImageBedDownload",
     "CredentialsFault",
+    "DeleteFiles",
+    "Done",
     "DownloadProgress",
     "Downloaded",
     "DriveGuard",
+    "Entry",
+    "EntryKind",
     "ErrorCode",
     "ErrorKind",
+    "FailedRename",
+    "FileInfos",
+    "FilePage",
     "FileStore",
     "FileNameFault",
+    "GetCopyProgress",
+    "GetDetail",
+    "GetDownloadUrl",
+    "GetInfos",
     "GetUserInfo",
+    "ImageBedDirId",
+    "ImageBedProgress",
+    "ListFiles",
+    "ListFilesV1",
+    "MadeDir",
+    "MakeDir",
+    "MoveFiles",
     "Now",
+    "OrderBy",
+    "OrderDirection",
     "Pace",
     "Pacing",
+    "Parent",
+    "PathFault",
     "Priority",
     "Progress",
     "RateClass",
     "Reach",
     "Readme",
+    "RecoverFiles",
+    "RecoverFilesTo",
+    "RecoveredFiles",
+    "RenameFile",
+    "RenameFiles",
+    "RenamedFile",
+    "RenamedFiles",
     "Replay",
     "Restored",
     "RetryPolicy",
     "Signal",
     "Skew",
     "Span",
+    "StartedCopy",
     "SystemClock",
     "TaskStatus",
     "TransportErrorKind",
+    "TrashFiles",
     "UrlFault",
     "UserInfo",
     "Wait",
@@ -244,6 +283,17 @@ fn values() -> Vec<(&'static str, String)> {
         let account = Account::new("https://host", "client-id");
         StoredToken::new(account, ISSUED, None, Skew::Ahead(Duration::ZERO))
     };
+    let url: DownloadUrl =
+        serde_json::from_value(json!({"downloadUrl": SOURCE})).expect("a download URL");
+    let entry = json!({
+        "fileID": 7, "filename": "a", "type": 0, "parentFileId": 0, "thumbnail": SOURCE, "downloadUrl": SOURCE
+    });
+    let page: FilePageV1 =
+        serde_json::from_value(json!({"total": 1, "fileList": [entry]})).expect("a page");
+    let entry: &EntryV1 = &page.entries[0];
+    let image = ImageBedDownload::new(SOURCE)
+        .and_then(|download| download.callback(CALLBACK))
+        .expect("two URLs");
     let mut query = Query::default();
     query.push("client_secret", CLIENT_SECRET);
     let mut secrets = Secrets::default();
@@ -294,6 +344,10 @@ fn values() -> Vec<(&'static str, String)> {
         ("Query", debugged(&query)),
         ("Secrets", debugged(&secrets)),
         ("Download", debugged(&download())),
+        ("ImageBedDownload", debugged(&image)),
+        ("DownloadUrl", debugged(&url)),
+        ("FilePageV1", debugged(&page)),
+        ("EntryV1", debugged(entry)),
         ("CallbackNotice", debugged(&notice)),
         ("CallbackOutcome", debugged(outcome)),
         ("CallbackKey", debugged(&key())),

@@ -2,5 +2,6 @@
 
 pub mod access_token;
 pub mod file;
+pub mod image_bed;
 pub mod offline;
 pub mod user;

@@ -62,7 +62,7 @@
 //! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
 //! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
-//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought.
+//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought; [`error_codes`] has the service's codes.
 //!
 //! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from
 //! public clients.
@@ -92,7 +92,7 @@ mod token;
 mod trace;
 mod url;
 
-pub use api::{file, offline, user};
+pub use api::{file, image_bed, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
 pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
@@ -130,6 +130,9 @@ pub mod prelude {
         TransportErrorKind, Wait, bytes, http,
     };
 }
+
+#[doc = include_str!("../docs/error-codes.md")]
+pub mod error_codes {}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -8,42 +8,11 @@ use http::header::AUTHORIZATION;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{
-    Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session, Transmit,
-};
-use serde_json::{Value, json};
+use pan123_proto::{Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session};
+use serde_json::json;
 use support::hand::{body, request};
+use support::wire::{SERVICE, fixture, head, with_token};
 use support::{at, builder, fixed, hand, millis, secs, session, task};
-
-const SERVICE: &str = "https://open-api.123pan.com";
-
-/// Method and URL, then the headers in the order of their names.
-fn head(transmit: &Transmit) -> Vec<String> {
-    let request = &transmit.request;
-    let mut headers: Vec<_> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-        .collect();
-    headers.sort();
-    headers.insert(0, format!("{} {}", request.method(), request.uri()));
-    headers
-}
-
-fn fixture(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn with_token(first: String) -> Vec<String> {
-    let user_agent = format!("user-agent: pan123-rs/{}", env!("CARGO_PKG_VERSION"));
-    vec![
-        first,
-        "authorization: Bearer fixed-token".to_owned(),
-        "content-type: application/json".to_owned(),
-        "platform: open_platform".to_owned(),
-        user_agent,
-    ]
-}
 
 #[test]
 fn issue_token() {

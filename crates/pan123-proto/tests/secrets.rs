@@ -10,6 +10,7 @@ use std::fmt::{self, Write};
 use bytes::Bytes;
 use http::Request;
 use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::{
     Endpoint, Error, Input, Machine, RateClass, Refresh, Replay, RetryPolicy, Secrets, Session,
@@ -139,6 +140,26 @@ fn no_answer_to_a_download_brings_a_secret_into_an_error() {
             continue;
         }
         assert_hidden(&hand::ready(step).unwrap_err(), how);
+    }
+}
+
+#[test]
+fn no_answer_to_a_download_into_the_image_bed_does_either() {
+    let download = ImageBedDownload::new(SOURCE).unwrap();
+    let download = download.callback(CALLBACK).unwrap();
+    for (how, echo) in ECHOES {
+        let given = Session::builder()
+            .access_token(TOKEN)
+            .retry(RetryPolicy::none());
+        let mut call = given.build().unwrap().call(&download).unwrap();
+        let request = hand::transmit(call.resume(at(secs(0)), Input::Wake)).request;
+        // It is not this session that knows the client secret.
+        let quoted = quoted(&request).replace(CLIENT_SECRET, "");
+        let step = call.resume(at(secs(0)), echo(&quoted));
+        match step {
+            Step::Wait(_) => assert!(!format!("{call:?} {step:?}").contains("canary"), "{how}"),
+            step => assert_hidden(&hand::ready(step).unwrap_err(), how),
+        }
     }
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+/// What the service says under code 1 when a name is taken: of a folder, of a file.
+const NAME_TAKEN: [&str; 2] = ["同名", "文件名重复"];
+
 /// The service's own refusal: an envelope whose `code` is not 0.
 ///
-/// Codes and texts: <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/>, where the vendor lists them.
+/// [`error_codes`](crate::error_codes) lists the codes and their texts, and says what to do about each.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub(crate) code: ErrorCode,
@@ -56,13 +59,12 @@ impl ApiError {
                 || self.message.contains("exceeded the imit"))
     }
 
-    /// Whether something of the name is in the folder already: [`ErrorCode::NameExists`], or the catch-all code 1 with one of
-    /// the texts that say so.
+    /// Whether something of that name is there already: by the code, or by the text under the code that stands for anything.
     pub fn is_name_taken(&self) -> bool {
-        let says_so = |text| self.message.contains(text);
+        let said = || NAME_TAKEN.iter().any(|text| self.message.contains(text));
         match self.code {
             ErrorCode::NameExists => true,
-            ErrorCode::Internal => ["同名", "文件名重复"].into_iter().any(says_so),
+            ErrorCode::Internal => said(),
             _ => false,
         }
     }
@@ -85,7 +87,8 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// What a code of the service means, as far as that is known.
+/// What a code of the service means, as far as that is known: [`error_codes`](crate::error_codes) has the texts that come with
+/// each, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -120,6 +123,77 @@ impl ErrorCode {
             5113 => ErrorCode::TrafficExceeded,
             20103 => ErrorCode::Verifying,
             other => ErrorCode::Other(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn refused(number: i64, message: &str) -> ApiError {
+        ApiError {
+            code: ErrorCode::from_number(number),
+            number,
+            message: message.to_owned(),
+            trace_id: None,
+            http_status: StatusCode::OK,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_taken_name_is_told_by_its_code_or_its_text() {
+        for (number, message, taken) in [
+            (5060, "", true),
+            (1, "该目录下已经有同名文件夹,无法进行创建", true),
+            (1, "该目录下文件名重复无法创建", true),
+            (1, "内部错误", false),
+            (5066, "同名", false),
+            (401, "文件名重复", false),
+        ] {
+            assert_eq!(
+                refused(number, message).is_name_taken(),
+                taken,
+                "{number} {message}"
+            );
+        }
+    }
+
+    const PAGE: &str = include_str!("../../docs/error-codes.md");
+
+    /// The rows of the table under a heading of the page that begin with a number: that, and what stands beside it.
+    fn rows(heading: &str) -> BTreeMap<i64, &'static str> {
+        let (_, rest) = PAGE.split_once(heading).expect("the heading");
+        let section = rest.split("\n## ").next().expect("a section");
+        let rows = section.lines().filter_map(|line| {
+            let mut cells = line
+                .split('|')
+                .map(|cell| cell.trim_matches([' ', '`', '"']));
+            Some((cells.nth(1)?.parse().ok()?, cells.next()?))
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn the_page_has_each_number_that_has_a_name_and_no_other() {
+        let named = rows("\n## Codes with a name\n");
+        for number in -10_000..200_000 {
+            let code = ErrorCode::from_number(number);
+            let name = (code != ErrorCode::Other(number)).then(|| format!("{code:?}"));
+            assert_eq!(named.get(&number).copied(), name.as_deref(), "{number}");
+        }
+        let nameless = rows("\n## Numbers without a name\n");
+        assert!(nameless.keys().eq([0, 400, 403, 1010].iter()));
+        assert!(!nameless.keys().any(|number| named.contains_key(number)));
+    }
+
+    #[test]
+    fn the_page_has_each_text_that_is_looked_for() {
+        for text in NAME_TAKEN.iter().chain(&["exceeded the limit"]) {
+            assert!(PAGE.contains(text), "{text}");
         }
     }
 }

@@ -157,6 +157,8 @@ pub enum FileNameFault {
     TooLong(usize),
     /// One of the characters that the service refuses, or a control character.
     Forbidden(char),
+    /// For the image bed: another ending than those of pictures.
+    NoImage,
 }
 
 impl fmt::Display for FileNameFault {
@@ -169,6 +171,9 @@ impl fmt::Display for FileNameFault {
             FileNameFault::Forbidden(character) => write!(
                 f,
                 "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
+            ),
+            FileNameFault::NoImage => f.write_str(
+                "ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
             ),
         }
     }

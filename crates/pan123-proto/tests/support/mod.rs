@@ -21,6 +21,7 @@ pub(crate) mod reading;
 pub(crate) mod server;
 pub(crate) mod single;
 pub(crate) mod watches;
+pub(crate) mod wire;
 pub(crate) mod world;
 
 use std::sync::OnceLock;

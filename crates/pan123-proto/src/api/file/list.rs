@@ -8,6 +8,7 @@ use http::Method;
 use serde::{Deserialize, Deserializer};
 
 use super::entry::Entry;
+use super::several::check_count;
 use crate::endpoint::{Endpoint, Query, RateClass, Replay};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
@@ -78,19 +79,6 @@ impl ListFiles {
         self.search = Some(Search { text, exact });
         self
     }
-}
-
-/// Refuses less than one and more than `most`.
-pub(super) fn check_count(what: &'static str, given: usize, most: usize) -> Result<(), BuildError> {
-    if (1..=most).contains(&given) {
-        return Ok(());
-    }
-    Err(BuildError::Count {
-        what,
-        given,
-        least: 1,
-        most,
-    })
 }
 
 impl Endpoint for ListFiles {

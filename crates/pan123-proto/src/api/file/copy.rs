@@ -1,0 +1,59 @@
+//! `POST /api/v1/file/copy`: copies one file.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/thpz0w9er500pob9>. Not to be sent twice: the service makes a
+//! second copy.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::ids::{FileId, Parent};
+
+/// Copies one file. [`CopyFiles`](super::CopyFiles) copies many.
+///
+/// If its answer is lost it fails with [`Error::Ambiguous`](crate::Error::Ambiguous); look into the folder before asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CopyFile {
+    #[serde(rename = "fileId")]
+    file: FileId,
+    #[serde(rename = "targetDirId")]
+    target: Parent,
+}
+
+impl CopyFile {
+    /// This file, into this folder.
+    pub fn new(file: FileId, target: impl Into<Parent>) -> CopyFile {
+        CopyFile {
+            file,
+            target: target.into(),
+        }
+    }
+}
+
+impl Endpoint for CopyFile {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/file/copy";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("file/copy", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Never;
+    type Response = CopiedFile;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// The answer to a [`CopyFile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CopiedFile {
+    /// What was copied.
+    #[serde(rename = "sourceFileId", alias = "sourceFileID")]
+    pub source: FileId,
+    /// The copy.
+    #[serde(rename = "targetFileId", alias = "targetFileID")]
+    pub target: FileId,
+}

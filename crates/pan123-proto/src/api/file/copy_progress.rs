@@ -1,0 +1,138 @@
+//! `GET /api/v1/file/async/copy/process`: whether a copy of many files is done.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/fqh9vk1esg4uomly>.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Deserializer};
+
+use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::ids::CopyTaskId;
+use crate::lenient::Whole;
+
+/// Asks what became of a [`CopyFiles`](super::CopyFiles).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetCopyProgress {
+    task: CopyTaskId,
+}
+
+impl GetCopyProgress {
+    /// Of this task.
+    pub fn new(task: CopyTaskId) -> GetCopyProgress {
+        GetCopyProgress { task }
+    }
+}
+
+impl Endpoint for GetCopyProgress {
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/api/v1/file/async/copy/process";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("file/async/copy/process", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = CopyProgress;
+
+    fn query(&self, query: &mut Query) {
+        query.push("taskId", self.task);
+    }
+}
+
+/// The answer to a [`GetCopyProgress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CopyProgress {
+    /// What the task does.
+    pub status: CopyStatus,
+}
+
+/// What a copy of many files does. An offline download is numbered otherwise:
+/// [`TaskStatus`](crate::offline::TaskStatus).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CopyStatus {
+    /// 0: it has not begun.
+    Pending,
+    /// 1: it runs.
+    Running,
+    /// 2: it is done.
+    Done,
+    /// 3: it failed, for good.
+    Failed,
+    /// Any other number. Not the end.
+    Other(i64),
+}
+
+impl CopyStatus {
+    /// Whether nothing more will happen: done or failed.
+    pub fn is_final(self) -> bool {
+        matches!(self, CopyStatus::Done | CopyStatus::Failed)
+    }
+
+    /// The number as the service sends it.
+    pub fn number(self) -> i64 {
+        match self {
+            CopyStatus::Pending => 0,
+            CopyStatus::Running => 1,
+            CopyStatus::Done => 2,
+            CopyStatus::Failed => 3,
+            CopyStatus::Other(number) => number,
+        }
+    }
+
+    fn from_number(number: i64) -> CopyStatus {
+        match number {
+            0 => CopyStatus::Pending,
+            1 => CopyStatus::Running,
+            2 => CopyStatus::Done,
+            3 => CopyStatus::Failed,
+            other => CopyStatus::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for CopyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyStatus::Pending => f.write_str("pending"),
+            CopyStatus::Running => f.write_str("running"),
+            CopyStatus::Done => f.write_str("done"),
+            CopyStatus::Failed => f.write_str("failed"),
+            CopyStatus::Other(number) => write!(f, "status {number}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CopyStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Whole(number) = Whole::deserialize(deserializer)?;
+        Ok(CopyStatus::from_number(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_keeps_its_value_and_only_two_are_the_end() {
+        for number in [-1, 0, 1, 2, 3, 4, i64::MAX] {
+            let status = CopyStatus::from_number(number);
+            assert_eq!(status.number(), number);
+            assert_eq!(status.is_final(), number == 2 || number == 3, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_status_may_be_text_but_not_missing() {
+        let read = |json: &str| serde_json::from_str::<CopyProgress>(json).map(|it| it.status);
+        assert_eq!(read(r#"{"status":"1"}"#).unwrap(), CopyStatus::Running);
+        assert_eq!(
+            read(r#"{"taskId":"x","status":9}"#).unwrap(),
+            CopyStatus::Other(9)
+        );
+        for json in ["null", "{}", r#"{"status":null}"#, r#"{"taskId":1}"#] {
+            read(json).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `GET /api/v1/file/download_info`: a URL that a file can be fetched from.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/fnf60phsushn8ip2>.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::ids::FileId;
+use crate::url::Redacted;
+
+/// Asks for a URL to fetch a file from. The service refuses with
+/// [`TrafficExceeded`](crate::ErrorCode::TrafficExceeded) when the day's traffic is used up, and with
+/// [`FileNotFound`](crate::ErrorCode::FileNotFound).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetDownloadUrl {
+    file: FileId,
+}
+
+impl GetDownloadUrl {
+    /// Of this file.
+    pub fn new(file: FileId) -> GetDownloadUrl {
+        GetDownloadUrl { file }
+    }
+}
+
+impl Endpoint for GetDownloadUrl {
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/api/v1/file/download_info";
+    const RATE: RateClass = RateClass::new("file/download_info", Duration::from_millis(200));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = DownloadUrl;
+
+    fn query(&self, query: &mut Query) {
+        query.push("fileId", self.file);
+    }
+}
+
+/// A URL of the service's download hosts. Whoever has it can fetch the file for a while, without a token: send none there,
+/// and do not log it. Its `Debug` leaves out the query, which signs it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DownloadUrl(String);
+
+impl DownloadUrl {
+    /// The URL as the service wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL as the service wrote it.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for DownloadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DownloadUrl")
+            .field(&Redacted(&self.0))
+            .finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for DownloadUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            #[serde(alias = "downloadURL")]
+            download_url: String,
+        }
+        let Wire { download_url } = Wire::deserialize(deserializer)?;
+        if download_url.is_empty() {
+            return Err(D::Error::custom("`downloadUrl` is empty"));
+        }
+        Ok(DownloadUrl(download_url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_not_printed_and_the_url_is_not_changed() {
+        let url = "https://cdn.example/123-61/a?v=3&s=canary&bzc=%E6%B5%8B";
+        let json = format!(r#"{{"downloadUrl":"{url}"}}"#);
+        let read: DownloadUrl = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.as_str(), url);
+        assert_eq!(
+            format!("{read:?}"),
+            r#"DownloadUrl("https://cdn.example/123-61/a?…")"#
+        );
+        assert_eq!(read.into_string(), url);
+    }
+
+    #[test]
+    fn without_a_url_there_is_no_answer() {
+        for json in [
+            "null",
+            "{}",
+            r#"{"downloadUrl":null}"#,
+            r#"{"downloadUrl":""}"#,
+            r#"{"downloadUrl":7}"#,
+        ] {
+            serde_json::from_str::<DownloadUrl>(json).unwrap_err();
+        }
+    }
+}

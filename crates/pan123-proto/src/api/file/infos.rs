@@ -1,0 +1,107 @@
+//! `POST /api/v1/file/infos`: many files and folders.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/cqqayfuxybegrlru>. It changes nothing, though it is a POST.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::entry::Entry;
+use super::several::{MOST, several};
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::ids::EntryId;
+
+/// Asks for many files and folders. Unlike that of [`GetDetail`](super::GetDetail) the answer has all that a list has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GetInfos {
+    #[serde(rename = "fileIds")]
+    entries: Vec<EntryId>,
+}
+
+impl GetInfos {
+    /// Of these ones, 1 to 100.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Count`] for none or more than 100.
+    pub fn new(
+        entries: impl IntoIterator<Item = impl Into<EntryId>>,
+    ) -> Result<GetInfos, BuildError> {
+        let entries = several(entries, MOST)?;
+        Ok(GetInfos { entries })
+    }
+}
+
+impl Endpoint for GetInfos {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/file/infos";
+    const RATE: RateClass = RateClass::new("file/infos", Duration::from_millis(100));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = FileInfos;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// The answer to a [`GetInfos`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileInfos {
+    /// What there is of what was asked for; look each one up by its id.
+    pub entries: Vec<Entry>,
+}
+
+impl<'de> Deserialize<'de> for FileInfos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// The page's table has one name for it, and its sample had the other.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            #[serde(default, deserialize_with = "rows")]
+            list: Option<Vec<Entry>>,
+            #[serde(default, deserialize_with = "rows")]
+            file_list: Option<Vec<Entry>>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        let lists = [wire.list, wire.file_list].into_iter().flatten();
+        let fuller = lists.max_by_key(Vec::len);
+        Ok(FileInfos {
+            entries: fuller.ok_or_else(|| D::Error::missing_field("fileList"))?,
+        })
+    }
+}
+
+/// A list that is there; null is an empty one.
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Entry>>, D::Error> {
+    let rows = Option::<Vec<Entry>>::deserialize(deserializer)?;
+    Ok(Some(rows.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_either_name_and_null_is_an_empty_one() {
+        let row = r#"[{"fileId":7,"filename":"a","type":0,"parentFileId":0}]"#;
+        let count = |json: &str| serde_json::from_str::<FileInfos>(json).map(|it| it.entries.len());
+        for (json, expected) in [
+            (format!(r#"{{"list":{row}}}"#), 1),
+            (format!(r#"{{"fileList":{row}}}"#), 1),
+            (format!(r#"{{"list":{row},"fileList":null}}"#), 1),
+            (format!(r#"{{"list":[],"fileList":{row}}}"#), 1),
+            (format!(r#"{{"list":{row},"fileList":{row}}}"#), 1),
+            (r#"{"list":null}"#.to_owned(), 0),
+            (r#"{"fileList":[]}"#.to_owned(), 0),
+        ] {
+            assert_eq!(count(&json).unwrap(), expected, "{json}");
+        }
+        for json in ["{}", "null", r#"{"list":{}}"#, r#"{"fileList":[7]}"#] {
+            count(json).unwrap_err();
+        }
+    }
+}

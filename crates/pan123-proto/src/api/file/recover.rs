@@ -1,0 +1,99 @@
+//! `POST /api/v1/file/recover`: brings files and folders back from the trash to where they were.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/kx9f8b6wk6g55uwy>. What is no longer in the trash cannot
+//! leave it again, so that asking twice does no more than asking once.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::several::{MOST, several};
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::ids::EntryId;
+
+/// Brings files and folders back from the trash to where they were. [`RecoverFilesTo`](super::RecoverFilesTo) brings them
+/// elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecoverFiles {
+    #[serde(rename = "fileIDs")]
+    entries: Vec<EntryId>,
+}
+
+impl RecoverFiles {
+    /// These ones, 1 to 100.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Count`] for none or more than 100.
+    pub fn new(
+        entries: impl IntoIterator<Item = impl Into<EntryId>>,
+    ) -> Result<RecoverFiles, BuildError> {
+        let entries = several(entries, MOST)?;
+        Ok(RecoverFiles { entries })
+    }
+}
+
+impl Endpoint for RecoverFiles {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/file/recover";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("file/recover", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = RecoveredFiles;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// The answer to a [`RecoverFiles`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveredFiles {
+    /// What could not go back because the folder that it was in is gone; empty if all did.
+    pub abnormal: Vec<EntryId>,
+}
+
+impl<'de> Deserialize<'de> for RecoveredFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        struct Wire {
+            #[serde(rename = "abnormalFileIDs", alias = "abnormalFileIds")]
+            abnormal: Option<Vec<EntryId>>,
+        }
+        let wire = Option::<Wire>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(RecoveredFiles {
+            abnormal: wire.abnormal.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_abnormal_is_said_in_many_ways() {
+        let read = |json: &str| serde_json::from_str::<RecoveredFiles>(json).map(|it| it.abnormal);
+        for json in [
+            "null",
+            "{}",
+            r#"{"abnormalFileIDs":null}"#,
+            r#"{"abnormalFileIDs":[]}"#,
+        ] {
+            assert_eq!(read(json).unwrap(), [], "{json}");
+        }
+        for json in [r#"{"abnormalFileIDs":["7"]}"#, r#"{"abnormalFileIds":[7]}"#] {
+            assert_eq!(read(json).unwrap(), [EntryId::new(7).unwrap()], "{json}");
+        }
+        for json in [
+            "7",
+            r#"{"abnormalFileIDs":7}"#,
+            r#"{"abnormalFileIDs":["x"]}"#,
+        ] {
+            read(json).unwrap_err();
+        }
+    }
+}

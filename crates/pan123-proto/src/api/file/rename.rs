@@ -1,0 +1,55 @@
+//! `PUT /api/v1/file/name`: gives a file or folder another name.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/ha6mfe9tteht5skc>.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::Serialize;
+
+use super::done::Done;
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::file_name::check_file_name;
+use crate::ids::EntryId;
+
+/// Gives a file or folder another name. [`RenameFiles`](super::RenameFiles) does so to many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RenameFile {
+    #[serde(rename = "fileId")]
+    entry: EntryId,
+    #[serde(rename = "fileName")]
+    name: String,
+}
+
+impl RenameFile {
+    /// This one, to this name.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::FileName`] for a name that the service refuses.
+    pub fn new(
+        entry: impl Into<EntryId>,
+        name: impl Into<String>,
+    ) -> Result<RenameFile, BuildError> {
+        let name = name.into();
+        check_file_name(&name).map_err(BuildError::FileName)?;
+        Ok(RenameFile {
+            entry: entry.into(),
+            name,
+        })
+    }
+}
+
+impl Endpoint for RenameFile {
+    const METHOD: Method = Method::PUT;
+    const PATH: &'static str = "/api/v1/file/name";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("file/name", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = Done;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}

@@ -1,0 +1,183 @@
+//! `POST /api/v1/file/rename`: gives many files and folders other names.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/imhguepnr727aquk>. The page has a table of what the answer
+//! holds, and a sample that holds nothing.
+
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::several::check_count;
+use crate::date::read_date;
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::BuildError;
+use crate::file_name::check_file_name;
+use crate::ids::EntryId;
+
+/// The most names of a request.
+const MOST: usize = 30;
+
+/// Gives many files and folders other names. Some may get theirs while others do not: see [`RenamedFiles`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RenameFiles {
+    /// Each as `id|name`: no name has a `|`, which the service forbids.
+    #[serde(rename = "renameList")]
+    renames: Vec<String>,
+}
+
+impl RenameFiles {
+    /// These ones, 1 to 30, each with its new name.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Count`] for none or more than 30; [`BuildError::FileName`] for a name that the service refuses.
+    pub fn new(
+        renames: impl IntoIterator<Item = (impl Into<EntryId>, impl AsRef<str>)>,
+    ) -> Result<RenameFiles, BuildError> {
+        let mut list = Vec::new();
+        for (entry, name) in renames {
+            let (entry, name): (EntryId, &str) = (entry.into(), name.as_ref());
+            check_file_name(name).map_err(BuildError::FileName)?;
+            list.push(format!("{entry}|{name}"));
+        }
+        check_count("new names", list.len(), MOST)?;
+        Ok(RenameFiles { renames: list })
+    }
+}
+
+impl Endpoint for RenameFiles {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/file/rename";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("file/rename", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Safe;
+    type Response = RenamedFiles;
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// The answer to a [`RenameFiles`]. A list that the service left out is `None`: the only answer known says nothing at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RenamedFiles {
+    /// What has its new name (`successList`).
+    pub renamed: Option<Vec<RenamedFile>>,
+    /// What has not (`failList`).
+    pub failed: Option<Vec<FailedRename>>,
+}
+
+/// A file or folder with its new name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RenamedFile {
+    /// Its number; none if the service did not say.
+    pub id: Option<EntryId>,
+    /// When it got its name, if the service said so.
+    pub updated_at: Option<SystemTime>,
+}
+
+/// A file or folder that kept its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedRename {
+    /// Its number; none if the service did not say.
+    pub id: Option<EntryId>,
+    /// Why, in the service's words; empty if it did not say.
+    pub message: String,
+}
+
+/// Nothing in it makes it unreadable: by then the names are given, and a row that is read in part still counts.
+impl<'de> Deserialize<'de> for RenamedFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let data = Value::deserialize(deserializer)?;
+        let rows = |key| data.get(key).and_then(Value::as_array);
+        let renamed = |row: &Value| RenamedFile {
+            id: id_of(row),
+            updated_at: row
+                .get("updateAt")
+                .and_then(Value::as_str)
+                .and_then(read_date),
+        };
+        let failed = |row: &Value| FailedRename {
+            id: id_of(row),
+            message: row
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        Ok(RenamedFiles {
+            renamed: rows("successList").map(|rows| rows.iter().map(renamed).collect()),
+            failed: rows("failList").map(|rows| rows.iter().map(failed).collect()),
+        })
+    }
+}
+
+/// The id of a row, which is an object with one or the bare id.
+fn id_of(row: &Value) -> Option<EntryId> {
+    let id = row.get("fileID").or(row.get("fileId")).unwrap_or(row);
+    EntryId::deserialize(id).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> RenamedFiles {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_lists_as_the_page_has_them() {
+        let read = read(
+            r#"{"successList":[{"fileID":7,"updateAt":"2025-03-23 15:48:37"}],
+                "failList":[{"fileID":"8","message":"文件名重复"}]}"#,
+        );
+        let renamed = RenamedFile {
+            id: EntryId::new(7).ok(),
+            updated_at: read_date("2025-03-23 15:48:37"),
+        };
+        assert!(renamed.updated_at.is_some());
+        assert_eq!(read.renamed.unwrap(), [renamed]);
+        let failed = FailedRename {
+            id: EntryId::new(8).ok(),
+            message: "文件名重复".to_owned(),
+        };
+        assert_eq!(read.failed.unwrap(), [failed]);
+    }
+
+    #[test]
+    fn no_row_is_lost_whatever_its_shape() {
+        let rows = r#"[{"fileId":7},8,"9",{"fileID":0,"message":7},null,[],"x|y",-1]"#;
+        let read = read(&format!(
+            r#"{{"successList":{rows},"failList":{rows},"x":1}}"#
+        ));
+        let seen: Vec<_> = [7, 8, 9, 0, 0, 0, 0, 0]
+            .map(|id| EntryId::new(id).ok())
+            .into();
+        let failed = read.failed.unwrap();
+        assert_eq!(failed.iter().map(|row| row.id).collect::<Vec<_>>(), seen);
+        assert!(failed.iter().all(|row| row.message.is_empty()));
+        let renamed = read.renamed.unwrap();
+        assert_eq!(renamed.iter().map(|row| row.id).collect::<Vec<_>>(), seen);
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_none_and_an_empty_one_is_empty() {
+        for json in [
+            "null",
+            "{}",
+            "[]",
+            "7",
+            r#"{"successList":null,"failList":{}}"#,
+        ] {
+            assert_eq!(read(json), RenamedFiles::default(), "{json}");
+        }
+        let empty = read(r#"{"successList":[],"failList":[]}"#);
+        assert_eq!((empty.renamed, empty.failed), (Some(vec![]), Some(vec![])));
+    }
+}

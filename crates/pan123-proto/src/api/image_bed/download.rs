@@ -1,0 +1,302 @@
+//! `POST /api/v1/oss/offline/download`: creates an offline download into the image bed.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/ctigc3a08lqzsfnq>. Not to be sent twice: the service
+//! makes a second task, and can neither list nor cancel tasks.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::error::{BuildError, FileNameFault};
+use crate::file_name::check_file_name;
+use crate::ids::{ImageBedDirId, ImageBedTaskId};
+use crate::scrub::Secrets;
+use crate::url::{Redacted, check_http_url};
+
+/// What the name of a picture may end in.
+const IMAGE_FORMATS: [&str; 9] = [
+    "png", "gif", "jpeg", "tiff", "webp", "jpg", "tif", "svg", "bmp",
+];
+
+/// An offline download into the image bed to create. The service takes pictures of at most 100 MB; one that it has already, of
+/// the same content and size, is overwritten.
+///
+/// The URL goes out byte for byte as given. Kept with serde, in a format that describes itself such as JSON, it is read back
+/// under the same checks.
+///
+/// ```
+/// use pan123_proto::{ImageBedDirId, image_bed::ImageBedDownload};
+///
+/// let download = ImageBedDownload::new("https://example.com/a")?
+///     .file_name("a.png")?
+///     .save_to(ImageBedDirId::new("yk6baz03t0l000d7w33fbyt8704m2bohDIYPAIDOBIY0DcxvDwFO")?);
+///
+/// let error = download.file_name("a.mp4").unwrap_err();
+/// assert!(error.to_string().contains("png, gif, jpeg"));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Wire", rename_all = "camelCase")]
+#[doc(alias = "图床")]
+pub struct ImageBedDownload {
+    url: String,
+    r#type: One,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<String>,
+    #[serde(rename = "businessDirID", skip_serializing_if = "Option::is_none")]
+    dir: Option<ImageBedDirId>,
+    #[serde(rename = "callBackUrl", skip_serializing_if = "Option::is_none")]
+    callback: Option<String>,
+}
+
+/// The only kind of image bed that there is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct One;
+
+impl Serialize for One {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(1)
+    }
+}
+
+impl ImageBedDownload {
+    /// A download of this `http://` or `https://` URL, by default into the folder `来自:离线下载` of the image bed under the
+    /// name that the service finds.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or white space around it.
+    pub fn new(url: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
+        let url = url.into();
+        check_http_url("download URL", &url)?;
+        Ok(ImageBedDownload {
+            url,
+            r#type: One,
+            file_name: None,
+            dir: None,
+            callback: None,
+        })
+    }
+
+    /// The name of the picture in the image bed (`fileName`). It must end in png, gif, jpeg, tiff, webp, jpg, tif, svg or bmp.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::FileName`] if it ends otherwise, is empty, longer than 255 characters, or has a control character or one
+    /// of `"\/:*?|><`.
+    pub fn file_name(mut self, name: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
+        let name = name.into();
+        check_image_name(&name).map_err(BuildError::FileName)?;
+        self.file_name = Some(name);
+        Ok(self)
+    }
+
+    /// The folder of the image bed that the picture goes to (`businessDirID`).
+    pub fn save_to(mut self, dir: ImageBedDirId) -> ImageBedDownload {
+        self.dir = Some(dir);
+        self
+    }
+
+    /// The URL that the service posts a [`CallbackNotice`](crate::offline::CallbackNotice) to at the end (`callBackUrl`).
+    ///
+    /// The notice is not signed and names no task: put something unguessable that names the task into the URL.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Url`] as for [`ImageBedDownload::new`].
+    pub fn callback(mut self, url: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
+        let url = url.into();
+        check_http_url("callback URL", &url)?;
+        self.callback = Some(url);
+        Ok(self)
+    }
+
+    /// The URL that is fetched.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The name asked for, if any.
+    pub fn name(&self) -> Option<&str> {
+        self.file_name.as_deref()
+    }
+
+    /// The folder asked for, if any.
+    pub fn dir(&self) -> Option<&ImageBedDirId> {
+        self.dir.as_ref()
+    }
+
+    /// The callback URL, if any.
+    pub fn callback_url(&self) -> Option<&str> {
+        self.callback.as_deref()
+    }
+}
+
+fn check_image_name(name: &str) -> Result<(), FileNameFault> {
+    check_file_name(name)?;
+    let is_image = name.rsplit_once('.').is_some_and(|(_, extension)| {
+        IMAGE_FORMATS
+            .iter()
+            .any(|format| extension.eq_ignore_ascii_case(format))
+    });
+    is_image.then_some(()).ok_or(FileNameFault::NoImage)
+}
+
+impl Endpoint for ImageBedDownload {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/api/v1/oss/offline/download";
+    // No figure is documented.
+    const RATE: RateClass = RateClass::new("oss/offline/download", Duration::from_secs(1));
+    const REPLAY: Replay = Replay::Never;
+    type Response = CreatedImageBedDownload;
+
+    fn secrets(&self, secrets: &mut Secrets) {
+        secrets.push_url(&self.url);
+        if let Some(callback) = &self.callback {
+            secrets.push_url(callback);
+        }
+    }
+
+    fn body(&self) -> Result<Body, BuildError> {
+        Body::json(self)
+    }
+}
+
+/// Without the queries of its URLs, which may hold keys.
+impl fmt::Debug for ImageBedDownload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageBedDownload")
+            .field("url", &Redacted(&self.url))
+            .field("file_name", &self.file_name)
+            .field("dir", &self.dir)
+            .field("callback", &self.callback.as_deref().map(Redacted))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to an [`ImageBedDownload`]: it was accepted, and may still fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CreatedImageBedDownload {
+    /// The new task.
+    #[serde(rename = "taskID", alias = "taskId")]
+    pub task: ImageBedTaskId,
+}
+
+/// What was kept, before its checks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    url: String,
+    file_name: Option<String>,
+    #[serde(rename = "businessDirID")]
+    dir: Option<ImageBedDirId>,
+    #[serde(rename = "callBackUrl")]
+    callback: Option<String>,
+}
+
+impl TryFrom<Wire> for ImageBedDownload {
+    type Error = BuildError;
+
+    fn try_from(wire: Wire) -> Result<ImageBedDownload, BuildError> {
+        let mut download = ImageBedDownload::new(wire.url)?;
+        if let Some(name) = wire.file_name {
+            download = download.file_name(name)?;
+        }
+        if let Some(url) = wire.callback {
+            download = download.callback(url)?;
+        }
+        download.dir = wire.dir;
+        Ok(download)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn download() -> ImageBedDownload {
+        ImageBedDownload::new("https://example.com/a").unwrap()
+    }
+
+    #[test]
+    fn a_name_must_end_in_the_format_of_a_picture() {
+        for format in IMAGE_FORMATS {
+            for extension in [format.to_owned(), format.to_uppercase()] {
+                let name = format!("图 1.{extension}");
+                let named = download().file_name(&name).unwrap();
+                assert_eq!(named.name(), Some(&*name));
+            }
+        }
+        for name in [
+            "a",
+            "png",
+            "a.mp4",
+            "a.png.zip",
+            "a.png.",
+            "a.apng",
+            "a.png ",
+        ] {
+            let error = download().file_name(name).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "the file name ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
+                "{name}"
+            );
+        }
+        let error = download().file_name("a/b.png").unwrap_err().to_string();
+        assert!(error.contains("contains '/'"), "{error}");
+        let error = download().file_name("").unwrap_err().to_string();
+        assert!(error.contains("is empty"), "{error}");
+    }
+
+    #[test]
+    fn both_urls_are_checked() {
+        let error = ImageBedDownload::new("ftp://a/b.png").unwrap_err();
+        assert!(error.to_string().starts_with("the download URL begins"));
+        let error = download().callback("/relative").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the callback URL must begin with"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_under_the_same_checks() {
+        let full = download()
+            .file_name("a.png")
+            .unwrap()
+            .save_to(ImageBedDirId::new("yk6baz03t0l").unwrap())
+            .callback("https://b/?k=1")
+            .unwrap();
+        for download in [full, download()] {
+            let json = serde_json::to_string(&download).unwrap();
+            let back: ImageBedDownload = serde_json::from_str(&json).unwrap();
+            assert_eq!(back, download);
+        }
+        for json in [
+            r#"{"url":"ftp://a/"}"#,
+            r#"{"url":"https://a/","fileName":"a.mp4"}"#,
+            r#"{"url":"https://a/","businessDirID":""}"#,
+            r#"{"url":"https://a/","callBackUrl":"b"}"#,
+        ] {
+            serde_json::from_str::<ImageBedDownload>(json).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn queries_are_not_printed() {
+        let download = ImageBedDownload::new("https://h/f?sig=canary")
+            .unwrap()
+            .callback("https://b/?k=canary")
+            .unwrap();
+        let shown = format!("{download:?}");
+        assert!(
+            shown.contains("https://h/f?…") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+}
