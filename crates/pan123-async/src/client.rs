@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::{Clock, SystemClock};
 use crate::drive::{Drive, Means};
 use crate::files::Files;
+use crate::images::ImageBed;
 use crate::store::Keeper;
 use crate::transport::{ReqwestTransport, Transport};
 use crate::watch::Watch;
@@ -47,6 +48,12 @@ impl Client {
     /// The files and folders of the drive.
     pub fn files(&self) -> Files {
         Files::new(self.clone())
+    }
+
+    /// Offline download into the image bed (图床).
+    #[doc(alias = "图床")]
+    pub fn image_bed(&self) -> ImageBed {
+        ImageBed::new(self.clone())
     }
 
     /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
@@ -96,6 +103,14 @@ impl Client {
         &self.session
     }
 
+    /// Calls an endpoint, if it could be built.
+    pub(crate) fn send_built<E: Endpoint>(
+        &self,
+        endpoint: Result<E, BuildError>,
+    ) -> impl Future<Output = Result<E::Response, Error>> + Send + use<E> {
+        self.run(endpoint.and_then(|endpoint| self.session.call(&endpoint)))
+    }
+
     pub(crate) fn means(&self) -> Means {
         self.means.clone()
     }
@@ -112,6 +127,28 @@ impl Client {
         async move { Drive::new(machine?, means).next().await }
     }
 }
+
+/// Gives a type with a field `client` a method for each call of a list.
+macro_rules! define_calls {
+    ($holder:ident $($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;)*) => {
+        impl $holder {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                ///
+                /// [`Error`] if the request cannot be built or the call fails.
+                pub fn $name(
+                    &self,
+                    $($arg: $type),*
+                ) -> impl Future<Output = Result<$answer, Error>> + Send + use<> {
+                    self.client.send_built($endpoint)
+                }
+            )*
+        }
+    };
+}
+pub(crate) use define_calls;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::{Clock, SystemClock};
 use crate::drive::Means;
 use crate::files::Files;
+use crate::images::ImageBed;
 use crate::transport::{Transport, UreqTransport};
 use crate::watch::Watch;
 
@@ -43,6 +44,12 @@ impl Client {
     /// The files and folders of the drive.
     pub fn files(&self) -> Files {
         Files::new(self.clone())
+    }
+
+    /// Offline download into the image bed (图床).
+    #[doc(alias = "图床")]
+    pub fn image_bed(&self) -> ImageBed {
+        ImageBed::new(self.clone())
     }
 
     /// Whose token this is, and how much room there is. The cheapest call that proves the credentials.
@@ -85,10 +92,37 @@ impl Client {
         &self.session
     }
 
+    /// Calls an endpoint, if it could be built.
+    pub(crate) fn send_built<E: Endpoint>(
+        &self,
+        endpoint: Result<E, BuildError>,
+    ) -> Result<E::Response, Error> {
+        self.send(&endpoint?)
+    }
+
     pub(crate) fn means(&self) -> Means {
         self.means.clone()
     }
 }
+
+/// Gives a type with a field `client` a method for each call of a list.
+macro_rules! define_calls {
+    ($holder:ident $($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;)*) => {
+        impl $holder {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                ///
+                /// [`Error`] if the request cannot be built or the call fails.
+                pub fn $name(&self, $($arg: $type),*) -> Result<$answer, Error> {
+                    self.client.send_built($endpoint)
+                }
+            )*
+        }
+    };
+}
+pub(crate) use define_calls;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

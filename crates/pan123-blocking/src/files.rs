@@ -3,7 +3,7 @@
 use pan123_proto::file::{Entry, ListFiles};
 use pan123_proto::{DirId, Error, Parent};
 
-use crate::client::Client;
+use crate::client::{Client, define_calls};
 use crate::listing::Listing;
 
 /// The files and folders of the drive.
@@ -46,3 +46,5 @@ impl Files {
         self.client.drive(self.client.session().ensure_dir(path)?)
     }
 }
+
+pan123_proto::for_each_call_on_files!(define_calls, Files);

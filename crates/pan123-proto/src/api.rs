@@ -1,6 +1,7 @@
 //! The endpoints of the service, one file each.
 
 pub mod access_token;
+mod calls;
 pub mod file;
 pub mod image_bed;
 pub mod offline;

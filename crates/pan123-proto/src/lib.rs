@@ -112,7 +112,7 @@ pub use {bytes, http};
 
 /// What a program with a client meets: the adapters hand it on as a whole.
 pub mod prelude {
-    pub use crate::api::{self, file, offline, user};
+    pub use crate::api::{self, file, image_bed, offline, user};
     pub use crate::file::{Entry, EntryKind, ListFiles};
     #[cfg(feature = "callback-signing")]
     pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
