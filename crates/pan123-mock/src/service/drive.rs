@@ -2,6 +2,7 @@
 
 mod file;
 mod names;
+mod trash;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::iter::successors;
@@ -114,20 +115,6 @@ impl Drive {
         entries.filter_map(|(_, id)| self.get(*id))
     }
 
-    /// Marks these as in the trash; those that are there already stay as they are.
-    pub(super) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
-        for id in ids {
-            let Some(file) = self.files.get_mut(id) else {
-                continue;
-            };
-            if !file.trashed {
-                file.trashed = true;
-                file.updated = now;
-                self.names.remove(&(file.parent, file.name.clone()));
-            }
-        }
-    }
-
     /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
     pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
         self.check_names(&places)?;
@@ -156,6 +143,21 @@ impl Drive {
         // No way up is longer, not even in a scene where it goes in a circle.
         let mut way = successors(Some(id), above).take(self.files.len() + 1);
         way.any(|id| id == folder)
+    }
+
+    /// These and everything below them, each once and after the folder that it is in.
+    fn with_all_below(&self, tops: &[u64]) -> Vec<u64> {
+        let mut seen: HashSet<u64> = HashSet::new();
+        let mut found = tops.to_vec();
+        found.retain(|id| seen.insert(*id));
+        let mut next = 0;
+        while let Some(folder) = found.get(next) {
+            let entries = self.entries_after(*folder, 0).map(|entry| entry.id);
+            let new: Vec<u64> = entries.filter(|id| seen.insert(*id)).collect();
+            found.extend(new);
+            next += 1;
+        }
+        found
     }
 
     /// In the trash, names are not taken.

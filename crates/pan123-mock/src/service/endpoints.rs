@@ -6,6 +6,7 @@ mod image_bed;
 mod lists;
 mod offline;
 mod rows;
+mod trash;
 
 use std::time::SystemTime;
 
@@ -45,6 +46,12 @@ pub mod path {
     pub const MKDIR: &str = "/upload/v1/file/mkdir";
     /// `POST`: files and folders into the trash.
     pub const TRASH: &str = "/api/v1/file/trash";
+    /// `POST`: files and folders out of the trash, and gone for good.
+    pub const DELETE: &str = "/api/v1/file/delete";
+    /// `POST`: files and folders out of the trash, to where they were.
+    pub const RECOVER: &str = "/api/v1/file/recover";
+    /// `POST`: files and folders out of the trash, into one folder.
+    pub const RECOVER_BY_PATH: &str = "/api/v1/file/recover/by_path";
     /// `POST`: files and folders into another folder.
     pub const MOVE: &str = "/api/v1/file/move";
     /// `PUT`: one file or folder gets another name.
@@ -121,6 +128,9 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,
         (&Method::POST, path::MKDIR) => Service::mkdir,
         (&Method::POST, path::TRASH) => Service::trash,
+        (&Method::POST, path::DELETE) => Service::delete,
+        (&Method::POST, path::RECOVER) => Service::recover,
+        (&Method::POST, path::RECOVER_BY_PATH) => Service::recover_to,
         (&Method::POST, path::MOVE) => Service::move_files,
         (&Method::PUT, path::FILE_NAME) => Service::rename_one,
         (&Method::POST, path::RENAME) => Service::rename_many,

@@ -42,7 +42,7 @@ const DOCUMENTED: [(&str, f64, f64); 14] = [
     ("/api/v1/file/list", 0.2, 10.0),
     (path::MKDIR, 5.0, 20.0),
     (path::MOVE, 3.0, 10.0),
-    ("/api/v1/file/delete", 1.0, 10.0),
+    (path::DELETE, 1.0, 10.0),
     (path::TRASH, 5.0, 5.0),
     (path::FILE_INFOS, 10.0, 10.0),
     (path::DOWNLOAD_INFO, 5.0, 5.0),

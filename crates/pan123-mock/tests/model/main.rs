@@ -12,4 +12,5 @@ mod scenes;
 mod shapes;
 mod tasks;
 mod tokens;
+mod trash;
 mod world;
