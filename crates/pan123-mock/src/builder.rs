@@ -60,6 +60,16 @@ impl Builder {
         self
     }
 
+    /// The course of copies of several files; otherwise `Course::succeeds_after(2)`: the first poll is told that it runs, the second that
+    /// it is done. The copies are there when the course ends.
+    ///
+    /// A copy has numbers of its own: where an offline download has 0 (running) it has 1, for 1 (failed) 3, and for 3 (retrying) 0, which
+    /// says that it has not begun; 2 is the success of both, and any other number is sent as it is.
+    pub fn copy_course(mut self, course: Course) -> Self {
+        self.options.copy_course = course;
+        self
+    }
+
     /// Whether sources on loopback hosts are really fetched, over plain HTTP and without following redirects; otherwise they are not.
     /// The bytes are counted and thrown away.
     pub fn fetch_loopback(mut self, fetch: bool) -> Self {

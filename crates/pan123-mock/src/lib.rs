@@ -85,9 +85,9 @@ mod tcp;
 pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Edit, Effect, Ending,
-    FAULTS, Fault, File, InfosKey, MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest,
-    Reply, Service, Step, Task, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, CopyTask, Course, Delivery, Edit,
+    Effect, Ending, FAULTS, Fault, File, InfosKey, MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey,
+    RecordedRequest, Reply, Service, Step, Task, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
 

@@ -5,6 +5,7 @@ mod args;
 mod assertions;
 mod callback;
 mod canned;
+mod copies;
 mod course;
 mod drive;
 mod endpoints;
@@ -27,6 +28,7 @@ use http::{Request, header};
 
 use crate::Builder;
 
+use copies::Copies;
 use drive::Drive;
 use fault::Faults;
 use schedule::{Due, Schedule};
@@ -41,6 +43,7 @@ pub(crate) use answer::{code_in, timestamp};
 pub(crate) use assertions::hold;
 pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
 pub use canned::{Canned, Edit};
+pub use copies::CopyTask;
 pub use course::{Course, Step};
 pub(crate) use course::{RETRYING, RUNNING};
 pub use drive::File;
@@ -64,6 +67,7 @@ pub struct Service {
     tokens: Tokens,
     tasks: Tasks,
     drive: Drive,
+    copies: Copies,
     meter: pace::Meter,
     faults: Faults,
     schedule: Schedule,
@@ -321,6 +325,7 @@ impl Service {
                         self.finish(at, id, result);
                     }
                 }
+                Due::CopyEnds(id) => self.copy_is_due(at, id),
                 Due::Callback(index) => {
                     let Callback {
                         task, url, body, ..

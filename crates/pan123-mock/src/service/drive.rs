@@ -1,5 +1,6 @@
 //! The files and folders.
 
+mod copies;
 mod file;
 mod names;
 mod trash;
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 use super::Service;
 use super::tasks::{Target, Task};
 
+pub(super) use copies::NoCopy;
 pub use file::File;
 pub(super) use names::{is_allowed, is_image, of_source as name_of_source};
 
@@ -183,6 +185,7 @@ impl Drive {
     fn add(&mut self, mut file: File) -> u64 {
         let id = self.next_id();
         file.id = id;
+        file.content.get_or_insert(id);
         file.name = self.free_name(&file);
         self.names.insert((file.parent, file.name.clone()), id);
         self.entries.insert((file.parent, id));

@@ -2,6 +2,7 @@
 
 mod account;
 mod changes;
+mod copies;
 mod image_bed;
 mod lists;
 mod offline;
@@ -54,6 +55,12 @@ pub mod path {
     pub const RECOVER_BY_PATH: &str = "/api/v1/file/recover/by_path";
     /// `POST`: files and folders into another folder.
     pub const MOVE: &str = "/api/v1/file/move";
+    /// `POST`: one file or folder is copied into a folder.
+    pub const COPY: &str = "/api/v1/file/copy";
+    /// `POST`: several files and folders are to be copied into a folder.
+    pub const ASYNC_COPY: &str = "/api/v1/file/async/copy";
+    /// `GET`: how far that is.
+    pub const ASYNC_COPY_PROGRESS: &str = "/api/v1/file/async/copy/process";
     /// `PUT`: one file or folder gets another name.
     pub const FILE_NAME: &str = "/api/v1/file/name";
     /// `POST`: several files and folders get other names.
@@ -132,6 +139,9 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::POST, path::RECOVER) => Service::recover,
         (&Method::POST, path::RECOVER_BY_PATH) => Service::recover_to,
         (&Method::POST, path::MOVE) => Service::move_files,
+        (&Method::POST, path::COPY) => Service::copy,
+        (&Method::POST, path::ASYNC_COPY) => Service::copy_many,
+        (&Method::GET, path::ASYNC_COPY_PROGRESS) => Service::copy_progress,
         (&Method::PUT, path::FILE_NAME) => Service::rename_one,
         (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
@@ -146,6 +156,11 @@ fn needed(args: &Args, key: &str) -> Taken<u64> {
 /// No file or folder has this id.
 fn not_found() -> Answer {
     Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
+}
+
+/// No task has this id.
+fn no_task() -> Answer {
+    Answer::refused(FAILURE, "任务不存在")
 }
 
 fn check_platform(request: &Request<Bytes>) -> Taken<()> {

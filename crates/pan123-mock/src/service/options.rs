@@ -31,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) running_limit: Option<usize>,
     pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
+    pub(crate) copy_course: Course,
     pub(crate) courses: HashMap<String, Course>,
     /// Nobody chooses from outside what the machine may do.
     #[serde(skip)]
@@ -101,6 +102,7 @@ impl Default for Options {
             running_limit: None,
             running_limit_code: 1,
             default_course: Course::default(),
+            copy_course: Course::succeeds_after(2),
             courses: HashMap::new(),
             fetch: Fetch::default(),
             callbacks: Callbacks::default(),
@@ -121,6 +123,7 @@ impl fmt::Debug for Options {
             .field("pace", &self.pace)
             .field("running_limit", &self.running_limit)
             .field("default_course", &self.default_course)
+            .field("copy_course", &self.copy_course)
             .field("courses", &self.courses)
             .field("fetch", &self.fetch)
             .field("callbacks", &self.callbacks)

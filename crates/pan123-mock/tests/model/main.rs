@@ -3,6 +3,7 @@
 mod answers;
 mod callbacks;
 mod changes;
+mod copies;
 mod drive;
 mod faults;
 mod file_shapes;
