@@ -186,6 +186,11 @@ pub(super) fn china_date_time(time: SystemTime) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A time as the old list has it: the same, and the zone after it.
+pub(super) fn china_date_time_with_zone(time: SystemTime) -> String {
+    format!("{} +0800 CST", china_date_time(time))
+}
+
 /// The nearest time that can be written down.
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
@@ -213,6 +218,10 @@ mod tests {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
         assert_eq!(china_date_time(time), "2025-03-23 15:38:37");
+        assert_eq!(
+            china_date_time_with_zone(time),
+            "2025-03-23 15:38:37 +0800 CST"
+        );
         assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
     }
 

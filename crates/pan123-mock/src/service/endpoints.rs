@@ -6,6 +6,7 @@ mod copies;
 mod image_bed;
 mod lists;
 mod offline;
+mod old_list;
 mod rows;
 mod trash;
 
@@ -37,6 +38,8 @@ pub mod path {
     pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
     /// `GET`: the entries of a folder, or what a search finds, a page at a time.
     pub const FILE_LIST: &str = "/api/v2/file/list";
+    /// `GET`: the same in the old way, by the number of the page.
+    pub const OLD_FILE_LIST: &str = "/api/v1/file/list";
     /// `GET`: one file or folder.
     pub const FILE_DETAIL: &str = "/api/v1/file/detail";
     /// `POST`: several files and folders.
@@ -130,6 +133,7 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::POST, path::IMAGE_BED_DOWNLOAD) => Service::image_download,
         (&Method::GET, path::IMAGE_BED_PROGRESS) => Service::image_progress,
         (&Method::GET, path::FILE_LIST) => Service::file_list,
+        (&Method::GET, path::OLD_FILE_LIST) => Service::old_file_list,
         (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
         (&Method::POST, path::FILE_INFOS) => Service::file_infos,
         (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,

@@ -39,7 +39,7 @@ const DOCUMENTED: [(&str, f64, f64); 14] = [
     (path::IMAGE_BED_DOWNLOAD, 1.0, 5.0),
     (path::IMAGE_BED_PROGRESS, 5.0, 10.0),
     (path::FILE_LIST, 5.0, 10.0),
-    ("/api/v1/file/list", 0.2, 10.0),
+    (path::OLD_FILE_LIST, 0.2, 10.0),
     (path::MKDIR, 5.0, 20.0),
     (path::MOVE, 3.0, 10.0),
     (path::DELETE, 1.0, 10.0),

@@ -9,6 +9,7 @@ mod faults;
 mod file_shapes;
 mod image_bed;
 mod lists;
+mod old_list;
 mod scenes;
 mod shapes;
 mod tasks;

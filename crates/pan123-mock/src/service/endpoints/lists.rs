@@ -44,7 +44,7 @@ const LIST_KEYS: [&str; 8] = [
 const END: i64 = -1;
 
 /// How many rows a page has at most.
-const LONGEST_PAGE: usize = 100;
+pub(super) const LONGEST_PAGE: usize = 100;
 
 /// What is left as it is in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
