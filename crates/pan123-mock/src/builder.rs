@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::effects::Means;
 use crate::face::{Clock, Face};
 use crate::server::MockPan123;
-use crate::service::{Callbacks, Course, Fetch, InfosKey, Options, Pace, ReasonKey, Service};
+use crate::service::{
+    Callbacks, Course, Fetch, InfosKey, OauthRefusal, Options, Pace, ReasonKey, Service,
+};
 
 /// The options of a mock.
 ///
@@ -30,7 +32,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The pair that is accepted for a token; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
+    /// The pair that is accepted for a token, of the developer and of an app; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
     /// [`CLIENT_SECRET`](crate::CLIENT_SECRET).
     pub fn credentials(
         mut self,
@@ -122,6 +124,12 @@ impl Builder {
     /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
     pub fn infos_key(mut self, key: InfosKey) -> Self {
         self.options.infos_key = key;
+        self
+    }
+
+    /// How [`path::OAUTH_TOKEN`](crate::path::OAUTH_TOKEN) refuses; otherwise as RFC 6749 has it.
+    pub fn oauth_refusal(mut self, refusal: OauthRefusal) -> Self {
+        self.options.oauth_refusal = refusal;
         self
     }
 

@@ -1,7 +1,7 @@
 //! Ready-made scenes and assertions on a mock that runs.
 
 use crate::MockPan123;
-use crate::service::hold;
+use crate::service::{TokenPair, hold};
 
 impl MockPan123 {
     /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
@@ -101,6 +101,54 @@ impl MockPan123 {
         self.service(|service| service.rate_limited(requests));
     }
 
+    /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
+    /// good for one pair of tokens, for ten minutes.
+    ///
+    /// ```
+    /// use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, path};
+    ///
+    /// let mock = MockPan123::start_blocking();
+    /// let code = mock.authorize("https://example.com/back");
+    /// let answer = ureq::post(format!("{}{}", mock.base_url(), path::OAUTH_TOKEN))
+    ///     .header("Platform", "open_platform")
+    ///     .query("client_id", CLIENT_ID)
+    ///     .query("client_secret", CLIENT_SECRET)
+    ///     .query("grant_type", "authorization_code")
+    ///     .query("code", code)
+    ///     .query("redirect_uri", "https://example.com/back")
+    ///     .send_empty();
+    /// assert!(answer.is_ok());
+    /// mock.assert_oauth_refreshes(0);
+    /// ```
+    pub fn authorize(&self, redirect_uri: impl Into<String>) -> String {
+        let now = self.now();
+        self.service(|service| service.authorize(now, redirect_uri))
+    }
+
+    /// A pair of tokens as an app has it that was authorised just now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// let pair = mock.oauth_pair();
+    /// mock.advance(Duration::from_secs(7200)); // its access token is expired, and can be refreshed
+    /// ```
+    pub fn oauth_pair(&self) -> TokenPair {
+        let now = self.now();
+        self.service(|service| service.oauth_pair(now))
+    }
+
+    /// The next copy of several files fails where it would have ended well, and copies nothing.
+    ///
+    /// ```
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// mock.next_copy_fails();
+    /// ```
+    pub fn next_copy_fails(&self) {
+        self.service(|service| service.next_copy_fails());
+    }
+
     /// Passes if exactly one offline download of this URL was created.
     ///
     /// # Panics
@@ -129,6 +177,16 @@ impl MockPan123 {
     #[track_caller]
     pub fn assert_tokens_minted(&self, times: usize) {
         hold(self.service(|service| service.minted(times)));
+    }
+
+    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    ///
+    /// # Panics
+    ///
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn assert_oauth_refreshes(&self, times: usize) {
+        hold(self.service(|service| service.refreshed(times)));
     }
 
     /// Passes if so many requests came to this path, whatever became of them.

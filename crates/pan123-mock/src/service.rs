@@ -11,6 +11,7 @@ mod drive;
 mod endpoints;
 mod fault;
 pub(crate) mod millis;
+mod oauth;
 mod options;
 mod pace;
 mod record;
@@ -31,6 +32,7 @@ use crate::Builder;
 use copies::Copies;
 use drive::Drive;
 use fault::Faults;
+use oauth::Oauth;
 use schedule::{Due, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
@@ -47,8 +49,9 @@ pub use copies::CopyTask;
 pub use course::{Course, Step};
 pub(crate) use course::{RETRYING, RUNNING};
 pub use drive::File;
-pub use endpoints::{InfosKey, path};
+pub use endpoints::{InfosKey, OauthRefusal, path};
 pub use fault::{FAULTS, Fault};
+pub use oauth::TokenPair;
 pub use options::{CLIENT_ID, CLIENT_SECRET};
 pub use pace::Pace;
 pub use record::RecordedRequest;
@@ -65,6 +68,7 @@ pub(crate) use urls::is_loopback;
 pub struct Service {
     options: Options,
     tokens: Tokens,
+    oauth: Oauth,
     tasks: Tasks,
     drive: Drive,
     copies: Copies,
@@ -286,7 +290,7 @@ impl Service {
         &self.callbacks
     }
 
-    /// How many tokens were minted.
+    /// How many tokens were minted for the developer; those of apps are not among them.
     pub fn tokens_minted(&self) -> usize {
         self.tokens.minted()
     }

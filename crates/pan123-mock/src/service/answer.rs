@@ -56,6 +56,11 @@ pub(super) enum Answer {
         /// As it is written, for a map would not keep the fields in the order of the documentation. None: the key is left out.
         data: Option<Box<RawValue>>,
     },
+    /// Without the envelope.
+    Flat {
+        status: StatusCode,
+        body: Box<RawValue>,
+    },
     NoRoute,
 }
 
@@ -76,13 +81,28 @@ impl Answer {
         }
     }
 
-    /// What was edited is in the order of a map.
+    pub(super) fn flat(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = to_raw_value(body).unwrap_or_default();
+        Self::Flat { status, body }
+    }
+
+    /// What was edited is in the order of a map. Without the envelope the whole answer is the data, which cannot go.
     pub(super) fn edit_data(&mut self, edit: impl FnOnce(&mut Option<Value>)) {
-        if let Self::Envelope { data, .. } = self {
-            let written = data.take();
-            let mut read = written.and_then(|data| serde_json::from_str(data.get()).ok());
-            edit(&mut read);
-            *data = read.map(|data| to_raw_value(&data).unwrap_or_default());
+        match self {
+            Self::Envelope { data, .. } => {
+                let written = data.take();
+                let mut read = written.and_then(|data| serde_json::from_str(data.get()).ok());
+                edit(&mut read);
+                *data = read.map(|data| to_raw_value(&data).unwrap_or_default());
+            }
+            Self::Flat { body, .. } => {
+                let mut read = serde_json::from_str(body.get()).ok();
+                edit(&mut read);
+                if let Some(edited) = read.filter(Value::is_object) {
+                    *body = to_raw_value(&edited).unwrap_or_default();
+                }
+            }
+            Self::NoRoute => {}
         }
     }
 
@@ -101,6 +121,7 @@ impl Answer {
                     trace_id,
                 },
             ),
+            Self::Flat { status, body } => json(*status, body),
             Self::NoRoute => json(
                 StatusCode::NOT_FOUND,
                 &serde_json::json!({"message": "no Route matched with those values"}),

@@ -5,6 +5,7 @@ mod changes;
 mod copies;
 mod image_bed;
 mod lists;
+mod oauth;
 mod offline;
 mod old_list;
 mod rows;
@@ -21,11 +22,14 @@ use super::args::{Args, FAILURE, Taken, wrong};
 use super::tokens::Refusal;
 
 pub use lists::InfosKey;
+pub use oauth::OauthRefusal;
 
 /// The paths that the mock knows.
 pub mod path {
     /// `POST`: a new token.
     pub const ACCESS_TOKEN: &str = "/api/v1/access_token";
+    /// `POST`: a new pair of tokens for an app, asked for in the query.
+    pub const OAUTH_TOKEN: &str = "/api/v1/oauth2/access_token";
     /// `GET`: the account.
     pub const USER_INFO: &str = "/api/v1/user/info";
     /// `POST`: a new offline download.
@@ -94,10 +98,10 @@ impl Service {
     /// What is asked of every request before its endpoint sees it.
     fn admitted(&mut self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
         check_platform(request)?;
-        if request.uri().path() != path::ACCESS_TOKEN {
+        let path = request.uri().path();
+        if ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path) {
             self.check_token(now, request)?;
         }
-        let path = request.uri().path();
         if !self.meter.take(&self.options.pace, now, path) {
             return Err(Answer::refused(TOO_FREQUENT, "请求太频繁"));
         }
@@ -111,7 +115,10 @@ impl Service {
             .and_then(|value| value.strip_prefix("Bearer "));
         token
             .ok_or(Refusal::Unknown)
-            .and_then(|token| self.tokens.check(token, now))
+            .and_then(|token| match self.tokens.check(token, now) {
+                Err(Refusal::Unknown) => self.oauth.check(token, now),
+                known => known,
+            })
             .map_err(|refusal| Answer::refused(UNAUTHORIZED, refusal.message()))
     }
 
@@ -127,6 +134,7 @@ impl Service {
 fn endpoint(request: &Request<Bytes>) -> Option<Act> {
     let act: Act = match (request.method(), request.uri().path()) {
         (&Method::POST, path::ACCESS_TOKEN) => Service::access_token,
+        (&Method::POST, path::OAUTH_TOKEN) => Service::oauth_token,
         (&Method::GET, path::USER_INFO) => Service::user_info,
         (&Method::POST, path::OFFLINE_DOWNLOAD) => Service::download,
         (&Method::GET, path::OFFLINE_PROGRESS) => Service::progress,

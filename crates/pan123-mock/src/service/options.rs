@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
-use super::endpoints::InfosKey;
+use super::endpoints::{InfosKey, OauthRefusal};
 use super::pace::Pace;
 use super::tasks::FIRST_TASK;
 use super::{is_loopback, millis};
@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) fetch: Fetch,
     pub(crate) callbacks: Callbacks,
     pub(crate) infos_key: InfosKey,
+    pub(crate) oauth_refusal: OauthRefusal,
     pub(crate) first_task: u64,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
@@ -107,6 +108,7 @@ impl Default for Options {
             fetch: Fetch::default(),
             callbacks: Callbacks::default(),
             infos_key: InfosKey::default(),
+            oauth_refusal: OauthRefusal::default(),
             first_task: FIRST_TASK,
             kept_requests: 100_000,
             seed: 0,
@@ -128,6 +130,7 @@ impl fmt::Debug for Options {
             .field("fetch", &self.fetch)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
+            .field("oauth_refusal", &self.oauth_refusal)
             .field("first_task", &self.first_task)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)

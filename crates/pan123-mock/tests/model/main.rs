@@ -9,6 +9,7 @@ mod faults;
 mod file_shapes;
 mod image_bed;
 mod lists;
+mod oauth;
 mod old_list;
 mod scenes;
 mod shapes;
