@@ -10,7 +10,7 @@ use crate::effects::Means;
 use crate::face::{Clock, Face};
 use crate::server::MockPan123;
 use crate::service::{
-    Callbacks, Course, Fetch, InfosKey, OauthRefusal, Options, Pace, ReasonKey, Service,
+    Callbacks, Course, Fetch, InfosKey, ListEnd, OauthRefusal, Options, Pace, ReasonKey, Service,
 };
 
 /// The options of a mock.
@@ -124,6 +124,12 @@ impl Builder {
     /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
     pub fn infos_key(mut self, key: InfosKey) -> Self {
         self.options.infos_key = key;
+        self
+    }
+
+    /// How lists end; otherwise with -1.
+    pub fn list_end(mut self, end: ListEnd) -> Self {
+        self.options.list_end = end;
         self
     }
 

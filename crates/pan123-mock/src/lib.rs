@@ -86,8 +86,8 @@ pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
     CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, CopyTask, Course, Delivery, Edit,
-    Effect, Ending, FAULTS, Fault, File, InfosKey, MAX_LIVE_TOKENS, OauthRefusal, Outcome, Pace,
-    ReasonKey, RecordedRequest, Reply, Service, Step, Task, TokenPair, path,
+    Effect, Ending, FAULTS, Fault, File, InfosKey, ListEnd, MAX_LIVE_TOKENS, OauthRefusal, Outcome,
+    Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, TokenPair, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
 

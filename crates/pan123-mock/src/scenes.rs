@@ -1,7 +1,7 @@
 //! Ready-made scenes and assertions on a mock that runs.
 
 use crate::MockPan123;
-use crate::service::{TokenPair, hold};
+use crate::service::{ListEnd, TokenPair, hold};
 
 impl MockPan123 {
     /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
@@ -147,6 +147,37 @@ impl MockPan123 {
     /// ```
     pub fn next_copy_fails(&self) {
         self.service(|service| service.next_copy_fails());
+    }
+
+    /// How lists end from now on: also with 0, or not at all.
+    ///
+    /// ```
+    /// use pan123_mock::{ListEnd, MockPan123};
+    ///
+    /// let mock = MockPan123::start_blocking();
+    /// mock.set_list_end(ListEnd::Never);
+    /// ```
+    pub fn set_list_end(&self, end: ListEnd) {
+        self.service(|service| service.set_list_end(end));
+    }
+
+    /// Puts so many files into a folder, and gives their ids, which rise. 0 is the root. They are called `1.bin`, `2.bin` and so on, and
+    /// have as many bytes as their name says.
+    ///
+    /// ```
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// let files = mock.put_files(0, 250); // three pages
+    /// mock.trash_files(&files[..10]);
+    /// ```
+    pub fn put_files(&self, parent: u64, files: usize) -> Vec<u64> {
+        let now = self.now();
+        self.service(|service| service.put_files(now, parent, files))
+    }
+
+    /// Puts these files and folders into the trash; what is not there is left out.
+    pub fn trash_files(&self, ids: &[u64]) {
+        let now = self.now();
+        self.service(|service| service.trash_files(now, ids));
     }
 
     /// Passes if exactly one offline download of this URL was created.

@@ -49,7 +49,7 @@ pub use copies::CopyTask;
 pub use course::{Course, Step};
 pub(crate) use course::{RETRYING, RUNNING};
 pub use drive::File;
-pub use endpoints::{InfosKey, OauthRefusal, path};
+pub use endpoints::{InfosKey, ListEnd, OauthRefusal, path};
 pub use fault::{FAULTS, Fault};
 pub use oauth::TokenPair;
 pub use options::{CLIENT_ID, CLIENT_SECRET};

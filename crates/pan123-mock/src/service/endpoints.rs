@@ -21,7 +21,7 @@ use super::answer::Answer;
 use super::args::{Args, FAILURE, Taken, wrong};
 use super::tokens::Refusal;
 
-pub use lists::InfosKey;
+pub use lists::{InfosKey, ListEnd};
 pub use oauth::OauthRefusal;
 
 /// The paths that the mock knows.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
-use super::endpoints::{InfosKey, OauthRefusal};
+use super::endpoints::{InfosKey, ListEnd, OauthRefusal};
 use super::pace::Pace;
 use super::tasks::FIRST_TASK;
 use super::{is_loopback, millis};
@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) fetch: Fetch,
     pub(crate) callbacks: Callbacks,
     pub(crate) infos_key: InfosKey,
+    pub(crate) list_end: ListEnd,
     pub(crate) oauth_refusal: OauthRefusal,
     pub(crate) first_task: u64,
     pub(crate) kept_requests: usize,
@@ -108,6 +109,7 @@ impl Default for Options {
             fetch: Fetch::default(),
             callbacks: Callbacks::default(),
             infos_key: InfosKey::default(),
+            list_end: ListEnd::default(),
             oauth_refusal: OauthRefusal::default(),
             first_task: FIRST_TASK,
             kept_requests: 100_000,
@@ -130,6 +132,7 @@ impl fmt::Debug for Options {
             .field("fetch", &self.fetch)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
+            .field("list_end", &self.list_end)
             .field("oauth_refusal", &self.oauth_refusal)
             .field("first_task", &self.first_task)
             .field("kept_requests", &self.kept_requests)

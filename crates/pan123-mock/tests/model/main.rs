@@ -8,6 +8,7 @@ mod drive;
 mod faults;
 mod file_shapes;
 mod image_bed;
+mod list_ends;
 mod lists;
 mod oauth;
 mod old_list;
