@@ -1,7 +1,7 @@
 //! Ready-made scenes and assertions on a mock that runs.
 
 use crate::MockPan123;
-use crate::service::{ListEnd, TokenPair, hold};
+use crate::service::{ListEnd, Service, TokenPair, hold};
 
 impl MockPan123 {
     /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
@@ -105,19 +105,10 @@ impl MockPan123 {
     /// good for one pair of tokens, for ten minutes.
     ///
     /// ```
-    /// use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, path};
-    ///
-    /// let mock = MockPan123::start_blocking();
+    /// let mock = pan123_mock::MockPan123::start_blocking();
     /// let code = mock.authorize("https://example.com/back");
-    /// let answer = ureq::post(format!("{}{}", mock.base_url(), path::OAUTH_TOKEN))
-    ///     .header("Platform", "open_platform")
-    ///     .query("client_id", CLIENT_ID)
-    ///     .query("client_secret", CLIENT_SECRET)
-    ///     .query("grant_type", "authorization_code")
-    ///     .query("code", code)
-    ///     .query("redirect_uri", "https://example.com/back")
-    ///     .send_empty();
-    /// assert!(answer.is_ok());
+    /// // Give it to your client: it asks for a pair of tokens, with the same redirect.
+    /// assert_eq!(code.len(), 32);
     /// mock.assert_oauth_refreshes(0);
     /// ```
     pub fn authorize(&self, redirect_uri: impl Into<String>) -> String {
@@ -146,7 +137,7 @@ impl MockPan123 {
     /// mock.next_copy_fails();
     /// ```
     pub fn next_copy_fails(&self) {
-        self.service(|service| service.next_copy_fails());
+        self.service(Service::next_copy_fails);
     }
 
     /// How lists end from now on: also with 0, or not at all.

@@ -182,9 +182,10 @@ impl Service {
         };
         let (file_ids, folder) = (task.file_ids.clone(), task.folder);
         let well = well && !task.is_to_fail && self.check_copies(&file_ids, folder).is_ok();
-        let copied = file_ids.into_iter().filter(|_| well);
-        let copies = copied.map(|file| self.drive.copy(now, file, folder));
-        let copies: Vec<u64> = copies.filter_map(Result::ok).collect();
+        let originals = file_ids.into_iter().filter(|_| well);
+        let copies: Vec<u64> = originals
+            .filter_map(|file| self.drive.copy(now, file, folder).ok())
+            .collect();
         if let Some(task) = self.copies.get_mut(id) {
             task.ended = true;
             task.status = if well { DONE } else { FAILED };

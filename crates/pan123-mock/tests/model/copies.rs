@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_mock::{Course, File, Service, path};
+use pan123_mock::{CopyTask, Course, File, Service, path};
 use serde_json::{Value, json};
 
 use crate::changes::{NOT_FOUND, drive, refused};
@@ -169,7 +169,7 @@ fn what_cannot_be_copied_is_refused_and_changes_nothing() {
     );
     let requests = [
         (many(&[], to), 1),
-        (many(&[file; 3001], to), 1),
+        (many(&vec![file; 3001], to), 1),
         (many(&[file, 1], to), NOT_FOUND),
         (json!({"fileIds": [file]}), 1),
     ];
@@ -268,7 +268,7 @@ fn a_task_by_the_clock_is_done_whether_anybody_asks_or_not() {
     assert_eq!(world.service.next_due(), Some(due));
 
     world.service.due(due);
-    let known = world.service.copy_tasks().iter().map(|task| task.status());
+    let known = world.service.copy_tasks().iter().map(CopyTask::status);
     assert_eq!(known.collect::<Vec<_>>(), [2, 3]);
     assert_eq!(drive(&world).len(), before + 1);
     world.now = due + Duration::from_secs(5);
