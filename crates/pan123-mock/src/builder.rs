@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::effects::Means;
 use crate::face::{Clock, Face};
 use crate::server::MockPan123;
-use crate::service::{Callbacks, Course, Fetch, InfosKey, Options, Pace, ReasonKey, Service};
+use crate::service::{
+    Callbacks, Course, Fetch, InfosKey, ListEnd, OauthRefusal, Options, Pace, ReasonKey, Service,
+};
 
 /// The options of a mock.
 ///
@@ -30,7 +32,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The pair that is accepted for a token; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
+    /// The pair that is accepted for a token, of the developer and of an app; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
     /// [`CLIENT_SECRET`](crate::CLIENT_SECRET).
     pub fn credentials(
         mut self,
@@ -57,6 +59,16 @@ impl Builder {
     /// The course of tasks with this source, which is then not fetched even if it could be.
     pub fn course_for(mut self, url: impl Into<String>, course: Course) -> Self {
         self.options.courses.insert(url.into(), course);
+        self
+    }
+
+    /// The course of copies of several files; otherwise `Course::succeeds_after(2)`: the first poll is told that it runs, the second that
+    /// it is done. The copies are there when the course ends.
+    ///
+    /// A copy has numbers of its own: where an offline download has 0 (running) it has 1, for 1 (failed) 3, and for 3 (retrying) 0, which
+    /// says that it has not begun; 2 is the success of both, and any other number is sent as it is.
+    pub fn copy_course(mut self, course: Course) -> Self {
+        self.options.copy_course = course;
         self
     }
 
@@ -112,6 +124,18 @@ impl Builder {
     /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
     pub fn infos_key(mut self, key: InfosKey) -> Self {
         self.options.infos_key = key;
+        self
+    }
+
+    /// How lists end; otherwise with -1.
+    pub fn list_end(mut self, end: ListEnd) -> Self {
+        self.options.list_end = end;
+        self
+    }
+
+    /// How [`path::OAUTH_TOKEN`](crate::path::OAUTH_TOKEN) refuses; otherwise as RFC 6749 has it.
+    pub fn oauth_refusal(mut self, refusal: OauthRefusal) -> Self {
+        self.options.oauth_refusal = refusal;
         self
     }
 

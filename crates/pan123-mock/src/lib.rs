@@ -25,7 +25,9 @@
 //! What a test of a client needs most often is there in a word: [`MockPan123::task_succeeds_after`],
 //! [`task_fails_with`](MockPan123::task_fails_with), [`token_pushed_out`](MockPan123::token_pushed_out),
 //! [`rate_limited`](MockPan123::rate_limited), any [`Fault`], and assertions such as
-//! [`assert_created_once`](MockPan123::assert_created_once), which say what came instead.
+//! [`assert_created_once`](MockPan123::assert_created_once), which say what came instead. For lists with many pages there are
+//! [`put_files`](MockPan123::put_files) and [`set_list_end`](MockPan123::set_list_end), for apps [`authorize`](MockPan123::authorize) and
+//! [`oauth_pair`](MockPan123::oauth_pair).
 //!
 //! # Without a socket
 //!
@@ -64,7 +66,8 @@
 //! # What the mock decides
 //!
 //! Some answers of the real service are known to nobody who publishes them: the texts for wrong credentials, an unknown task, a root
-//! directory or a URL that is not HTTP. For these the mock has a code and a text of its own; a client should not rely on them.
+//! directory, a URL that is not HTTP, what is not in the trash, or a refused pair of tokens. For these the mock has a code and a text of its
+//! own; a client should not rely on them. The README lists these decisions.
 //! Keys and types are taken as generously as clients in daily use need it, or, with [`Builder::strict`], to the letter.
 
 pub use bytes;
@@ -85,9 +88,9 @@ mod tcp;
 pub use builder::Builder;
 pub use server::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, Course, Delivery, Edit, Effect, Ending,
-    FAULTS, Fault, File, InfosKey, MAX_LIVE_TOKENS, Outcome, Pace, ReasonKey, RecordedRequest,
-    Reply, Service, Step, Task, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, CopyTask, Course, Delivery, Edit,
+    Effect, Ending, FAULTS, Fault, File, InfosKey, ListEnd, MAX_LIVE_TOKENS, OauthRefusal, Outcome,
+    Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, TokenPair, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
 

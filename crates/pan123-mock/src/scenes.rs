@@ -1,7 +1,7 @@
 //! Ready-made scenes and assertions on a mock that runs.
 
 use crate::MockPan123;
-use crate::service::hold;
+use crate::service::{ListEnd, Service, TokenPair, hold};
 
 impl MockPan123 {
     /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
@@ -101,6 +101,76 @@ impl MockPan123 {
         self.service(|service| service.rate_limited(requests));
     }
 
+    /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
+    /// good for one pair of tokens, for ten minutes.
+    ///
+    /// ```
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// let code = mock.authorize("https://example.com/back");
+    /// // Give it to your client: it asks for a pair of tokens, with the same redirect.
+    /// assert_eq!(code.len(), 32);
+    /// mock.assert_oauth_refreshes(0);
+    /// ```
+    pub fn authorize(&self, redirect_uri: impl Into<String>) -> String {
+        let now = self.now();
+        self.service(|service| service.authorize(now, redirect_uri))
+    }
+
+    /// A pair of tokens as an app has it that was authorised just now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// let pair = mock.oauth_pair();
+    /// mock.advance(Duration::from_secs(7200)); // its access token is expired, and can be refreshed
+    /// ```
+    pub fn oauth_pair(&self) -> TokenPair {
+        let now = self.now();
+        self.service(|service| service.oauth_pair(now))
+    }
+
+    /// The next copy of several files fails where it would have ended well, and copies nothing.
+    ///
+    /// ```
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// mock.next_copy_fails();
+    /// ```
+    pub fn next_copy_fails(&self) {
+        self.service(Service::next_copy_fails);
+    }
+
+    /// How lists end from now on: also with 0, or not at all.
+    ///
+    /// ```
+    /// use pan123_mock::{ListEnd, MockPan123};
+    ///
+    /// let mock = MockPan123::start_blocking();
+    /// mock.set_list_end(ListEnd::Never);
+    /// ```
+    pub fn set_list_end(&self, end: ListEnd) {
+        self.service(|service| service.set_list_end(end));
+    }
+
+    /// Puts so many files into a folder, and gives their ids, which rise. 0 is the root. They are called `1.bin`, `2.bin` and so on, and
+    /// have as many bytes as their name says.
+    ///
+    /// ```
+    /// let mock = pan123_mock::MockPan123::start_blocking();
+    /// let files = mock.put_files(0, 250); // three pages
+    /// mock.trash_files(&files[..10]);
+    /// ```
+    pub fn put_files(&self, parent: u64, files: usize) -> Vec<u64> {
+        let now = self.now();
+        self.service(|service| service.put_files(now, parent, files))
+    }
+
+    /// Puts these files and folders into the trash; what is not there is left out.
+    pub fn trash_files(&self, ids: &[u64]) {
+        let now = self.now();
+        self.service(|service| service.trash_files(now, ids));
+    }
+
     /// Passes if exactly one offline download of this URL was created.
     ///
     /// # Panics
@@ -129,6 +199,16 @@ impl MockPan123 {
     #[track_caller]
     pub fn assert_tokens_minted(&self, times: usize) {
         hold(self.service(|service| service.minted(times)));
+    }
+
+    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    ///
+    /// # Panics
+    ///
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn assert_oauth_refreshes(&self, times: usize) {
+        hold(self.service(|service| service.refreshed(times)));
     }
 
     /// Passes if so many requests came to this path, whatever became of them.

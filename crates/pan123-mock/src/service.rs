@@ -5,11 +5,13 @@ mod args;
 mod assertions;
 mod callback;
 mod canned;
+mod copies;
 mod course;
 mod drive;
 mod endpoints;
 mod fault;
 pub(crate) mod millis;
+mod oauth;
 mod options;
 mod pace;
 mod record;
@@ -27,8 +29,10 @@ use http::{Request, header};
 
 use crate::Builder;
 
+use copies::Copies;
 use drive::Drive;
 use fault::Faults;
+use oauth::Oauth;
 use schedule::{Due, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
@@ -41,11 +45,13 @@ pub(crate) use answer::{code_in, timestamp};
 pub(crate) use assertions::hold;
 pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
 pub use canned::{Canned, Edit};
+pub use copies::CopyTask;
 pub use course::{Course, Step};
 pub(crate) use course::{RETRYING, RUNNING};
 pub use drive::File;
-pub use endpoints::{InfosKey, path};
+pub use endpoints::{InfosKey, ListEnd, OauthRefusal, path};
 pub use fault::{FAULTS, Fault};
+pub use oauth::TokenPair;
 pub use options::{CLIENT_ID, CLIENT_SECRET};
 pub use pace::Pace;
 pub use record::RecordedRequest;
@@ -62,8 +68,10 @@ pub(crate) use urls::is_loopback;
 pub struct Service {
     options: Options,
     tokens: Tokens,
+    oauth: Oauth,
     tasks: Tasks,
     drive: Drive,
+    copies: Copies,
     meter: pace::Meter,
     faults: Faults,
     schedule: Schedule,
@@ -282,7 +290,7 @@ impl Service {
         &self.callbacks
     }
 
-    /// How many tokens were minted.
+    /// How many tokens were minted for the developer; those of apps are not among them.
     pub fn tokens_minted(&self) -> usize {
         self.tokens.minted()
     }
@@ -321,6 +329,7 @@ impl Service {
                         self.finish(at, id, result);
                     }
                 }
+                Due::CopyEnds(id) => self.copy_is_due(at, id),
                 Due::Callback(index) => {
                     let Callback {
                         task, url, body, ..

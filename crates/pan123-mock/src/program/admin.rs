@@ -1,6 +1,7 @@
 //! `/__admin/`: what the mock has seen, and what it is to do. Everything is JSON.
 
 mod done;
+mod made;
 mod told;
 
 use bytes::Bytes;
@@ -27,13 +28,15 @@ type Done = Result<(), Refused>;
 enum Act {
     /// It is told something.
     Tell(fn(&Shared, &Asked<'_>) -> Value),
+    /// Something is made of what it says, and told, or it is refused.
+    Make(fn(&Shared, &Asked<'_>) -> Result<Value, Refused>),
     /// What it asks for is done, or refused.
     Do(fn(&Shared, &Asked<'_>) -> Done),
     /// Something is done, whatever it says.
     Just(fn(&Shared)),
 }
 
-use Act::{Do, Just, Tell};
+use Act::{Do, Just, Make, Tell};
 
 /// What can be asked for, each with a word on it. A path that ends with a slash takes one more word.
 #[rustfmt::skip]
@@ -47,6 +50,11 @@ const ROUTES: &[(Method, &str, &str, Act)] = &[
     (Method::GET, "callbacks", "the callbacks, and what became of them", Tell(told::callbacks)),
     (Method::PUT, "callbacks", "how callbacks are posted from now on, all of it: {\"delay_ms\": 5000, \"copies\": 2, \"lost\": true, \"reason_key\": \"fileReason\"}", Do(done::set_callbacks)),
     (Method::GET, "files", "the files and folders of the drive", Tell(told::files)),
+    (Method::POST, "files", "puts so many files into a folder, and tells their ids: {\"parent\": 0, \"files\": 250}", Make(made::files)),
+    (Method::GET, "copies", "the copies of several files, and how they ended", Tell(told::copies)),
+    (Method::PUT, "copy-course", "how these go from now on: {\"succeeds_after\": 2}", Do(done::set_copy_course)),
+    (Method::POST, "next-copy-fails", "the next one fails where it would have ended well", Just(done::fail_next_copy)),
+    (Method::PUT, "list-end", "what the last page of a list says, \"minusOne\" or \"zero\"; or \"never\", and there is no last one", Do(done::set_list_end)),
     (Method::GET, "faults", "the faults that are still to come", Tell(told::faults)),
     (Method::POST, "faults", "one more: {\"fault\": \"rate_limited\", \"path\": \"/api/v1/offline/download\", \"times\": 2}; also \"for_ever\", \"chance\", and answers of your own", Do(done::set_fault)),
     (Method::DELETE, "faults", "forgets them", Just(done::clear_faults)),
@@ -54,6 +62,8 @@ const ROUTES: &[(Method, &str, &str, Act)] = &[
     (Method::PUT, "pace", "requests a second, by path: {\"/api/v1/user/info\": 0.5}; or \"free\", \"member\", \"off\"", Do(done::set_pace)),
     (Method::PUT, "running-limit", "how many downloads may run at once, in the drive and in the image bed each: 3, or null", Do(done::set_running_limit)),
     (Method::POST, "token-pushed-out", "pushes out all tokens that live", Just(done::push_tokens_out)),
+    (Method::POST, "oauth-code", "somebody authorises an app: tells the code for {\"redirect_uri\": \"https://example.com/\"}", Make(made::oauth_code)),
+    (Method::POST, "oauth-pair", "tells a pair of tokens of an app that was authorised now", Tell(made::oauth_pair)),
     (Method::POST, "time", "moves the time: {\"advance_ms\": 60000}, {\"stop_at\": \"2025-03-23T15:38:37+08:00\"}, {\"run\": true}", Do(done::move_time)),
     (Method::GET, "options", "the options of the service as they are now; ?secrets=true shows the client secret, too", Tell(told::options)),
     (Method::POST, "reset", "a new service: with the options that are sent, or those of the start. The time stays as it is", Do(done::reset)),
@@ -104,6 +114,7 @@ fn routed(shared: &Shared, request: &Request<Bytes>) -> Result<Value, Refused> {
             let asked = Asked { rest, query, body };
             match act {
                 Tell(tell) => return Ok(tell(shared, &asked)),
+                Make(make) => return make(shared, &asked),
                 Do(act) => act(shared, &asked)?,
                 Just(act) => act(shared),
             }

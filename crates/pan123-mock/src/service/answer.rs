@@ -56,6 +56,11 @@ pub(super) enum Answer {
         /// As it is written, for a map would not keep the fields in the order of the documentation. None: the key is left out.
         data: Option<Box<RawValue>>,
     },
+    /// Without the envelope.
+    Flat {
+        status: StatusCode,
+        body: Box<RawValue>,
+    },
     NoRoute,
 }
 
@@ -76,13 +81,28 @@ impl Answer {
         }
     }
 
-    /// What was edited is in the order of a map.
+    pub(super) fn flat(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = to_raw_value(body).unwrap_or_default();
+        Self::Flat { status, body }
+    }
+
+    /// What was edited is in the order of a map. Without the envelope the whole answer is the data, which cannot go.
     pub(super) fn edit_data(&mut self, edit: impl FnOnce(&mut Option<Value>)) {
-        if let Self::Envelope { data, .. } = self {
-            let written = data.take();
-            let mut read = written.and_then(|data| serde_json::from_str(data.get()).ok());
-            edit(&mut read);
-            *data = read.map(|data| to_raw_value(&data).unwrap_or_default());
+        match self {
+            Self::Envelope { data, .. } => {
+                let written = data.take();
+                let mut read = written.and_then(|data| serde_json::from_str(data.get()).ok());
+                edit(&mut read);
+                *data = read.map(|data| to_raw_value(&data).unwrap_or_default());
+            }
+            Self::Flat { body, .. } => {
+                let mut read = serde_json::from_str(body.get()).ok();
+                edit(&mut read);
+                if let Some(edited) = read.filter(Value::is_object) {
+                    *body = to_raw_value(&edited).unwrap_or_default();
+                }
+            }
+            Self::NoRoute => {}
         }
     }
 
@@ -101,6 +121,7 @@ impl Answer {
                     trace_id,
                 },
             ),
+            Self::Flat { status, body } => json(*status, body),
             Self::NoRoute => json(
                 StatusCode::NOT_FOUND,
                 &serde_json::json!({"message": "no Route matched with those values"}),
@@ -186,6 +207,11 @@ pub(super) fn china_date_time(time: SystemTime) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A time as the old list has it: the same, and the zone after it.
+pub(super) fn china_date_time_with_zone(time: SystemTime) -> String {
+    format!("{} +0800 CST", china_date_time(time))
+}
+
 /// The nearest time that can be written down.
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
@@ -213,6 +239,10 @@ mod tests {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
         assert_eq!(china_date_time(time), "2025-03-23 15:38:37");
+        assert_eq!(
+            china_date_time_with_zone(time),
+            "2025-03-23 15:38:37 +0800 CST"
+        );
         assert_eq!(http_date(time).unwrap(), "Sun, 23 Mar 2025 07:38:37 GMT");
     }
 

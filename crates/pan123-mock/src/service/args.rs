@@ -102,6 +102,18 @@ impl Args {
             .transpose()
     }
 
+    /// A truth of a query, as a word or, unless strict, as a number.
+    pub(super) fn truth(&self, key: &str) -> Taken<Option<bool>> {
+        let truth = |value: &Value| match value.as_str() {
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some("1") if !self.strict => Ok(true),
+            Some("0") if !self.strict => Ok(false),
+            _ => Err(wrong(key)),
+        };
+        self.given(key).map(truth).transpose()
+    }
+
     /// A list of numbers of a body.
     pub(super) fn numbers<T: FromStr>(&self, key: &str) -> Taken<Option<Vec<T>>> {
         let Some(value) = self.given(key) else {
@@ -186,7 +198,7 @@ mod tests {
     fn refusal<T: std::fmt::Debug>(taken: Taken<T>) -> String {
         match taken.unwrap_err() {
             Answer::Envelope { message, .. } => message,
-            Answer::NoRoute => "404".to_owned(),
+            other => panic!("{other:?}"),
         }
     }
 

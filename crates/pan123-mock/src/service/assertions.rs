@@ -36,6 +36,16 @@ impl Service {
         hold(self.minted(times));
     }
 
+    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    ///
+    /// # Panics
+    ///
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn assert_oauth_refreshes(&self, times: usize) {
+        hold(self.refreshed(times));
+    }
+
     /// Passes if so many requests came to this path, whatever became of them.
     ///
     /// # Panics
@@ -56,6 +66,12 @@ impl Service {
     pub(crate) fn minted(&self, times: usize) -> Held {
         let minted = self.tokens_minted();
         self.are(minted, "tokens were minted", times, path::ACCESS_TOKEN)
+    }
+
+    pub(crate) fn refreshed(&self, times: usize) -> Held {
+        let refreshes = self.oauth_refreshes();
+        let what = "pairs of tokens were refreshed";
+        self.are(refreshes, what, times, path::OAUTH_TOKEN)
     }
 
     pub(crate) fn came(&self, path: &str, times: usize) -> Held {

@@ -1,7 +1,9 @@
 //! The files and folders.
 
+mod copies;
 mod file;
 mod names;
+mod trash;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::iter::successors;
@@ -11,6 +13,7 @@ use std::time::SystemTime;
 use super::Service;
 use super::tasks::{Target, Task};
 
+pub(super) use copies::NoCopy;
 pub use file::File;
 pub(super) use names::{is_allowed, is_image, of_source as name_of_source};
 
@@ -114,20 +117,6 @@ impl Drive {
         entries.filter_map(|(_, id)| self.get(*id))
     }
 
-    /// Marks these as in the trash; those that are there already stay as they are.
-    pub(super) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
-        for id in ids {
-            let Some(file) = self.files.get_mut(id) else {
-                continue;
-            };
-            if !file.trashed {
-                file.trashed = true;
-                file.updated = now;
-                self.names.remove(&(file.parent, file.name.clone()));
-            }
-        }
-    }
-
     /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
     pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
         self.check_names(&places)?;
@@ -158,6 +147,21 @@ impl Drive {
         way.any(|id| id == folder)
     }
 
+    /// These and everything below them, each once and after the folder that it is in.
+    fn with_all_below(&self, tops: &[u64]) -> Vec<u64> {
+        let mut seen: HashSet<u64> = HashSet::new();
+        let mut found = tops.to_vec();
+        found.retain(|id| seen.insert(*id));
+        let mut next = 0;
+        while let Some(folder) = found.get(next) {
+            let entries = self.entries_after(*folder, 0).map(|entry| entry.id);
+            let new: Vec<u64> = entries.filter(|id| seen.insert(*id)).collect();
+            found.extend(new);
+            next += 1;
+        }
+        found
+    }
+
     /// In the trash, names are not taken.
     fn check_names(&self, places: &Places) -> Result<(), NameTaken> {
         let mut given = HashSet::new();
@@ -181,6 +185,7 @@ impl Drive {
     fn add(&mut self, mut file: File) -> u64 {
         let id = self.next_id();
         file.id = id;
+        file.content.get_or_insert(id);
         file.name = self.free_name(&file);
         self.names.insert((file.parent, file.name.clone()), id);
         self.entries.insert((file.parent, id));

@@ -2,10 +2,14 @@
 
 mod account;
 mod changes;
+mod copies;
 mod image_bed;
 mod lists;
+mod oauth;
 mod offline;
+mod old_list;
 mod rows;
+mod trash;
 
 use std::time::SystemTime;
 
@@ -17,12 +21,15 @@ use super::answer::Answer;
 use super::args::{Args, FAILURE, Taken, wrong};
 use super::tokens::Refusal;
 
-pub use lists::InfosKey;
+pub use lists::{InfosKey, ListEnd};
+pub use oauth::OauthRefusal;
 
 /// The paths that the mock knows.
 pub mod path {
     /// `POST`: a new token.
     pub const ACCESS_TOKEN: &str = "/api/v1/access_token";
+    /// `POST`: a new pair of tokens for an app, asked for in the query.
+    pub const OAUTH_TOKEN: &str = "/api/v1/oauth2/access_token";
     /// `GET`: the account.
     pub const USER_INFO: &str = "/api/v1/user/info";
     /// `POST`: a new offline download.
@@ -35,6 +42,8 @@ pub mod path {
     pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
     /// `GET`: the entries of a folder, or what a search finds, a page at a time.
     pub const FILE_LIST: &str = "/api/v2/file/list";
+    /// `GET`: the same in the old way, by the number of the page.
+    pub const OLD_FILE_LIST: &str = "/api/v1/file/list";
     /// `GET`: one file or folder.
     pub const FILE_DETAIL: &str = "/api/v1/file/detail";
     /// `POST`: several files and folders.
@@ -45,8 +54,20 @@ pub mod path {
     pub const MKDIR: &str = "/upload/v1/file/mkdir";
     /// `POST`: files and folders into the trash.
     pub const TRASH: &str = "/api/v1/file/trash";
+    /// `POST`: files and folders out of the trash, and gone for good.
+    pub const DELETE: &str = "/api/v1/file/delete";
+    /// `POST`: files and folders out of the trash, to where they were.
+    pub const RECOVER: &str = "/api/v1/file/recover";
+    /// `POST`: files and folders out of the trash, into one folder.
+    pub const RECOVER_BY_PATH: &str = "/api/v1/file/recover/by_path";
     /// `POST`: files and folders into another folder.
     pub const MOVE: &str = "/api/v1/file/move";
+    /// `POST`: one file or folder is copied into a folder.
+    pub const COPY: &str = "/api/v1/file/copy";
+    /// `POST`: several files and folders are to be copied into a folder.
+    pub const ASYNC_COPY: &str = "/api/v1/file/async/copy";
+    /// `GET`: how far that is.
+    pub const ASYNC_COPY_PROGRESS: &str = "/api/v1/file/async/copy/process";
     /// `PUT`: one file or folder gets another name.
     pub const FILE_NAME: &str = "/api/v1/file/name";
     /// `POST`: several files and folders get other names.
@@ -77,10 +98,10 @@ impl Service {
     /// What is asked of every request before its endpoint sees it.
     fn admitted(&mut self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
         check_platform(request)?;
-        if request.uri().path() != path::ACCESS_TOKEN {
+        let path = request.uri().path();
+        if ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path) {
             self.check_token(now, request)?;
         }
-        let path = request.uri().path();
         if !self.meter.take(&self.options.pace, now, path) {
             return Err(Answer::refused(TOO_FREQUENT, "请求太频繁"));
         }
@@ -94,7 +115,10 @@ impl Service {
             .and_then(|value| value.strip_prefix("Bearer "));
         token
             .ok_or(Refusal::Unknown)
-            .and_then(|token| self.tokens.check(token, now))
+            .and_then(|token| match self.tokens.check(token, now) {
+                Err(Refusal::Unknown) => self.oauth.check(token, now),
+                known => known,
+            })
             .map_err(|refusal| Answer::refused(UNAUTHORIZED, refusal.message()))
     }
 
@@ -110,18 +134,26 @@ impl Service {
 fn endpoint(request: &Request<Bytes>) -> Option<Act> {
     let act: Act = match (request.method(), request.uri().path()) {
         (&Method::POST, path::ACCESS_TOKEN) => Service::access_token,
+        (&Method::POST, path::OAUTH_TOKEN) => Service::oauth_token,
         (&Method::GET, path::USER_INFO) => Service::user_info,
         (&Method::POST, path::OFFLINE_DOWNLOAD) => Service::download,
         (&Method::GET, path::OFFLINE_PROGRESS) => Service::progress,
         (&Method::POST, path::IMAGE_BED_DOWNLOAD) => Service::image_download,
         (&Method::GET, path::IMAGE_BED_PROGRESS) => Service::image_progress,
         (&Method::GET, path::FILE_LIST) => Service::file_list,
+        (&Method::GET, path::OLD_FILE_LIST) => Service::old_file_list,
         (&Method::GET, path::FILE_DETAIL) => Service::file_detail,
         (&Method::POST, path::FILE_INFOS) => Service::file_infos,
         (&Method::GET, path::DOWNLOAD_INFO) => Service::download_info,
         (&Method::POST, path::MKDIR) => Service::mkdir,
         (&Method::POST, path::TRASH) => Service::trash,
+        (&Method::POST, path::DELETE) => Service::delete,
+        (&Method::POST, path::RECOVER) => Service::recover,
+        (&Method::POST, path::RECOVER_BY_PATH) => Service::recover_to,
         (&Method::POST, path::MOVE) => Service::move_files,
+        (&Method::POST, path::COPY) => Service::copy,
+        (&Method::POST, path::ASYNC_COPY) => Service::copy_many,
+        (&Method::GET, path::ASYNC_COPY_PROGRESS) => Service::copy_progress,
         (&Method::PUT, path::FILE_NAME) => Service::rename_one,
         (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
@@ -136,6 +168,11 @@ fn needed(args: &Args, key: &str) -> Taken<u64> {
 /// No file or folder has this id.
 fn not_found() -> Answer {
     Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
+}
+
+/// No task has this id.
+fn no_task() -> Answer {
+    Answer::refused(FAILURE, "任务不存在")
 }
 
 fn check_platform(request: &Request<Bytes>) -> Taken<()> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callback::Callbacks;
 use super::course::Course;
-use super::endpoints::InfosKey;
+use super::endpoints::{InfosKey, ListEnd, OauthRefusal};
 use super::pace::Pace;
 use super::tasks::FIRST_TASK;
 use super::{is_loopback, millis};
@@ -31,12 +31,15 @@ pub(crate) struct Options {
     pub(crate) running_limit: Option<usize>,
     pub(crate) running_limit_code: i64,
     pub(crate) default_course: Course,
+    pub(crate) copy_course: Course,
     pub(crate) courses: HashMap<String, Course>,
     /// Nobody chooses from outside what the machine may do.
     #[serde(skip)]
     pub(crate) fetch: Fetch,
     pub(crate) callbacks: Callbacks,
     pub(crate) infos_key: InfosKey,
+    pub(crate) list_end: ListEnd,
+    pub(crate) oauth_refusal: OauthRefusal,
     pub(crate) first_task: u64,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
@@ -101,10 +104,13 @@ impl Default for Options {
             running_limit: None,
             running_limit_code: 1,
             default_course: Course::default(),
+            copy_course: Course::succeeds_after(2),
             courses: HashMap::new(),
             fetch: Fetch::default(),
             callbacks: Callbacks::default(),
             infos_key: InfosKey::default(),
+            list_end: ListEnd::default(),
+            oauth_refusal: OauthRefusal::default(),
             first_task: FIRST_TASK,
             kept_requests: 100_000,
             seed: 0,
@@ -121,10 +127,13 @@ impl fmt::Debug for Options {
             .field("pace", &self.pace)
             .field("running_limit", &self.running_limit)
             .field("default_course", &self.default_course)
+            .field("copy_course", &self.copy_course)
             .field("courses", &self.courses)
             .field("fetch", &self.fetch)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
+            .field("list_end", &self.list_end)
+            .field("oauth_refusal", &self.oauth_refusal)
             .field("first_task", &self.first_task)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)

@@ -11,7 +11,8 @@ use super::endpoints::path;
 /// Requests a second that each endpoint takes, by its path.
 ///
 /// They are counted in windows of one second, as the gateway in front of the service does it: so many in each second of the clock. A
-/// limit under one, such as 0.2, is one request in that many seconds. A request over the limit is answered with code 429, counts for
+/// limit under one, such as 0.2, is one request in that many seconds; another that is no whole number is counted by the minute: 100.0 / 60.0
+/// is 100 in each. A request over the limit is answered with code 429, counts for
 /// nothing, and is not acted upon.
 ///
 /// ```
@@ -31,18 +32,19 @@ pub struct Pace {
 
 /// The documented limits of a free and of a paying account. The offline downloads are in no table: theirs are what client authors keep
 /// to.
-const DOCUMENTED: [(&str, f64, f64); 14] = [
+const DOCUMENTED: [(&str, f64, f64); 15] = [
     (path::ACCESS_TOKEN, 8.0, 10.0),
+    (path::OAUTH_TOKEN, 100.0 / 60.0, 100.0 / 60.0),
     (path::USER_INFO, 10.0, 10.0),
     (path::OFFLINE_DOWNLOAD, 1.0, 5.0),
     (path::OFFLINE_PROGRESS, 5.0, 10.0),
     (path::IMAGE_BED_DOWNLOAD, 1.0, 5.0),
     (path::IMAGE_BED_PROGRESS, 5.0, 10.0),
     (path::FILE_LIST, 5.0, 10.0),
-    ("/api/v1/file/list", 0.2, 10.0),
+    (path::OLD_FILE_LIST, 0.2, 10.0),
     (path::MKDIR, 5.0, 20.0),
     (path::MOVE, 3.0, 10.0),
-    ("/api/v1/file/delete", 1.0, 10.0),
+    (path::DELETE, 1.0, 10.0),
     (path::TRASH, 5.0, 5.0),
     (path::FILE_INFOS, 10.0, 10.0),
     (path::DOWNLOAD_INFO, 5.0, 5.0),
@@ -82,10 +84,12 @@ impl Pace {
     /// The length of a window in seconds, and how many requests it takes.
     fn window(&self, path: &str) -> Option<(f64, f64)> {
         let limit = *self.limits.get(path)?;
-        if limit >= 1.0 {
-            Some((1.0, limit.floor()))
-        } else {
+        if limit < 1.0 {
             (limit > 0.0).then_some((limit.recip(), 1.0))
+        } else if limit.fract() > 0.0 {
+            Some((60.0, (limit * 60.0).round()))
+        } else {
+            Some((1.0, limit))
         }
     }
 }
@@ -192,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_whole_number_is_counted_by_the_minute() {
+        let pace = Pace::off().limit("/a", 100.0 / 60.0);
+        let came = taken(&pace, [60.0; 101].into_iter().chain([119.9, 120.0]));
+        assert!(came[..100].iter().all(|taken| *taken));
+        assert_eq!(came[100..], [false, false, true]);
+    }
+
+    #[test]
     fn no_limit_takes_all() {
         for pace in [Pace::off(), Pace::free(), Pace::off().limit("/a", 0.0)] {
             assert_eq!(taken(&pace, [1.0; 50]), [true; 50]);
@@ -231,6 +243,10 @@ mod tests {
         assert_eq!(Pace::free().window("/api/v1/file/list"), Some((5.0, 1.0)));
         let member = Pace::member();
         assert_eq!(member.window("/api/v1/file/list"), Some((1.0, 10.0)));
+        let oauth = "/api/v1/oauth2/access_token";
+        for pace in [Pace::free(), Pace::member()] {
+            assert_eq!(pace.window(oauth), Some((60.0, 100.0)));
+        }
         assert_eq!(member.window("/upload/v1/file/mkdir"), Some((1.0, 20.0)));
     }
 }

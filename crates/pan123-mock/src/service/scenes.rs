@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Course, Fault, Service};
+use super::{Course, Fault, ListEnd, Service};
 
 impl Service {
     /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
@@ -24,5 +24,24 @@ impl Service {
     /// The next so many requests are answered with code 429, whatever they ask for.
     pub fn rate_limited(&mut self, requests: usize) {
         self.fault(Fault::rate_limited().times(requests));
+    }
+
+    /// How lists end from now on: also with 0, or not at all.
+    pub fn set_list_end(&mut self, end: ListEnd) {
+        self.options.list_end = end;
+    }
+
+    /// Puts so many files into a folder, and gives their ids, which rise. 0 is the root. They are called `1.bin`, `2.bin` and so on, and
+    /// have as many bytes as their name says.
+    pub fn put_files(&mut self, now: SystemTime, parent: u64, files: usize) -> Vec<u64> {
+        let numbers = 1..=files as u64;
+        numbers
+            .map(|number| self.add_file(now, parent, format!("{number}.bin"), number))
+            .collect()
+    }
+
+    /// Puts these files and folders into the trash; what is not there is left out.
+    pub fn trash_files(&mut self, now: SystemTime, ids: &[u64]) {
+        self.drive.trash(now, ids);
     }
 }

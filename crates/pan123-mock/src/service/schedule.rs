@@ -9,6 +9,8 @@ use std::time::SystemTime;
 pub(super) enum Due {
     /// This task ends.
     TaskEnds(u64),
+    /// This copy ends.
+    CopyEnds(u64),
     /// The callback with this index is posted.
     Callback(usize),
 }
@@ -23,6 +25,10 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn task_ends(&mut self, at: SystemTime, task: u64) {
         self.push(at, Due::TaskEnds(task));
+    }
+
+    pub(super) fn copy_ends(&mut self, at: SystemTime, task: u64) {
+        self.push(at, Due::CopyEnds(task));
     }
 
     pub(super) fn callback(&mut self, at: SystemTime, index: usize) {

@@ -1,4 +1,4 @@
-//! The tokens of the one client: minted, pushed out, expired.
+//! The tokens of the one developer: minted, pushed out, expired.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -51,12 +51,7 @@ impl Tokens {
     ) -> (String, SystemTime) {
         self.keep_newest(MAX_LIVE_TOKENS - 1, now);
         let number = self.minted.len() as u64;
-        let value = format!(
-            "{PREFIX}.{:016x}{:016x}.{:016x}",
-            scrambled(!seed, 3 * number),
-            scrambled(!seed, 3 * number + 1),
-            scrambled(!seed, 3 * number + 2),
-        );
+        let value = like_a_jwt(!seed, number);
         let ends = now.checked_add(lifetime).unwrap_or_else(far_away);
         let expires = whole_seconds(ends.min(far_away()));
         self.minted.push(Token {
@@ -100,6 +95,16 @@ impl fmt::Debug for Tokens {
             .field("minted", &self.minted.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The `number`-th token of this seed.
+pub(super) fn like_a_jwt(seed: u64, number: u64) -> String {
+    format!(
+        "{PREFIX}.{:016x}{:016x}.{:016x}",
+        scrambled(seed, 3 * number),
+        scrambled(seed, 3 * number + 1),
+        scrambled(seed, 3 * number + 2),
+    )
 }
 
 fn whole_seconds(time: SystemTime) -> SystemTime {

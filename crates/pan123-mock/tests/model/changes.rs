@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::world::{World, code_and_message, put, world};
 
-const NOT_FOUND: i64 = 5066;
+pub(crate) const NOT_FOUND: i64 = 5066;
 
-fn drive(world: &World) -> Vec<File> {
+pub(crate) fn drive(world: &World) -> Vec<File> {
     world.service.files().cloned().collect()
 }
 
 /// All these are refused with these codes, and nothing has changed.
-fn refused<const N: usize>(
+pub(crate) fn refused<const N: usize>(
     world: &mut World,
     token: &str,
     path: &str,

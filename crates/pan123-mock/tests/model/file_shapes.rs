@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::shapes::{fixture, shape};
 use crate::world::{World, get, post, put};
 
-fn strict() -> (World, String) {
+pub(crate) fn strict() -> (World, String) {
     let mut world = World::new(Service::builder().strict(true).service());
     let token = world.token();
     (world, token)
@@ -24,7 +24,7 @@ pub(crate) fn keys(body: &str) -> Vec<&str> {
 }
 
 /// The answer, which has the names, types and order of the recorded body.
-fn same_shape(world: &mut World, request: &Request<Bytes>, recorded: &str) -> Value {
+pub(crate) fn same_shape(world: &mut World, request: &Request<Bytes>, recorded: &str) -> Value {
     let response = world.handle(request).reply.response;
     let body = std::str::from_utf8(response.body()).expect("UTF-8");
     assert_eq!(keys(body), keys(recorded));
@@ -41,6 +41,7 @@ macro_rules! text {
         include_str!(concat!("../fixtures/", $name, ".json"))
     };
 }
+pub(crate) use text;
 
 #[test]
 fn keys_are_found_in_their_order() {
@@ -149,7 +150,7 @@ fn mkdir() {
 }
 
 /// A documented request with the ids of two files in the place of those that are not there.
-fn with_ids(body: &Value, files: [u64; 2]) -> Value {
+pub(crate) fn with_ids(body: &Value, files: [u64; 2]) -> Value {
     let text = body.to_string();
     let [first, second] = files.map(|file| file.to_string());
     let text = text.replace("14705301", &first);

@@ -18,7 +18,7 @@ fn folder_of(world: &mut World, files: usize) -> (u64, Vec<u64>) {
     (folder, files.collect())
 }
 
-fn ids(page: &Value) -> Vec<u64> {
+pub(crate) fn ids(page: &Value) -> Vec<u64> {
     let rows = page["data"]["fileList"].as_array().expect("rows");
     let ids = rows.iter().map(|row| row["fileId"].as_u64());
     ids.collect::<Option<_>>().expect("ids")

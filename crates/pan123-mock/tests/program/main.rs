@@ -5,6 +5,7 @@ mod admin;
 mod client;
 mod effects;
 mod faults;
+mod made;
 #[path = "../server/peers.rs"]
 mod peers;
 mod process;

@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::http::StatusCode;
-use pan123_mock::{BrokenWire, CLIENT_ID, CLIENT_SECRET, Canned, Fault, MockPan123, Service, path};
+use pan123_mock::{
+    BrokenWire, CLIENT_ID, CLIENT_SECRET, Canned, Fault, ListEnd, MockPan123, Service, path,
+};
 use serde_json::{Value, json};
 
 use client::{Client, agent, read};
@@ -265,4 +267,50 @@ fn the_clock_stops_moves_and_runs_on() {
     assert_eq!(mock.now(), at + Duration::from_secs(5));
     mock.run_clock();
     assert!(mock.now() >= at + Duration::from_secs(5));
+}
+
+#[test]
+fn the_scenes_are_those_of_the_model_at_the_time_of_the_mock() {
+    let mock = MockPan123::start_blocking();
+    let client = Client::new(mock.base_url());
+    let files = mock.put_files(0, 2);
+    mock.trash_files(&files[1..]);
+    mock.set_list_end(ListEnd::Zero);
+    let page = client.get(&format!("{}?parentFileId=0&limit=9", path::FILE_LIST));
+    let page = &page.2["data"];
+    assert_eq!(page["lastFileId"], 0);
+    assert_eq!(page["fileList"][1]["trashed"], 1);
+
+    mock.next_copy_fails();
+    let body = json!({"fileIds": files[..1], "targetDirId": 0});
+    let task = client.post(path::ASYNC_COPY, &body)["data"]["taskId"].clone();
+    let poll = format!("{}?taskId={task}", path::ASYNC_COPY_PROGRESS);
+    let told = [(); 2].map(|()| client.get(&poll).2["data"]["status"].clone());
+    assert_eq!(told, [1, 3]);
+
+    let code = mock.authorize("http://a/");
+    let pair = mock.oauth_pair();
+    mock.advance(Duration::from_secs(600));
+    let asked = |query: &str| {
+        let credentials = format!("client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}");
+        let url = format!(
+            "{}{}?{credentials}&{query}",
+            mock.base_url(),
+            path::OAUTH_TOKEN
+        );
+        let request = agent().post(url).header("Platform", "open_platform");
+        let (parts, body) = read(request.send_empty());
+        (parts.status.as_u16(), body)
+    };
+    let late = asked(&format!(
+        "grant_type=authorization_code&code={code}&redirect_uri=http://a/"
+    ));
+    assert_eq!((late.0, &late.1["error"]), (400, &json!("invalid_grant")));
+    let refresh = format!(
+        "grant_type=refresh_token&refresh_token={}",
+        pair.refresh_token
+    );
+    assert_eq!(asked(&refresh).0, 200);
+    mock.assert_oauth_refreshes(1);
+    mock.assert_requests(path::OAUTH_TOKEN, 2);
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Asked, Done, Shared, refused};
 use crate::program::command_line::of_options;
 use crate::service::millis;
-use crate::{Builder, Callbacks, Course, Fault, Pace, Service};
+use crate::{Builder, Callbacks, Course, Fault, ListEnd, Pace, Service};
 
 pub(super) fn forget_requests(shared: &Shared) {
     shared.face.update(Service::clear_requests);
@@ -108,6 +108,24 @@ pub(super) fn set_course(shared: &Shared, asked: &Asked<'_>) -> Done {
             .update(|service| service.set_course_for(url, course)),
         Some(_) => return Err(refused("`url` is a text")),
     }
+    Ok(())
+}
+
+pub(super) fn set_copy_course(shared: &Shared, asked: &Asked<'_>) -> Done {
+    let course: Course = asked.json()?;
+    shared
+        .face
+        .update(|service| service.set_copy_course(course));
+    Ok(())
+}
+
+pub(super) fn fail_next_copy(shared: &Shared) {
+    shared.face.update(Service::next_copy_fails);
+}
+
+pub(super) fn set_list_end(shared: &Shared, asked: &Asked<'_>) -> Done {
+    let end: ListEnd = asked.json()?;
+    shared.face.update(|service| service.set_list_end(end));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::{Asked, Shared};
-use crate::service::{Callback, Ending, File, RecordedRequest, Task, timestamp};
+use crate::service::{Callback, CopyTask, Ending, File, RecordedRequest, Task, timestamp};
 
 pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Value {
     let now = shared.face.now();
@@ -19,6 +19,7 @@ pub(super) fn state(shared: &Shared, _: &Asked<'_>) -> Value {
             "callbacks_due": service.callbacks_due(),
             "faults": service.faults().len(),
             "tokens_minted": service.tokens_minted(),
+            "oauth_refreshes": service.oauth_refreshes(),
         })
     })
 }
@@ -124,6 +125,23 @@ fn of_file(file: &File) -> Value {
         "trashed": file.trashed,
         "created": timestamp(file.created).to_string(),
         "updated": timestamp(file.updated).to_string(),
+    })
+}
+
+pub(super) fn copies(shared: &Shared, _: &Asked<'_>) -> Value {
+    shared
+        .face
+        .update(|service| service.copy_tasks().iter().map(of_copy).collect())
+}
+
+fn of_copy(task: &CopyTask) -> Value {
+    json!({
+        "id": task.id(),
+        "file_ids": task.file_ids(),
+        "target_dir_id": task.target_dir_id(),
+        "status": task.status(),
+        "polls": task.polls(),
+        "copies": task.copies(),
     })
 }
 

@@ -25,6 +25,8 @@ pub struct File {
     pub created: SystemTime,
     /// When it was last changed.
     pub updated: SystemTime,
+    /// The id of the file whose bytes these are: its own, or that of the one that it is a copy of.
+    pub(super) content: Option<u64>,
 }
 
 impl File {
@@ -46,6 +48,7 @@ impl File {
             trashed: false,
             created: now,
             updated: now,
+            content: None,
         }
     }
 
@@ -54,8 +57,9 @@ impl File {
         if self.is_folder {
             return String::new();
         }
-        let high = scrambled(seed, 2 * self.id);
-        let low = scrambled(seed, 2 * self.id + 1);
+        let content = self.content.unwrap_or(self.id);
+        let high = scrambled(seed, 2 * content);
+        let low = scrambled(seed, 2 * content + 1);
         format!("{high:016x}{low:016x}")
     }
 

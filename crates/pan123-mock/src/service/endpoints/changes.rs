@@ -1,5 +1,5 @@
-//! `POST /upload/v1/file/mkdir`, `POST /api/v1/file/trash`, `POST /api/v1/file/move`, `PUT /api/v1/file/name`,
-//! `POST /api/v1/file/rename`: what clients change in the drive. A request that is refused changes nothing.
+//! `POST /upload/v1/file/mkdir`, `POST /api/v1/file/move`, `PUT /api/v1/file/name`, `POST /api/v1/file/rename`: what clients change in the
+//! drive. A request that is refused changes nothing.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ const NAME_TAKEN: &str = "该目录下文件名重复无法创建";
 const ALREADY_THERE: &str = "文件已在当前文件夹中，请选择其他文件夹";
 
 /// How many files and folders a request may name.
-const MOST_IDS: usize = 100;
+pub(super) const MOST_IDS: usize = 100;
 /// How many new names a request may give.
 const MOST_NAMES: usize = 30;
 
@@ -40,13 +40,6 @@ impl Service {
         Ok(Answer::ok(&json!({ "dirID": folder })))
     }
 
-    pub(super) fn trash(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
-        let args = self.body(request, &["fileIDs"])?;
-        let ids = self.file_ids(&args)?;
-        self.drive.trash(now, &ids);
-        Ok(nothing())
-    }
-
     pub(super) fn move_files(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
         let args = self.body(request, &["fileIDs", "toParentFileID"])?;
         let ids = self.file_ids(&args)?;
@@ -58,7 +51,7 @@ impl Service {
                 return Err(Answer::refused(FAILURE, ALREADY_THERE));
             }
             if self.drive.is_within(target, id) {
-                return Err(Answer::refused(FAILURE, "不能移动到自身或其子文件夹"));
+                return Err(into_itself());
             }
             places.insert(id, (target, file.name.clone()));
         }
@@ -100,11 +93,8 @@ impl Service {
     }
 
     /// `fileIDs`, all of which exist.
-    fn file_ids(&self, args: &Args) -> Taken<Vec<u64>> {
-        let ids = args.numbers("fileIDs")?;
-        let ids = ids
-            .filter(|ids| (1..=MOST_IDS).contains(&ids.len()))
-            .ok_or_else(|| wrong("fileIDs"))?;
+    pub(super) fn file_ids(&self, args: &Args) -> Taken<Vec<u64>> {
+        let ids = ids(args, "fileIDs", MOST_IDS)?;
         let known = |id: &u64| self.drive.get(*id).is_some();
         if ids.iter().all(known) {
             Ok(ids)
@@ -114,7 +104,7 @@ impl Service {
     }
 
     /// A folder that something can be put into.
-    fn folder(&self, id: u64) -> Taken<u64> {
+    pub(super) fn folder(&self, id: u64) -> Taken<u64> {
         if self.drive.is_folder(id) {
             Ok(id)
         } else {
@@ -123,8 +113,20 @@ impl Service {
     }
 }
 
-/// `data` of all changes but a new folder.
-fn nothing() -> Answer {
+/// At least one id, and at most so many.
+pub(super) fn ids(args: &Args, key: &str, most: usize) -> Taken<Vec<u64>> {
+    let ids = args.numbers(key)?;
+    ids.filter(|ids| (1..=most).contains(&ids.len()))
+        .ok_or_else(|| wrong(key))
+}
+
+/// A folder cannot be put below itself.
+pub(super) fn into_itself() -> Answer {
+    Answer::refused(FAILURE, "不能移动到自身或其子文件夹")
+}
+
+/// `data` of changes that have nothing to tell.
+pub(super) fn nothing() -> Answer {
     Answer::ok(&())
 }
 

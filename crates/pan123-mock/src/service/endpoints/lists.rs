@@ -28,6 +28,21 @@ pub enum InfosKey {
     List,
 }
 
+/// What `lastFileId` is in the last page of [`path::FILE_LIST`](super::path::FILE_LIST). A page that is full and has nothing behind it is
+/// the last one already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ListEnd {
+    /// -1, as the documentation has it.
+    #[default]
+    MinusOne,
+    /// 0, which is known to a client in use. Sent back, it begins the list anew.
+    Zero,
+    /// There is none: from the second page on `lastFileId` is what the client sent, so that the next page is the same for ever.
+    Never,
+}
+
 const LIST_KEYS: [&str; 8] = [
     "parentFileId",
     "limit",
@@ -40,11 +55,8 @@ const LIST_KEYS: [&str; 8] = [
     "businessType",
 ];
 
-/// What stands for the last id when nothing follows.
-const END: i64 = -1;
-
 /// How many rows a page has at most.
-const LONGEST_PAGE: usize = 100;
+pub(super) const LONGEST_PAGE: usize = 100;
 
 /// What is left as it is in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -62,18 +74,21 @@ impl Service {
             .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
             .ok_or_else(|| wrong("limit"))?;
         // The end of a list may be sent back; it is no id.
-        let last = args.number::<i64>("lastFileId")?.unwrap_or(0);
-        let last = u64::try_from(last).unwrap_or(0);
+        let sent = args.number::<i64>("lastFileId")?.unwrap_or(0);
+        let last = u64::try_from(sent).unwrap_or(0);
         let category = args.number("category")?.filter(|&number: &u8| number != 0);
 
         // A search does not look at the folder, and nothing looks at the trash.
-        let page = match Search::of(&args)? {
+        let mut page = match Search::of(&args)? {
             Some(search) => {
                 let found = self.drive.after(last);
                 self.page(found.filter(|it| search.finds(&it.name)), category, limit)
             }
             None => self.page(self.drive.entries_after(parent, last), category, limit),
         };
+        if self.options.list_end == ListEnd::Never && sent > 0 {
+            page.last_file_id = sent;
+        }
         Ok(Answer::ok(&page))
     }
 
@@ -124,9 +139,15 @@ impl Service {
         let mut files: Vec<_> = wanted.take(limit + 1).collect();
         let more = files.len() > limit;
         files.truncate(limit);
-        let last = files.last().filter(|_| more);
+        let last = files.last().map(|file| file.id.cast_signed());
+        let end = match self.options.list_end {
+            ListEnd::MinusOne => -1,
+            ListEnd::Zero => 0,
+            // In an empty folder it is any id.
+            ListEnd::Never => last.unwrap_or(1),
+        };
         Page {
-            last_file_id: last.map_or(END, |file| file.id.cast_signed()),
+            last_file_id: last.filter(|_| more).unwrap_or(end),
             file_list: self.rows(&files),
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{Judged, needed};
+use super::{Judged, needed, no_task};
 use crate::service::answer::Answer;
 use crate::service::args::{FAILURE, Taken, wrong};
 use crate::service::course::Step;
@@ -58,7 +58,7 @@ impl Service {
         let task = self.tasks.get_mut(id);
         let task = task
             .filter(|task| task.target().place() == place)
-            .ok_or_else(|| Answer::refused(FAILURE, "任务不存在"))?;
+            .ok_or_else(no_task)?;
 
         let ended = task.poll(now);
         let step = task.step();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::service::answer::china_date_time;
+use crate::service::answer::{china_date_time, china_date_time_with_zone};
 use crate::service::drive::File;
 use crate::service::user;
 
@@ -40,13 +40,74 @@ impl<'a> Row<'a> {
             category: file.category(),
             status: 0,
             punish_flag: 0,
-            s3_key_flag: format!("{}-0", user::UID),
-            storage_node: if file.is_folder { "m0" } else { "m16" },
+            s3_key_flag: s3_key_flag(),
+            storage_node: storage_node(file),
             trashed: file.trashed.into(),
             create_at: china_date_time(file.created),
             update_at: china_date_time(file.updated),
         }
     }
+}
+
+/// A file or folder as the old list has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OldRow<'a> {
+    #[serde(rename = "fileID")]
+    file_id: u64,
+    filename: &'a str,
+    parent_file_id: u64,
+    parent_name: &'static str,
+    #[serde(rename = "type")]
+    kind: u8,
+    etag: String,
+    size: u64,
+    content_type: &'static str,
+    category: u8,
+    hidden: bool,
+    status: u8,
+    punish_flag: u8,
+    #[serde(rename = "s3KeyFlag")]
+    s3_key_flag: String,
+    storage_node: &'static str,
+    create_at: String,
+    update_at: String,
+    thumbnail: &'static str,
+    download_url: &'static str,
+}
+
+impl<'a> OldRow<'a> {
+    pub(super) fn of(file: &'a File, seed: u64) -> Self {
+        Self {
+            file_id: file.id,
+            filename: &file.name,
+            parent_file_id: file.parent,
+            // Empty in the sample of the documentation, as the last two are.
+            parent_name: "",
+            kind: file.is_folder.into(),
+            etag: file.etag(seed),
+            size: file.size,
+            content_type: "0",
+            category: file.category(),
+            hidden: false,
+            status: 0,
+            punish_flag: 0,
+            s3_key_flag: s3_key_flag(),
+            storage_node: storage_node(file),
+            create_at: china_date_time_with_zone(file.created),
+            update_at: china_date_time_with_zone(file.updated),
+            thumbnail: "",
+            download_url: "",
+        }
+    }
+}
+
+fn s3_key_flag() -> String {
+    format!("{}-0", user::UID)
+}
+
+fn storage_node(file: &File) -> &'static str {
+    if file.is_folder { "m0" } else { "m16" }
 }
 
 /// A file or folder by itself.

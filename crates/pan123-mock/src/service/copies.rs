@@ -1,0 +1,200 @@
+//! The copies that are made after their request was answered.
+
+use std::time::SystemTime;
+
+use super::Service;
+use super::course::{self, Course};
+use super::drive::NoCopy;
+
+/// The id of the first of these tasks. They are counted apart from the offline downloads.
+const FIRST_TASK: u64 = 2016;
+
+const PENDING: i64 = 0;
+const RUNNING: i64 = 1;
+const DONE: i64 = 2;
+const FAILED: i64 = 3;
+
+/// A task that copies several files and folders.
+#[derive(Debug, Clone)]
+pub struct CopyTask {
+    id: u64,
+    file_ids: Vec<u64>,
+    folder: u64,
+    created: SystemTime,
+    course: Course,
+    /// Whether it fails where it would have ended well.
+    is_to_fail: bool,
+    polls: usize,
+    status: i64,
+    copies: Vec<u64>,
+    ended: bool,
+}
+
+impl CopyTask {
+    /// `taskId`.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// `fileIds`, each once.
+    pub fn file_ids(&self) -> &[u64] {
+        &self.file_ids
+    }
+
+    /// `targetDirId`.
+    pub fn target_dir_id(&self) -> u64 {
+        self.folder
+    }
+
+    /// How many progress polls asked for this task.
+    pub fn polls(&self) -> usize {
+        self.polls
+    }
+
+    /// `status`: 0 pending, 1 running, 2 done, 3 failed.
+    pub fn status(&self) -> i64 {
+        self.status
+    }
+
+    /// The ids of the copies, in the order of `fileIds`; empty until the task is done.
+    pub fn copies(&self) -> &[u64] {
+        &self.copies
+    }
+
+    /// Moves one step on. Says whether it ends well or not, if it ends with it.
+    fn poll(&mut self, now: SystemTime) -> Option<bool> {
+        let index = self.polls;
+        self.polls += 1;
+        if self.ended {
+            return None;
+        }
+        let elapsed = now.duration_since(self.created).unwrap_or_default();
+        let step = self.course.step(index, elapsed);
+        self.status = status_of(step.status);
+        self.course.end_of(step).map(|end| end.is_ok())
+    }
+}
+
+/// The number of a copy for the one that an offline download has: the two are numbered differently.
+fn status_of(download: i64) -> i64 {
+    match download {
+        course::RUNNING => RUNNING,
+        course::FAILED => FAILED,
+        course::SUCCEEDED => DONE,
+        course::RETRYING => PENDING,
+        other => other,
+    }
+}
+
+/// All of them, in the order of their creation.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    all: Vec<CopyTask>,
+    /// How many of the next ones fail.
+    failing: usize,
+}
+
+impl Copies {
+    fn create(
+        &mut self,
+        now: SystemTime,
+        file_ids: Vec<u64>,
+        folder: u64,
+        course: Course,
+    ) -> &CopyTask {
+        let is_to_fail = self.failing > 0;
+        self.failing = self.failing.saturating_sub(1);
+        let index = self.all.len();
+        self.all.push(CopyTask {
+            id: FIRST_TASK + index as u64,
+            file_ids,
+            folder,
+            created: now,
+            course,
+            is_to_fail,
+            polls: 0,
+            status: PENDING,
+            copies: Vec::new(),
+            ended: false,
+        });
+        &self.all[index]
+    }
+
+    fn get_mut(&mut self, id: u64) -> Option<&mut CopyTask> {
+        let index = usize::try_from(id.checked_sub(FIRST_TASK)?).ok()?;
+        self.all.get_mut(index)
+    }
+}
+
+impl Service {
+    /// The copies that were asked for with [`path::ASYNC_COPY`](super::path::ASYNC_COPY), in order.
+    pub fn copy_tasks(&self) -> &[CopyTask] {
+        &self.copies.all
+    }
+
+    /// The next of these copies fails where it would have ended well, and copies nothing.
+    pub fn next_copy_fails(&mut self) {
+        self.copies.failing = self.copies.failing.saturating_add(1);
+    }
+
+    /// The course of these copies from now on: [`Builder::copy_course`](crate::Builder::copy_course).
+    pub fn set_copy_course(&mut self, course: Course) {
+        self.options.copy_course = course;
+    }
+
+    /// A new task, if all of it could be copied now.
+    pub(super) fn create_copy(
+        &mut self,
+        now: SystemTime,
+        file_ids: Vec<u64>,
+        folder: u64,
+    ) -> Result<u64, NoCopy> {
+        self.check_copies(&file_ids, folder)?;
+        let course = self.options.copy_course.clone();
+        let ends = course.ends_after().and_then(|takes| now.checked_add(takes));
+        let task = self.copies.create(now, file_ids, folder, course).id;
+        if let Some(ends) = ends {
+            self.schedule.copy_ends(ends, task);
+        }
+        Ok(task)
+    }
+
+    /// What a poll for this task is told, if there is one.
+    pub(super) fn poll_copy(&mut self, now: SystemTime, id: u64) -> Option<i64> {
+        if let Some(well) = self.copies.get_mut(id)?.poll(now) {
+            self.end_copy(now, id, well);
+        }
+        self.copies.get_mut(id).map(|task| task.status)
+    }
+
+    /// The time of this task is up, if it has a time.
+    pub(super) fn copy_is_due(&mut self, now: SystemTime, id: u64) {
+        let task = self.copies.get_mut(id).filter(|task| !task.ended);
+        if let Some(well) = task.map(|task| task.course.end().is_ok()) {
+            self.end_copy(now, id, well);
+        }
+    }
+
+    /// What cannot be copied any more lets the whole task fail.
+    fn end_copy(&mut self, now: SystemTime, id: u64, well: bool) {
+        let Some(task) = self.copies.get_mut(id) else {
+            return;
+        };
+        let (file_ids, folder) = (task.file_ids.clone(), task.folder);
+        let well = well && !task.is_to_fail && self.check_copies(&file_ids, folder).is_ok();
+        let originals = file_ids.into_iter().filter(|_| well);
+        let copies: Vec<u64> = originals
+            .filter_map(|file| self.drive.copy(now, file, folder).ok())
+            .collect();
+        if let Some(task) = self.copies.get_mut(id) {
+            task.ended = true;
+            task.status = if well { DONE } else { FAILED };
+            task.copies = copies;
+        }
+    }
+
+    fn check_copies(&self, file_ids: &[u64], folder: u64) -> Result<(), NoCopy> {
+        let mut checks = file_ids.iter().map(|id| self.drive.check_copy(*id, folder));
+        checks.try_for_each(|check| check)
+    }
+}

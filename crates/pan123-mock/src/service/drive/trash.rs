@@ -1,0 +1,90 @@
+//! What goes into the trash, comes back out of it, or is gone for good.
+
+use std::collections::HashSet;
+use std::iter::successors;
+use std::time::SystemTime;
+
+use super::{Drive, File, ROOT};
+
+impl Drive {
+    /// Marks these as in the trash; those that are there already stay as they are.
+    pub(in crate::service) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
+        for id in ids {
+            let Some(file) = self.files.get_mut(id) else {
+                continue;
+            };
+            if !file.trashed {
+                file.trashed = true;
+                file.updated = now;
+                self.names.remove(&(file.parent, file.name.clone()));
+            }
+        }
+    }
+
+    /// Removes these for good, with everything below them.
+    pub(in crate::service) fn purge(&mut self, ids: &[u64]) {
+        for id in self.with_all_below(ids) {
+            let Some(file) = self.files.remove(&id) else {
+                continue;
+            };
+            self.entries.remove(&(file.parent, id));
+            if !file.trashed {
+                self.names.remove(&(file.parent, file.name));
+            }
+        }
+    }
+
+    /// Takes these out of the trash to where they were, and gives those that could not be taken out.
+    pub(in crate::service) fn recover(&mut self, now: SystemTime, ids: &[u64]) -> Vec<u64> {
+        let mut seen = HashSet::new();
+        let mut left = ids.to_vec();
+        left.retain(|id| seen.insert(*id));
+        // A folder may come after what is in it.
+        loop {
+            let before = left.len();
+            left.retain(|id| !self.put_back(now, *id));
+            if left.len() == before {
+                return left;
+            }
+        }
+    }
+
+    /// Takes this out of the trash and into a folder. A name that is taken there gets a number.
+    pub(in crate::service) fn recover_to(&mut self, now: SystemTime, id: u64, folder: u64) {
+        let Some(file) = self.get(id).filter(|file| file.trashed) else {
+            return;
+        };
+        let was_in = file.parent;
+        let mut file = File {
+            parent: folder,
+            trashed: false,
+            updated: now,
+            ..file.clone()
+        };
+        file.name = self.free_name(&file);
+        self.entries.remove(&(was_in, id));
+        self.entries.insert((folder, id));
+        self.names.insert((folder, file.name.clone()), id);
+        self.files.insert(id, file);
+    }
+
+    /// Whether it was in the trash, and its folder is not.
+    fn put_back(&mut self, now: SystemTime, id: u64) -> bool {
+        let trashed = self.get(id).filter(|file| file.trashed);
+        let Some(parent) = trashed.map(|file| file.parent) else {
+            return false;
+        };
+        let is_there = self.is_in_sight(parent);
+        if is_there {
+            self.recover_to(now, id, parent);
+        }
+        is_there
+    }
+
+    /// Whether neither this folder nor any above it is gone or in the trash.
+    fn is_in_sight(&self, folder: u64) -> bool {
+        let above = |id: &u64| self.get(*id).map(|file| file.parent);
+        let mut way = successors(Some(folder), above).take(self.files.len() + 1);
+        way.all(|id| id == ROOT || self.is_folder(id))
+    }
+}

@@ -1,0 +1,103 @@
+//! `GET /api/v1/file/list`: the old list of what a folder holds, by the number of the page.
+
+use std::cmp::Ordering;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Request;
+use serde::Serialize;
+
+use super::lists::LONGEST_PAGE;
+use super::rows::OldRow;
+use super::{Judged, needed};
+use crate::service::Service;
+use crate::service::answer::Answer;
+use crate::service::args::{Args, Taken, wrong};
+use crate::service::drive::File;
+
+const KEYS: [&str; 7] = [
+    "parentFileId",
+    "page",
+    "limit",
+    "orderBy",
+    "orderDirection",
+    "trashed",
+    "searchData",
+];
+
+impl Service {
+    pub(super) fn old_file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+        let args = self.query(request, &KEYS)?;
+        let parent = needed(&args, "parentFileId")?;
+        let page: usize = args.number("page")?.ok_or_else(|| wrong("page"))?;
+        let before = page.checked_sub(1).ok_or_else(|| wrong("page"))?;
+        let limit = args.number("limit")?;
+        let limit = limit
+            .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
+            .ok_or_else(|| wrong("limit"))?;
+        let order = Order::of(&args)?;
+        let trashed = args.truth("trashed")?.unwrap_or(false);
+
+        // As in the new list, a search does not look at the folder.
+        let found: Vec<&File> = match args.string("searchData")? {
+            Some(part) => {
+                let part = part.to_lowercase();
+                let found = self.drive.after(0);
+                let named = found.filter(|file| file.name.to_lowercase().contains(&part));
+                named.collect()
+            }
+            None => self.drive.entries_after(parent, 0).collect(),
+        };
+        // In contrast to the new list, the trash is asked for, or not there.
+        let mut found: Vec<_> = found
+            .into_iter()
+            .filter(|it| it.trashed == trashed)
+            .collect();
+        found.sort_by(|one, other| order.compare(one, other));
+
+        let rows = found.iter().skip(before.saturating_mul(limit)).take(limit);
+        let seed = self.options.seed;
+        Ok(Answer::ok(&Page {
+            total: found.len(),
+            file_list: rows.map(|file| OldRow::of(file, seed)).collect(),
+        }))
+    }
+}
+
+/// What the rows are ordered by; those that are equal in it, by rising ids.
+struct Order {
+    by: fn(&File, &File) -> Ordering,
+    falling: bool,
+}
+
+impl Order {
+    fn of(args: &Args) -> Taken<Self> {
+        let given = |key| args.string(key)?.ok_or_else(|| wrong(key));
+        let by: fn(&File, &File) -> Ordering = match given("orderBy")?.as_str() {
+            "file_id" => |one, other| one.id.cmp(&other.id),
+            "file_name" => |one, other| one.name.cmp(&other.name),
+            "size" => |one, other| one.size.cmp(&other.size),
+            "create_at" => |one, other| one.created.cmp(&other.created),
+            "update_at" => |one, other| one.updated.cmp(&other.updated),
+            _ => return Err(wrong("orderBy")),
+        };
+        let falling = match given("orderDirection")?.as_str() {
+            "asc" => false,
+            "desc" => true,
+            _ => return Err(wrong("orderDirection")),
+        };
+        Ok(Self { by, falling })
+    }
+
+    fn compare(&self, one: &File, other: &File) -> Ordering {
+        let order = (self.by)(one, other);
+        if self.falling { order.reverse() } else { order }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    total: usize,
+    file_list: Vec<OldRow<'a>>,
+}
