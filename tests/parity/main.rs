@@ -28,6 +28,11 @@ fn answers_mean_the_same() {
 }
 
 #[test]
+fn the_drive_is_changed_the_same() {
+    hold("drive");
+}
+
+#[test]
 fn faults_are_borne_the_same() {
     hold("faults");
 }

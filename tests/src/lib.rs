@@ -15,6 +15,7 @@ pub mod carriers;
 pub mod clock;
 pub mod compare;
 pub mod door;
+pub mod drive_calls;
 pub mod drivers;
 pub mod logs;
 pub mod play;

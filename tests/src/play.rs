@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::door::Door;
+use crate::drive_calls::DriveCall;
 use crate::scenario::{Act, Call, Of, Scenario, Trash};
 use crate::seen::Told;
 
@@ -57,6 +58,9 @@ pub trait Caller {
 
     /// Makes a folder as far as it is missing.
     fn ensure_dir(&self, path: &str) -> impl Future<Output = Result<DirId, Error>>;
+
+    /// Calls one endpoint of the drive or the image bed, by the method that there is for it.
+    fn drive_call(&self, call: &DriveCall) -> impl Future<Output = Told>;
 
     /// Calls any endpoint.
     fn send<E: Endpoint>(&self, endpoint: &E) -> impl Future<Output = Result<E::Response, Error>>;
@@ -163,6 +167,7 @@ pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskI
             Ok(Some(entry)) => Told::entry(&Ok(entry)),
             none => Told::of(&none.map(|_| None::<()>)),
         },
+        Call::Drive(call) => caller.drive_call(call).await,
         Call::EnsureDir(path) => Told::of(&caller.ensure_dir(path).await),
         Call::Detail(file) => Told::of(&caller.send(&FileDetail { file: *file }).await),
         Call::DetailAs(file) => {

@@ -8,6 +8,7 @@ use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
 use crate::door::{Door, create_elsewhere, fetch_token};
+use crate::drive_calls::DriveCall;
 use crate::seen::Seen;
 
 /// One row of the table.
@@ -80,6 +81,8 @@ pub enum Call {
     Find(&'static str),
     /// Makes a folder as far as it is missing.
     EnsureDir(&'static str),
+    /// Calls one endpoint of the drive or the image bed.
+    Drive(DriveCall),
     /// Calls an endpoint that the core does not have.
     Detail(u64),
     /// Calls it, and reads the answer as another type.

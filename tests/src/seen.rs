@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use pan123_mock::{RecordedRequest, Service, Task};
-use pan123_proto::file::Entry;
+use pan123_proto::file::{Entry, FileInfos, FilePageV1};
 use pan123_proto::offline::{Landed, Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
 
@@ -72,6 +72,18 @@ impl Seen {
     pub fn kinds(&self) -> Vec<&str> {
         self.results.iter().map(|told| told.kind.as_str()).collect()
     }
+}
+
+fn shown(entry: &Entry) -> String {
+    let trashed = if entry.trashed { ", trashed" } else { "" };
+    format!(
+        "{} in {}: {:?}{trashed}",
+        entry.id, entry.parent, entry.name
+    )
+}
+
+fn values<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<String> {
+    entries.map(shown).collect()
 }
 
 /// Marks the requests of somebody else, which are no part of what was seen.
@@ -207,13 +219,29 @@ impl Told {
     /// An entry of a list, without its times, which are those of each driver's own clock.
     pub fn entry(entry: &Result<Entry, Error>) -> Told {
         match entry {
-            Ok(entry) => Told::ok(format_args!(
-                "{} in {}: {:?}{}",
-                entry.id,
-                entry.parent,
-                entry.name,
-                if entry.trashed { ", trashed" } else { "" }
-            )),
+            Ok(entry) => Told::ok(format_args!("{}", shown(entry))),
+            Err(error) => Told::failed(error),
+        }
+    }
+
+    /// Many entries.
+    pub fn entries(infos: &Result<FileInfos, Error>) -> Told {
+        let values = |infos: &FileInfos| values(infos.entries.iter());
+        Told::of_ref(infos, values)
+    }
+
+    /// A page of the old list.
+    pub fn old_list(page: &Result<FilePageV1, Error>) -> Told {
+        let values = |page: &FilePageV1| {
+            let of_all = values(page.entries.iter().map(|entry| &entry.entry));
+            (page.total, of_all)
+        };
+        Told::of_ref(page, values)
+    }
+
+    fn of_ref<T, V: Debug>(result: &Result<T, Error>, value: impl FnOnce(&T) -> V) -> Told {
+        match result {
+            Ok(all) => Told::ok(value(all)),
             Err(error) => Told::failed(error),
         }
     }

@@ -1,6 +1,7 @@
 //! The table of scenarios. Each module is a part of it; a row says what is done, once for all drivers, and what must come of it.
 
 mod answers;
+mod drive;
 mod faults;
 mod limits;
 mod lists;
@@ -25,8 +26,9 @@ pub struct Part {
 }
 
 /// All of it.
-pub const PARTS: [Part; 10] = [
+pub const PARTS: [Part; 11] = [
     part("answers", answers::table),
+    part("drive", drive::table),
     part("faults", faults::table),
     part("limits", limits::table),
     part("lists", lists::table),

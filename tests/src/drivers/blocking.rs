@@ -9,12 +9,14 @@ use pan123_proto::offline::{
     Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
-use pan123_proto::{DirId, Endpoint, Error, TaskId};
+use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
 use serde::de::DeserializeOwned;
 
 use super::Place;
 use super::stage::Stage;
 use crate::block_on::block_on;
+use crate::by_methods;
+use crate::drive_calls::DriveCall;
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -65,6 +67,10 @@ impl Caller for Client {
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         self.files().ensure_dir(path)
+    }
+
+    async fn drive_call(&self, call: &DriveCall) -> Told {
+        by_methods!(self, call)
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {

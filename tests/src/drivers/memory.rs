@@ -27,6 +27,7 @@ use super::Place;
 use crate::carriers::arrival;
 use crate::clock::turned;
 use crate::door::Door;
+use crate::drive_calls::{DriveCall, by_endpoint};
 use crate::play::{Caller, World, perform, play_all};
 use crate::scenario::{Arrives, Broken, Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -346,6 +347,10 @@ impl Caller for InMemory {
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         self.drive(self.session.ensure_dir(path)?).await
+    }
+
+    async fn drive_call(&self, call: &DriveCall) -> Told {
+        by_endpoint(self, call).await
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {

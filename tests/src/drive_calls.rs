@@ -1,0 +1,172 @@
+//! The calls of single endpoints of the drive and the image bed, as data.
+
+use std::fmt::Debug;
+
+use pan123_proto::file::{
+    CopyFile, CopyFiles, DeleteFiles, DownloadUrl, GetCopyProgress, GetDetail, GetDownloadUrl,
+    GetInfos, ListFilesV1, MakeDir, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
+    RenameFiles, TrashFiles,
+};
+use pan123_proto::image_bed::{ImageBedDownload, ImageBedProgress};
+use pan123_proto::{BuildError, CopyTaskId, EntryId, Error, FileId, ImageBedTaskId, Parent};
+
+use crate::play::Caller;
+use crate::seen::Told;
+
+/// A call of one endpoint. Ids are the numbers of the service, a folder 0 is the root.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is the call of that name")]
+pub enum DriveCall {
+    Detail(u64),
+    Infos(Vec<u64>),
+    DownloadUrl(u64),
+    MakeDir(u64, &'static str),
+    Trash(Vec<u64>),
+    Delete(Vec<u64>),
+    Recover(Vec<u64>),
+    RecoverTo(Vec<u64>, u64),
+    Rename(u64, &'static str),
+    RenameMany(Vec<(u64, &'static str)>),
+    MoveTo(Vec<u64>, u64),
+    Copy(u64, u64),
+    CopyMany(Vec<u64>, u64),
+    CopyProgress(u64),
+    OldList(ListFilesV1),
+    ToImageBed(ImageBedDownload),
+    ImageBedProgress(u64),
+}
+
+/// An entry of this number.
+pub fn entry(id: u64) -> EntryId {
+    EntryId::new(id).expect("no entry is 0")
+}
+
+/// Entries of these numbers.
+pub fn entries(ids: &[u64]) -> Vec<EntryId> {
+    ids.iter().map(|id| entry(*id)).collect()
+}
+
+/// A file of this number.
+pub fn file(id: u64) -> FileId {
+    FileId::new(id).expect("no file is 0")
+}
+
+/// A folder of this number, or the root.
+pub fn parent(id: u64) -> Parent {
+    serde_json::from_value(id.into()).expect("a number")
+}
+
+/// The names of many with their new ones.
+pub fn renames<'a>(names: &[(u64, &'a str)]) -> Vec<(EntryId, &'a str)> {
+    names.iter().map(|(id, name)| (entry(*id), *name)).collect()
+}
+
+/// Makes a call by the methods of a client of an adapter: they have the same names.
+#[macro_export]
+macro_rules! by_methods {
+    ($client:expr, $call:expr $(, $await:tt)?) => {{
+        use $crate::drive_calls::{DriveCall, entries, entry, file, parent, renames, url};
+        let client = $client;
+        let (files, bed) = (client.files(), client.image_bed());
+        match $call {
+            DriveCall::Detail(id) => Told::entry(&files.detail(entry(*id))$(.$await)?),
+            DriveCall::Infos(ids) => Told::entries(&files.infos(&entries(ids))$(.$await)?),
+            DriveCall::DownloadUrl(id) => url(files.download_url(file(*id))$(.$await)?),
+            DriveCall::MakeDir(dir, name) => Told::of(&files.make_dir(parent(*dir), name)$(.$await)?),
+            DriveCall::Trash(ids) => Told::of(&files.trash(&entries(ids))$(.$await)?),
+            DriveCall::Delete(ids) => Told::of(&files.delete(&entries(ids))$(.$await)?),
+            DriveCall::Recover(ids) => Told::of(&files.recover(&entries(ids))$(.$await)?),
+            DriveCall::RecoverTo(ids, dir) => {
+                Told::of(&files.recover_to(&entries(ids), parent(*dir))$(.$await)?)
+            }
+            DriveCall::Rename(id, name) => Told::of(&files.rename(entry(*id), name)$(.$await)?),
+            DriveCall::RenameMany(names) => Told::of(&files.rename_many(&renames(names))$(.$await)?),
+            DriveCall::MoveTo(ids, dir) => {
+                Told::of(&files.move_to(&entries(ids), parent(*dir))$(.$await)?)
+            }
+            DriveCall::Copy(id, dir) => Told::of(&files.copy(file(*id), parent(*dir))$(.$await)?),
+            DriveCall::CopyMany(ids, dir) => {
+                Told::of(&files.copy_many(&entries(ids), parent(*dir))$(.$await)?)
+            }
+            DriveCall::CopyProgress(task) => {
+                let task = CopyTaskId::new(*task).expect("no task is 0");
+                Told::of(&files.copy_progress(task)$(.$await)?)
+            }
+            DriveCall::OldList(list) => Told::old_list(&client.send(list)$(.$await)?),
+            DriveCall::ToImageBed(download) => Told::of(&bed.download(download)$(.$await)?),
+            DriveCall::ImageBedProgress(task) => {
+                let task = ImageBedTaskId::new(*task).expect("no task is 0");
+                Told::of(&bed.progress(task)$(.$await)?)
+            }
+        }
+    }};
+}
+
+/// The URL without the address, which is another one in each run.
+pub fn url(url: Result<DownloadUrl, Error>) -> Told {
+    let path = |url: DownloadUrl| {
+        let url = url.into_string();
+        url.splitn(4, '/').last().map(str::to_owned)
+    };
+    Told::of(&url.map(path))
+}
+
+/// Makes a call by its endpoint.
+pub async fn by_endpoint<C: Caller>(caller: &C, call: &DriveCall) -> Told {
+    match made(caller, call).await {
+        Ok(told) => told,
+        Err(error) => Told::of(&Err::<(), _>(Error::from(error))),
+    }
+}
+
+async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildError> {
+    Ok(match call {
+        DriveCall::Detail(id) => Told::entry(&caller.send(&GetDetail::new(entry(*id))).await),
+        DriveCall::Infos(ids) => Told::entries(&caller.send(&GetInfos::new(entries(ids))?).await),
+        DriveCall::DownloadUrl(id) => url(caller.send(&GetDownloadUrl::new(file(*id))).await),
+        DriveCall::MakeDir(dir, name) => {
+            told(caller.send(&MakeDir::new(parent(*dir), *name)?).await)
+        }
+        DriveCall::Trash(ids) => told(caller.send(&TrashFiles::new(entries(ids))?).await),
+        DriveCall::Delete(ids) => told(caller.send(&DeleteFiles::new(entries(ids))?).await),
+        DriveCall::Recover(ids) => told(caller.send(&RecoverFiles::new(entries(ids))?).await),
+        DriveCall::RecoverTo(ids, dir) => told(
+            caller
+                .send(&RecoverFilesTo::new(entries(ids), parent(*dir))?)
+                .await,
+        ),
+        DriveCall::Rename(id, name) => {
+            told(caller.send(&RenameFile::new(entry(*id), *name)?).await)
+        }
+        DriveCall::RenameMany(names) => told(caller.send(&RenameFiles::new(renames(names))?).await),
+        DriveCall::MoveTo(ids, dir) => told(
+            caller
+                .send(&MoveFiles::new(entries(ids), parent(*dir))?)
+                .await,
+        ),
+        DriveCall::Copy(id, dir) => {
+            told(caller.send(&CopyFile::new(file(*id), parent(*dir))).await)
+        }
+        DriveCall::CopyMany(ids, dir) => told(
+            caller
+                .send(&CopyFiles::new(entries(ids), parent(*dir))?)
+                .await,
+        ),
+        DriveCall::CopyProgress(task) => told(
+            caller
+                .send(&GetCopyProgress::new(CopyTaskId::new(*task)?))
+                .await,
+        ),
+        DriveCall::OldList(list) => Told::old_list(&caller.send(list).await),
+        DriveCall::ToImageBed(download) => told(caller.send(download).await),
+        DriveCall::ImageBedProgress(task) => told(
+            caller
+                .send(&ImageBedProgress::new(ImageBedTaskId::new(*task)?))
+                .await,
+        ),
+    })
+}
+
+fn told<T: Debug>(result: Result<T, Error>) -> Told {
+    Told::of(&result)
+}

@@ -1,0 +1,271 @@
+//! Each endpoint of the drive and of the image bed, against a drive that somebody filled.
+
+use std::time::SystemTime;
+
+use pan123_mock::path::{ASYNC_COPY, COPY, IMAGE_BED_DOWNLOAD, RENAME, TRASH};
+use pan123_mock::{Canned, Course, http::StatusCode};
+use pan123_proto::file::{ListFilesV1, OrderDirection};
+use pan123_proto::image_bed::ImageBedDownload;
+use pan123_proto::{ErrorCode, ImageBedDirId, Parent};
+
+use crate::door::{Door, FIRST_ENTRY, make_dirs};
+use crate::drive_calls::DriveCall;
+use crate::scenario::{Act, Call, Of, Scenario};
+use crate::seen::Seen;
+
+use super::create;
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let mut table = read();
+    table.extend(changed());
+    table.extend(copied());
+    table.extend(lost());
+    table.extend(images());
+    table
+}
+
+/// The folders of a drive that somebody filled.
+const A: u64 = FIRST_ENTRY;
+const B: u64 = FIRST_ENTRY + 1;
+const C: u64 = FIRST_ENTRY + 2;
+/// The folder where downloads go, and the first of them.
+const DEFAULT: u64 = FIRST_ENTRY + 3;
+const FILE: u64 = FIRST_ENTRY + 4;
+/// Nothing has this number.
+const NOTHING: u64 = 7;
+
+fn three_folders(door: &mut dyn Door, now: SystemTime) {
+    make_dirs(door, now, &["a", "b", "c"]);
+}
+
+/// Three folders, and a file that was downloaded.
+fn filled(name: &'static str) -> Scenario {
+    Scenario::new(name)
+        .service(|service| service.default_course(Course::succeeds_after(1)))
+        .act(Act::Elsewhere(three_folders))
+        .call(create())
+        .call(Call::Wait(Of::Last))
+}
+
+fn then(scenario: Scenario, calls: impl IntoIterator<Item = DriveCall>) -> Scenario {
+    let call = |scenario: Scenario, call| scenario.call(Call::Drive(call));
+    calls.into_iter().fold(scenario, call)
+}
+
+/// What came of the calls after the download.
+fn values(seen: &Seen) -> Vec<&str> {
+    let results = seen.results[2..].iter();
+    results.map(|told| told.value.as_str()).collect()
+}
+
+fn kinds(seen: &Seen) -> Vec<&str> {
+    seen.kinds().split_off(2)
+}
+
+fn read() -> Vec<Scenario> {
+    let old = |page| {
+        ListFilesV1::of(Parent::Root)
+            .page_size(2)
+            .and_then(|list| list.page(page))
+    };
+    let old = |page| {
+        old(page)
+            .expect("a page")
+            .order_direction(OrderDirection::Descending)
+    };
+    vec![
+        then(
+            filled("details, infos and a URL"),
+            [
+                DriveCall::Detail(FILE),
+                DriveCall::Detail(A),
+                DriveCall::Infos(vec![FILE, A, NOTHING]),
+                DriveCall::DownloadUrl(FILE),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["ok"; 4]);
+            assert!(values(seen)[0].ends_with("\"video.mp4\""));
+            assert!(values(seen)[2].contains("video.mp4") && values(seen)[2].contains("in 0: "));
+            assert!(values(seen)[3].contains("video.mp4"));
+        }),
+        then(
+            filled("what is not there"),
+            [
+                DriveCall::Detail(NOTHING),
+                DriveCall::DownloadUrl(NOTHING),
+                DriveCall::Rename(NOTHING, "x"),
+                DriveCall::Copy(NOTHING, A),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["Api"; 4]);
+            let codes = seen.results[2..].iter().map(|told| told.code);
+            assert!(codes.eq([Some(ErrorCode::FileNotFound); 4]));
+        }),
+        then(
+            filled("the old list, page by page"),
+            [
+                DriveCall::OldList(old(1)),
+                DriveCall::OldList(old(2)),
+                DriveCall::OldList(old(3)),
+            ],
+        )
+        .expect(|seen| {
+            let values = values(seen);
+            assert!(
+                values.iter().all(|page| page.starts_with("(4, ")),
+                "{values:?}"
+            );
+            assert!(values[0].contains("\\\"c\\\"") && values[1].contains("\\\"a\\\""));
+            assert!(values[2].ends_with("[])"));
+        }),
+    ]
+}
+
+fn changed() -> Vec<Scenario> {
+    vec![
+        then(
+            filled("made, renamed, moved"),
+            [
+                DriveCall::MakeDir(A, "inner"),
+                DriveCall::MakeDir(A, "inner"),
+                DriveCall::Rename(FILE, "film.mp4"),
+                DriveCall::RenameMany(vec![(B, "bb"), (C, "cc")]),
+                DriveCall::MoveTo(vec![FILE, B], A),
+                DriveCall::MoveTo(vec![B], 0),
+                DriveCall::Infos(vec![FILE, B, C]),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["ok", "Api", "ok", "ok", "ok", "ok", "ok"]);
+            let infos = values(seen)[6];
+            for text in [
+                format!("{FILE} in {A}: \\\"film.mp4\\\""),
+                format!("{B} in 0: \\\"bb\\\""),
+                format!("{C} in 0: \\\"cc\\\""),
+            ] {
+                assert!(infos.contains(&text), "{infos}");
+            }
+        }),
+        then(
+            filled("through the trash and back"),
+            [
+                DriveCall::Delete(vec![FILE]),
+                DriveCall::Trash(vec![FILE, B, C]),
+                DriveCall::Recover(vec![FILE]),
+                DriveCall::RecoverTo(vec![B], A),
+                DriveCall::Delete(vec![C]),
+                DriveCall::Infos(vec![FILE, B, C]),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["Api", "ok", "ok", "ok", "ok", "ok"]);
+            let infos = values(seen)[5];
+            assert!(infos.contains(&format!("{FILE} in {DEFAULT}: ")), "{infos}");
+            assert!(infos.contains(&format!("{B} in {A}: ")), "{infos}");
+            assert!(!infos.contains(&C.to_string()), "{infos}");
+        }),
+        then(
+            Scenario::new("too many or too few at once"),
+            [
+                DriveCall::Trash(Vec::new()),
+                DriveCall::Trash((1..=101).collect()),
+                DriveCall::RenameMany((1..=31).map(|id| (id, "x")).collect()),
+                DriveCall::CopyMany((1..=3001).collect(), 0),
+                DriveCall::Rename(1, "a/b"),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(seen.kinds(), ["Build"; 5]);
+            assert!(seen.requests.is_empty());
+        }),
+    ]
+}
+
+fn copied() -> Vec<Scenario> {
+    vec![
+        then(
+            filled("one copy"),
+            [DriveCall::Copy(FILE, A), DriveCall::Copy(FILE, 0)],
+        )
+        .expect(|seen| assert_eq!(kinds(seen), ["ok", "ok"])),
+        then(
+            filled("many copies, followed"),
+            [
+                DriveCall::CopyMany(vec![FILE, B], A),
+                DriveCall::CopyProgress(1),
+                DriveCall::CopyProgress(NOTHING),
+            ],
+        )
+        .expect(|seen| assert_eq!(kinds(seen)[0], "ok")),
+    ]
+}
+
+fn lost() -> Vec<Scenario> {
+    let lost = || Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+    vec![
+        then(
+            filled("a copy whose answer is lost").canned(COPY, lost()),
+            [DriveCall::Copy(FILE, A)],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["Ambiguous"]);
+            assert_eq!(seen.count(COPY), 1);
+        }),
+        then(
+            filled("many copies whose answer is lost").canned(ASYNC_COPY, lost()),
+            [DriveCall::CopyMany(vec![FILE], A)],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["Ambiguous"]);
+            assert_eq!(seen.count(ASYNC_COPY), 1);
+        }),
+        then(
+            filled("changes whose answers are lost")
+                .canned(TRASH, lost())
+                .canned(RENAME, lost()),
+            [
+                DriveCall::RenameMany(vec![(B, "bb")]),
+                DriveCall::Trash(vec![FILE]),
+                DriveCall::Infos(vec![FILE, B]),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["ok"; 3]);
+            assert_eq!((seen.count(TRASH), seen.count(RENAME)), (2, 2));
+            assert!(values(seen)[2].contains("video.mp4\\\", trashed"));
+        }),
+    ]
+}
+
+fn images() -> Vec<Scenario> {
+    let picture = |url| ImageBedDownload::new(url).expect("a URL");
+    let dir = ImageBedDirId::new("yk6baz03t0l000d7w33fbyt8704m2bohDIYPAIDOBIY0DcxvDwFO");
+    let named = picture("https://example.com/a?sig=x").file_name("a.png");
+    let named = named.expect("a picture").save_to(dir.expect("no root"));
+    vec![
+        then(
+            Scenario::new("a picture for the image bed").service(|service| service.strict(true)),
+            [
+                DriveCall::ToImageBed(named),
+                DriveCall::ImageBedProgress(394_756),
+            ],
+        )
+        .expect(|seen| {
+            assert_eq!(seen.kinds()[0], "ok");
+            assert_eq!(seen.count(IMAGE_BED_DOWNLOAD), 1);
+        }),
+        then(
+            Scenario::new("a picture whose answer is lost").canned(
+                IMAGE_BED_DOWNLOAD,
+                Canned::raw(StatusCode::BAD_GATEWAY, "").after_acting(),
+            ),
+            [DriveCall::ToImageBed(picture("https://example.com/b.png"))],
+        )
+        .expect(|seen| {
+            assert_eq!(seen.kinds(), ["Ambiguous"]);
+            assert_eq!(seen.count(IMAGE_BED_DOWNLOAD), 1);
+        }),
+    ]
+}
