@@ -70,17 +70,18 @@ impl CopyTask {
         }
         let elapsed = now.duration_since(self.created).unwrap_or_default();
         let step = self.course.step(index, elapsed);
-        self.status = status_of(step.status);
-        self.course.end_of(step).map(|end| end.is_ok())
+        let end = self.course.end_of(step);
+        if end.is_none() {
+            self.status = status_of(step.status);
+        }
+        end.map(|end| end.is_ok())
     }
 }
 
-/// The number of a copy for the one that an offline download has: the two are numbered differently.
+/// The number of a copy for the one that an offline download has that has not ended: the two are numbered differently.
 fn status_of(download: i64) -> i64 {
     match download {
         course::RUNNING => RUNNING,
-        course::FAILED => FAILED,
-        course::SUCCEEDED => DONE,
         course::RETRYING => PENDING,
         other => other,
     }
@@ -169,7 +170,7 @@ impl Service {
 
     /// The time of this task is up, if it has a time.
     pub(super) fn copy_is_due(&mut self, now: SystemTime, id: u64) {
-        let task = self.copies.get_mut(id).filter(|task| !task.ended);
+        let task = self.copies.get_mut(id);
         if let Some(well) = task.map(|task| task.course.end().is_ok()) {
             self.end_copy(now, id, well);
         }

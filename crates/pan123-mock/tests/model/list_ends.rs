@@ -88,6 +88,12 @@ fn a_list_that_never_ends_gives_the_same_page_for_ever() {
         assert_eq!(page, &(files[2..4].to_vec(), cursor));
     }
 
+    for begin in ["0", "-1", ""] {
+        let query = format!("parentFileId=0&limit=2&lastFileId={begin}");
+        let page = world.list(&token, &query);
+        assert_eq!(page["data"]["lastFileId"], cursor, "{begin}");
+    }
+
     // With one page, or none, nothing follows, and that for ever.
     let came = pages(&mut world, &token, "parentFileId=0&limit=100", 4);
     assert_eq!(came[0], (files.clone(), signed(files[4])));

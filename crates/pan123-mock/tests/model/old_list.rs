@@ -96,7 +96,14 @@ fn pages_have_numbers_and_the_order_that_was_asked_for() {
         ("orderBy=update_at&orderDirection=asc", "bacde"),
     ] {
         let mut all = String::new();
-        for (page, rows) in [(1, 2), (2, 2), (3, 1), (4, 0), (usize::MAX, 0)] {
+        for (page, rows) in [
+            (1, 2),
+            (2, 2),
+            (3, 1),
+            (4, 0),
+            (usize::MAX, 0),
+            (usize::MAX / 2 + 2, 0),
+        ] {
             let query = format!("parentFileId=0&page={page}&limit=2&{order}");
             let (names, total) = names(&mut world, &token, &query);
             assert_eq!((names.len(), total), (rows, 5), "{query}");

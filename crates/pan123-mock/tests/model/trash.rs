@@ -165,6 +165,10 @@ fn what_cannot_be_recovered_is_told() {
             .all(|id| !world.file(*id).trashed)
     );
 
+    trash(&mut world, &token, &[file, top]);
+    assert_eq!(recover(&mut world, &token, &[file]), json!([file]));
+    assert_eq!(recover(&mut world, &token, &[top, file]), json!([]));
+
     // In sight of nothing: the folder is gone.
     let lost = world.service.add_file(now, 10_023, "lost", 1);
     trash(&mut world, &token, &[lost]);
