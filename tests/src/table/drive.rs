@@ -31,6 +31,8 @@ const C: u64 = FIRST_ENTRY + 2;
 /// The folder where downloads go, and the first of them.
 const DEFAULT: u64 = FIRST_ENTRY + 3;
 const FILE: u64 = FIRST_ENTRY + 4;
+/// The first copy of many.
+const FIRST_COPY: u64 = 2016;
 /// Nothing has this number.
 const NOTHING: u64 = 7;
 
@@ -189,16 +191,31 @@ fn copied() -> Vec<Scenario> {
             filled("one copy"),
             [DriveCall::Copy(FILE, A), DriveCall::Copy(FILE, 0)],
         )
-        .expect(|seen| assert_eq!(kinds(seen), ["ok", "ok"])),
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["ok", "ok"]);
+            assert!(values(seen)[0].contains(&format!("source: FileId({FILE})")));
+        }),
         then(
             filled("many copies, followed"),
             [
                 DriveCall::CopyMany(vec![FILE, B], A),
-                DriveCall::CopyProgress(1),
+                DriveCall::CopyProgress(FIRST_COPY),
+                DriveCall::CopyProgress(FIRST_COPY),
                 DriveCall::CopyProgress(NOTHING),
+                DriveCall::Infos((FILE + 1..FILE + 3).collect()),
             ],
         )
-        .expect(|seen| assert_eq!(kinds(seen)[0], "ok")),
+        .expect(|seen| {
+            assert_eq!(kinds(seen), ["ok", "ok", "ok", "Api", "ok"]);
+            let values = values(seen);
+            assert!(values[1].contains("Running") && values[2].contains("Done"));
+            assert_eq!(
+                values[4].matches(&format!(" in {A}: ")).count(),
+                2,
+                "{}",
+                values[4]
+            );
+        }),
     ]
 }
 
