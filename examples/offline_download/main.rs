@@ -134,8 +134,9 @@ struct Ending {
 impl Ending {
     fn success(&self, done: &Downloaded, download: &Download) -> String {
         let file = match (self.outcome(), &done.file) {
-            (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => format!("file id {id}"),
-            (_, Landed::Told(id)) => format!("file id {id}"),
+            (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) | (_, Landed::Told(id)) => {
+                format!("file id {id}")
+            }
             (_, Landed::Found(entry)) => {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
             }

@@ -6,18 +6,18 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_proto::api::access_token::{IssueToken, IssuedToken};
-use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1};
+use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1, ListFiles};
 use pan123_proto::http::{Request, Response};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{
-    CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, WatchError, WatchEvent,
+    CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, Target, WatchError, WatchEvent,
     WatchPolicy,
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Call, Endpoint, Error, Input, Machine, Now, Pacing, Query, Refresh,
-    RetryPolicy, Secrets, Session, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, Transmit,
-    TransportError,
+    Account, BuildError, Call, Endpoint, Error, Input, Machine, Now, Pacing, Parent, Query,
+    Refresh, RetryPolicy, Secrets, Session, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId,
+    Transmit, TransportError,
 };
 use pan123_store::MemoryStore;
 use serde_json::json;
@@ -61,6 +61,7 @@ const HOLD_NOTHING: &[&str] = &[
     "GetUserInfo",
     "ImageBedDirId",
     "ImageBedProgress",
+    "Landed",
     "ListFiles",
     "ListFilesV1",
     "MadeDir",
@@ -223,7 +224,21 @@ fn watches() -> Vec<(&'static str, String)> {
     refresh.resume(now(), Input::Wake);
     let token = json!({"code": 0, "data": {"accessToken": ISSUED}}).to_string();
     refresh.resume(now(), answer(200, &token));
-    let mut shown = vec![("Watch", debugged(&watch))];
+    let target = Target::of(&download(), SystemTime::UNIX_EPOCH);
+    let mut shown = vec![
+        ("Watch", debugged(&watch)),
+        ("Target", debugged(&target)),
+        ("FindDownloaded", debugged(&session.find_downloaded(target))),
+        ("FindPath", debugged(&session.find("/a").expect("a path"))),
+        (
+            "EnsureDir",
+            debugged(&session.ensure_dir("/a").expect("a path")),
+        ),
+        (
+            "Listing",
+            debugged(&session.list(ListFiles::of(Parent::Root))),
+        ),
+    ];
     transmit(watch.resume(now(), Input::Wake));
     shown.push(("Watch", debugged(&watch)));
     let refused = json!({"code": 7, "message": ISSUED}).to_string();
@@ -263,10 +278,16 @@ fn adapters() -> Vec<(&'static str, String)> {
     shown.push(("Client", debugged(&client)));
     shown.push(("OfflineDownload", debugged(&client.offline_download())));
     shown.push(("Watch", debugged(&client.offline_download().watch(task))));
+    shown.push(("Files", debugged(&client.files())));
+    shown.push(("Listing", debugged(&client.files().list(Parent::Root))));
+    shown.push(("ImageBed", debugged(&client.image_bed())));
     let client = asynchronous().build().expect("good settings");
     shown.push(("Client", debugged(&client)));
     shown.push(("OfflineDownload", debugged(&client.offline_download())));
     shown.push(("Watch", debugged(&client.offline_download().watch(task))));
+    shown.push(("Files", debugged(&client.files())));
+    shown.push(("Listing", debugged(&client.files().list(Parent::Root))));
+    shown.push(("ImageBed", debugged(&client.image_bed())));
     let reqwest = pan123_async::ReqwestTransport::from_client(pan123_async::reqwest::Client::new());
     shown.push(("ReqwestTransport", debugged(&reqwest)));
     let agent = pan123_blocking::ureq::Agent::new_with_defaults();
@@ -283,7 +304,7 @@ fn values() -> Vec<(&'static str, String)> {
         let account = Account::new("https://host", "client-id");
         StoredToken::new(account, ISSUED, None, Skew::Ahead(Duration::ZERO))
     };
-    let url: DownloadUrl =
+    let signed_url: DownloadUrl =
         serde_json::from_value(json!({"downloadUrl": SOURCE})).expect("a download URL");
     let entry = json!({
         "fileID": 7, "filename": "a", "type": 0, "parentFileId": 0, "thumbnail": SOURCE, "downloadUrl": SOURCE
@@ -345,7 +366,7 @@ fn values() -> Vec<(&'static str, String)> {
         ("Secrets", debugged(&secrets)),
         ("Download", debugged(&download())),
         ("ImageBedDownload", debugged(&image)),
-        ("DownloadUrl", debugged(&url)),
+        ("DownloadUrl", debugged(&signed_url)),
         ("FilePageV1", debugged(&page)),
         ("EntryV1", debugged(entry)),
         ("CallbackNotice", debugged(&notice)),

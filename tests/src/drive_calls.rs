@@ -37,35 +37,34 @@ pub enum DriveCall {
 }
 
 /// An entry of this number.
-pub fn entry(id: u64) -> EntryId {
+pub(crate) fn entry(id: u64) -> EntryId {
     EntryId::new(id).expect("no entry is 0")
 }
 
 /// Entries of these numbers.
-pub fn entries(ids: &[u64]) -> Vec<EntryId> {
+pub(crate) fn entries(ids: &[u64]) -> Vec<EntryId> {
     ids.iter().map(|id| entry(*id)).collect()
 }
 
 /// A file of this number.
-pub fn file(id: u64) -> FileId {
+pub(crate) fn file(id: u64) -> FileId {
     FileId::new(id).expect("no file is 0")
 }
 
 /// A folder of this number, or the root.
-pub fn parent(id: u64) -> Parent {
-    serde_json::from_value(id.into()).expect("a number")
+pub(crate) fn parent(id: u64) -> Parent {
+    Parent::from_number(id)
 }
 
 /// The names of many with their new ones.
-pub fn renames<'a>(names: &[(u64, &'a str)]) -> Vec<(EntryId, &'a str)> {
+pub(crate) fn renames<'a>(names: &[(u64, &'a str)]) -> Vec<(EntryId, &'a str)> {
     names.iter().map(|(id, name)| (entry(*id), *name)).collect()
 }
 
 /// Makes a call by the methods of a client of an adapter: they have the same names.
-#[macro_export]
 macro_rules! by_methods {
     ($client:expr, $call:expr $(, $await:tt)?) => {{
-        use $crate::drive_calls::{DriveCall, entries, entry, file, parent, renames, url};
+        use $crate::drive_calls::{entries, entry, file, parent, renames, url};
         let client = $client;
         let (files, bed) = (client.files(), client.image_bed());
         match $call {
@@ -102,8 +101,10 @@ macro_rules! by_methods {
     }};
 }
 
+pub(crate) use by_methods;
+
 /// The URL without the address, which is another one in each run.
-pub fn url(url: Result<DownloadUrl, Error>) -> Told {
+pub(crate) fn url(url: Result<DownloadUrl, Error>) -> Told {
     let path = |url: DownloadUrl| {
         let url = url.into_string();
         url.splitn(4, '/').last().map(str::to_owned)
@@ -112,7 +113,7 @@ pub fn url(url: Result<DownloadUrl, Error>) -> Told {
 }
 
 /// Makes a call by its endpoint.
-pub async fn by_endpoint<C: Caller>(caller: &C, call: &DriveCall) -> Told {
+pub(crate) async fn by_endpoint<C: Caller>(caller: &C, call: &DriveCall) -> Told {
     match made(caller, call).await {
         Ok(told) => told,
         Err(error) => Told::of(&Err::<(), _>(Error::from(error))),
@@ -167,6 +168,7 @@ async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildErro
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for answers as they come")]
 fn told<T: Debug>(result: Result<T, Error>) -> Told {
     Told::of(&result)
 }

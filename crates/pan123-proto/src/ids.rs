@@ -143,6 +143,11 @@ pub enum Parent {
 }
 
 impl Parent {
+    /// The folder of this number, or the root for 0.
+    pub fn from_number(number: u64) -> Parent {
+        NonZeroU64::new(number).map_or(Parent::Root, |dir| Parent::Dir(DirId(dir)))
+    }
+
     /// The folder; none for the root.
     pub fn dir(self) -> Option<DirId> {
         match self {
@@ -178,7 +183,7 @@ impl Serialize for Parent {
 impl<'de> Deserialize<'de> for Parent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Whole(number) = Whole::<u64>::deserialize(deserializer)?;
-        Ok(NonZeroU64::new(number).map_or(Parent::Root, |dir| Parent::Dir(DirId(dir))))
+        Ok(Parent::from_number(number))
     }
 }
 

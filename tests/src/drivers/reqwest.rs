@@ -11,8 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::Place;
 use super::stage::Stage;
-use crate::by_methods;
-use crate::drive_calls::DriveCall;
+use crate::drive_calls::{DriveCall, by_methods};
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};

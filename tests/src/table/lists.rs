@@ -79,7 +79,7 @@ fn whole() -> Vec<Scenario> {
         Scenario::new("a list with the trash in it")
             .act(Act::Elsewhere(three_folders))
             .act(Act::Elsewhere(|door, now| {
-                trash(door, now, &[FIRST_ENTRY + 1])
+                trash(door, now, &[FIRST_ENTRY + 1]);
             }))
             .call(Call::List(root(), Trash::With))
             .call(Call::List(root(), Trash::Without))
