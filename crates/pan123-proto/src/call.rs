@@ -84,7 +84,7 @@ impl<T: DeserializeOwned> Call<T> {
             control: Arc::default(),
             request,
             secrets,
-            read: |reading, answer| reading.read(answer),
+            read: |reading, answer| reading.read(E::ANSWER, answer),
             path: E::PATH,
             rate: E::RATE,
             auth: E::AUTH,

@@ -57,8 +57,10 @@ pub trait Endpoint {
     const AUTH: Auth = Auth::Bearer;
     /// Whether the request may be sent again when nobody knows whether it arrived.
     const REPLAY: Replay;
+    /// Where in the answer its content stands.
+    const ANSWER: Answer = Answer::Enveloped;
 
-    /// What the `data` of the answer holds. `()` promises nothing.
+    /// What the answer holds: its `data`, or all of it where there is no envelope. `()` promises nothing.
     type Response: DeserializeOwned + Send + 'static;
 
     /// Adds the parameters of the query.
@@ -100,6 +102,17 @@ pub enum Replay {
     Safe,
     /// Asking twice may do the work twice. It is sent again only if it certainly never left or was refused.
     Never,
+}
+
+/// Where in an answer its content stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Answer {
+    /// In the `data` of the service's envelope.
+    Enveloped,
+    /// The whole body is the content, under an HTTP status of success. An envelope with a `code` other than 0 is a refusal
+    /// here too, and so is a body with an `error` or an `error_description`.
+    Flat,
 }
 
 /// Requests that share one pace, with the time between two of them by default.
@@ -178,6 +191,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Query {
+    /// With its `?`; empty without parameters.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Adds a parameter, percent-encoded.
     pub fn push(&mut self, key: &str, value: impl Display) {
         self.0.push(if self.0.is_empty() { '?' } else { '&' });

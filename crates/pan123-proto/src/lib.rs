@@ -93,7 +93,7 @@ mod url;
 pub use api::{offline, user};
 pub use call::Call;
 pub use control::CallHandle;
-pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
+pub use endpoint::{Answer, Auth, Body, Endpoint, Query, RateClass, Replay};
 pub use error::{
     Ambiguous, AnswerError, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind,
     FileNameFault, Reach, TransportError, TransportErrorKind, UrlFault,
@@ -119,11 +119,11 @@ pub mod prelude {
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, DirId, DriveGuard,
-        Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now, OpenTokenStore, Pace,
-        Pacing, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session,
-        Signal, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
-        TransportError, TransportErrorKind, Wait, bytes, http,
+        Account, Ambiguous, Answer, ApiError, Auth, Body, BuildError, CallHandle, DirId,
+        DriveGuard, Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now,
+        OpenTokenStore, Pace, Pacing, Priority, Query, RateClass, Reach, Replay, Restored,
+        RetryPolicy, Secrets, Session, Signal, Skew, Step, StoreOp, StoreResult, StoredToken,
+        TaskId, TokenStore, Transmit, TransportError, TransportErrorKind, Wait, bytes, http,
     };
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// The service's own refusal: an envelope whose `code` is not 0.
+/// The service's own refusal: an envelope whose `code` is not 0, or the `error` of an endpoint that has no envelope.
 ///
 /// Codes and texts: <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/>, where the vendor lists them.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub(crate) code: ErrorCode,
-    pub(crate) number: i64,
+    /// None where the service gave none.
+    pub(crate) number: Option<i64>,
     pub(crate) message: String,
     pub(crate) trace_id: Option<String>,
     pub(crate) http_status: StatusCode,
@@ -24,9 +25,17 @@ impl ApiError {
         self.code
     }
 
-    /// The code as the service sent it.
+    /// The code as the service sent it; the HTTP status if it refused without one.
     pub fn number(&self) -> i64 {
-        self.number
+        let status = self.http_status.as_u16();
+        self.number.unwrap_or(status.into())
+    }
+
+    /// Whether it is the word of a server in trouble, which says nothing of what was asked.
+    pub(crate) fn may_pass(&self) -> bool {
+        let status = self.http_status;
+        let trouble = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+        self.code == ErrorCode::RateLimited || (self.number.is_none() && trouble)
     }
 
     /// The service's text, often Chinese; of a long one the first 1000 characters.
@@ -39,7 +48,7 @@ impl ApiError {
         self.trace_id.as_deref()
     }
 
-    /// The HTTP status that the envelope came under, mostly 200.
+    /// The HTTP status that the refusal came under, mostly 200.
     pub fn http_status(&self) -> StatusCode {
         self.http_status
     }
@@ -59,7 +68,10 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "code {}: {}", self.number, self.message)?;
+        match self.number {
+            Some(number) => write!(f, "code {number}: {}", self.message)?,
+            None => write!(f, "HTTP {}: {}", self.http_status.as_u16(), self.message)?,
+        }
         if self.is_token_pushed_out() {
             f.write_str(
                 " (another process uses this client id: at most 3 tokens of it live at once)",
