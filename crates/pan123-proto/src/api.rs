@@ -1,5 +1,6 @@
 //! The endpoints of the service, one file each.
 
 pub mod access_token;
+pub mod oauth;
 pub mod offline;
 pub mod user;

@@ -17,7 +17,7 @@ use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
 use crate::scrub::{Scrub, Secrets};
-use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
+use crate::session::{Admission, Asking, Identity, LEASE_MARGIN, Session};
 use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
 use crate::trace::CallTrace;
@@ -77,8 +77,8 @@ impl<T: DeserializeOwned> Call<T> {
         let timeout = settings.call_timeout;
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
-            Auth::Bearer if settings.credentials.is_some() => TokenUse::Replaceable,
-            Auth::Bearer => TokenUse::Last,
+            Auth::Bearer if matches!(settings.identity, Identity::Given) => TokenUse::Last,
+            Auth::Bearer => TokenUse::Replaceable,
         };
         Ok(Call {
             control: Arc::default(),

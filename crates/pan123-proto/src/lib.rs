@@ -90,6 +90,7 @@ mod token;
 mod trace;
 mod url;
 
+pub use api::oauth::OAuth;
 pub use api::{offline, user};
 pub use call::Call;
 pub use control::CallHandle;
@@ -103,7 +104,7 @@ pub use limit::{Pace, Pacing, Priority};
 pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 pub use retry::RetryPolicy;
 pub use scrub::Secrets;
-pub use session::{Refresh, Restored, Session, SessionBuilder};
+pub use session::{Authorize, Refresh, Restored, Session, SessionBuilder};
 pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
 pub use trace::Span;
 pub use {bytes, http};
@@ -119,7 +120,7 @@ pub mod prelude {
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Account, Ambiguous, Answer, ApiError, Auth, Body, BuildError, CallHandle, DirId,
+        Account, Ambiguous, Answer, ApiError, Auth, Authorize, Body, BuildError, CallHandle, DirId,
         DriveGuard, Endpoint, Error, ErrorCode, ErrorKind, FileId, Input, Machine, Now,
         OpenTokenStore, Pace, Pacing, Priority, Query, RateClass, Reach, Replay, Restored,
         RetryPolicy, Secrets, Session, Signal, Skew, Step, StoreOp, StoreResult, StoredToken,

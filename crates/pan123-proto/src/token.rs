@@ -70,8 +70,10 @@ impl Found {
 pub(crate) enum Source {
     /// The user gave one; there is no other.
     Given,
-    /// They are issued for credentials.
+    /// They are issued for credentials; an older one lives on beside a new one.
     Issued,
+    /// They are issued in pairs, for the refresh token of the last one; a new one ends the older one at once.
+    Rotated,
 }
 
 #[derive(Debug)]
@@ -126,15 +128,15 @@ enum Why {
 
 impl Token {
     pub(crate) fn given(header: HeaderValue) -> Token {
-        let mut token = Token::to_be_issued();
-        token.source = Source::Given;
+        let mut token = Token::to_come(Source::Given);
         token.hold(header, None, false, None);
         token
     }
 
-    pub(crate) fn to_be_issued() -> Token {
+    /// None yet; one has to be fetched.
+    pub(crate) fn to_come(source: Source) -> Token {
         Token {
-            source: Source::Issued,
+            source,
             held: None,
             generation: 0,
             leases: 0,
@@ -161,11 +163,17 @@ impl Token {
         if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
             self.note_drop(leased.until);
         }
+        if let Some(leased) = &self.leased
+            && self.source == Source::Rotated
+        {
+            // From one moment of the fetch on the old one is dead, and nobody knows which.
+            return Look::Wait(leased.until);
+        }
         if let Some(held) = &self.held
             && held.is_usable(self.source, now)
         {
             return if held.is_stale(now) && self.leased.is_none() && !self.is_paused(now) {
-                Look::Fetch(self.lease(now, patience))
+                Look::Fetch(self.lease(now, patience.lease))
             } else {
                 Look::Use(held.bearer.clone())
             };
@@ -188,8 +196,24 @@ impl Token {
         }
         match &self.leased {
             Some(leased) => Look::Wait(leased.until),
-            None => Look::Fetch(self.lease(now, patience)),
+            None => Look::Fetch(self.lease(now, patience.lease)),
         }
+    }
+
+    /// The right to fetch for a reason of one's own, whatever is held and in any pause; or until when somebody else has it.
+    pub(crate) fn claim(&mut self, now: Instant, lease: Duration) -> Result<Lease, Instant> {
+        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
+            self.note_drop(leased.until);
+        }
+        match &self.leased {
+            Some(leased) => Err(leased.until),
+            None => Ok(self.lease(now, lease)),
+        }
+    }
+
+    /// Gives a lease back with nothing fetched and nothing learned.
+    pub(crate) fn release(&mut self, lease: Lease) {
+        self.end_lease(lease);
     }
 
     /// The lease goes on until then. False if it was lost meanwhile, so that its holder sends nothing more.
@@ -239,7 +263,12 @@ impl Token {
         }
         self.drops = 0;
         let (pause, why) = if credentials {
-            (CREDENTIALS_PAUSE, Why::Credentials(Arc::new(error)))
+            // Somebody may keep the first pair at any time, and to look for it costs the service nothing.
+            let pause = match error {
+                Error::AuthorizationNeeded(None) => FAILURE_PAUSE,
+                _ => CREDENTIALS_PAUSE,
+            };
+            (pause, Why::Credentials(Arc::new(error)))
         } else {
             let doubled = 1_u32
                 .checked_shl(self.failures_in_a_row)
@@ -274,7 +303,7 @@ impl Token {
         }
         self.barren += 1;
         if let Some(error) = error
-            && self.source == Source::Issued
+            && self.source != Source::Given
             && self.barren >= MOST_BARREN
         {
             let why = Why::Failed(Arc::new(Error::Unauthorized(Box::new(error))));
@@ -318,12 +347,12 @@ impl Token {
         });
     }
 
-    fn lease(&mut self, now: Instant, patience: Patience) -> Lease {
+    fn lease(&mut self, now: Instant, lasts: Duration) -> Lease {
         self.leases += 1;
         let lease = Lease(self.leases);
         self.leased = Some(Leased {
             lease,
-            until: now + patience.lease,
+            until: now + lasts,
         });
         lease
     }

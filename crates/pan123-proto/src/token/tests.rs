@@ -61,7 +61,7 @@ fn generation(token: &mut Token, now: Instant) -> u64 {
 }
 
 fn fetched(now: Instant, life: Option<Duration>) -> Token {
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     token.accept(lease, issued(life), now);
     token
@@ -70,7 +70,7 @@ fn fetched(now: Instant, life: Option<Duration>) -> Token {
 #[test]
 fn one_fetches_and_the_rest_wait_for_the_lease_as_it_is_renewed() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     assert_eq!(wait(&mut token, now), LEASE);
     assert!(token.renew(lease, now + secs(70)));
@@ -132,7 +132,7 @@ fn a_refusal_is_of_one_generation_and_for_good() {
 fn a_late_token_is_taken_only_where_no_newer_one_is() {
     for newer_is_there in [true, false] {
         let now = base();
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         let lost = fetch(&mut token, now);
         let newer = fetch(&mut token, now + LEASE);
         if newer_is_there {
@@ -153,7 +153,7 @@ fn a_late_token_is_taken_only_where_no_newer_one_is() {
 #[test]
 fn pauses_after_failures_double_and_honour_what_the_service_asks() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     for (round, pause) in (0..).zip([1, 2, 4, 8, 16, 30, 30]) {
         let now = now + round * MOST_FAILURE_PAUSE;
         let lease = fetch(&mut token, now);
@@ -161,7 +161,7 @@ fn pauses_after_failures_double_and_honour_what_the_service_asks() {
         assert_eq!(wait(&mut token, now), secs(pause));
     }
     for (asked, pause) in [(100, 100), (u64::MAX, 300)] {
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         let lease = fetch(&mut token, now);
         let retry_after = secs(asked);
         let error = Error::RateLimited {
@@ -183,7 +183,7 @@ fn pauses_after_failures_double_and_honour_what_the_service_asks() {
 #[test]
 fn a_failure_is_told_to_those_who_came_before_it() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     token.fail(lease, failure(), false, now);
     assert!(matches!(
@@ -197,7 +197,7 @@ fn a_failure_is_told_to_those_who_came_before_it() {
 #[test]
 fn refused_credentials_are_told_to_everybody_for_a_while() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     token.fail(lease, failure(), true, now);
     let almost = now + CREDENTIALS_PAUSE.saturating_sub(secs(1));
@@ -211,7 +211,7 @@ fn refused_credentials_are_told_to_everybody_for_a_while() {
 #[test]
 fn one_dropped_fetch_is_free_and_two_in_a_row_are_not() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     for round in 0..3 {
         let now = now + round * DROPS_PAUSE;
         let lease = fetch(&mut token, now);
@@ -226,12 +226,12 @@ fn one_dropped_fetch_is_free_and_two_in_a_row_are_not() {
 #[test]
 fn a_lease_that_ran_out_counts_from_then_and_not_from_when_somebody_looks() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
     assert_eq!(wait(&mut token, now + LEASE * 2 + secs(10)), secs(20));
 
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
     fetch(&mut token, now + secs(3600));
@@ -287,7 +287,7 @@ fn a_given_token_is_all_there_is() {
 #[test]
 fn what_is_restored_never_replaces_a_token_that_can_be_used() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let kept = |life: u64| Found {
         is_new: false,
         ..issued(Some(secs(life)))
@@ -312,7 +312,7 @@ fn what_is_restored_never_replaces_a_token_that_can_be_used() {
 fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
     for (is_new, paused) in [(true, true), (false, false)] {
         let now = base();
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         for generation in 1..=2 {
             let lease = fetch(&mut token, now);
             let found = Found {
