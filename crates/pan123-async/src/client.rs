@@ -9,7 +9,7 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    BuildError, Call, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
+    BuildError, Endpoint, Error, Machine, Session, SessionBuilder, TaskId, TokenStore,
 };
 use serde::de::DeserializeOwned;
 
@@ -51,6 +51,20 @@ impl Client {
         self.send(&GetUserInfo)
     }
 
+    /// Exchanges the code of an OAuth user for the first pair of tokens and has it kept: see [`Session::authorize`]. Give it the
+    /// redirect URI of the page that the user came from, and wait for its end: a code works once only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the client has no OAuth, or if the code is refused or its pair is lost.
+    pub fn authorize(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        self.run(self.session.authorize(code, redirect_uri))
+    }
+
     /// Calls any endpoint, one of your own too.
     ///
     /// # Errors
@@ -89,12 +103,15 @@ impl Client {
         &self.session
     }
 
-    fn run<T: Send + 'static>(
+    fn run<T, M>(
         &self,
-        call: Result<Call<T>, BuildError>,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
+        machine: Result<M, BuildError>,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, M>
+    where
+        M: Machine<Output = Result<T, Error>> + Send,
+    {
         let means = self.means.clone();
-        async move { Drive::new(call?, means).next().await }
+        async move { Drive::new(machine?, means).next().await }
     }
 }
 
@@ -218,7 +235,7 @@ impl ClientBuilder {
     }
 
     /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
-    /// It needs credentials.
+    /// It needs credentials or OAuth, and OAuth needs it.
     pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
         self.session = self.session.keep_token(true);
         self.store = Some(Arc::new(store));
@@ -235,8 +252,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there are no credentials or two kinds of them, if a setting is out of its range, or if reqwest
-    /// cannot be set up.
+    /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, if a setting is out of its
+    /// range, or if reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let transport = match self.transport {
