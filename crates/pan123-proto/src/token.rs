@@ -52,8 +52,9 @@ pub(crate) enum Look {
 /// A token that was issued, or kept from an earlier time.
 pub(crate) struct Found {
     pub(crate) header: HeaderValue,
-    /// How long it lives from now on, if that is known.
+    /// How long it lives from that time on, if that is known.
     pub(crate) life: Option<Duration>,
+    pub(crate) since: Instant,
     /// Just issued: if such a token is refused, it is in vain to ask for more of them.
     pub(crate) is_new: bool,
 }
@@ -238,14 +239,14 @@ impl Token {
             Some(held) if held.is_usable(self.source, now) => Restored::NotNeeded,
             Some(held) if held.refused && held.bearer.header == found.header => Restored::Refused,
             _ => {
-                self.hold_found(found, None, now);
+                self.hold_found(found, None);
                 Restored::Taken
             }
         }
     }
 
     /// A token that was fetched. One that comes after its lease was lost is taken only if no newer one is there.
-    pub(crate) fn accept(&mut self, lease: Lease, found: Found, now: Instant) {
+    pub(crate) fn accept(&mut self, lease: Lease, found: Found) {
         let newer = |held: &Held| held.lease > Some(lease);
         if !self.end_lease(lease) && self.held.as_ref().is_some_and(newer) {
             return;
@@ -253,7 +254,7 @@ impl Token {
         self.pause = None;
         self.failures_in_a_row = 0;
         self.drops = 0;
-        self.hold_found(found, Some(lease), now);
+        self.hold_found(found, Some(lease));
     }
 
     /// The fetch failed: those who wait are told, and nobody tries for a while.
@@ -321,9 +322,9 @@ impl Token {
         }
     }
 
-    fn hold_found(&mut self, found: Found, lease: Option<Lease>, now: Instant) {
+    fn hold_found(&mut self, found: Found, lease: Option<Lease>) {
         let life = found.life.filter(|_| found.has_credible_life());
-        let life = life.map(|life| Life::from_now(life, now));
+        let life = life.map(|life| Life::from(found.since, life));
         self.hold(found.header, life, !found.is_new, lease);
     }
 
@@ -403,10 +404,10 @@ impl Held {
 }
 
 impl Life {
-    fn from_now(life: Duration, now: Instant) -> Life {
+    fn from(since: Instant, life: Duration) -> Life {
         Life {
-            stale: later(now, life.saturating_sub(MARGIN.min(life / 10))),
-            end: later(now, life),
+            stale: later(since, life.saturating_sub(MARGIN.min(life / 10))),
+            end: later(since, life),
         }
     }
 }

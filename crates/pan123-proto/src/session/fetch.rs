@@ -286,6 +286,7 @@ impl Fetch {
         let found = Found {
             header,
             life: expired_at.map(left),
+            since: now.mono,
             is_new: true,
         };
         let account = self.session.account().filter(|_| self.locked);
@@ -315,7 +316,7 @@ impl Fetch {
         trace::refresh_ended(result.as_ref());
         let outcome = &mut self.outcome;
         self.session.end_refresh(|token| match result {
-            Ok(found) => token.accept(lease, found, now.mono),
+            Ok(found) => token.accept(lease, found),
             Err(error) if exchanges => {
                 token.release(lease);
                 *outcome = Err(error);
@@ -382,8 +383,7 @@ impl Drop for Fetch {
                 if pair.is_some() {
                     self.session.note_kept(Some(NO_ANSWER.to_owned()), pair);
                 }
-                self.session
-                    .end_refresh(|token| token.accept(lease, found, now));
+                self.session.end_refresh(|token| token.accept(lease, found));
             }
             _ if self.exchanges => self.session.end_refresh(|token| token.release(lease)),
             _ => self.session.end_refresh(|token| token.abandon(lease, now)),

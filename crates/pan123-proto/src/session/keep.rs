@@ -85,6 +85,7 @@ impl Session {
         let found = Found {
             header,
             life: kept.life(now.wall),
+            since: now.mono,
             is_new: false,
         };
         Ok(found.has_credible_life().then_some(found))

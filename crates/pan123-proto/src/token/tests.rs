@@ -17,6 +17,7 @@ fn issued(life: Option<Duration>) -> Found {
     Found {
         header: header(),
         life,
+        since: base(),
         is_new: true,
     }
 }
@@ -63,7 +64,7 @@ fn generation(token: &mut Token, now: Instant) -> u64 {
 fn fetched(now: Instant, life: Option<Duration>) -> Token {
     let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
-    token.accept(lease, issued(life), now);
+    token.accept(lease, issued(life));
     token
 }
 
@@ -123,7 +124,7 @@ fn a_refusal_is_of_one_generation_and_for_good() {
     token.fail(lease, failure(), false, now);
     assert_eq!(wait(&mut token, now), FAILURE_PAUSE);
     let lease = fetch(&mut token, now + FAILURE_PAUSE);
-    token.accept(lease, issued(None), now);
+    token.accept(lease, issued(None));
     token.refuse(1, None, now);
     assert_eq!(generation(&mut token, now), 2);
 }
@@ -136,13 +137,13 @@ fn a_late_token_is_taken_only_where_no_newer_one_is() {
         let lost = fetch(&mut token, now);
         let newer = fetch(&mut token, now + LEASE);
         if newer_is_there {
-            token.accept(newer, issued(None), now + LEASE);
+            token.accept(newer, issued(None));
         }
         let late = Found {
             header: HeaderValue::from_static("Bearer late"),
             ..issued(None)
         };
-        token.accept(lost, late, now + LEASE);
+        token.accept(lost, late);
         let Look::Use(bearer) = look(&mut token, now + LEASE) else {
             panic!("a token is there");
         };
@@ -252,7 +253,7 @@ fn new_tokens_that_are_refused_unused_bring_a_pause_and_one_that_was_good_does_n
                 break;
             }
             let lease = fetch(&mut token, now);
-            token.accept(lease, issued(None), now);
+            token.accept(lease, issued(None));
         }
         let paused = matches!(look(&mut token, now), Look::Wait(_));
         assert_eq!(paused, !proven);
@@ -269,7 +270,7 @@ fn a_token_that_was_good_starts_the_count_of_barren_ones_again() {
         }
         token.refuse(generation, Some(failure()), now);
         let lease = fetch(&mut token, now);
-        token.accept(lease, issued(None), now);
+        token.accept(lease, issued(None));
     }
     assert_eq!(generation(&mut token, now), 4);
 }
@@ -319,7 +320,7 @@ fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
                 is_new,
                 ..issued(None)
             };
-            token.accept(lease, found, now);
+            token.accept(lease, found);
             token.refuse(generation, Some(failure()), now);
         }
         let fetches = matches!(look(&mut token, now), Look::Fetch(_));
