@@ -289,21 +289,22 @@ fn a_given_token_is_all_there_is() {
 fn what_is_restored_never_replaces_a_token_that_can_be_used() {
     let now = base();
     let mut token = Token::to_come(Source::Issued);
-    let kept = |life: u64| Found {
+    let kept = |life: u64, since: Instant| Found {
         is_new: false,
+        since,
         ..issued(Some(secs(life)))
     };
-    assert_eq!(token.restore(kept(600), now), Restored::Taken);
-    assert_eq!(token.restore(kept(6000), now), Restored::NotNeeded);
+    assert_eq!(token.restore(kept(600, now), now), Restored::Taken);
+    assert_eq!(token.restore(kept(6000, now), now), Restored::NotNeeded);
     assert_eq!(generation(&mut token, now), 1);
     let ended = now + secs(600);
-    assert_eq!(token.restore(kept(600), ended), Restored::Taken);
+    assert_eq!(token.restore(kept(600, ended), ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 2);
     token.refuse(2, None, ended);
-    assert_eq!(token.restore(kept(600), ended), Restored::Refused);
+    assert_eq!(token.restore(kept(600, ended), ended), Restored::Refused);
     let another = Found {
         header: HeaderValue::from_static("Bearer another"),
-        ..kept(600)
+        ..kept(600, ended)
     };
     assert_eq!(token.restore(another, ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 3);
@@ -326,4 +327,49 @@ fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
         let fetches = matches!(look(&mut token, now), Look::Fetch(_));
         assert_eq!(fetches, !paused);
     }
+}
+
+#[test]
+fn while_a_pair_is_refreshed_nobody_uses_the_old_token() {
+    let now = base();
+    let mut token = Token::to_come(Source::Rotated);
+    let lease = fetch(&mut token, now);
+    token.accept(lease, issued(Some(secs(7200))));
+    assert_eq!(generation(&mut token, now + secs(6599)), 1);
+    let stale = now + secs(6600);
+    let lease = fetch(&mut token, stale);
+    assert_eq!(wait(&mut token, stale), LEASE);
+    token.fail(lease, failure(), false, stale);
+    assert_eq!(generation(&mut token, stale), 1, "in the pause it is used");
+    assert!(matches!(look(&mut token, stale + secs(1)), Look::Fetch(_)));
+}
+
+#[test]
+fn who_claims_waits_for_nobody_but_the_one_who_fetches() {
+    for source in [Source::Issued, Source::Rotated] {
+        let now = base();
+        let mut token = Token::to_come(source);
+        let lease = fetch(&mut token, now);
+        assert_eq!(token.claim(now, LEASE), Err(now + LEASE));
+        token.fail(lease, failure(), true, now);
+        let claimed = token.claim(now, LEASE).unwrap();
+        assert!(claimed > lease);
+        token.release(claimed);
+        let pauses =
+            |token: &mut Token| matches!(look(token, now), Look::Fail(Error::Credentials(_)));
+        assert!(pauses(&mut token), "nothing was learned");
+        let claimed = token.claim(now, LEASE).unwrap();
+        token.accept(claimed, issued(None));
+        assert_eq!(generation(&mut token, now), 1);
+    }
+}
+
+#[test]
+fn a_claim_takes_over_after_the_lease() {
+    let now = base();
+    let mut token = Token::to_come(Source::Rotated);
+    let lost = fetch(&mut token, now);
+    let claimed = token.claim(now + LEASE, LEASE).unwrap();
+    assert!(!token.renew(lost, now + LEASE * 2));
+    assert!(token.renew(claimed, now + LEASE * 2));
 }
