@@ -7,9 +7,9 @@ mod support;
 use std::time::Duration;
 
 use pan123_proto::{Error, ErrorKind, Session};
-use support::callers::{Asked, ask_many, ask_user, assert_all_well, kinds};
+use support::callers::{Asked, ask_many, ask_user, assert_all_well};
 use support::disk::{DISK_TIME, Disk};
-use support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
+use support::rotation::{LIFE, Mishap, Service, asked_with, pair, process, used};
 use support::server::LATENCY;
 use support::{Plan, Reply, World, millis, path, secs};
 
@@ -159,57 +159,6 @@ fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
     assert_all_well(&asked);
     assert_eq!(asked_with(&world), [""; 0]);
     assert_eq!(used(&world)[9..], ["access-2"; 8]);
-}
-
-/// All that is known of a run that ends between the answer and the keeping of the pair is gone with it.
-#[test]
-fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    let mut world = service.world(&disk).plan(|nth| match nth {
-        0..4 => Plan::InPlace,
-        _ => Plan::Detach,
-    });
-    let crashed = ask_user(&mut world, &process());
-    while world.times(path::OAUTH).is_empty() {
-        world.run_until(world.now() + millis(1));
-    }
-    world.abandon(&crashed);
-    world.run();
-    assert_eq!(disk.kept().unwrap().expose(), "access-1");
-
-    let session = process();
-    let before = (used(&world).len(), world.now());
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_eq!(
-        used(&world)[before.0..],
-        ["access-1"; 8],
-        "it may still be good, until it is refused"
-    );
-    assert_eq!(asked_with(&world), ["refresh-1", "refresh-1"]);
-    for one in asked {
-        let error = one.get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Credentials);
-        assert_eq!(error.api().unwrap().message(), "已失效");
-        assert!(!error.is_retryable());
-        let text = error.to_string();
-        for part in [
-            "HTTP 400: 已失效",
-            "works once only",
-            "before it kept",
-            "authorize_url",
-            "`authorize`",
-        ] {
-            assert!(text.contains(part), "{text}");
-        }
-        assert!(!text.contains("client id or its secret"), "{text}");
-    }
-    world.run_until(before.1 + secs(50));
-    let soon = ask_many(&mut world, &session, 8);
-    world.run_until(before.1 + secs(51));
-    assert_eq!(kinds(&soon), [ErrorKind::Credentials; 8]);
-    assert_eq!(asked_with(&world).len(), 2, "every caller fails fast");
 }
 
 #[test]
@@ -399,56 +348,4 @@ fn dropped_refreshes_are_taken_over_with_the_same_token() {
     world.run();
     assert_all_well(&asked[1..]);
     assert_eq!(asked_with(&world), ["refresh-1"; 2]);
-}
-
-#[test]
-fn a_first_refresh_token_is_used_while_nothing_is_kept() {
-    let service = Service::after(1);
-    let disk = Disk::default();
-    let mut world = service.world(&disk);
-    let session = of(app().refresh_token("refresh-1")).build().unwrap();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
-    assert_eq!(asked_with(&world), ["refresh-1"]);
-
-    service.end_access();
-    let restarted = of(app().refresh_token("refresh-1")).build().unwrap();
-    for session in [session, restarted] {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
-    }
-    assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
-    assert_eq!(used(&world).last().unwrap(), "access-3");
-}
-
-#[test]
-fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
-    let service = Service::after(0);
-    let mut world = service.world(&Disk::default());
-    let session = process();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert!(world.sent().is_empty());
-    for one in asked {
-        let error = one.get().unwrap_err();
-        assert!(
-            matches!(&error, Error::Credentials(inner) if matches!(**inner, Error::AuthorizationNeeded(None)))
-        );
-        let text = error.to_string();
-        for part in [
-            "no pair",
-            "nothing was sent",
-            "authorize_url",
-            "`authorize`",
-        ] {
-            assert!(text.contains(part), "{text}");
-        }
-    }
-    // Somebody else may keep the first pair meanwhile.
-    world.run_until(world.now() + secs(2));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Credentials);
 }
