@@ -1,11 +1,12 @@
 //! What must not be quoted: secrets are taken out of each text from outside before an error or a log keeps it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::endpoint::ENCODED;
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "[redacted]";
@@ -18,16 +19,20 @@ const LEAST: usize = 6;
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Adds a text, and what it looks like inside a URL. One of fewer than 6 bytes is not looked for.
+    /// Adds a text, and what it looks like inside a URL that may be inside another. One of fewer than 6 bytes is not looked for.
     pub fn push(&mut self, secret: &str) {
-        for form in [
-            Cow::Borrowed(secret),
-            Cow::from(utf8_percent_encode(secret, NON_ALPHANUMERIC)),
-        ] {
-            let known = |known: &SecretString| known.expose_secret() == form;
-            if form.len() >= LEAST && !self.0.iter().any(known) {
-                self.0.push(SecretString::from(form.into_owned()));
-            }
+        self.push_form(secret);
+        for set in [ENCODED, NON_ALPHANUMERIC] {
+            let once = utf8_percent_encode(secret, set).to_string();
+            self.push_form(&once);
+            self.push_form(&utf8_percent_encode(&once, set).to_string());
+        }
+    }
+
+    fn push_form(&mut self, form: &str) {
+        let known = |known: &SecretString| known.expose_secret() == form;
+        if form.len() >= LEAST && !self.0.iter().any(known) {
+            self.0.push(SecretString::from(form));
         }
     }
 
@@ -259,6 +264,8 @@ mod tests {
             "a-b.c_d~e%20f%2Bg%2Fh%3D%E9%A1%B5%21",
             "a-b.c_d~e%20f%2bg%2fh%3d%e9%a1%b5!",
             "a-b.c_d~e+f%2Bg/h=页!",
+            "a-b.c_d~e%2520f%252Bg%252Fh%253D%25E9%25A1%25B5%2521",
+            "a%252Db%252Ec%255Fd%257Ee%2520f%252Bg%252Fh%253D%25E9%25A1%25B5%2521",
             "%61%2D%62%2E%63%5F%64%7E%65%20%66%2B%67%2F%68%3D%E9%A1%B5%21",
         ] {
             let text = format!("%zz?secret={echo}&n=%");

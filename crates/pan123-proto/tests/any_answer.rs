@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::api::oauth::ExchangeRefreshToken;
 use pan123_proto::offline::CallbackNotice;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, ErrorKind, Input, Machine, Step};
@@ -20,8 +21,9 @@ use support::reading::read_with;
 use support::server::http_date;
 use support::{at, download, fixed, hand, millis, progress, secs, session};
 
-const BODIES: [&str; 8] = [
+const BODIES: [&str; 9] = [
     include_str!("fixtures/official_access_token_response.json"),
+    include_str!("fixtures/official_oauth2_access_token_response_flat.json"),
     include_str!("fixtures/official_user_info_response.json"),
     include_str!("fixtures/official_offline_create_response.json"),
     include_str!("fixtures/synthetic_offline_process_response_running.json"),
@@ -237,6 +239,7 @@ proptest! {
     #[test]
     fn any_answer_to_any_endpoint(answer in answer()) {
         exchange(&IssueToken::new("id", "secret"), &answer);
+        exchange(&ExchangeRefreshToken::new("id", "secret", "token"), &answer);
         exchange(&GetUserInfo, &answer);
         exchange(&download(), &answer);
         exchange(&progress(), &answer);
@@ -245,6 +248,7 @@ proptest! {
     #[test]
     fn no_code_and_no_trace_id_is_lost(known in known()) {
         assert_kept(&IssueToken::new("id", "secret"), &known);
+        assert_kept(&ExchangeRefreshToken::new("id", "secret", "token"), &known);
         assert_kept(&GetUserInfo, &known);
         assert_kept(&download(), &known);
         assert_kept(&progress(), &known);

@@ -110,7 +110,7 @@ fn a_pair_lives_as_long_as_its_answer_says() {
     ask_user(&mut world, &session);
     world.run();
     let answered = world.times(path::OAUTH)[0] + LATENCY;
-    for (when, pairs) in [(answered + STALE - secs(1), 1), (answered + STALE, 2)] {
+    for (when, pairs) in [(answered + secs(6599), 1), (answered + STALE, 2)] {
         world.run_until(when);
         let asked = ask_user(&mut world, &session);
         world.run();
