@@ -2,11 +2,13 @@
 
 use std::time::{Instant, SystemTime};
 
+use http::StatusCode;
+
 use super::fetch::Ended;
 use crate::api::access_token::IssuedToken;
 use crate::api::oauth::TokenPair;
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::machine::{Input, Machine, Now, Step};
 
 #[derive(Debug)]
@@ -70,5 +72,36 @@ impl Issued {
             Issued::Token(token) => token.expired_at(),
             Issued::Pair(pair) => answered.checked_add(pair.expires_in()?),
         }
+    }
+}
+
+/// What a failure to get the next pair means to a caller: a refused refresh token is the user's to replace.
+pub(super) fn told_of_rotation(error: Error) -> Error {
+    if is_refusal(&error) {
+        Error::AuthorizationNeeded(Some(Box::new(error)))
+    } else {
+        error
+    }
+}
+
+/// The token endpoint asks for no token, so that its 401 is about the credentials.
+pub(super) fn is_about_credentials(error: &Error) -> bool {
+    match error {
+        Error::Api(api) => api.code() == ErrorCode::Unauthorized,
+        Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
+        Error::AuthorizationNeeded(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether the service will not take this refresh token, now or later.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Api(api) => !api.may_pass(),
+        Error::Http(answer) => matches!(
+            answer.http_status(),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        ),
+        _ => false,
     }
 }

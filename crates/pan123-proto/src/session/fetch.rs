@@ -5,16 +5,16 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use secrecy::SecretString;
 
-use super::ask::{Ask, Issued};
+use super::ask::{Ask, Issued, is_about_credentials, told_of_rotation};
 use super::loose::LoosePair;
 use super::{Identity, Session};
 use crate::answer::date;
 use crate::control::Control;
 use crate::endpoint::bearer;
-use crate::error::{BuildError, CredentialsFault, Error, ErrorCode};
+use crate::error::{BuildError, CredentialsFault, Error};
 use crate::machine::{Input, Now, Step, Wait, WaitReason};
 use crate::scrub::{Scrub, Secrets};
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
@@ -307,11 +307,12 @@ impl Fetch {
     fn end(&mut self, now: Now, result: Result<Found, Error>) -> Turn {
         let (lease, exchanges) = (self.lease, self.exchanges);
         let rotates = matches!(self.goal.take(), Some(Goal::Rotate(_)));
-        let result = result.map_err(|error| match error {
-            refusal if rotates && is_refusal(&refusal) => {
-                Error::AuthorizationNeeded(Some(Box::new(refusal)))
+        let result = result.map_err(|error| {
+            if rotates {
+                told_of_rotation(error)
+            } else {
+                error
             }
-            other => other,
         });
         trace::refresh_ended(result.as_ref());
         let outcome = &mut self.outcome;
@@ -398,27 +399,5 @@ impl fmt::Debug for Fetch {
             .field("goal", &self.goal)
             .field("locked", &self.locked)
             .finish_non_exhaustive()
-    }
-}
-
-/// The token endpoint asks for no token, so that its 401 is about the credentials.
-fn is_about_credentials(error: &Error) -> bool {
-    match error {
-        Error::Api(api) => api.code() == ErrorCode::Unauthorized,
-        Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
-        Error::AuthorizationNeeded(_) => true,
-        _ => false,
-    }
-}
-
-/// Whether the service will not take this refresh token, now or later.
-fn is_refusal(error: &Error) -> bool {
-    match error {
-        Error::Api(api) => !api.may_pass(),
-        Error::Http(answer) => matches!(
-            answer.http_status(),
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-        ),
-        _ => false,
     }
 }
