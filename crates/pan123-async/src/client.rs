@@ -65,6 +65,20 @@ impl Client {
         self.send(&GetUserInfo)
     }
 
+    /// Exchanges the code of an OAuth user for the first pair of tokens and has it kept: see [`Session::authorize`]. Give it the
+    /// redirect URI of the page that the user came from, and wait for its end: a code works once only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the client has no OAuth, or if the code is refused or its pair is lost.
+    pub fn authorize(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        self.run(self.session.authorize(code, redirect_uri))
+    }
+
     /// Calls any endpoint, one of your own too.
     ///
     /// # Errors
@@ -296,7 +310,7 @@ impl ClientBuilder {
     }
 
     /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
-    /// It needs credentials.
+    /// It needs credentials or OAuth, and OAuth needs it.
     pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
         self.session = self.session.keep_token(true);
         self.store = Some(Arc::new(store));
@@ -313,8 +327,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there are no credentials or two kinds of them, if a setting is out of its range, or if reqwest
-    /// cannot be set up.
+    /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, if a setting is out of its
+    /// range, or if reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let transport = match self.transport {

@@ -61,6 +61,16 @@ impl Client {
         self.send(&GetUserInfo)
     }
 
+    /// Exchanges the code of an OAuth user for the first pair of tokens and has it kept: see [`Session::authorize`]. Give it the
+    /// redirect URI of the page that the user came from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the client has no OAuth, or if the code is refused or its pair is lost.
+    pub fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
+        self.drive(self.session.authorize(code, redirect_uri)?)
+    }
+
     /// Calls any endpoint, one of your own too.
     ///
     /// # Errors
@@ -247,7 +257,7 @@ impl ClientBuilder {
     }
 
     /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
-    /// It needs credentials.
+    /// It needs credentials or OAuth, and OAuth needs it.
     pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
         self.session = self.session.keep_token(true);
         self.store = Some(Arc::new(store));
@@ -264,7 +274,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
+    /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, or if a setting is out
+    /// of its range.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let connect_timeout = session.connect_timeout();

@@ -4,5 +4,6 @@ pub mod access_token;
 mod calls;
 pub mod file;
 pub mod image_bed;
+pub mod oauth;
 pub mod offline;
 pub mod user;

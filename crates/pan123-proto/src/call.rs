@@ -17,7 +17,7 @@ use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse, Verdict};
 use crate::scrub::{Scrub, Secrets};
-use crate::session::{Admission, Asking, LEASE_MARGIN, Session};
+use crate::session::{Admission, Asking, Identity, LEASE_MARGIN, Session};
 use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
 use crate::trace::CallTrace;
@@ -39,6 +39,7 @@ pub struct Call<T> {
     path: &'static str,
     rate: RateClass,
     auth: Auth,
+    secret_answer: bool,
     replay: Replay,
     retry: RetryPolicy,
     priority: Priority,
@@ -77,17 +78,18 @@ impl<T: DeserializeOwned> Call<T> {
         let timeout = settings.call_timeout;
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
-            Auth::Bearer if settings.credentials.is_some() => TokenUse::Replaceable,
-            Auth::Bearer => TokenUse::Last,
+            Auth::Bearer if matches!(settings.identity, Identity::Given) => TokenUse::Last,
+            Auth::Bearer => TokenUse::Replaceable,
         };
         Ok(Call {
             control: Arc::default(),
             request,
             secrets,
-            read: |reading, answer| reading.read(answer),
+            read: |reading, answer| reading.read(E::ANSWER, answer),
             path: E::PATH,
             rate: E::RATE,
             auth: E::AUTH,
+            secret_answer: E::SECRET_ANSWER,
             replay: E::REPLAY,
             retry,
             priority: Priority::default(),
@@ -351,7 +353,7 @@ impl<T> Call<T> {
     fn reading<'a>(&'a self, now: Now, scrub: Scrub<'a>) -> Reading<'a> {
         let settings = self.session.settings();
         Reading {
-            secret: self.auth == Auth::None,
+            secret: self.secret_answer,
             body_limit: settings.body_limit,
             too_many_downloads: &settings.too_many_downloads,
             scrub,

@@ -57,8 +57,12 @@ pub trait Endpoint {
     const AUTH: Auth = Auth::Bearer;
     /// Whether the request may be sent again when nobody knows whether it arrived.
     const REPLAY: Replay;
+    /// Where in the answer its content stands.
+    const ANSWER: Answer = Answer::Enveloped;
+    /// Whether the answer may hold a secret, such as a token or a signed URL: nothing of its content is quoted in an error.
+    const SECRET_ANSWER: bool = matches!(Self::AUTH, Auth::None);
 
-    /// What the `data` of the answer holds. `()` promises nothing.
+    /// What the answer holds: its `data`, or all of it where there is no envelope. `()` promises nothing.
     type Response: DeserializeOwned + Send + 'static;
 
     /// Adds the parameters of the query.
@@ -88,8 +92,8 @@ pub trait Endpoint {
 pub enum Auth {
     /// By the session's access token.
     Bearer,
-    /// Not at all, or by what its body says. The answer to such a request may be a token: nothing of it is quoted in an
-    /// error, and if it is lost it is asked for once more only.
+    /// Not at all, or by what it says itself. The answer to such a request may be a token: if it is lost it is asked for once
+    /// more only.
     None,
 }
 
@@ -100,6 +104,17 @@ pub enum Replay {
     Safe,
     /// Asking twice may do the work twice. It is sent again only if it certainly never left or was refused.
     Never,
+}
+
+/// Where in an answer its content stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Answer {
+    /// In the `data` of the service's envelope.
+    Enveloped,
+    /// The whole body is the content, under an HTTP status of success. An envelope with a `code` other than 0 is a refusal
+    /// here too, and so is a body with an `error` or an `error_description`.
+    Flat,
 }
 
 /// Requests that share one pace, with the time between two of them by default.
@@ -171,13 +186,18 @@ impl fmt::Debug for Query {
 }
 
 /// All but the characters that RFC 3986 calls unreserved.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
 impl Query {
+    /// With its `?`; empty without parameters.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Adds a parameter, percent-encoded.
     pub fn push(&mut self, key: &str, value: impl Display) {
         self.0.push(if self.0.is_empty() { '?' } else { '&' });

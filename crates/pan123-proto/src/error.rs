@@ -32,8 +32,12 @@ pub enum Error {
     Api(Box<ApiError>),
     /// The token was refused, and so was a fresh one if there could be one; the service's answer is inside.
     Unauthorized(Box<Error>),
-    /// The client id or its secret was refused; every caller is told so for a while without asking again.
+    /// The client id or its secret was refused, or with OAuth the refresh token; every caller is told so for a while without
+    /// asking again.
     Credentials(Arc<Error>),
+    /// Inside [`Error::Credentials`], with OAuth: the user has to authorise the app, for the first time if nothing is inside, or
+    /// again if the service refused the refresh token; its answer is inside then.
+    AuthorizationNeeded(Option<Box<Error>>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
     /// The store of the token failed, so that no token could be looked for or fetched; the text says what and where.
@@ -94,6 +98,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// [`Error::Credentials`]
     Credentials,
+    /// [`Error::AuthorizationNeeded`]
+    AuthorizationNeeded,
     /// [`Error::Token`]
     Token,
     /// [`Error::TokenStore`]
@@ -130,6 +136,7 @@ impl Error {
             Error::Api(_) => ErrorKind::Api,
             Error::Unauthorized(_) => ErrorKind::Unauthorized,
             Error::Credentials(_) => ErrorKind::Credentials,
+            Error::AuthorizationNeeded(_) => ErrorKind::AuthorizationNeeded,
             Error::Token(_) => ErrorKind::Token,
             Error::TokenStore(_) => ErrorKind::TokenStore,
             Error::RateLimited { .. } => ErrorKind::RateLimited,
@@ -225,6 +232,7 @@ impl Error {
         match self {
             Error::Unauthorized(inner) | Error::Exhausted { last: inner, .. } => Some(inner),
             Error::Deadline { last } | Error::RateLimited { last, .. } => last.as_deref(),
+            Error::AuthorizationNeeded(refused) => refused.as_deref(),
             Error::Credentials(inner) | Error::Token(inner) => Some(inner),
             Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
             Error::Watch(error) => error.polls(),
@@ -239,9 +247,22 @@ impl fmt::Display for Error {
             Error::Build(error) => error.fmt(f),
             Error::Api(error) => write!(f, "the service refused: {error}"),
             Error::Unauthorized(inner) => write!(f, "the access token was refused: {inner}"),
+            Error::Credentials(inner) if inner.kind() == ErrorKind::AuthorizationNeeded => {
+                inner.fmt(f)
+            }
             Error::Credentials(inner) => {
                 write!(f, "the client id or its secret was refused: {inner}")
             }
+            Error::AuthorizationNeeded(None) => f.write_str(
+                "the token store holds no pair of tokens, so nothing was sent: let the user open the page of \
+                 `OAuth::authorize_url`, and give the code that comes back to `authorize`",
+            ),
+            Error::AuthorizationNeeded(Some(refused)) => write!(
+                f,
+                "the refresh token was refused: {refused} (it works once only: perhaps a run used it that ended before it kept \
+                 the new pair, or it is older than 90 days, or the user took the permission back; authorise again: let the user \
+                 open the page of `OAuth::authorize_url`, and give the code that comes back to `authorize`)"
+            ),
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
             Error::TokenStore(text) => write!(f, "the token store failed: {text}"),
             Error::RateLimited { retry_after, last } => {

@@ -92,10 +92,11 @@ mod token;
 mod trace;
 mod url;
 
+pub use api::oauth::OAuth;
 pub use api::{file, image_bed, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
-pub use endpoint::{Auth, Body, Endpoint, Query, RateClass, Replay};
+pub use endpoint::{Answer, Auth, Body, Endpoint, Query, RateClass, Replay};
 pub use error::{
     Ambiguous, AnswerError, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind,
     FileNameFault, PathFault, Reach, TransportError, TransportErrorKind, UrlFault,
@@ -105,7 +106,7 @@ pub use limit::{Pace, Pacing, Priority};
 pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 pub use retry::RetryPolicy;
 pub use scrub::Secrets;
-pub use session::{Refresh, Restored, Session, SessionBuilder};
+pub use session::{Authorize, Refresh, Restored, Session, SessionBuilder};
 pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
 pub use trace::Span;
 pub use {bytes, http};
@@ -122,12 +123,12 @@ pub mod prelude {
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Account, Ambiguous, ApiError, Auth, Body, BuildError, CallHandle, CopyTaskId, DirId,
-        DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId, ImageBedDirId,
-        ImageBedTaskId, Input, Machine, Now, OpenTokenStore, Pace, Pacing, Parent, Priority, Query,
-        RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session, Signal, Skew, Step,
-        StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError,
-        TransportErrorKind, Wait, bytes, http,
+        Account, Ambiguous, Answer, ApiError, Auth, Authorize, Body, BuildError, CallHandle,
+        CopyTaskId, DirId, DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId,
+        ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OpenTokenStore, Pace, Pacing, Parent,
+        Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session, Signal,
+        Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
+        TransportError, TransportErrorKind, Wait, bytes, http,
     };
 }
 

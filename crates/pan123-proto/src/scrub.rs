@@ -1,11 +1,12 @@
 //! What must not be quoted: secrets are taken out of each text from outside before an error or a log keeps it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::endpoint::ENCODED;
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "[redacted]";
@@ -18,16 +19,20 @@ const LEAST: usize = 6;
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Adds a text, and what it looks like inside a URL. One of fewer than 6 bytes is not looked for.
+    /// Adds a text, and what it looks like inside a URL that may be inside another. One of fewer than 6 bytes is not looked for.
     pub fn push(&mut self, secret: &str) {
-        for form in [
-            Cow::Borrowed(secret),
-            Cow::from(utf8_percent_encode(secret, NON_ALPHANUMERIC)),
-        ] {
-            let known = |known: &SecretString| known.expose_secret() == form;
-            if form.len() >= LEAST && !self.0.iter().any(known) {
-                self.0.push(SecretString::from(form.into_owned()));
-            }
+        self.push_form(secret);
+        for set in [ENCODED, NON_ALPHANUMERIC] {
+            let once = utf8_percent_encode(secret, set).to_string();
+            self.push_form(&once);
+            self.push_form(&utf8_percent_encode(&once, set).to_string());
+        }
+    }
+
+    fn push_form(&mut self, form: &str) {
+        let known = |known: &SecretString| known.expose_secret() == form;
+        if form.len() >= LEAST && !self.0.iter().any(known) {
+            self.0.push(SecretString::from(form));
         }
     }
 
@@ -134,6 +139,8 @@ impl Scrub<'_> {
     fn beginnings(&self) -> [bool; 256] {
         let mut found = [false; 256];
         found[usize::from(b'\\')] = true;
+        found[usize::from(b'%')] = true;
+        found[usize::from(b'+')] = true;
         for first in self.all().filter_map(|secret| secret.bytes().next()) {
             found[usize::from(first.to_ascii_lowercase())] = true;
             found[usize::from(first.to_ascii_uppercase())] = true;
@@ -151,11 +158,12 @@ impl Scrub<'_> {
     }
 }
 
-/// How long the secret is where the text begins with it, in any case and through any escapes of JSON.
+/// How long the secret is where the text begins with it, in any case and through any escapes of JSON and of a URL.
 fn length_at(text: &str, secret: &str) -> Option<usize> {
     let mut rest = text;
     for expected in secret.chars() {
-        rest = after(rest, expected).or_else(|| {
+        let plain = after(rest, expected).or_else(|| after_percents(rest, expected));
+        rest = plain.or_else(|| {
             let unescaped = unescaped(rest)?;
             after(unescaped, expected).or_else(|| {
                 let (digits, after) = unescaped.strip_prefix('u')?.split_at_checked(4)?;
@@ -175,6 +183,26 @@ fn unescaped(text: &str) -> Option<&str> {
         0 => None,
         escapes => Some(&text[escapes..]),
     }
+}
+
+/// The rest of a text that begins with this character as a URL spells it: which characters it spells so is its own choice.
+fn after_percents(text: &str, expected: char) -> Option<&str> {
+    if expected == ' ' && text.starts_with('+') {
+        return Some(&text[1..]);
+    }
+    if !text.starts_with('%') {
+        return None;
+    }
+    let mut rest = text;
+    for &byte in expected.encode_utf8(&mut [0; 4]).as_bytes() {
+        let (digits, after) = rest.strip_prefix('%')?.split_at_checked(2)?;
+        let found = u8::from_str_radix(digits, 16).ok()?;
+        if !found.eq_ignore_ascii_case(&byte) {
+            return None;
+        }
+        rest = after;
+    }
+    Some(rest)
 }
 
 /// The rest of a text that begins with this character.
@@ -225,6 +253,25 @@ mod tests {
         }
         let harmless = "https://host/path: n=1";
         assert_eq!(scrubbed(&secrets, harmless, usize::MAX), harmless);
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_however_a_url_spells_it() {
+        let mut secrets = Secrets::default();
+        secrets.push("a-b.c_d~e f+g/h=页!");
+        for echo in [
+            "a-b.c_d~e f+g/h=页!",
+            "a-b.c_d~e%20f%2Bg%2Fh%3D%E9%A1%B5%21",
+            "a-b.c_d~e%20f%2bg%2fh%3d%e9%a1%b5!",
+            "a-b.c_d~e+f%2Bg/h=页!",
+            "a-b.c_d~e%2520f%252Bg%252Fh%253D%25E9%25A1%25B5%2521",
+            "a%252Db%252Ec%255Fd%257Ee%2520f%252Bg%252Fh%253D%25E9%25A1%25B5%2521",
+            "%61%2D%62%2E%63%5F%64%7E%65%20%66%2B%67%2F%68%3D%E9%A1%B5%21",
+        ] {
+            let text = format!("%zz?secret={echo}&n=%");
+            let kept = scrubbed(&secrets, &text, usize::MAX);
+            assert_eq!(kept, "%zz?secret=[redacted]&n=%", "{echo}");
+        }
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! What all calls of one account share: the token, the pace and the settings. The only shell with a lock.
 
+mod ask;
+mod authorize;
 mod builder;
+mod fetch;
 mod keep;
+mod loose;
 mod options;
 mod refresh;
 
@@ -13,12 +17,17 @@ use fastrand::Rng;
 use http::HeaderValue;
 use serde::de::DeserializeOwned;
 
+use ask::Ask;
+pub use authorize::Authorize;
 pub use builder::SessionBuilder;
+pub(crate) use fetch::LEASE_MARGIN;
+use fetch::{Fetch, Goal};
 pub use keep::Restored;
-pub(crate) use refresh::LEASE_MARGIN;
+use loose::LoosePair;
 pub use refresh::Refresh;
 
 use crate::api::access_token::IssueToken;
+use crate::api::oauth::OAuth;
 use crate::api::offline::{Watch, WatchPolicy};
 use crate::call::Call;
 use crate::control::Control;
@@ -53,9 +62,20 @@ pub(crate) struct Settings {
     pub(crate) call_timeout: Duration,
     pub(crate) body_limit: usize,
     pub(crate) too_many_downloads: String,
-    pub(crate) credentials: Option<IssueToken>,
+    pub(crate) identity: Identity,
     pub(crate) keeps_token: bool,
     pub(crate) secrets: Secrets,
+}
+
+/// How a session proves who it is.
+#[derive(Debug)]
+pub(crate) enum Identity {
+    /// By a token of the user's.
+    Given,
+    /// By tokens that are issued to a developer.
+    Developer(IssueToken),
+    /// By tokens that are issued to an app for one of its users.
+    App(OAuth),
 }
 
 /// What does. Arithmetic only is done under its lock: nothing is sent, awaited, woken or logged.
@@ -66,6 +86,8 @@ struct State {
     waiting: Vec<Weak<Control>>,
     /// Why the newest token could not be kept.
     unsaved: Option<String>,
+    /// The newest pair, if no store is known to have it.
+    loose: Option<LoosePair>,
 }
 
 impl Session {
@@ -200,10 +222,14 @@ impl Session {
 
     /// The fetch that a lease gives the right to.
     pub(crate) fn refresh(&self, lease: Lease, now: Now) -> Result<Refresh, BuildError> {
-        let credentials = self.settings().credentials.as_ref();
-        let credentials = credentials.ok_or(BuildError::Credentials(CredentialsFault::Neither))?;
-        let call = self.call(credentials)?;
-        Ok(Refresh::new(self.clone(), lease, call, now))
+        let goal = match &self.settings().identity {
+            Identity::Given => return Err(BuildError::Credentials(CredentialsFault::Neither)),
+            Identity::Developer(credentials) => {
+                Goal::Issue(Ask::Token(Box::new(self.call(credentials)?)))
+            }
+            Identity::App(_) => Goal::Rotate(None),
+        };
+        Ok(Refresh::new(Fetch::new(self.clone(), lease, goal, now)))
     }
 
     fn renew(&self, lease: Lease, until: Instant) -> bool {

@@ -60,11 +60,13 @@ pub enum StoreResult {
     Unsupported,
 }
 
-/// Whose token it is: a client id at a service. A token of one is of no use to another.
+/// Whose token it is: a client id at a service, and one of its users where an app has several. A token of one is of no use
+/// to another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     service: String,
     client_id: String,
+    user: Option<String>,
 }
 
 impl Account {
@@ -73,7 +75,14 @@ impl Account {
         Account {
             service: service.into(),
             client_id: client_id.into(),
+            user: None,
         }
+    }
+
+    /// The same for one user of the app, by the label of [`OAuth::user`](crate::OAuth::user).
+    pub fn of_user(mut self, label: impl Into<String>) -> Account {
+        self.user = Some(label.into());
+        self
     }
 
     /// The base URL of the service.
@@ -85,19 +94,29 @@ impl Account {
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
+
+    /// The label of the user, where the app has several.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "user {user:?} of ")?;
+        }
         write!(f, "client id {:?} at {}", self.client_id, self.service)
     }
 }
 
-/// A token as it is kept. Its serde form has the token in clear: keep it where nobody else can read it.
+/// A token as it is kept, with the refresh token of an OAuth pair. Its serde form has them in clear: keep it where nobody else
+/// can read it.
 #[derive(Clone)]
 pub struct StoredToken {
     account: Account,
     value: SecretString,
+    refresh_token: Option<SecretString>,
     expired_at: Option<SystemTime>,
     skew: Skew,
 }
@@ -150,9 +169,16 @@ impl StoredToken {
         StoredToken {
             account,
             value: SecretString::from(value.into()),
+            refresh_token: None,
             expired_at,
             skew,
         }
+    }
+
+    /// The same as the access token of a pair, with the refresh token that came with it.
+    pub fn with_refresh_token(mut self, token: impl Into<String>) -> StoredToken {
+        self.refresh_token = Some(SecretString::from(token.into()));
+        self
     }
 
     /// Whose it is.
@@ -163,6 +189,11 @@ impl StoredToken {
     /// The token itself: a secret.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
+    }
+
+    /// The refresh token of a pair: a secret. None with a token that was issued for a developer.
+    pub fn expose_refresh_token(&self) -> Option<&str> {
+        self.refresh_token.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// When it ends by the service's clock; none if that is not known, so that it is used until it is refused.
@@ -188,6 +219,7 @@ impl fmt::Debug for StoredToken {
         f.debug_struct("StoredToken")
             .field("account", &self.account)
             .field("value", &"[redacted]")
+            .field("has_refresh_token", &self.refresh_token.is_some())
             .field("expired_at", &self.expired_at)
             .field("skew", &self.skew)
             .finish()
@@ -202,7 +234,11 @@ struct Kept<T> {
     version: u32,
     service: T,
     client_id: T,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<T>,
     access_token: T,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<T>,
     expired_at: Option<Timestamp>,
     /// Over zero: the service's clock was ahead.
     skew_ms: i64,
@@ -218,7 +254,9 @@ impl Serialize for StoredToken {
             version: VERSION,
             service: self.account.service(),
             client_id: self.account.client_id(),
+            user: self.account.user(),
             access_token: self.expose(),
+            refresh_token: self.expose_refresh_token(),
             expired_at: expired_at.transpose().map_err(ser::Error::custom)?,
             skew_ms: match self.skew {
                 Skew::Ahead(by) => millis(by),
@@ -238,12 +276,15 @@ impl<'de> Deserialize<'de> for StoredToken {
                 kept.version
             )));
         }
-        if kept.access_token.is_empty() {
+        let refresh_token = kept.refresh_token;
+        if kept.access_token.is_empty() || refresh_token.as_deref() == Some("") {
             return Err(de::Error::custom("the kept token is empty"));
         }
         let skew = SignedDuration::from_millis(kept.skew_ms);
-        Ok(StoredToken::new(
-            Account::new(kept.service, kept.client_id),
+        let mut account = Account::new(kept.service, kept.client_id);
+        account.user = kept.user;
+        let token = StoredToken::new(
+            account,
             kept.access_token,
             kept.expired_at.map(SystemTime::from),
             if skew.is_negative() {
@@ -251,6 +292,10 @@ impl<'de> Deserialize<'de> for StoredToken {
             } else {
                 Skew::Ahead(skew.unsigned_abs())
             },
-        ))
+        );
+        Ok(StoredToken {
+            refresh_token: refresh_token.map(SecretString::from),
+            ..token
+        })
     }
 }

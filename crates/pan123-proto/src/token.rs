@@ -52,8 +52,9 @@ pub(crate) enum Look {
 /// A token that was issued, or kept from an earlier time.
 pub(crate) struct Found {
     pub(crate) header: HeaderValue,
-    /// How long it lives from now on, if that is known.
+    /// How long it lives from that time on, if that is known.
     pub(crate) life: Option<Duration>,
+    pub(crate) since: Instant,
     /// Just issued: if such a token is refused, it is in vain to ask for more of them.
     pub(crate) is_new: bool,
 }
@@ -70,8 +71,10 @@ impl Found {
 pub(crate) enum Source {
     /// The user gave one; there is no other.
     Given,
-    /// They are issued for credentials.
+    /// They are issued for credentials; an older one lives on beside a new one.
     Issued,
+    /// They are issued in pairs, for the refresh token of the last one; a new one ends the older one at once.
+    Rotated,
 }
 
 #[derive(Debug)]
@@ -126,15 +129,15 @@ enum Why {
 
 impl Token {
     pub(crate) fn given(header: HeaderValue) -> Token {
-        let mut token = Token::to_be_issued();
-        token.source = Source::Given;
+        let mut token = Token::to_come(Source::Given);
         token.hold(header, None, false, None);
         token
     }
 
-    pub(crate) fn to_be_issued() -> Token {
+    /// None yet; one has to be fetched.
+    pub(crate) fn to_come(source: Source) -> Token {
         Token {
-            source: Source::Issued,
+            source,
             held: None,
             generation: 0,
             leases: 0,
@@ -161,11 +164,17 @@ impl Token {
         if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
             self.note_drop(leased.until);
         }
+        if let Some(leased) = &self.leased
+            && self.source == Source::Rotated
+        {
+            // From one moment of the fetch on the old one is dead, and nobody knows which.
+            return Look::Wait(leased.until);
+        }
         if let Some(held) = &self.held
             && held.is_usable(self.source, now)
         {
             return if held.is_stale(now) && self.leased.is_none() && !self.is_paused(now) {
-                Look::Fetch(self.lease(now, patience))
+                Look::Fetch(self.lease(now, patience.lease))
             } else {
                 Look::Use(held.bearer.clone())
             };
@@ -188,8 +197,24 @@ impl Token {
         }
         match &self.leased {
             Some(leased) => Look::Wait(leased.until),
-            None => Look::Fetch(self.lease(now, patience)),
+            None => Look::Fetch(self.lease(now, patience.lease)),
         }
+    }
+
+    /// The right to fetch for a reason of one's own, whatever is held and in any pause; or until when somebody else has it.
+    pub(crate) fn claim(&mut self, now: Instant, lease: Duration) -> Result<Lease, Instant> {
+        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
+            self.note_drop(leased.until);
+        }
+        match &self.leased {
+            Some(leased) => Err(leased.until),
+            None => Ok(self.lease(now, lease)),
+        }
+    }
+
+    /// Gives a lease back with nothing fetched and nothing learned.
+    pub(crate) fn release(&mut self, lease: Lease) {
+        self.end_lease(lease);
     }
 
     /// The lease goes on until then. False if it was lost meanwhile, so that its holder sends nothing more.
@@ -214,14 +239,14 @@ impl Token {
             Some(held) if held.is_usable(self.source, now) => Restored::NotNeeded,
             Some(held) if held.refused && held.bearer.header == found.header => Restored::Refused,
             _ => {
-                self.hold_found(found, None, now);
+                self.hold_found(found, None);
                 Restored::Taken
             }
         }
     }
 
     /// A token that was fetched. One that comes after its lease was lost is taken only if no newer one is there.
-    pub(crate) fn accept(&mut self, lease: Lease, found: Found, now: Instant) {
+    pub(crate) fn accept(&mut self, lease: Lease, found: Found) {
         let newer = |held: &Held| held.lease > Some(lease);
         if !self.end_lease(lease) && self.held.as_ref().is_some_and(newer) {
             return;
@@ -229,7 +254,7 @@ impl Token {
         self.pause = None;
         self.failures_in_a_row = 0;
         self.drops = 0;
-        self.hold_found(found, Some(lease), now);
+        self.hold_found(found, Some(lease));
     }
 
     /// The fetch failed: those who wait are told, and nobody tries for a while.
@@ -239,7 +264,12 @@ impl Token {
         }
         self.drops = 0;
         let (pause, why) = if credentials {
-            (CREDENTIALS_PAUSE, Why::Credentials(Arc::new(error)))
+            // Somebody may keep the first pair at any time, and to look for it costs the service nothing.
+            let pause = match error {
+                Error::AuthorizationNeeded(None) => FAILURE_PAUSE,
+                _ => CREDENTIALS_PAUSE,
+            };
+            (pause, Why::Credentials(Arc::new(error)))
         } else {
             let doubled = 1_u32
                 .checked_shl(self.failures_in_a_row)
@@ -274,7 +304,7 @@ impl Token {
         }
         self.barren += 1;
         if let Some(error) = error
-            && self.source == Source::Issued
+            && self.source != Source::Given
             && self.barren >= MOST_BARREN
         {
             let why = Why::Failed(Arc::new(Error::Unauthorized(Box::new(error))));
@@ -292,9 +322,9 @@ impl Token {
         }
     }
 
-    fn hold_found(&mut self, found: Found, lease: Option<Lease>, now: Instant) {
+    fn hold_found(&mut self, found: Found, lease: Option<Lease>) {
         let life = found.life.filter(|_| found.has_credible_life());
-        let life = life.map(|life| Life::from_now(life, now));
+        let life = life.map(|life| Life::from(found.since, life));
         self.hold(found.header, life, !found.is_new, lease);
     }
 
@@ -318,12 +348,12 @@ impl Token {
         });
     }
 
-    fn lease(&mut self, now: Instant, patience: Patience) -> Lease {
+    fn lease(&mut self, now: Instant, lasts: Duration) -> Lease {
         self.leases += 1;
         let lease = Lease(self.leases);
         self.leased = Some(Leased {
             lease,
-            until: now + patience.lease,
+            until: now + lasts,
         });
         lease
     }
@@ -374,10 +404,10 @@ impl Held {
 }
 
 impl Life {
-    fn from_now(life: Duration, now: Instant) -> Life {
+    fn from(since: Instant, life: Duration) -> Life {
         Life {
-            stale: later(now, life.saturating_sub(MARGIN.min(life / 10))),
-            end: later(now, life),
+            stale: later(since, life.saturating_sub(MARGIN.min(life / 10))),
+            end: later(since, life),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::api::oauth::ExchangeRefreshToken;
 use pan123_proto::file::{
     CopyFile, CopyFiles, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl, GetInfos,
     ListFiles, ListFilesV1, MakeDir, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
@@ -28,8 +29,9 @@ use support::reading::read_with;
 use support::server::http_date;
 use support::{at, download, fixed, hand, millis, progress, secs, session};
 
-const BODIES: [&str; 17] = [
+const BODIES: [&str; 18] = [
     include_str!("fixtures/official_access_token_response.json"),
+    include_str!("fixtures/official_oauth2_access_token_response_flat.json"),
     include_str!("fixtures/official_user_info_response.json"),
     include_str!("fixtures/official_offline_create_response.json"),
     include_str!("fixtures/synthetic_offline_process_response_running.json"),
@@ -229,6 +231,10 @@ macro_rules! for_each_endpoint {
         let file = FileId::new(7).unwrap();
         let root = Parent::Root;
         $function(&IssueToken::new("id", "secret"), $argument);
+        $function(
+            &ExchangeRefreshToken::new("id", "secret", "token"),
+            $argument,
+        );
         $function(&GetUserInfo, $argument);
         $function(&download(), $argument);
         $function(&progress(), $argument);

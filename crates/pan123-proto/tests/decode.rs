@@ -6,9 +6,10 @@ mod support;
 
 use std::time::SystemTime;
 
+use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
 use pan123_proto::{ErrorCode, ErrorKind, FileId};
-use support::reading::{created, polled, token, user};
+use support::reading::{created, polled, read, token, user};
 use support::{Reply, World, fixed, progress, secs};
 
 macro_rules! fixture {
@@ -31,6 +32,27 @@ fn access_token() {
     );
     let expired_at = SystemTime::UNIX_EPOCH + secs(1_742_716_117);
     assert_eq!(token.expired_at(), Some(expired_at));
+}
+
+#[test]
+fn token_pair() {
+    let asked = ExchangeRefreshToken::new("id", "secret", "token");
+    let body = fixture!("official_oauth2_access_token_response_flat");
+    let pair = read(&asked, body).unwrap();
+    assert!(
+        pair.expose_access_token()
+            .starts_with("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.")
+    );
+    let refresh_token = "ZMY5MTKWNDCTNWZHOS01OWMYLTGYMMUTNZY5YTHIMGRHMJZL";
+    assert_eq!(pair.expose_refresh_token(), refresh_token);
+    assert_eq!(pair.expires_in(), Some(secs(7200)));
+    assert_eq!(pair.scope(), "user:base,file:all:read,file:all:write");
+    assert_eq!(pair.token_type(), "Bearer");
+    let code = ExchangeCode::new("id", "secret", "code", "https://app.example/");
+    assert_eq!(
+        read(&code, body).unwrap().expose_refresh_token(),
+        refresh_token
+    );
 }
 
 #[test]

@@ -6,13 +6,16 @@ mod support;
 
 use http::header::AUTHORIZATION;
 use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{Download, DownloadProgress};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session};
+use pan123_proto::{
+    Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session, StoreResult, Transmit,
+};
 use serde_json::json;
 use support::hand::{body, request};
 use support::wire::{SERVICE, fixture, head, with_token};
-use support::{at, builder, fixed, hand, millis, secs, session, task};
+use support::{at, builder, fixed, hand, millis, rotation, secs, session, task};
 
 #[test]
 fn issue_token() {
@@ -40,6 +43,72 @@ fn the_fetch_of_a_session_is_the_same_request() {
     let asked = request(&IssueToken::new("123456789", "123456789"));
     assert_eq!(head(&fetched), head(&asked));
     assert_eq!(fetched.request.body(), asked.request.body());
+}
+
+/// Parameters in the query of a POST, no body and no token.
+fn assert_oauth(transmit: &Transmit, query: &str) {
+    let mut expected = with_token(format!("POST {SERVICE}/api/v1/oauth2/access_token?{query}"));
+    expected.remove(1);
+    expected.insert(2, "content-length: 0".to_owned());
+    expected[1..].sort();
+    assert_eq!(head(transmit), expected);
+    assert!(transmit.request.body().is_empty());
+}
+
+#[test]
+fn exchange_code() {
+    let redirect = "https://app.example/callback?n=1";
+    assert_oauth(
+        &request(&ExchangeCode::new(
+            "client-id",
+            "s/cret+=",
+            "the code",
+            redirect,
+        )),
+        "client_id=client-id&client_secret=s%2Fcret%2B%3D&grant_type=authorization_code&code=the%20code\
+         &redirect_uri=https%3A%2F%2Fapp.example%2Fcallback%3Fn%3D1",
+    );
+}
+
+#[test]
+fn exchange_refresh_token() {
+    assert_oauth(
+        &request(&ExchangeRefreshToken::new("client-id", "secret", "r&1")),
+        "client_id=client-id&client_secret=secret&grant_type=refresh_token&refresh_token=r%261",
+    );
+}
+
+#[test]
+fn a_session_asks_for_a_pair_in_the_same_way() {
+    let session = rotation::process();
+    let mut authorize = session.authorize("code-1", rotation::REDIRECT).unwrap();
+    authorize.resume(at(secs(0)), Input::Wake);
+    authorize.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
+    let none = Input::Stored(StoreResult::Loaded(None));
+    let sent = hand::transmit(authorize.resume(at(secs(0)), none));
+    let asked = ExchangeCode::new("client-id", "client-secret", "code-1", rotation::REDIRECT);
+    assert_eq!(head(&sent), head(&request(&asked)));
+    drop(authorize);
+
+    let mut call = session.call(&GetUserInfo).unwrap();
+    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let kept = || Input::Stored(StoreResult::Loaded(Some(rotation::pair(1, secs(0)))));
+    refresh.resume(at(secs(0)), Input::Wake);
+    refresh.resume(at(secs(0)), kept());
+    refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
+    let sent = hand::transmit(refresh.resume(at(secs(0)), kept()));
+    let asked = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
+    assert_eq!(head(&sent), head(&request(&asked)));
+}
+
+#[test]
+fn pairs_are_asked_for_no_faster_than_the_service_allows() {
+    for class in [ExchangeCode::RATE, ExchangeRefreshToken::RATE] {
+        assert_eq!(
+            (class.name(), class.interval()),
+            ("oauth2/access_token", millis(600))
+        );
+    }
 }
 
 #[test]

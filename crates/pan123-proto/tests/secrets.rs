@@ -10,13 +10,15 @@ use std::fmt::{self, Write};
 use bytes::Bytes;
 use http::Request;
 use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::file::{GetDownloadUrl, ListFilesV1};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::{
-    Endpoint, Error, Input, Machine, RateClass, Refresh, Replay, RetryPolicy, Secrets, Session,
-    Step, TransportError, http,
+    Endpoint, Error, FileId, Input, Machine, Parent, RateClass, Refresh, Replay, RetryPolicy,
+    Secrets, Session, Step, TransportError, http,
 };
 use serde_json::json;
+use support::reading::read;
 use support::{at, hand, secs};
 
 const CLIENT_SECRET: &str = "canary-client-secret";
@@ -159,6 +161,25 @@ fn no_answer_to_a_download_into_the_image_bed_does_either() {
         match step {
             Step::Wait(_) => assert!(!format!("{call:?} {step:?}").contains("canary"), "{how}"),
             step => assert_hidden(&hand::ready(step).unwrap_err(), how),
+        }
+    }
+}
+
+#[test]
+fn no_answer_that_holds_a_signed_url_is_quoted() {
+    let file = FileId::new(7).unwrap();
+    let list = ListFilesV1::of(Parent::Root);
+    for body in [
+        format!(r#"{{"code":0,"data":{{"downloadUrl":7,"url":"{SOURCE}"}}}}"#),
+        format!(r#"{{"code":0,"data":{{"fileList":[{{"downloadUrl":"{SOURCE}"}}]}}}}"#),
+        format!(r#"{{"code":0,"data":"{SOURCE}"}}"#),
+        format!("<a href={SOURCE}>"),
+    ] {
+        let url = read(&GetDownloadUrl::new(file), &body).unwrap_err();
+        let page = read(&list, &body).unwrap_err();
+        for error in [url, page] {
+            assert!(matches!(error, Error::Decode(_)), "{error}");
+            assert_hidden(&error, &body);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_proto::{BuildError, CredentialsFault, Session, SessionBuilder};
+use pan123_proto::{BuildError, CredentialsFault, OAuth, Session, SessionBuilder};
 
 const MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 const NANO: Duration = Duration::from_nanos(1);
@@ -18,6 +18,11 @@ fn refused(builder: SessionBuilder) -> String {
 #[test]
 fn one_way_to_prove_who_it_is_and_no_empty_one() {
     let credentials = |id, secret| Session::builder().credentials(id, secret);
+    let oauth = |id, secret| {
+        Session::builder()
+            .oauth(OAuth::new(id, secret))
+            .keep_token(true)
+    };
     for (builder, expected) in [
         (Session::builder(), CredentialsFault::Neither),
         (
@@ -27,12 +32,71 @@ fn one_way_to_prove_who_it_is_and_no_empty_one() {
         (credentials("", "secret"), CredentialsFault::Empty),
         (credentials("id", ""), CredentialsFault::Empty),
         (Session::builder().access_token(""), CredentialsFault::Empty),
+        (
+            oauth("id", "secret").access_token("token"),
+            CredentialsFault::Both,
+        ),
+        (
+            oauth("id", "secret").credentials("id", "secret"),
+            CredentialsFault::Both,
+        ),
+        (oauth("", "secret"), CredentialsFault::Empty),
+        (oauth("id", ""), CredentialsFault::Empty),
+        (
+            Session::builder().oauth(OAuth::new("id", "secret").refresh_token("")),
+            CredentialsFault::Empty,
+        ),
     ] {
         match builder.build().expect_err("no way to prove it") {
             BuildError::Credentials(fault) => assert_eq!(fault, expected),
             other => panic!("{other}"),
         }
     }
+}
+
+#[test]
+fn the_errors_say_what_may_be_given() {
+    for (builder, end) in [
+        (Session::builder(), "an app, there is none of them"),
+        (
+            builder().credentials("id", "secret"),
+            "an app, not more than one of them",
+        ),
+        (
+            Session::builder().access_token(""),
+            "an app, an empty one was given",
+        ),
+    ] {
+        let error = refused(builder);
+        let ways = "either a client id with its secret or an access token or the OAuth settings of";
+        assert!(error.contains(ways) && error.ends_with(end), "{error}");
+    }
+}
+
+#[test]
+fn oauth_needs_a_store_and_users_need_names() {
+    let oauth = || OAuth::new("id", "secret");
+    let error = refused(Session::builder().oauth(oauth()));
+    for part in [
+        "works once only",
+        "`token_store`",
+        "`FileStore`",
+        "`MemoryStore`",
+        "`keep_token(true)`",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let builder = Session::builder().keep_token(true);
+    let error = refused(builder.oauth(oauth().user("")));
+    assert!(
+        error.contains("the user of an OAuth app is empty"),
+        "{error}"
+    );
+    let builder = Session::builder().keep_token(true);
+    builder
+        .oauth(oauth().user("alice"))
+        .build()
+        .expect("good settings");
 }
 
 #[test]

@@ -8,13 +8,14 @@ use http::StatusCode;
 /// What the service says under code 1 when a name is taken: of a folder, of a file.
 const NAME_TAKEN: [&str; 2] = ["同名", "文件名重复"];
 
-/// The service's own refusal: an envelope whose `code` is not 0.
+/// The service's own refusal: an envelope whose `code` is not 0, or the `error` of an endpoint that has no envelope.
 ///
 /// [`error_codes`](crate::error_codes) lists the codes and their texts, and says what to do about each.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub(crate) code: ErrorCode,
-    pub(crate) number: i64,
+    /// None where the service gave none.
+    pub(crate) number: Option<i64>,
     pub(crate) message: String,
     pub(crate) trace_id: Option<String>,
     pub(crate) http_status: StatusCode,
@@ -27,9 +28,17 @@ impl ApiError {
         self.code
     }
 
-    /// The code as the service sent it.
+    /// The code as the service sent it; the HTTP status if it refused without one.
     pub fn number(&self) -> i64 {
-        self.number
+        let status = self.http_status.as_u16();
+        self.number.unwrap_or(status.into())
+    }
+
+    /// Whether it is the word of a server in trouble, which says nothing of what was asked.
+    pub(crate) fn may_pass(&self) -> bool {
+        let status = self.http_status;
+        let trouble = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+        self.code == ErrorCode::RateLimited || (self.number.is_none() && trouble)
     }
 
     /// The service's text, often Chinese; of a long one the first 1000 characters.
@@ -42,7 +51,7 @@ impl ApiError {
         self.trace_id.as_deref()
     }
 
-    /// The HTTP status that the envelope came under, mostly 200.
+    /// The HTTP status that the refusal came under, mostly 200.
     pub fn http_status(&self) -> StatusCode {
         self.http_status
     }
@@ -72,7 +81,10 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "code {}: {}", self.number, self.message)?;
+        match self.number {
+            Some(number) => write!(f, "code {number}: {}", self.message)?,
+            None => write!(f, "HTTP {}: {}", self.http_status.as_u16(), self.message)?,
+        }
         if self.is_token_pushed_out() {
             f.write_str(
                 " (another process uses this client id: at most 3 tokens of it live at once)",
@@ -136,7 +148,7 @@ mod tests {
     fn refused(number: i64, message: &str) -> ApiError {
         ApiError {
             code: ErrorCode::from_number(number),
-            number,
+            number: Some(number),
             message: message.to_owned(),
             trace_id: None,
             http_status: StatusCode::OK,

@@ -41,8 +41,10 @@ pub enum BuildError {
         /// What was given.
         given: String,
     },
-    /// A session without a way to prove who it is, or with two.
-    #[error("give either a client id with its secret or an access token, {0}")]
+    /// A session without a way to prove who it is, or with several.
+    #[error(
+        "give either a client id with its secret or an access token or the OAuth settings of an app, {0}"
+    )]
     Credentials(CredentialsFault),
     /// A value that cannot stand in an HTTP header.
     #[error("the {what} cannot stand in an HTTP header: printable ASCII characters only")]
@@ -209,9 +211,9 @@ impl fmt::Display for PathFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialsFault {
-    /// Neither was given.
+    /// None of them was given.
     Neither,
-    /// Both were given.
+    /// Several were given.
     Both,
     /// One of them is empty.
     Empty,
@@ -220,8 +222,8 @@ pub enum CredentialsFault {
 impl fmt::Display for CredentialsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            CredentialsFault::Neither => "there is neither",
-            CredentialsFault::Both => "not both",
+            CredentialsFault::Neither => "there is none of them",
+            CredentialsFault::Both => "not more than one of them",
             CredentialsFault::Empty => "an empty one was given",
         })
     }

@@ -8,14 +8,15 @@ use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Session, Settings, Shared, State};
+use super::{Identity, Session, Settings, Shared, State};
 use crate::api::access_token::IssueToken;
+use crate::api::oauth::OAuth;
 use crate::endpoint::{BaseUrl, Endpoint, PlainHttp, bearer};
 use crate::error::{BuildError, CredentialsFault};
 use crate::limit::{Limiter, Pacing};
 use crate::retry::RetryPolicy;
 use crate::scrub::Secrets;
-use crate::token::Token;
+use crate::token::{Source, Token};
 use crate::url::Redacted;
 
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
@@ -35,6 +36,7 @@ const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 pub struct SessionBuilder {
     credentials: Option<IssueToken>,
     access_token: Option<SecretString>,
+    oauth: Option<OAuth>,
     keeps_token: bool,
     base_url: String,
     plain_http: PlainHttp,
@@ -54,6 +56,7 @@ impl Default for SessionBuilder {
         SessionBuilder {
             credentials: None,
             access_token: None,
+            oauth: None,
             keeps_token: false,
             base_url: BaseUrl::SERVICE.to_owned(),
             plain_http: PlainHttp::ToLoopback,
@@ -87,8 +90,15 @@ impl SessionBuilder {
         self
     }
 
+    /// An app of a third party that acts for a user: the session refreshes and shares the user's tokens by itself, once the
+    /// user has authorised it. It needs a token store, since each refresh token works once only.
+    pub fn oauth(mut self, app: OAuth) -> SessionBuilder {
+        self.oauth = Some(app);
+        self
+    }
+
     /// Looks for the token in a store before it asks for a new one, and keeps a new one there: its machines ask for
-    /// [`Step::Store`](crate::Step::Store). It needs credentials. An adapter switches it on when it is given a store.
+    /// [`Step::Store`](crate::Step::Store). It needs credentials or OAuth. An adapter switches it on when it is given a store.
     pub fn keep_token(mut self, keep: bool) -> SessionBuilder {
         self.keeps_token = keep;
         self
@@ -172,39 +182,19 @@ impl SessionBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there are no credentials or two kinds of them, or if a setting is out of its range.
+    /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, or if a setting is out
+    /// of its range.
     pub fn build(self) -> Result<Session, BuildError> {
-        let token = match (&self.credentials, &self.access_token) {
-            (None, None) => return Err(BuildError::Credentials(CredentialsFault::Neither)),
-            (Some(_), Some(_)) => return Err(BuildError::Credentials(CredentialsFault::Both)),
-            (Some(credentials), None) if credentials.is_empty() => {
-                return Err(BuildError::Credentials(CredentialsFault::Empty));
-            }
-            (Some(_), None) => Token::to_be_issued(),
-            (None, Some(_)) if self.keeps_token => {
-                return Err(BuildError::Setting {
-                    what: "the token store",
-                    given: "set beside an access token".to_owned(),
-                    allowed: "it keeps tokens that are issued for a client id with its secret",
-                });
-            }
-            (None, Some(token)) if token.expose_secret().is_empty() => {
-                return Err(BuildError::Credentials(CredentialsFault::Empty));
-            }
-            (None, Some(token)) => {
-                let header = bearer(token.expose_secret());
-                Token::given(header.ok_or(BuildError::Header {
-                    what: "access token",
-                })?)
-            }
-        };
+        let (identity, token) = self.identity()?;
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
         self.check_limits()?;
         let base = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
-        if let Some(credentials) = &self.credentials {
-            credentials.secrets(&mut secrets);
+        match &identity {
+            Identity::Given => {}
+            Identity::Developer(credentials) => credentials.secrets(&mut secrets),
+            Identity::App(app) => app.secrets(&mut secrets),
         }
         Ok(Session {
             shared: Arc::new(Shared {
@@ -218,7 +208,7 @@ impl SessionBuilder {
                     call_timeout: self.call_timeout,
                     body_limit: self.body_limit,
                     too_many_downloads: self.too_many_downloads,
-                    credentials: self.credentials,
+                    identity,
                     keeps_token: self.keeps_token,
                     secrets,
                 },
@@ -228,9 +218,62 @@ impl SessionBuilder {
                     rng: Rng::with_seed(self.seed),
                     waiting: Vec::new(),
                     unsaved: None,
+                    loose: None,
                 }),
             }),
         })
+    }
+}
+
+impl SessionBuilder {
+    /// The one way to prove who it is, and the token to begin with.
+    fn identity(&self) -> Result<(Identity, Token), BuildError> {
+        let fault = |fault| Err(BuildError::Credentials(fault));
+        match (&self.credentials, &self.access_token, &self.oauth) {
+            (None, None, None) => fault(CredentialsFault::Neither),
+            (Some(credentials), None, None) if credentials.is_empty() => {
+                fault(CredentialsFault::Empty)
+            }
+            (Some(credentials), None, None) => Ok((
+                Identity::Developer(credentials.clone()),
+                Token::to_come(Source::Issued),
+            )),
+            (None, Some(token), None) => Ok((Identity::Given, self.given(token)?)),
+            (None, None, Some(app)) => {
+                app.check()?;
+                if !self.keeps_token {
+                    return Err(no_store());
+                }
+                Ok((Identity::App(app.clone()), Token::to_come(Source::Rotated)))
+            }
+            _ => fault(CredentialsFault::Both),
+        }
+    }
+
+    fn given(&self, token: &SecretString) -> Result<Token, BuildError> {
+        if self.keeps_token {
+            return Err(BuildError::Setting {
+                what: "the token store",
+                given: "set beside an access token".to_owned(),
+                allowed: "it keeps tokens that are issued for a client id with its secret, or to an OAuth app",
+            });
+        }
+        if token.expose_secret().is_empty() {
+            return Err(BuildError::Credentials(CredentialsFault::Empty));
+        }
+        let what = "access token";
+        let header = bearer(token.expose_secret()).ok_or(BuildError::Header { what })?;
+        Ok(Token::given(header))
+    }
+}
+
+fn no_store() -> BuildError {
+    BuildError::Setting {
+        what: "the token store",
+        given: "missing beside OAuth".to_owned(),
+        allowed: "a refresh token works once only, so each new pair must be kept before it is used: give `token_store` a store \
+                  that outlives the program, such as `FileStore`, or `MemoryStore` if the pair may be lost with it (a driver of \
+                  your own says `keep_token(true)`)",
     }
 }
 
@@ -289,6 +332,7 @@ impl fmt::Debug for SessionBuilder {
         f.debug_struct("SessionBuilder")
             .field("credentials", &self.credentials)
             .field("access_token", &self.access_token)
+            .field("oauth", &self.oauth)
             .field("base_url", &Redacted(&self.base_url))
             .finish_non_exhaustive()
     }

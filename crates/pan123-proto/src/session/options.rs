@@ -11,6 +11,9 @@ macro_rules! forward_session_options {
                 credentials(id: impl Into<String>, secret: impl Into<String>);
                 /// An access token that was fetched elsewhere and that nobody replaces.
                 access_token(token: impl Into<String>);
+                /// An app of a third party that acts for a user, with tokens that the session refreshes by itself. It needs a
+                /// token store.
+                oauth(app: $crate::OAuth);
                 /// Where the service is, by default `https://open-api.123pan.com`.
                 /// Plain `http://` is for `localhost`, 127.x.x.x and `[::1]` only.
                 base_url(url: impl Into<String>);

@@ -17,6 +17,7 @@ fn issued(life: Option<Duration>) -> Found {
     Found {
         header: header(),
         life,
+        since: base(),
         is_new: true,
     }
 }
@@ -61,16 +62,16 @@ fn generation(token: &mut Token, now: Instant) -> u64 {
 }
 
 fn fetched(now: Instant, life: Option<Duration>) -> Token {
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
-    token.accept(lease, issued(life), now);
+    token.accept(lease, issued(life));
     token
 }
 
 #[test]
 fn one_fetches_and_the_rest_wait_for_the_lease_as_it_is_renewed() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     assert_eq!(wait(&mut token, now), LEASE);
     assert!(token.renew(lease, now + secs(70)));
@@ -123,7 +124,7 @@ fn a_refusal_is_of_one_generation_and_for_good() {
     token.fail(lease, failure(), false, now);
     assert_eq!(wait(&mut token, now), FAILURE_PAUSE);
     let lease = fetch(&mut token, now + FAILURE_PAUSE);
-    token.accept(lease, issued(None), now);
+    token.accept(lease, issued(None));
     token.refuse(1, None, now);
     assert_eq!(generation(&mut token, now), 2);
 }
@@ -132,17 +133,17 @@ fn a_refusal_is_of_one_generation_and_for_good() {
 fn a_late_token_is_taken_only_where_no_newer_one_is() {
     for newer_is_there in [true, false] {
         let now = base();
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         let lost = fetch(&mut token, now);
         let newer = fetch(&mut token, now + LEASE);
         if newer_is_there {
-            token.accept(newer, issued(None), now + LEASE);
+            token.accept(newer, issued(None));
         }
         let late = Found {
             header: HeaderValue::from_static("Bearer late"),
             ..issued(None)
         };
-        token.accept(lost, late, now + LEASE);
+        token.accept(lost, late);
         let Look::Use(bearer) = look(&mut token, now + LEASE) else {
             panic!("a token is there");
         };
@@ -153,7 +154,7 @@ fn a_late_token_is_taken_only_where_no_newer_one_is() {
 #[test]
 fn pauses_after_failures_double_and_honour_what_the_service_asks() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     for (round, pause) in (0..).zip([1, 2, 4, 8, 16, 30, 30]) {
         let now = now + round * MOST_FAILURE_PAUSE;
         let lease = fetch(&mut token, now);
@@ -161,7 +162,7 @@ fn pauses_after_failures_double_and_honour_what_the_service_asks() {
         assert_eq!(wait(&mut token, now), secs(pause));
     }
     for (asked, pause) in [(100, 100), (u64::MAX, 300)] {
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         let lease = fetch(&mut token, now);
         let retry_after = secs(asked);
         let error = Error::RateLimited {
@@ -183,7 +184,7 @@ fn pauses_after_failures_double_and_honour_what_the_service_asks() {
 #[test]
 fn a_failure_is_told_to_those_who_came_before_it() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     token.fail(lease, failure(), false, now);
     assert!(matches!(
@@ -197,7 +198,7 @@ fn a_failure_is_told_to_those_who_came_before_it() {
 #[test]
 fn refused_credentials_are_told_to_everybody_for_a_while() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     let lease = fetch(&mut token, now);
     token.fail(lease, failure(), true, now);
     let almost = now + CREDENTIALS_PAUSE.saturating_sub(secs(1));
@@ -211,7 +212,7 @@ fn refused_credentials_are_told_to_everybody_for_a_while() {
 #[test]
 fn one_dropped_fetch_is_free_and_two_in_a_row_are_not() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     for round in 0..3 {
         let now = now + round * DROPS_PAUSE;
         let lease = fetch(&mut token, now);
@@ -226,12 +227,12 @@ fn one_dropped_fetch_is_free_and_two_in_a_row_are_not() {
 #[test]
 fn a_lease_that_ran_out_counts_from_then_and_not_from_when_somebody_looks() {
     let now = base();
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
     assert_eq!(wait(&mut token, now + LEASE * 2 + secs(10)), secs(20));
 
-    let mut token = Token::to_be_issued();
+    let mut token = Token::to_come(Source::Issued);
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
     fetch(&mut token, now + secs(3600));
@@ -252,7 +253,7 @@ fn new_tokens_that_are_refused_unused_bring_a_pause_and_one_that_was_good_does_n
                 break;
             }
             let lease = fetch(&mut token, now);
-            token.accept(lease, issued(None), now);
+            token.accept(lease, issued(None));
         }
         let paused = matches!(look(&mut token, now), Look::Wait(_));
         assert_eq!(paused, !proven);
@@ -269,7 +270,7 @@ fn a_token_that_was_good_starts_the_count_of_barren_ones_again() {
         }
         token.refuse(generation, Some(failure()), now);
         let lease = fetch(&mut token, now);
-        token.accept(lease, issued(None), now);
+        token.accept(lease, issued(None));
     }
     assert_eq!(generation(&mut token, now), 4);
 }
@@ -287,22 +288,23 @@ fn a_given_token_is_all_there_is() {
 #[test]
 fn what_is_restored_never_replaces_a_token_that_can_be_used() {
     let now = base();
-    let mut token = Token::to_be_issued();
-    let kept = |life: u64| Found {
+    let mut token = Token::to_come(Source::Issued);
+    let kept = |life: u64, since: Instant| Found {
         is_new: false,
+        since,
         ..issued(Some(secs(life)))
     };
-    assert_eq!(token.restore(kept(600), now), Restored::Taken);
-    assert_eq!(token.restore(kept(6000), now), Restored::NotNeeded);
+    assert_eq!(token.restore(kept(600, now), now), Restored::Taken);
+    assert_eq!(token.restore(kept(6000, now), now), Restored::NotNeeded);
     assert_eq!(generation(&mut token, now), 1);
     let ended = now + secs(600);
-    assert_eq!(token.restore(kept(600), ended), Restored::Taken);
+    assert_eq!(token.restore(kept(600, ended), ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 2);
     token.refuse(2, None, ended);
-    assert_eq!(token.restore(kept(600), ended), Restored::Refused);
+    assert_eq!(token.restore(kept(600, ended), ended), Restored::Refused);
     let another = Found {
         header: HeaderValue::from_static("Bearer another"),
-        ..kept(600)
+        ..kept(600, ended)
     };
     assert_eq!(token.restore(another, ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 3);
@@ -312,17 +314,62 @@ fn what_is_restored_never_replaces_a_token_that_can_be_used() {
 fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
     for (is_new, paused) in [(true, true), (false, false)] {
         let now = base();
-        let mut token = Token::to_be_issued();
+        let mut token = Token::to_come(Source::Issued);
         for generation in 1..=2 {
             let lease = fetch(&mut token, now);
             let found = Found {
                 is_new,
                 ..issued(None)
             };
-            token.accept(lease, found, now);
+            token.accept(lease, found);
             token.refuse(generation, Some(failure()), now);
         }
         let fetches = matches!(look(&mut token, now), Look::Fetch(_));
         assert_eq!(fetches, !paused);
     }
+}
+
+#[test]
+fn while_a_pair_is_refreshed_nobody_uses_the_old_token() {
+    let now = base();
+    let mut token = Token::to_come(Source::Rotated);
+    let lease = fetch(&mut token, now);
+    token.accept(lease, issued(Some(secs(7200))));
+    assert_eq!(generation(&mut token, now + secs(6599)), 1);
+    let stale = now + secs(6600);
+    let lease = fetch(&mut token, stale);
+    assert_eq!(wait(&mut token, stale), LEASE);
+    token.fail(lease, failure(), false, stale);
+    assert_eq!(generation(&mut token, stale), 1, "in the pause it is used");
+    assert!(matches!(look(&mut token, stale + secs(1)), Look::Fetch(_)));
+}
+
+#[test]
+fn who_claims_waits_for_nobody_but_the_one_who_fetches() {
+    for source in [Source::Issued, Source::Rotated] {
+        let now = base();
+        let mut token = Token::to_come(source);
+        let lease = fetch(&mut token, now);
+        assert_eq!(token.claim(now, LEASE), Err(now + LEASE));
+        token.fail(lease, failure(), true, now);
+        let claimed = token.claim(now, LEASE).unwrap();
+        assert!(claimed > lease);
+        token.release(claimed);
+        let pauses =
+            |token: &mut Token| matches!(look(token, now), Look::Fail(Error::Credentials(_)));
+        assert!(pauses(&mut token), "nothing was learned");
+        let claimed = token.claim(now, LEASE).unwrap();
+        token.accept(claimed, issued(None));
+        assert_eq!(generation(&mut token, now), 1);
+    }
+}
+
+#[test]
+fn a_claim_takes_over_after_the_lease() {
+    let now = base();
+    let mut token = Token::to_come(Source::Rotated);
+    let lost = fetch(&mut token, now);
+    let claimed = token.claim(now + LEASE, LEASE).unwrap();
+    assert!(!token.renew(lost, now + LEASE * 2));
+    assert!(token.renew(claimed, now + LEASE * 2));
 }

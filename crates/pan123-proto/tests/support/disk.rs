@@ -23,7 +23,7 @@ struct Inner {
     kept: Option<StoredToken>,
     /// The actor that has the lock.
     holder: Option<usize>,
-    done: Vec<&'static str>,
+    done: Vec<(&'static str, Duration)>,
     fault: Option<Fault>,
 }
 
@@ -49,23 +49,38 @@ impl Disk {
 
     /// The operations so far.
     pub(crate) fn done(&self) -> Vec<&'static str> {
-        self.0.borrow().done.clone()
+        let names =
+            |done: &[(&'static str, Duration)]| done.iter().map(|(name, _)| *name).collect();
+        names(&self.0.borrow().done)
+    }
+
+    /// When this was asked for.
+    pub(crate) fn times(&self, name: &str) -> Vec<Duration> {
+        let inner = self.0.borrow();
+        let same = inner.done.iter().filter(|(done, _)| *done == name);
+        same.map(|(_, at)| *at).collect()
+    }
+
+    /// Somebody else, who is no machine of this world, keeps this.
+    pub(crate) fn put(&self, token: StoredToken) {
+        self.0.borrow_mut().kept = Some(token);
     }
 
     pub(crate) fn is_locked(&self) -> bool {
         self.0.borrow().holder.is_some()
     }
 
-    fn run(&self, actor: usize, op: StoreOp) -> StoreResult {
+    fn run(&self, at: Duration, actor: usize, op: StoreOp) -> StoreResult {
         let inner = &mut *self.0.borrow_mut();
         let mine = inner.holder == Some(actor);
-        inner.done.push(match op {
+        let name = match op {
             StoreOp::Load => "load",
             StoreOp::Lock => "lock",
             StoreOp::Save(_) => "save",
             StoreOp::Unlock => "unlock",
             _ => "another",
-        });
+        };
+        inner.done.push((name, at));
         if let Some(result) = inner.fault.as_mut().and_then(|fault| fault(&op)) {
             return result;
         }
@@ -110,8 +125,8 @@ impl Fate for Disk {
 
     fn refresh(&mut self, _: Duration, _: usize, _: Plan, _: Option<usize>) {}
 
-    fn store(&mut self, _: Duration, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
-        (DISK_TIME, self.run(actor, op))
+    fn store(&mut self, at: Duration, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
+        (DISK_TIME, self.run(at, actor, op))
     }
 
     fn gone(&mut self, _: Duration, actor: usize) {

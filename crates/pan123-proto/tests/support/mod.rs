@@ -18,6 +18,7 @@ pub(crate) mod drive;
 pub(crate) mod fate;
 pub(crate) mod hand;
 pub(crate) mod reading;
+pub(crate) mod rotation;
 pub(crate) mod server;
 pub(crate) mod single;
 pub(crate) mod watches;

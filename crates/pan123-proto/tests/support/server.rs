@@ -15,6 +15,7 @@ use super::START;
 /// The paths of the service.
 pub(crate) mod path {
     pub(crate) const TOKEN: &str = "/api/v1/access_token";
+    pub(crate) const OAUTH: &str = "/api/v1/oauth2/access_token";
     pub(crate) const USER_INFO: &str = "/api/v1/user/info";
     pub(crate) const CREATE: &str = "/api/v1/offline/download";
     pub(crate) const PROGRESS: &str = "/api/v1/offline/download/process";

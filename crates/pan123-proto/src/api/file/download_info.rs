@@ -33,6 +33,8 @@ impl Endpoint for GetDownloadUrl {
     const PATH: &'static str = "/api/v1/file/download_info";
     const RATE: RateClass = RateClass::new("file/download_info", Duration::from_millis(200));
     const REPLAY: Replay = Replay::Safe;
+    // It may hold a signed URL.
+    const SECRET_ANSWER: bool = true;
     type Response = DownloadUrl;
 
     fn query(&self, query: &mut Query) {

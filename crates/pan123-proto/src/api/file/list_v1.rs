@@ -146,6 +146,8 @@ impl Endpoint for ListFilesV1 {
     const PATH: &'static str = "/api/v1/file/list";
     const RATE: RateClass = RateClass::new("v1/file/list", Duration::from_secs(5));
     const REPLAY: Replay = Replay::Safe;
+    // It may hold a signed URL.
+    const SECRET_ANSWER: bool = true;
     type Response = FilePageV1;
 
     fn query(&self, query: &mut Query) {

@@ -1,0 +1,256 @@
+//! `POST /api/v1/oauth2/access_token`: tokens with which an app of a third party acts for its users.
+//!
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (第三方挂载应用接入, 授权须知). A session with [`OAuth`] asks
+//! for them by itself: see [`Session::authorize`](crate::Session::authorize). Asked by hand, the answer is the caller's to
+//! keep, since each refresh token works once only, and using it ends the access token that came with it at once.
+
+mod app;
+
+use std::time::Duration;
+
+use http::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de};
+
+pub use app::OAuth;
+pub(crate) use app::check_redirect_uri;
+
+use crate::endpoint::{Answer, Auth, Endpoint, Query, RateClass, Replay};
+use crate::lenient::Text;
+use crate::scrub::Secrets;
+
+const PATH: &str = "/api/v1/oauth2/access_token";
+/// 100 requests in a minute are allowed; after more the service blocks the address that they come from.
+const RATE: RateClass = RateClass::new("oauth2/access_token", Duration::from_millis(600));
+
+/// Who asks: an app that is registered with the service.
+#[derive(Clone, Debug)]
+struct App {
+    client_id: String,
+    client_secret: SecretString,
+}
+
+impl App {
+    fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> App {
+        App {
+            client_id: client_id.into(),
+            client_secret: SecretString::from(client_secret.into()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
+    }
+
+    fn push(&self, query: &mut Query, grant_type: &str) {
+        query.push("client_id", &self.client_id);
+        query.push("client_secret", self.client_secret.expose_secret());
+        query.push("grant_type", grant_type);
+    }
+}
+
+/// Asks for the first pair of a user, by the code that the service sent the user's browser back with.
+#[derive(Clone, Debug)]
+pub struct ExchangeCode {
+    app: App,
+    code: SecretString,
+    redirect_uri: String,
+}
+
+impl ExchangeCode {
+    /// With the code, and the redirect URI that it was asked for with.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+        code: impl Into<String>,
+        redirect_uri: impl Into<String>,
+    ) -> ExchangeCode {
+        ExchangeCode {
+            app: App::new(client_id, client_secret),
+            code: SecretString::from(code.into()),
+            redirect_uri: redirect_uri.into(),
+        }
+    }
+}
+
+/// A code works once, so that asking twice brings one pair at the most.
+impl Endpoint for ExchangeCode {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = PATH;
+    const RATE: RateClass = RATE;
+    const AUTH: Auth = Auth::None;
+    const REPLAY: Replay = Replay::Safe;
+    const ANSWER: Answer = Answer::Flat;
+    type Response = TokenPair;
+
+    fn query(&self, query: &mut Query) {
+        self.app.push(query, "authorization_code");
+        query.push("code", self.code.expose_secret());
+        query.push("redirect_uri", &self.redirect_uri);
+    }
+
+    fn secrets(&self, secrets: &mut Secrets) {
+        secrets.push(self.app.client_secret.expose_secret());
+        secrets.push(self.code.expose_secret());
+    }
+}
+
+/// Asks for a new pair by the refresh token of the last one, which ends with it.
+#[derive(Clone, Debug)]
+pub struct ExchangeRefreshToken {
+    app: App,
+    refresh_token: SecretString,
+}
+
+impl ExchangeRefreshToken {
+    /// With a refresh token that was not used yet.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+        refresh_token: impl Into<String>,
+    ) -> ExchangeRefreshToken {
+        ExchangeRefreshToken {
+            app: App::new(client_id, client_secret),
+            refresh_token: SecretString::from(refresh_token.into()),
+        }
+    }
+}
+
+/// A refresh token works once, so that asking twice brings one pair at the most.
+impl Endpoint for ExchangeRefreshToken {
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = PATH;
+    const RATE: RateClass = RATE;
+    const AUTH: Auth = Auth::None;
+    const REPLAY: Replay = Replay::Safe;
+    const ANSWER: Answer = Answer::Flat;
+    type Response = TokenPair;
+
+    fn query(&self, query: &mut Query) {
+        self.app.push(query, "refresh_token");
+        query.push("refresh_token", self.refresh_token.expose_secret());
+    }
+
+    fn secrets(&self, secrets: &mut Secrets) {
+        secrets.push(self.app.client_secret.expose_secret());
+        secrets.push(self.refresh_token.expose_secret());
+    }
+}
+
+/// An access token, and the refresh token that the next pair is had for.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    access_token: SecretString,
+    refresh_token: SecretString,
+    expires_in: Option<Duration>,
+    scope: String,
+    token_type: String,
+}
+
+impl TokenPair {
+    /// The access token: a secret.
+    pub fn expose_access_token(&self) -> &str {
+        self.access_token.expose_secret()
+    }
+
+    /// The refresh token: a secret that works once, for 90 days.
+    pub fn expose_refresh_token(&self) -> &str {
+        self.refresh_token.expose_secret()
+    }
+
+    /// How long the access token lives, counted from the answer; none if that could not be read.
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
+    }
+
+    /// What the user allowed, such as `user:base,file:all:read,file:all:write`; empty if it was not said.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// How the access token is sent: `Bearer`; empty if it was not said.
+    pub fn token_type(&self) -> &str {
+        &self.token_type
+    }
+}
+
+/// Without the two tokens it is no pair; the rest is not worth losing one for.
+impl<'de> Deserialize<'de> for TokenPair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            access_token: String,
+            refresh_token: String,
+            expires_in: Option<Text>,
+            scope: Option<Text>,
+            token_type: Option<Text>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        if wire.access_token.is_empty() || wire.refresh_token.is_empty() {
+            return Err(de::Error::custom("a token of the pair is empty"));
+        }
+        let text = |text: Option<Text>| text.map_or_else(String::new, |text| text.0);
+        let seconds = text(wire.expires_in).trim().parse().ok();
+        Ok(TokenPair {
+            access_token: SecretString::from(wire.access_token),
+            refresh_token: SecretString::from(wire.refresh_token),
+            expires_in: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            scope: text(wire.scope),
+            token_type: text(wire.token_type),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_two_tokens_and_the_rest_may_be_odd() {
+        for (expires_in, expected) in [
+            ("7200", Some(7200)),
+            (r#""7200""#, Some(7200)),
+            ("7200.0", Some(7200)),
+            ("0", Some(0)),
+            ("null", None),
+            ("-1", None),
+            (r#""soon""#, None),
+            (r#""1e400""#, None),
+            (r#""NaN""#, None),
+        ] {
+            let json = format!(
+                r#"{{"access_token":"a","refresh_token":"r","expires_in":{expires_in},"scope":null,"more":[]}}"#
+            );
+            let pair: TokenPair = serde_json::from_str(&json).unwrap();
+            assert_eq!(
+                pair.expires_in(),
+                expected.map(Duration::from_secs),
+                "{expires_in}"
+            );
+            assert_eq!(
+                (pair.expose_access_token(), pair.expose_refresh_token()),
+                ("a", "r")
+            );
+            assert_eq!((pair.scope(), pair.token_type()), ("", ""));
+        }
+        for json in [
+            r#"{"access_token":"a"}"#,
+            r#"{"refresh_token":"r"}"#,
+            r#"{"access_token":"","refresh_token":"r"}"#,
+            r#"{"access_token":"a","refresh_token":""}"#,
+            r#"{"access_token":"a","refresh_token":null}"#,
+        ] {
+            serde_json::from_str::<TokenPair>(json).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let json = r#"{"access_token":"canary","refresh_token":"canary"}"#;
+        let pair: TokenPair = serde_json::from_str(json).unwrap();
+        let exchange = ExchangeCode::new("id", "canary", "canary", "https://app.example/cb");
+        let refresh = ExchangeRefreshToken::new("id", "canary", "canary");
+        let shown = format!("{pair:?} {exchange:?} {refresh:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

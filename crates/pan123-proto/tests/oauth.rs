@@ -1,0 +1,351 @@
+//! Pairs of tokens in use: one refresh for all, nobody uses a token that a refresh ends, and none before it is kept.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+mod support;
+
+use std::time::Duration;
+
+use pan123_proto::{Error, ErrorKind, Session};
+use support::callers::{Asked, ask_many, ask_user, assert_all_well};
+use support::disk::{DISK_TIME, Disk};
+use support::rotation::{LIFE, Mishap, Service, asked_with, pair, process, used};
+use support::server::LATENCY;
+use support::{Plan, Reply, World, millis, path, secs};
+
+/// Ten minutes before its end an access token is replaced.
+const STALE: Duration = secs(6600);
+
+/// One session that holds the first pair, fresh.
+fn begun(service: &Service, disk: &Disk) -> (World, Session) {
+    let mut world = service.world(disk);
+    let session = process();
+    let first = ask_user(&mut world, &session);
+    world.run();
+    first.get().unwrap();
+    (world, session)
+}
+
+fn first_pair() -> (Service, Disk) {
+    (Service::after(1), Disk::keeping(pair(1, LIFE)))
+}
+
+/// No request went out with the old token once the refresh was sent, and none with the new one before it was kept.
+fn assert_never_between(world: &World, disk: &Disk) {
+    let sent = world.times(path::OAUTH)[0];
+    let saved = disk.times("save")[0] + DISK_TIME;
+    for call in world.sent_to(path::USER_INFO) {
+        match call.token() {
+            "access-1" => assert!(call.at <= sent, "{:?} after {sent:?}", call.at),
+            "access-2" => assert!(call.at >= saved, "{:?} before {saved:?}", call.at),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service.slow(secs(5)), &disk);
+    world.run_until(STALE);
+    let asked = ask_many(&mut world, &session, 64);
+    world.run_until(STALE + secs(3));
+    let late = ask_user(&mut world, &session);
+    world.run();
+    assert_all_well(&asked);
+    late.get().unwrap();
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+    assert_eq!(world.refreshes(), 2, "one has read the store");
+    assert_never_between(&world, &disk);
+    let kept = disk.kept().unwrap();
+    assert_eq!(
+        (kept.expose(), kept.expose_refresh_token()),
+        ("access-2", Some("refresh-2"))
+    );
+}
+
+#[test]
+fn after_many_refusals_there_is_one_refresh() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service.clone().slow(secs(5)), &disk);
+    service.end_access();
+    let asked = ask_many(&mut world, &session, 64);
+    world.run_until(world.now() + secs(2));
+    let late = ask_user(&mut world, &session);
+    world.run();
+    assert_all_well(&asked);
+    late.get().unwrap();
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+    assert_eq!(used(&world).len(), 1 + 64 + 64 + 1);
+    assert_never_between(&world, &disk);
+}
+
+#[test]
+fn an_answer_to_the_old_token_that_comes_late_does_not_refresh_again() {
+    let (service, disk) = first_pair();
+    let mut first = true;
+    let inner = service.clone();
+    let mut world = World::new(move |view, request| {
+        let reply = inner.serve(view, request);
+        let slow = request.uri().path() == path::USER_INFO && std::mem::take(&mut first);
+        if slow {
+            Reply::code(401, "token is expired").after(secs(10))
+        } else {
+            reply
+        }
+    })
+    .fate(disk.clone());
+    service.end_access();
+    let asked = ask_many(&mut world, &process(), 2);
+    world.run();
+    assert_all_well(&asked);
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+}
+
+#[test]
+fn a_pair_lives_as_long_as_its_answer_says() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service, &disk);
+    service.end_access();
+    ask_user(&mut world, &session);
+    world.run();
+    let answered = world.times(path::OAUTH)[0] + LATENCY;
+    for (when, pairs) in [(answered + secs(6599), 1), (answered + STALE, 2)] {
+        world.run_until(when);
+        let asked = ask_user(&mut world, &session);
+        world.run();
+        asked.get().unwrap();
+        assert_eq!(asked_with(&world).len(), pairs);
+    }
+    assert_eq!(
+        disk.kept().unwrap().expired_at(),
+        Some(support::at(answered + STALE + LATENCY + LIFE + 3 * DISK_TIME).wall)
+    );
+}
+
+#[test]
+fn of_several_processes_one_refreshes_and_the_others_take_what_it_kept() {
+    let (service, disk) = first_pair();
+    let mut world = service.clone().slow(secs(5)).world(&disk);
+    let sessions: Vec<Session> = (0..6).map(|_| process()).collect();
+    let ask_each = |world: &mut World| -> Vec<Asked> {
+        sessions.iter().map(|one| ask_user(world, one)).collect()
+    };
+    let first = ask_each(&mut world);
+    world.run();
+    assert_all_well(&first);
+    world.run_until(STALE);
+    let near_the_end = ask_each(&mut world);
+    world.run();
+    assert_all_well(&near_the_end);
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+
+    service.end_access();
+    let refused = ask_each(&mut world);
+    world.run();
+    assert_all_well(&refused);
+    assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
+    assert!(!disk.is_locked());
+}
+
+#[test]
+fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service, &disk);
+    service.rotate();
+    disk.put(pair(2, LIFE));
+    let asked = ask_many(&mut world, &session, 8);
+    world.run();
+    assert_all_well(&asked);
+    assert_eq!(asked_with(&world), [""; 0]);
+    assert_eq!(used(&world)[9..], ["access-2"; 8]);
+}
+
+#[test]
+fn refused_for_good_or_not() {
+    let refusals: [fn() -> Reply; 9] = [
+        || Reply::code(1, "内部错误"),
+        || Reply::code(400, "refresh_token无效"),
+        || Reply::code(401, "client_id无效"),
+        || Reply::http(500, r#"{"code":5,"message":"no"}"#),
+        || Reply::http(200, r#"{"error":"invalid_grant"}"#),
+        || {
+            Reply::http(
+                401,
+                r#"{"error":"invalid_client","error_description":"no"}"#,
+            )
+        },
+        || Reply::http(400, "<html>"),
+        || Reply::http(401, ""),
+        || Reply::http(403, "Forbidden"),
+    ];
+    for refusal in refusals {
+        let (kind, inner, requests) = after(refusal);
+        assert_eq!(
+            (kind, inner),
+            (ErrorKind::Credentials, ErrorKind::AuthorizationNeeded)
+        );
+        assert_eq!(requests, 1);
+    }
+    let troubles: [fn() -> Reply; 6] = [
+        || Reply::http(503, r#"{"error":"temporarily_unavailable"}"#),
+        || Reply::http(500, r#"{"status":500,"error":"Internal Server Error"}"#),
+        || Reply::http(502, "Bad Gateway"),
+        || Reply::http(408, ""),
+        || Reply::http(200, "{}"),
+        || Reply::http(200, r#"{"code":0,"data":null}"#),
+    ];
+    for trouble in troubles {
+        let (kind, inner, requests) = after(trouble);
+        assert_eq!((kind, inner), (ErrorKind::Token, ErrorKind::Exhausted));
+        assert_eq!(requests, 2);
+    }
+    let (kind, inner, _) = after(|| Reply::http(404, "no such path"));
+    assert_eq!((kind, inner), (ErrorKind::Token, ErrorKind::Http));
+}
+
+/// What a caller is told whose refresh is always answered so, and how many requests for a pair there were.
+fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
+    let (service, disk) = first_pair();
+    service.end_access();
+    service.mishaps((0..9).map(|_| Mishap::Instead(reply())));
+    let mut world = service.world(&disk);
+    let asked = ask_user(&mut world, &process());
+    world.run();
+    let error = asked.get().unwrap_err();
+    let inner = match &error {
+        Error::Credentials(inner) | Error::Token(inner) => inner.kind(),
+        other => panic!("{other}"),
+    };
+    (error.kind(), inner, asked_with(&world).len())
+}
+
+#[test]
+fn too_many_requests_are_waited_out() {
+    let (service, disk) = first_pair();
+    service.end_access();
+    let busy = || Mishap::Instead(Reply::code(429, "请求太频繁"));
+    let flat = r#"{"error":"slow_down"}"#;
+    service.mishaps([busy(), Mishap::Instead(Reply::http(429, flat)), busy()]);
+    let mut world = service.world(&disk);
+    let asked = ask_user(&mut world, &process());
+    world.run();
+    asked.get().unwrap();
+    assert_eq!(asked_with(&world), ["refresh-1"; 4]);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_once_more_only() {
+    for (mishap, kind) in [
+        (Mishap::LostBefore, None),
+        (Mishap::LostAfter, Some(ErrorKind::Credentials)),
+    ] {
+        let (service, disk) = first_pair();
+        service.end_access();
+        service.mishaps([mishap]);
+        let mut world = service.world(&disk);
+        let asked = ask_user(&mut world, &process());
+        world.run();
+        assert_eq!(asked.get().err().map(|error| error.kind()), kind);
+        assert_eq!(asked_with(&world), ["refresh-1"; 2]);
+    }
+    let (service, disk) = first_pair();
+    service.end_access();
+    service.mishaps((0..9).map(|_| Mishap::LostBefore));
+    let mut world = service.world(&disk);
+    let asked = ask_user(&mut world, &process());
+    world.run();
+    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
+    assert_eq!(asked_with(&world).len(), 2);
+}
+
+#[test]
+fn while_a_failed_refresh_pauses_the_old_token_is_used_to_its_end() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service, &disk);
+    service.mishaps((0..99).map(|_| Mishap::Instead(Reply::http(404, ""))));
+    world.run_until(STALE);
+    let told = ask_user(&mut world, &session);
+    world.run_until(STALE + millis(500));
+    let in_the_pause = ask_many(&mut world, &session, 8);
+    world.run_until(STALE + millis(600));
+    told.get().unwrap();
+    assert_all_well(&in_the_pause);
+    assert_eq!(asked_with(&world).len(), 1);
+    assert_eq!(used(&world), ["access-1"; 10]);
+
+    world.run_until(LIFE);
+    let too_late = ask_user(&mut world, &session);
+    world.run();
+    assert_eq!(too_late.get().unwrap_err().kind(), ErrorKind::Token);
+    assert_eq!(used(&world).len(), 10, "past its end it is not sent");
+}
+
+#[test]
+fn a_refused_refresh_token_leaves_the_access_token_in_use() {
+    let (service, disk) = first_pair();
+    let (mut world, session) = begun(&service, &disk);
+    service.mishaps([Mishap::Instead(Reply::code(400, "no"))]);
+    world.run_until(STALE);
+    let asked = ask_many(&mut world, &session, 8);
+    world.run();
+    assert_all_well(&asked);
+    assert_eq!(used(&world), ["access-1"; 9]);
+    assert_eq!(asked_with(&world).len(), 1);
+}
+
+#[test]
+fn a_service_that_refuses_every_pair_is_not_asked_for_ever() {
+    let (service, disk) = first_pair();
+    let inner = service.clone();
+    let mut world = World::new(move |view, request| {
+        let reply = inner.serve(view, request);
+        let refuses = request.uri().path() == path::USER_INFO;
+        if refuses {
+            Reply::code(401, "token is expired")
+        } else {
+            reply
+        }
+    })
+    .fate(disk.clone());
+    let session = process();
+    for nth in 0..200 {
+        world.run_until(secs(5 * nth));
+        let asked = ask_user(&mut world, &session);
+        world.run();
+        let kind = asked.get().unwrap_err().kind();
+        assert!(
+            matches!(kind, ErrorKind::Unauthorized | ErrorKind::Token),
+            "{kind:?}"
+        );
+    }
+    let half_minutes = usize::try_from(world.now().as_secs() / 30).unwrap();
+    let pairs = asked_with(&world).len();
+    assert!(
+        (2..=half_minutes + 2).contains(&pairs),
+        "{pairs} pairs in {half_minutes} half minutes"
+    );
+}
+
+#[test]
+fn dropped_refreshes_are_taken_over_with_the_same_token() {
+    let (service, disk) = first_pair();
+    service.end_access();
+    service.mishaps([Mishap::LostBefore]);
+    let mut world = service
+        .clone()
+        .slow(secs(5))
+        .world(&disk)
+        .plan(|nth| match nth {
+            1 => Plan::InPlace,
+            _ => Plan::Detach,
+        });
+    let session = process();
+    let asked = ask_many(&mut world, &session, 4);
+    world.run_until(secs(1));
+    assert_eq!(asked_with(&world).len(), 1);
+    world.abandon(&asked[0]);
+    world.run();
+    assert_all_well(&asked[1..]);
+    assert_eq!(asked_with(&world), ["refresh-1"; 2]);
+}

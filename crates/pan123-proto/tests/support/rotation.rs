@@ -1,0 +1,198 @@
+//! The service as an app of a third party knows it: pairs of tokens, of which each refresh token works once and ends the access
+//! token before it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use pan123_proto::{Account, OAuth, Pacing, Session, SessionBuilder, Skew, StoredToken};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+
+use super::server::{LATENCY, ServerView, token_in};
+use super::{Disk, Reply, START, World, path};
+
+pub(crate) const SERVICE: &str = "https://open-api.123pan.com";
+pub(crate) const REDIRECT: &str = "https://app.example/callback";
+/// How long an access token lives.
+pub(crate) const LIFE: Duration = Duration::from_secs(7200);
+
+pub(crate) fn app() -> OAuth {
+    OAuth::new("client-id", "client-secret")
+}
+
+pub(crate) fn of(app: OAuth) -> SessionBuilder {
+    let builder = Session::builder().oauth(app).pacing(Pacing::off());
+    builder.keep_token(true)
+}
+
+/// A process that acts for the app's user.
+pub(crate) fn process() -> Session {
+    of(app()).build().expect("good settings")
+}
+
+/// The pair of this number, whose access token lives this long from the start on.
+pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
+    let end = SystemTime::UNIX_EPOCH + START + life;
+    let account = Account::new(SERVICE, "client-id");
+    let skew = Skew::Ahead(Duration::ZERO);
+    StoredToken::new(account, format!("access-{number}"), Some(end), skew)
+        .with_refresh_token(format!("refresh-{number}"))
+}
+
+/// What befalls a request for a pair.
+pub(crate) enum Mishap {
+    /// It does not arrive.
+    LostBefore,
+    /// Its answer does not arrive.
+    LostAfter,
+    /// It is answered with this, and nothing is done.
+    Instead(Reply),
+}
+
+/// Clones are the same service.
+#[derive(Clone)]
+pub(crate) struct Service(Rc<RefCell<Inner>>);
+
+struct Inner {
+    issued: u32,
+    /// The number of the pair whose access token is good, and of the one whose refresh token is.
+    access: u32,
+    refresh: u32,
+    code: Option<&'static str>,
+    mishaps: VecDeque<Mishap>,
+    latency: Duration,
+}
+
+impl Service {
+    /// One that has issued a pair of this number; 0 is none.
+    pub(crate) fn after(number: u32) -> Service {
+        Service(Rc::new(RefCell::new(Inner {
+            issued: number,
+            access: number,
+            refresh: number,
+            code: Some("code-1"),
+            mishaps: VecDeque::new(),
+            latency: LATENCY,
+        })))
+    }
+
+    /// Answers requests for a pair this slowly.
+    pub(crate) fn slow(self, latency: Duration) -> Service {
+        self.0.borrow_mut().latency = latency;
+        self
+    }
+
+    /// What befalls the next requests for a pair.
+    pub(crate) fn mishaps(&self, mishaps: impl IntoIterator<Item = Mishap>) {
+        self.0.borrow_mut().mishaps.extend(mishaps);
+    }
+
+    /// No access token is good any more.
+    pub(crate) fn end_access(&self) {
+        self.0.borrow_mut().access = 0;
+    }
+
+    /// Another program asks for a pair, and has the new number.
+    pub(crate) fn rotate(&self) -> u32 {
+        self.0.borrow_mut().issue()
+    }
+
+    pub(crate) fn world(&self, disk: &Disk) -> World {
+        let service = self.clone();
+        World::new(move |view, request| service.serve(view, request)).fate(disk.clone())
+    }
+
+    pub(crate) fn serve(&self, _: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
+        let inner = &mut *self.0.borrow_mut();
+        match request.uri().path() {
+            path::OAUTH => inner.befall(request.uri()).after(inner.latency),
+            path::USER_INFO => match token_in(request.headers()) {
+                token if token == format!("access-{}", inner.access) => {
+                    Reply::data(json!({"uid": 7}))
+                }
+                _ => Reply::code(401, "token is expired"),
+            },
+            _ => Reply::http(404, "no such path"),
+        }
+    }
+}
+
+impl Inner {
+    fn befall(&mut self, uri: &Uri) -> Reply {
+        match self.mishaps.pop_front() {
+            None => self.grant(uri),
+            Some(Mishap::LostBefore) => Reply::cut(),
+            Some(Mishap::LostAfter) => {
+                self.grant(uri);
+                Reply::cut()
+            }
+            Some(Mishap::Instead(reply)) => reply,
+        }
+    }
+
+    fn grant(&mut self, uri: &Uri) -> Reply {
+        let refresh = format!("refresh-{}", self.refresh);
+        let granted = match parameter(uri, "grant_type").as_deref() {
+            Some("refresh_token") => parameter(uri, "refresh_token") == Some(refresh),
+            Some("authorization_code") => {
+                let code = self
+                    .code
+                    .take_if(|code| parameter(uri, "code").as_deref() == Some(code));
+                code.is_some() && parameter(uri, "redirect_uri").as_deref() == Some(REDIRECT)
+            }
+            _ => false,
+        };
+        if !granted {
+            let refusal = json!({"error": "invalid_grant", "error_description": "已失效"});
+            return Reply::http(400, &refusal.to_string());
+        }
+        let number = self.issue();
+        let pair = json!({
+            "access_token": format!("access-{number}"),
+            "expires_in": LIFE.as_secs(),
+            "refresh_token": format!("refresh-{number}"),
+            "scope": "user:base,file:all:read,file:all:write",
+            "token_type": "Bearer",
+        });
+        Reply::http(200, &pair.to_string())
+    }
+
+    fn issue(&mut self) -> u32 {
+        self.issued += 1;
+        self.access = self.issued;
+        self.refresh = self.issued;
+        self.issued
+    }
+}
+
+/// A parameter of a query, decoded.
+pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let found = pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name);
+    let decoded = percent_decode_str(found?.1).decode_utf8();
+    decoded.ok().map(std::borrow::Cow::into_owned)
+}
+
+/// The refresh tokens, and `code`s, that pairs were asked for with.
+pub(crate) fn asked_with(world: &World) -> Vec<String> {
+    let of = |query: &str| {
+        let uri: Uri = format!("/?{query}").parse().expect("a query");
+        parameter(&uri, "refresh_token").or_else(|| parameter(&uri, "code"))
+    };
+    let sent = world.sent_to(path::OAUTH);
+    sent.iter()
+        .filter_map(|sent| of(sent.query.as_deref()?))
+        .collect()
+}
+
+/// The access tokens that calls were made with.
+pub(crate) fn used(world: &World) -> Vec<String> {
+    let sent = world.sent_to(path::USER_INFO);
+    sent.iter().map(|sent| sent.token().to_owned()).collect()
+}
