@@ -6,10 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use pan123_proto::{Error, ErrorKind, Session};
+use pan123_proto::{Error, ErrorKind, RetryPolicy, Session};
 use support::callers::{Asked, ask_many, ask_user, assert_all_well};
 use support::disk::{DISK_TIME, Disk};
-use support::rotation::{LIFE, Mishap, Service, asked_with, pair, process, used};
+use support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
 use support::server::LATENCY;
 use support::{Plan, Reply, World, millis, path, secs};
 
@@ -202,6 +202,31 @@ fn refused_for_good_or_not() {
     }
     let (kind, inner, _) = after(|| Reply::http(404, "no such path"));
     assert_eq!((kind, inner), (ErrorKind::Token, ErrorKind::Http));
+}
+
+#[test]
+fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
+    for reply in [
+        Reply::http(503, r#"{"error":"temporarily_unavailable"}"#),
+        Reply::http(408, r#"{"error":"timeout"}"#),
+    ] {
+        let (service, disk) = first_pair();
+        service.end_access();
+        service.mishaps([Mishap::Instead(reply)]);
+        let mut world = service.world(&disk);
+        let builder = of(app()).retry(RetryPolicy::none());
+        let session = builder.build().unwrap();
+        let told = ask_user(&mut world, &session);
+        world.run();
+        let error = told.get().unwrap_err();
+        assert!(
+            matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::Api),
+            "{error}"
+        );
+        let asked = ask_user(&mut world, &session);
+        world.run();
+        asked.get().unwrap();
+    }
 }
 
 /// What a caller is told whose refresh is always answered so, and how many requests for a pair there were.
