@@ -136,7 +136,7 @@ impl Stage {
             Act::Later(by) => self.clock.advance(*by),
             Act::Ahead(by) => self.held.ahead(*by),
             Act::Calendar(by) => self.clock.set_calendar(*by),
-            Act::Call(_) | Act::Together(..) | Act::ListWhile(..) => {}
+            _ => {}
         }
     }
 

@@ -53,6 +53,11 @@ fn lists_are_read_the_same() {
 }
 
 #[test]
+fn apps_act_for_their_users_the_same() {
+    hold("oauth");
+}
+
+#[test]
 fn paths_lead_to_the_same() {
     hold("paths");
 }

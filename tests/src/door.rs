@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::Request;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Fault, MAX_LIVE_TOKENS, Service, path};
 
+use pan123_proto::OAuth;
+
 use crate::seen::ELSEWHERE;
 
 /// A way to the service, wherever it runs.
@@ -18,6 +20,12 @@ pub trait Door {
 
     /// The course of tasks from now on.
     fn set_default_course(&mut self, course: Course);
+
+    /// A user has allowed an app to act, and the app has its pair of tokens.
+    fn oauth_pair(&mut self, now: SystemTime);
+
+    /// A user has allowed an app to act, and comes back with a code.
+    fn oauth_code(&mut self, now: SystemTime, redirect_uri: &str);
 }
 
 impl Door for Service {
@@ -32,6 +40,14 @@ impl Door for Service {
     fn set_default_course(&mut self, course: Course) {
         Service::set_default_course(self, course);
     }
+
+    fn oauth_pair(&mut self, now: SystemTime) {
+        Service::oauth_pair(self, now);
+    }
+
+    fn oauth_code(&mut self, now: SystemTime, redirect_uri: &str) {
+        self.authorize(now, redirect_uri);
+    }
 }
 
 /// Another process fetches three tokens with the same credentials, which pushes all older ones out.
@@ -45,6 +61,26 @@ pub fn push_tokens_out(door: &mut dyn Door, now: SystemTime) {
 pub fn first_token(seed: u64) -> String {
     let mut service = Service::builder().seed(seed).service();
     token_in(&fetch_token(&mut service, SystemTime::UNIX_EPOCH))
+}
+
+/// Where users come back to from the service.
+pub const REDIRECT_URI: &str = "https://app.example/callback";
+
+/// The app.
+pub fn app() -> OAuth {
+    OAuth::new(CLIENT_ID, CLIENT_SECRET)
+}
+
+/// The refresh token of the first pair of any service with this seed.
+pub fn first_refresh_token(seed: u64) -> String {
+    let mut service = Service::builder().seed(seed).service();
+    service.oauth_pair(SystemTime::UNIX_EPOCH).refresh_token
+}
+
+/// The first code of any service with this seed.
+pub fn first_code(seed: u64) -> String {
+    let mut service = Service::builder().seed(seed).service();
+    service.authorize(SystemTime::UNIX_EPOCH, REDIRECT_URI)
 }
 
 /// Somebody else creates a task, which goes on for ever as [`TASK_ON_ITS_WAY`] says, as do all after it.

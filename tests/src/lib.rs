@@ -18,6 +18,7 @@ pub mod door;
 pub mod drive_calls;
 pub mod drivers;
 pub mod logs;
+pub mod lossy;
 pub mod play;
 pub mod scenario;
 pub mod seen;

@@ -12,9 +12,10 @@ use pan123_proto::{DirId, Endpoint, Error, Query, RateClass, Replay, TaskId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::door::Door;
+use crate::door::{Door, REDIRECT_URI, first_code};
 use crate::drive_calls::DriveCall;
-use crate::scenario::{Act, Call, Of, Scenario, Trash};
+use crate::lossy::LossyStore;
+use crate::scenario::{Act, Call, Code, Of, Scenario, Trash};
 use crate::seen::Told;
 
 /// What a user of a client can call. A blocking client blocks in it.
@@ -59,6 +60,9 @@ pub trait Caller {
     /// Makes a folder as far as it is missing.
     fn ensure_dir(&self, path: &str) -> impl Future<Output = Result<DirId, Error>>;
 
+    /// Exchanges a code for the first pair of tokens.
+    fn authorize(&self, code: &str, redirect_uri: &str) -> impl Future<Output = Result<(), Error>>;
+
     /// Calls one endpoint of the drive or the image bed, by the method that there is for it.
     fn drive_call(&self, call: &DriveCall) -> impl Future<Output = Told>;
 
@@ -98,15 +102,28 @@ pub trait World {
     fn elapsed(&self) -> Duration;
 }
 
-/// Plays a scenario to its end.
-pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scenario) -> Vec<Told> {
+/// Plays a scenario to its end, with a client that is made anew when its process begins anew.
+pub async fn play_all<C: Caller>(
+    make: impl Fn() -> C,
+    store: &LossyStore,
+    world: &impl World,
+    scenario: &Scenario,
+) -> Vec<Told> {
+    let mut caller = make();
     let mut last = None;
     let mut told = Vec::new();
     for act in &scenario.acts {
         let begun = world.elapsed();
         let mut came = Vec::new();
         match act {
-            Act::Call(call) => came = perform(caller, call, &mut last).await,
+            Act::Call(Call::Authorize(code)) => {
+                let code = match code {
+                    Code::Given => first_code(scenario.seed),
+                    Code::Wrong => "no-such-code".to_owned(),
+                };
+                came = vec![Told::of(&caller.authorize(&code, REDIRECT_URI).await)];
+            }
+            Act::Call(call) => came = perform(&caller, call, &mut last).await,
             Act::Together(callers, call) => came = caller.together(*callers, call, last).await,
             Act::ListWhile(files, after, act) => {
                 let mut entries = 0;
@@ -119,6 +136,8 @@ pub async fn play_all<C: Caller>(caller: &C, world: &impl World, scenario: &Scen
                 let listed = caller.list(files.clone(), false, count).await;
                 came = listed.iter().map(Told::entry).collect();
             }
+            Act::Restart => caller = make(),
+            Act::LoseNextSave => store.lose_next(),
             Act::Elsewhere(act) => world.elsewhere(*act),
             Act::Later(by) => world.later(*by),
             Act::Ahead(by) => world.ahead(*by),
@@ -167,6 +186,8 @@ pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskI
             Ok(Some(entry)) => Told::entry(&Ok(entry)),
             none => Told::of(&none.map(|_| None::<()>)),
         },
+        // The code hangs on the seed of the scenario, which is known where a whole one is played.
+        Call::Authorize(_) => return Vec::new(),
         Call::Drive(call) => caller.drive_call(call).await,
         Call::EnsureDir(path) => Told::of(&caller.ensure_dir(path).await),
         Call::Detail(file) => Told::of(&caller.send(&FileDetail { file: *file }).await),

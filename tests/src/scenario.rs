@@ -7,7 +7,7 @@ use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
-use crate::door::{Door, create_elsewhere, fetch_token};
+use crate::door::{Door, REDIRECT_URI, create_elsewhere, fetch_token};
 use crate::drive_calls::DriveCall;
 use crate::seen::Seen;
 
@@ -56,6 +56,10 @@ pub enum Act {
     Ahead(Duration),
     /// The client reads a list, and after so many entries somebody else comes to the service.
     ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
+    /// The client's process ends, and another one begins with what the store has.
+    Restart,
+    /// What the client saves next is lost.
+    LoseNextSave,
     /// Somebody sets the client's calendar, by so many seconds and for good.
     Calendar(i64),
 }
@@ -81,12 +85,23 @@ pub enum Call {
     Find(&'static str),
     /// Makes a folder as far as it is missing.
     EnsureDir(&'static str),
+    /// Exchanges the first code that the service gives for this redirect URI.
+    Authorize(Code),
     /// Calls one endpoint of the drive or the image bed.
     Drive(DriveCall),
     /// Calls an endpoint that the core does not have.
     Detail(u64),
     /// Calls it, and reads the answer as another type.
     DetailAs(u64),
+}
+
+/// Which code an app has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The one that the service gave.
+    Given,
+    /// One that it never gave.
+    Wrong,
 }
 
 /// What of the trash is wanted.
@@ -184,6 +199,17 @@ pub enum Identity {
     Token(&'static str),
     /// By a token that the service issued before.
     Issued,
+    /// As an app that has the refresh token of a user's first pair.
+    App,
+    /// As an app whose user comes with a code.
+    NewApp,
+}
+
+impl Identity {
+    /// Whether what it gets has to be kept.
+    pub fn is_app(&self) -> bool {
+        matches!(self, Identity::App | Identity::NewApp)
+    }
 }
 
 impl Default for Settings {
@@ -218,6 +244,9 @@ macro_rules! set_up {
             $crate::scenario::Identity::Issued => {
                 builder.access_token($crate::door::first_token($seed))
             }
+            $crate::scenario::Identity::App => builder
+                .oauth($crate::door::app().refresh_token($crate::door::first_refresh_token($seed))),
+            $crate::scenario::Identity::NewApp => builder.oauth($crate::door::app()),
         }
     }};
 }
@@ -308,8 +337,11 @@ impl Scenario {
 
     /// Prepares the answers, and what the client was given before.
     pub fn prepare(&self, door: &mut dyn Door, now: SystemTime) {
-        if matches!(self.settings.identity, Identity::Issued) {
-            fetch_token(door, now);
+        match self.settings.identity {
+            Identity::Issued => drop(fetch_token(door, now)),
+            Identity::App => door.oauth_pair(now),
+            Identity::NewApp => door.oauth_code(now, REDIRECT_URI),
+            Identity::Credentials(..) | Identity::Token(_) => {}
         }
         if self.has_task {
             create_elsewhere(door, now);

@@ -6,6 +6,7 @@ mod faults;
 mod limits;
 mod lists;
 mod lost;
+mod oauth;
 mod paths;
 mod service;
 mod tasks;
@@ -26,13 +27,14 @@ pub struct Part {
 }
 
 /// All of it.
-pub const PARTS: [Part; 11] = [
+pub const PARTS: [Part; 12] = [
     part("answers", answers::table),
     part("drive", drive::table),
     part("faults", faults::table),
     part("limits", limits::table),
     part("lists", lists::table),
     part("lost", lost::table),
+    part("oauth", oauth::table),
     part("paths", paths::table),
     part("service", service::table),
     part("tasks", tasks::table),

@@ -16,6 +16,7 @@ use super::Place;
 use super::stage::Stage;
 use crate::block_on::block_on;
 use crate::drive_calls::{DriveCall, by_methods};
+use crate::lossy::LossyStore;
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -68,6 +69,10 @@ impl Caller for Client {
         self.files().ensure_dir(path)
     }
 
+    async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
+        Client::authorize(self, code, redirect_uri)
+    }
+
     async fn drive_call(&self, call: &DriveCall) -> Told {
         by_methods!(self, call)
     }
@@ -102,14 +107,20 @@ impl Caller for Client {
 /// Plays a scenario.
 pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
     let stage = Stage::new(scenario, place);
-    let builder = set_up!(
-        Client::builder(),
-        &scenario.settings,
-        scenario.seed,
-        stage.base_url(scenario)
-    );
-    let client = builder.clock(stage.clock.clone()).build();
-    let client = client.expect("the settings of a scenario are good");
-    let results = block_on(play_all(&client, &stage, scenario));
+    let store = LossyStore::default();
+    let make = || {
+        let mut builder = set_up!(
+            Client::builder(),
+            &scenario.settings,
+            scenario.seed,
+            stage.base_url(scenario)
+        );
+        if scenario.settings.identity.is_app() {
+            builder = builder.token_store(store.clone());
+        }
+        let client = builder.clock(stage.clock.clone()).build();
+        client.expect("the settings of a scenario are good")
+    };
+    let results = block_on(play_all(make, &store, &stage, scenario));
     stage.seen(results)
 }

@@ -18,8 +18,8 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    DirId, Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, Transmit, TransportError,
-    Wait,
+    DirId, Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, TokenStore, Transmit,
+    TransportError, Wait,
 };
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,7 @@ use crate::carriers::arrival;
 use crate::clock::turned;
 use crate::door::Door;
 use crate::drive_calls::{DriveCall, by_endpoint};
+use crate::lossy::LossyStore;
 use crate::play::{Caller, World, perform, play_all};
 use crate::scenario::{Arrives, Broken, Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -41,35 +42,40 @@ pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
     };
     let mut service = scenario.builder().service();
     scenario.prepare(&mut service, start.wall);
-    let builder = set_up!(
-        Session::builder(),
-        &scenario.settings,
-        scenario.seed,
-        "http://127.0.0.1:1"
-    );
-    let caller = InMemory {
-        session: builder
-            .build()
-            .expect("the settings of a scenario are good"),
-        room: Rc::new(Room {
-            start,
-            elapsed: Cell::default(),
-            ahead: Cell::default(),
-            calendar: Cell::default(),
-            broken: RefCell::new(scenario.broken.clone()),
-            unheard: RefCell::default(),
-            reachable: scenario.reachable,
-            service: RefCell::new(service),
-            steps: Cell::default(),
-            alarms: RefCell::default(),
-            work: RefCell::default(),
-        }),
+    let store = LossyStore::default();
+    let room = Rc::new(Room {
+        start,
+        elapsed: Cell::default(),
+        ahead: Cell::default(),
+        calendar: Cell::default(),
+        broken: RefCell::new(scenario.broken.clone()),
+        unheard: RefCell::default(),
+        reachable: scenario.reachable,
+        service: RefCell::new(service),
+        steps: Cell::default(),
+        alarms: RefCell::default(),
+        work: RefCell::default(),
+    });
+    let make = || {
+        let builder = set_up!(
+            Session::builder(),
+            &scenario.settings,
+            scenario.seed,
+            "http://127.0.0.1:1"
+        );
+        let builder = builder.keep_token(scenario.settings.identity.is_app());
+        InMemory {
+            session: builder
+                .build()
+                .expect("the settings of a scenario are good"),
+            store: store.clone(),
+            room: Rc::clone(&room),
+        }
     };
-    let room = Rc::clone(&caller.room);
     let results = Rc::new(RefCell::new(Vec::new()));
     let told = Rc::clone(&results);
     room.run(async {
-        let all = play_all(&caller, &*caller.room, scenario).await;
+        let all = play_all(make, &store, &*room, scenario).await;
         told.borrow_mut().extend(all);
     });
     Seen {
@@ -262,12 +268,14 @@ impl World for Room {
 #[derive(Clone)]
 struct InMemory {
     session: Session,
+    store: LossyStore,
     room: Rc<Room>,
 }
 
 impl InMemory {
     async fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
         let mut input = Input::Wake;
+        let mut opened = None;
         loop {
             self.room.steps.update(|steps| steps + 1);
             input = match machine.resume(self.room.now(), input) {
@@ -283,7 +291,14 @@ impl InMemory {
                     self.room.work.borrow_mut().push(work);
                     Input::Wake
                 }
-                Step::Store(op) => Input::Stored(op.unsupported()),
+                Step::Store(op) => {
+                    let account = self.session.account();
+                    let opened = opened.get_or_insert_with(|| {
+                        self.store
+                            .open(&account.expect("only credentials are kept"))
+                    });
+                    Input::Stored(opened.run(op))
+                }
             };
         }
     }
@@ -347,6 +362,11 @@ impl Caller for InMemory {
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         self.drive(self.session.ensure_dir(path)?).await
+    }
+
+    async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
+        self.drive(self.session.authorize(code, redirect_uri)?)
+            .await
     }
 
     async fn drive_call(&self, call: &DriveCall) -> Told {

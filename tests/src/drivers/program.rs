@@ -218,4 +218,16 @@ impl Door for Admin {
         let course = serde_json::to_value(course);
         self.send("PUT", "course", &course.expect("a course is JSON"));
     }
+
+    fn oauth_pair(&mut self, _: SystemTime) {
+        self.send("POST", "oauth-pair", &Value::Null);
+    }
+
+    fn oauth_code(&mut self, _: SystemTime, redirect_uri: &str) {
+        self.send(
+            "POST",
+            "oauth-code",
+            &json!({ "redirect_uri": redirect_uri }),
+        );
+    }
 }

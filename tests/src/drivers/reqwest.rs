@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::Place;
 use super::stage::Stage;
 use crate::drive_calls::{DriveCall, by_methods};
+use crate::lossy::LossyStore;
 use crate::play::{Caller, perform, play_all};
 use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
@@ -74,6 +75,10 @@ impl Caller for Client {
         self.files().ensure_dir(path).await
     }
 
+    async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
+        Client::authorize(self, code, redirect_uri).await
+    }
+
     async fn drive_call(&self, call: &DriveCall) -> Told {
         by_methods!(self, call, await)
     }
@@ -106,22 +111,28 @@ impl Caller for Client {
 /// Plays a scenario.
 pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
     let stage = Stage::new(scenario, place);
-    let builder = set_up!(
-        Client::builder(),
-        &scenario.settings,
-        scenario.seed,
-        stage.base_url(scenario)
-    );
-    // The certificates of the machine take their time to load, and nothing here needs them.
-    let carrier = reqwest::Client::builder().tls_certs_only([]);
-    let builder = builder.with_client_builder(carrier);
-    let client = builder.clock(stage.clock.clone()).build();
-    let client = client.expect("the settings of a scenario are good");
+    let store = LossyStore::default();
+    let make = || {
+        let builder = set_up!(
+            Client::builder(),
+            &scenario.settings,
+            scenario.seed,
+            stage.base_url(scenario)
+        );
+        // The certificates of the machine take their time to load, and nothing here needs them.
+        let carrier = reqwest::Client::builder().tls_certs_only([]);
+        let mut builder = builder.with_client_builder(carrier);
+        if scenario.settings.identity.is_app() {
+            builder = builder.token_store(store.clone());
+        }
+        let client = builder.clock(stage.clock.clone()).build();
+        client.expect("the settings of a scenario are good")
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
-    let results = runtime.block_on(play_all(&client, &stage, scenario));
+    let results = runtime.block_on(play_all(make, &store, &stage, scenario));
     stage.seen(results)
 }

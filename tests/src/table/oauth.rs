@@ -1,0 +1,222 @@
+//! Apps that act for a user: pairs of tokens that are used up, kept, and lost.
+
+use std::time::Duration;
+
+use pan123_mock::path::{OAUTH_TOKEN, USER_INFO};
+use pan123_mock::{Canned, OauthRefusal, http::StatusCode};
+use pan123_proto::Pacing;
+
+use crate::scenario::{Act, Call, Code, Identity, Scenario};
+use crate::seen::Seen;
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let mut table = alone();
+    table.extend(begun());
+    table.extend(crowded());
+    table.extend(lost());
+    table
+}
+
+/// An access token lives two hours, and is replaced ten minutes before its end.
+const NEAR_THE_END: Duration = Duration::from_secs(6900);
+const PAST_THE_END: Duration = Duration::from_secs(7300);
+
+fn app(name: &'static str) -> Scenario {
+    Scenario::new(name).with(|settings| settings.identity = Identity::App)
+}
+
+fn new_app(name: &'static str) -> Scenario {
+    Scenario::new(name).with(|settings| settings.identity = Identity::NewApp)
+}
+
+/// How often tokens were asked for, and how often something was asked with them.
+fn counts(seen: &Seen) -> (usize, usize) {
+    (seen.count(OAUTH_TOKEN), seen.count(USER_INFO))
+}
+
+fn alone() -> Vec<Scenario> {
+    vec![
+        app("an app with a refresh token")
+            .call(Call::UserInfo)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(counts(seen), (1, 2));
+                assert_eq!(seen.minted, 0, "none of the developer's three");
+            }),
+        app("an app that is started again")
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(counts(seen), (1, 2));
+            }),
+        app("an app for a day")
+            .call(Call::UserInfo)
+            .act(Act::Later(PAST_THE_END))
+            .call(Call::UserInfo)
+            .act(Act::Later(NEAR_THE_END))
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .act(Act::Later(PAST_THE_END))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 4]);
+                assert_eq!(counts(seen), (4, 4));
+            }),
+        app("an app whose token the service ends before its time")
+            .call(Call::UserInfo)
+            .act(Act::Ahead(PAST_THE_END))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(counts(seen), (2, 3));
+            }),
+    ]
+}
+
+fn begun() -> Vec<Scenario> {
+    vec![
+        new_app("a user comes with a code")
+            .call(Call::UserInfo)
+            .call(Call::Authorize(Code::Given))
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Credentials", "ok", "ok", "ok"]);
+                assert!(
+                    seen.results[0].text.contains("authorize"),
+                    "{}",
+                    seen.results[0].text
+                );
+                assert_eq!(counts(seen), (1, 2));
+            }),
+        new_app("a code that was never given")
+            .call(Call::Authorize(Code::Wrong))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Api", "Credentials"]);
+                assert_eq!(counts(seen), (1, 0));
+            }),
+        new_app("a code that is used twice")
+            .call(Call::Authorize(Code::Given))
+            .call(Call::Authorize(Code::Given))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "Api", "ok"]);
+                assert_eq!(counts(seen), (2, 1));
+            }),
+    ]
+}
+
+fn crowded() -> Vec<Scenario> {
+    let sixty_four = |name| {
+        app(name)
+            .with(|settings| settings.pacing = Pacing::off())
+            .call(Call::UserInfo)
+    };
+    vec![
+        app("sixty-four callers of a new app")
+            .with(|settings| settings.pacing = Pacing::off())
+            .act(Act::Together(64, Call::UserInfo))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 64]);
+                assert_eq!(counts(seen), (1, 64));
+            }),
+        sixty_four("sixty-four callers near the end of a token")
+            .act(Act::Later(NEAR_THE_END))
+            .act(Act::Together(64, Call::UserInfo))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 65]);
+                // Nobody asked with the token that the refresh ended: each asked once.
+                assert_eq!(counts(seen), (2, 65));
+            }),
+        // The pace lets one go at a time, so that one alone finds out that the token is no good.
+        app("sixty-four callers with a token that was ended")
+            .with(|settings| settings.call_timeout = Duration::from_secs(600))
+            .call(Call::UserInfo)
+            .act(Act::Ahead(PAST_THE_END))
+            .act(Act::Together(64, Call::UserInfo))
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 65]);
+                assert_eq!(counts(seen), (2, 66));
+            }),
+    ]
+}
+
+fn lost() -> Vec<Scenario> {
+    let lost = || Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+    vec![
+        app("a pair that is lost before it was kept")
+            .call(Call::UserInfo)
+            .act(Act::Later(NEAR_THE_END))
+            .act(Act::LoseNextSave)
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .call(Call::UserInfo)
+            .act(Act::Together(64, Call::UserInfo))
+            .expect(|seen| {
+                let kinds = seen.kinds();
+                assert_eq!(kinds.iter().filter(|kind| **kind == "ok").count(), 2);
+                assert_eq!(
+                    kinds.iter().filter(|kind| **kind == "Credentials").count(),
+                    66
+                );
+                // The last one is refused, and nobody asks again.
+                assert_eq!(seen.count(OAUTH_TOKEN), 3);
+                let told = seen.results.iter().find(|told| told.kind == "Credentials");
+                let text = &told.expect("one").text;
+                assert!(
+                    text.contains("once") && text.contains("authorise"),
+                    "{text}"
+                );
+            }),
+        app("a pair that is not kept is used, and kept with the next one")
+            .call(Call::UserInfo)
+            .act(Act::Later(NEAR_THE_END))
+            .act(Act::LoseNextSave)
+            .call(Call::UserInfo)
+            .act(Act::Later(NEAR_THE_END))
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 4]);
+                assert_eq!(counts(seen), (3, 4));
+            }),
+        app("an answer with a pair that is lost")
+            .canned(OAUTH_TOKEN, lost())
+            .call(Call::UserInfo)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
+                assert_eq!(counts(seen), (2, 0));
+            }),
+        app("an answer with a pair that is lost, and a refusal in the envelope")
+            .service(|service| service.oauth_refusal(OauthRefusal::Envelope))
+            .canned(OAUTH_TOKEN, lost())
+            .call(Call::UserInfo)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
+                assert_eq!(counts(seen), (2, 0));
+            }),
+        app("a service in trouble when a pair is wanted")
+            .canned(OAUTH_TOKEN, Canned::raw(StatusCode::BAD_GATEWAY, "<html>"))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"]);
+                assert_eq!(counts(seen), (2, 1));
+            }),
+        app("too many requests for pairs")
+            .canned(OAUTH_TOKEN, Canned::envelope(429, "请求太频繁").times(2))
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"]);
+                assert_eq!(counts(seen), (3, 1));
+            }),
+    ]
+}
