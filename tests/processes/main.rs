@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use pan123_mock::{CLIENT_ID, Canned, MockPan123, TcpServer, path};
+use pan123_mock::{CLIENT_ID, Canned, MockPan123, TcpServer, TokenPair, path};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
@@ -63,6 +63,18 @@ impl Place {
     }
 }
 
+impl Place {
+    fn start_app(&self, kind: &str, mock: &MockPan123, pair: &TokenPair) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+        command
+            .args([kind, &mock.base_url()])
+            .arg(&self.file)
+            .arg(&pair.refresh_token)
+            .stdout(Stdio::piped());
+        command.spawn().unwrap()
+    }
+}
+
 fn said(process: Child) -> String {
     let output = process.wait_with_output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -79,10 +91,16 @@ fn minted(mock: &MockPan123) -> usize {
 }
 
 fn token_requests(mock: &MockPan123) -> usize {
+    requests_to(mock, path::ACCESS_TOKEN)
+}
+
+fn pairs_asked_for(mock: &MockPan123) -> usize {
+    requests_to(mock, path::OAUTH_TOKEN)
+}
+
+fn requests_to(mock: &MockPan123, path: &str) -> usize {
     let requests = mock.requests();
-    let asked = requests
-        .iter()
-        .filter(|request| request.path == path::ACCESS_TOKEN);
+    let asked = requests.iter().filter(|request| request.path == path);
     asked.count()
 }
 
@@ -121,6 +139,32 @@ fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_
         assert_all_well(others);
         assert_eq!((minted(&mock), token_requests(&mock)), (1, 2), "{kind}");
     }
+}
+
+#[test]
+fn ten_processes_of_an_app_use_up_one_refresh_token() {
+    let (mock, place) = (MockPan123::start_blocking(), place());
+    let pair = mock.oauth_pair();
+    let start = |_| place.start_app("app", &mock, &pair);
+    assert_all_well((0..PROCESSES).map(start).collect());
+    assert_eq!(pairs_asked_for(&mock), 1);
+    mock.assert_oauth_refreshes(1);
+}
+
+#[test]
+fn a_process_that_dies_before_it_kept_a_pair_leaves_an_app_that_says_so() {
+    let (mock, place) = (MockPan123::start_blocking(), place());
+    let pair = mock.oauth_pair();
+    assert_eq!(said(place.start_app("dying-app", &mock, &pair)), "");
+    mock.assert_oauth_refreshes(1);
+    for asked in 2..4 {
+        let said = said(place.start_app("app", &mock, &pair));
+        assert!(said.starts_with("Credentials"), "{said}");
+        assert!(said.contains("authorise"), "{said}");
+        assert!(!said.contains(&pair.refresh_token), "{said}");
+        assert_eq!(pairs_asked_for(&mock), asked, "asked once, and no more");
+    }
+    mock.assert_oauth_refreshes(1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A process with one client, for the tests that start several: it asks who it is and says how that went.
 //!
 //! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
-//! Or `save` and the token file: it saves tokens until it is killed.
+//! Or `app`, the base URL, the token file and a refresh token: the same as an app that acts for a user; `dying-app` dies when a
+//! pair is to be kept. Or `save` and the token file: it saves tokens until it is killed.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,8 @@ use std::env;
 use std::time::Duration;
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
-use pan123_proto::{Error, Skew};
+use pan123_proto::user::UserInfo;
+use pan123_proto::{Error, OAuth, OpenTokenStore, Skew};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 fn main() {
@@ -44,6 +46,8 @@ fn main() {
                 .build();
             runtime.unwrap().block_on(client.user_info())
         }
+        ["app", url, file, token] => app(url, token, FileStore::new(file)),
+        ["dying-app", url, file, token] => app(url, token, Dying(FileStore::new(file))),
         _ => panic!("wrong arguments: {arguments:?}"),
     };
     match result {
@@ -52,12 +56,39 @@ fn main() {
     }
 }
 
+fn app(url: &str, refresh_token: &str, store: impl TokenStore) -> Result<UserInfo, Error> {
+    let app = OAuth::new(CLIENT_ID, CLIENT_SECRET).refresh_token(refresh_token);
+    let builder = pan123_blocking::Client::builder()
+        .oauth(app)
+        .base_url(url)
+        .token_store(store);
+    builder.build().unwrap().user_info()
+}
+
+/// A store in a process that ends, as by a power cut, when something is to be saved.
+struct Dying(FileStore);
+
+impl TokenStore for Dying {
+    fn open(&self, account: &Account) -> Box<dyn OpenTokenStore> {
+        struct Open(Box<dyn OpenTokenStore>);
+        impl OpenTokenStore for Open {
+            fn run(&mut self, op: StoreOp) -> StoreResult {
+                match op {
+                    StoreOp::Save(_) => std::process::abort(),
+                    other => self.0.run(other),
+                }
+            }
+        }
+        Box::new(Open(self.0.open(account)))
+    }
+}
+
 fn millis(text: &str) -> Duration {
     Duration::from_millis(text.parse().unwrap())
 }
 
 /// Tokens of very different lengths, so that a mixture of two would show.
-fn save_for_ever<T>(file: &str) -> Result<T, Error> {
+fn save_for_ever(file: &str) -> Result<UserInfo, Error> {
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     let mut store = FileStore::new(file).open(&account);
     assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
