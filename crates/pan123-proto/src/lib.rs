@@ -125,9 +125,9 @@ pub mod prelude {
     pub use crate::{
         Account, Ambiguous, Answer, ApiError, Auth, Authorize, Body, BuildError, CallHandle,
         CopyTaskId, DirId, DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId,
-        ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OpenTokenStore, Pace, Pacing, Parent,
-        Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session, Signal,
-        Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
+        ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth, OpenTokenStore, Pace, Pacing,
+        Parent, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session,
+        Signal, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
         TransportError, TransportErrorKind, Wait, bytes, http,
     };
 }
