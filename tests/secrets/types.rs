@@ -24,10 +24,12 @@ use crate::canaries::{
     CALLBACK, CLIENT_SECRET, GIVEN, ISSUED, SIGNING_KEY, SOURCE, assert_hidden, debugged, download,
     told,
 };
+use crate::oauth;
 
 /// What has nothing secret to hold.
 const HOLD_NOTHING: &[&str] = &[
     "Account",
+    "Answer",
     "Auth",
     "CallHandle",
     "CreatedDownload",
@@ -314,7 +316,7 @@ fn told_ref(error: &BuildError) -> String {
 
 #[test]
 fn no_public_type_shows_a_secret() {
-    let shown = [calls(), watches(), adapters(), values()].concat();
+    let shown = [calls(), watches(), adapters(), values(), oauth::shown()].concat();
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{name} shows nothing");
         assert_hidden(text, name);
