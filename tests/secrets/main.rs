@@ -2,5 +2,6 @@
 
 mod canaries;
 mod loopback;
+mod oauth;
 mod plain_http;
 mod types;

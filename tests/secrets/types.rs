@@ -26,10 +26,12 @@ use crate::canaries::{
     CALLBACK, CLIENT_SECRET, GIVEN, ISSUED, SIGNING_KEY, SOURCE, assert_hidden, debugged, download,
     told,
 };
+use crate::oauth;
 
 /// What has nothing secret to hold.
 const HOLD_NOTHING: &[&str] = &[
     "Account",
+    "Answer",
     "Auth",
     "CallHandle",
     "CopiedFile",
@@ -74,6 +76,7 @@ const HOLD_NOTHING: &[&str] = &[
     "Pacing",
     "Parent",
     "PathFault",
+    "Period",
     "Priority",
     "Progress",
     "RateClass",
@@ -99,6 +102,7 @@ const HOLD_NOTHING: &[&str] = &[
     "TrashFiles",
     "UrlFault",
     "UserInfo",
+    "VipPeriod",
     "Wait",
     "WaitReason",
     "WatchHandle",
@@ -389,7 +393,7 @@ fn told_ref(error: &BuildError) -> String {
 
 #[test]
 fn no_public_type_shows_a_secret() {
-    let shown = [calls(), watches(), adapters(), values()].concat();
+    let shown = [calls(), watches(), adapters(), values(), oauth::shown()].concat();
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{name} shows nothing");
         assert_hidden(text, name);

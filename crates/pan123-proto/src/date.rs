@@ -7,7 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
 /// RFC 3339; or `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the same with an offset and a zone's name, as in
-/// `… +0800 CST`. None for anything else.
+/// `… +0800 CST`. None for anything else,
+/// and for a date past the end of year 9999 in UTC.
 pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let instant = match words[..] {

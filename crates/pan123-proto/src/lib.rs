@@ -58,7 +58,8 @@
 //! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline.
 //! - [`offline::Watch`]: follows an offline download to its end.
 //! - [`Refresh`]: the fetch of a token, which one caller wins for all.
-//! - [`Machine`], [`Input`], [`Step`]: what a driver and these three say to each other.
+//! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
+//! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
 //! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
 //! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.

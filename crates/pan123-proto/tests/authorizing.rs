@@ -152,6 +152,16 @@ fn a_refused_code_leaves_the_session_as_it_was() {
     assert_all_well(&asked);
     assert_eq!(used(&world), ["access-1"; 5]);
     assert!(!disk.is_locked());
+
+    service.end_access();
+    let asked = ask_many(&mut world, &session, 4);
+    world.run();
+    assert_all_well(&asked);
+    assert_eq!(
+        asked_with(&world),
+        ["another", "refresh-1"],
+        "nobody pauses for it"
+    );
 }
 
 #[test]

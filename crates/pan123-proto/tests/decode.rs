@@ -65,6 +65,35 @@ fn user_info() {
     assert_eq!(user.space_temp, Some(0));
     assert_eq!(user.vip, Some(true));
     assert_eq!(user.direct_traffic, Some(276_046_404_229_020));
+    assert_eq!(
+        user.space_temp_until, None,
+        "a number where a text is documented"
+    );
+    assert_eq!(
+        (user.hides_uid, user.https_count),
+        (Some(false), Some(9_999_998))
+    );
+    let labels: Vec<_> = user
+        .vip_periods
+        .iter()
+        .map(|it| (it.level, &*it.label))
+        .collect();
+    assert_eq!(
+        labels,
+        [(Some(1), "VIP"), (Some(2), "SVIP"), (Some(3), "长期VIP")]
+    );
+    let at = |unix| Some(SystemTime::UNIX_EPOCH + secs(unix));
+    let first = user.vip_periods[0].period;
+    assert_eq!(
+        (first.from, first.until),
+        (at(1_751_771_573), at(1_778_739_185))
+    );
+    assert_eq!(user.vip_periods[2].period.until, None, "without end");
+    let developer = user.developer.unwrap();
+    assert_eq!(
+        (developer.from, developer.until),
+        (at(1_752_658_073), at(1_784_194_072))
+    );
 }
 
 #[test]
@@ -73,6 +102,7 @@ fn user_info_with_little_in_it() {
     let bare = bare.unwrap();
     assert_eq!((bare.uid, bare.nickname.as_str()), (7, ""));
     assert_eq!((bare.space_used, bare.vip), (None, None));
+    assert_eq!((bare.vip_periods.len(), bare.developer), (0, None));
     assert!(user(r#"{"code":0,"data":{}}"#).is_err());
 }
 

@@ -156,6 +156,47 @@ fn a_token_of_another_account_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_pair_is_kept_for_one_user_of_an_app() {
+    let place = place();
+    let alice = account().of_user("alice");
+    let pair = StoredToken::new(alice.clone(), "access", None, Skew::Ahead(Duration::ZERO));
+    let mut store = place.store.open(&alice);
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    let saved = store.run(StoreOp::Save(pair.with_refresh_token("refresh")));
+    assert!(matches!(saved, StoreResult::Saved), "{saved:?}");
+    match store.run(StoreOp::Load) {
+        StoreResult::Loaded(Some(pair)) => {
+            assert_eq!(pair.expose_refresh_token(), Some("refresh"));
+            assert_eq!(pair.account(), &alice);
+        }
+        other => panic!("{other:?}"),
+    }
+    for other in [account(), account().of_user("bob")] {
+        let error = fault(place.store.open(&other).run(StoreOp::Load));
+        assert!(
+            error.contains(r#"it is of user "alice" of client id "id""#),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_before_reads_as_it_did() {
+    let place = place();
+    save(&mut *place.open(), "kept");
+    let before = r#"{"version":1,"service":"https://open-api.123pan.com","client_id":"id","access_token":"before",
+        "expired_at":"2027-01-15T08:00:00Z","skew_ms":-3000}"#;
+    fs::write(place.store.path(), before).unwrap();
+    assert_eq!(load(&mut *place.open()).as_deref(), Some("before"));
+    save(&mut *place.open(), "after");
+    let json = fs::read_to_string(place.store.path()).unwrap();
+    assert!(
+        !json.contains("user") && !json.contains("refresh_token"),
+        "{json}"
+    );
+}
+
+#[test]
 fn a_directory_and_an_unreachable_place_are_errors_that_name_it() {
     let place = place();
     let taken = FileStore::new(place.directory.path());

@@ -51,3 +51,26 @@ fn the_lock_is_given_back_and_needed_to_save() {
         StoreResult::Locked
     ));
 }
+
+#[test]
+fn users_of_one_client_id_are_apart() {
+    let store = MemoryStore::new();
+    let of = |user: &str| account("app").of_user(user);
+    for user in ["alice", "bob"] {
+        let mut open = store.open(&of(user));
+        assert!(matches!(open.run(StoreOp::Lock), StoreResult::Locked));
+        let token = StoredToken::new(of(user), user, None, Skew::Ahead(Duration::ZERO));
+        let pair = token.with_refresh_token(format!("refresh of {user}"));
+        assert!(matches!(open.run(StoreOp::Save(pair)), StoreResult::Saved));
+    }
+    let refresh_token = |account: &Account| {
+        let kept = store.kept(account)?;
+        kept.expose_refresh_token().map(str::to_owned)
+    };
+    assert_eq!(
+        refresh_token(&of("alice")).as_deref(),
+        Some("refresh of alice")
+    );
+    assert_eq!(refresh_token(&of("bob")).as_deref(), Some("refresh of bob"));
+    assert!(store.kept(&account("app")).is_none());
+}

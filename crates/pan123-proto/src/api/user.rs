@@ -2,13 +2,14 @@
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取用户信息).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 use serde::{Deserialize, Deserializer};
 
+use crate::date::read_date;
 use crate::endpoint::{Endpoint, RateClass, Replay};
-use crate::lenient::{Text, Whole};
+use crate::lenient::{Flag, Text, Whole};
 
 /// Asks who the user is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,9 @@ impl Endpoint for GetUserInfo {
 }
 
 /// The user. Sizes are in bytes; what the answer left out is `None`.
+///
+/// The user's phone number, mail address and picture are not read: [`Session::call_as`](crate::Session::call_as) does, with a
+/// type of yours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserInfo {
@@ -36,10 +40,42 @@ pub struct UserInfo {
     pub space_permanent: Option<u64>,
     /// How much the user has for a while.
     pub space_temp: Option<u64>,
+    /// Until when the user has that, by the service's clock.
+    pub space_temp_until: Option<SystemTime>,
     /// Whether the user pays.
     pub vip: Option<bool>,
+    /// What the user pays or paid for (`vipInfo`); empty if nothing.
+    pub vip_periods: Vec<VipPeriod>,
+    /// For how long the user has the right to use this API with credentials of a developer (`developerInfo`).
+    pub developer: Option<Period>,
     /// How much direct-link traffic is left.
     pub direct_traffic: Option<u64>,
+    /// Whether direct links leave the user's number out.
+    pub hides_uid: Option<bool>,
+    /// How many requests by HTTPS direct links have left.
+    pub https_count: Option<u64>,
+}
+
+/// A time in which the user pays for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VipPeriod {
+    /// 1 VIP, 2 SVIP, 3 VIP for long.
+    pub level: Option<i64>,
+    /// What the service calls it, such as `SVIP`; empty if it does not say.
+    pub label: String,
+    /// When.
+    pub period: Period,
+}
+
+/// From when until when, by the service's clock. An end in the year 9999 stands for none, and is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Period {
+    /// The first moment.
+    pub from: Option<SystemTime>,
+    /// The last moment.
+    pub until: Option<SystemTime>,
 }
 
 impl<'de> Deserialize<'de> for UserInfo {
@@ -52,19 +88,73 @@ impl<'de> Deserialize<'de> for UserInfo {
             space_used: Option<Whole<u64>>,
             space_permanent: Option<Whole<u64>>,
             space_temp: Option<Whole<u64>>,
-            vip: Option<bool>,
+            space_temp_expr: Option<Text>,
+            vip: Option<Flag>,
+            vip_info: Option<Vec<VipPeriod>>,
+            developer_info: Option<Period>,
             direct_traffic: Option<Whole<u64>>,
+            #[serde(rename = "isHideUID")]
+            hides_uid: Option<Flag>,
+            https_count: Option<Whole<u64>>,
         }
         let wire = Wire::deserialize(deserializer)?;
-        let bytes = |number: Option<Whole<u64>>| number.map(|number| number.0);
+        let number = |number: Option<Whole<u64>>| number.map(|number| number.0);
+        let flag = |flag: Option<Flag>| flag.map(|flag| flag.0);
         Ok(UserInfo {
             uid: wire.uid.0,
             nickname: wire.nickname.map(|text| text.0).unwrap_or_default(),
-            space_used: bytes(wire.space_used),
-            space_permanent: bytes(wire.space_permanent),
-            space_temp: bytes(wire.space_temp),
-            vip: wire.vip,
-            direct_traffic: bytes(wire.direct_traffic),
+            space_used: number(wire.space_used),
+            space_permanent: number(wire.space_permanent),
+            space_temp: number(wire.space_temp),
+            space_temp_until: date(wire.space_temp_expr),
+            vip: flag(wire.vip),
+            vip_periods: wire.vip_info.unwrap_or_default(),
+            developer: wire.developer_info,
+            direct_traffic: number(wire.direct_traffic),
+            hides_uid: flag(wire.hides_uid),
+            https_count: number(wire.https_count),
         })
     }
+}
+
+impl<'de> Deserialize<'de> for VipPeriod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            vip_level: Option<Whole<i64>>,
+            vip_label: Option<Text>,
+            start_time: Option<Text>,
+            end_time: Option<Text>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        Ok(VipPeriod {
+            level: wire.vip_level.map(|level| level.0),
+            label: wire.vip_label.map(|label| label.0).unwrap_or_default(),
+            period: Period {
+                from: date(wire.start_time),
+                until: date(wire.end_time),
+            },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            start_time: Option<Text>,
+            end_time: Option<Text>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        Ok(Period {
+            from: date(wire.start_time),
+            until: date(wire.end_time),
+        })
+    }
+}
+
+fn date(text: Option<Text>) -> Option<SystemTime> {
+    text.and_then(|text| read_date(&text.0))
 }

@@ -63,6 +63,8 @@ struct Inner {
     access: u32,
     refresh: u32,
     code: Option<&'static str>,
+    /// How often it refused a refresh token or a code.
+    refused: u32,
     mishaps: VecDeque<Mishap>,
     latency: Duration,
 }
@@ -75,6 +77,7 @@ impl Service {
             access: number,
             refresh: number,
             code: Some("code-1"),
+            refused: 0,
             mishaps: VecDeque::new(),
             latency: LATENCY,
         })))
@@ -91,9 +94,23 @@ impl Service {
         self.0.borrow_mut().mishaps.extend(mishaps);
     }
 
+    /// Nothing more befalls them.
+    pub(crate) fn forget_mishaps(&self) {
+        self.0.borrow_mut().mishaps.clear();
+    }
+
     /// No access token is good any more.
     pub(crate) fn end_access(&self) {
         self.0.borrow_mut().access = 0;
+    }
+
+    /// The user comes back with `code-1` once more.
+    pub(crate) fn offer_code(&self) {
+        self.0.borrow_mut().code = Some("code-1");
+    }
+
+    pub(crate) fn refused(&self) -> u32 {
+        self.0.borrow().refused
     }
 
     /// Another program asks for a pair, and has the new number.
@@ -147,6 +164,7 @@ impl Inner {
             _ => false,
         };
         if !granted {
+            self.refused += 1;
             let refusal = json!({"error": "invalid_grant", "error_description": "已失效"});
             return Reply::http(400, &refusal.to_string());
         }
