@@ -259,8 +259,8 @@ impl fmt::Display for Error {
             ),
             Error::AuthorizationNeeded(Some(refused)) => write!(
                 f,
-                "the refresh token was refused: {refused} (it works once only: perhaps a run used it that ended before it kept \
-                 the new pair, or it is older than 90 days, or the user took the permission back; authorise again: let the user \
+                "the refresh token was refused: {refused} (it works once only: perhaps its answer was lost, or a run used it \
+                 that ended before it kept the new pair, or it is older than 90 days, or the user took the permission back; authorise again: let the user \
                  open the page of `OAuth::authorize_url`, and give the code that comes back to `authorize`)"
             ),
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
