@@ -96,7 +96,9 @@ impl Stage {
         if !scenario.reachable {
             held.disconnect();
         }
-        let keeps = ground.store && matches!(scenario.settings.identity, Identity::Credentials(..));
+        let identity = &scenario.settings.identity;
+        let can_keep = matches!(identity, Identity::Credentials(..));
+        let keeps = identity.is_app() || (ground.store && can_keep);
         Stage {
             clock,
             held,

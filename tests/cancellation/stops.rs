@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use pan123_async::Client;
 use pan123_mock::path::OFFLINE_DOWNLOAD;
+use pan123_proto::file::Entry;
 use pan123_proto::offline::DownloadProgress;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{CallHandle, Endpoint, TaskId, TransportErrorKind};
@@ -34,6 +35,22 @@ fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHand
             Some(begin(client, &progress))
         }
         Call::UserInfo => Some(begin(client, &GetUserInfo)),
+        Call::EnsureDir(path) => {
+            let ensure = client.session().ensure_dir(path).ok()?;
+            let handle = ensure.handle();
+            let driven = client.drive(ensure);
+            Some((handle, Box::pin(async move { Told::of(&driven.await) })))
+        }
+        Call::Find(path) => {
+            let find = client.session().find(path).ok()?;
+            let handle = find.handle();
+            let driven = client.drive(find);
+            let told = |found: Option<Entry>| found.map(|entry| entry.id);
+            Some((
+                handle,
+                Box::pin(async move { Told::of(&driven.await.map(told)) }),
+            ))
+        }
         _ => None,
     }
 }
