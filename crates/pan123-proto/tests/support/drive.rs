@@ -83,6 +83,7 @@ impl FakeDrive {
         match request.uri().path() {
             path::LIST => self.list(request).header("date", &http_date(view.wall())),
             path::MKDIR => self.mkdir(request, view.wall()),
+            path::DETAIL => self.detail(request),
             _ => routine(view, request),
         }
     }
@@ -110,6 +111,16 @@ impl FakeDrive {
         };
         let page: Vec<_> = page.into_iter().map(Row::json).collect();
         Reply::data(json!({"lastFileId": last, "fileList": page}))
+    }
+
+    fn detail(&self, request: &Request<Bytes>) -> Reply {
+        let query = request.uri().query().unwrap_or_default();
+        let id = query.strip_prefix("fileID=").and_then(|id| id.parse().ok());
+        let rows = self.rows.borrow();
+        match rows.iter().find(|row| Some(row.id) == id) {
+            Some(row) => Reply::data(row.json()),
+            None => Reply::code(5066, "文件不存在，检查传入fileId是否正确"),
+        }
     }
 
     fn mkdir(&self, request: &Request<Bytes>, now: SystemTime) -> Reply {

@@ -20,6 +20,7 @@ pub(crate) mod path {
     pub(crate) const CREATE: &str = "/api/v1/offline/download";
     pub(crate) const PROGRESS: &str = "/api/v1/offline/download/process";
     pub(crate) const LIST: &str = "/api/v2/file/list";
+    pub(crate) const DETAIL: &str = "/api/v1/file/detail";
     pub(crate) const MKDIR: &str = "/upload/v1/file/mkdir";
 }
 

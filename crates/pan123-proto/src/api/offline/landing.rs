@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::target::Target;
 use crate::answer::date;
-use crate::api::file::{Entry, ListFiles, Listing, Lookup, Wanted};
+use crate::api::file::{Entry, GetDetail, ListFiles, Listing, Lookup, Wanted};
+use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::Error;
 use crate::ids::{DirId, FileId, Parent};
@@ -22,9 +23,10 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Landed {
-    /// A callback named it, and a [`WatchHandle`](super::WatchHandle) was told. That it is still there was not looked at.
+    /// A callback named it, and nothing else is known: it was not looked at, or there is a file of this id that goes by another
+    /// name than the download, and none that goes by its name.
     Told(FileId),
-    /// It was found in the target folder, by its name and the time it was made.
+    /// It is there: the one that a callback named, or found in the target folder; by its name and the time it was made.
     Found(Box<Entry>),
     /// Several files there could be it: their names and times fit.
     Several(Vec<Entry>),
@@ -47,7 +49,8 @@ impl Landed {
     }
 }
 
-/// Looks for the file of a download in its target folder, three times at the most while it does not show.
+/// Looks for the file of a download: at the one that a callback named, and then in the target folder, three times at the most
+/// while none shows.
 #[must_use = "nothing is looked for until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindDownloaded {
@@ -57,6 +60,8 @@ pub struct FindDownloaded {
     /// What could be it, of the folder that is being read.
     fitting: Vec<Entry>,
     looks: usize,
+    /// What a callback named, once it was seen to be there.
+    told: Option<FileId>,
     /// How far the service's clock is from the local one, as its last answer showed.
     skew: Skew,
     state: State,
@@ -64,6 +69,8 @@ pub struct FindDownloaded {
 
 #[derive(Debug)]
 enum State {
+    /// Looks at what a callback named.
+    Checking(Box<Call<Entry>>),
     /// Looks for the default folder.
     Entering(Box<Lookup>),
     Reading(Box<Listing>),
@@ -72,7 +79,7 @@ enum State {
 }
 
 impl Session {
-    /// Looks for the file of a download in its target folder.
+    /// Looks for the file of a download.
     pub fn find_downloaded(&self, target: Target) -> FindDownloaded {
         let mut find = FindDownloaded {
             session: self.clone(),
@@ -80,10 +87,11 @@ impl Session {
             target,
             fitting: Vec::new(),
             looks: 0,
+            told: None,
             skew: Skew::NONE,
             state: State::Ended,
         };
-        find.look();
+        find.begin();
         find
     }
 }
@@ -96,8 +104,34 @@ impl FindDownloaded {
 
     pub(super) fn under(mut self, control: &Arc<Control>) -> FindDownloaded {
         self.control = Arc::clone(control);
-        self.look();
+        self.begin();
         self
+    }
+
+    fn begin(&mut self) {
+        let told = self.target.told_file();
+        let call = told.map(|file| self.session.call(&GetDetail::new(file)));
+        match call {
+            Some(Ok(call)) => self.state = State::Checking(Box::new(call.under(&self.control))),
+            _ => self.look(),
+        }
+    }
+
+    /// What a callback named is taken for a hint: if it cannot be seen, it is looked for like any other.
+    fn checked(&mut self, named: Result<Entry, Error>) -> Result<Option<Landed>, Error> {
+        match named {
+            Ok(entry) if self.target.is_there(&entry) => {
+                let skew = self.skew;
+                if self.target.fits(&entry, |time| skew.local_time(time)) {
+                    return Ok(Some(Landed::Found(Box::new(entry))));
+                }
+                self.told = entry.file();
+            }
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Ok(_) | Err(_) => {}
+        }
+        self.look();
+        Ok(None)
     }
 
     fn look(&mut self) {
@@ -145,7 +179,7 @@ impl FindDownloaded {
             }
             (None, _) => {
                 let Some(pause) = PAUSES.get(self.looks) else {
-                    return Some(Landed::NotFound);
+                    return Some(self.told.map_or(Landed::NotFound, Landed::Told));
                 };
                 self.looks += 1;
                 self.state = State::Pausing(now + *pause);
@@ -164,6 +198,10 @@ impl FindDownloaded {
         loop {
             let landed = match &mut self.state {
                 State::Ended => return Err(Error::Finished),
+                State::Checking(call) => match call.resume(now, input).ready() {
+                    Ok(named) => self.checked(named)?,
+                    Err(step) => return Ok(step),
+                },
                 State::Entering(lookup) => match lookup.resume(now, input).ready() {
                     Ok(found) => self.entered(now.mono, found?.and_then(|entry| entry.dir())),
                     Err(step) => return Ok(step),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::download::Download;
 use crate::api::file::Entry;
-use crate::ids::DirId;
+use crate::ids::{DirId, FileId};
 
 /// How much earlier than its download a file may seem to be made: clocks and whole seconds are rough.
 const SLACK: Duration = Duration::from_secs(60);
@@ -15,6 +15,7 @@ pub struct Target {
     dir: Option<DirId>,
     name: Option<String>,
     since: SystemTime,
+    told: Option<FileId>,
 }
 
 impl Target {
@@ -28,7 +29,14 @@ impl Target {
             dir: download.dir(),
             name: asked.or_else(|| download.proposed_file_name()),
             since: created.checked_sub(SLACK).unwrap_or(created),
+            told: None,
         }
+    }
+
+    /// The file that a callback named: it is looked at first. A notice that was not verified may name anybody's.
+    pub fn told(mut self, file: FileId) -> Target {
+        self.told = Some(file);
+        self
     }
 
     /// The folder; none for the one that the service takes by default, `来自:离线下载`.
@@ -39,6 +47,16 @@ impl Target {
     /// The name that the file goes by, but for a number that the service adds when the name is taken.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    pub(super) fn told_file(&self) -> Option<FileId> {
+        self.told
+    }
+
+    /// Whether this is a file that is not in the trash, and in the target folder as far as that has an id.
+    pub(super) fn is_there(&self, entry: &Entry) -> bool {
+        let elsewhere = self.dir.is_some_and(|dir| entry.parent != dir.into());
+        entry.file().is_some() && !entry.trashed && !elsewhere
     }
 
     /// Whether this could be the file. `local_time` turns a time of the service's clock into one of the local clock.

@@ -121,7 +121,7 @@ impl Watch {
         WatchToEnd::new(self, None)
     }
 
-    /// The same watch without the events on the way; after success the file is looked for, unless a callback named it.
+    /// The same watch without the events on the way; after success the file is looked for, where a callback said first.
     pub fn to_file(self, target: Target) -> WatchToEnd {
         WatchToEnd::new(self, Some(target))
     }

@@ -39,11 +39,14 @@ impl WatchToEnd {
     }
 
     fn succeeded(&mut self, progress: Progress) -> Option<Output> {
-        if let Some(file) = self.watch.told() {
-            return Some(Ok(self.downloaded(progress, Landed::Told(file))));
-        }
+        let told = self.watch.told();
         let Some(target) = self.target.take() else {
-            return Some(Ok(self.downloaded(progress, Landed::NotLookedFor)));
+            let file = told.map_or(Landed::NotLookedFor, Landed::Told);
+            return Some(Ok(self.downloaded(progress, file)));
+        };
+        let target = match told {
+            Some(file) => target.told(file),
+            None => target,
         };
         let find = self.watch.session.find_downloaded(target);
         let find = find.under(&self.watch.control);
