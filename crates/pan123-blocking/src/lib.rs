@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! [`Client::files`] has the drive around it: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image
+//! bed's offline download, and [`ClientBuilder::oauth`] makes a client of an app that acts for other users.
+//!
 //! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
 //! [`pan123_proto`], the same for every driver; its types are re-exported here. Unofficial: not made by the service's vendor.
 //!

@@ -57,11 +57,14 @@
 //! - [`Session`]: one account. It shares a token and a pace among the calls that it makes.
 //! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline.
 //! - [`offline::Watch`]: follows an offline download to its end.
+//! - [`file::Listing`]: reads a list to its end; [`file::EnsureDir`] and [`file::FindPath`] make and find a path, and
+//!   [`offline::FindDownloaded`] finds the file of a download.
 //! - [`Refresh`]: the fetch of a token, which one caller wins for all.
 //! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
 //! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
-//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too.
+//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too, [`file`] what
+//!   belongs to files and folders, and [`image_bed`] the offline download of pictures.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
 //! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought; [`error_codes`] has the service's codes.
 //!

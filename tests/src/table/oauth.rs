@@ -147,7 +147,16 @@ fn crowded() -> Vec<Scenario> {
 }
 
 fn lost() -> Vec<Scenario> {
-    let lost = || Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+    let unanswered = |name| {
+        let lost = Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+        let scenario = app(name).canned(OAUTH_TOKEN, lost);
+        let asked = scenario.call(Call::UserInfo).call(Call::UserInfo);
+        asked.expect(|seen| {
+            assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
+            // Once more with the same refresh token, which had been used.
+            assert_eq!(counts(seen), (2, 0));
+        })
+    };
     vec![
         app("a pair that is lost before it was kept")
             .call(Call::UserInfo)
@@ -187,23 +196,9 @@ fn lost() -> Vec<Scenario> {
                 assert_eq!(seen.kinds(), ["ok"; 4]);
                 assert_eq!(counts(seen), (3, 4));
             }),
-        app("an answer with a pair that is lost")
-            .canned(OAUTH_TOKEN, lost())
-            .call(Call::UserInfo)
-            .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
-                assert_eq!(counts(seen), (2, 0));
-            }),
-        app("an answer with a pair that is lost, and a refusal in the envelope")
-            .service(|service| service.oauth_refusal(OauthRefusal::Envelope))
-            .canned(OAUTH_TOKEN, lost())
-            .call(Call::UserInfo)
-            .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
-                assert_eq!(counts(seen), (2, 0));
-            }),
+        unanswered("an answer with a pair that is lost"),
+        unanswered("an answer with a pair that is lost, and a refusal in the envelope")
+            .service(|service| service.oauth_refusal(OauthRefusal::Envelope)),
         app("a service in trouble when a pair is wanted")
             .canned(OAUTH_TOKEN, Canned::raw(StatusCode::BAD_GATEWAY, "<html>"))
             .call(Call::UserInfo)
