@@ -63,7 +63,7 @@
 //! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
 //! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
-//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too, [`file`] what
+//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too, [`file`](mod@file) what
 //!   belongs to files and folders, and [`image_bed`] the offline download of pictures.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
 //! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought; [`error_codes`] has the service's codes.
