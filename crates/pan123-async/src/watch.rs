@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
-use pan123_proto::{TaskId, offline};
+use pan123_proto::{FileId, TaskId, offline};
 
 use crate::drive::{Drive, Means};
 
@@ -58,6 +58,11 @@ impl Watch {
     /// The last progress seen.
     pub fn last(&self) -> Option<Progress> {
         self.drive.machine().last()
+    }
+
+    /// The file that a callback named: see [`WatchHandle::told`].
+    pub fn told(&self) -> Option<FileId> {
+        self.drive.machine().told()
     }
 
     /// A handle to stop or nudge the watch from elsewhere.

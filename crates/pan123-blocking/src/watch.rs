@@ -4,7 +4,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
-use pan123_proto::{TaskId, offline};
+use pan123_proto::{FileId, TaskId, offline};
 
 use crate::drive::Means;
 
@@ -46,6 +46,11 @@ impl Watch {
     /// The last progress seen.
     pub fn last(&self) -> Option<Progress> {
         self.watch.last()
+    }
+
+    /// The file that a callback named: see [`WatchHandle::told`].
+    pub fn told(&self) -> Option<FileId> {
+        self.watch.told()
     }
 
     /// A handle to stop or nudge the watch from elsewhere.
