@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use support::cases::config;
 use support::drive::FakeDrive;
+use support::server::ServerView;
 use support::{Reply, World, millis, path};
 
 fn session() -> Session {
@@ -40,6 +41,11 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
     prop::collection::vec(fate, 1..40)
 }
 
+/// No case asks for more.
+fn assert_bounded(view: &ServerView<'_>) {
+    assert!(view.earlier.len() < 1000, "it asks for ever");
+}
+
 proptest! {
     #![proptest_config(config(200))]
 
@@ -60,7 +66,10 @@ proptest! {
                 expected.push(id);
             }
         }
-        let mut world = World::new(move |view, request| drive.serve(view, request));
+        let mut world = World::new(move |view, request| {
+            assert_bounded(view);
+            drive.serve(view, request)
+        });
         let files = ListFiles::of(Parent::Root).page_size(page_size).unwrap();
         let outcome = world.follow(session().list(files).with_trashed(with_trashed));
         world.run();
@@ -76,6 +85,7 @@ proptest! {
         let most = cursors.iter().collect::<HashSet<_>>().len() + 1;
         let given = cursors.clone();
         let mut world = World::new(move |view, _| {
+            assert_bounded(view);
             let cursor = given[view.count(path::LIST) % given.len()];
             let entry = json!({"fileId": view.count(path::LIST) + 1, "filename": "f", "type": 0, "parentFileId": 0});
             Reply::data(json!({"lastFileId": cursor, "fileList": [entry]}))
@@ -102,6 +112,7 @@ proptest! {
         let drive = FakeDrive::default();
         let served = drive.clone();
         let mut world = World::new(move |view, request| {
+            assert_bounded(view);
             match fates.get(view.earlier.len()).unwrap_or(&Fate::Answered) {
                 Fate::Answered => served.serve(view, request),
                 Fate::Lost => {

@@ -22,6 +22,7 @@ fn page(last: i64, entries: &[Value]) -> Reply {
 /// A server that answers one page after the other, and the last of them for ever.
 fn pages(pages: Vec<(i64, Vec<Value>)>) -> World {
     World::new(move |view, _| {
+        assert!(view.earlier.len() < 100, "it asks for ever");
         let number = view.count(path::LIST).min(pages.len() - 1);
         let (last, entries) = &pages[number];
         page(*last, entries)
@@ -128,6 +129,7 @@ fn a_cursor_that_does_not_move_is_an_error() {
 #[test]
 fn a_cursor_that_leads_in_a_circle_is_an_error() {
     let mut world = World::new(|view, _| {
+        assert!(view.earlier.len() < 100, "it asks for ever");
         let number = view.count(path::LIST) % 3;
         let cursors = [5, 8, 9];
         page(cursors[number], &[entry(100 + number as u64, false)])
