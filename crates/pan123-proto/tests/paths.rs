@@ -59,6 +59,23 @@ fn what_is_there_is_taken_and_nothing_is_made() {
 }
 
 #[test]
+fn of_many_names_the_very_one_counts() {
+    let drive = FakeDrive::default();
+    for other in ["a", "Videos", "videos ", "videos2"] {
+        let dir = drive.dir(0, other);
+        drive.dir(dir, "2026");
+    }
+    let videos = drive.dir(0, "videos");
+    drive.dir(videos, "2025");
+    let year = drive.dir(videos, "2026");
+    let mut world = world(&drive);
+    let found = find(&mut world, "/videos/2026").unwrap().unwrap();
+    assert_eq!(found.id.get(), year);
+    assert_eq!(ensure(&mut world, "/videos/2026").unwrap().get(), year);
+    assert!(find(&mut world, "/video").unwrap().is_none());
+}
+
+#[test]
 fn a_folder_in_the_trash_is_not_there() {
     let drive = FakeDrive::default();
     let old = drive.dir(0, "videos");
