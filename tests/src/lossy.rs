@@ -1,7 +1,7 @@
 //! A token store that may lose what it is to keep, as when a process dies before it was kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, TokenStore};
 use pan123_store::MemoryStore;
@@ -10,13 +10,13 @@ use pan123_store::MemoryStore;
 #[derive(Clone, Debug, Default)]
 pub struct LossyStore {
     memory: MemoryStore,
-    loses: Arc<AtomicBool>,
+    loses: Arc<AtomicUsize>,
 }
 
 impl LossyStore {
-    /// What is saved next is lost.
-    pub fn lose_next(&self) {
-        self.loses.store(true, Ordering::Release);
+    /// So many saves to come fail.
+    pub fn lose(&self, saves: usize) {
+        self.loses.store(saves, Ordering::Release);
     }
 }
 
@@ -31,12 +31,15 @@ impl TokenStore for LossyStore {
 
 struct Open {
     inner: Box<dyn OpenTokenStore>,
-    loses: Arc<AtomicBool>,
+    loses: Arc<AtomicUsize>,
 }
 
 impl OpenTokenStore for Open {
     fn run(&mut self, op: StoreOp) -> StoreResult {
-        if matches!(op, StoreOp::Save(_)) && self.loses.swap(false, Ordering::AcqRel) {
+        let left = self.loses.load(Ordering::Acquire);
+        // Only the holder of the lock saves.
+        if matches!(op, StoreOp::Save(_)) && left > 0 {
+            self.loses.store(left - 1, Ordering::Release);
             return StoreResult::Failed("the disk is gone".to_owned());
         }
         self.inner.run(op)

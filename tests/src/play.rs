@@ -137,7 +137,7 @@ pub async fn play_all<C: Caller>(
                 came = listed.iter().map(Told::entry).collect();
             }
             Act::Restart => caller = make(),
-            Act::LoseNextSave => store.lose_next(),
+            Act::LoseSaves(saves) => store.lose(*saves),
             Act::Elsewhere(act) => world.elsewhere(*act),
             Act::Later(by) => world.later(*by),
             Act::Ahead(by) => world.ahead(*by),

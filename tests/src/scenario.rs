@@ -58,8 +58,8 @@ pub enum Act {
     ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
     /// The client's process ends, and another one begins with what the store has.
     Restart,
-    /// What the client saves next is lost.
-    LoseNextSave,
+    /// So many times the client cannot save what it has to keep.
+    LoseSaves(usize),
     /// Somebody sets the client's calendar, by so many seconds and for good.
     Calendar(i64),
 }

@@ -66,7 +66,10 @@ impl Client {
     }
 
     /// Exchanges the code of an OAuth user for the first pair of tokens and has it kept: see [`Session::authorize`]. Give it the
-    /// redirect URI of the page that the user came from, and wait for its end: a code works once only.
+    /// redirect URI of the page that the user came from.
+    ///
+    /// A code works once only. So this runs as a task of its own, and goes on to its end if its future is dropped, as a server
+    /// does with a request whose browser went away.
     ///
     /// # Errors
     ///
@@ -76,7 +79,12 @@ impl Client {
         code: &str,
         redirect_uri: &str,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        self.run(self.session.authorize(code, redirect_uri))
+        let authorize = self.session.authorize(code, redirect_uri);
+        let means = self.means();
+        async move {
+            let ended = means.outlive(authorize?).await;
+            ended.unwrap_or(Err(Error::Stopped))
+        }
     }
 
     /// Calls any endpoint, one of your own too.

@@ -117,6 +117,21 @@ impl Means {
         })
     }
 
+    /// Drives a machine to its end in a task of its own, which goes on if nobody waits any more; in place where there is no
+    /// runtime. None if the runtime ends before.
+    pub(crate) async fn outlive<M>(self, machine: M) -> Option<M::Output>
+    where
+        M: Machine<Output: Send> + Send + 'static,
+    {
+        let guard = self.clock.enter();
+        let mut drive = Drive::new(machine, self);
+        let work = async move { drive.next_under(guard).await };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.spawn(work).await.ok(),
+            Err(_) => Some(work.await),
+        }
+    }
+
     /// Runs a refresh as a task of its own, so that it outlives the caller; in place where there is no runtime.
     fn detach(&self, refresh: Refresh) -> BoxFuture<'static, Input> {
         let guard = self.clock.enter();

@@ -25,6 +25,9 @@ use crate::trace::CallTrace;
 /// A request that must not be sent twice is not sent with less time than this.
 const LEAST_TIME_FOR_ONCE: Duration = Duration::from_secs(1);
 
+/// Nor is a request for a token, which may come at once or at the end of its time, with less than this.
+const TIME_FOR_TOKENS: Duration = Duration::from_secs(30);
+
 /// How often an answer that may be a token is asked for if it is lost: each one may have pushed another token out.
 const LOST_TOKENS: u32 = 2;
 
@@ -41,6 +44,8 @@ pub struct Call<T> {
     auth: Auth,
     secret_answer: bool,
     replay: Replay,
+    /// With less time left it is not sent.
+    least_time: Duration,
     retry: RetryPolicy,
     priority: Priority,
     timing: Timing,
@@ -71,11 +76,15 @@ impl<T: DeserializeOwned> Call<T> {
         let request = lower(endpoint, &settings.base, &settings.user_agent)?;
         let mut secrets = Secrets::default();
         endpoint.secrets(&mut secrets);
-        let mut retry = settings.retry.clone();
-        if E::AUTH == Auth::None {
-            retry = retry.lost_attempts(LOST_TOKENS);
-        }
         let timeout = settings.call_timeout;
+        let least_time = match (E::AUTH, E::REPLAY) {
+            // A token whose answer is not waited for is lost, and with it perhaps one that it replaces.
+            (Auth::None, _) => TIME_FOR_TOKENS
+                .min(settings.request_timeout)
+                .min(timeout / 2),
+            (Auth::Bearer, Replay::Never) => LEAST_TIME_FOR_ONCE,
+            (Auth::Bearer, Replay::Safe) => Duration::ZERO,
+        };
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
             Auth::Bearer if matches!(settings.identity, Identity::Given) => TokenUse::Last,
@@ -91,7 +100,8 @@ impl<T: DeserializeOwned> Call<T> {
             auth: E::AUTH,
             secret_answer: E::SECRET_ANSWER,
             replay: E::REPLAY,
-            retry,
+            least_time,
+            retry: bounded(settings.retry.clone(), E::AUTH),
             priority: Priority::default(),
             timing: Timing::new(timeout),
             ticket: None,
@@ -120,7 +130,7 @@ impl<T> Call<T> {
 
     /// How often a failed attempt is made again, for this call alone.
     pub fn retry(mut self, policy: RetryPolicy) -> Call<T> {
-        self.retry = policy;
+        self.retry = bounded(policy, self.auth);
         self
     }
 
@@ -261,8 +271,7 @@ impl<T> Call<T> {
             }
             let deadline = self.timing.deadline(now.mono);
             let left = deadline.saturating_duration_since(now.mono);
-            let too_late_for_once = self.replay == Replay::Never && left < LEAST_TIME_FOR_ONCE;
-            if left.is_zero() || too_late_for_once {
+            if left.is_zero() || left < self.least_time {
                 return Err(self.out_of_time());
             }
             let (until, signal, reason) = match self.state {
@@ -305,15 +314,11 @@ impl<T> Call<T> {
         let ticket = self
             .ticket
             .get_or_insert_with(|| self.session.ticket(self.rate, self.priority));
-        let least_time = match self.replay {
-            Replay::Never => LEAST_TIME_FOR_ONCE,
-            Replay::Safe => Duration::ZERO,
-        };
         let asking = Asking {
             ticket,
             token_since: (self.auth == Auth::Bearer).then_some(seen),
             patience: Patience {
-                deadline: deadline.checked_sub(least_time).unwrap_or(deadline),
+                deadline: deadline.checked_sub(self.least_time).unwrap_or(deadline),
                 lease: self.session.settings().request_timeout + LEASE_MARGIN,
             },
             control: &self.control,
@@ -359,6 +364,14 @@ impl<T> Call<T> {
             scrub,
             wall: now.wall,
         }
+    }
+}
+
+/// An answer that may be a token is not asked for too often, whatever the policy says.
+fn bounded(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
+    match auth {
+        Auth::None => retry.lost_attempts(LOST_TOKENS),
+        Auth::Bearer => retry,
     }
 }
 

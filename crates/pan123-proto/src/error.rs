@@ -37,7 +37,7 @@ pub enum Error {
     Credentials(Arc<Error>),
     /// Inside [`Error::Credentials`], with OAuth: the user has to authorise the app, for the first time if nothing is inside, or
     /// again if the service refused the refresh token; its answer is inside then.
-    AuthorizationNeeded(Option<Box<Error>>),
+    AuthorizationNeeded(Option<Arc<Error>>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
     /// The store of the token failed, so that no token could be looked for or fetched; the text says what and where.
@@ -247,9 +247,6 @@ impl fmt::Display for Error {
             Error::Build(error) => error.fmt(f),
             Error::Api(error) => write!(f, "the service refused: {error}"),
             Error::Unauthorized(inner) => write!(f, "the access token was refused: {inner}"),
-            Error::Credentials(inner) if inner.kind() == ErrorKind::AuthorizationNeeded => {
-                inner.fmt(f)
-            }
             Error::Credentials(inner) => {
                 write!(f, "the client id or its secret was refused: {inner}")
             }
@@ -259,9 +256,9 @@ impl fmt::Display for Error {
             ),
             Error::AuthorizationNeeded(Some(refused)) => write!(
                 f,
-                "the refresh token was refused: {refused} (it works once only: perhaps its answer was lost, or a run used it \
-                 that ended before it kept the new pair, or it is older than 90 days, or the user took the permission back; authorise again: let the user \
-                 open the page of `OAuth::authorize_url`, and give the code that comes back to `authorize`)"
+                "the refresh token was refused: {refused}. It works once, and for 90 days: perhaps a run used it that ended before \
+                 the new pair was kept, its answer was lost, or the user took the permission back. Authorise again: let the \
+                 user open the page of `OAuth::authorize_url`, and give the code that comes back to `authorize`"
             ),
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
             Error::TokenStore(text) => write!(f, "the token store failed: {text}"),

@@ -8,6 +8,7 @@ mod keep;
 mod loose;
 mod options;
 mod refresh;
+mod save;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -23,7 +24,7 @@ pub use builder::SessionBuilder;
 pub(crate) use fetch::LEASE_MARGIN;
 use fetch::{Fetch, Goal};
 pub use keep::Restored;
-use loose::LoosePair;
+use loose::{LoosePair, Spent};
 pub use refresh::Refresh;
 
 use crate::api::access_token::IssueToken;
@@ -88,6 +89,8 @@ struct State {
     unsaved: Option<String>,
     /// The newest pair, if no store is known to have it.
     loose: Option<LoosePair>,
+    /// The refresh token that was refused last.
+    spent: Option<Spent>,
 }
 
 impl Session {
@@ -236,8 +239,8 @@ impl Session {
         self.with_state(|state| state.token.renew(lease, until))
     }
 
-    /// Ends a refresh, and wakes those who wait for it.
-    fn end_refresh(&self, end: impl FnOnce(&mut Token)) {
+    /// Changes the token, and wakes those who wait for it.
+    fn change_token(&self, end: impl FnOnce(&mut Token)) {
         let waiting = self.with_state(|state| {
             end(&mut state.token);
             std::mem::take(&mut state.waiting)

@@ -19,7 +19,7 @@ const MOST_DROPS: u32 = 2;
 /// After this many new tokens in a row that were refused unused, there is a pause.
 const MOST_BARREN: u32 = 2;
 /// How long refused credentials are not tried again.
-const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
 const DROPS_PAUSE: Duration = Duration::from_secs(30);
 const BARREN_PAUSE: Duration = Duration::from_secs(30);
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -99,6 +99,8 @@ struct Held {
     life: Option<Life>,
     refused: bool,
     proven: bool,
+    /// When the store is to be tried again that did not take it.
+    save_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,8 @@ struct Life {
 struct Leased {
     lease: Lease,
     until: Instant,
+    /// Whether a new token may be on its way that ends the one that is held.
+    ends_held: bool,
 }
 
 /// A time in which nobody fetches a token.
@@ -164,16 +168,14 @@ impl Token {
         if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
             self.note_drop(leased.until);
         }
-        if let Some(leased) = &self.leased
-            && self.source == Source::Rotated
-        {
-            // From one moment of the fetch on the old one is dead, and nobody knows which.
+        if let Some(leased) = self.leased.as_ref().filter(|leased| leased.ends_held) {
+            // From one moment on the old one is dead, and nobody knows which.
             return Look::Wait(leased.until);
         }
         if let Some(held) = &self.held
             && held.is_usable(self.source, now)
         {
-            return if held.is_stale(now) && self.leased.is_none() && !self.is_paused(now) {
+            return if held.is_due(now) && self.leased.is_none() && !self.is_paused(now) {
                 Look::Fetch(self.lease(now, patience.lease))
             } else {
                 Look::Use(held.bearer.clone())
@@ -184,7 +186,12 @@ impl Token {
                 why: Why::Credentials(error),
                 ..
             }) => {
-                return Look::Fail(Error::Credentials(Arc::clone(error)));
+                return Look::Fail(match &**error {
+                    Error::AuthorizationNeeded(refused) => {
+                        Error::AuthorizationNeeded(refused.clone())
+                    }
+                    _ => Error::Credentials(Arc::clone(error)),
+                });
             }
             Some(Pause {
                 why: Why::Failed(error),
@@ -209,6 +216,28 @@ impl Token {
         match &self.leased {
             Some(leased) => Err(leased.until),
             None => Ok(self.lease(now, lease)),
+        }
+    }
+
+    /// Whether a new token may be on its way that ends the one that is held, as far as this kind of token is ended by another.
+    pub(crate) fn set_ends_held(&mut self, lease: Lease, ends_held: bool) {
+        if let Some(leased) = &mut self.leased
+            && leased.lease == lease
+        {
+            leased.ends_held = ends_held && self.source == Source::Rotated;
+        }
+    }
+
+    /// Whether the token that is held has to be replaced, by its age or because it was refused.
+    pub(crate) fn is_worn(&self, now: Instant) -> bool {
+        let worn = |held: &Held| held.refused || held.is_stale(now);
+        self.held.as_ref().is_none_or(worn)
+    }
+
+    /// The token that is held is to be saved at this time, or is saved.
+    pub(crate) fn save_at(&mut self, at: Option<Instant>) {
+        if let Some(held) = &mut self.held {
+            held.save_at = at;
         }
     }
 
@@ -264,9 +293,9 @@ impl Token {
         }
         self.drops = 0;
         let (pause, why) = if credentials {
-            // Somebody may keep the first pair at any time, and to look for it costs the service nothing.
+            // Somebody may keep another pair at any time, and to look for it costs the service nothing.
             let pause = match error {
-                Error::AuthorizationNeeded(None) => FAILURE_PAUSE,
+                Error::AuthorizationNeeded(_) => FAILURE_PAUSE,
                 _ => CREDENTIALS_PAUSE,
             };
             (pause, Why::Credentials(Arc::new(error)))
@@ -345,6 +374,7 @@ impl Token {
             life,
             refused: false,
             proven,
+            save_at: None,
         });
     }
 
@@ -354,6 +384,7 @@ impl Token {
         self.leased = Some(Leased {
             lease,
             until: now + lasts,
+            ends_held: self.source == Source::Rotated,
         });
         lease
     }
@@ -396,6 +427,11 @@ impl Held {
     fn is_usable(&self, source: Source, now: Instant) -> bool {
         let ended = self.life.as_ref().is_some_and(|life| now >= life.end);
         source == Source::Given || (!self.refused && !ended)
+    }
+
+    /// Whether somebody has to see to it: to its end, or to where it is kept.
+    fn is_due(&self, now: Instant) -> bool {
+        self.is_stale(now) || self.save_at.is_some_and(|at| now >= at)
     }
 
     fn is_stale(&self, now: Instant) -> bool {

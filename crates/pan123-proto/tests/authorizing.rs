@@ -12,6 +12,7 @@ use pan123_proto::{
     StoreResult, StoredToken, TransportError,
 };
 use support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use support::disk::first_saves;
 use support::disk::{DISK_TIME, Disk};
 use support::rotation::{
     LIFE, Mishap, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
@@ -60,7 +61,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
         let session = process();
         let told = ask_many(&mut world, &session, 4);
         world.run_until(secs(1));
-        assert_eq!(kinds(&told), [ErrorKind::Credentials; 4]);
+        assert_eq!(kinds(&told), [ErrorKind::AuthorizationNeeded; 4]);
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
@@ -193,13 +194,8 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 #[test]
 fn a_pair_that_cannot_be_saved_is_used() {
     for kept in [None, Some(pair(1, LIFE))] {
-        let mut fails = true;
-        let disk = kept
-            .map_or_else(Disk::default, Disk::keeping)
-            .failing(move |op| {
-                let fails = matches!(op, StoreOp::Save(_)) && std::mem::take(&mut fails);
-                fails.then(|| StoreResult::Failed("the disk is full".to_owned()))
-            });
+        let disk = kept.map_or_else(Disk::default, Disk::keeping);
+        let disk = disk.failing(first_saves(3));
         let service = Service::after(1);
         let mut world = service.world(&disk);
         let session = process();

@@ -13,6 +13,7 @@ use pan123_proto::{
 };
 use support::callers::{ask_many, ask_user, assert_all_well, kinds};
 use support::disk::Disk;
+use support::disk::first_saves;
 use support::rotation::{LIFE, Service, app, asked_with, of, pair, parameter, process, used};
 use support::server::token_in;
 use support::{Plan, World, at, hand, millis, path, routine, secs};
@@ -50,14 +51,14 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-1"]);
     for one in asked {
         let error = one.get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert_eq!(error.kind(), ErrorKind::AuthorizationNeeded);
         assert_eq!(error.api().unwrap().message(), "已失效");
         assert!(!error.is_retryable());
         let text = error.to_string();
         for part in [
             "HTTP 400: 已失效",
-            "works once only",
-            "before it kept",
+            "works once",
+            "before the new pair was kept",
             "authorize_url",
             "`authorize`",
         ] {
@@ -68,7 +69,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
     world.run_until(before.1 + secs(50));
     let soon = ask_many(&mut world, &session, 8);
     world.run_until(before.1 + secs(51));
-    assert_eq!(kinds(&soon), [ErrorKind::Credentials; 8]);
+    assert_eq!(kinds(&soon), [ErrorKind::AuthorizationNeeded; 8]);
     assert_eq!(asked_with(&world).len(), 2, "every caller fails fast");
 }
 
@@ -104,9 +105,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
     assert!(world.sent().is_empty());
     for one in asked {
         let error = one.get().unwrap_err();
-        assert!(
-            matches!(&error, Error::Credentials(inner) if matches!(**inner, Error::AuthorizationNeeded(None)))
-        );
+        assert!(matches!(&error, Error::AuthorizationNeeded(None)));
         let text = error.to_string();
         for part in [
             "no pair",
@@ -129,12 +128,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
 fn a_pair_that_cannot_be_saved_is_used_and_saved_with_the_next() {
     let (service, disk) = first_pair();
     service.end_access();
-    let mut fails = true;
-    let full = |op: &StoreOp| matches!(op, StoreOp::Save(_));
-    let disk = disk.failing(move |op| {
-        let fails = full(op) && std::mem::take(&mut fails);
-        fails.then(|| StoreResult::Failed("the disk is full".to_owned()))
-    });
+    let disk = disk.failing(first_saves(3));
     let mut world = service.world(&disk);
     let session = process();
     let asked = ask_many(&mut world, &session, 8);
@@ -151,6 +145,9 @@ fn a_pair_that_cannot_be_saved_is_used_and_saved_with_the_next() {
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
     assert!(session.token_store_fault().is_none());
     assert_eq!(disk.kept().unwrap().expose(), "access-3");
+    let asked = ask_user(&mut world, &session);
+    world.run();
+    asked.get().unwrap();
     assert_eq!(used(&world).last().unwrap(), "access-3");
 }
 

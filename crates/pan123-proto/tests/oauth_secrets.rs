@@ -17,7 +17,7 @@ use pan123_proto::{
 };
 use serde_json::json;
 use support::rotation::{REDIRECT, SERVICE};
-use support::{at, fixed, hand, secs};
+use support::{at, fixed, hand, millis, secs};
 
 const SECRET: &str = "canary/secret+a-b_c~d=页 1";
 const CODE: &str = "canary-code&x=1/2";
@@ -209,8 +209,12 @@ fn nothing_that_a_store_says_tells_of_a_pair() {
     let step = refresh.resume(at(secs(0)), hand::answer(200, &pair.to_string()));
     assert_nothing_of_it(&format!("{step:?} {refresh:?}"), "a pair to be saved");
     let text = format!("cannot write {ACCESS_NEXT} {NEXT} over {ACCESS} {REFRESH} with {SECRET}");
-    let failed = StoreResult::Failed(text);
-    refresh.resume(at(secs(0)), Input::Stored(failed));
+    for second in 1..4 {
+        let failed = StoreResult::Failed(text.clone());
+        let step = refresh.resume(at(secs(second)), Input::Stored(failed));
+        assert_nothing_of_it(&format!("{step:?} {refresh:?}"), "a pair to be saved again");
+        refresh.resume(at(secs(second) + millis(900)), Input::Wake);
+    }
     let fault = session.token_store_fault().unwrap();
     assert_hidden(&fault, "a store");
     assert!(

@@ -19,6 +19,8 @@ pub(crate) fn table() -> Vec<Scenario> {
 
 /// An access token lives two hours, and is replaced ten minutes before its end.
 const NEAR_THE_END: Duration = Duration::from_secs(6900);
+/// How often a pair is saved before it is given up for a while.
+const SAVES: usize = 3;
 const PAST_THE_END: Duration = Duration::from_secs(7300);
 
 fn app(name: &'static str) -> Scenario {
@@ -85,7 +87,7 @@ fn begun() -> Vec<Scenario> {
             .act(Act::Restart)
             .call(Call::UserInfo)
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Credentials", "ok", "ok", "ok"]);
+                assert_eq!(seen.kinds(), ["AuthorizationNeeded", "ok", "ok", "ok"]);
                 assert!(
                     seen.results[0].text.contains("authorize"),
                     "{}",
@@ -97,7 +99,7 @@ fn begun() -> Vec<Scenario> {
             .call(Call::Authorize(Code::Wrong))
             .call(Call::UserInfo)
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api", "Credentials"]);
+                assert_eq!(seen.kinds(), ["Api", "AuthorizationNeeded"]);
                 assert_eq!(counts(seen), (1, 0));
             }),
         new_app("a code that is used twice")
@@ -152,7 +154,7 @@ fn lost() -> Vec<Scenario> {
         let scenario = app(name).canned(OAUTH_TOKEN, lost);
         let asked = scenario.call(Call::UserInfo).call(Call::UserInfo);
         asked.expect(|seen| {
-            assert_eq!(seen.kinds(), ["Credentials", "Credentials"]);
+            assert_eq!(seen.kinds(), ["AuthorizationNeeded", "AuthorizationNeeded"]);
             // Once more with the same refresh token, which had been used.
             assert_eq!(counts(seen), (2, 0));
         })
@@ -161,7 +163,7 @@ fn lost() -> Vec<Scenario> {
         app("a pair that is lost before it was kept")
             .call(Call::UserInfo)
             .act(Act::Later(NEAR_THE_END))
-            .act(Act::LoseNextSave)
+            .act(Act::LoseSaves(SAVES))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
@@ -171,22 +173,48 @@ fn lost() -> Vec<Scenario> {
                 let kinds = seen.kinds();
                 assert_eq!(kinds.iter().filter(|kind| **kind == "ok").count(), 2);
                 assert_eq!(
-                    kinds.iter().filter(|kind| **kind == "Credentials").count(),
+                    kinds
+                        .iter()
+                        .filter(|kind| **kind == "AuthorizationNeeded")
+                        .count(),
                     66
                 );
                 // The last one is refused, and nobody asks again.
                 assert_eq!(seen.count(OAUTH_TOKEN), 3);
-                let told = seen.results.iter().find(|told| told.kind == "Credentials");
+                let told = seen
+                    .results
+                    .iter()
+                    .find(|told| told.kind == "AuthorizationNeeded");
                 let text = &told.expect("one").text;
                 assert!(
-                    text.contains("once") && text.contains("authorise"),
+                    text.contains("once") && text.contains("Authorise again"),
                     "{text}"
                 );
+            }),
+        app("a pair that is kept at the second go")
+            .act(Act::LoseSaves(1))
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok", "ok"]);
+                assert_eq!(counts(seen), (1, 2));
+            }),
+        app("a pair that is kept a minute later")
+            .act(Act::LoseSaves(SAVES))
+            .call(Call::UserInfo)
+            .act(Act::Later(Duration::from_secs(61)))
+            .call(Call::UserInfo)
+            .act(Act::Restart)
+            .call(Call::UserInfo)
+            .expect(|seen| {
+                assert_eq!(seen.kinds(), ["ok"; 3]);
+                assert_eq!(counts(seen), (1, 3));
             }),
         app("a pair that is not kept is used, and kept with the next one")
             .call(Call::UserInfo)
             .act(Act::Later(NEAR_THE_END))
-            .act(Act::LoseNextSave)
+            .act(Act::LoseSaves(SAVES))
             .call(Call::UserInfo)
             .act(Act::Later(NEAR_THE_END))
             .call(Call::UserInfo)

@@ -1,12 +1,13 @@
 //! Answers without an envelope, as the service's OAuth endpoint gives them.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Good, MOST_MESSAGE, Reading, class_of_status, promises, trace_id};
+use crate::envelope::Envelope;
 use crate::error::{ApiError, Error, ErrorCode};
 use crate::retry::Failure;
 
@@ -17,14 +18,19 @@ impl Reading<'_> {
         answer: &Response<Bytes>,
         body: &str,
     ) -> Result<Good<T>, Failure> {
-        if let Some(said) = refusal_in(body) {
-            return Err(self.flat_refusal(answer, &said));
+        if let Some(refusal) = Refusal::read(body) {
+            return Err(self.flat_refusal(answer, &refusal));
         }
         if !promises(answer.status()) {
             return Err(self.by_status(answer));
         }
-        let value = serde_json::from_str(body);
-        let value = value.map_err(|error| self.unkept(answer, None, &error))?;
+        let value = match serde_json::from_str(body) {
+            Ok(value) => value,
+            // Should the service put its envelope around it one day, what cannot be had again is not to be lost.
+            Err(error) => Envelope::read(body)
+                .and_then(|envelope| envelope.data())
+                .map_err(|_| self.unkept(answer, None, &error))?,
+        };
         Ok(Good {
             value,
             trace_id: self.clean(trace_id(answer.headers())),
@@ -32,14 +38,14 @@ impl Reading<'_> {
     }
 
     /// The status stands for the code that is not there: a server in trouble has refused nothing for good.
-    fn flat_refusal(&self, answer: &Response<Bytes>, said: &str) -> Failure {
+    fn flat_refusal(&self, answer: &Response<Bytes>, refusal: &Refusal) -> Failure {
         let status = answer.status();
         Failure {
             class: class_of_status(status),
             error: Error::Api(Box::new(ApiError {
-                code: ErrorCode::from_number(status.as_u16().into()),
+                code: refusal.code(status),
                 number: None,
-                message: self.scrub.start(said, MOST_MESSAGE),
+                message: self.scrub.start(&refusal.text, MOST_MESSAGE),
                 trace_id: self.clean(trace_id(answer.headers())),
                 http_status: status,
                 retry_after: self.retry_after(answer.headers()),
@@ -49,14 +55,34 @@ impl Reading<'_> {
 }
 
 /// What a body says no with. The service documents no form of it; this is the one of RFC 6749.
-fn refusal_in(body: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Option<Value>,
-        error_description: Option<Value>,
+struct Refusal {
+    name: Option<String>,
+    text: String,
+}
+
+impl Refusal {
+    fn read(body: &str) -> Option<Refusal> {
+        #[derive(Deserialize)]
+        struct Wire {
+            error: Option<Value>,
+            error_description: Option<Value>,
+        }
+        let wire: Wire = serde_json::from_str(body).ok()?;
+        let name = said(wire.error);
+        let text = said(wire.error_description).or_else(|| name.clone())?;
+        Some(Refusal { name, text })
     }
-    let refusal: Refusal = serde_json::from_str(body).ok()?;
-    said(refusal.error_description).or_else(|| said(refusal.error))
+
+    /// By the name, if it is one that says more than the status; a server in trouble has found nothing wrong.
+    fn code(&self, status: StatusCode) -> ErrorCode {
+        match self.name.as_deref() {
+            Some("invalid_grant") if !status.is_server_error() => ErrorCode::InvalidGrant,
+            Some("invalid_client" | "unauthorized_client") if !status.is_server_error() => {
+                ErrorCode::InvalidClient
+            }
+            _ => ErrorCode::from_number(status.as_u16().into()),
+        }
+    }
 }
 
 /// The text of a value; none if it says that nothing is wrong.
@@ -104,6 +130,7 @@ mod tests {
             r#"{"token":"t"}"#,
             r#"{"token":"t","error":null,"error_description":""}"#,
             r#"{"token":"t","error":false,"code":0,"data":null}"#,
+            r#"{"code":0,"message":"ok","data":{"token":"t"}}"#,
         ] {
             assert_eq!(read(200, body).unwrap().token, "t");
         }
@@ -111,7 +138,7 @@ mod tests {
             "",
             "<html>",
             "{}",
-            r#"{"code":0,"data":{"token":"t"}}"#,
+            r#"{"code":0,"data":{"token":7}}"#,
             r#"{"token":7}"#,
         ] {
             let failure = read(200, body).unwrap_err();

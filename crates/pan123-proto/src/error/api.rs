@@ -120,6 +120,10 @@ pub enum ErrorCode {
     TrafficExceeded,
     /// 20103: an upload is still being verified.
     Verifying,
+    /// `invalid_grant` of RFC 6749, which has no number: the code or the refresh token is wrong, has ended, or was used before.
+    InvalidGrant,
+    /// `invalid_client` or `unauthorized_client` of RFC 6749, which have no number: the app's client id or secret is wrong.
+    InvalidClient,
     /// Any other number.
     Other(i64),
 }

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 use super::fetch::Ended;
 use crate::api::access_token::IssuedToken;
@@ -70,38 +71,48 @@ impl Issued {
     pub(super) fn expired_at(&self, answered: SystemTime) -> Option<SystemTime> {
         match self {
             Issued::Token(token) => token.expired_at(),
-            Issued::Pair(pair) => answered.checked_add(pair.expires_in()?),
+            Issued::Pair(pair) => {
+                let end = answered.checked_add(pair.expires_in()?)?;
+                // An end that no calendar has could not be kept.
+                Timestamp::try_from(end).is_ok().then_some(end)
+            }
         }
-    }
-}
-
-/// What a failure to get the next pair means to a caller: a refused refresh token is the user's to replace.
-pub(super) fn told_of_rotation(error: Error) -> Error {
-    if is_refusal(&error) {
-        Error::AuthorizationNeeded(Some(Box::new(error)))
-    } else {
-        error
     }
 }
 
 /// The token endpoint asks for no token, so that its 401 is about the credentials.
 pub(super) fn is_about_credentials(error: &Error) -> bool {
     match error {
-        Error::Api(api) => api.code() == ErrorCode::Unauthorized,
+        Error::Api(api) => matches!(
+            api.code(),
+            ErrorCode::Unauthorized | ErrorCode::InvalidClient
+        ),
         Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
         Error::AuthorizationNeeded(_) => true,
         _ => false,
     }
 }
 
-/// Whether the service will not take this refresh token, now or later.
-fn is_refusal(error: &Error) -> bool {
+/// Whether the service will not take this refresh token, now or later. How it says so is documented nowhere: by the name of RFC
+/// 6749, by a code or status that finds the request wrong, or by a text that speaks of the token. An address that is blocked,
+/// a wrong client secret or an error inside the service say nothing of it.
+pub(super) fn is_refused_refresh_token(error: &Error) -> bool {
     match error {
-        Error::Api(api) => !api.may_pass(),
+        Error::Api(api) if api.may_pass() => false,
+        Error::Api(api) => match api.code() {
+            ErrorCode::InvalidGrant | ErrorCode::Unauthorized | ErrorCode::Other(400) => true,
+            ErrorCode::Internal | ErrorCode::Other(_) => speaks_of_the_token(api.message()),
+            _ => false,
+        },
         Error::Http(answer) => matches!(
             answer.http_status(),
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
         ),
         _ => false,
     }
+}
+
+fn speaks_of_the_token(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("refresh") && text.contains("token")
 }

@@ -219,6 +219,7 @@ impl SessionBuilder {
                     waiting: Vec::new(),
                     unsaved: None,
                     loose: None,
+                    spent: None,
                 }),
             }),
         })

@@ -2,14 +2,16 @@
 //! is looked for first, and a new one is asked for under the store's lock only.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use super::ask::{Ask, Issued, is_about_credentials, told_of_rotation};
+use super::ask::{Ask, Issued, is_about_credentials, is_refused_refresh_token};
 use super::loose::LoosePair;
+use super::save::Save;
 use super::{Identity, Session};
 use crate::answer::date;
 use crate::control::Control;
@@ -18,7 +20,7 @@ use crate::error::{BuildError, CredentialsFault, Error};
 use crate::machine::{Input, Now, Step, Wait, WaitReason};
 use crate::scrub::{Scrub, Secrets};
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
-use crate::token::{Found, Lease};
+use crate::token::{CREDENTIALS_PAUSE, Found, Lease};
 use crate::trace;
 
 /// How long a fetch may take with all its waits and attempts.
@@ -31,7 +33,7 @@ const STORE_TIME: Duration = Duration::from_secs(30);
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const MOST_BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// How a fetch ended, for whom it is more than one for all callers.
+/// How a fetch ended. Only an exchange fails here: how others fail is told to those who wait for the token.
 pub(super) type Ended = Result<(), Error>;
 
 /// What is to be had.
@@ -46,10 +48,10 @@ pub(super) enum Goal {
 }
 
 pub(super) struct Fetch {
-    session: Session,
-    lease: Lease,
+    pub(super) session: Session,
+    pub(super) lease: Lease,
     /// None after the end.
-    goal: Option<Goal>,
+    pub(super) goal: Option<Goal>,
     /// Whether its end is told to who asked for it, and to nobody else.
     exchanges: bool,
     outcome: Ended,
@@ -57,9 +59,11 @@ pub(super) struct Fetch {
     /// Whether the lock is held, and a new token goes to the store.
     locked: bool,
     /// What the session held when the fetch began: finding the same in the store is no help.
-    worn: Option<HeaderValue>,
+    pub(super) worn: Option<HeaderValue>,
     /// The refresh token that is kept.
     kept: Option<SecretString>,
+    /// The refresh token that is asked with.
+    asked_with: Option<SecretString>,
     /// The tokens that were seen here.
     secrets: Secrets,
     deadline: Option<Instant>,
@@ -70,10 +74,10 @@ pub(super) struct Fetch {
     /// What the service's clock showed when it answered last.
     date: Option<SystemTime>,
     rng: Rng,
-    control: Control,
+    pub(super) control: Control,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Begin,
     /// Reads the kept token, first without the lock and then under it.
     Looking,
@@ -81,13 +85,15 @@ enum Stage {
     /// Somebody else has the lock.
     Queueing(Instant),
     Asking,
-    Saving(Found, Option<LoosePair>),
+    Saving(Save),
+    /// The store did not take a pair, and is to be asked again.
+    Resting(Instant, Save),
     Unlocking,
     Ended,
 }
 
 /// A stage, and the step that leads to its input.
-type Turn = (Stage, Step<Ended>);
+pub(super) type Turn = (Stage, Step<Ended>);
 
 impl Fetch {
     pub(super) fn new(session: Session, lease: Lease, goal: Goal, now: Now) -> Fetch {
@@ -101,6 +107,7 @@ impl Fetch {
             locked: false,
             worn: session.with_state(|state| state.token.held().cloned()),
             kept: None,
+            asked_with: None,
             secrets: Secrets::default(),
             deadline: None,
             busy: 0,
@@ -135,7 +142,7 @@ impl Fetch {
             Step::Refresh(_) | Step::Ready(_) => now.mono,
         };
         let renewed = self.session.renew(self.lease, until + LEASE_MARGIN);
-        if !renewed && !matches!(self.stage, Stage::Saving(..)) {
+        if !renewed && !matches!(self.stage, Stage::Saving(_) | Stage::Resting(..)) {
             self.stage = Stage::Ended;
             return Step::Ready(if self.exchanges {
                 Err(Error::Deadline { last: None })
@@ -155,6 +162,9 @@ impl Fetch {
             Stage::Locking => match input {
                 Input::Stored(StoreResult::Locked) => {
                     self.locked = true;
+                    self.spare(false);
+                    // Whoever waited long for the lock has all the time that an answer may take.
+                    self.deadline = Some(now.mono + DEADLINE);
                     look()
                 }
                 Input::Stored(StoreResult::Busy) => self.queue(now),
@@ -163,17 +173,9 @@ impl Fetch {
             Stage::Queueing(until) if now.mono < until => self.wait(now, until),
             Stage::Queueing(_) => lock(),
             Stage::Asking => self.ask(now, input),
-            Stage::Saving(found, pair) => {
-                let fault = match input {
-                    Input::Stored(StoreResult::Saved) => None,
-                    other => Some(self.store_fault(other, Some(&found.header))),
-                };
-                if let Some(fault) = &fault {
-                    trace::token_not_kept(fault);
-                }
-                self.session.note_kept(fault, pair);
-                self.end(now, Ok(found))
-            }
+            Stage::Saving(save) => self.saved(now, save, input),
+            Stage::Resting(until, save) if now.mono < until => self.rest(now, until, save),
+            Stage::Resting(_, save) => save.step(),
             Stage::Unlocking | Stage::Ended => (Stage::Ended, Step::Ready(self.outcome())),
         }
     }
@@ -192,9 +194,12 @@ impl Fetch {
         match self.find_in(kept.as_ref(), now) {
             Ok(Some(found)) if !self.exchanges => self.end(now, Ok(found)),
             Ok(_) if !self.locked => lock(),
-            Ok(_) => match self.prepare(kept.as_ref()) {
-                Ok(()) => self.ask(now, Input::Wake),
-                Err(error) => self.end(now, Err(error)),
+            Ok(_) => match self.left_to_save(kept.as_ref(), now.mono) {
+                Some(save) => save.step(),
+                None => match self.prepare(kept.as_ref(), now) {
+                    Ok(()) => self.ask(now, Input::Wake),
+                    Err(error) => self.end(now, Err(error)),
+                },
             },
             Err(error) => self.end(now, Err(error)),
         }
@@ -213,7 +218,7 @@ impl Fetch {
     }
 
     /// Makes what is to be asked depend on what is kept, where it does.
-    fn prepare(&mut self, kept: Option<&StoredToken>) -> Result<(), Error> {
+    fn prepare(&mut self, kept: Option<&StoredToken>, now: Now) -> Result<(), Error> {
         let token = kept.and_then(StoredToken::expose_refresh_token);
         self.kept = token.map(SecretString::from);
         let Some(Goal::Rotate(ask)) = &mut self.goal else {
@@ -224,8 +229,12 @@ impl Fetch {
         };
         let token = self.session.refresh_token(kept);
         let token = token.ok_or(Error::AuthorizationNeeded(None))?;
-        let call = self.session.call(&app.refresh(token))?;
+        if let Some(refusal) = self.session.refusal_of(&token, now.mono) {
+            return Err(Error::AuthorizationNeeded(Some(refusal)));
+        }
+        let call = self.session.call(&app.refresh(token.clone()))?;
         *ask = Some(Ask::Pair(Box::new(call)));
+        self.asked_with = Some(token);
         Ok(())
     }
 
@@ -235,12 +244,22 @@ impl Fetch {
             let text = "its lock is held by somebody else all the time, and no token is fetched without it";
             return self.end(now, Err(Error::TokenStore(text.to_owned())));
         }
+        if self.busy == 0 {
+            self.spare(true);
+        }
         let doubled = 1_u32.checked_shl(self.busy).unwrap_or(u32::MAX);
         let most = BUSY_PAUSE.saturating_mul(doubled).min(MOST_BUSY_PAUSE);
         self.busy += 1;
         // Never at once, so that processes that wait for one lock do not spin.
         let pause = most.mul_f64(0.5 + self.rng.f64() / 2.0);
         self.wait(now, (now.mono + pause).min(deadline))
+    }
+
+    /// While the lock is somebody else's nothing is sent, and the old token, if it lives, is good for all.
+    fn spare(&self, spares: bool) {
+        let lease = self.lease;
+        self.session
+            .change_token(|token| token.set_ends_held(lease, !spares));
     }
 
     fn wait(&self, now: Now, until: Instant) -> Turn {
@@ -296,27 +315,27 @@ impl Fetch {
         // A life that makes no sense is not kept: the token is used until it is refused, by others too.
         let expired_at = expired_at.filter(|_| found.has_credible_life());
         let skew = Skew::between(answered, now.wall);
-        let mut kept = StoredToken::new(account, issued.expose(), expired_at, skew);
-        if let Some(token) = issued.expose_refresh_token() {
-            kept = kept.with_refresh_token(token);
+        let mut token = StoredToken::new(account, issued.expose(), expired_at, skew);
+        if let Some(refresh_token) = issued.expose_refresh_token() {
+            token = token.with_refresh_token(refresh_token);
         }
-        (Stage::Saving(found, pair), Step::Store(StoreOp::Save(kept)))
+        Save::new(found, token, pair).step()
     }
 
     /// Tells the session how the fetch ended, and gives the lock back.
-    fn end(&mut self, now: Now, result: Result<Found, Error>) -> Turn {
+    pub(super) fn end(&mut self, now: Now, result: Result<Found, Error>) -> Turn {
         let (lease, exchanges) = (self.lease, self.exchanges);
         let rotates = matches!(self.goal.take(), Some(Goal::Rotate(_)));
         let result = result.map_err(|error| {
             if rotates {
-                told_of_rotation(error)
+                self.told_of_rotation(error, now.mono)
             } else {
                 error
             }
         });
         trace::refresh_ended(result.as_ref());
         let outcome = &mut self.outcome;
-        self.session.end_refresh(|token| match result {
+        self.session.change_token(|token| match result {
             Ok(found) => token.accept(lease, found),
             Err(error) if exchanges => {
                 token.release(lease);
@@ -327,6 +346,24 @@ impl Fetch {
                 token.fail(lease, error, credentials, now.mono);
             }
         });
+        self.give_back()
+    }
+
+    /// What a failure to get the next pair means to a caller: a refused refresh token is the user's to replace, and is not sent
+    /// again for a while.
+    fn told_of_rotation(&mut self, error: Error, now: Instant) -> Error {
+        if !is_refused_refresh_token(&error) {
+            return error;
+        }
+        let error = Arc::new(error);
+        if let Some(token) = self.asked_with.take() {
+            let until = now + CREDENTIALS_PAUSE;
+            self.session.note_spent(token, until, Arc::clone(&error));
+        }
+        Error::AuthorizationNeeded(Some(error))
+    }
+
+    pub(super) fn give_back(&mut self) -> Turn {
         if self.locked {
             (Stage::Unlocking, Step::Store(StoreOp::Unlock))
         } else {
@@ -344,7 +381,7 @@ impl Fetch {
     }
 
     /// Why the store did not do what it was asked for, without these tokens.
-    fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> String {
+    pub(super) fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> String {
         let scrub = Scrub {
             session: &self.session.settings().secrets,
             request: &self.secrets,
@@ -365,7 +402,7 @@ impl Fetch {
     }
 }
 
-const NO_ANSWER: &str = "it was asked for something and gave no answer";
+pub(super) const NO_ANSWER: &str = "it was asked for something and gave no answer";
 
 fn look() -> Turn {
     (Stage::Looking, Step::Store(StoreOp::Load))
@@ -380,14 +417,11 @@ impl Drop for Fetch {
         let (lease, now) = (self.lease, self.seen);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Unlocking | Stage::Ended => {}
-            Stage::Saving(found, pair) => {
-                if pair.is_some() {
-                    self.session.note_kept(Some(NO_ANSWER.to_owned()), pair);
-                }
-                self.session.end_refresh(|token| token.accept(lease, found));
+            Stage::Saving(save) | Stage::Resting(_, save) => {
+                self.abandon_saving(now, save);
             }
-            _ if self.exchanges => self.session.end_refresh(|token| token.release(lease)),
-            _ => self.session.end_refresh(|token| token.abandon(lease, now)),
+            _ if self.exchanges => self.session.change_token(|token| token.release(lease)),
+            _ => self.session.change_token(|token| token.abandon(lease, now)),
         }
     }
 }

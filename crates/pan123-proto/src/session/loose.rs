@@ -1,16 +1,22 @@
-//! A pair of tokens that no store is known to have: the service has issued it, and this session alone knows it.
+//! Pairs of tokens that a session alone knows of: one that no store is known to have, and one whose refresh token was refused.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Identity, Session};
+use crate::error::Error;
 use crate::store::StoredToken;
 
-/// The refresh token of such a pair, and of the kept pair that it comes in place of, which is spent.
+/// A pair that the service has issued and that no store is known to have, and the refresh token of the kept pair that it comes
+/// in place of, which is spent.
 pub(super) struct LoosePair {
     refresh_token: SecretString,
     in_place_of: Option<SecretString>,
+    /// As it is to be kept; none if its access token cannot be sent.
+    token: Option<StoredToken>,
 }
 
 impl LoosePair {
@@ -18,7 +24,13 @@ impl LoosePair {
         LoosePair {
             refresh_token: SecretString::from(refresh_token),
             in_place_of,
+            token: None,
         }
+    }
+
+    pub(super) fn kept_as(mut self, token: StoredToken) -> LoosePair {
+        self.token = Some(token);
+        self
     }
 
     /// Whether it is newer than what is kept. What came to the store by itself is newer, or is this pair.
@@ -34,12 +46,30 @@ impl fmt::Debug for LoosePair {
     }
 }
 
+/// A refresh token that the service refused, which is not sent again for a while.
+pub(super) struct Spent {
+    refresh_token: SecretString,
+    until: Instant,
+    error: Arc<Error>,
+}
+
 impl Session {
     /// Whether this session knows a newer pair than what is kept. If the store has gone on, what was loose is forgotten.
     pub(super) fn has_newer_than(&self, kept: Option<&StoredToken>) -> bool {
         self.with_state(|state| {
-            state.loose.take_if(|loose| !loose.replaces(kept));
+            if state.loose.take_if(|loose| !loose.replaces(kept)).is_some() {
+                state.unsaved = None;
+            }
             state.loose.is_some()
+        })
+    }
+
+    /// The newer pair, to be saved, if its access token needs no replacing yet.
+    pub(super) fn take_loose(&self, now: Instant) -> Option<(LoosePair, StoredToken)> {
+        self.with_state(|state| {
+            let is_fresh = !state.token.is_worn(now);
+            let token = state.loose.as_ref()?.token.clone().filter(|_| is_fresh)?;
+            Some((state.loose.take()?, token))
         })
     }
 
@@ -64,5 +94,29 @@ impl Session {
             state.loose = pair.filter(|_| fault.is_some());
             state.unsaved = fault;
         });
+    }
+
+    /// Why this refresh token was refused, if that was not long ago.
+    pub(super) fn refusal_of(&self, token: &SecretString, now: Instant) -> Option<Arc<Error>> {
+        self.with_state(|state| {
+            let spent = state.spent.as_ref().filter(|spent| {
+                now < spent.until && spent.refresh_token.expose_secret() == token.expose_secret()
+            });
+            spent.map(|spent| Arc::clone(&spent.error))
+        })
+    }
+
+    pub(super) fn note_spent(
+        &self,
+        refresh_token: SecretString,
+        until: Instant,
+        error: Arc<Error>,
+    ) {
+        let spent = Spent {
+            refresh_token,
+            until,
+            error,
+        };
+        self.with_state(|state| state.spent = Some(spent));
     }
 }

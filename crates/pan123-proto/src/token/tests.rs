@@ -330,7 +330,7 @@ fn only_new_tokens_that_are_refused_unused_count_as_in_vain() {
 }
 
 #[test]
-fn while_a_pair_is_refreshed_nobody_uses_the_old_token() {
+fn while_a_refresh_may_end_the_old_token_nobody_uses_it() {
     let now = base();
     let mut token = Token::to_come(Source::Rotated);
     let lease = fetch(&mut token, now);
@@ -339,6 +339,10 @@ fn while_a_pair_is_refreshed_nobody_uses_the_old_token() {
     let stale = now + secs(6600);
     let lease = fetch(&mut token, stale);
     assert_eq!(wait(&mut token, stale), LEASE);
+    token.set_ends_held(lease, false);
+    assert_eq!(generation(&mut token, stale), 1, "nothing is asked for yet");
+    token.set_ends_held(lease, true);
+    assert_eq!(wait(&mut token, stale), LEASE);
     token.fail(lease, failure(), false, stale);
     assert_eq!(generation(&mut token, stale), 1, "in the pause it is used");
     assert!(matches!(look(&mut token, stale + secs(1)), Look::Fetch(_)));
@@ -346,28 +350,42 @@ fn while_a_pair_is_refreshed_nobody_uses_the_old_token() {
 
 #[test]
 fn who_claims_waits_for_nobody_but_the_one_who_fetches() {
-    for source in [Source::Issued, Source::Rotated] {
-        let now = base();
-        let mut token = Token::to_come(source);
-        let lease = fetch(&mut token, now);
-        assert_eq!(token.claim(now, LEASE), Err(now + LEASE));
-        token.fail(lease, failure(), true, now);
-        let claimed = token.claim(now, LEASE).unwrap();
-        assert!(claimed > lease);
-        token.release(claimed);
-        let pauses =
-            |token: &mut Token| matches!(look(token, now), Look::Fail(Error::Credentials(_)));
-        assert!(pauses(&mut token), "nothing was learned");
-        let claimed = token.claim(now, LEASE).unwrap();
-        token.accept(claimed, issued(None));
-        assert_eq!(generation(&mut token, now), 1);
-    }
+    let now = base();
+    let mut token = Token::to_come(Source::Issued);
+    let lease = fetch(&mut token, now);
+    assert_eq!(token.claim(now, LEASE), Err(now + LEASE));
+    token.fail(lease, failure(), true, now);
+    let claimed = token.claim(now, LEASE).unwrap();
+    assert!(claimed > lease);
+    token.release(claimed);
+    let pauses = |token: &mut Token| matches!(look(token, now), Look::Fail(Error::Credentials(_)));
+    assert!(pauses(&mut token), "nothing was learned");
+    let claimed = token.claim(now, LEASE).unwrap();
+    token.accept(claimed, issued(None));
+    assert_eq!(generation(&mut token, now), 1);
+}
+
+#[test]
+fn a_token_that_is_to_be_saved_is_used_and_seen_to_in_time() {
+    let now = base();
+    let mut token = Token::to_come(Source::Issued);
+    let lease = fetch(&mut token, now);
+    token.accept(lease, issued(Some(secs(7200))));
+    token.save_at(Some(now + secs(60)));
+    assert_eq!(generation(&mut token, now + secs(59)), 1);
+    assert!(!token.is_worn(now + secs(60)));
+    let lease = fetch(&mut token, now + secs(60));
+    assert_eq!(generation(&mut token, now + secs(60)), 1);
+    token.release(lease);
+    token.save_at(None);
+    assert_eq!(generation(&mut token, now + secs(6599)), 1);
+    assert!(token.is_worn(now + secs(6600)));
 }
 
 #[test]
 fn a_claim_takes_over_after_the_lease() {
     let now = base();
-    let mut token = Token::to_come(Source::Rotated);
+    let mut token = Token::to_come(Source::Issued);
     let lost = fetch(&mut token, now);
     let claimed = token.claim(now + LEASE, LEASE).unwrap();
     assert!(!token.renew(lost, now + LEASE * 2));

@@ -27,6 +27,15 @@ struct Inner {
     fault: Option<Fault>,
 }
 
+/// So many saves fail, and no more.
+pub(crate) fn first_saves(mut failing: usize) -> impl FnMut(&StoreOp) -> Option<StoreResult> {
+    move |op| {
+        let fails = matches!(op, StoreOp::Save(_)) && failing > 0;
+        failing -= usize::from(fails);
+        fails.then(|| StoreResult::Failed("the disk is full".to_owned()))
+    }
+}
+
 impl Disk {
     pub(crate) fn keeping(token: StoredToken) -> Disk {
         let disk = Disk::default();
@@ -34,7 +43,7 @@ impl Disk {
         disk
     }
 
-    /// Answers with this instead, where it answers at all.
+    /// Answers with this instead, where it answers at all: see [`first_saves`].
     pub(crate) fn failing(
         self,
         fault: impl FnMut(&StoreOp) -> Option<StoreResult> + 'static,

@@ -12,7 +12,7 @@ use pan123_proto::{Account, OAuth, Pacing, Session, SessionBuilder, Skew, Stored
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use super::server::{LATENCY, ServerView, token_in};
+use super::server::{LATENCY, ServerView, http_date, token_in};
 use super::{Disk, Reply, START, World, path};
 
 pub(crate) const SERVICE: &str = "https://open-api.123pan.com";
@@ -123,10 +123,13 @@ impl Service {
         World::new(move |view, request| service.serve(view, request)).fate(disk.clone())
     }
 
-    pub(crate) fn serve(&self, _: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
+    pub(crate) fn serve(&self, view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
         let inner = &mut *self.0.borrow_mut();
         match request.uri().path() {
-            path::OAUTH => inner.befall(request.uri()).after(inner.latency),
+            path::OAUTH => {
+                let reply = inner.befall(request.uri()).after(inner.latency);
+                reply.header("date", &http_date(view.wall()))
+            }
             path::USER_INFO => match token_in(request.headers()) {
                 token if token == format!("access-{}", inner.access) => {
                     Reply::data(json!({"uid": 7}))

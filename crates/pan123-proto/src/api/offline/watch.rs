@@ -293,7 +293,7 @@ impl Watch {
 /// Whether no later poll can do better: wrong credentials, or a token that nobody replaces.
 fn is_for_good(error: &Error, session: &Session) -> bool {
     match error.kind() {
-        ErrorKind::Credentials | ErrorKind::Build => true,
+        ErrorKind::AuthorizationNeeded | ErrorKind::Credentials | ErrorKind::Build => true,
         ErrorKind::Unauthorized => session.has_given_token(),
         _ => false,
     }
