@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
+use crate::date::system_time;
 use crate::endpoint::Answer;
 use crate::envelope::Envelope;
 use crate::error::{AnswerError, ApiError, Error, ErrorCode};
@@ -92,6 +93,7 @@ impl Reading<'_> {
                 trace_id: self.clean(envelope.trace_id.or_else(|| trace_id(answer.headers()))),
                 http_status: answer.status(),
                 retry_after: self.retry_after(answer.headers()),
+                follows_lost_answer: false,
             })),
         }
     }
@@ -221,7 +223,7 @@ fn http_date(text: &str) -> Option<SystemTime> {
         .relaxed_weekday(true)
         .parse_timestamp(text)
         .ok()?;
-    Some(date.into())
+    system_time(date)
 }
 
 fn trace_id(headers: &HeaderMap) -> Option<String> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 
 use crate::answer::{Good, Reading};
@@ -54,6 +54,8 @@ pub struct Call<T> {
     /// How many refreshes had failed when this call began.
     failures_seen: Option<u64>,
     progress: SoFar,
+    /// Whether an attempt that changes something may have been carried out.
+    may_be_done: bool,
     state: State,
     last: Option<Error>,
     trace: CallTrace,
@@ -113,6 +115,7 @@ impl<T: DeserializeOwned> Call<T> {
                 rate_limits: 0,
                 token,
             },
+            may_be_done: false,
             state: State::Resting(None),
             last: None,
             trace: CallTrace::default(),
@@ -213,6 +216,12 @@ impl<T> Call<T> {
     /// Prepares another attempt, or says what the call ends with.
     fn after(&mut self, failure: Failure, sent: Instant, now: Instant) -> Result<(), Error> {
         let deadline = self.timing.deadline(now);
+        let failure = if self.may_be_done {
+            failure.after_lost_answer()
+        } else {
+            failure
+        };
+        self.may_be_done |= failure.is_doubtful() && self.request.method() != Method::GET;
         match self.retry.verdict(failure, &self.progress, &mut self.rng) {
             Verdict::Fail(error) => Err(error),
             Verdict::Ambiguous(cause) => Err(Error::Ambiguous(Box::new(Ambiguous {

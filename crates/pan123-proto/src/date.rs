@@ -1,6 +1,6 @@
 //! The service's dates as instants.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,7 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 
 /// RFC 3339; or `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the same with an offset and a zone's name, as in
 /// `… +0800 CST`. None for anything else,
-/// and for a date past the end of year 9999 in UTC.
+/// for a date past the end of year 9999 in UTC, and for one before 1970, such as the zero dates that some programs write.
 pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let instant = match words[..] {
@@ -20,7 +20,13 @@ pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
         }
         _ => return None,
     };
-    instant.ok().map(SystemTime::from)
+    system_time(instant.ok()?)
+}
+
+/// None before 1970. Not every system's time reaches as far as a calendar does.
+pub(crate) fn system_time(instant: Timestamp) -> Option<SystemTime> {
+    let since = Duration::try_from(instant.duration_since(Timestamp::UNIX_EPOCH)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
 fn at_its_offset_or_in_china(text: &str) -> Result<Timestamp, jiff::Error> {
@@ -54,6 +60,7 @@ mod tests {
         ] {
             assert_eq!(unix(text), Some(1_742_716_117), "{text}");
         }
+        assert_eq!(unix("1970-01-01T00:00:00Z"), Some(0));
         for text in [
             "",
             "soon",
@@ -61,6 +68,10 @@ mod tests {
             "1742716117",
             "2025-03-23 15:48:37 CST",
             "2025-03-23 15:48:37 +0800 CST m=+1",
+            "0001-01-01 00:00:00",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "9999-12-31 23:59:59",
         ] {
             assert_eq!(unix(text), None, "{text}");
         }

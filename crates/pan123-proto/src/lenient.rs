@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
 
 /// A whole number that fits into `T`, or a text or float that is exactly one.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,17 @@ pub(crate) struct Text(pub(crate) String);
 /// Yes or no: a bool, or a number or text that says so. Null is no.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flag(pub(crate) bool);
+
+/// What can be read of a field that nothing hangs on; none if it is odd.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maybe<T>(pub(crate) Option<T>);
+
+/// A field that is not there.
+impl<T> Default for Maybe<T> {
+    fn default() -> Maybe<T> {
+        Maybe(None)
+    }
+}
 
 /// Floats hold every whole number below this exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -168,6 +179,13 @@ impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Text(text) = Text::deserialize(deserializer)?;
         Ok(Flag(!matches!(text.trim(), "" | "0" | "false")))
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Maybe(serde_json::from_value(value).ok()))
     }
 }
 

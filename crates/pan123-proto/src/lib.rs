@@ -119,6 +119,7 @@ pub use {bytes, http};
 pub mod prelude {
     pub use crate::api::{self, file, image_bed, offline, user};
     pub use crate::file::{Entry, EntryKind, ListFiles};
+    pub use crate::image_bed::ImageBedDownload;
     #[cfg(feature = "callback-signing")]
     pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
     pub use crate::offline::{
@@ -129,10 +130,11 @@ pub mod prelude {
     pub use crate::{
         Account, Ambiguous, Answer, ApiError, Auth, Authorize, Body, BuildError, CallHandle,
         CopyTaskId, DirId, DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId,
-        ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth, OpenTokenStore, Pace, Pacing,
-        Parent, Priority, Query, RateClass, Reach, Replay, Restored, RetryPolicy, Secrets, Session,
-        Signal, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId, TokenStore, Transmit,
-        TransportError, TransportErrorKind, Wait, bytes, http,
+        FileNameFault, ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth, OpenTokenStore,
+        Pace, Pacing, Parent, PathFault, Priority, Query, RateClass, Reach, Replay, Restored,
+        RetryPolicy, Secrets, Session, Signal, Skew, Step, StoreOp, StoreResult, StoredToken,
+        TaskId, TokenStore, Transmit, TransportError, TransportErrorKind, UrlFault, Wait, bytes,
+        http,
     };
 }
 

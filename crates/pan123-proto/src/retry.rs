@@ -169,6 +169,19 @@ impl Failure {
         self.class == Class::TokenRefused
     }
 
+    /// Whether it may have been carried out, and the answer that tells is lost.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.class == Class::Doubtful
+    }
+
+    /// The same, told as the answer to an attempt after one that may have been carried out.
+    pub(crate) fn after_lost_answer(mut self) -> Failure {
+        if let Error::Api(api) = &mut self.error {
+            api.follows_lost_answer = true;
+        }
+        self
+    }
+
     /// The same answer of the service once more, for somebody else to be told.
     pub(crate) fn retell(&self) -> Option<Error> {
         match &self.error {

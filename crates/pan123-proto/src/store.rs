@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use crate::date::system_time;
+
 /// Where a token is kept between runs. `pan123-store` has one in a file and one in memory; another is yours to write.
 pub trait TokenStore: Send + Sync + 'static {
     /// Opened by a driver for one machine, and dropped with it.
@@ -131,8 +133,6 @@ pub enum Skew {
 }
 
 impl Skew {
-    pub(crate) const NONE: Skew = Skew::Ahead(Duration::ZERO);
-
     pub(crate) fn between(service: SystemTime, local: SystemTime) -> Skew {
         match service.duration_since(local) {
             Ok(ahead) => Skew::Ahead(ahead),
@@ -286,7 +286,7 @@ impl<'de> Deserialize<'de> for StoredToken {
         let token = StoredToken::new(
             account,
             kept.access_token,
-            kept.expired_at.map(SystemTime::from),
+            kept.expired_at.and_then(system_time),
             if skew.is_negative() {
                 Skew::Behind(skew.unsigned_abs())
             } else {

@@ -96,7 +96,7 @@ fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
         };
         assert_eq!(ambiguous.reach(), reach, "{words}");
         let text = ambiguous.to_string();
-        let meaning = "what it creates may exist, and the service can neither list nor cancel";
+        let meaning = "the task may exist, and the service can neither list nor cancel";
         for words in [words, path::CREATE, "is not sent again", meaning] {
             assert!(text.contains(words), "{words}: {text}");
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use pan123_proto::offline::{
     CallbackNotice, Download, Downloaded, Landed, Target, WatchError, WatchPolicy,
 };
-use pan123_proto::{DirId, ErrorKind, Session};
+use pan123_proto::{DirId, ErrorKind, FileId, Session};
 use serde_json::json;
 use support::drive::FakeDrive;
 use support::{Outcome, Reply, START, World, fixed, millis, path, secs, task};
@@ -65,7 +65,7 @@ fn a_file_is_found_in_the_folder_that_was_asked_for() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(0, "film.mp4", start());
-    drive.dir(dir, "film.mp4");
+    drive.dir_made(dir, "film(1).mp4", start() + secs(1));
     drive.file_made(dir, "other.mp4", start());
     let file = drive.file_made(dir, "film.mp4", start() + secs(1));
     let mut world = world(&drive);
@@ -121,10 +121,35 @@ fn two_new_files_that_fit_are_both_told() {
 }
 
 #[test]
+fn a_second_or_two_make_no_file_an_old_one() {
+    for (earlier, fits) in [(3, true), (4, false)] {
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, "videos");
+        let file = drive.file_made(dir, "film.mp4", start() - secs(earlier));
+        let landed = look(&mut world(&drive), into(dir));
+        assert_eq!(landed.file().map(|id| id.get()), fits.then_some(file));
+    }
+}
+
+#[test]
+fn without_a_clock_of_the_service_a_minute_makes_no_file_an_old_one() {
+    for (earlier, fits) in [(60, true), (61, false)] {
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, "videos");
+        let file = drive.file_made(dir, "film.mp4", start() - secs(earlier));
+        let mut world = World::new(move |view, request| {
+            drive.serve(view, request).header("date", "no date at all")
+        });
+        let landed = look(&mut world, into(dir));
+        assert_eq!(landed.file().map(|id| id.get()), fits.then_some(file));
+    }
+}
+
+#[test]
 fn an_old_or_trashed_file_is_none_of_it() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
-    drive.file_made(dir, "film.mp4", start() - secs(61));
+    drive.file_made(dir, "film.mp4", start() - secs(30));
     let trashed = drive.file_made(dir, "film(1).mp4", start());
     drive.trash(trashed);
     let mut world = world(&drive);
@@ -235,6 +260,52 @@ fn slow_world(drive: &FakeDrive) -> World {
 }
 
 #[test]
+fn a_callback_that_comes_during_the_look_counts() {
+    for (told_at, list_knows_it) in [(millis(1500), false), (secs(6), false), (millis(20), true)] {
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, "videos");
+        let name = if list_knows_it {
+            "film.mp4"
+        } else {
+            "original.mp4"
+        };
+        let file = drive.file_made(dir, name, start() + secs(1));
+        let watch = fixed().watch(task(), WatchPolicy::default());
+        let handle = watch.handle();
+        let mut world = world(&drive);
+        let outcome = world.start(watch.to_file(into(dir)));
+        world.run_until(told_at);
+        assert!(!outcome.is_there());
+        let notice = format!(r#"{{"status":0,"fileID":{file}}}"#);
+        handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+        world.run();
+        let landed = outcome.get().unwrap().file;
+        assert_eq!(
+            landed.file().unwrap().get(),
+            file,
+            "{told_at:?}: {landed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_callback_tells_which_of_several_it_is() {
+    let drive = FakeDrive::default();
+    let dir = drive.dir(0, "videos");
+    drive.file_made(dir, "film.mp4", start() + secs(1));
+    let second = drive.file_made(dir, "film(1).mp4", start() + secs(1));
+    let watch = fixed().watch(task(), WatchPolicy::default());
+    let handle = watch.handle();
+    let mut world = world(&drive);
+    let outcome = world.start(watch.to_file(into(dir)));
+    world.run_until(millis(75));
+    let notice = format!(r#"{{"status":0,"fileID":{second}}}"#);
+    handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+    world.run();
+    assert_eq!(found(&outcome.get().unwrap().file), second);
+}
+
+#[test]
 fn what_a_callback_told_is_passed_on_where_nobody_looks() {
     let mut world = slow_world(&FakeDrive::default());
     let landed = end_after_callback(&mut world, None, 77);
@@ -275,15 +346,16 @@ fn a_callback_that_names_nothing_or_what_lies_elsewhere_is_not_believed() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let elsewhere = drive.file_made(0, "film.mp4", start() + secs(5));
+    let folder = drive.dir_made(dir, "film.mp4", start() + secs(5));
     let trashed = drive.file_made(dir, "film.mp4", start() + secs(5));
     drive.trash(trashed);
-    for id in [77, elsewhere, trashed, dir] {
+    for id in [77, elsewhere, trashed, folder] {
         let mut world = slow_world(&drive);
         let landed = end_after_callback(&mut world, Some(into(dir)), id);
         assert!(matches!(landed, Landed::NotFound), "{id}: {landed:?}");
     }
     let file = drive.file_made(dir, "film(1).mp4", start() + secs(5));
-    for id in [77, elsewhere, trashed, dir] {
+    for id in [77, elsewhere, trashed, folder] {
         let mut world = slow_world(&drive);
         let landed = end_after_callback(&mut world, Some(into(dir)), id);
         assert_eq!(found(&landed), file, "{id}");
@@ -316,6 +388,51 @@ fn a_look_that_fails_leaves_the_success_standing() {
         panic!("{:?}", done.file);
     };
     assert_eq!(error.kind(), ErrorKind::Api);
+}
+
+#[test]
+fn a_stop_ends_each_part_of_a_look() {
+    // Once while the callback's file is looked at, once while the folder is looked for, once while it is read.
+    for (target, told) in [(target(), Some(77)), (target(), None), (into(7), None)] {
+        let find = fixed().find_downloaded(match told {
+            Some(file) => target.told(FileId::new(file).unwrap()),
+            None => target,
+        });
+        let handle = find.handle();
+        let mut world = World::new(|_, _| Reply::hang());
+        let outcome = world.start(find);
+        world.run_until(secs(1));
+        handle.stop();
+        world.run_until(secs(1));
+        assert_eq!(outcome.get().unwrap_err().kind(), ErrorKind::Stopped);
+        assert_eq!(world.sent().len(), 1);
+    }
+}
+
+#[test]
+fn two_looks_add_nothing_up() {
+    let drive = FakeDrive::default();
+    let dir = drive.dir(0, "videos");
+    let file = drive.file_made(dir, "film.mp4", start());
+    let other = drive.file_made(dir, "film(1).mp4", start());
+    let served = drive.clone();
+    // A callback between the first look and its end makes it begin again.
+    let watch = fixed().watch(task(), WatchPolicy::default());
+    let handle = watch.handle();
+    let mut world = World::new(move |view, request| match request.uri().path() {
+        path::PROGRESS => Reply::data(json!({"process": 100, "status": 2})),
+        path::DETAIL => {
+            served.trash(other);
+            Reply::code(5066, "")
+        }
+        _ => served.serve(view, request),
+    });
+    let outcome = world.start(watch.to_file(into(dir)));
+    world.run_until(millis(75));
+    let notice = br#"{"status":0,"fileID":77}"#;
+    handle.told(&CallbackNotice::parse(notice).unwrap());
+    world.run();
+    assert_eq!(found(&outcome.get().unwrap().file), file);
 }
 
 #[test]

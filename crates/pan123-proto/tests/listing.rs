@@ -293,6 +293,40 @@ fn what_changes_between_pages_neither_repeats_nor_loses_the_rest() {
 }
 
 #[test]
+fn a_listing_that_is_stopped_in_a_page_is_no_whole_list() {
+    let listing = fixed().list(root());
+    let handle = listing.handle();
+    let mut listing = listing;
+    let now = at(secs(0));
+    hand::transmit(listing.resume(now, Input::Wake));
+    let data = json!({"lastFileId": -1, "fileList": [entry(1, false), entry(2, false)]});
+    hand::ready(listing.resume(now, hand::data(data)))
+        .unwrap()
+        .unwrap();
+    handle.stop();
+    let told = hand::ready(listing.resume(now, Input::Wake));
+    assert_eq!(told.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
+    assert!(hand::ready(listing.resume(now, Input::Wake)).is_none());
+    assert_eq!(
+        listing.cursor(),
+        None,
+        "another one begins with this page again"
+    );
+}
+
+#[test]
+fn a_listing_tells_where_it_begins_and_is_not_disturbed_by_a_retry() {
+    let cursor = EntryId::new(7).unwrap();
+    let mut listing = fixed().list(root().after(cursor));
+    assert_eq!(listing.cursor(), Some(cursor));
+    hand::transmit(listing.resume(at(secs(0)), Input::Wake));
+    listing.retry();
+    let data = json!({"lastFileId": -1, "fileList": [entry(8, false)]});
+    let first = hand::ready(listing.resume(at(secs(0)), hand::data(data)));
+    assert_eq!(first.unwrap().unwrap().id.get(), 8);
+}
+
+#[test]
 fn a_listing_that_is_stopped_says_so() {
     let listing = fixed().list(root());
     let handle = listing.handle();

@@ -5,9 +5,9 @@
 mod support;
 
 use pan123_proto::file::Entry;
-use pan123_proto::{BuildError, DirId, Error, ErrorKind, Session};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Session};
 use support::drive::{DUPLICATE, FIRST, FakeDrive};
-use support::{Outcome, Reply, World, fixed, millis, path, secs};
+use support::{Outcome, Reply, World, at, fixed, hand, millis, path, secs};
 
 fn world(drive: &FakeDrive) -> World {
     let drive = drive.clone();
@@ -255,6 +255,44 @@ fn nothing_is_remembered_for_the_next_call() {
     let outcome = world.start(session.ensure_dir("/videos").unwrap());
     world.run();
     assert_eq!(outcome.get().unwrap().get(), later + 1);
+}
+
+#[test]
+fn a_stop_ends_a_look_and_a_making() {
+    for (hangs, sent) in [(path::LIST, 1), (path::MKDIR, 2)] {
+        let drive = FakeDrive::default();
+        let mut world = World::new(move |view, request| {
+            if request.uri().path() == hangs {
+                return Reply::hang();
+            }
+            drive.serve(view, request)
+        });
+        let ensure = fixed().ensure_dir("/videos").unwrap();
+        let handle = ensure.handle();
+        let outcome = world.start(ensure);
+        world.run_until(secs(1));
+        handle.stop();
+        world.run_until(secs(1));
+        assert_eq!(outcome.get().unwrap_err().kind(), ErrorKind::Stopped);
+        assert_eq!(world.sent().len(), sent);
+    }
+}
+
+#[test]
+fn after_its_end_a_machine_stays_there() {
+    let now = at(secs(0));
+    let mut ensure = fixed().ensure_dir("/a").unwrap();
+    hand::transmit(ensure.resume(now, Input::Wake));
+    hand::ready(ensure.resume(now, hand::code(1, "内部错误"))).unwrap_err();
+    let mut find = fixed().find("/a").unwrap();
+    hand::transmit(find.resume(now, Input::Wake));
+    hand::ready(find.resume(now, hand::code(1, "内部错误"))).unwrap_err();
+    for _ in 0..2 {
+        let after = hand::ready(ensure.resume(now, Input::Wake)).unwrap_err();
+        assert_eq!(after.kind(), ErrorKind::Finished);
+        let after = hand::ready(find.resume(now, Input::Wake)).unwrap_err();
+        assert_eq!(after.kind(), ErrorKind::Finished);
+    }
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Reading<'_> {
                 trace_id: self.clean(trace_id(answer.headers())),
                 http_status: status,
                 retry_after: self.retry_after(answer.headers()),
+                follows_lost_answer: false,
             })),
         }
     }

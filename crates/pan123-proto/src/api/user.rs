@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::date::read_date;
 use crate::endpoint::{Endpoint, RateClass, Replay};
-use crate::lenient::{Flag, Text, Whole};
+use crate::lenient::{Flag, Maybe, Text, Whole};
 
 /// Asks who the user is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,20 +85,27 @@ impl<'de> Deserialize<'de> for UserInfo {
         struct Wire {
             uid: Whole<u64>,
             nickname: Option<Text>,
-            space_used: Option<Whole<u64>>,
-            space_permanent: Option<Whole<u64>>,
-            space_temp: Option<Whole<u64>>,
+            #[serde(default)]
+            space_used: Maybe<Whole<u64>>,
+            #[serde(default)]
+            space_permanent: Maybe<Whole<u64>>,
+            #[serde(default)]
+            space_temp: Maybe<Whole<u64>>,
             space_temp_expr: Option<Text>,
             vip: Option<Flag>,
-            vip_info: Option<Vec<VipPeriod>>,
-            developer_info: Option<Period>,
-            direct_traffic: Option<Whole<u64>>,
+            #[serde(default)]
+            vip_info: Maybe<Vec<VipPeriod>>,
+            #[serde(default)]
+            developer_info: Maybe<Period>,
+            #[serde(default)]
+            direct_traffic: Maybe<Whole<u64>>,
             #[serde(rename = "isHideUID")]
             hides_uid: Option<Flag>,
-            https_count: Option<Whole<u64>>,
+            #[serde(default)]
+            https_count: Maybe<Whole<u64>>,
         }
         let wire = Wire::deserialize(deserializer)?;
-        let number = |number: Option<Whole<u64>>| number.map(|number| number.0);
+        let number = |number: Maybe<Whole<u64>>| number.0.map(|number| number.0);
         let flag = |flag: Option<Flag>| flag.map(|flag| flag.0);
         Ok(UserInfo {
             uid: wire.uid.0,
@@ -108,8 +115,8 @@ impl<'de> Deserialize<'de> for UserInfo {
             space_temp: number(wire.space_temp),
             space_temp_until: date(wire.space_temp_expr),
             vip: flag(wire.vip),
-            vip_periods: wire.vip_info.unwrap_or_default(),
-            developer: wire.developer_info,
+            vip_periods: wire.vip_info.0.unwrap_or_default(),
+            developer: wire.developer_info.0,
             direct_traffic: number(wire.direct_traffic),
             hides_uid: flag(wire.hides_uid),
             https_count: number(wire.https_count),

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::Method;
 
 use super::{Error, TransportErrorKind};
+use crate::api::image_bed::ImageBedDownload;
 use crate::api::offline::Download;
+use crate::endpoint::Endpoint;
 
 /// A request that must not be sent twice and may have been carried out: what was sent, and what went wrong then.
 ///
@@ -52,6 +54,22 @@ impl Ambiguous {
         &self.cause
     }
 
+    /// The download into the image bed that may have been created, read back from what was sent; none if the request was another.
+    pub fn image_bed_download(&self) -> Option<ImageBedDownload> {
+        let is_it = self.path == <ImageBedDownload as Endpoint>::PATH;
+        is_it
+            .then(|| serde_json::from_slice(&self.body).ok())
+            .flatten()
+    }
+
+    fn advice(&self) -> &'static str {
+        if self.path.contains("/offline/") {
+            "the task may exist, and the service can neither list nor cancel offline downloads"
+        } else {
+            "what it makes may be there or on its way, so look before you ask again"
+        }
+    }
+
     /// The download that may have been created, read back from what was sent; none if the request was another.
     pub fn download(&self) -> Option<Download> {
         Download::read_back(self.path, &self.body)
@@ -75,12 +93,12 @@ impl fmt::Display for Ambiguous {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{} {}` may have been carried out: {} ({}), so it is not sent again: what it creates may exist, \
-             and the service can neither list nor cancel offline downloads",
+            "`{} {}` may have been carried out: {} ({}), so it is not sent again: {}",
             self.method,
             self.path,
             self.reach(),
-            self.cause
+            self.cause,
+            self.advice()
         )
     }
 }

@@ -20,6 +20,7 @@ pub struct ApiError {
     pub(crate) trace_id: Option<String>,
     pub(crate) http_status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) follows_lost_answer: bool,
 }
 
 impl ApiError {
@@ -61,6 +62,12 @@ impl ApiError {
         self.retry_after
     }
 
+    /// Whether this is the answer to another attempt, after one whose answer was lost and which may have been carried out: a name
+    /// may be taken, or a file be gone, because the work was done then.
+    pub fn follows_lost_answer(&self) -> bool {
+        self.follows_lost_answer
+    }
+
     /// Whether the text says that newer tokens pushed this one out: another process uses the same client id.
     pub fn is_token_pushed_out(&self) -> bool {
         self.code == ErrorCode::Unauthorized
@@ -89,6 +96,9 @@ impl fmt::Display for ApiError {
             f.write_str(
                 " (another process uses this client id: at most 3 tokens of it live at once)",
             )?;
+        }
+        if self.follows_lost_answer {
+            f.write_str(" (an earlier attempt, whose answer was lost, may have been carried out)")?;
         }
         match &self.trace_id {
             Some(trace) => write!(f, " [trace {trace}]"),
@@ -157,6 +167,7 @@ mod tests {
             trace_id: None,
             http_status: StatusCode::OK,
             retry_after: None,
+            follows_lost_answer: false,
         }
     }
 

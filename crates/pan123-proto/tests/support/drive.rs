@@ -39,6 +39,10 @@ impl FakeDrive {
         self.add(parent, name, true, SystemTime::UNIX_EPOCH)
     }
 
+    pub(crate) fn dir_made(&self, parent: u64, name: &str, made: SystemTime) -> u64 {
+        self.add(parent, name, true, made)
+    }
+
     pub(crate) fn file(&self, parent: u64, name: &str) -> u64 {
         self.file_made(parent, name, SystemTime::UNIX_EPOCH)
     }

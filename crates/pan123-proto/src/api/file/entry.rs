@@ -2,16 +2,20 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Deserializer};
+use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::date::read_date;
 use crate::ids::{DirId, EntryId, FileId, Parent};
-use crate::lenient::{Flag, Text, Whole};
+use crate::lenient::{Flag, Maybe, Text, Whole};
 
 /// The numbers of [`Entry::status`] above this stand for what the service's review refused.
 const MOST_ACCEPTED: i64 = 100;
 
 /// A file or a folder of the drive. What the answer left out is `None`, empty or zero.
+///
+/// Kept with serde, it needs a format that describes itself, such as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -52,6 +56,28 @@ pub enum EntryKind {
 }
 
 impl Entry {
+    /// Made up, for tests of yours; what is not given is `None`, empty or zero, and yours to set.
+    pub fn new(
+        id: impl Into<EntryId>,
+        kind: EntryKind,
+        name: impl Into<String>,
+        parent: impl Into<Parent>,
+    ) -> Entry {
+        Entry {
+            id: id.into(),
+            name: name.into(),
+            kind,
+            parent: parent.into(),
+            size: 0,
+            etag: String::new(),
+            category: None,
+            status: None,
+            trashed: false,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+
     /// Its id as a file's; none if it is none.
     pub fn file(&self) -> Option<FileId> {
         (self.kind == EntryKind::File).then(|| self.id.as_file())
@@ -69,6 +95,15 @@ impl Entry {
 }
 
 impl EntryKind {
+    /// The number as the service sends it.
+    pub fn number(self) -> i64 {
+        match self {
+            EntryKind::File => 0,
+            EntryKind::Dir => 1,
+            EntryKind::Other(number) => number,
+        }
+    }
+
     fn from_number(number: i64) -> EntryKind {
         match number {
             0 => EntryKind::File,
@@ -78,22 +113,28 @@ impl EntryKind {
     }
 }
 
+/// An entry is known by its id, its name, its kind and where it is; whatever else is odd is left out.
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Wire {
-            #[serde(alias = "fileID")]
-            file_id: EntryId,
+            file_id: Option<EntryId>,
+            #[serde(rename = "fileID")]
+            file_id_2: Option<EntryId>,
             #[serde(alias = "fileName")]
             filename: Text,
             r#type: Whole<i64>,
-            #[serde(alias = "parentFileID")]
-            parent_file_id: Parent,
-            size: Option<Whole<u64>>,
+            parent_file_id: Option<Parent>,
+            #[serde(rename = "parentFileID")]
+            parent_file_id_2: Option<Parent>,
+            #[serde(default)]
+            size: Maybe<Whole<u64>>,
             etag: Option<Text>,
-            category: Option<Whole<i64>>,
-            status: Option<Whole<i64>>,
+            #[serde(default)]
+            category: Maybe<Whole<i64>>,
+            #[serde(default)]
+            status: Maybe<Whole<i64>>,
             trashed: Option<Flag>,
             create_at: Option<Text>,
             update_at: Option<Text>,
@@ -101,19 +142,57 @@ impl<'de> Deserialize<'de> for Entry {
         let wire = Wire::deserialize(deserializer)?;
         let number = |whole: Whole<i64>| whole.0;
         let date = |text: Option<Text>| text.and_then(|text| read_date(&text.0));
+        let id = wire.file_id.or(wire.file_id_2);
+        let parent = wire.parent_file_id.or(wire.parent_file_id_2);
         Ok(Entry {
-            id: wire.file_id,
+            id: id.ok_or_else(|| D::Error::missing_field("fileId"))?,
             name: wire.filename.0,
             kind: EntryKind::from_number(wire.r#type.0),
-            parent: wire.parent_file_id,
-            size: wire.size.map_or(0, |size| size.0),
+            parent: parent.ok_or_else(|| D::Error::missing_field("parentFileId"))?,
+            size: wire.size.0.map_or(0, |size| size.0),
             etag: wire.etag.map(|text| text.0).unwrap_or_default(),
-            category: wire.category.map(number),
-            status: wire.status.map(number),
+            category: wire.category.0.map(number),
+            status: wire.status.0.map(number),
             trashed: wire.trashed.is_some_and(|flag| flag.0),
             created_at: date(wire.create_at),
             updated_at: date(wire.update_at),
         })
+    }
+}
+
+/// In the service's own keys, with dates as RFC 3339.
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire<'a> {
+            file_id: EntryId,
+            filename: &'a str,
+            r#type: i64,
+            parent_file_id: Parent,
+            size: u64,
+            etag: &'a str,
+            category: Option<i64>,
+            status: Option<i64>,
+            trashed: u8,
+            create_at: Option<Timestamp>,
+            update_at: Option<Timestamp>,
+        }
+        let date = |at: Option<SystemTime>| at.and_then(|at| Timestamp::try_from(at).ok());
+        Wire {
+            file_id: self.id,
+            filename: &self.name,
+            r#type: self.kind.number(),
+            parent_file_id: self.parent,
+            size: self.size,
+            etag: &self.etag,
+            category: self.category,
+            status: self.status,
+            trashed: self.trashed.into(),
+            create_at: date(self.created_at),
+            update_at: date(self.updated_at),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -162,5 +241,28 @@ mod tests {
         };
         assert_eq!((of(100).file(), of(100).dir()), (None, None));
         assert!(!of(100).is_rejected() && of(101).is_rejected());
+    }
+
+    #[test]
+    fn an_odd_field_takes_no_entry_along() {
+        let entry = read(
+            r#"{"fileId":7,"fileID":7,"filename":"a","type":0,"parentFileId":0,"parentFileID":0,
+                "size":-1,"category":"","status":[],"etag":{},"createAt":7,"updateAt":"0001-01-01 00:00:00"}"#,
+        )
+        .unwrap();
+        let root = Parent::Root;
+        let id = EntryId::new(7).unwrap();
+        assert_eq!(entry, Entry::new(id, EntryKind::File, "a", root));
+    }
+
+    #[test]
+    fn a_kept_entry_reads_back_as_it_was() {
+        let entry = read(
+            r#"{"fileId":7,"filename":"a","type":1,"parentFileId":9,"size":3,"etag":"e","category":2,"status":101,
+                "trashed":1,"createAt":"2025-03-23 15:48:37","updateAt":"2025-03-23 15:48:38"}"#,
+        )
+        .unwrap();
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(read(&json).unwrap(), entry);
     }
 }

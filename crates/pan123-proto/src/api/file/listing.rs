@@ -79,7 +79,8 @@ impl Listing {
         }
     }
 
-    /// A handle to stop the listing from elsewhere: it ends with [`Error::Stopped`].
+    /// A handle to stop the listing from elsewhere: it ends with [`Error::Stopped`], and for good. Another one goes on at its
+    /// [`cursor`](Listing::cursor).
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
@@ -93,6 +94,11 @@ impl Listing {
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
         let mut input = input;
         loop {
+            // A list that was cut short must not look like a whole one.
+            if self.control.is_stopped() && self.has_more() {
+                self.page = IntoIter::default();
+                return self.fail(Error::Stopped);
+            }
             if let Some(entry) = self.next_of_page() {
                 return Step::Ready(Some(Ok(entry)));
             }
@@ -116,6 +122,14 @@ impl Listing {
                 },
             }
             input = Input::Wake;
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        match self.state {
+            State::Due => true,
+            State::Ended => self.page.len() > 0,
+            State::Asking(_) | State::Failed => false,
         }
     }
 

@@ -11,7 +11,8 @@ use crate::ids::Parent;
 use crate::machine::{Input, Machine, Now, Step};
 use crate::session::Session;
 
-/// Reads a folder until an entry of this name comes. Names are compared as they are: the drive tells upper from lower case.
+/// Reads a folder until an entry of this name comes. Names are compared as they are: that the drive tells
+/// upper from lower case is documented nowhere.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     listing: Listing,

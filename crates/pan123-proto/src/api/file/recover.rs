@@ -52,7 +52,8 @@ impl Endpoint for RecoverFiles {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveredFiles {
-    /// What could not go back because the folder that it was in is gone; empty if all did.
+    /// What did not go back: the folder that it was in is gone, or it was not in the trash any more, as after an attempt whose answer
+    /// was lost. Empty if all did.
     pub abnormal: Vec<EntryId>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::target::Target;
+use super::target::{Clocks, Target};
 use crate::answer::date;
 use crate::api::file::{Entry, GetDetail, ListFiles, Listing, Lookup, Wanted};
 use crate::call::Call;
@@ -23,14 +23,15 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Landed {
-    /// A callback named it, and nothing else is known: it was not looked at, or there is a file of this id that goes by another
-    /// name than the download, and none that goes by its name.
+    /// A callback named it, and nothing else is known: nobody looked, or the file of this id does not fit the download by name and
+    /// time, and no other does.
     Told(FileId),
-    /// It is there: the one that a callback named, or found in the target folder; by its name and the time it was made.
+    /// It is there: the one that a callback named, or one of the target folder, that fits by name and time.
     Found(Box<Entry>),
     /// Several files there could be it: their names and times fit.
     Several(Vec<Entry>),
-    /// There is none in the target folder that could be it, or the folder itself was not there.
+    /// There is none in the target folder that fits, or the folder itself was not there. Where the download asked for no name,
+    /// the one that is looked for is a guess.
     NotFound,
     /// The look failed. That the download succeeded stays true.
     LookFailed(Box<Error>),
@@ -62,8 +63,9 @@ pub struct FindDownloaded {
     looks: usize,
     /// What a callback named, once it was seen to be there.
     told: Option<FileId>,
-    /// How far the service's clock is from the local one, as its last answer showed.
-    skew: Skew,
+    /// What a callback named and was looked at already.
+    seen: Option<FileId>,
+    clocks: Clocks,
     state: State,
 }
 
@@ -81,48 +83,54 @@ enum State {
 impl Session {
     /// Looks for the file of a download.
     pub fn find_downloaded(&self, target: Target) -> FindDownloaded {
-        let mut find = FindDownloaded {
-            session: self.clone(),
-            control: Arc::default(),
-            target,
-            fitting: Vec::new(),
-            looks: 0,
-            told: None,
-            skew: Skew::NONE,
-            state: State::Ended,
-        };
-        find.begin();
-        find
+        FindDownloaded::new(self, Arc::default(), target)
     }
 }
 
 impl FindDownloaded {
+    pub(super) fn new(session: &Session, control: Arc<Control>, target: Target) -> FindDownloaded {
+        let mut find = FindDownloaded {
+            session: session.clone(),
+            control,
+            target,
+            fitting: Vec::new(),
+            looks: 0,
+            told: None,
+            seen: None,
+            clocks: Clocks::default(),
+            state: State::Ended,
+        };
+        if !find.check_news() {
+            find.look();
+        }
+        find
+    }
+
     /// A handle to stop from elsewhere: it ends with [`Error::Stopped`].
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
 
-    pub(super) fn under(mut self, control: &Arc<Control>) -> FindDownloaded {
-        self.control = Arc::clone(control);
-        self.begin();
-        self
-    }
-
-    fn begin(&mut self) {
-        let told = self.target.told_file();
-        let call = told.map(|file| self.session.call(&GetDetail::new(file)));
-        match call {
-            Some(Ok(call)) => self.state = State::Checking(Box::new(call.under(&self.control))),
-            _ => self.look(),
-        }
+    /// Looks at what a callback named, if that is new: callbacks come as late as they like.
+    fn check_news(&mut self) -> bool {
+        let told = self.control.told().or(self.target.told_file());
+        let Some(file) = told.filter(|told| self.seen != Some(*told)) else {
+            return false;
+        };
+        self.seen = Some(file);
+        let Ok(call) = self.session.call(&GetDetail::new(file)) else {
+            return false;
+        };
+        self.fitting.clear();
+        self.state = State::Checking(Box::new(call.under(&self.control)));
+        true
     }
 
     /// What a callback named is taken for a hint: if it cannot be seen, it is looked for like any other.
     fn checked(&mut self, named: Result<Entry, Error>) -> Result<Option<Landed>, Error> {
         match named {
             Ok(entry) if self.target.is_there(&entry) => {
-                let skew = self.skew;
-                if self.target.fits(&entry, |time| skew.local_time(time)) {
+                if self.target.fits(&entry, self.clocks) {
                     return Ok(Some(Landed::Found(Box::new(entry))));
                 }
                 self.told = entry.file();
@@ -161,8 +169,7 @@ impl FindDownloaded {
     }
 
     fn consider(&mut self, entry: Entry) -> Option<Landed> {
-        let skew = self.skew;
-        if self.target.fits(&entry, |time| skew.local_time(time)) {
+        if self.target.fits(&entry, self.clocks) {
             self.fitting.push(entry);
         }
         None
@@ -171,6 +178,9 @@ impl FindDownloaded {
     /// What the look has brought, or none if another one follows.
     fn looked(&mut self, now: Instant) -> Option<Landed> {
         let mut fitting = std::mem::take(&mut self.fitting);
+        if fitting.len() != 1 && self.check_news() {
+            return None;
+        }
         match (fitting.pop(), fitting.is_empty()) {
             (Some(entry), true) => Some(Landed::Found(Box::new(entry))),
             (Some(entry), false) => {
@@ -192,7 +202,7 @@ impl FindDownloaded {
         if let Input::Response(answer) = &input
             && let Some(date) = date(answer.headers())
         {
-            self.skew = Skew::between(date, now.wall);
+            self.clocks = Clocks(Some(Skew::between(date, now.wall)));
         }
         let mut input = input;
         loop {
@@ -211,11 +221,16 @@ impl FindDownloaded {
                     Ok(None) => self.looked(now.mono),
                     Err(step) => return Ok(step),
                 },
-                State::Pausing(until) if now.mono < *until => {
-                    return Ok(Step::Wait(self.control.pause(now.mono, *until)?));
-                }
-                State::Pausing(_) => {
-                    self.look();
+                State::Pausing(until) => {
+                    let until = *until;
+                    // What is told after this wakes the wait.
+                    let wait = self.control.pause(now.mono, until)?;
+                    if !self.check_news() {
+                        if now.mono < until {
+                            return Ok(Step::Wait(wait));
+                        }
+                        self.look();
+                    }
                     None
                 }
             };

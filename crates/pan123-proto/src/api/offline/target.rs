@@ -5,9 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::download::Download;
 use crate::api::file::Entry;
 use crate::ids::{DirId, FileId};
-
-/// How much earlier than its download a file may seem to be made: clocks and whole seconds are rough.
-const SLACK: Duration = Duration::from_secs(60);
+use crate::store::Skew;
 
 /// Where the file of a download goes, by what name and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +17,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// The target of this download, which was created at this time by the local clock: an older file is none of it.
+    /// The target of this download, and a time by the local clock just before it was created: an older file is none of it. Keep
+    /// that time with the task, to look for its file after a restart.
     ///
-    /// The name is the one that was asked for; without one it is taken to be the last segment of the URL, and if there is no
-    /// such segment the time alone counts.
+    /// The name is the one that was asked for. Without one it is a guess, the last segment of the URL: the service may take another.
+    /// If there is no such segment either, the time alone counts.
     pub fn of(download: &Download, created: SystemTime) -> Target {
         let asked = download.name().map(str::to_owned);
         Target {
             dir: download.dir(),
             name: asked.or_else(|| download.proposed_file_name()),
-            since: created.checked_sub(SLACK).unwrap_or(created),
+            since: created,
             told: None,
         }
     }
@@ -59,18 +58,29 @@ impl Target {
         entry.file().is_some() && !entry.trashed && !elsewhere
     }
 
-    /// Whether this could be the file. `local_time` turns a time of the service's clock into one of the local clock.
-    pub(super) fn fits(
-        &self,
-        entry: &Entry,
-        local_time: impl FnOnce(SystemTime) -> SystemTime,
-    ) -> bool {
+    /// Whether this could be the file, by clocks that are compared like this.
+    pub(super) fn fits(&self, entry: &Entry, clocks: Clocks) -> bool {
         let name_fits = |name: &String| is_name_or_numbered(&entry.name, name);
         entry.file().is_some()
             && self.name.as_ref().is_none_or(name_fits)
             && entry
                 .created_at
-                .is_some_and(|at| local_time(at) >= self.since)
+                .is_some_and(|at| clocks.local_time(at) + clocks.slack() >= self.since)
+    }
+}
+
+/// How the service's clock compares with the local one, as its last answer showed; none as long as none had a date.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clocks(pub(super) Option<Skew>);
+
+impl Clocks {
+    fn local_time(self, service: SystemTime) -> SystemTime {
+        self.0.map_or(service, |skew| skew.local_time(service))
+    }
+
+    /// How much earlier than its download a file may seem to be made. Dates are in whole seconds, here and there.
+    fn slack(self) -> Duration {
+        Duration::from_secs(if self.0.is_some() { 3 } else { 60 })
     }
 }
 

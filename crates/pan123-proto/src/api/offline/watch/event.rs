@@ -142,3 +142,14 @@ pub struct Downloaded {
     /// What is known of its file.
     pub file: Landed,
 }
+
+impl Downloaded {
+    /// Made up, for tests of yours.
+    pub fn new(task: TaskId, progress: Progress, file: Landed) -> Downloaded {
+        Downloaded {
+            task,
+            progress,
+            file,
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! A watch that gives its end only, and may look for the file after it.
 
+use std::sync::Arc;
+
 use super::{Downloaded, Watch, WatchError};
 use crate::api::offline::landing::{FindDownloaded, Landed};
 use crate::api::offline::progress::{Progress, TaskStatus};
@@ -39,17 +41,13 @@ impl WatchToEnd {
     }
 
     fn succeeded(&mut self, progress: Progress) -> Option<Output> {
-        let told = self.watch.told();
         let Some(target) = self.target.take() else {
+            let told = self.watch.told();
             let file = told.map_or(Landed::NotLookedFor, Landed::Told);
             return Some(Ok(self.downloaded(progress, file)));
         };
-        let target = match told {
-            Some(file) => target.told(file),
-            None => target,
-        };
-        let find = self.watch.session.find_downloaded(target);
-        let find = find.under(&self.watch.control);
+        let control = Arc::clone(&self.watch.control);
+        let find = FindDownloaded::new(&self.watch.session, control, target);
         self.finding = Some((progress, Box::new(find)));
         None
     }
