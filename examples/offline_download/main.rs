@@ -134,11 +134,11 @@ struct Ending {
 impl Ending {
     fn success(&self, done: &Downloaded, download: &Download) -> String {
         let file = match (self.outcome(), &done.file) {
-            (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) | (_, Landed::Told(id)) => {
-                format!("file id {id}")
-            }
             (_, Landed::Found(entry)) => {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
+            }
+            (_, Landed::Told(id)) | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
+                format!("file id {id}, says the callback")
             }
             _ => format!("look in {}", folder(download)),
         };

@@ -152,7 +152,10 @@ impl Client {
 
 /// Gives a type with a field `client` a method for each call of a list.
 macro_rules! define_calls {
-    ($holder:ident $($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;)*) => {
+    ($holder:ident $(
+        $(#[$doc:meta])*
+        $name:ident[$($bounds:tt)*][$($generic:ident),*]($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;
+    )*) => {
         impl $holder {
             $(
                 $(#[$doc])*
@@ -160,10 +163,10 @@ macro_rules! define_calls {
                 /// # Errors
                 ///
                 /// [`Error`] if the request cannot be built or the call fails.
-                pub fn $name(
+                pub fn $name<$($bounds)*>(
                     &self,
                     $($arg: $type),*
-                ) -> impl Future<Output = Result<$answer, Error>> + Send + use<> {
+                ) -> impl Future<Output = Result<$answer, Error>> + Send + use<$($generic),*> {
                     self.client.send_built($endpoint)
                 }
             )*

@@ -117,7 +117,10 @@ impl Client {
 
 /// Gives a type with a field `client` a method for each call of a list.
 macro_rules! define_calls {
-    ($holder:ident $($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;)*) => {
+    ($holder:ident $(
+        $(#[$doc:meta])*
+        $name:ident[$($bounds:tt)*][$($generic:ident),*]($($arg:ident: $type:ty),*) -> $answer:ty = $endpoint:expr;
+    )*) => {
         impl $holder {
             $(
                 $(#[$doc])*
@@ -125,7 +128,7 @@ macro_rules! define_calls {
                 /// # Errors
                 ///
                 /// [`Error`] if the request cannot be built or the call fails.
-                pub fn $name(&self, $($arg: $type),*) -> Result<$answer, Error> {
+                pub fn $name<$($bounds)*>(&self, $($arg: $type),*) -> Result<$answer, Error> {
                     self.client.send_built($endpoint)
                 }
             )*

@@ -127,7 +127,7 @@ fn a_second_or_two_make_no_file_an_old_one() {
         let dir = drive.dir(0, "videos");
         let file = drive.file_made(dir, "film.mp4", start() - secs(earlier));
         let landed = look(&mut world(&drive), into(dir));
-        assert_eq!(landed.file().map(|id| id.get()), fits.then_some(file));
+        assert_eq!(landed.file().map(FileId::get), fits.then_some(file));
     }
 }
 
@@ -141,7 +141,7 @@ fn without_a_clock_of_the_service_a_minute_makes_no_file_an_old_one() {
             drive.serve(view, request).header("date", "no date at all")
         });
         let landed = look(&mut world, into(dir));
-        assert_eq!(landed.file().map(|id| id.get()), fits.then_some(file));
+        assert_eq!(landed.file().map(FileId::get), fits.then_some(file));
     }
 }
 

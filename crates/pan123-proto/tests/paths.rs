@@ -4,8 +4,8 @@
 
 mod support;
 
-use pan123_proto::file::Entry;
-use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Session};
+use pan123_proto::file::{Entry, MakeDir};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent, Session};
 use support::drive::{DUPLICATE, FIRST, FakeDrive};
 use support::{Outcome, Reply, World, at, fixed, hand, millis, path, secs};
 
@@ -196,6 +196,35 @@ fn a_lost_answer_to_the_making_makes_no_second_folder() {
     assert_eq!(ensure(&mut world, "/videos").unwrap().get(), FIRST);
     assert_eq!(drive.names(0), ["videos"]);
     assert_eq!(counts(&world), (2, 2));
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
+    let drive = FakeDrive::default();
+    let mut world = World::new(move |view, request| {
+        let reply = drive.serve(view, request);
+        if view.earlier.is_empty() {
+            return Reply::cut();
+        }
+        reply
+    });
+    let make = || {
+        fixed()
+            .call(&MakeDir::new(Parent::Root, "videos").unwrap())
+            .unwrap()
+    };
+    let first = world.start(make());
+    world.run();
+    let error = first.get().unwrap_err();
+    assert!(error.api().unwrap().follows_lost_answer() && error.api().unwrap().is_name_taken());
+    assert!(
+        error.to_string().contains("may have been carried out"),
+        "{error}"
+    );
+    let again = world.start(make());
+    world.run();
+    let error = again.get().unwrap_err();
+    assert!(!error.api().unwrap().follows_lost_answer());
 }
 
 #[test]
