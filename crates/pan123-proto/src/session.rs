@@ -8,6 +8,7 @@ mod keep;
 mod loose;
 mod options;
 mod refresh;
+mod rotate;
 mod save;
 
 use std::fmt;

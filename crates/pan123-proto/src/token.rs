@@ -1,19 +1,19 @@
 //! The life of a session's token: fresh, usable, leased, refused, failed. Pure: the session wraps the lock around it.
 
+mod held;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
 use crate::error::Error;
-use crate::machine::later;
 use crate::retry::MOST_RETRY_AFTER;
 use crate::session::Restored;
 
-/// Tokens are replaced this long before their end, or after nine tenths of a short life.
-const MARGIN: Duration = Duration::from_secs(600);
-/// A shorter life than this is a mistake of somebody's clock: such a token is used until it is refused.
-const LEAST_LIFE: Duration = Duration::from_secs(60);
+pub(crate) use held::{Bearer, Found};
+use held::{Held, Life};
+
 /// After this many refreshes that were dropped, each of which may have made a token, there is a pause.
 const MOST_DROPS: u32 = 2;
 /// After this many new tokens in a row that were refused unused, there is a pause.
@@ -24,13 +24,6 @@ const DROPS_PAUSE: Duration = Duration::from_secs(30);
 const BARREN_PAUSE: Duration = Duration::from_secs(30);
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 const MOST_FAILURE_PAUSE: Duration = Duration::from_secs(30);
-
-/// A token as a request carries it, marked as sensitive. It never leaves the session as anything more than this snapshot.
-#[derive(Clone, Debug)]
-pub(crate) struct Bearer {
-    pub(crate) header: HeaderValue,
-    pub(crate) generation: u64,
-}
 
 /// The right to fetch a token. Later ones have greater numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,23 +40,6 @@ pub(crate) enum Look {
     Wait(Instant),
     /// There will be none: this is why.
     Fail(Error),
-}
-
-/// A token that was issued, or kept from an earlier time.
-pub(crate) struct Found {
-    pub(crate) header: HeaderValue,
-    /// How long it lives from that time on, if that is known.
-    pub(crate) life: Option<Duration>,
-    pub(crate) since: Instant,
-    /// Just issued: if such a token is refused, it is in vain to ask for more of them.
-    pub(crate) is_new: bool,
-}
-
-impl Found {
-    /// Whether its life, if it is known, is more than a mistake of somebody's clock.
-    pub(crate) fn has_credible_life(&self) -> bool {
-        self.life.is_none_or(|life| life >= LEAST_LIFE)
-    }
 }
 
 /// Where a session's tokens come from.
@@ -90,23 +66,6 @@ pub(crate) struct Token {
     failures_in_a_row: u32,
     drops: u32,
     barren: u32,
-}
-
-#[derive(Debug)]
-struct Held {
-    bearer: Bearer,
-    lease: Option<Lease>,
-    life: Option<Life>,
-    refused: bool,
-    proven: bool,
-    /// When the store is to be tried again that did not take it.
-    save_at: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Life {
-    stale: Instant,
-    end: Instant,
 }
 
 #[derive(Debug)]
@@ -420,32 +379,6 @@ impl Token {
 pub(crate) struct Patience {
     pub(crate) deadline: Instant,
     pub(crate) lease: Duration,
-}
-
-impl Held {
-    /// A given token is all there is: whether it is still good, only the service can say.
-    fn is_usable(&self, source: Source, now: Instant) -> bool {
-        let ended = self.life.as_ref().is_some_and(|life| now >= life.end);
-        source == Source::Given || (!self.refused && !ended)
-    }
-
-    /// Whether somebody has to see to it: to its end, or to where it is kept.
-    fn is_due(&self, now: Instant) -> bool {
-        self.is_stale(now) || self.save_at.is_some_and(|at| now >= at)
-    }
-
-    fn is_stale(&self, now: Instant) -> bool {
-        self.life.as_ref().is_some_and(|life| now >= life.stale)
-    }
-}
-
-impl Life {
-    fn from(since: Instant, life: Duration) -> Life {
-        Life {
-            stale: later(since, life.saturating_sub(MARGIN.min(life / 10))),
-            end: later(since, life),
-        }
-    }
 }
 
 #[cfg(test)]

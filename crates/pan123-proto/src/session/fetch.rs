@@ -2,25 +2,24 @@
 //! is looked for first, and a new one is asked for under the store's lock only.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use super::ask::{Ask, Issued, is_about_credentials, is_refused_refresh_token};
+use super::Session;
+use super::ask::{Ask, Issued, is_about_credentials};
 use super::loose::LoosePair;
 use super::save::Save;
-use super::{Identity, Session};
 use crate::answer::date;
 use crate::control::Control;
 use crate::endpoint::bearer;
-use crate::error::{BuildError, CredentialsFault, Error};
+use crate::error::{BuildError, Error};
 use crate::machine::{Input, Now, Step, Wait, WaitReason};
 use crate::scrub::{Scrub, Secrets};
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
-use crate::token::{CREDENTIALS_PAUSE, Found, Lease};
+use crate::token::{Found, Lease};
 use crate::trace;
 
 /// How long a fetch may take with all its waits and attempts.
@@ -61,9 +60,9 @@ pub(super) struct Fetch {
     /// What the session held when the fetch began: finding the same in the store is no help.
     pub(super) worn: Option<HeaderValue>,
     /// The refresh token that is kept.
-    kept: Option<SecretString>,
+    pub(super) kept: Option<SecretString>,
     /// The refresh token that is asked with.
-    asked_with: Option<SecretString>,
+    pub(super) asked_with: Option<SecretString>,
     /// The tokens that were seen here.
     secrets: Secrets,
     deadline: Option<Instant>,
@@ -217,27 +216,6 @@ impl Fetch {
         Ok(found.filter(|found| !newer && Some(&found.header) != worn))
     }
 
-    /// Makes what is to be asked depend on what is kept, where it does.
-    fn prepare(&mut self, kept: Option<&StoredToken>, now: Now) -> Result<(), Error> {
-        let token = kept.and_then(StoredToken::expose_refresh_token);
-        self.kept = token.map(SecretString::from);
-        let Some(Goal::Rotate(ask)) = &mut self.goal else {
-            return Ok(());
-        };
-        let Identity::App(app) = &self.session.settings().identity else {
-            return Err(BuildError::Credentials(CredentialsFault::Neither).into());
-        };
-        let token = self.session.refresh_token(kept);
-        let token = token.ok_or(Error::AuthorizationNeeded(None))?;
-        if let Some(refusal) = self.session.refusal_of(&token, now.mono) {
-            return Err(Error::AuthorizationNeeded(Some(refusal)));
-        }
-        let call = self.session.call(&app.refresh(token.clone()))?;
-        *ask = Some(Ask::Pair(Box::new(call)));
-        self.asked_with = Some(token);
-        Ok(())
-    }
-
     fn queue(&mut self, now: Now) -> Turn {
         let deadline = self.deadline(now);
         if now.mono >= deadline {
@@ -347,20 +325,6 @@ impl Fetch {
             }
         });
         self.give_back()
-    }
-
-    /// What a failure to get the next pair means to a caller: a refused refresh token is the user's to replace, and is not sent
-    /// again for a while.
-    fn told_of_rotation(&mut self, error: Error, now: Instant) -> Error {
-        if !is_refused_refresh_token(&error) {
-            return error;
-        }
-        let error = Arc::new(error);
-        if let Some(token) = self.asked_with.take() {
-            let until = now + CREDENTIALS_PAUSE;
-            self.session.note_spent(token, until, Arc::clone(&error));
-        }
-        Error::AuthorizationNeeded(Some(error))
     }
 
     pub(super) fn give_back(&mut self) -> Turn {

@@ -17,6 +17,7 @@ pub(crate) mod disk;
 pub(crate) mod drive;
 pub(crate) mod fate;
 pub(crate) mod hand;
+pub(crate) mod landings;
 pub(crate) mod reading;
 pub(crate) mod rotation;
 pub(crate) mod server;

@@ -1,0 +1,46 @@
+//! Downloads that succeed at once, and where their files are.
+
+use std::time::SystemTime;
+
+use pan123_proto::DirId;
+use pan123_proto::offline::{Download, Landed, Target};
+use serde_json::json;
+
+use super::drive::FakeDrive;
+use super::{Reply, START, World, path};
+
+pub(crate) const DEFAULT_DIR: &str = "来自:离线下载";
+
+/// The calendar at the start, as this machine and the service agree on it.
+pub(crate) fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + START
+}
+
+/// Every task is done at its first poll.
+pub(crate) fn world(drive: &FakeDrive) -> World {
+    let drive = drive.clone();
+    World::new(move |view, request| match request.uri().path() {
+        path::PROGRESS => Reply::data(json!({"process": 100, "status": 2})),
+        _ => drive.serve(view, request),
+    })
+}
+
+pub(crate) fn download() -> Download {
+    Download::new("https://example.com/film.mp4?sig=x").expect("good values")
+}
+
+pub(crate) fn target() -> Target {
+    Target::of(&download(), start())
+}
+
+pub(crate) fn into(dir: u64) -> Target {
+    let dir = DirId::new(dir).expect("good values");
+    Target::of(&download().save_to(dir), start())
+}
+
+pub(crate) fn found(landed: &Landed) -> u64 {
+    match landed {
+        Landed::Found(entry) => entry.id.get(),
+        other => panic!("{other:?}"),
+    }
+}
