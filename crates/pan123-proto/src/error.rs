@@ -32,11 +32,10 @@ pub enum Error {
     Api(Box<ApiError>),
     /// The token was refused, and so was a fresh one if there could be one; the service's answer is inside.
     Unauthorized(Box<Error>),
-    /// The client id or its secret was refused, or with OAuth the refresh token; every caller is told so for a while without
-    /// asking again.
+    /// The client id or its secret was refused; every caller is told so for a while without asking again.
     Credentials(Arc<Error>),
-    /// Inside [`Error::Credentials`], with OAuth: the user has to authorise the app, for the first time if nothing is inside, or
-    /// again if the service refused the refresh token; its answer is inside then.
+    /// With OAuth: the user has to authorise the app, for the first time if nothing is inside, or again if the service refused the
+    /// refresh token; its answer is inside then.
     AuthorizationNeeded(Option<Arc<Error>>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),

@@ -16,7 +16,7 @@ use crate::token::Lease;
 
 /// Exchanges a code for the first pair of tokens, and has it kept: see [`Session::authorize`].
 ///
-/// It ends within 120 s, counted from its first [`resume`](Machine::resume). Dropped before its end, it leaves the session as it was;
+/// It waits 120 s at the most for its turn, counted from its first [`resume`](Machine::resume), and as long for its answer. Dropped before its end, it leaves the session as it was;
 /// a pair that was being saved is used.
 #[must_use = "it does nothing until a driver resumes it"]
 pub struct Authorize {
