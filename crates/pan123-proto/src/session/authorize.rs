@@ -16,8 +16,8 @@ use crate::token::Lease;
 
 /// Exchanges a code for the first pair of tokens, and has it kept: see [`Session::authorize`].
 ///
-/// It waits 120 s at the most for its turn, counted from its first [`resume`](Machine::resume), and as long for its answer. Dropped before its end, it leaves the session as it was;
-/// a pair that was being saved is used.
+/// It waits 120 s at the most for its turn, counted from its first [`resume`](Machine::resume), and as long for its answer.
+/// Dropped before its end, it leaves the session as it was; a pair that was being saved is used.
 #[must_use = "it does nothing until a driver resumes it"]
 pub struct Authorize {
     session: Session,
