@@ -121,25 +121,22 @@ impl FindDownloaded {
         let Ok(call) = self.session.call(&GetDetail::new(file)) else {
             return false;
         };
-        self.fitting.clear();
         self.state = State::Checking(Box::new(call.under(&self.control)));
         true
     }
 
     /// What a callback named is taken for a hint: if it cannot be seen, it is looked for like any other.
-    fn checked(&mut self, named: Result<Entry, Error>) -> Result<Option<Landed>, Error> {
-        match named {
-            Ok(entry) if self.target.is_there(&entry) => {
-                if self.target.fits(&entry, self.clocks) {
-                    return Ok(Some(Landed::Found(Box::new(entry))));
-                }
-                self.told = entry.file();
+    fn checked(&mut self, named: Result<Entry, Error>) -> Option<Landed> {
+        if let Ok(entry) = named
+            && self.target.is_there(&entry)
+        {
+            if self.target.fits(&entry, self.clocks) {
+                return Some(Landed::Found(Box::new(entry)));
             }
-            Err(Error::Stopped) => return Err(Error::Stopped),
-            Ok(_) | Err(_) => {}
+            self.told = entry.file();
         }
         self.look();
-        Ok(None)
+        None
     }
 
     fn look(&mut self) {
@@ -209,7 +206,7 @@ impl FindDownloaded {
             let landed = match &mut self.state {
                 State::Ended => return Err(Error::Finished),
                 State::Checking(call) => match call.resume(now, input).ready() {
-                    Ok(named) => self.checked(named)?,
+                    Ok(named) => self.checked(named),
                     Err(step) => return Ok(step),
                 },
                 State::Entering(lookup) => match lookup.resume(now, input).ready() {
