@@ -70,6 +70,29 @@ fn a_callback_that_comes_during_the_look_counts() {
 }
 
 #[test]
+fn a_callback_ends_the_pause_before_another_look() {
+    let drive = FakeDrive::default();
+    let dir = drive.dir(0, "videos");
+    let file = drive.file_made(dir, "film.mp4", start() + secs(1));
+    let watch = fixed().watch(task(), WatchPolicy::default());
+    let handle = watch.handle();
+    // The list is late to show what the detail knows.
+    let mut world = World::new(move |view, request| match request.uri().path() {
+        path::PROGRESS => Reply::data(json!({"process": 100, "status": 2})),
+        path::LIST => Reply::data(json!({"lastFileId": -1, "fileList": []})),
+        _ => drive.serve(view, request),
+    });
+    let outcome = world.start(watch.to_file(into(dir)));
+    world.run_until(millis(1500));
+    let notice = format!(r#"{{"status":0,"fileID":{file}}}"#);
+    handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+    world.run();
+    let (when, done) = outcome.timed();
+    assert_eq!(found(&done.unwrap().file), file);
+    assert!(when < secs(2), "{when:?}");
+}
+
+#[test]
 fn a_callback_tells_which_of_several_it_is() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");

@@ -52,10 +52,10 @@ impl Target {
         self.told
     }
 
-    /// Whether this is a file that is not in the trash, and in the target folder as far as that has an id.
+    /// Whether this is not in the trash, and in the target folder as far as that has an id.
     pub(super) fn is_there(&self, entry: &Entry) -> bool {
         let elsewhere = self.dir.is_some_and(|dir| entry.parent != dir.into());
-        entry.file().is_some() && !entry.trashed && !elsewhere
+        !entry.trashed && !elsewhere
     }
 
     /// Whether this could be the file, by clocks that are compared like this.
