@@ -57,10 +57,10 @@ fn one_way_to_prove_who_it_is_and_no_empty_one() {
 #[test]
 fn the_errors_say_what_may_be_given() {
     for (builder, end) in [
-        (Session::builder(), "an app, there is none of them"),
+        (Session::builder(), "an app: none of them is there"),
         (
             builder().credentials("id", "secret"),
-            "an app, not more than one of them",
+            "an app: one of them, not several",
         ),
         (
             Session::builder().access_token(""),
@@ -68,7 +68,7 @@ fn the_errors_say_what_may_be_given() {
         ),
     ] {
         let error = refused(builder);
-        let ways = "either a client id with its secret or an access token or the OAuth settings of";
+        let ways = "a client id with its secret, an access token, or the OAuth settings of";
         assert!(error.contains(ways) && error.ends_with(end), "{error}");
     }
 }

@@ -137,7 +137,7 @@ impl Endpoint for ExchangeRefreshToken {
     }
 }
 
-/// An access token, and the refresh token that the next pair is had for.
+/// An access token, and the refresh token that brings the next pair.
 #[derive(Clone, Debug)]
 pub struct TokenPair {
     access_token: SecretString,

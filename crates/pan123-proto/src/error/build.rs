@@ -43,7 +43,7 @@ pub enum BuildError {
     },
     /// A session without a way to prove who it is, or with several.
     #[error(
-        "give either a client id with its secret or an access token or the OAuth settings of an app, {0}"
+        "give a client id with its secret, an access token, or the OAuth settings of an app: {0}"
     )]
     Credentials(CredentialsFault),
     /// A value that cannot stand in an HTTP header.
@@ -222,8 +222,8 @@ pub enum CredentialsFault {
 impl fmt::Display for CredentialsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            CredentialsFault::Neither => "there is none of them",
-            CredentialsFault::Both => "not more than one of them",
+            CredentialsFault::Neither => "none of them is there",
+            CredentialsFault::Both => "one of them, not several",
             CredentialsFault::Empty => "an empty one was given",
         })
     }

@@ -29,7 +29,7 @@ const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 /// let session = Session::builder().credentials("client id", "client secret").build()?;
 /// # drop(session);
 /// let error = Session::builder().build().unwrap_err();
-/// assert!(error.to_string().contains("either a client id with its secret or an access token"));
+/// assert!(error.to_string().contains("none of them is there"));
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```
 #[must_use]

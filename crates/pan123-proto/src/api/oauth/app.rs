@@ -54,7 +54,7 @@ impl OAuth {
         self
     }
 
-    /// A refresh token that was had elsewhere and was not used yet. It is used only while the store holds no pair.
+    /// A refresh token from elsewhere that was not used yet. It is used only while the store holds no pair.
     pub fn refresh_token(mut self, token: impl Into<String>) -> OAuth {
         self.refresh_token = Some(SecretString::from(token.into()));
         self
