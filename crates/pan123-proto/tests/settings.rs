@@ -64,7 +64,7 @@ fn the_errors_say_what_may_be_given() {
         ),
         (
             Session::builder().access_token(""),
-            "an app, an empty one was given",
+            "an app: an empty one was given",
         ),
     ] {
         let error = refused(builder);
