@@ -223,6 +223,32 @@ fn while_the_lock_is_busy_a_token_that_lives_is_used() {
 }
 
 #[test]
+fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
+    let service = Service::after(1).slow(secs(2));
+    let mut busy = 3;
+    let disk = Disk::keeping(pair(1, LIFE)).failing(move |op| {
+        let is_busy = matches!(op, StoreOp::Lock) && busy > 0;
+        busy -= usize::from(is_busy);
+        is_busy.then_some(StoreResult::Busy)
+    });
+    let mut world = service.world(&disk);
+    let session = process();
+    drop(ask_user(&mut world, &session));
+    world.run_until(STALE);
+    let while_busy = ask_many(&mut world, &session, 4);
+    world.run_until(STALE + secs(1));
+    assert_all_well(&while_busy);
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+    let while_asked = ask_many(&mut world, &session, 4);
+    world.run();
+    assert_all_well(&while_asked);
+    assert_eq!(
+        used(&world)[1..],
+        [["access-1"; 4], ["access-2"; 4]].concat()
+    );
+}
+
+#[test]
 fn an_end_that_no_calendar_has_does_not_keep_a_pair_from_its_store() {
     let (service, disk) = ended_pair();
     let body =
