@@ -7,16 +7,15 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use pan123_proto::api::oauth::ExchangeRefreshToken;
+use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{
-    Error, ErrorKind, Input, Machine, RetryPolicy, Session, Step, StoreOp, StoreResult,
-};
+use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};
 use support::callers::{ask_many, ask_user, assert_all_well, kinds};
 use support::disk::{Disk, first_saves};
 use support::rotation::{
     LIFE, Mishap, REDIRECT, Service, app, asked_with, of, pair, process, used,
 };
-use support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs};
+use support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs, task};
 
 /// When a token of the full life is replaced.
 const STALE: Duration = secs(6600);
@@ -323,20 +322,34 @@ fn a_pair_whose_access_token_cannot_be_sent_is_not_lost() {
 }
 
 #[test]
-fn who_comes_late_with_a_code_is_told_in_time() {
+fn who_comes_with_a_code_waits_two_minutes_for_the_lock_whoever_went_first() {
     let (service, disk) = ended_pair();
-    let hangs = service.clone();
-    let mut world = World::new(move |view, request| match request.uri().path() {
-        path::OAUTH => Reply::hang(),
-        _ => hangs.serve(view, request),
-    })
-    .fate(disk);
-    let session: Session = process();
+    let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
+    let mut world = service.world(&disk.failing(busy));
+    let session = process();
     drop(ask_user(&mut world, &session));
-    world.run_until(secs(1));
+    world.run_until(secs(60));
     let authorized = world.start(session.authorize("code-1", REDIRECT).unwrap());
     world.run();
     let (when, result) = authorized.timed();
-    result.unwrap_err();
-    assert!(when <= secs(1 + 240), "{when:?}");
+    let error = result.unwrap_err();
+    assert!(
+        matches!(error, Error::TokenStore(_) | Error::Deadline { .. }),
+        "{error}"
+    );
+    assert!(when < secs(60 + 121), "{when:?}");
+    assert!(asked_with(&world).is_empty());
+}
+
+#[test]
+fn a_watch_of_an_app_that_must_be_authorised_ends_at_once() {
+    let mut world = Service::after(1).world(&Disk::default());
+    let watched = world.follow(process().watch(task(), WatchPolicy::default()));
+    world.run();
+    let items = watched.all();
+    let Some(Err(WatchError::Polls { error, .. })) = &items[0].1 else {
+        panic!("{items:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::AuthorizationNeeded);
+    assert!(items[0].0 < secs(1), "{items:?}");
 }
