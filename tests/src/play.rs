@@ -100,6 +100,9 @@ pub trait World {
 
     /// How much time has passed for all.
     fn elapsed(&self) -> Duration;
+
+    /// Nobody has anything left to do: a refresh that goes on after its callers, for one, has given the lock back.
+    fn settle(&self);
 }
 
 /// Plays a scenario to its end, with a client that is made anew when its process begins anew.
@@ -113,6 +116,9 @@ pub async fn play_all<C: Caller>(
     let mut last = None;
     let mut told = Vec::new();
     for act in &scenario.acts {
+        if scenario.settings.identity.is_app() {
+            world.settle();
+        }
         let begun = world.elapsed();
         let mut came = Vec::new();
         match act {

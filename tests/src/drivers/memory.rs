@@ -262,6 +262,9 @@ impl World for Room {
     fn elapsed(&self) -> Duration {
         self.elapsed.get()
     }
+
+    /// One thing is done after the other here, and the end of a refresh before the next call.
+    fn settle(&self) {}
 }
 
 /// The core and a loop around it, as somebody with another HTTP client would write it.

@@ -78,4 +78,8 @@ impl World for Stage {
     fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
+
+    fn settle(&self) {
+        self.clock.until_idle();
+    }
 }
