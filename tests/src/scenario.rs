@@ -56,6 +56,8 @@ pub enum Act {
     Ahead(Duration),
     /// The client reads a list, and after so many entries somebody else comes to the service.
     ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
+    /// The client exchanges a code for the first pair of tokens.
+    Authorize(Code),
     /// The client's process ends, and another one begins with what the store has.
     Restart,
     /// So many times the client cannot save what it has to keep.
@@ -85,8 +87,6 @@ pub enum Call {
     Find(&'static str),
     /// Makes a folder as far as it is missing.
     EnsureDir(&'static str),
-    /// Exchanges the first code that the service gives for this redirect URI.
-    Authorize(Code),
     /// Calls one endpoint of the drive or the image bed.
     Drive(DriveCall),
     /// Calls an endpoint that the core does not have.

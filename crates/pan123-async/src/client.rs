@@ -116,7 +116,7 @@ impl Client {
     where
         M: Machine + Send,
     {
-        let means = self.means.clone();
+        let means = self.means();
         async move { Drive::new(machine, means).next().await }
     }
 
@@ -145,7 +145,7 @@ impl Client {
     where
         M: Machine<Output = Result<T, Error>> + Send,
     {
-        let means = self.means.clone();
+        let means = self.means();
         async move { Drive::new(machine?, means).next().await }
     }
 }
@@ -224,7 +224,7 @@ impl OfflineDownload {
     /// The same, at a pace and with limits of yours.
     pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
         let watch = self.client.session.watch(task, policy);
-        Watch::new(watch, self.client.means.clone())
+        Watch::new(watch, self.client.means())
     }
 
     /// Follows a task to its end.

@@ -180,7 +180,7 @@ impl OfflineDownload {
     /// The same, at a pace and with limits of yours.
     pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
         let watch = self.client.session.watch(task, policy);
-        Watch::new(watch, self.client.means.clone())
+        Watch::new(watch, self.client.means())
     }
 
     /// Follows a task to its end.

@@ -19,7 +19,7 @@ use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
 use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse};
 use crate::scrub::{Scrub, Secrets};
-use crate::session::{Admission, Asking, Identity, LEASE_MARGIN, Session};
+use crate::session::{Admission, Asking, Session};
 use crate::timing::Timing;
 use crate::token::{Bearer, Patience};
 use crate::trace::CallTrace;
@@ -91,7 +91,7 @@ impl<T: DeserializeOwned> Call<T> {
         };
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
-            Auth::Bearer if matches!(settings.identity, Identity::Given) => TokenUse::Last,
+            Auth::Bearer if session.has_given_token() => TokenUse::Last,
             Auth::Bearer => TokenUse::Replaceable,
         };
         Ok(Call {
@@ -223,7 +223,7 @@ impl<T> Call<T> {
             token_since: (self.auth == Auth::Bearer).then_some(seen),
             patience: Patience {
                 deadline: deadline.checked_sub(self.least_time).unwrap_or(deadline),
-                lease: self.session.settings().request_timeout + LEASE_MARGIN,
+                lease: self.session.first_lease(),
             },
             control: &self.control,
         };

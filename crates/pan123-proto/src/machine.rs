@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use event_listener::{EventListener, Listener};
 
-use crate::error::TransportError;
+use crate::error::{Error, TransportError};
 use crate::session::Refresh;
 use crate::store::{StoreOp, StoreResult};
 use crate::trace::{self, Span};
@@ -139,6 +139,19 @@ impl<T> Step<T> {
             Step::Store(op) => Step::Store(op),
         })
     }
+}
+
+/// The step of a machine that ends for good: an error is an end too, and any end leads to its last state.
+pub(crate) fn settled<T, S>(
+    step: Result<Step<Result<T, Error>>, Error>,
+    state: &mut S,
+    ended: S,
+) -> Step<Result<T, Error>> {
+    let step = step.unwrap_or_else(|error| Step::Ready(Err(error)));
+    if matches!(step, Step::Ready(_)) {
+        *state = ended;
+    }
+    step
 }
 
 /// A request to send once, as it is.

@@ -12,6 +12,12 @@ pub(crate) const MOST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// The shortest hold-off after a 429.
 const LEAST_HOLD_OFF: Duration = Duration::from_secs(1);
 
+/// A pause that was doubled so many times, but never over the longest.
+pub(crate) fn doubled(pause: Duration, times: u32, longest: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
+    pause.saturating_mul(factor).min(longest)
+}
+
 /// How often, and with what pauses, a failed attempt is made again.
 ///
 /// By default four attempts, with pauses drawn evenly from nothing up to 0.5 s, 1 s, 2 s, … and at most 30 s ("full
@@ -67,11 +73,7 @@ impl RetryPolicy {
 
     /// A pause before the next attempt: anything up to `base * 2^failures`, never over the cap.
     fn backoff(&self, failures: u32, rng: &mut Rng) -> Duration {
-        let most = self
-            .base
-            .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
-            .min(self.cap);
-        most.mul_f64(rng.f64())
+        doubled(self.base, failures, self.cap).mul_f64(rng.f64())
     }
 
     pub(crate) fn verdict(&self, failure: Failure, so_far: &SoFar, rng: &mut Rng) -> Verdict {

@@ -22,8 +22,7 @@ use serde::de::DeserializeOwned;
 use ask::Ask;
 pub use authorize::Authorize;
 pub use builder::SessionBuilder;
-pub(crate) use fetch::LEASE_MARGIN;
-use fetch::{Fetch, Goal};
+use fetch::{Fetch, Goal, LEASE_MARGIN};
 pub use keep::Restored;
 use loose::{LoosePair, Spent};
 pub use refresh::Refresh;
@@ -40,7 +39,7 @@ use crate::limit::{Limiter, Pace, Priority, Slot, Ticket};
 use crate::machine::{Now, Signal, WaitReason};
 use crate::retry::RetryPolicy;
 use crate::scrub::Secrets;
-use crate::token::{Bearer, Lease, Look, Patience, Source, Token};
+use crate::token::{Bearer, Lease, Look, Patience, Token};
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
 #[derive(Clone)]
@@ -155,7 +154,7 @@ impl Session {
     }
 
     pub(crate) fn has_given_token(&self) -> bool {
-        self.with_state(|state| state.token.source() == Source::Given)
+        matches!(self.settings().identity, Identity::Given)
     }
 
     /// A source of chance for one machine.
@@ -222,6 +221,11 @@ impl Session {
                 Slot::TooLate(at) => Admission::TooLate(at),
             }
         })
+    }
+
+    /// How long a lease lasts before its holder has done anything.
+    pub(crate) fn first_lease(&self) -> Duration {
+        self.settings().request_timeout + LEASE_MARGIN
     }
 
     /// The fetch that a lease gives the right to.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use crate::error::Error;
-use crate::retry::MOST_RETRY_AFTER;
+use crate::retry::{MOST_RETRY_AFTER, doubled};
 use crate::session::Restored;
 
 pub(crate) use held::{Bearer, Found};
@@ -113,10 +113,6 @@ impl Token {
         }
     }
 
-    pub(crate) fn source(&self) -> Source {
-        self.source
-    }
-
     /// How many refreshes have failed so far.
     pub(crate) fn failures(&self) -> u64 {
         self.failures
@@ -124,9 +120,7 @@ impl Token {
 
     /// What a caller does now, who has been waiting since `seen` refreshes had failed.
     pub(crate) fn look(&mut self, now: Instant, seen: u64, patience: Patience) -> Look {
-        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
-            self.note_drop(leased.until);
-        }
+        self.end_overdue_lease(now);
         if let Some(leased) = self.leased.as_ref().filter(|leased| leased.ends_held) {
             // From one moment on the old one is dead, and nobody knows which.
             return Look::Wait(leased.until);
@@ -169,9 +163,7 @@ impl Token {
 
     /// The right to fetch for a reason of one's own, whatever is held and in any pause; or until when somebody else has it.
     pub(crate) fn claim(&mut self, now: Instant, lease: Duration) -> Result<Lease, Instant> {
-        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
-            self.note_drop(leased.until);
-        }
+        self.end_overdue_lease(now);
         match &self.leased {
             Some(leased) => Err(leased.until),
             None => Ok(self.lease(now, lease)),
@@ -259,12 +251,7 @@ impl Token {
             };
             (pause, Why::Credentials(Arc::new(error)))
         } else {
-            let doubled = 1_u32
-                .checked_shl(self.failures_in_a_row)
-                .unwrap_or(u32::MAX);
-            let pause = FAILURE_PAUSE
-                .saturating_mul(doubled)
-                .min(MOST_FAILURE_PAUSE);
+            let pause = doubled(FAILURE_PAUSE, self.failures_in_a_row, MOST_FAILURE_PAUSE);
             let asked = error.retry_after().unwrap_or_default();
             let pause = pause.max(asked.min(MOST_RETRY_AFTER));
             (pause, Why::Failed(Arc::new(error)))
@@ -351,6 +338,13 @@ impl Token {
     fn end_lease(&mut self, lease: Lease) -> bool {
         let mine = |leased: &mut Leased| leased.lease == lease;
         self.leased.take_if(mine).is_some()
+    }
+
+    /// A lease without a sign of life for so long was dropped.
+    fn end_overdue_lease(&mut self, now: Instant) {
+        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
+            self.note_drop(leased.until);
+        }
     }
 
     fn note_drop(&mut self, now: Instant) {

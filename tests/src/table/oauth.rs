@@ -36,6 +36,13 @@ fn counts(seen: &Seen) -> (usize, usize) {
     (seen.count(OAUTH_TOKEN), seen.count(USER_INFO))
 }
 
+/// So many answers, all of them good, and so many requests as [`counts`] has them.
+#[track_caller]
+fn all_well(seen: &Seen, answers: usize, asked: (usize, usize)) {
+    assert_eq!(seen.kinds(), vec!["ok"; answers]);
+    assert_eq!(counts(seen), asked);
+}
+
 fn alone() -> Vec<Scenario> {
     vec![
         app("an app with a refresh token")
@@ -50,10 +57,7 @@ fn alone() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(counts(seen), (1, 2));
-            }),
+            .expect(|seen| all_well(seen, 2, (1, 2))),
         app("an app for a day")
             .call(Call::UserInfo)
             .act(Act::Later(PAST_THE_END))
@@ -63,18 +67,12 @@ fn alone() -> Vec<Scenario> {
             .act(Act::Restart)
             .act(Act::Later(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 4]);
-                assert_eq!(counts(seen), (4, 4));
-            }),
+            .expect(|seen| all_well(seen, 4, (4, 4))),
         app("an app whose token the service ends before its time")
             .call(Call::UserInfo)
             .act(Act::Ahead(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(counts(seen), (2, 3));
-            }),
+            .expect(|seen| all_well(seen, 2, (2, 3))),
     ]
 }
 
@@ -82,7 +80,7 @@ fn begun() -> Vec<Scenario> {
     vec![
         new_app("a user comes with a code")
             .call(Call::UserInfo)
-            .call(Call::Authorize(Code::Given))
+            .act(Act::Authorize(Code::Given))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
@@ -96,15 +94,15 @@ fn begun() -> Vec<Scenario> {
                 assert_eq!(counts(seen), (1, 2));
             }),
         new_app("a code that was never given")
-            .call(Call::Authorize(Code::Wrong))
+            .act(Act::Authorize(Code::Wrong))
             .call(Call::UserInfo)
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["Api", "AuthorizationNeeded"]);
                 assert_eq!(counts(seen), (1, 0));
             }),
         new_app("a code that is used twice")
-            .call(Call::Authorize(Code::Given))
-            .call(Call::Authorize(Code::Given))
+            .act(Act::Authorize(Code::Given))
+            .act(Act::Authorize(Code::Given))
             .call(Call::UserInfo)
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["ok", "Api", "ok"]);
@@ -123,17 +121,13 @@ fn crowded() -> Vec<Scenario> {
         app("sixty-four callers of a new app")
             .with(|settings| settings.pacing = Pacing::off())
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 64]);
-                assert_eq!(counts(seen), (1, 64));
-            }),
+            .expect(|seen| all_well(seen, 64, (1, 64))),
         sixty_four("sixty-four callers near the end of a token")
             .act(Act::Later(NEAR_THE_END))
             .act(Act::Together(64, Call::UserInfo))
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 65]);
                 // Nobody asked with the token that the refresh ended: each asked once.
-                assert_eq!(counts(seen), (2, 65));
+                all_well(seen, 65, (2, 65));
             }),
         // The pace lets one go at a time, so that one alone finds out that the token is no good.
         app("sixty-four callers with a token that was ended")
@@ -141,10 +135,7 @@ fn crowded() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Ahead(PAST_THE_END))
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 65]);
-                assert_eq!(counts(seen), (2, 66));
-            }),
+            .expect(|seen| all_well(seen, 65, (2, 66))),
     ]
 }
 
@@ -196,10 +187,7 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(counts(seen), (1, 2));
-            }),
+            .expect(|seen| all_well(seen, 2, (1, 2))),
         app("a pair that is kept a minute later")
             .act(Act::LoseSaves(SAVES))
             .call(Call::UserInfo)
@@ -207,10 +195,7 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                assert_eq!(counts(seen), (1, 3));
-            }),
+            .expect(|seen| all_well(seen, 3, (1, 3))),
         app("a pair that is not kept is used, and kept with the next one")
             .call(Call::UserInfo)
             .act(Act::Later(NEAR_THE_END))
@@ -220,26 +205,17 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 4]);
-                assert_eq!(counts(seen), (3, 4));
-            }),
+            .expect(|seen| all_well(seen, 4, (3, 4))),
         unanswered("an answer with a pair that is lost"),
         unanswered("an answer with a pair that is lost, and a refusal in the envelope")
             .service(|service| service.oauth_refusal(OauthRefusal::Envelope)),
         app("a service in trouble when a pair is wanted")
             .canned(OAUTH_TOKEN, Canned::raw(StatusCode::BAD_GATEWAY, "<html>"))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"]);
-                assert_eq!(counts(seen), (2, 1));
-            }),
+            .expect(|seen| all_well(seen, 1, (2, 1))),
         app("too many requests for pairs")
             .canned(OAUTH_TOKEN, Canned::envelope(429, "请求太频繁").times(2))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"]);
-                assert_eq!(counts(seen), (3, 1));
-            }),
+            .expect(|seen| all_well(seen, 1, (3, 1))),
     ]
 }

@@ -141,10 +141,14 @@ impl Drive {
 
     /// Whether this is the folder or somewhere in it.
     pub(super) fn is_within(&self, id: u64, folder: u64) -> bool {
+        self.way_up(id).any(|id| id == folder)
+    }
+
+    /// This and what it is in, up to the root.
+    fn way_up(&self, id: u64) -> impl Iterator<Item = u64> {
         let above = |id: &u64| self.get(*id).map(|file| file.parent);
         // No way up is longer, not even in a scene where it goes in a circle.
-        let mut way = successors(Some(id), above).take(self.files.len() + 1);
-        way.any(|id| id == folder)
+        successors(Some(id), above).take(self.files.len() + 1)
     }
 
     /// These and everything below them, each once and after the folder that it is in.
@@ -220,4 +224,11 @@ impl Drive {
             }
         }
     }
+}
+
+/// Ids without those that came before.
+pub(super) fn each_once(mut ids: Vec<u64>) -> Vec<u64> {
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids
 }

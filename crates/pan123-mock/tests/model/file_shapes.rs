@@ -61,16 +61,8 @@ fn list() {
     let (mut world, token) = strict();
     let recorded = text!("official_file_list_v2_response");
     let official = fixture!("official_file_list_v2_response");
-    let folder = world.service.add_folder(world.now, 0, "folder");
     let rows = official["data"]["fileList"].as_array().expect("rows");
-    for row in rows {
-        let name = row["filename"].as_str().expect("a name");
-        let service = &mut world.service;
-        match row["size"].as_u64() {
-            Some(size) if row["type"] == 0 => service.add_file(world.now, folder, name, size),
-            _ => service.add_folder(world.now, folder, name),
-        };
-    }
+    let folder = world.folder_with(rows);
     let query = format!("{}?parentFileId={folder}&limit=100", path::FILE_LIST);
     let answer = same_shape(&mut world, &get(&query, &token), recorded);
     assert_eq!(answer["data"]["lastFileId"], -1);

@@ -29,16 +29,8 @@ fn names(world: &mut World, token: &str, query: &str) -> (Vec<String>, u64) {
 fn the_answer_is_as_documented() {
     let (mut world, token) = strict();
     let official = fixture!("official_file_list_v1_response");
-    let folder = world.service.add_folder(world.now, 0, "folder");
     let rows = official["data"]["fileList"].as_array().expect("rows");
-    for row in rows {
-        let name = row["filename"].as_str().expect("a name");
-        let service = &mut world.service;
-        match row["size"].as_u64() {
-            Some(size) if row["type"] == 0 => service.add_file(world.now, folder, name, size),
-            _ => service.add_folder(world.now, folder, name),
-        };
-    }
+    let folder = world.folder_with(rows);
     let query = format!(
         "{}?parentFileId={folder}&page=1&limit=100&orderBy=file_id&orderDirection=asc",
         path::OLD_FILE_LIST

@@ -73,6 +73,20 @@ impl World {
         self.envelope(&post(path, token, body))
     }
 
+    /// A new folder in the root that holds what these rows of a list tell of.
+    pub(crate) fn folder_with(&mut self, rows: &[Value]) -> u64 {
+        let (service, now) = (&mut self.service, self.now);
+        let folder = service.add_folder(now, 0, "folder");
+        for row in rows {
+            let name = row["filename"].as_str().expect("a name");
+            match row["size"].as_u64() {
+                Some(size) if row["type"] == 0 => service.add_file(now, folder, name, size),
+                _ => service.add_folder(now, folder, name),
+            };
+        }
+        folder
+    }
+
     pub(crate) fn file(&self, id: u64) -> &File {
         let mut files = self.service.files();
         files.find(|file| file.id == id).expect("the file is there")

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::ask::Ask;
 use super::fetch::{DEADLINE, Ended, Fetch, Goal};
-use super::{Identity, LEASE_MARGIN, Session};
+use super::{Identity, Session};
 use crate::api::oauth::{TokenPair, check_redirect_uri};
 use crate::call::Call;
 use crate::control::Control;
@@ -69,7 +69,7 @@ impl Session {
 
     /// The right to fetch, or when and with what signal to ask for it again.
     fn claim(&self, control: &Arc<Control>, now: Instant) -> Result<Lease, (Instant, Signal)> {
-        let lasts = self.settings().request_timeout + LEASE_MARGIN;
+        let lasts = self.first_lease();
         self.with_state(|state| {
             let lease = state.token.claim(now, lasts);
             lease.map_err(|until| (until, state.wait_for_token(control)))

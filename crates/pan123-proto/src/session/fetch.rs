@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::endpoint::bearer;
 use crate::error::{BuildError, Error};
 use crate::machine::{Input, Now, Step, Wait, WaitReason};
+use crate::retry::doubled;
 use crate::scrub::{Scrub, Secrets};
 use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
 use crate::token::{Found, Lease};
@@ -25,7 +26,7 @@ use crate::trace;
 /// How long a fetch may take with all its waits and attempts.
 pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 /// How much longer than the next step a lease lasts.
-pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(10);
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(10);
 /// How long a store may take for one operation before the lease is lost.
 const STORE_TIME: Duration = Duration::from_secs(30);
 /// The longest pause after the lock was busy for the first time; it doubles with each one.
@@ -169,7 +170,7 @@ impl Fetch {
                 Input::Stored(StoreResult::Busy) => self.queue(now),
                 other => self.end_by_store(now, other),
             },
-            Stage::Queueing(until) if now.mono < until => self.wait(now, until),
+            Stage::Queueing(until) if now.mono < until => self.stand_by(now, until),
             Stage::Queueing(_) => lock(),
             Stage::Asking => self.ask(now, input),
             Stage::Saving(save) => self.saved(now, save, input),
@@ -225,12 +226,11 @@ impl Fetch {
         if self.busy == 0 {
             self.spare(true);
         }
-        let doubled = 1_u32.checked_shl(self.busy).unwrap_or(u32::MAX);
-        let most = BUSY_PAUSE.saturating_mul(doubled).min(MOST_BUSY_PAUSE);
+        let most = doubled(BUSY_PAUSE, self.busy, MOST_BUSY_PAUSE);
         self.busy += 1;
         // Never at once, so that processes that wait for one lock do not spin.
         let pause = most.mul_f64(0.5 + self.rng.f64() / 2.0);
-        self.wait(now, (now.mono + pause).min(deadline))
+        self.stand_by(now, (now.mono + pause).min(deadline))
     }
 
     /// While the lock is somebody else's nothing is sent, and the old token, if it lives, is good for all.
@@ -240,9 +240,13 @@ impl Fetch {
             .change_token(|token| token.set_ends_held(lease, !spares));
     }
 
-    fn wait(&self, now: Now, until: Instant) -> Turn {
-        let wait = Wait::new(now.mono, until, self.control.listen(), WaitReason::Store);
-        (Stage::Queueing(until), Step::Wait(wait))
+    fn stand_by(&self, now: Now, until: Instant) -> Turn {
+        (Stage::Queueing(until), self.wait_for_store(now, until))
+    }
+
+    pub(super) fn wait_for_store(&self, now: Now, until: Instant) -> Step<Ended> {
+        let signal = self.control.listen();
+        Step::Wait(Wait::new(now.mono, until, signal, WaitReason::Store))
     }
 
     /// Asks the service for a new token.

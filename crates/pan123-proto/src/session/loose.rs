@@ -15,7 +15,7 @@ use crate::store::StoredToken;
 pub(super) struct LoosePair {
     refresh_token: SecretString,
     in_place_of: Option<SecretString>,
-    /// As it is to be kept; none if its access token cannot be sent.
+    /// As it is to be kept; none while it is being saved, or if its access token cannot be sent.
     token: Option<StoredToken>,
 }
 
@@ -28,7 +28,7 @@ impl LoosePair {
         }
     }
 
-    pub(super) fn kept_as(mut self, token: StoredToken) -> LoosePair {
+    pub(super) fn with_token(mut self, token: StoredToken) -> LoosePair {
         self.token = Some(token);
         self
     }
@@ -67,9 +67,12 @@ impl Session {
     /// The newer pair, to be saved, if its access token needs no replacing yet.
     pub(super) fn take_loose(&self, now: Instant) -> Option<(LoosePair, StoredToken)> {
         self.with_state(|state| {
-            let is_fresh = !state.token.is_worn(now);
-            let token = state.loose.as_ref()?.token.clone().filter(|_| is_fresh)?;
-            Some((state.loose.take()?, token))
+            if state.token.is_worn(now) {
+                return None;
+            }
+            let mut pair = state.loose.take_if(|pair| pair.token.is_some())?;
+            let token = pair.token.take()?;
+            Some((pair, token))
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::fetch::{Fetch, Goal, NO_ANSWER, Stage, Turn};
 use super::loose::LoosePair;
-use crate::machine::{Input, Now, Step, Wait, WaitReason};
+use crate::machine::{Input, Now, Step};
 use crate::store::{StoreOp, StoreResult, StoredToken};
 use crate::token::Found;
 use crate::trace;
@@ -27,8 +27,8 @@ impl Save {
     pub(super) fn new(found: Found, token: StoredToken, pair: Option<LoosePair>) -> Save {
         Save {
             found: Some(found),
-            pair: pair.map(|pair| pair.kept_as(token.clone())),
             token,
+            pair,
             failures: 0,
         }
     }
@@ -73,8 +73,7 @@ impl Fetch {
     }
 
     pub(super) fn rest(&self, now: Now, until: Instant, save: Save) -> Turn {
-        let wait = Wait::new(now.mono, until, self.control.listen(), WaitReason::Store);
-        (Stage::Resting(until, save), Step::Wait(wait))
+        (Stage::Resting(until, save), self.wait_for_store(now, until))
     }
 
     /// Nobody knows whether it was kept.
@@ -87,7 +86,8 @@ impl Fetch {
     fn end_saving(&self, now: Instant, save: Save, fault: Option<String>) {
         let lease = self.lease;
         let again = (fault.is_some() && save.pair.is_some()).then(|| now + LATER);
-        self.session.note_kept(fault, save.pair);
+        let pair = save.pair.map(|pair| pair.with_token(save.token));
+        self.session.note_kept(fault, pair);
         if let Some(found) = &save.found {
             trace::refresh_ended(Ok(found));
         }

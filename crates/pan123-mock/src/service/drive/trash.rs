@@ -1,10 +1,8 @@
 //! What goes into the trash, comes back out of it, or is gone for good.
 
-use std::collections::HashSet;
-use std::iter::successors;
 use std::time::SystemTime;
 
-use super::{Drive, File, ROOT};
+use super::{Drive, File, ROOT, each_once};
 
 impl Drive {
     /// Marks these as in the trash; those that are there already stay as they are.
@@ -36,9 +34,7 @@ impl Drive {
 
     /// Takes these out of the trash to where they were, and gives those that could not be taken out.
     pub(in crate::service) fn recover(&mut self, now: SystemTime, ids: &[u64]) -> Vec<u64> {
-        let mut seen = HashSet::new();
-        let mut left = ids.to_vec();
-        left.retain(|id| seen.insert(*id));
+        let mut left = each_once(ids.to_vec());
         // A folder may come after what is in it.
         loop {
             let before = left.len();
@@ -83,8 +79,7 @@ impl Drive {
 
     /// Whether neither this folder nor any above it is gone or in the trash.
     fn is_in_sight(&self, folder: u64) -> bool {
-        let above = |id: &u64| self.get(*id).map(|file| file.parent);
-        let mut way = successors(Some(folder), above).take(self.files.len() + 1);
-        way.all(|id| id == ROOT || self.is_folder(id))
+        self.way_up(folder)
+            .all(|id| id == ROOT || self.is_folder(id))
     }
 }

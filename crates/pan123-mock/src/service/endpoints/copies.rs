@@ -1,6 +1,5 @@
 //! `POST /api/v1/file/copy`, `POST /api/v1/file/async/copy`, `GET /api/v1/file/async/copy/process`: what clients copy within the drive.
 
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use super::{Judged, needed, no_task, not_found};
 use crate::service::Service;
 use crate::service::answer::Answer;
 use crate::service::args::FAILURE;
-use crate::service::drive::NoCopy;
+use crate::service::drive::{NoCopy, each_once};
 
 /// How many files and folders a task may copy.
 const MOST_IDS: usize = 3000;
@@ -30,10 +29,8 @@ impl Service {
 
     pub(super) fn copy_many(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
         let args = self.body(request, &["fileIds", "targetDirId"])?;
-        let mut ids = ids(&args, "fileIds", MOST_IDS)?;
+        let ids = each_once(ids(&args, "fileIds", MOST_IDS)?);
         let folder = needed(&args, "targetDirId")?;
-        let mut seen = HashSet::new();
-        ids.retain(|id| seen.insert(*id));
         let task = self.create_copy(now, ids, folder).map_err(refused)?;
         Ok(Answer::ok(&json!({ "taskId": task })))
     }

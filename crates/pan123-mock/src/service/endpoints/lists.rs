@@ -56,7 +56,7 @@ const LIST_KEYS: [&str; 8] = [
 ];
 
 /// How many rows a page has at most.
-pub(super) const LONGEST_PAGE: usize = 100;
+const LONGEST_PAGE: usize = 100;
 
 /// What is left as it is in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -69,10 +69,7 @@ impl Service {
     pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
         let args = self.query(request, &LIST_KEYS)?;
         let parent = needed(&args, "parentFileId")?;
-        let limit = args.number("limit")?;
-        let limit = limit
-            .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-            .ok_or_else(|| wrong("limit"))?;
+        let limit = page_length(&args)?;
         // The end of a list may be sent back; it is no id.
         let sent = args.number::<i64>("lastFileId")?.unwrap_or(0);
         let last = u64::try_from(sent).unwrap_or(0);
@@ -167,8 +164,16 @@ impl InfosKey {
     }
 }
 
+/// How many rows a page is to have.
+pub(super) fn page_length(args: &Args) -> Taken<usize> {
+    let limit = args.number("limit")?;
+    limit
+        .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
+        .ok_or_else(|| wrong("limit"))
+}
+
 /// What a search is for.
-enum Search {
+pub(super) enum Search {
     Exactly(String),
     /// In lower case.
     Part(String),
@@ -185,13 +190,17 @@ impl Search {
             if exact {
                 Self::Exactly(name)
             } else {
-                Self::Part(name.to_lowercase())
+                Self::part(&name)
             }
         });
         Ok(search)
     }
 
-    fn finds(&self, name: &str) -> bool {
+    pub(super) fn part(name: &str) -> Self {
+        Self::Part(name.to_lowercase())
+    }
+
+    pub(super) fn finds(&self, name: &str) -> bool {
         match self {
             Self::Exactly(wanted) => name == wanted,
             Self::Part(wanted) => name.to_lowercase().contains(wanted),

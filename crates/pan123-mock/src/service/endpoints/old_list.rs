@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use serde::Serialize;
 
-use super::lists::LONGEST_PAGE;
+use super::lists::{Search, page_length};
 use super::rows::OldRow;
 use super::{Judged, needed};
 use crate::service::Service;
@@ -31,20 +31,16 @@ impl Service {
         let parent = needed(&args, "parentFileId")?;
         let page: usize = args.number("page")?.ok_or_else(|| wrong("page"))?;
         let before = page.checked_sub(1).ok_or_else(|| wrong("page"))?;
-        let limit = args.number("limit")?;
-        let limit = limit
-            .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-            .ok_or_else(|| wrong("limit"))?;
+        let limit = page_length(&args)?;
         let order = Order::of(&args)?;
         let trashed = args.truth("trashed")?.unwrap_or(false);
 
         // As in the new list, a search does not look at the folder.
         let found: Vec<&File> = match args.string("searchData")? {
             Some(part) => {
-                let part = part.to_lowercase();
+                let search = Search::part(&part);
                 let found = self.drive.after(0);
-                let named = found.filter(|file| file.name.to_lowercase().contains(&part));
-                named.collect()
+                found.filter(|file| search.finds(&file.name)).collect()
             }
             None => self.drive.entries_after(parent, 0).collect(),
         };

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::{ApiError, BuildError, Error};
 use crate::ids::{DirId, Parent};
-use crate::machine::{Input, Machine, Now, Step};
+use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
 
 /// The pauses before further looks for a folder that somebody else has just made, should a list be late to show it.
@@ -161,12 +161,7 @@ impl Machine for EnsureDir {
     type Output = Output;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Output> {
-        let step = self
-            .advance(now, input)
-            .unwrap_or_else(|error| Step::Ready(Err(error)));
-        if matches!(step, Step::Ready(_)) {
-            self.state = State::Ended;
-        }
-        step
+        let step = self.advance(now, input);
+        settled(step, &mut self.state, State::Ended)
     }
 }

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::Error;
 use crate::ids::{DirId, FileId, Parent};
-use crate::machine::{Input, Machine, Now, Step};
+use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
 use crate::store::Skew;
 
@@ -245,12 +245,7 @@ impl Machine for FindDownloaded {
     type Output = Output;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Output> {
-        let step = self
-            .advance(now, input)
-            .unwrap_or_else(|error| Step::Ready(Err(error)));
-        if matches!(step, Step::Ready(_)) {
-            self.state = State::Ended;
-        }
-        step
+        let step = self.advance(now, input);
+        settled(step, &mut self.state, State::Ended)
     }
 }
