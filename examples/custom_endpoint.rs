@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use pan123_async::{Client, Endpoint, FileId, Query, RateClass, Replay, http::Method};
+use pan123_async::{Client, Endpoint, FileId, Idempotency, Query, RateClass, http::Method};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, http::StatusCode};
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ impl Endpoint for GetDirectLink {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/direct-link/url";
     const RATE: RateClass = RateClass::new("direct-link/url", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = DirectLink;
 
     fn query(&self, query: &mut Query) {

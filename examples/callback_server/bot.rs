@@ -104,7 +104,7 @@ impl Bot {
     fn nudge(&self, callback: VerifiedCallback) -> Entry {
         match self.watches().known.get(&callback.id) {
             Some(watch) => {
-                watch.told(&callback.notice);
+                watch.notify(&callback.notice);
                 Entry::Nudged(callback)
             }
             None => Entry::Unwatched(callback),

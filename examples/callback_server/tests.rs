@@ -43,8 +43,14 @@ impl Scene {
         let address = format!("http://{}/pan123?chat=7", listener.local_addr().unwrap());
         let signer = passing_signer().unwrap();
         let hour = Duration::from_secs(3600);
-        let policy = WatchPolicy::default().interval(hour).most_interval(hour);
-        let (bot, log) = Bot::new(client, signer.clone(), &address, policy.stall(hour * 2), 8);
+        let policy = WatchPolicy::default().interval(hour).max_interval(hour);
+        let (bot, log) = Bot::new(
+            client,
+            signer.clone(),
+            &address,
+            policy.stall_timeout(hour * 2),
+            8,
+        );
         // A connection each: the receiver may close one on which it left something unread.
         let http = reqwest::Client::builder().no_proxy();
         let http = http.pool_max_idle_per_host(0).build().unwrap();

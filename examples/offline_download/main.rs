@@ -32,8 +32,8 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use pan123_async::{
-    CallbackNotice, CallbackOutcome, Download, Downloaded, Landed, Target, Watch, WatchError,
-    WatchEvent,
+    CallbackNotice, CallbackOutcome, Download, Downloaded, ExpectedFile, FileLookup, Watch,
+    WatchError, WatchEvent,
 };
 use pan123_examples::demo::Demo;
 use pan123_examples::{exit_code, one_line};
@@ -67,7 +67,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let callbacks = job.listen.map(Callbacks::receive);
     let offline = job.client.offline_download();
-    let target = Target::of(&job.download, SystemTime::now());
+    let target = ExpectedFile::of(&job.download, SystemTime::now());
     let task = offline.download(&job.download).await?;
     println!("task {task} was created");
     if let Some(fault) = job.client.session().token_store_fault() {
@@ -94,7 +94,7 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
 /// Shows the events of the watch up to its end, and looks for the file then. A callback makes it ask at once: by itself it proves nothing.
 async fn follow(
     mut watch: Watch,
-    target: Target,
+    target: ExpectedFile,
     callbacks: Option<&Callbacks>,
     ending: &mut Ending,
 ) -> Result<Downloaded, WatchError> {
@@ -105,7 +105,7 @@ async fn follow(
             event = watch.next() => event,
             notice = callback::next_of(callbacks), if ending.notice.is_none() => {
                 bar.note("the callback came in");
-                handle.told(&notice);
+                handle.notify(&notice);
                 ending.notice = Some(notice);
                 continue;
             }
@@ -134,10 +134,11 @@ struct Ending {
 impl Ending {
     fn success(&self, done: &Downloaded, download: &Download) -> String {
         let file = match (self.outcome(), &done.file) {
-            (_, Landed::Found(entry)) => {
+            (_, FileLookup::Found(entry)) => {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
             }
-            (_, Landed::Told(id)) | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
+            (_, FileLookup::Hint(id))
+            | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
                 format!("file id {id}, says the callback")
             }
             _ => format!("look in {}", folder(download)),

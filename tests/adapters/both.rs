@@ -25,7 +25,7 @@ macro_rules! basics {
             .base_url($url)
             // For the host that cannot be.
             .allow_credentials_over_plain_http(true)
-            .retry(pan123_proto::RetryPolicy::default().attempts(2))
+            .retry(pan123_proto::RetryPolicy::default().max_attempts(2))
             .clock(pan123_tests::clock::JumpClock::new())
     };
 }

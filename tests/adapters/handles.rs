@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
 use pan123_mock::{Canned, Course, Service};
-use pan123_proto::offline::{DownloadProgress, WatchError, WatchEvent};
+use pan123_proto::offline::{GetDownloadProgress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorKind, TransportError};
 use pan123_tests::carriers::{Held, Scripted};
 use pan123_tests::clock::JumpClock;
@@ -69,7 +69,7 @@ fn stopping_a_call_ends_its_wait() {
         let working = world.clock.enter();
         let call = client
             .session()
-            .call(&DownloadProgress::new(task()))
+            .call(&GetDownloadProgress::new(task()))
             .unwrap();
         let handle = call.handle();
         let asking = tokio::spawn(client.drive(call));
@@ -187,7 +187,7 @@ fn a_stopped_blocking_call_ends_after_its_timeout() {
     held.hold(OFFLINE_PROGRESS);
     let call = client
         .session()
-        .call(&DownloadProgress::new(task()))
+        .call(&GetDownloadProgress::new(task()))
         .unwrap();
     let handle = call.handle();
     let asking = thread::spawn(move || client.drive(call));

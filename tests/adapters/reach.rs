@@ -30,7 +30,7 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
         "{adapter:?}: {error:?}"
     );
     assert!(
-        matches!(error, Error::Exhausted { attempts: 2, .. }),
+        matches!(error, Error::RetriesExhausted { attempts: 2, .. }),
         "{adapter:?}: {error:?}"
     );
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pan123_mock::Service;
 use pan123_mock::http::Method;
 use pan123_mock::path::ACCESS_TOKEN;
-use pan123_proto::{Endpoint, Error, RateClass, Replay};
+use pan123_proto::{Endpoint, Error, Idempotency, RateClass};
 use pan123_tests::scenario::{Act, Call, Scenario};
 use pan123_tests::seen::{Seen, Sent, Told};
 use pan123_tests::table::create;
@@ -74,7 +74,7 @@ impl Endpoint for Bystander {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = BYSTANDER;
     const RATE: RateClass = RateClass::new("bystander", Duration::ZERO);
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = ();
 }
 

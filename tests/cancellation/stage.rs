@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pan123_async::Client;
 use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, RateClass, Session, StoreOp, StoreResult, TaskId, TokenStore};
 use pan123_store::MemoryStore;
@@ -48,7 +48,7 @@ const fn ground(runtime: bool, store: bool) -> Ground {
 const CLASSES: [RateClass; 5] = [
     IssueToken::RATE,
     Download::RATE,
-    DownloadProgress::RATE,
+    GetDownloadProgress::RATE,
     GetUserInfo::RATE,
     FileDetail::RATE,
 ];

@@ -7,7 +7,7 @@ use std::task::Poll;
 use pan123_async::Client;
 use pan123_mock::path::OFFLINE_DOWNLOAD;
 use pan123_proto::file::Entry;
-use pan123_proto::offline::DownloadProgress;
+use pan123_proto::offline::GetDownloadProgress;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{CallHandle, Endpoint, TaskId, TransportErrorKind};
 use pan123_tests::play::task;
@@ -31,7 +31,7 @@ fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHand
     match call {
         Call::Create(download) => Some(begin(client, download)),
         Call::Progress(of) => {
-            let progress = DownloadProgress::new(task(*of, last));
+            let progress = GetDownloadProgress::new(task(*of, last));
             Some(begin(client, &progress))
         }
         Call::UserInfo => Some(begin(client, &GetUserInfo)),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
 use pan123_proto::user::UserInfo;
-use pan123_proto::{Error, OAuth, OpenTokenStore, Skew};
+use pan123_proto::{ClockSkew, Error, OAuth, OpenTokenStore};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 fn main() {
@@ -94,7 +94,12 @@ fn save_for_ever(file: &str) -> Result<UserInfo, Error> {
     assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
     for round in 0_usize.. {
         let value = "x".repeat(1 + round * 7919 % 40_000);
-        let token = StoredToken::new(account.clone(), value, None, Skew::Ahead(Duration::ZERO));
+        let token = StoredToken::new(
+            account.clone(),
+            value,
+            None,
+            ClockSkew::Ahead(Duration::ZERO),
+        );
         let saved = store.run(StoreOp::Save(token));
         assert!(matches!(saved, StoreResult::Saved), "{saved:?}");
         if round == 0 {

@@ -9,7 +9,7 @@ use pan123_mock::TcpServer;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
 use pan123_proto::bytes::Bytes;
 use pan123_proto::http::{Method, Request};
-use pan123_proto::{Endpoint, Error, Query, RateClass, Replay, RetryPolicy, TaskId};
+use pan123_proto::{Endpoint, Error, Idempotency, Query, RateClass, RetryPolicy, TaskId};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::logs::logged;
 use serde_json::{Value, json};
@@ -250,7 +250,7 @@ impl Endpoint for Form {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/oauth2/access_token";
     const RATE: RateClass = RateClass::new("oauth2", Duration::ZERO);
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = ();
 
     fn query(&self, query: &mut Query) {

@@ -25,7 +25,7 @@ pub(crate) fn shown() -> Vec<(&'static str, String)> {
     let refresh = ExchangeRefreshToken::new("client-id", CLIENT_SECRET, GIVEN);
     let pair = json!({"access_token": ISSUED, "refresh_token": GIVEN});
     let pair: TokenPair = serde_json::from_value(pair).expect("a pair");
-    let session = Session::builder().oauth(app()).keep_token(true).build();
+    let session = Session::builder().oauth(app()).persist_token(true).build();
     let session = session.expect("good settings");
     let authorize = session.authorize(GIVEN, REDIRECT).expect("a code");
     vec![

@@ -10,13 +10,13 @@ use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1, ListFiles};
 use pan123_proto::http::{Request, Response};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{
-    CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, Target, WatchError, WatchEvent,
-    WatchPolicy,
+    CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, ExpectedFile, WatchError,
+    WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Call, Endpoint, Error, Input, Machine, Now, Pacing, Parent, Query,
-    Refresh, RetryPolicy, Secrets, Session, Skew, Step, StoreOp, StoreResult, StoredToken, TaskId,
+    Account, BuildError, Call, ClockSkew, Endpoint, Error, Input, Machine, Now, Pacing, Parent,
+    Query, Refresh, RetryPolicy, Secrets, Session, Step, StoreOp, StoreResult, StoredToken, TaskId,
     Transmit, TransportError,
 };
 use pan123_store::MemoryStore;
@@ -44,7 +44,7 @@ const HOLD_NOTHING: &[&str] = &[
     "CredentialsFault",
     "DeleteFiles",
     "Done",
-    "DownloadProgress",
+    "GetDownloadProgress",
     "Downloaded",
     "DriveGuard",
     "Entry",
@@ -62,12 +62,12 @@ const HOLD_NOTHING: &[&str] = &[
     "GetInfos",
     "GetUserInfo",
     "ImageBedDirId",
-    "ImageBedProgress",
-    "Landed",
+    "GetImageBedProgress",
+    "FileLookup",
     "ListFiles",
     "ListFilesV1",
-    "MadeDir",
-    "MakeDir",
+    "CreatedDir",
+    "CreateDir",
     "MoveFiles",
     "Now",
     "OrderBy",
@@ -89,11 +89,11 @@ const HOLD_NOTHING: &[&str] = &[
     "RenameFiles",
     "RenamedFile",
     "RenamedFiles",
-    "Replay",
+    "Idempotency",
     "Restored",
     "RetryPolicy",
     "Signal",
-    "Skew",
+    "ClockSkew",
     "Span",
     "StartedCopy",
     "SystemClock",
@@ -121,7 +121,7 @@ fn now() -> Now {
 fn session() -> Session {
     let builder = Session::builder().credentials("client-id", CLIENT_SECRET);
     builder
-        .retry(RetryPolicy::default().attempts(2))
+        .retry(RetryPolicy::default().max_attempts(2))
         .pacing(Pacing::off())
         .build()
         .expect("good settings")
@@ -205,7 +205,7 @@ fn calls() -> Vec<(&'static str, String)> {
         panic!("it was no envelope");
     };
     shown.push((
-        "AnswerError",
+        "ResponseError",
         format!("{}{page}{}", debugged(page), page.excerpt()),
     ));
 
@@ -221,18 +221,18 @@ fn calls() -> Vec<(&'static str, String)> {
 fn watches() -> Vec<(&'static str, String)> {
     let session = session();
     let task = TaskId::new(7).expect("no zero");
-    let mut watch = session.watch(task, WatchPolicy::default().failed_polls(1));
+    let mut watch = session.watch(task, WatchPolicy::default().max_failed_polls(1));
     let Step::Refresh(mut refresh) = watch.resume(now(), Input::Wake) else {
         panic!("the first caller fetches the token");
     };
     refresh.resume(now(), Input::Wake);
     let token = json!({"code": 0, "data": {"accessToken": ISSUED}}).to_string();
     refresh.resume(now(), answer(200, &token));
-    let target = Target::of(&download(), SystemTime::UNIX_EPOCH);
+    let target = ExpectedFile::of(&download(), SystemTime::UNIX_EPOCH);
     let mut shown = vec![
         ("Watch", debugged(&watch)),
-        ("Target", debugged(&target)),
-        ("FindDownloaded", debugged(&session.find_downloaded(target))),
+        ("ExpectedFile", debugged(&target)),
+        ("FindFile", debugged(&session.find_file(target))),
         ("FindPath", debugged(&session.find("/a").expect("a path"))),
         (
             "EnsureDir",
@@ -306,7 +306,7 @@ fn values() -> Vec<(&'static str, String)> {
     let issue = IssueToken::new("client-id", CLIENT_SECRET);
     let stored = || {
         let account = Account::new("https://host", "client-id");
-        StoredToken::new(account, ISSUED, None, Skew::Ahead(Duration::ZERO))
+        StoredToken::new(account, ISSUED, None, ClockSkew::Ahead(Duration::ZERO))
     };
     let signed_url: DownloadUrl =
         serde_json::from_value(json!({"downloadUrl": SOURCE})).expect("a download URL");

@@ -3,11 +3,11 @@
 use std::fmt::Debug;
 
 use pan123_proto::file::{
-    CopyFile, CopyFiles, DeleteFiles, DownloadUrl, GetCopyProgress, GetDetail, GetDownloadUrl,
-    GetInfos, ListFilesV1, MakeDir, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
+    CopyFile, CopyFiles, CreateDir, DeleteFiles, DownloadUrl, GetCopyProgress, GetDetail,
+    GetDownloadUrl, GetInfos, ListFilesV1, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
     RenameFiles, TrashFiles,
 };
-use pan123_proto::image_bed::{ImageBedDownload, ImageBedProgress};
+use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
 use pan123_proto::{BuildError, CopyTaskId, EntryId, Error, FileId, ImageBedTaskId, Parent};
 
 use crate::play::Caller;
@@ -20,7 +20,7 @@ pub enum DriveCall {
     Detail(u64),
     Infos(Vec<u64>),
     DownloadUrl(u64),
-    MakeDir(u64, &'static str),
+    CreateDir(u64, &'static str),
     Trash(Vec<u64>),
     Delete(Vec<u64>),
     Recover(Vec<u64>),
@@ -33,7 +33,7 @@ pub enum DriveCall {
     CopyProgress(u64),
     OldList(ListFilesV1),
     ToImageBed(ImageBedDownload),
-    ImageBedProgress(u64),
+    GetImageBedProgress(u64),
 }
 
 /// An entry of this number.
@@ -71,7 +71,7 @@ macro_rules! by_methods {
             DriveCall::Detail(id) => Told::entry(&files.detail(entry(*id))$(.$await)?),
             DriveCall::Infos(ids) => Told::entries(&files.infos(&entries(ids))$(.$await)?),
             DriveCall::DownloadUrl(id) => url(files.download_url(file(*id))$(.$await)?),
-            DriveCall::MakeDir(dir, name) => Told::of(&files.make_dir(parent(*dir), name)$(.$await)?),
+            DriveCall::CreateDir(dir, name) => Told::of(&files.create_dir(parent(*dir), name)$(.$await)?),
             DriveCall::Trash(ids) => Told::of(&files.trash(&entries(ids))$(.$await)?),
             DriveCall::Delete(ids) => Told::of(&files.delete(&entries(ids))$(.$await)?),
             DriveCall::Recover(ids) => Told::of(&files.recover(&entries(ids))$(.$await)?),
@@ -93,7 +93,7 @@ macro_rules! by_methods {
             }
             DriveCall::OldList(list) => Told::old_list(&client.send(list)$(.$await)?),
             DriveCall::ToImageBed(download) => Told::of(&bed.download(download)$(.$await)?),
-            DriveCall::ImageBedProgress(task) => {
+            DriveCall::GetImageBedProgress(task) => {
                 let task = ImageBedTaskId::new(*task).expect("no task is 0");
                 Told::of(&bed.progress(task)$(.$await)?)
             }
@@ -125,8 +125,8 @@ async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildErro
         DriveCall::Detail(id) => Told::entry(&caller.send(&GetDetail::new(entry(*id))).await),
         DriveCall::Infos(ids) => Told::entries(&caller.send(&GetInfos::new(entries(ids))?).await),
         DriveCall::DownloadUrl(id) => url(caller.send(&GetDownloadUrl::new(file(*id))).await),
-        DriveCall::MakeDir(dir, name) => {
-            told(caller.send(&MakeDir::new(parent(*dir), *name)?).await)
+        DriveCall::CreateDir(dir, name) => {
+            told(caller.send(&CreateDir::new(parent(*dir), *name)?).await)
         }
         DriveCall::Trash(ids) => told(caller.send(&TrashFiles::new(entries(ids))?).await),
         DriveCall::Delete(ids) => told(caller.send(&DeleteFiles::new(entries(ids))?).await),
@@ -160,9 +160,9 @@ async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildErro
         ),
         DriveCall::OldList(list) => Told::old_list(&caller.send(list).await),
         DriveCall::ToImageBed(download) => told(caller.send(download).await),
-        DriveCall::ImageBedProgress(task) => told(
+        DriveCall::GetImageBedProgress(task) => told(
             caller
-                .send(&ImageBedProgress::new(ImageBedTaskId::new(*task)?))
+                .send(&GetImageBedProgress::new(ImageBedTaskId::new(*task)?))
                 .await,
         ),
     })

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use pan123_proto::file::{Entry, ListFiles};
 use pan123_proto::offline::{
-    Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
+    Download, Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
-use pan123_proto::{DirId, Endpoint, Error, Query, RateClass, Replay, TaskId};
+use pan123_proto::{DirId, Endpoint, Error, Idempotency, Query, RateClass, TaskId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -43,7 +43,7 @@ pub trait Caller {
     fn wait_for_file(
         &self,
         task: TaskId,
-        target: Target,
+        target: ExpectedFile,
     ) -> impl Future<Output = Result<Downloaded, WatchError>>;
 
     /// Reads a list to its end, and tells of each entry that it came.
@@ -177,7 +177,7 @@ pub async fn perform<C: Caller>(caller: &C, call: &Call, last: &mut Option<TaskI
         },
         Call::WaitForFile(of, download) => {
             // Every file of a scenario is younger.
-            let target = Target::of(download, SystemTime::UNIX_EPOCH);
+            let target = ExpectedFile::of(download, SystemTime::UNIX_EPOCH);
             match caller.wait_for_file(task(*of, *last), target).await {
                 Ok(downloaded) => Told::landed(&downloaded.file),
                 Err(error) => Told::watch(&error),
@@ -228,7 +228,7 @@ impl Endpoint for FileDetail {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = FILE_DETAIL;
     const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Detail;
 
     fn query(&self, query: &mut Query) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pan123_mock::{RecordedRequest, Service, Task};
 use pan123_proto::file::{Entry, FileInfos, FilePageV1};
-use pan123_proto::offline::{Landed, Progress, WatchError, WatchEvent};
+use pan123_proto::offline::{FileLookup, Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
 
 /// What came of one scenario under one driver.
@@ -247,11 +247,13 @@ impl Told {
     }
 
     /// What is known of a file.
-    pub fn landed(landed: &Landed) -> Told {
+    pub fn landed(landed: &FileLookup) -> Told {
         match landed {
-            Landed::Found(entry) => Told::ok(format_args!("found {}: {:?}", entry.id, entry.name)),
-            Landed::Several(entries) => Told::ok(format_args!("{} could be it", entries.len())),
-            Landed::LookFailed(error) => Told::failed(error),
+            FileLookup::Found(entry) => {
+                Told::ok(format_args!("found {}: {:?}", entry.id, entry.name))
+            }
+            FileLookup::Several(entries) => Told::ok(format_args!("{} could be it", entries.len())),
+            FileLookup::Failed(error) => Told::failed(error),
             other => Told::ok(other),
         }
     }
@@ -286,7 +288,7 @@ impl Told {
 
     fn failed(error: &Error) -> Told {
         let attempts = match error {
-            Error::Exhausted { attempts, .. } => Some(*attempts),
+            Error::RetriesExhausted { attempts, .. } => Some(*attempts),
             _ => None,
         };
         Told {
@@ -315,7 +317,7 @@ impl Told {
 pub fn reached(error: &Error) -> Option<TransportErrorKind> {
     match error {
         Error::Transport(error) => Some(error.kind()),
-        Error::Exhausted { last, .. }
+        Error::RetriesExhausted { last, .. }
         | Error::Deadline {
             last: Some(last), ..
         } => reached(last),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Watch, WatchError, WatchHandle, WatchPolicy,
+    CreatedDownload, Download, GetDownloadProgress, Watch, WatchError, WatchHandle, WatchPolicy,
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Call, CallHandle, Endpoint, Error, ErrorKind, Machine, Session, TaskId};
@@ -89,7 +89,7 @@ impl Crowd {
             | Err(
                 ErrorKind::Ambiguous
                 | ErrorKind::Api
-                | ErrorKind::Exhausted
+                | ErrorKind::RetriesExhausted
                 | ErrorKind::RateLimited
                 | ErrorKind::Token
                 | ErrorKind::Unauthorized,
@@ -145,7 +145,7 @@ impl Actor {
         let deed = match self.rng.u8(..10) {
             0..4 => Deed::Ask(self.call(&GetUserInfo)),
             4 => {
-                let progress = DownloadProgress::new(self.task());
+                let progress = GetDownloadProgress::new(self.task());
                 Deed::Progress(self.call(&progress))
             }
             5 | 6 => {
@@ -153,7 +153,7 @@ impl Actor {
                 Deed::Create(self.call(&Download::new(url).expect("a URL")))
             }
             7 | 8 => {
-                let (task, policy) = (self.task(), WatchPolicy::default().failed_polls(3));
+                let (task, policy) = (self.task(), WatchPolicy::default().max_failed_polls(3));
                 let watch = self.crowd.session.watch(task, policy);
                 lock(&self.crowd.watches).push(watch.handle());
                 Deed::Follow(Box::new(watch), self.rng.usize(..5))

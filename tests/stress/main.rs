@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
-use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Pacing, RateClass};
 use pan123_tests::clock::JumpClock;
@@ -30,7 +30,7 @@ const DEEDS: usize = 12;
 /// A call waits for its slot, for pauses and for hold-offs. One that nobody woke would wait longer, until a lease is over.
 const LONGEST_CALL: Duration = Duration::from_secs(35);
 
-const CLASSES: [RateClass; 3] = [Download::RATE, DownloadProgress::RATE, GetUserInfo::RATE];
+const CLASSES: [RateClass; 3] = [Download::RATE, GetDownloadProgress::RATE, GetUserInfo::RATE];
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Landed, Progress, Target, WatchError,
-    WatchPolicy,
+    CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
+    WatchError, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
@@ -15,7 +15,7 @@ use pan123_proto::{
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
-use crate::drive::{Drive, Means};
+use crate::drive::{Context, Drive};
 use crate::files::Files;
 use crate::images::ImageBed;
 use crate::store::Keeper;
@@ -28,7 +28,7 @@ use crate::watch::Watch;
 #[derive(Clone)]
 pub struct Client {
     session: Session,
-    means: Means,
+    context: Context,
 }
 
 impl Client {
@@ -80,9 +80,9 @@ impl Client {
         redirect_uri: &str,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let authorize = self.session.authorize(code, redirect_uri);
-        let means = self.means();
+        let context = self.context();
         async move {
-            let ended = means.outlive(authorize?).await;
+            let ended = context.outlive(authorize?).await;
             ended.unwrap_or(Err(Error::Stopped))
         }
     }
@@ -116,8 +116,8 @@ impl Client {
     where
         M: Machine + Send,
     {
-        let means = self.means();
-        async move { Drive::new(machine, means).next().await }
+        let context = self.context();
+        async move { Drive::new(machine, context).next().await }
     }
 
     /// The session of the core under this client.
@@ -133,8 +133,8 @@ impl Client {
         self.run(endpoint.and_then(|endpoint| self.session.call(&endpoint)))
     }
 
-    pub(crate) fn means(&self) -> Means {
-        self.means.clone()
+    pub(crate) fn context(&self) -> Context {
+        self.context.clone()
     }
 
     /// Drives a machine to its end, if it could be built.
@@ -145,8 +145,8 @@ impl Client {
     where
         M: Machine<Output = Result<T, Error>> + Send,
     {
-        let means = self.means();
-        async move { Drive::new(machine?, means).next().await }
+        let context = self.context();
+        async move { Drive::new(machine?, context).next().await }
     }
 }
 
@@ -213,7 +213,7 @@ impl OfflineDownload {
         &self,
         task: TaskId,
     ) -> impl Future<Output = Result<Progress, Error>> + Send + use<> {
-        self.client.send(&DownloadProgress::new(task))
+        self.client.send(&GetDownloadProgress::new(task))
     }
 
     /// Follows a task to its end, event by event.
@@ -224,7 +224,7 @@ impl OfflineDownload {
     /// The same, at a pace and with limits of yours.
     pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
         let watch = self.client.session.watch(task, policy);
-        Watch::new(watch, self.client.means())
+        Watch::new(watch, self.client.context())
     }
 
     /// Follows a task to its end.
@@ -247,7 +247,7 @@ impl OfflineDownload {
     pub fn wait_for_file(
         &self,
         task: TaskId,
-        target: Target,
+        target: ExpectedFile,
     ) -> impl Future<Output = Result<Downloaded, WatchError>> + Send + use<> {
         self.watch(task).to_file(target)
     }
@@ -257,12 +257,11 @@ impl OfflineDownload {
     /// # Errors
     ///
     /// [`Error`] if a call fails.
-    pub fn find_downloaded(
+    pub fn find_file(
         &self,
-        target: Target,
-    ) -> impl Future<Output = Result<Landed, Error>> + Send + use<> {
-        self.client
-            .run(Ok(self.client.session.find_downloaded(target)))
+        target: ExpectedFile,
+    ) -> impl Future<Output = Result<FileLookup, Error>> + Send + use<> {
+        self.client.run(Ok(self.client.session.find_file(target)))
     }
 }
 
@@ -323,7 +322,7 @@ impl ClientBuilder {
     /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
     /// It needs credentials or OAuth, and OAuth needs it.
     pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
-        self.session = self.session.keep_token(true);
+        self.session = self.session.persist_token(true);
         self.store = Some(Arc::new(store));
         self
     }
@@ -345,7 +344,7 @@ impl ClientBuilder {
         let transport = match self.transport {
             Carrier::Ready(transport) => transport,
             Carrier::Builder(builder) => {
-                let builder = if session.is_for_this_machine_only() {
+                let builder = if session.is_loopback_only() {
                     builder.no_proxy()
                 } else {
                     *builder
@@ -355,7 +354,7 @@ impl ClientBuilder {
             }
         };
         Ok(Client {
-            means: Means {
+            context: Context {
                 transport,
                 clock: self.clock,
                 keeper: Keeper::new(self.store, session.account()),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready as or_pending};
+use std::task::{self, Poll, ready as or_pending};
 
 use pan123_proto::{DriveGuard, Input, Machine, Refresh, Signal, Step, Transmit};
 
@@ -17,7 +17,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a drive needs.
 #[derive(Clone)]
-pub(crate) struct Means {
+pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keeper: Keeper,
@@ -27,16 +27,16 @@ pub(crate) struct Means {
 /// future loses nothing and repeats nothing.
 pub(crate) struct Drive<M> {
     machine: M,
-    means: Means,
+    context: Context,
     store: Opened,
     step: Option<BoxFuture<'static, Input>>,
 }
 
 impl<M: Machine> Drive<M> {
-    pub(crate) fn new(machine: M, means: Means) -> Drive<M> {
+    pub(crate) fn new(machine: M, context: Context) -> Drive<M> {
         Drive {
             machine,
-            means,
+            context,
             store: Opened::default(),
             step: None,
         }
@@ -54,38 +54,38 @@ impl<M: Machine> Drive<M> {
     pub(crate) fn wrap<W>(self, wrap: impl FnOnce(M) -> W) -> Drive<W> {
         Drive {
             machine: wrap(self.machine),
-            means: self.means,
+            context: self.context,
             store: self.store,
             step: self.step,
         }
     }
 
     pub(crate) async fn next(&mut self) -> M::Output {
-        let guard = self.means.clock.enter();
+        let guard = self.context.clock.enter();
         self.next_under(guard).await
     }
 
     async fn next_under(&mut self, _guard: DriveGuard) -> M::Output {
-        poll_fn(|context| self.poll_next(context)).await
+        poll_fn(|waker| self.poll_next(waker)).await
     }
 
-    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<M::Output> {
+    pub(crate) fn poll_next(&mut self, waker: &mut task::Context<'_>) -> Poll<M::Output> {
         let mut input = Input::Wake;
         loop {
             if let Some(step) = &mut self.step {
-                input = or_pending!(step.as_mut().poll(context));
+                input = or_pending!(step.as_mut().poll(waker));
                 self.step = None;
             }
-            match self.machine.resume(self.means.clock.now(), input) {
+            match self.machine.resume(self.context.clock.now(), input) {
                 Step::Ready(output) => return Poll::Ready(output),
-                step => self.step = Some(self.means.carry_out(step, &mut self.store)),
+                step => self.step = Some(self.context.carry_out(step, &mut self.store)),
             }
             input = Input::Wake;
         }
     }
 }
 
-impl Means {
+impl Context {
     fn carry_out<T>(&self, step: Step<T>, store: &mut Opened) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),

@@ -26,7 +26,7 @@ impl Files {
 
     /// The same with settings of yours, or what a search finds.
     pub fn list_with(&self, files: ListFiles) -> Listing {
-        Listing::new(self.client.session().list(files), self.client.means())
+        Listing::new(self.client.session().list(files), self.client.context())
     }
 
     /// The entry at a path such as `/videos/2026/film.mp4`, if there is one. Nothing is remembered for the next time.

@@ -1,13 +1,13 @@
 //! A list as a stream.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use futures_core::Stream;
 use pan123_proto::file::{self, Entry};
 use pan123_proto::{CallHandle, EntryId, Error};
 
-use crate::drive::{Drive, Means};
+use crate::drive::{Context, Drive};
 
 /// Reads a list to its end, entry by entry: see [`file::Listing`]. A [`Stream`], too.
 ///
@@ -19,9 +19,9 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn new(listing: file::Listing, means: Means) -> Listing {
+    pub(crate) fn new(listing: file::Listing, context: Context) -> Listing {
         Listing {
-            drive: Drive::new(listing, means),
+            drive: Drive::new(listing, context),
         }
     }
 
@@ -58,7 +58,10 @@ impl Listing {
 impl Stream for Listing {
     type Item = Result<Entry, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.drive.poll_next(context)
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        waker: &mut task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        self.drive.poll_next(waker)
     }
 }

@@ -1,13 +1,15 @@
 //! A watch as a stream.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use futures_core::Stream;
-use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::offline::{
+    Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchHandle,
+};
 use pan123_proto::{FileId, TaskId, offline};
 
-use crate::drive::{Drive, Means};
+use crate::drive::{Context, Drive};
 
 /// Follows one task: see [`offline::Watch`]. A [`Stream`], too.
 ///
@@ -20,9 +22,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(watch: offline::Watch, means: Means) -> Watch {
+    pub(crate) fn new(watch: offline::Watch, context: Context) -> Watch {
         Watch {
-            drive: Drive::new(watch, means),
+            drive: Drive::new(watch, context),
         }
     }
 
@@ -45,7 +47,7 @@ impl Watch {
     /// # Errors
     ///
     /// [`WatchError`] if the task failed or the watch gave up.
-    pub async fn to_file(self, target: Target) -> Result<Downloaded, WatchError> {
+    pub async fn to_file(self, target: ExpectedFile) -> Result<Downloaded, WatchError> {
         let to_file = |watch| offline::Watch::to_file(watch, target);
         self.drive.wrap(to_file).next().await
     }
@@ -60,9 +62,9 @@ impl Watch {
         self.drive.machine().last()
     }
 
-    /// The file that a callback named: see [`WatchHandle::told`].
-    pub fn told(&self) -> Option<FileId> {
-        self.drive.machine().told()
+    /// The file that a callback named: see [`WatchHandle::notify`].
+    pub fn file_hint(&self) -> Option<FileId> {
+        self.drive.machine().file_hint()
     }
 
     /// A handle to stop or nudge the watch from elsewhere.
@@ -74,7 +76,10 @@ impl Watch {
 impl Stream for Watch {
     type Item = Result<WatchEvent, WatchError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.drive.poll_next(context)
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        waker: &mut task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        self.drive.poll_next(waker)
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Landed, Progress, Target, WatchError,
-    WatchPolicy,
+    CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
+    WatchError, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
@@ -14,7 +14,7 @@ use pan123_proto::{
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, SystemClock};
-use crate::drive::Means;
+use crate::drive::Context;
 use crate::files::Files;
 use crate::images::ImageBed;
 use crate::transport::{Transport, UreqTransport};
@@ -24,7 +24,7 @@ use crate::watch::Watch;
 #[derive(Clone)]
 pub struct Client {
     session: Session,
-    means: Means,
+    context: Context,
 }
 
 impl Client {
@@ -94,7 +94,7 @@ impl Client {
 
     /// Drives any machine of the core once: to its end, or to its next item.
     pub fn drive<M: Machine>(&self, machine: M) -> M::Output {
-        self.means.drive(machine)
+        self.context.drive(machine)
     }
 
     /// The session of the core under this client.
@@ -110,8 +110,8 @@ impl Client {
         self.send(&endpoint?)
     }
 
-    pub(crate) fn means(&self) -> Means {
-        self.means.clone()
+    pub(crate) fn context(&self) -> Context {
+        self.context.clone()
     }
 }
 
@@ -169,7 +169,7 @@ impl OfflineDownload {
     /// [`Error`] if the call fails.
     #[doc(alias = "download_process")]
     pub fn progress(&self, task: TaskId) -> Result<Progress, Error> {
-        self.client.send(&DownloadProgress::new(task))
+        self.client.send(&GetDownloadProgress::new(task))
     }
 
     /// Follows a task to its end, event by event.
@@ -180,7 +180,7 @@ impl OfflineDownload {
     /// The same, at a pace and with limits of yours.
     pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
         let watch = self.client.session.watch(task, policy);
-        Watch::new(watch, self.client.means())
+        Watch::new(watch, self.client.context())
     }
 
     /// Follows a task to its end.
@@ -197,7 +197,11 @@ impl OfflineDownload {
     /// # Errors
     ///
     /// [`WatchError`] if the task failed or the watch gave up. That the file is not found is none: see [`Downloaded::file`].
-    pub fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+    pub fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: ExpectedFile,
+    ) -> Result<Downloaded, WatchError> {
         self.watch(task).to_file(target)
     }
 
@@ -206,9 +210,8 @@ impl OfflineDownload {
     /// # Errors
     ///
     /// [`Error`] if a call fails.
-    pub fn find_downloaded(&self, target: Target) -> Result<Landed, Error> {
-        self.client
-            .drive(self.client.session.find_downloaded(target))
+    pub fn find_file(&self, target: ExpectedFile) -> Result<FileLookup, Error> {
+        self.client.drive(self.client.session.find_file(target))
     }
 }
 
@@ -262,7 +265,7 @@ impl ClientBuilder {
     /// Keeps the token there between runs, and looks there before a new one is fetched: `pan123-store` has a file for it.
     /// It needs credentials or OAuth, and OAuth needs it.
     pub fn token_store(mut self, store: impl TokenStore) -> ClientBuilder {
-        self.session = self.session.keep_token(true);
+        self.session = self.session.persist_token(true);
         self.store = Some(Arc::new(store));
         self
     }
@@ -282,7 +285,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let connect_timeout = session.connect_timeout();
-        let direct = session.is_for_this_machine_only();
+        let direct = session.is_loopback_only();
         let transport: Arc<dyn Transport> = match self.transport {
             Carrier::Ready(transport) => transport,
             Carrier::Config(config) => {
@@ -294,7 +297,7 @@ impl ClientBuilder {
             }
         };
         Ok(Client {
-            means: Means {
+            context: Context {
                 transport,
                 clock: self.clock,
                 store: self.store.zip(session.account()),

@@ -10,14 +10,14 @@ use crate::transport::Transport;
 
 /// What a drive needs.
 #[derive(Clone)]
-pub(crate) struct Means {
+pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the token is kept, and whose it is.
     pub(crate) store: Option<(Arc<dyn TokenStore>, Account)>,
 }
 
-impl Means {
+impl Context {
     /// Drives a machine to its end, or to its next item.
     pub(crate) fn drive<M: Machine>(&self, machine: M) -> M::Output {
         self.drive_under(machine, self.clock.enter())

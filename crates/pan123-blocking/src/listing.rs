@@ -5,7 +5,7 @@ use std::fmt;
 use pan123_proto::file::{self, Entry};
 use pan123_proto::{CallHandle, EntryId, Error};
 
-use crate::drive::Means;
+use crate::drive::Context;
 
 /// Reads a list to its end, entry by entry: see [`file::Listing`]. An item blocks while its page is fetched.
 ///
@@ -13,19 +13,19 @@ use crate::drive::Means;
 #[must_use = "a listing does nothing until it is iterated over"]
 pub struct Listing {
     listing: file::Listing,
-    means: Means,
+    context: Context,
 }
 
 impl Listing {
-    pub(crate) fn new(listing: file::Listing, means: Means) -> Listing {
-        Listing { listing, means }
+    pub(crate) fn new(listing: file::Listing, context: Context) -> Listing {
+        Listing { listing, context }
     }
 
     /// Whether trashed entries come along, which the service lists beside the others.
     pub fn with_trashed(self, with_trashed: bool) -> Listing {
         Listing {
             listing: self.listing.with_trashed(with_trashed),
-            means: self.means,
+            context: self.context,
         }
     }
 
@@ -49,7 +49,7 @@ impl Iterator for Listing {
     type Item = Result<Entry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.means.drive(&mut self.listing)
+        self.context.drive(&mut self.listing)
     }
 }
 

@@ -3,21 +3,23 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
-use pan123_proto::offline::{Downloaded, Progress, Target, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::offline::{
+    Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchHandle,
+};
 use pan123_proto::{FileId, TaskId, offline};
 
-use crate::drive::Means;
+use crate::drive::Context;
 
 /// Follows one task: see [`offline::Watch`]. Each item blocks until there is something to tell.
 #[must_use = "a watch does nothing until it is iterated over"]
 pub struct Watch {
     watch: offline::Watch,
-    means: Means,
+    context: Context,
 }
 
 impl Watch {
-    pub(crate) fn new(watch: offline::Watch, means: Means) -> Watch {
-        Watch { watch, means }
+    pub(crate) fn new(watch: offline::Watch, context: Context) -> Watch {
+        Watch { watch, context }
     }
 
     /// Goes on to the end, without the events on the way.
@@ -26,7 +28,7 @@ impl Watch {
     ///
     /// [`WatchError`] if the task failed or the watch gave up.
     pub fn to_end(self) -> Result<Downloaded, WatchError> {
-        self.means.drive(self.watch.to_end())
+        self.context.drive(self.watch.to_end())
     }
 
     /// Goes on to the end, and looks for the file then.
@@ -34,8 +36,8 @@ impl Watch {
     /// # Errors
     ///
     /// [`WatchError`] if the task failed or the watch gave up.
-    pub fn to_file(self, target: Target) -> Result<Downloaded, WatchError> {
-        self.means.drive(self.watch.to_file(target))
+    pub fn to_file(self, target: ExpectedFile) -> Result<Downloaded, WatchError> {
+        self.context.drive(self.watch.to_file(target))
     }
 
     /// The task that is followed.
@@ -48,9 +50,9 @@ impl Watch {
         self.watch.last()
     }
 
-    /// The file that a callback named: see [`WatchHandle::told`].
-    pub fn told(&self) -> Option<FileId> {
-        self.watch.told()
+    /// The file that a callback named: see [`WatchHandle::notify`].
+    pub fn file_hint(&self) -> Option<FileId> {
+        self.watch.file_hint()
     }
 
     /// A handle to stop or nudge the watch from elsewhere.
@@ -63,7 +65,7 @@ impl Iterator for Watch {
     type Item = Result<WatchEvent, WatchError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.means.drive(&mut self.watch)
+        self.context.drive(&mut self.watch)
     }
 }
 

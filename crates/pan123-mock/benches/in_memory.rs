@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::Request;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Service, path};
-use pan123_proto::offline::{CreatedDownload, Download, DownloadProgress};
+use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress};
 use pan123_proto::{Input, Machine, Now, Pacing, Session, Step};
 
 const CALLS: u32 = 1_000_000;
@@ -90,7 +90,9 @@ fn core() -> Duration {
     let CreatedDownload { task, .. } = driver.drive(create).expect("a task");
     let began = Instant::now();
     for _ in 0..CALLS {
-        let progress = session.call(&DownloadProgress::new(task)).expect("a call");
+        let progress = session
+            .call(&GetDownloadProgress::new(task))
+            .expect("a call");
         let progress = driver.drive(progress).expect("an answer");
         assert!((progress.percent - 50.0).abs() < 1e-9);
     }

@@ -11,9 +11,9 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
 use crate::date::system_time;
-use crate::endpoint::Answer;
+use crate::endpoint::ResponseFormat;
 use crate::envelope::Envelope;
-use crate::error::{AnswerError, ApiError, Error, ErrorCode};
+use crate::error::{ApiError, Error, ErrorCode, ResponseError};
 use crate::retry::{Class, Failure, MOST_RETRY_AFTER};
 use crate::scrub::Scrub;
 
@@ -49,7 +49,7 @@ pub(crate) struct Good<T> {
 impl Reading<'_> {
     pub(crate) fn read<T: DeserializeOwned>(
         &self,
-        form: Answer,
+        format: ResponseFormat,
         answer: &Response<Bytes>,
     ) -> Result<Good<T>, Failure> {
         if answer.body().len() > self.body_limit {
@@ -58,17 +58,17 @@ impl Reading<'_> {
         }
         // A character of another encoding in a text must not hide the code, the trace id or the data beside it.
         let body = String::from_utf8_lossy(answer.body());
-        match (form, Envelope::read(&body)) {
+        match (format, Envelope::read(&body)) {
             (_, Ok(envelope)) if envelope.code != 0 => Err(self.refusal(answer, envelope)),
-            (Answer::Enveloped, Ok(envelope)) => match envelope.data() {
+            (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
                 Ok(value) => Ok(Good {
                     value,
                     trace_id: self.clean(envelope.trace_id),
                 }),
                 Err(error) => Err(self.unkept(answer, envelope.trace_id, &error)),
             },
-            (Answer::Enveloped, Err(error)) => Err(self.no_answer(answer, &error)),
-            (Answer::Flat, _) => self.read_flat(answer, &body),
+            (ResponseFormat::Envelope, Err(error)) => Err(self.no_answer(answer, &error)),
+            (ResponseFormat::Flat, _) => self.read_flat(answer, &body),
         }
     }
 
@@ -139,8 +139,8 @@ impl Reading<'_> {
         answer: &Response<Bytes>,
         trace: Option<String>,
         reason: String,
-    ) -> AnswerError {
-        AnswerError {
+    ) -> ResponseError {
+        ResponseError {
             http_status: answer.status(),
             trace_id: self.clean(trace.or_else(|| trace_id(answer.headers()))),
             retry_after: self.retry_after(answer.headers()),

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{Good, Reading};
 use crate::control::{CallHandle, Control};
-use crate::endpoint::{Auth, Endpoint, RateClass, Replay, authorize, lower};
+use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, authorize, lower};
 use crate::error::{BuildError, Error};
 use crate::limit::{Priority, Ticket};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
@@ -45,7 +45,7 @@ pub struct Call<T> {
     rate: RateClass,
     auth: Auth,
     secret_answer: bool,
-    replay: Replay,
+    replay: Idempotency,
     /// With less time left it is not sent.
     least_time: Duration,
     retry: RetryPolicy,
@@ -81,13 +81,13 @@ impl<T: DeserializeOwned> Call<T> {
         let mut secrets = Secrets::default();
         endpoint.secrets(&mut secrets);
         let timeout = settings.call_timeout;
-        let least_time = match (E::AUTH, E::REPLAY) {
+        let least_time = match (E::AUTH, E::IDEMPOTENCY) {
             // A token whose answer is not waited for is lost, and with it perhaps one that it replaces.
             (Auth::None, _) => TIME_FOR_TOKENS
                 .min(settings.request_timeout)
                 .min(timeout / 2),
-            (Auth::Bearer, Replay::Never) => LEAST_TIME_FOR_ONCE,
-            (Auth::Bearer, Replay::Safe) => Duration::ZERO,
+            (Auth::Bearer, Idempotency::NonIdempotent) => LEAST_TIME_FOR_ONCE,
+            (Auth::Bearer, Idempotency::Idempotent) => Duration::ZERO,
         };
         let token = match E::AUTH {
             Auth::None => TokenUse::None,
@@ -98,12 +98,12 @@ impl<T: DeserializeOwned> Call<T> {
             control: Arc::default(),
             request,
             secrets,
-            read: |reading, answer| reading.read(E::ANSWER, answer),
+            read: |reading, answer| reading.read(E::RESPONSE_FORMAT, answer),
             path: E::PATH,
             rate: E::RATE,
             auth: E::AUTH,
-            secret_answer: E::SECRET_ANSWER,
-            replay: E::REPLAY,
+            secret_answer: E::SECRET_RESPONSE,
+            replay: E::IDEMPOTENCY,
             least_time,
             retry: bounded(settings.retry.clone(), E::AUTH),
             priority: Priority::default(),
@@ -112,7 +112,7 @@ impl<T: DeserializeOwned> Call<T> {
             rng: session.fork_rng(),
             failures_seen: None,
             progress: SoFar {
-                replay: E::REPLAY,
+                replay: E::IDEMPOTENCY,
                 failures: 0,
                 rate_limits: 0,
                 token,

@@ -18,7 +18,7 @@ pub(crate) struct Control {
     stopped: AtomicBool,
     nudged: AtomicBool,
     /// The file that a callback named; zero for none.
-    told: AtomicU64,
+    file_hint: AtomicU64,
 }
 
 impl Control {
@@ -55,8 +55,8 @@ impl Control {
     }
 
     /// The file that a callback named.
-    pub(crate) fn told(&self) -> Option<FileId> {
-        FileId::new(self.told.load(Ordering::Acquire)).ok()
+    pub(crate) fn file_hint(&self) -> Option<FileId> {
+        FileId::new(self.file_hint.load(Ordering::Acquire)).ok()
     }
 
     /// Whether a handle has asked for something that a wait would sleep through.
@@ -89,8 +89,8 @@ impl CallHandle {
         self.control.wake();
     }
 
-    pub(crate) fn tell(&self, file: FileId) {
-        self.control.told.store(file.get(), Ordering::Release);
+    pub(crate) fn hint(&self, file: FileId) {
+        self.control.file_hint.store(file.get(), Ordering::Release);
     }
 
     pub(crate) fn nudge(&self) {

@@ -22,7 +22,7 @@ use crate::url::check_http_url;
 /// may be asked twice. An endpoint that this crate does not have is a few lines of your own:
 ///
 /// ```
-/// use pan123_proto::{Endpoint, FileId, Query, RateClass, Replay};
+/// use pan123_proto::{Endpoint, FileId, Query, RateClass, Idempotency};
 /// use std::time::Duration;
 ///
 /// struct GetDirectLink(FileId);
@@ -34,7 +34,7 @@ use crate::url::check_http_url;
 ///     const METHOD: http::Method = http::Method::GET;
 ///     const PATH: &'static str = "/api/v1/direct-link/url";
 ///     const RATE: RateClass = RateClass::new("direct-link/url", Duration::from_millis(200));
-///     const REPLAY: Replay = Replay::Safe;
+///     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
 ///     type Response = DirectLink;
 ///
 ///     fn query(&self, query: &mut Query) {
@@ -56,11 +56,11 @@ pub trait Endpoint {
     /// How the request proves who asks.
     const AUTH: Auth = Auth::Bearer;
     /// Whether the request may be sent again when nobody knows whether it arrived.
-    const REPLAY: Replay;
+    const IDEMPOTENCY: Idempotency;
     /// Where in the answer its content stands.
-    const ANSWER: Answer = Answer::Enveloped;
+    const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Envelope;
     /// Whether the answer may hold a secret, such as a token or a signed URL: nothing of its content is quoted in an error.
-    const SECRET_ANSWER: bool = matches!(Self::AUTH, Auth::None);
+    const SECRET_RESPONSE: bool = matches!(Self::AUTH, Auth::None);
 
     /// What the answer holds: its `data`, or all of it where there is no envelope. `()` promises nothing.
     type Response: DeserializeOwned + Send + 'static;
@@ -99,19 +99,19 @@ pub enum Auth {
 
 /// Whether a request may be sent again when it may have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Replay {
+pub enum Idempotency {
     /// Asking twice does no more than asking once.
-    Safe,
+    Idempotent,
     /// Asking twice may do the work twice. It is sent again only if it certainly never left or was refused.
-    Never,
+    NonIdempotent,
 }
 
 /// Where in an answer its content stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum ResponseFormat {
     /// In the `data` of the service's envelope.
-    Enveloped,
+    Envelope,
     /// The whole body is the content, under an HTTP status of success. An envelope with a `code` other than 0 is a refusal
     /// here too, and so is a body with an `error` or an `error_description`.
     Flat,
@@ -219,13 +219,13 @@ impl BaseUrl {
         const WHAT: &str = "base URL";
         check_http_url(WHAT, url)?;
         let refused = |fault| BuildError::Url { what: WHAT, fault };
-        let uri: Uri = url.parse().map_err(|_| refused(UrlFault::NotABase))?;
+        let uri: Uri = url.parse().map_err(|_| refused(UrlFault::NotABaseUrl))?;
         // A user and a password would go out beside the token, and HTTP clients do not agree on how.
         let user = uri
             .authority()
             .is_none_or(|host| host.as_str().contains('@'));
         if user || uri.query().is_some() || url.contains('#') {
-            return Err(refused(UrlFault::NotABase));
+            return Err(refused(UrlFault::NotABaseUrl));
         }
         if plain_http == PlainHttp::ToLoopback
             && uri.scheme() != Some(&Scheme::HTTPS)

@@ -36,7 +36,7 @@ pub enum Error {
     Credentials(Arc<Error>),
     /// With OAuth: the user has to authorise the app, for the first time if nothing is inside, or again if the service refused the
     /// refresh token; its answer is inside then.
-    AuthorizationNeeded(Option<Arc<Error>>),
+    AuthorizationRequired(Option<Arc<Error>>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
     /// The store of the token failed, so that no token could be looked for or fetched; the text says what and where.
@@ -49,15 +49,15 @@ pub enum Error {
         /// The refusal, if the service had one; none if the queue of this class is too long.
         last: Option<Box<Error>>,
     },
-    /// An HTTP status with a body that is no envelope: 3xx, 4xx, or 5xx as the `last` of [`Error::Exhausted`].
-    Http(Box<AnswerError>),
+    /// An HTTP status with a body that is no envelope: 3xx, 4xx, or 5xx as the `last` of [`Error::RetriesExhausted`].
+    Http(Box<ResponseError>),
     /// An answer that could not be understood.
-    Decode(Box<AnswerError>),
+    Decode(Box<ResponseError>),
     /// The request brought no answer.
     Transport(TransportError),
     /// Every attempt failed; the last failure is inside.
     #[non_exhaustive]
-    Exhausted {
+    RetriesExhausted {
         /// How many requests were sent or tried.
         attempts: u32,
         /// How the last one ended.
@@ -75,7 +75,7 @@ pub enum Error {
     Watch(Box<WatchError>),
     /// A list that leads round in a circle: the service gave the same cursor twice, so that the rest cannot be had.
     #[non_exhaustive]
-    StuckList {
+    PaginationLoop {
         /// The cursor (`lastFileId`).
         cursor: EntryId,
     },
@@ -97,8 +97,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// [`Error::Credentials`]
     Credentials,
-    /// [`Error::AuthorizationNeeded`]
-    AuthorizationNeeded,
+    /// [`Error::AuthorizationRequired`]
+    AuthorizationRequired,
     /// [`Error::Token`]
     Token,
     /// [`Error::TokenStore`]
@@ -111,16 +111,16 @@ pub enum ErrorKind {
     Decode,
     /// [`Error::Transport`]
     Transport,
-    /// [`Error::Exhausted`]
-    Exhausted,
+    /// [`Error::RetriesExhausted`]
+    RetriesExhausted,
     /// [`Error::Deadline`]
     Deadline,
     /// [`Error::Ambiguous`]
     Ambiguous,
     /// [`Error::Watch`]
     Watch,
-    /// [`Error::StuckList`]
-    StuckList,
+    /// [`Error::PaginationLoop`]
+    PaginationLoop,
     /// [`Error::Stopped`]
     Stopped,
     /// [`Error::Finished`]
@@ -135,18 +135,18 @@ impl Error {
             Error::Api(_) => ErrorKind::Api,
             Error::Unauthorized(_) => ErrorKind::Unauthorized,
             Error::Credentials(_) => ErrorKind::Credentials,
-            Error::AuthorizationNeeded(_) => ErrorKind::AuthorizationNeeded,
+            Error::AuthorizationRequired(_) => ErrorKind::AuthorizationRequired,
             Error::Token(_) => ErrorKind::Token,
             Error::TokenStore(_) => ErrorKind::TokenStore,
             Error::RateLimited { .. } => ErrorKind::RateLimited,
             Error::Http(_) => ErrorKind::Http,
             Error::Decode(_) => ErrorKind::Decode,
             Error::Transport(_) => ErrorKind::Transport,
-            Error::Exhausted { .. } => ErrorKind::Exhausted,
+            Error::RetriesExhausted { .. } => ErrorKind::RetriesExhausted,
             Error::Deadline { .. } => ErrorKind::Deadline,
             Error::Ambiguous(_) => ErrorKind::Ambiguous,
             Error::Watch(_) => ErrorKind::Watch,
-            Error::StuckList { .. } => ErrorKind::StuckList,
+            Error::PaginationLoop { .. } => ErrorKind::PaginationLoop,
             Error::Stopped => ErrorKind::Stopped,
             Error::Finished => ErrorKind::Finished,
         }
@@ -202,7 +202,7 @@ impl Error {
                 inner.is_retryable() || matches!(**inner, Error::Unauthorized(_))
             }
             Error::RateLimited { .. }
-            | Error::Exhausted { .. }
+            | Error::RetriesExhausted { .. }
             | Error::Deadline { .. }
             | Error::Decode(_) => true,
             Error::Api(api) => matches!(
@@ -229,9 +229,9 @@ impl Error {
     /// The failure that this one is about.
     fn inner(&self) -> Option<&Error> {
         match self {
-            Error::Unauthorized(inner) | Error::Exhausted { last: inner, .. } => Some(inner),
+            Error::Unauthorized(inner) | Error::RetriesExhausted { last: inner, .. } => Some(inner),
             Error::Deadline { last } | Error::RateLimited { last, .. } => last.as_deref(),
-            Error::AuthorizationNeeded(refused) => refused.as_deref(),
+            Error::AuthorizationRequired(refused) => refused.as_deref(),
             Error::Credentials(inner) | Error::Token(inner) => Some(inner),
             Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
             Error::Watch(error) => error.polls(),
@@ -249,11 +249,11 @@ impl fmt::Display for Error {
             Error::Credentials(inner) => {
                 write!(f, "the client id or its secret was refused: {inner}")
             }
-            Error::AuthorizationNeeded(None) => f.write_str(
+            Error::AuthorizationRequired(None) => f.write_str(
                 "the token store holds no pair of tokens, so nothing was sent: let the user open the page of \
                  `OAuth::authorize_url`, and give the code that comes back to `authorize`",
             ),
-            Error::AuthorizationNeeded(Some(refused)) => write!(
+            Error::AuthorizationRequired(Some(refused)) => write!(
                 f,
                 "the refresh token was refused: {refused}. It works once, and for 90 days: perhaps a run used it that ended before \
                  the new pair was kept, its answer was lost, or the user took the permission back. Authorise again: let the \
@@ -267,7 +267,7 @@ impl fmt::Display for Error {
             }
             Error::Http(answer) | Error::Decode(answer) => answer.fmt(f),
             Error::Transport(error) => error.fmt(f),
-            Error::Exhausted { attempts, last } => {
+            Error::RetriesExhausted { attempts, last } => {
                 write!(f, "gave up after {attempts} attempts: {last}")
             }
             Error::Deadline { last } => {
@@ -276,7 +276,7 @@ impl fmt::Display for Error {
             }
             Error::Ambiguous(ambiguous) => ambiguous.fmt(f),
             Error::Watch(error) => error.fmt(f),
-            Error::StuckList { cursor } => write!(
+            Error::PaginationLoop { cursor } => write!(
                 f,
                 "the list does not go on: the service gave the cursor {cursor} for a second time"
             ),
@@ -316,7 +316,7 @@ impl From<WatchError> for Error {
 
 /// An answer that was no envelope, or not the one that was promised.
 #[derive(Clone, Debug)]
-pub struct AnswerError {
+pub struct ResponseError {
     pub(crate) http_status: StatusCode,
     pub(crate) trace_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
@@ -324,7 +324,7 @@ pub struct AnswerError {
     pub(crate) excerpt: String,
 }
 
-impl AnswerError {
+impl ResponseError {
     /// The HTTP status of the answer.
     pub fn http_status(&self) -> StatusCode {
         self.http_status
@@ -346,7 +346,7 @@ impl AnswerError {
     }
 }
 
-impl fmt::Display for AnswerError {
+impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}: {}", self.http_status.as_u16(), self.reason)?;
         if !self.excerpt.is_empty() {

@@ -58,7 +58,7 @@
 //! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline.
 //! - [`offline::Watch`]: follows an offline download to its end.
 //! - [`file::Listing`]: reads a list to its end; [`file::EnsureDir`] and [`file::FindPath`] make and find a path, and
-//!   [`offline::FindDownloaded`] finds the file of a download.
+//!   [`offline::FindFile`] finds the file of a download.
 //! - [`Refresh`]: the fetch of a token, which one caller wins for all.
 //! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
@@ -100,10 +100,10 @@ pub use api::oauth::OAuth;
 pub use api::{file, image_bed, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
-pub use endpoint::{Answer, Auth, Body, Endpoint, Query, RateClass, Replay};
+pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 pub use error::{
-    Ambiguous, AnswerError, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind,
-    FileNameFault, PathFault, Reach, TransportError, TransportErrorKind, UrlFault,
+    Ambiguous, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind, FileNameFault,
+    PathFault, Reach, ResponseError, TransportError, TransportErrorKind, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use limit::{Pace, Pacing, Priority};
@@ -111,7 +111,9 @@ pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait,
 pub use retry::RetryPolicy;
 pub use scrub::Secrets;
 pub use session::{Authorize, Refresh, Restored, Session, SessionBuilder};
-pub use store::{Account, OpenTokenStore, Skew, StoreOp, StoreResult, StoredToken, TokenStore};
+pub use store::{
+    Account, ClockSkew, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
+};
 pub use trace::Span;
 pub use {bytes, http};
 
@@ -123,18 +125,19 @@ pub mod prelude {
     #[cfg(feature = "callback-signing")]
     pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
     pub use crate::offline::{
-        CallbackNotice, CallbackOutcome, CreatedDownload, Download, DownloadProgress, Downloaded,
-        Landed, Progress, Target, TaskStatus, WatchError, WatchEvent, WatchHandle, WatchPolicy,
+        CallbackNotice, CallbackOutcome, CreatedDownload, Download, Downloaded, ExpectedFile,
+        FileLookup, GetDownloadProgress, Progress, TaskStatus, WatchError, WatchEvent, WatchHandle,
+        WatchPolicy,
     };
     pub use crate::user::UserInfo;
     pub use crate::{
-        Account, Ambiguous, Answer, ApiError, Auth, Authorize, Body, BuildError, CallHandle,
+        Account, Ambiguous, ApiError, Auth, Authorize, Body, BuildError, CallHandle, ClockSkew,
         CopyTaskId, DirId, DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId,
-        FileNameFault, ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth, OpenTokenStore,
-        Pace, Pacing, Parent, PathFault, Priority, Query, RateClass, Reach, Replay, Restored,
-        RetryPolicy, Secrets, Session, Signal, Skew, Step, StoreOp, StoreResult, StoredToken,
-        TaskId, TokenStore, Transmit, TransportError, TransportErrorKind, UrlFault, Wait, bytes,
-        http,
+        FileNameFault, Idempotency, ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth,
+        OpenTokenStore, Pace, Pacing, Parent, PathFault, Priority, Query, RateClass, Reach,
+        ResponseFormat, Restored, RetryPolicy, Secrets, Session, Signal, Step, StoreOp,
+        StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError, TransportErrorKind,
+        UrlFault, Wait, bytes, http,
     };
 }
 

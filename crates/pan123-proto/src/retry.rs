@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::endpoint::Replay;
+use crate::endpoint::Idempotency;
 use crate::error::{Error, TransportError, TransportErrorKind};
 
 /// The longest that a server's `Retry-After` is believed.
@@ -24,18 +24,18 @@ pub(crate) fn doubled(pause: Duration, times: u32, longest: Duration) -> Duratio
 /// jitter"). A 429 is waited out for as long as the call's deadline allows and counts as no attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    attempts: u32,
-    base: Duration,
-    cap: Duration,
+    max_attempts: u32,
+    initial_backoff: Duration,
+    max_backoff: Duration,
     lost_attempts: u32,
 }
 
 impl Default for RetryPolicy {
     fn default() -> RetryPolicy {
         RetryPolicy {
-            attempts: 4,
-            base: Duration::from_millis(500),
-            cap: Duration::from_secs(30),
+            max_attempts: 4,
+            initial_backoff: Duration::from_millis(500),
+            max_backoff: Duration::from_secs(30),
             lost_attempts: u32::MAX,
         }
     }
@@ -44,24 +44,24 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// One attempt, whatever comes of it; a refused token is still replaced once, and a 429 waited out.
     pub fn none() -> RetryPolicy {
-        RetryPolicy::default().attempts(1)
+        RetryPolicy::default().max_attempts(1)
     }
 
     /// The most attempts, the first one included; 0 counts as 1.
-    pub fn attempts(mut self, attempts: u32) -> RetryPolicy {
-        self.attempts = attempts.max(1);
+    pub fn max_attempts(mut self, attempts: u32) -> RetryPolicy {
+        self.max_attempts = attempts.max(1);
         self
     }
 
     /// The longest pause after the first failure; it doubles with each one.
-    pub fn base(mut self, base: Duration) -> RetryPolicy {
-        self.base = base;
+    pub fn initial_backoff(mut self, pause: Duration) -> RetryPolicy {
+        self.initial_backoff = pause;
         self
     }
 
     /// The longest pause of all.
-    pub fn cap(mut self, cap: Duration) -> RetryPolicy {
-        self.cap = cap;
+    pub fn max_backoff(mut self, pause: Duration) -> RetryPolicy {
+        self.max_backoff = pause;
         self
     }
 
@@ -73,20 +73,23 @@ impl RetryPolicy {
 
     /// A pause before the next attempt: anything up to `base * 2^failures`, never over the cap.
     fn backoff(&self, failures: u32, rng: &mut Rng) -> Duration {
-        doubled(self.base, failures, self.cap).mul_f64(rng.f64())
+        doubled(self.initial_backoff, failures, self.max_backoff).mul_f64(rng.f64())
     }
 
     pub(crate) fn verdict(&self, failure: Failure, so_far: &SoFar, rng: &mut Rng) -> Verdict {
         let Failure { class, error } = failure;
         match class {
-            Class::Misled | Class::Doubtful if so_far.replay == Replay::Never => {
+            Class::Misled | Class::Doubtful if so_far.replay == Idempotency::NonIdempotent => {
                 Verdict::Ambiguous(error)
             }
             Class::Refused | Class::Misled => Verdict::Fail(error),
-            Class::NeverLeft => self.again(error, so_far, self.attempts, rng),
-            Class::Doubtful => {
-                self.again(error, so_far, self.attempts.min(self.lost_attempts), rng)
-            }
+            Class::NeverLeft => self.again(error, so_far, self.max_attempts, rng),
+            Class::Doubtful => self.again(
+                error,
+                so_far,
+                self.max_attempts.min(self.lost_attempts),
+                rng,
+            ),
             Class::TokenRefused => match so_far.token {
                 TokenUse::None => Verdict::Fail(error),
                 TokenUse::Last => Verdict::Fail(Error::Unauthorized(Box::new(error))),
@@ -112,7 +115,7 @@ impl RetryPolicy {
         }
         Verdict::Fail(match failures {
             1 => error,
-            attempts => Error::Exhausted {
+            attempts => Error::RetriesExhausted {
                 attempts,
                 last: Box::new(error),
             },
@@ -123,7 +126,7 @@ impl RetryPolicy {
 /// What a call has been through.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SoFar {
-    pub(crate) replay: Replay,
+    pub(crate) replay: Idempotency,
     /// Attempts that failed and count.
     pub(crate) failures: u32,
     /// Refusals for being too frequent.
@@ -232,7 +235,7 @@ mod tests {
         Rng::with_seed(7)
     }
 
-    fn so_far(replay: Replay, failures: u32) -> SoFar {
+    fn so_far(replay: Idempotency, failures: u32) -> SoFar {
         SoFar {
             replay,
             failures,
@@ -248,19 +251,19 @@ mod tests {
     #[test]
     fn each_setting_leaves_the_others_alone() {
         let policy = RetryPolicy::default()
-            .attempts(7)
-            .base(Duration::from_secs(2))
-            .cap(Duration::from_secs(3))
+            .max_attempts(7)
+            .initial_backoff(Duration::from_secs(2))
+            .max_backoff(Duration::from_secs(3))
             .lost_attempts(5)
-            .base(Duration::from_secs(1));
+            .initial_backoff(Duration::from_secs(1));
         let expected = RetryPolicy {
-            attempts: 7,
-            base: Duration::from_secs(1),
-            cap: Duration::from_secs(3),
+            max_attempts: 7,
+            initial_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(3),
             lost_attempts: 5,
         };
         assert_eq!(policy, expected);
-        assert_eq!(RetryPolicy::none().attempts(0).attempts, 1);
+        assert_eq!(RetryPolicy::none().max_attempts(0).max_attempts, 1);
     }
 
     #[test]
@@ -290,24 +293,27 @@ mod tests {
             TransportError::given_up(),
         ] {
             assert!(matches!(
-                failed(error, &so_far(Replay::Never, 0)),
+                failed(error, &so_far(Idempotency::NonIdempotent, 0)),
                 Verdict::Ambiguous(_)
             ));
         }
         let lost = || TransportError::interrupted("reset");
         assert!(matches!(
-            failed(lost(), &so_far(Replay::Safe, 2)),
+            failed(lost(), &so_far(Idempotency::Idempotent, 2)),
             Verdict::Again { .. }
         ));
         assert!(matches!(
-            failed(lost(), &so_far(Replay::Safe, 3)),
-            Verdict::Fail(Error::Exhausted { attempts: 4, .. })
+            failed(lost(), &so_far(Idempotency::Idempotent, 3)),
+            Verdict::Fail(Error::RetriesExhausted {
+                attempts: 4,
+                ..
+            })
         ));
     }
 
     #[test]
     fn what_never_left_is_always_sent_again_but_not_past_a_refused_certificate() {
-        for replay in [Replay::Safe, Replay::Never] {
+        for replay in [Idempotency::Idempotent, Idempotency::NonIdempotent] {
             let unreached = TransportError::never_left("refused");
             assert!(matches!(
                 failed(unreached, &so_far(replay, 0)),
@@ -325,11 +331,11 @@ mod tests {
     fn an_answer_from_elsewhere_is_asked_for_no_more() {
         let misled = TransportError::redirected;
         assert!(matches!(
-            failed(misled(), &so_far(Replay::Safe, 0)),
+            failed(misled(), &so_far(Idempotency::Idempotent, 0)),
             Verdict::Fail(_)
         ));
         assert!(matches!(
-            failed(misled(), &so_far(Replay::Never, 0)),
+            failed(misled(), &so_far(Idempotency::NonIdempotent, 0)),
             Verdict::Ambiguous(_)
         ));
     }
@@ -338,7 +344,11 @@ mod tests {
     fn lost_answers_may_be_counted_apart() {
         let policy = RetryPolicy::default().lost_attempts(2);
         let verdict = |error: TransportError| {
-            policy.verdict(error.into(), &so_far(Replay::Safe, 1), &mut rng())
+            policy.verdict(
+                error.into(),
+                &so_far(Idempotency::Idempotent, 1),
+                &mut rng(),
+            )
         };
         assert!(matches!(
             verdict(TransportError::timed_out()),
@@ -353,7 +363,8 @@ mod tests {
     #[test]
     fn without_retries_the_failure_stands_for_itself() {
         let failure = TransportError::timed_out().into();
-        let verdict = RetryPolicy::none().verdict(failure, &so_far(Replay::Safe, 0), &mut rng());
+        let verdict =
+            RetryPolicy::none().verdict(failure, &so_far(Idempotency::Idempotent, 0), &mut rng());
         assert!(matches!(verdict, Verdict::Fail(Error::Transport(_))));
     }
 }

@@ -55,7 +55,7 @@ struct Shared {
 /// What does not change.
 pub(crate) struct Settings {
     pub(crate) base: BaseUrl,
-    pub(crate) this_machine_only: bool,
+    pub(crate) loopback_only: bool,
     pub(crate) user_agent: HeaderValue,
     pub(crate) retry: RetryPolicy,
     pub(crate) connect_timeout: Duration,
@@ -131,8 +131,8 @@ impl Session {
     }
 
     /// Whether requests go unencrypted, and so to this machine only: a driver must send them through no proxy.
-    pub fn is_for_this_machine_only(&self) -> bool {
-        self.settings().this_machine_only
+    pub fn is_loopback_only(&self) -> bool {
+        self.settings().loopback_only
     }
 
     /// How long one request may take, unless its call has less time left.
@@ -231,7 +231,7 @@ impl Session {
     /// The fetch that a lease gives the right to.
     pub(crate) fn refresh(&self, lease: Lease, now: Now) -> Result<Refresh, BuildError> {
         let goal = match &self.settings().identity {
-            Identity::Given => return Err(BuildError::Credentials(CredentialsFault::Neither)),
+            Identity::Given => return Err(BuildError::Credentials(CredentialsFault::Missing)),
             Identity::Developer(credentials) => {
                 Goal::Issue(Ask::Token(Box::new(self.call(credentials)?)))
             }

@@ -120,31 +120,31 @@ pub struct StoredToken {
     value: SecretString,
     refresh_token: Option<SecretString>,
     expired_at: Option<SystemTime>,
-    skew: Skew,
+    skew: ClockSkew,
 }
 
 /// How far the service's clock was from the local one when the token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skew {
+pub enum ClockSkew {
     /// The service's clock was ahead by this much.
     Ahead(Duration),
     /// The service's clock was behind by this much.
     Behind(Duration),
 }
 
-impl Skew {
-    pub(crate) fn between(service: SystemTime, local: SystemTime) -> Skew {
+impl ClockSkew {
+    pub(crate) fn between(service: SystemTime, local: SystemTime) -> ClockSkew {
         match service.duration_since(local) {
-            Ok(ahead) => Skew::Ahead(ahead),
-            Err(behind) => Skew::Behind(behind.duration()),
+            Ok(ahead) => ClockSkew::Ahead(ahead),
+            Err(behind) => ClockSkew::Behind(behind.duration()),
         }
     }
 
     /// What the local clock shows when the service's shows this.
     pub(crate) fn local_time(self, service: SystemTime) -> SystemTime {
         let local = match self {
-            Skew::Ahead(by) => service.checked_sub(by),
-            Skew::Behind(by) => service.checked_add(by),
+            ClockSkew::Ahead(by) => service.checked_sub(by),
+            ClockSkew::Behind(by) => service.checked_add(by),
         };
         local.unwrap_or(service)
     }
@@ -152,8 +152,8 @@ impl Skew {
     /// What the service's clock shows when the local one shows this.
     fn service_time(self, local: SystemTime) -> Option<SystemTime> {
         match self {
-            Skew::Ahead(by) => local.checked_add(by),
-            Skew::Behind(by) => local.checked_sub(by),
+            ClockSkew::Ahead(by) => local.checked_add(by),
+            ClockSkew::Behind(by) => local.checked_sub(by),
         }
     }
 }
@@ -164,7 +164,7 @@ impl StoredToken {
         account: Account,
         value: impl Into<String>,
         expired_at: Option<SystemTime>,
-        skew: Skew,
+        skew: ClockSkew,
     ) -> StoredToken {
         StoredToken {
             account,
@@ -202,7 +202,7 @@ impl StoredToken {
     }
 
     /// How far the clocks were apart when it was issued.
-    pub fn skew(&self) -> Skew {
+    pub fn skew(&self) -> ClockSkew {
         self.skew
     }
 
@@ -259,8 +259,8 @@ impl Serialize for StoredToken {
             refresh_token: self.expose_refresh_token(),
             expired_at: expired_at.transpose().map_err(ser::Error::custom)?,
             skew_ms: match self.skew {
-                Skew::Ahead(by) => millis(by),
-                Skew::Behind(by) => -millis(by),
+                ClockSkew::Ahead(by) => millis(by),
+                ClockSkew::Behind(by) => -millis(by),
             },
         }
         .serialize(serializer)
@@ -288,9 +288,9 @@ impl<'de> Deserialize<'de> for StoredToken {
             kept.access_token,
             kept.expired_at.and_then(system_time),
             if skew.is_negative() {
-                Skew::Behind(skew.unsigned_abs())
+                ClockSkew::Behind(skew.unsigned_abs())
             } else {
-                Skew::Ahead(skew.unsigned_abs())
+                ClockSkew::Ahead(skew.unsigned_abs())
             },
         );
         Ok(StoredToken {

@@ -140,8 +140,8 @@ impl Token {
                 ..
             }) => {
                 return Look::Fail(match &**error {
-                    Error::AuthorizationNeeded(refused) => {
-                        Error::AuthorizationNeeded(refused.clone())
+                    Error::AuthorizationRequired(refused) => {
+                        Error::AuthorizationRequired(refused.clone())
                     }
                     _ => Error::Credentials(Arc::clone(error)),
                 });
@@ -246,7 +246,7 @@ impl Token {
         let (pause, why) = if credentials {
             // Somebody may keep another pair at any time, and to look for it costs the service nothing.
             let pause = match error {
-                Error::AuthorizationNeeded(_) => FAILURE_PAUSE,
+                Error::AuthorizationRequired(_) => FAILURE_PAUSE,
                 _ => CREDENTIALS_PAUSE,
             };
             (pause, Why::Credentials(Arc::new(error)))

@@ -17,7 +17,7 @@ fn fault(url: &str) -> Option<UrlFault> {
         return Some(UrlFault::Control(at));
     }
     if url.trim() != url {
-        return Some(UrlFault::Blank);
+        return Some(UrlFault::Whitespace);
     }
     let Some((scheme, rest)) = url.split_once(':') else {
         return Some(UrlFault::Scheme(None));
@@ -118,8 +118,8 @@ mod tests {
             ("https:///path", UrlFault::NoHost),
             ("https://user@/path", UrlFault::NoHost),
             ("https://:80/path", UrlFault::NoHost),
-            (" https://a/", UrlFault::Blank),
-            ("https://a/ ", UrlFault::Blank),
+            (" https://a/", UrlFault::Whitespace),
+            ("https://a/ ", UrlFault::Whitespace),
             ("https://a/\n", UrlFault::Control(10)),
             ("https://a/\u{7f}", UrlFault::Control(10)),
             ("https://a/\u{85}b", UrlFault::Control(10)),

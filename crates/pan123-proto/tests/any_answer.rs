@@ -12,11 +12,11 @@ use http::{HeaderValue, Response, StatusCode};
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::api::oauth::ExchangeRefreshToken;
 use pan123_proto::file::{
-    CopyFile, CopyFiles, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl, GetInfos,
-    ListFiles, ListFilesV1, MakeDir, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
+    CopyFile, CopyFiles, CreateDir, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl,
+    GetInfos, ListFiles, ListFilesV1, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
     RenameFiles, TrashFiles,
 };
-use pan123_proto::image_bed::{ImageBedDownload, ImageBedProgress};
+use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
 use pan123_proto::offline::CallbackNotice;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
@@ -243,7 +243,7 @@ macro_rules! for_each_endpoint {
         $function(&GetDetail::new(file), $argument);
         $function(&GetInfos::new([file]).unwrap(), $argument);
         $function(&GetDownloadUrl::new(file), $argument);
-        $function(&MakeDir::new(root, "a").unwrap(), $argument);
+        $function(&CreateDir::new(root, "a").unwrap(), $argument);
         $function(&TrashFiles::new([file]).unwrap(), $argument);
         $function(&DeleteFiles::new([file]).unwrap(), $argument);
         $function(&RecoverFiles::new([file]).unwrap(), $argument);
@@ -262,7 +262,7 @@ macro_rules! for_each_endpoint {
             $argument,
         );
         $function(
-            &ImageBedProgress::new(ImageBedTaskId::new(7).unwrap()),
+            &GetImageBedProgress::new(ImageBedTaskId::new(7).unwrap()),
             $argument,
         );
     }};

@@ -97,7 +97,7 @@ proptest! {
         for (_, item) in outcome.all() {
             match item {
                 Some(Ok(entry)) => prop_assert!(seen.insert(entry.id), "handed out twice"),
-                Some(Err(Error::StuckList { .. })) | None => {}
+                Some(Err(Error::PaginationLoop { .. })) | None => {}
                 Some(Err(error)) => prop_assert!(false, "{error}"),
             }
         }

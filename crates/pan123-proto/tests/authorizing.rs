@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, Authorize, BuildError, Error, ErrorKind, Input, Machine, Session, Skew, Step, StoreOp,
-    StoreResult, StoredToken, TransportError,
+    Account, Authorize, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Session, Step,
+    StoreOp, StoreResult, StoredToken, TransportError,
 };
 use support::callers::{ask_many, ask_user, assert_all_well, kinds};
 use support::disk::first_saves;
@@ -61,7 +61,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
         let session = process();
         let told = ask_many(&mut world, &session, 4);
         world.run_until(secs(1));
-        assert_eq!(kinds(&told), [ErrorKind::AuthorizationNeeded; 4]);
+        assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
@@ -173,7 +173,7 @@ fn a_lost_answer_is_asked_for_once_more_only() {
         (
             (0..9).map(|_| Mishap::LostBefore).collect(),
             2,
-            Some(ErrorKind::Exhausted),
+            Some(ErrorKind::RetriesExhausted),
         ),
         (
             vec![Mishap::Instead(Reply::code(429, "请求太频繁"))],
@@ -215,8 +215,8 @@ fn a_pair_that_cannot_be_saved_is_used() {
 #[test]
 fn no_code_is_spent_where_its_pair_cannot_be_kept() {
     let account = Account::new(SERVICE, "client-id");
-    let developers = StoredToken::new(account.clone(), "t", None, Skew::Ahead(secs(0)));
-    let others = StoredToken::new(account.of_user("x"), "t", None, Skew::Ahead(secs(0)));
+    let developers = StoredToken::new(account.clone(), "t", None, ClockSkew::Ahead(secs(0)));
+    let others = StoredToken::new(account.of_user("x"), "t", None, ClockSkew::Ahead(secs(0)));
     let broken =
         |op: &StoreOp| matches!(op, StoreOp::Load).then(|| StoreResult::Failed("broken".into()));
     let unsupported = |op: &StoreOp| {

@@ -189,7 +189,7 @@ fn what_never_left_is_given_up_after_four_attempts() {
     let refused = || Reply::failure(TransportError::never_left("refused"));
     let (world, created) = run_create(always(refused));
     let error = created.unwrap_err();
-    assert!(matches!(error, Error::Exhausted { attempts: 4, .. }));
+    assert!(matches!(error, Error::RetriesExhausted { attempts: 4, .. }));
     assert!(error.is_retryable(), "nothing was created");
     assert_eq!(world.sent().len(), 4);
 }

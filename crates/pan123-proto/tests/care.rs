@@ -9,7 +9,7 @@ use std::time::Duration;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchPolicy};
 use pan123_proto::{
-    BuildError, Endpoint, Error, ErrorKind, Input, Machine, RateClass, Replay, RetryPolicy,
+    BuildError, Endpoint, Error, ErrorKind, Idempotency, Input, Machine, RateClass, RetryPolicy,
     TransportError, http,
 };
 use serde_json::json;
@@ -25,7 +25,7 @@ macro_rules! endpoint {
             const METHOD: http::Method = http::Method::$method;
             const PATH: &'static str = $path;
             const RATE: RateClass = RateClass::new($path, Duration::ZERO);
-            const REPLAY: Replay = Replay::Safe;
+            const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
             type Response = ();
         }
     };
@@ -70,7 +70,7 @@ fn a_token_that_is_asked_for_by_hand_is_asked_for_twice_at_most() {
     let call = fixed().call(&IssueToken::new("id", "secret")).unwrap();
     let asked = world.start(call);
     world.run();
-    let Error::Exhausted { attempts, .. } = asked.get().unwrap_err() else {
+    let Error::RetriesExhausted { attempts, .. } = asked.get().unwrap_err() else {
         panic!("it was asked for once more");
     };
     assert_eq!((attempts, world.sent().len()), (2, 2));

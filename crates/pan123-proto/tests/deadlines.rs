@@ -21,7 +21,7 @@ fn a_safe_call_is_tried_four_times_with_growing_pauses() {
     let (world, asked) = run_ask(always(|| Reply::http(503, "busy")));
     let error = asked.unwrap_err();
     assert_eq!(error.http_status().unwrap(), 503, "the last one is kept");
-    assert!(matches!(error, Error::Exhausted { attempts: 4, .. }));
+    assert!(matches!(error, Error::RetriesExhausted { attempts: 4, .. }));
     let times = world.times(path::PROGRESS);
     assert_eq!(times.len(), 4);
     for (gap, most) in gaps(&times).into_iter().zip([500, 1000, 2000]) {
@@ -80,7 +80,9 @@ fn too_many_requests_for_ever_ends_with_the_deadline_and_says_when_to_come_back(
 fn the_pauses_after_too_many_requests_grow() {
     let builder = Session::builder().access_token("t").pacing(Pacing::off());
     let session = builder.build().unwrap();
-    let policy = RetryPolicy::default().base(secs(2)).cap(secs(1000));
+    let policy = RetryPolicy::default()
+        .initial_backoff(secs(2))
+        .max_backoff(secs(1000));
     let mut world = always(|| Reply::code(429, "请求太频繁"));
     let asked = world.start(ask(&session).retry(policy).timeout(secs(3600)));
     world.run();
@@ -205,7 +207,7 @@ fn an_answer_that_came_is_judged_even_after_the_deadline() {
 #[test]
 fn a_call_runs_out_of_time_with_its_last_failure() {
     let mut world = always(|| Reply::http(503, "busy").after(secs(3)));
-    let call = ask(&fixed()).retry(RetryPolicy::default().attempts(u32::MAX));
+    let call = ask(&fixed()).retry(RetryPolicy::default().max_attempts(u32::MAX));
     let asked = world.start(call.timeout(secs(10)));
     world.run();
     let error = asked.get().unwrap_err();
@@ -217,9 +219,9 @@ fn a_call_runs_out_of_time_with_its_last_failure() {
 #[test]
 fn no_duration_is_too_long() {
     let endless = RetryPolicy::default()
-        .attempts(u32::MAX)
-        .base(Duration::MAX)
-        .cap(Duration::MAX);
+        .max_attempts(u32::MAX)
+        .initial_backoff(Duration::MAX)
+        .max_backoff(Duration::MAX);
     let refusals: [fn() -> Reply; 4] = [
         || Reply::code(429, "").header("retry-after", "9999999999"),
         || Reply::http(503, ""),

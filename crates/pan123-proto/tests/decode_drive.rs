@@ -8,11 +8,11 @@ use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
 
 use pan123_proto::file::{
-    CopyFile, CopyFiles, CopyStatus, DeleteFiles, Done, Entry, EntryKind, GetCopyProgress,
-    GetDetail, GetDownloadUrl, GetInfos, ListFiles, ListFilesV1, MakeDir, MoveFiles, RecoverFiles,
-    RecoverFilesTo, RenameFile, RenameFiles, RenamedFiles, TrashFiles,
+    CopyFile, CopyFiles, CopyStatus, CreateDir, DeleteFiles, Done, Entry, EntryKind,
+    GetCopyProgress, GetDetail, GetDownloadUrl, GetInfos, ListFiles, ListFilesV1, MoveFiles,
+    RecoverFiles, RecoverFilesTo, RenameFile, RenameFiles, RenamedFiles, TrashFiles,
 };
-use pan123_proto::image_bed::{ImageBedDownload, ImageBedProgress};
+use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
 use pan123_proto::offline::TaskStatus;
 use pan123_proto::{
     CopyTaskId, DirId, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId, ImageBedTaskId,
@@ -50,8 +50,8 @@ fn image() -> ImageBedDownload {
     ImageBedDownload::new("https://example.com/a.png").unwrap()
 }
 
-fn image_progress() -> ImageBedProgress {
-    ImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap())
+fn image_progress() -> GetImageBedProgress {
+    GetImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap())
 }
 
 #[test]
@@ -162,8 +162,8 @@ fn get_download_url() {
 }
 
 #[test]
-fn make_dir() {
-    let asked = MakeDir::new(Parent::Root, "a").unwrap();
+fn create_dir() {
+    let asked = CreateDir::new(Parent::Root, "a").unwrap();
     let made = read(&asked, fixture!("official_mkdir_response")).unwrap();
     assert_eq!(made.dir, dir(14_663_228));
     let error = read(&asked, fixture!("rebuilt_error_1_mkdir_duplicate")).unwrap_err();
@@ -290,7 +290,7 @@ fn a_promise_that_is_not_kept_is_told() {
             kind(&GetDetail::new(file()), body),
             kind(&GetInfos::new([file()]).unwrap(), body),
             kind(&GetDownloadUrl::new(file()), body),
-            kind(&MakeDir::new(Parent::Root, "a").unwrap(), body),
+            kind(&CreateDir::new(Parent::Root, "a").unwrap(), body),
             kind(&copy_progress(), body),
             kind(&image_progress(), body),
         ] {

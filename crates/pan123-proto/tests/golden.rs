@@ -7,10 +7,11 @@ mod support;
 use http::header::AUTHORIZATION;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
-use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Body, DirId, Endpoint, Input, Machine, Query, RateClass, Replay, Session, StoreResult, Transmit,
+    Body, DirId, Endpoint, Idempotency, Input, Machine, Query, RateClass, Session, StoreResult,
+    Transmit,
 };
 use serde_json::json;
 use support::hand::{body, request};
@@ -175,7 +176,7 @@ fn a_source_url_goes_out_byte_for_byte() {
 
 #[test]
 fn download_progress() {
-    let transmit = request(&DownloadProgress::new(task()));
+    let transmit = request(&GetDownloadProgress::new(task()));
     let url = format!("GET {SERVICE}/api/v1/offline/download/process?taskID=394756");
     assert_eq!(head(&transmit), with_token(url));
     assert!(transmit.request.body().is_empty());
@@ -240,7 +241,7 @@ impl Endpoint for Rename {
     const METHOD: http::Method = http::Method::PUT;
     const PATH: &'static str = "/api/v1/file/name";
     const RATE: RateClass = RateClass::new("file/name", millis(100));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = ();
 
     fn query(&self, query: &mut Query) {

@@ -6,14 +6,14 @@
 mod support;
 
 use pan123_proto::file::{
-    CopyFile, CopyFiles, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl, GetInfos,
-    ListFiles, ListFilesV1, MakeDir, MoveFiles, OrderBy, OrderDirection, RecoverFiles,
+    CopyFile, CopyFiles, CreateDir, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl,
+    GetInfos, ListFiles, ListFilesV1, MoveFiles, OrderBy, OrderDirection, RecoverFiles,
     RecoverFilesTo, RenameFile, RenameFiles, TrashFiles,
 };
-use pan123_proto::image_bed::{ImageBedDownload, ImageBedProgress};
+use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
 use pan123_proto::{
-    BuildError, CopyTaskId, DirId, Endpoint, EntryId, FileId, ImageBedDirId, ImageBedTaskId,
-    Parent, Replay,
+    BuildError, CopyTaskId, DirId, Endpoint, EntryId, FileId, Idempotency, ImageBedDirId,
+    ImageBedTaskId, Parent,
 };
 use serde_json::Value;
 use support::hand::request;
@@ -138,15 +138,15 @@ fn get_download_url() {
 }
 
 #[test]
-fn make_dir() {
+fn create_dir() {
     assert_official(
-        &MakeDir::new(Parent::Root, "测试目录名称").unwrap(),
+        &CreateDir::new(Parent::Root, "测试目录名称").unwrap(),
         "POST /upload/v1/file/mkdir",
         r#"{"name":"测试目录名称","parentID":0}"#,
         include_str!("fixtures/official_mkdir_request.json"),
     );
     assert_sent(
-        &MakeDir::new(dir(7), "a").unwrap(),
+        &CreateDir::new(dir(7), "a").unwrap(),
         "POST /upload/v1/file/mkdir",
         r#"{"name":"a","parentID":7}"#,
     );
@@ -275,7 +275,7 @@ fn image_bed_download() {
 #[test]
 fn image_bed_progress() {
     assert_sent(
-        &ImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap()),
+        &GetImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap()),
         "GET /api/v1/oss/offline/download/process?taskID=403316",
         "",
     );
@@ -327,7 +327,7 @@ fn a_name_that_the_service_refuses_is_not_sent() {
         ),
     ] {
         for error in [
-            MakeDir::new(Parent::Root, name).unwrap_err(),
+            CreateDir::new(Parent::Root, name).unwrap_err(),
             RenameFile::new(file(7), name).unwrap_err(),
             RenameFiles::new([(file(7), "a"), (file(8), name)]).unwrap_err(),
         ] {
@@ -337,14 +337,18 @@ fn a_name_that_the_service_refuses_is_not_sent() {
 }
 
 /// What an endpoint promises of itself: how long between two requests, in milliseconds, and whether it may be sent again.
-fn promised<E: Endpoint>() -> (&'static str, u128, Replay) {
-    (E::RATE.name(), E::RATE.interval().as_millis(), E::REPLAY)
+fn promised<E: Endpoint>() -> (&'static str, u128, Idempotency) {
+    (
+        E::RATE.name(),
+        E::RATE.interval().as_millis(),
+        E::IDEMPOTENCY,
+    )
 }
 
 #[test]
 fn the_pace_of_each_and_which_may_be_sent_twice() {
-    let once = Replay::Never;
-    let again = Replay::Safe;
+    let once = Idempotency::NonIdempotent;
+    let again = Idempotency::Idempotent;
     assert_eq!(
         [
             promised::<ListFiles>(),
@@ -352,7 +356,7 @@ fn the_pace_of_each_and_which_may_be_sent_twice() {
             promised::<GetDetail>(),
             promised::<GetInfos>(),
             promised::<GetDownloadUrl>(),
-            promised::<MakeDir>(),
+            promised::<CreateDir>(),
             promised::<TrashFiles>(),
             promised::<DeleteFiles>(),
             promised::<RecoverFiles>(),
@@ -364,7 +368,7 @@ fn the_pace_of_each_and_which_may_be_sent_twice() {
             promised::<CopyFiles>(),
             promised::<GetCopyProgress>(),
             promised::<ImageBedDownload>(),
-            promised::<ImageBedProgress>(),
+            promised::<GetImageBedProgress>(),
         ],
         [
             ("v2/file/list", 200, again),

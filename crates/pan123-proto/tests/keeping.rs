@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Error, ErrorKind, Input, Machine, Pacing, Refresh, Restored, Session,
-    Skew, Step, StoreOp, StoreResult, StoredToken,
+    Account, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Pacing, Refresh, Restored,
+    Session, Step, StoreOp, StoreResult, StoredToken,
 };
 use support::callers::{Asked, ask_many, ask_user, assert_all_well};
 use support::disk::{DISK_TIME, Disk};
@@ -25,7 +25,7 @@ const DAY: Duration = secs(24 * 3600);
 
 /// A process that keeps its token.
 fn process() -> Session {
-    let builder = builder().pacing(Pacing::off()).keep_token(true);
+    let builder = builder().pacing(Pacing::off()).persist_token(true);
     builder.build().unwrap()
 }
 
@@ -39,7 +39,7 @@ fn service_time(after_start: Duration) -> SystemTime {
 
 fn kept(value: &str, life: Duration) -> StoredToken {
     let account = Account::new(SERVICE, "client-id");
-    let skew = Skew::Ahead(Duration::ZERO);
+    let skew = ClockSkew::Ahead(Duration::ZERO);
     StoredToken::new(account, value, Some(service_time(life)), skew)
 }
 
@@ -259,7 +259,7 @@ fn a_token_of_another_account_is_never_used() {
         Account::new(SERVICE, "another"),
         Account::new("http://127.0.0.1", "client-id"),
     ] {
-        let skew = Skew::Behind(secs(1));
+        let skew = ClockSkew::Behind(secs(1));
         let token = StoredToken::new(account, "foreign", None, skew);
         let disk = Disk::keeping(token);
         let mut world = World::new(routine).fate(disk.clone());
@@ -353,7 +353,7 @@ fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Refresh
 #[test]
 fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
     for seed in 0..50 {
-        let session = builder().keep_token(true).seed(seed).build().unwrap();
+        let session = builder().persist_token(true).seed(seed).build().unwrap();
         let (mut refresh, step) = fetch(
             &session,
             [
@@ -424,7 +424,12 @@ fn a_token_from_elsewhere_is_taken_only_if_it_helps() {
     assert_eq!(restore(&kept("ended", secs(5))).unwrap(), Restored::Expired);
     assert_eq!(restore(&kept("a", DAY)).unwrap(), Restored::Taken);
     assert_eq!(restore(&kept("b", 2 * DAY)).unwrap(), Restored::NotNeeded);
-    let foreign = StoredToken::new(Account::new(SERVICE, "x"), "t", None, Skew::Ahead(secs(0)));
+    let foreign = StoredToken::new(
+        Account::new(SERVICE, "x"),
+        "t",
+        None,
+        ClockSkew::Ahead(secs(0)),
+    );
     assert_eq!(restore(&foreign).unwrap_err().kind(), ErrorKind::TokenStore);
     assert_eq!(
         restore(&kept("two\nlines", DAY)).unwrap_err().kind(),
@@ -454,7 +459,7 @@ fn a_refused_token_is_not_restored() {
 
 #[test]
 fn only_tokens_that_are_issued_can_be_kept() {
-    let builder = Session::builder().access_token("t").keep_token(true);
+    let builder = Session::builder().access_token("t").persist_token(true);
     let error = builder.build().unwrap_err();
     assert!(matches!(error, BuildError::Setting { .. }), "{error:?}");
 }
@@ -464,9 +469,9 @@ fn a_kept_token_reads_back_as_it_was_written() {
     let account = Account::new(SERVICE, "client-id");
     let end = Some(service_time(DAY));
     for (end, skew) in [
-        (end, Skew::Ahead(secs(0))),
-        (end, Skew::Behind(millis(1500))),
-        (None, Skew::Ahead(1000 * DAY)),
+        (end, ClockSkew::Ahead(secs(0))),
+        (end, ClockSkew::Behind(millis(1500))),
+        (None, ClockSkew::Ahead(1000 * DAY)),
     ] {
         let token = StoredToken::new(account.clone(), "canary", end, skew);
         let json = serde_json::to_string(&token).unwrap();

@@ -6,7 +6,9 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use pan123_proto::offline::{Download, Downloaded, Landed, Target, WatchError, WatchPolicy};
+use pan123_proto::offline::{
+    Download, Downloaded, ExpectedFile, FileLookup, WatchError, WatchPolicy,
+};
 use pan123_proto::{DirId, ErrorKind, FileId, Session};
 use serde_json::json;
 use support::drive::FakeDrive;
@@ -17,8 +19,8 @@ fn long_ago() -> SystemTime {
     start() - secs(24 * 3600)
 }
 
-fn look(world: &mut World, target: Target) -> Landed {
-    let outcome = world.start(fixed().find_downloaded(target));
+fn look(world: &mut World, target: ExpectedFile) -> FileLookup {
+    let outcome = world.start(fixed().find_file(target));
     world.run();
     outcome.get().unwrap()
 }
@@ -54,7 +56,7 @@ fn the_name_that_was_asked_for_goes_before_the_one_in_the_url() {
     drive.file_made(dir, "film.mp4", start());
     let file = drive.file_made(dir, "片.mp4", start());
     let named = download().file_name("片.mp4").unwrap();
-    let landed = look(&mut world(&drive), Target::of(&named, start()));
+    let landed = look(&mut world(&drive), ExpectedFile::of(&named, start()));
     assert_eq!(found(&landed), file);
 }
 
@@ -76,7 +78,7 @@ fn two_new_files_that_fit_are_both_told() {
     drive.file_made(dir, "film(1).mp4", start());
     let landed = look(&mut world(&drive), into(dir));
     assert!(landed.file().is_none());
-    let Landed::Several(entries) = landed else {
+    let FileLookup::Several(entries) = landed else {
         panic!("{landed:?}");
     };
     let names: Vec<_> = entries.iter().map(|entry| &entry.name[..]).collect();
@@ -116,7 +118,7 @@ fn an_old_or_trashed_file_is_none_of_it() {
     let trashed = drive.file_made(dir, "film(1).mp4", start());
     drive.trash(trashed);
     let mut world = world(&drive);
-    assert!(matches!(look(&mut world, into(dir)), Landed::NotFound));
+    assert!(matches!(look(&mut world, into(dir)), FileLookup::NotFound));
     assert_eq!(world.times(path::LIST).len(), 3, "looked for three times");
     assert!(world.now() < secs(10), "{:?}", world.now());
 }
@@ -124,7 +126,7 @@ fn an_old_or_trashed_file_is_none_of_it() {
 #[test]
 fn a_missing_default_folder_is_not_found_either() {
     let mut world = world(&FakeDrive::default());
-    assert!(matches!(look(&mut world, target()), Landed::NotFound));
+    assert!(matches!(look(&mut world, target()), FileLookup::NotFound));
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_local_clock_that_is_wrong_by_an_hour_does_not_hide_the_file() {
         drive.file_made(dir, "film.mp4", start() - secs(600));
         let file = drive.file_made(dir, "film(1).mp4", start() + secs(1));
         let mut world = world(&drive).local_clock(local);
-        let target = Target::of(&download().save_to(DirId::new(dir).unwrap()), local);
+        let target = ExpectedFile::of(&download().save_to(DirId::new(dir).unwrap()), local);
         assert_eq!(found(&look(&mut world, target)), file);
     }
 }
@@ -162,11 +164,11 @@ fn without_any_name_the_time_alone_counts() {
     drive.file_made(dir, "old.bin", long_ago());
     let file = drive.file_made(dir, "whatever.bin", start());
     let nameless = Download::new("https://example.com/").unwrap();
-    let landed = look(&mut world(&drive), Target::of(&nameless, start()));
+    let landed = look(&mut world(&drive), ExpectedFile::of(&nameless, start()));
     assert_eq!(found(&landed), file);
 }
 
-fn end_of(world: &mut World, session: &Session, target: Option<Target>) -> Downloaded {
+fn end_of(world: &mut World, session: &Session, target: Option<ExpectedFile>) -> Downloaded {
     let watch = session.watch(task(), WatchPolicy::default());
     let machine = match target {
         Some(target) => watch.to_file(target),
@@ -188,7 +190,7 @@ fn the_end_of_a_watch_says_what_is_known() {
 
     let mut unasked = world(&drive);
     let done = end_of(&mut unasked, &fixed(), None);
-    assert!(matches!(done.file, Landed::NotLookedFor));
+    assert!(matches!(done.file, FileLookup::NotAttempted));
     assert!(unasked.times(path::LIST).is_empty());
 }
 
@@ -199,7 +201,7 @@ fn a_look_that_fails_leaves_the_success_standing() {
         _ => Reply::code(1, "内部错误"),
     });
     let done = end_of(&mut world, &fixed(), Some(target()));
-    let Landed::LookFailed(error) = done.file else {
+    let FileLookup::Failed(error) = done.file else {
         panic!("{:?}", done.file);
     };
     assert_eq!(error.kind(), ErrorKind::Api);
@@ -209,8 +211,8 @@ fn a_look_that_fails_leaves_the_success_standing() {
 fn a_stop_ends_each_part_of_a_look() {
     // Once while the callback's file is looked at, once while the folder is looked for, once while it is read.
     for (target, told) in [(target(), Some(77)), (target(), None), (into(7), None)] {
-        let find = fixed().find_downloaded(match told {
-            Some(file) => target.told(FileId::new(file).unwrap()),
+        let find = fixed().find_file(match told {
+            Some(file) => target.file_hint(FileId::new(file).unwrap()),
             None => target,
         });
         let handle = find.handle();
@@ -236,7 +238,7 @@ fn a_stop_during_the_look_ends_it() {
     world.run();
     let (when, done) = outcome.timed();
     assert_eq!(when, Duration::from_millis(1500));
-    let Landed::LookFailed(error) = done.unwrap().file else {
+    let FileLookup::Failed(error) = done.unwrap().file else {
         panic!("the look was stopped");
     };
     assert_eq!(error.kind(), ErrorKind::Stopped);

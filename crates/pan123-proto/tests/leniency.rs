@@ -46,7 +46,7 @@ fn progress_without_data_is_asked_for_again_and_never_zero() {
         let mut world = World::new(move |_, _| Reply::http(200, &body));
         let asked = world.start(fixed().call(&progress()).unwrap());
         world.run();
-        let Error::Exhausted {
+        let Error::RetriesExhausted {
             attempts: 4, last, ..
         } = asked.get().unwrap_err()
         else {

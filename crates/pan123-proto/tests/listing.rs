@@ -120,7 +120,7 @@ fn a_cursor_that_does_not_move_is_an_error() {
     let (ids, error) = read(&mut world, once(&fixed()));
     assert_eq!(ids, [7], "nothing is handed out twice");
     let error = error.unwrap();
-    assert_eq!(error.kind(), ErrorKind::StuckList);
+    assert_eq!(error.kind(), ErrorKind::PaginationLoop);
     assert!(error.to_string().contains("the cursor 7"), "{error}");
     assert!(!error.is_retryable());
     assert_eq!(world.sent().len(), 2, "the second answer showed it");
@@ -138,7 +138,7 @@ fn a_cursor_that_leads_in_a_circle_is_an_error() {
     assert_eq!(ids, [100, 101, 102]);
     let error = error.unwrap();
     assert!(
-        matches!(error, Error::StuckList { cursor, .. } if cursor.get() == 5),
+        matches!(error, Error::PaginationLoop { cursor, .. } if cursor.get() == 5),
         "{error}"
     );
 }
@@ -149,7 +149,7 @@ fn the_cursor_that_a_listing_begins_with_counts_too() {
     let mut world = pages(vec![(7, vec![entry(8, false)])]);
     let (ids, error) = read(&mut world, fixed().list(root().after(cursor)));
     assert!(ids.is_empty());
-    assert_eq!(error.unwrap().kind(), ErrorKind::StuckList);
+    assert_eq!(error.unwrap().kind(), ErrorKind::PaginationLoop);
     assert_eq!(queries(&world), ["parentFileId=0&limit=100&lastFileId=7"]);
 }
 

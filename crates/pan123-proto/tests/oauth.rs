@@ -173,7 +173,7 @@ fn refused_for_good_or_not() {
     ];
     for refusal in refusals {
         let (kind, inner, requests) = after(refusal);
-        assert_eq!(kind, ErrorKind::AuthorizationNeeded);
+        assert_eq!(kind, ErrorKind::AuthorizationRequired);
         assert!(matches!(inner, ErrorKind::Api | ErrorKind::Http));
         assert_eq!(requests, 1);
     }
@@ -212,7 +212,10 @@ fn refused_for_good_or_not() {
     ];
     for trouble in troubles {
         let (kind, inner, requests) = after(trouble);
-        assert_eq!((kind, inner), (ErrorKind::Token, ErrorKind::Exhausted));
+        assert_eq!(
+            (kind, inner),
+            (ErrorKind::Token, ErrorKind::RetriesExhausted)
+        );
         assert_eq!(requests, 2);
     }
 }
@@ -254,7 +257,7 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     let inner = match &error {
         Error::Credentials(inner)
         | Error::Token(inner)
-        | Error::AuthorizationNeeded(Some(inner)) => inner.kind(),
+        | Error::AuthorizationRequired(Some(inner)) => inner.kind(),
         other => panic!("{other}"),
     };
     (error.kind(), inner, asked_with(&world).len())
@@ -278,7 +281,7 @@ fn too_many_requests_are_waited_out() {
 fn a_lost_answer_is_asked_for_once_more_only() {
     for (mishap, kind) in [
         (Mishap::LostBefore, None),
-        (Mishap::LostAfter, Some(ErrorKind::AuthorizationNeeded)),
+        (Mishap::LostAfter, Some(ErrorKind::AuthorizationRequired)),
     ] {
         let (service, disk) = first_pair();
         service.end_access();

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use pan123_proto::{Account, Error, ErrorKind, Session, Skew, StoredToken};
+use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
 use support::callers::ask_user;
 use support::disk::Disk;
 use support::rotation::{LIFE, SERVICE, app, of, pair, process};
@@ -28,13 +28,13 @@ fn told_of(kept: StoredToken, session: &Session) -> String {
 #[test]
 fn a_token_of_the_other_kind_is_an_error_and_is_left_alone() {
     let account = || Account::new(SERVICE, "client-id");
-    let developers = StoredToken::new(account(), "canary", None, Skew::Ahead(Duration::ZERO));
+    let developers = StoredToken::new(account(), "canary", None, ClockSkew::Ahead(Duration::ZERO));
     let text = told_of(developers.clone(), &process());
     assert!(
         text.contains("without a refresh token") && text.contains("store of its own"),
         "{text}"
     );
-    let developer = builder().keep_token(true).build().unwrap();
+    let developer = builder().persist_token(true).build().unwrap();
     let text = told_of(pair(1, LIFE), &developer);
     assert!(
         text.contains("the pair of tokens of an OAuth user"),
@@ -65,7 +65,7 @@ fn users_of_one_app_have_accounts_of_their_own() {
         format!("user \"alice\" of client id \"client-id\" at {SERVICE}")
     );
 
-    let skew = Skew::Ahead(Duration::ZERO);
+    let skew = ClockSkew::Ahead(Duration::ZERO);
     let kept = StoredToken::new(alice, "access-1", None, skew).with_refresh_token("refresh-1");
     for other in [session("bob"), process()] {
         let text = told_of(kept.clone(), &other);
@@ -81,7 +81,7 @@ fn a_kept_pair_reads_back_as_it_was_written() {
         )
     };
     let account = Account::new(SERVICE, "client-id");
-    let skew = Skew::Ahead(Duration::ZERO);
+    let skew = ClockSkew::Ahead(Duration::ZERO);
     let token = |account: Account| StoredToken::new(account, "a", None, skew);
     for (token, expected) in [
         (token(account.clone()), form(r#","access_token":"a""#)),

@@ -51,7 +51,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-1"]);
     for one in asked {
         let error = one.get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AuthorizationNeeded);
+        assert_eq!(error.kind(), ErrorKind::AuthorizationRequired);
         assert_eq!(error.api().unwrap().message(), "已失效");
         assert!(!error.is_retryable());
         let text = error.to_string();
@@ -69,7 +69,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
     world.run_until(before.1 + secs(50));
     let soon = ask_many(&mut world, &session, 8);
     world.run_until(before.1 + secs(51));
-    assert_eq!(kinds(&soon), [ErrorKind::AuthorizationNeeded; 8]);
+    assert_eq!(kinds(&soon), [ErrorKind::AuthorizationRequired; 8]);
     assert_eq!(asked_with(&world).len(), 2, "every caller fails fast");
 }
 
@@ -105,7 +105,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
     assert!(world.sent().is_empty());
     for one in asked {
         let error = one.get().unwrap_err();
-        assert!(matches!(&error, Error::AuthorizationNeeded(None)));
+        assert!(matches!(&error, Error::AuthorizationRequired(None)));
         let text = error.to_string();
         for part in [
             "no pair",

@@ -101,7 +101,7 @@ fn no_policy_of_a_call_sends_a_refresh_token_more_than_twice() {
     let mut world = service.world(&Disk::default());
     let by_hand = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     let call = fixed().call(&by_hand).unwrap();
-    let asked = world.start(call.retry(RetryPolicy::default().attempts(9)));
+    let asked = world.start(call.retry(RetryPolicy::default().max_attempts(9)));
     world.run();
     asked.get().unwrap_err();
     assert_eq!(asked_with(&world).len(), 2);
@@ -179,7 +179,7 @@ fn a_pair_that_is_authorised_elsewhere_is_found_soon_after_a_refusal() {
     let session = process();
     let told = ask_many(&mut world, &session, 4);
     world.run();
-    assert_eq!(kinds(&told), [ErrorKind::AuthorizationNeeded; 4]);
+    assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
     disk.put(pair(service.rotate(), LIFE));
     world.run_until(world.now() + secs(2));
     let asked = ask_many(&mut world, &session, 4);
@@ -198,7 +198,7 @@ fn a_refused_refresh_token_is_sent_once_a_minute_at_the_most() {
         let told = ask_user(&mut world, &session);
         world.run_until(millis(500 * half_second));
         let error = told.get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AuthorizationNeeded);
+        assert_eq!(error.kind(), ErrorKind::AuthorizationRequired);
         assert_eq!(error.api().unwrap().message(), "已失效");
     }
     assert_eq!(asked_with(&world).len(), 3, "in 125 seconds");
@@ -350,6 +350,6 @@ fn a_watch_of_an_app_that_must_be_authorised_ends_at_once() {
     let Some(Err(WatchError::Polls { error, .. })) = &items[0].1 else {
         panic!("{items:?}");
     };
-    assert_eq!(error.kind(), ErrorKind::AuthorizationNeeded);
+    assert_eq!(error.kind(), ErrorKind::AuthorizationRequired);
     assert!(items[0].0 < secs(1), "{items:?}");
 }

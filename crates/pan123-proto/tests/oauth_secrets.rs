@@ -12,8 +12,8 @@ use http::Request;
 use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, Endpoint, Error, Input, Machine, OAuth, Refresh, RetryPolicy, Session, Skew, Step,
-    StoreResult, StoredToken, TransportError,
+    Account, ClockSkew, Endpoint, Error, Input, Machine, OAuth, Refresh, RetryPolicy, Session,
+    Step, StoreResult, StoredToken, TransportError,
 };
 use serde_json::json;
 use support::rotation::{REDIRECT, SERVICE};
@@ -31,7 +31,7 @@ fn app() -> OAuth {
 }
 
 fn session() -> Session {
-    let builder = Session::builder().oauth(app()).keep_token(true);
+    let builder = Session::builder().oauth(app()).persist_token(true);
     builder.retry(RetryPolicy::none()).build().unwrap()
 }
 
@@ -41,7 +41,7 @@ fn kept() -> Input {
         account,
         ACCESS,
         Some(at(secs(0)).wall),
-        Skew::Ahead(secs(0)),
+        ClockSkew::Ahead(secs(0)),
     );
     Input::Stored(StoreResult::Loaded(Some(token.with_refresh_token(REFRESH))))
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use pan123_proto::offline::{CreatedDownload, Download, DownloadProgress, WatchPolicy};
+use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Call, Endpoint, Error, ErrorKind, Pace, Pacing, Session};
 use support::server::LATENCY;
@@ -157,7 +157,7 @@ fn a_429_to_a_request_sent_before_the_hold_off_holds_nobody_else_off() {
     let times: Vec<_> = [0, 200, 400, 600, 800].map(millis).to_vec();
     assert_eq!(world.times(path::PROGRESS), times);
     assert_eq!(
-        pace::<DownloadProgress>(&session, secs(4)).interval,
+        pace::<GetDownloadProgress>(&session, secs(4)).interval,
         millis(400)
     );
     world.run();
@@ -280,7 +280,7 @@ fn one_who_waits_for_an_answer_is_not_starved_by_a_thousand_watches() {
         world.follow(session.watch(task, WatchPolicy::default().deadline(secs(600))));
     }
     world.run_until(secs(10));
-    assert!(pace::<DownloadProgress>(&session, secs(10)).waiting > 900);
+    assert!(pace::<GetDownloadProgress>(&session, secs(10)).waiting > 900);
     for nth in 0..5 {
         let asked = world.start(session.call(&progress()).unwrap());
         world.run_until(secs(11 + nth));

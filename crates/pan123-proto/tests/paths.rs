@@ -4,7 +4,7 @@
 
 mod support;
 
-use pan123_proto::file::{Entry, MakeDir};
+use pan123_proto::file::{CreateDir, Entry};
 use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent, Session};
 use support::drive::{DUPLICATE, FIRST, FakeDrive};
 use support::{Outcome, Reply, World, at, fixed, hand, millis, path, secs};
@@ -210,7 +210,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
     });
     let make = || {
         fixed()
-            .call(&MakeDir::new(Parent::Root, "videos").unwrap())
+            .call(&CreateDir::new(Parent::Root, "videos").unwrap())
             .unwrap()
     };
     let first = world.start(make());

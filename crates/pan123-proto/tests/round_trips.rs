@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::offline::{
-    CallbackNotice, CallbackOutcome, Download, DownloadProgress, Progress, TaskStatus,
+    CallbackNotice, CallbackOutcome, Download, GetDownloadProgress, Progress, TaskStatus,
 };
 use pan123_proto::{
-    Body, BuildError, DirId, Endpoint, Error, FileId, Input, Machine, Query, RateClass, Replay,
-    TaskId, Transmit, TransportError,
+    Body, BuildError, DirId, Endpoint, Error, FileId, Idempotency, Input, Machine, Query,
+    RateClass, TaskId, Transmit, TransportError,
 };
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
@@ -120,7 +120,7 @@ impl Endpoint for Find {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/find";
     const RATE: RateClass = RateClass::new("find", Duration::ZERO);
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = ();
 
     fn query(&self, query: &mut Query) {
@@ -187,7 +187,7 @@ proptest! {
         assert_id(id, TaskId::new, TaskId::get);
         assert_id(id, DirId::new, DirId::get);
         assert_id(id, FileId::new, FileId::get);
-        let asked = request(&DownloadProgress::new(TaskId::new(id).unwrap()));
+        let asked = request(&GetDownloadProgress::new(TaskId::new(id).unwrap()));
         prop_assert_eq!(parameters(&asked), [("taskID".to_owned(), id.to_string())]);
     }
 

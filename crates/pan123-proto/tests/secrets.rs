@@ -14,7 +14,7 @@ use pan123_proto::file::{GetDownloadUrl, ListFilesV1};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::{
-    Endpoint, Error, FileId, Input, Machine, Parent, RateClass, Refresh, Replay, RetryPolicy,
+    Endpoint, Error, FileId, Idempotency, Input, Machine, Parent, RateClass, Refresh, RetryPolicy,
     Secrets, Session, Step, TransportError, http,
 };
 use serde_json::json;
@@ -317,7 +317,7 @@ impl Endpoint for Form {
     const METHOD: http::Method = http::Method::POST;
     const PATH: &'static str = "/api/v1/oauth2/access_token";
     const RATE: RateClass = RateClass::new("oauth2", std::time::Duration::ZERO);
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = ();
 
     fn query(&self, query: &mut pan123_proto::Query) {

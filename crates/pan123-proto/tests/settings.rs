@@ -21,24 +21,24 @@ fn one_way_to_prove_who_it_is_and_no_empty_one() {
     let oauth = |id, secret| {
         Session::builder()
             .oauth(OAuth::new(id, secret))
-            .keep_token(true)
+            .persist_token(true)
     };
     for (builder, expected) in [
-        (Session::builder(), CredentialsFault::Neither),
+        (Session::builder(), CredentialsFault::Missing),
         (
             credentials("id", "secret").access_token("token"),
-            CredentialsFault::Both,
+            CredentialsFault::Conflicting,
         ),
         (credentials("", "secret"), CredentialsFault::Empty),
         (credentials("id", ""), CredentialsFault::Empty),
         (Session::builder().access_token(""), CredentialsFault::Empty),
         (
             oauth("id", "secret").access_token("token"),
-            CredentialsFault::Both,
+            CredentialsFault::Conflicting,
         ),
         (
             oauth("id", "secret").credentials("id", "secret"),
-            CredentialsFault::Both,
+            CredentialsFault::Conflicting,
         ),
         (oauth("", "secret"), CredentialsFault::Empty),
         (oauth("id", ""), CredentialsFault::Empty),
@@ -82,17 +82,17 @@ fn oauth_needs_a_store_and_users_need_names() {
         "`token_store`",
         "`FileStore`",
         "`MemoryStore`",
-        "`keep_token(true)`",
+        "`persist_token(true)`",
     ] {
         assert!(error.contains(part), "{error}");
     }
-    let builder = Session::builder().keep_token(true);
+    let builder = Session::builder().persist_token(true);
     let error = refused(builder.oauth(oauth().user("")));
     assert!(
         error.contains("the user of an OAuth app is empty"),
         "{error}"
     );
-    let builder = Session::builder().keep_token(true);
+    let builder = Session::builder().persist_token(true);
     builder
         .oauth(oauth().user("alice"))
         .build()

@@ -4,14 +4,14 @@
 
 mod support;
 
-use pan123_proto::offline::{CallbackNotice, Landed, Target, WatchPolicy};
+use pan123_proto::offline::{CallbackNotice, ExpectedFile, FileLookup, WatchPolicy};
 use serde_json::json;
 use support::drive::FakeDrive;
 use support::landings::{DEFAULT_DIR, found, into, start, target, world};
 use support::{Reply, World, fixed, millis, path, secs, task};
 
 /// A watch that a callback tells of this file, ten seconds after it began.
-fn end_after_callback(world: &mut World, target: Option<Target>, file: u64) -> Landed {
+fn end_after_callback(world: &mut World, target: Option<ExpectedFile>, file: u64) -> FileLookup {
     let watch = fixed().watch(task(), WatchPolicy::default().interval(secs(900)));
     let handle = watch.handle();
     let machine = match target {
@@ -22,7 +22,7 @@ fn end_after_callback(world: &mut World, target: Option<Target>, file: u64) -> L
     world.run_until(secs(10));
     assert!(!outcome.is_there());
     let notice = format!(r#"{{"url":"https://example.com/film.mp4","status":0,"fileID":{file}}}"#);
-    handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+    handle.notify(&CallbackNotice::parse(notice.as_bytes()).unwrap());
     world.run();
     let done = outcome.get().unwrap();
     let polls = world.times(path::PROGRESS);
@@ -58,7 +58,7 @@ fn a_callback_that_comes_during_the_look_counts() {
         world.run_until(told_at);
         assert!(!outcome.is_there());
         let notice = format!(r#"{{"status":0,"fileID":{file}}}"#);
-        handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+        handle.notify(&CallbackNotice::parse(notice.as_bytes()).unwrap());
         world.run();
         let landed = outcome.get().unwrap().file;
         assert_eq!(
@@ -85,7 +85,7 @@ fn a_callback_ends_the_pause_before_another_look() {
     let outcome = world.start(watch.to_file(into(dir)));
     world.run_until(millis(1500));
     let notice = format!(r#"{{"status":0,"fileID":{file}}}"#);
-    handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+    handle.notify(&CallbackNotice::parse(notice.as_bytes()).unwrap());
     world.run();
     let (when, done) = outcome.timed();
     assert_eq!(found(&done.unwrap().file), file);
@@ -104,7 +104,7 @@ fn a_callback_tells_which_of_several_it_is() {
     let outcome = world.start(watch.to_file(into(dir)));
     world.run_until(millis(75));
     let notice = format!(r#"{{"status":0,"fileID":{second}}}"#);
-    handle.told(&CallbackNotice::parse(notice.as_bytes()).unwrap());
+    handle.notify(&CallbackNotice::parse(notice.as_bytes()).unwrap());
     world.run();
     assert_eq!(found(&outcome.get().unwrap().file), second);
 }
@@ -114,7 +114,7 @@ fn what_a_callback_told_is_passed_on_where_nobody_looks() {
     let mut world = slow_world(&FakeDrive::default());
     let landed = end_after_callback(&mut world, None, 77);
     assert_eq!(landed.file().unwrap().get(), 77);
-    assert!(matches!(landed, Landed::Told(_)));
+    assert!(matches!(landed, FileLookup::Hint(_)));
     assert_eq!(world.sent().len(), 2, "two polls");
 }
 
@@ -137,7 +137,7 @@ fn a_file_of_another_name_is_the_callbacks_word_if_there_is_no_better() {
     let named_by_the_source = drive.file_made(dir, "original.mp4", start() + secs(5));
     let mut world = slow_world(&drive);
     let landed = end_after_callback(&mut world, Some(into(dir)), named_by_the_source);
-    assert!(matches!(landed, Landed::Told(id) if id.get() == named_by_the_source));
+    assert!(matches!(landed, FileLookup::Hint(id) if id.get() == named_by_the_source));
 
     let better = drive.file_made(dir, "film.mp4", start() + secs(5));
     let mut world = slow_world(&drive);
@@ -156,7 +156,7 @@ fn a_callback_that_names_nothing_or_what_lies_elsewhere_is_not_believed() {
     for id in [77, elsewhere, trashed, folder] {
         let mut world = slow_world(&drive);
         let landed = end_after_callback(&mut world, Some(into(dir)), id);
-        assert!(matches!(landed, Landed::NotFound), "{id}: {landed:?}");
+        assert!(matches!(landed, FileLookup::NotFound), "{id}: {landed:?}");
     }
     let file = drive.file_made(dir, "film(1).mp4", start() + secs(5));
     for id in [77, elsewhere, trashed, folder] {
@@ -176,8 +176,8 @@ fn a_notice_of_a_failure_or_without_a_file_tells_none() {
         let watch = fixed().watch(task(), WatchPolicy::default());
         watch
             .handle()
-            .told(&CallbackNotice::parse(body.as_bytes()).unwrap());
-        assert_eq!(watch.told(), None, "{body}");
+            .notify(&CallbackNotice::parse(body.as_bytes()).unwrap());
+        assert_eq!(watch.file_hint(), None, "{body}");
     }
 }
 
@@ -202,7 +202,7 @@ fn two_looks_add_nothing_up() {
     let outcome = world.start(watch.to_file(into(dir)));
     world.run_until(millis(75));
     let notice = br#"{"status":0,"fileID":77}"#;
-    handle.told(&CallbackNotice::parse(notice).unwrap());
+    handle.notify(&CallbackNotice::parse(notice).unwrap());
     world.run();
     assert_eq!(found(&outcome.get().unwrap().file), file);
 }

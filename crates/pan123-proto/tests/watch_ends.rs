@@ -114,7 +114,7 @@ fn a_change_of_status_alone_is_progress() {
 
 #[test]
 fn a_watch_that_never_saw_anything_stalls_too() {
-    let policy = WatchPolicy::default().failed_polls(u32::MAX);
+    let policy = WatchPolicy::default().max_failed_polls(u32::MAX);
     let (_, watched) = run(polls(|_| Reply::http(503, "")), policy);
     let (when, error) = told_error(&watched);
     assert!(matches!(error, WatchError::Stalled { last: None, .. }));
@@ -138,7 +138,7 @@ fn ten_failed_polls_in_a_row_end_it() {
 
 #[test]
 fn what_polls_failed_of_can_be_asked_of_the_end() {
-    let policy = WatchPolicy::default().failed_polls(1);
+    let policy = WatchPolicy::default().max_failed_polls(1);
     let (_, watched) = run(polls(|_| Reply::code(1, "内部错误")), policy.clone());
     let (_, error) = told_error(&watched);
     assert_eq!(error.polls().unwrap().kind(), ErrorKind::Api);
@@ -182,7 +182,7 @@ fn a_good_poll_in_between_starts_the_count_again() {
 #[test]
 fn the_most_failed_polls_is_a_setting_and_zero_is_one() {
     for (setting, sent) in [(0, 1), (1, 1), (3, 3)] {
-        let policy = WatchPolicy::default().failed_polls(setting);
+        let policy = WatchPolicy::default().max_failed_polls(setting);
         let (world, watched) = run(polls(|_| Reply::code(1, "")), policy);
         assert!(matches!(told_error(&watched).1, WatchError::Polls { .. }));
         assert_eq!(world.sent().len(), sent);
@@ -253,10 +253,10 @@ fn a_slot_past_the_end_of_the_watch_is_its_deadline() {
 fn no_duration_of_a_policy_is_too_long() {
     let endless = WatchPolicy::default()
         .interval(Duration::MAX)
-        .most_interval(Duration::MAX)
+        .max_interval(Duration::MAX)
         .deadline(Duration::MAX)
-        .stall(Duration::MAX)
-        .failed_polls(u32::MAX);
+        .stall_timeout(Duration::MAX)
+        .max_failed_polls(u32::MAX);
     for reply in [|| status(1.0, 0), || Reply::code(1, ""), Reply::hang] {
         let mut world = polls(move |_| reply());
         let watched = world.follow(fixed().watch(task(), endless.clone()));

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use pan123_proto::offline::{
-    DownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
+    GetDownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::{Endpoint, ErrorKind, Pacing, Session};
 use support::server::LATENCY;
@@ -79,7 +79,7 @@ fn near_the_end_it_is_asked_sooner() {
 fn a_policy_says_how_often() {
     let policy = WatchPolicy::default()
         .interval(secs(3))
-        .most_interval(secs(4));
+        .max_interval(secs(4));
     let (world, _) = run(even(secs(600)), policy);
     let gaps = poll_gaps(&world);
     assert_eq!(
@@ -117,7 +117,7 @@ fn a_failed_poll_is_an_event_and_not_the_end() {
     else {
         panic!("{events:?}");
     };
-    assert_eq!(failed.kind(), ErrorKind::Exhausted);
+    assert_eq!(failed.kind(), ErrorKind::RetriesExhausted);
     assert_eq!((half.percent, done.percent), (50.0, 100.0));
 }
 
@@ -223,7 +223,7 @@ fn the_end_alone_can_be_waited_for() {
 #[test]
 fn a_watch_that_was_dropped_while_it_queued_gives_its_slot_back() {
     let mut world = World::new(routine);
-    let pacing = Pacing::default().every(DownloadProgress::RATE, secs(10));
+    let pacing = Pacing::default().every(GetDownloadProgress::RATE, secs(10));
     let builder = Session::builder().access_token("t").pacing(pacing);
     let session = builder.build().unwrap();
     let first = world.follow(watch(&session));
@@ -231,7 +231,7 @@ fn a_watch_that_was_dropped_while_it_queued_gives_its_slot_back() {
     world.run_until(secs(2));
     assert_eq!(
         session
-            .pace(DownloadProgress::RATE, at(secs(2)).mono)
+            .pace(GetDownloadProgress::RATE, at(secs(2)).mono)
             .waiting,
         2
     );
@@ -239,7 +239,7 @@ fn a_watch_that_was_dropped_while_it_queued_gives_its_slot_back() {
     world.abandon(&first);
     assert_eq!(
         session
-            .pace(DownloadProgress::RATE, at(secs(2)).mono)
+            .pace(GetDownloadProgress::RATE, at(secs(2)).mono)
             .waiting,
         0
     );

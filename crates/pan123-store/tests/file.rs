@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use pan123_proto::Skew;
+use pan123_proto::ClockSkew;
 use pan123_store::{
     Account, FileStore, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
 };
@@ -33,7 +33,7 @@ fn token(value: &str) -> StoredToken {
         account(),
         value,
         Some(end),
-        Skew::Behind(Duration::from_secs(3)),
+        ClockSkew::Behind(Duration::from_secs(3)),
     )
 }
 
@@ -159,7 +159,12 @@ fn a_token_of_another_account_is_named_and_left_alone() {
 fn a_pair_is_kept_for_one_user_of_an_app() {
     let place = place();
     let alice = account().of_user("alice");
-    let pair = StoredToken::new(alice.clone(), "access", None, Skew::Ahead(Duration::ZERO));
+    let pair = StoredToken::new(
+        alice.clone(),
+        "access",
+        None,
+        ClockSkew::Ahead(Duration::ZERO),
+    );
     let mut store = place.store.open(&alice);
     assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
     let saved = store.run(StoreOp::Save(pair.with_refresh_token("refresh")));

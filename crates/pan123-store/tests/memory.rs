@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use pan123_proto::Skew;
+use pan123_proto::ClockSkew;
 use pan123_store::{Account, MemoryStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 fn account(id: &str) -> Account {
@@ -12,7 +12,7 @@ fn account(id: &str) -> Account {
 }
 
 fn token(id: &str) -> StoredToken {
-    StoredToken::new(account(id), id, None, Skew::Ahead(Duration::ZERO))
+    StoredToken::new(account(id), id, None, ClockSkew::Ahead(Duration::ZERO))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn users_of_one_client_id_are_apart() {
     for user in ["alice", "bob"] {
         let mut open = store.open(&of(user));
         assert!(matches!(open.run(StoreOp::Lock), StoreResult::Locked));
-        let token = StoredToken::new(of(user), user, None, Skew::Ahead(Duration::ZERO));
+        let token = StoredToken::new(of(user), user, None, ClockSkew::Ahead(Duration::ZERO));
         let pair = token.with_refresh_token(format!("refresh of {user}"));
         assert!(matches!(open.run(StoreOp::Save(pair)), StoreResult::Saved));
     }

@@ -6,7 +6,7 @@ use std::thread::{self, ScopedJoinHandle};
 use pan123_blocking::Client;
 use pan123_proto::file::{Entry, ListFiles};
 use pan123_proto::offline::{
-    Download, Downloaded, Progress, Target, WatchError, WatchEvent, WatchPolicy,
+    Download, Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
 use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
@@ -47,7 +47,11 @@ impl Caller for Client {
         self.offline_download().wait(task)
     }
 
-    async fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+    async fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: ExpectedFile,
+    ) -> Result<Downloaded, WatchError> {
         self.offline_download().wait_for_file(task, target)
     }
 

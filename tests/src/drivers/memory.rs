@@ -13,7 +13,7 @@ use http::{Request, Response};
 use pan123_mock::{Reply, Service};
 use pan123_proto::file::{Entry, ListFiles};
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Downloaded, Progress, Target, WatchError,
+    CreatedDownload, Download, Downloaded, ExpectedFile, GetDownloadProgress, Progress, WatchError,
     WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
@@ -63,7 +63,7 @@ pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
             scenario.seed,
             "http://127.0.0.1:1"
         );
-        let builder = builder.keep_token(scenario.settings.identity.is_app());
+        let builder = builder.persist_token(scenario.settings.identity.is_app());
         InMemory {
             session: builder
                 .build()
@@ -314,7 +314,7 @@ impl Caller for InMemory {
     }
 
     async fn progress(&self, task: TaskId) -> Result<Progress, Error> {
-        self.send(&DownloadProgress::new(task)).await
+        self.send(&GetDownloadProgress::new(task)).await
     }
 
     async fn user_info(&self) -> Result<UserInfo, Error> {
@@ -339,7 +339,11 @@ impl Caller for InMemory {
         self.drive(watch.to_end()).await
     }
 
-    async fn wait_for_file(&self, task: TaskId, target: Target) -> Result<Downloaded, WatchError> {
+    async fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: ExpectedFile,
+    ) -> Result<Downloaded, WatchError> {
         let watch = self.session.watch(task, WatchPolicy::default());
         self.drive(watch.to_file(target)).await
     }

@@ -47,7 +47,10 @@ fn unreadable() -> Vec<Scenario> {
             .call(PROGRESS)
             .expect(|seen| {
                 let told = &seen.results[0];
-                assert_eq!((told.kind.as_str(), told.attempts), ("Exhausted", Some(4)));
+                assert_eq!(
+                    (told.kind.as_str(), told.attempts),
+                    ("RetriesExhausted", Some(4))
+                );
                 assert_eq!(told.status, Some(502));
                 assert_eq!(seen.count(OFFLINE_PROGRESS), 4);
             }),

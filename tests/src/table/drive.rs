@@ -130,8 +130,8 @@ fn changed() -> Vec<Scenario> {
         then(
             filled("made, renamed, moved"),
             [
-                DriveCall::MakeDir(A, "inner"),
-                DriveCall::MakeDir(A, "inner"),
+                DriveCall::CreateDir(A, "inner"),
+                DriveCall::CreateDir(A, "inner"),
                 DriveCall::Rename(FILE, "film.mp4"),
                 DriveCall::RenameMany(vec![(B, "bb"), (C, "cc")]),
                 DriveCall::MoveTo(vec![FILE, B], A),
@@ -266,7 +266,7 @@ fn images() -> Vec<Scenario> {
             Scenario::new("a picture for the image bed").service(|service| service.strict(true)),
             [
                 DriveCall::ToImageBed(named),
-                DriveCall::ImageBedProgress(394_756),
+                DriveCall::GetImageBedProgress(394_756),
             ],
         )
         .expect(|seen| {

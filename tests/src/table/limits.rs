@@ -76,7 +76,7 @@ pub(crate) fn table() -> Vec<Scenario> {
         Scenario::new("no time left for another attempt")
             .with(|settings| {
                 settings.call_timeout = Duration::from_secs(5);
-                settings.retry = RetryPolicy::default().attempts(100);
+                settings.retry = RetryPolicy::default().max_attempts(100);
             })
             .canned(
                 OFFLINE_PROGRESS,

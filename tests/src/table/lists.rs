@@ -111,7 +111,7 @@ fn odd() -> Vec<Scenario> {
             .canned(FILE_LIST, page("7", 7).times(9))
             .call(Call::List(root(), Trash::Without))
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "StuckList"]);
+                assert_eq!(seen.kinds(), ["ok", "PaginationLoop"]);
                 assert_eq!(seen.count(FILE_LIST), 2);
             }),
         Scenario::new("a cursor that leads in a circle")
@@ -120,7 +120,7 @@ fn odd() -> Vec<Scenario> {
             .canned(FILE_LIST, page("7", 9).times(9))
             .call(Call::List(root(), Trash::Without))
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok", "StuckList"]);
+                assert_eq!(seen.kinds(), ["ok", "ok", "PaginationLoop"]);
                 assert_eq!(seen.count(FILE_LIST), 3);
             }),
         Scenario::new("a list that ends with the cursor 0")
@@ -145,7 +145,7 @@ fn odd() -> Vec<Scenario> {
             .canned(FILE_LIST, Canned::raw(StatusCode::BAD_GATEWAY, "").times(9))
             .call(Call::List(by_two(), Trash::Without))
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "Exhausted"]);
+                assert_eq!(seen.kinds(), ["ok", "RetriesExhausted"]);
                 assert_eq!(seen.count(FILE_LIST), 5);
             }),
     ]

@@ -55,7 +55,10 @@ pub(crate) fn table() -> Vec<Scenario> {
             .call(create())
             .expect(|seen| {
                 for told in &seen.results {
-                    assert_eq!((told.kind.as_str(), told.attempts), ("Exhausted", Some(4)));
+                    assert_eq!(
+                        (told.kind.as_str(), told.attempts),
+                        ("RetriesExhausted", Some(4))
+                    );
                     assert_eq!(told.reached, Some(TransportErrorKind::NeverLeft));
                 }
             }),

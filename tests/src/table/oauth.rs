@@ -85,7 +85,7 @@ fn begun() -> Vec<Scenario> {
             .act(Act::Restart)
             .call(Call::UserInfo)
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["AuthorizationNeeded", "ok", "ok", "ok"]);
+                assert_eq!(seen.kinds(), ["AuthorizationRequired", "ok", "ok", "ok"]);
                 assert!(
                     seen.results[0].text.contains("authorize"),
                     "{}",
@@ -97,7 +97,7 @@ fn begun() -> Vec<Scenario> {
             .act(Act::Authorize(Code::Wrong))
             .call(Call::UserInfo)
             .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api", "AuthorizationNeeded"]);
+                assert_eq!(seen.kinds(), ["Api", "AuthorizationRequired"]);
                 assert_eq!(counts(seen), (1, 0));
             }),
         new_app("a code that is used twice")
@@ -145,7 +145,10 @@ fn lost() -> Vec<Scenario> {
         let scenario = app(name).canned(OAUTH_TOKEN, lost);
         let asked = scenario.call(Call::UserInfo).call(Call::UserInfo);
         asked.expect(|seen| {
-            assert_eq!(seen.kinds(), ["AuthorizationNeeded", "AuthorizationNeeded"]);
+            assert_eq!(
+                seen.kinds(),
+                ["AuthorizationRequired", "AuthorizationRequired"]
+            );
             // Once more with the same refresh token, which had been used.
             assert_eq!(counts(seen), (2, 0));
         })
@@ -166,7 +169,7 @@ fn lost() -> Vec<Scenario> {
                 assert_eq!(
                     kinds
                         .iter()
-                        .filter(|kind| **kind == "AuthorizationNeeded")
+                        .filter(|kind| **kind == "AuthorizationRequired")
                         .count(),
                     66
                 );
@@ -175,7 +178,7 @@ fn lost() -> Vec<Scenario> {
                 let told = seen
                     .results
                     .iter()
-                    .find(|told| told.kind == "AuthorizationNeeded");
+                    .find(|told| told.kind == "AuthorizationRequired");
                 let text = &told.expect("one").text;
                 assert!(
                     text.contains("once") && text.contains("Authorise again"),

@@ -85,7 +85,7 @@ fn given_up() -> Vec<Scenario> {
             .call(create())
             .call(Call::Watch(
                 Of::Last,
-                policy().stall(Duration::from_secs(300)),
+                policy().stall_timeout(Duration::from_secs(300)),
             ))
             .expect(|seen| assert_eq!(seen.kinds().last(), Some(&"Stalled"))),
         never_ends("a task that takes too long")
@@ -101,7 +101,7 @@ fn given_up() -> Vec<Scenario> {
                 Canned::raw(StatusCode::BAD_GATEWAY, "<html>").times(8),
             )
             .call(create())
-            .call(Call::Watch(Of::Last, policy().failed_polls(2)))
+            .call(Call::Watch(Of::Last, policy().max_failed_polls(2)))
             .expect(|seen| assert_eq!(seen.kinds(), ["ok", "PollFailed", "Polls"])),
         Scenario::new("polls that fail once")
             .canned(
@@ -113,7 +113,7 @@ fn given_up() -> Vec<Scenario> {
             .expect(|seen| assert_eq!(seen.kinds(), ["ok", "PollFailed", "ok", "ok", "ok"])),
         Scenario::new("a task that is unknown")
             .call(Call::Progress(Of::Task(4)))
-            .call(Call::Watch(Of::Task(5), policy().failed_polls(3)))
+            .call(Call::Watch(Of::Task(5), policy().max_failed_polls(3)))
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["Api", "PollFailed", "PollFailed", "Polls"]);
                 let told = &seen.results[0];

@@ -102,7 +102,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::endpoint::Answer;
+    use crate::endpoint::ResponseFormat;
     use crate::retry::Class;
     use crate::scrub::Scrub;
 
@@ -121,7 +121,7 @@ mod tests {
         };
         let answer = Response::builder().status(status);
         let answer = answer.body(Bytes::copy_from_slice(body.as_bytes()));
-        let good = reading.read(Answer::Flat, &answer.unwrap())?;
+        let good = reading.read(ResponseFormat::Flat, &answer.unwrap())?;
         Ok(good.value)
     }
 

@@ -20,7 +20,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> 
 
 fn failure(status: u16, body: &str) -> Failure {
     READING
-        .read::<u64>(Answer::Enveloped, &answer(status, &[], body))
+        .read::<u64>(ResponseFormat::Envelope, &answer(status, &[], body))
         .unwrap_err()
 }
 
@@ -29,7 +29,10 @@ fn the_code_is_judged_whatever_the_status() {
     for status in [200, 302, 404, 429, 500] {
         let ok = answer(status, &[], r#"{"code":0,"data":7}"#);
         assert_eq!(
-            READING.read::<u64>(Answer::Enveloped, &ok).unwrap().value,
+            READING
+                .read::<u64>(ResponseFormat::Envelope, &ok)
+                .unwrap()
+                .value,
             7,
             "{status}"
         );
@@ -116,7 +119,9 @@ fn retry_after_is_read_in_both_forms_and_capped() {
         ("Tue, 15 Nov 2094 08:12:00 GMT", Some(300)),
     ] {
         let answer = answer(429, &[("retry-after", text), ("date", date)], "");
-        let failure = READING.read::<u64>(Answer::Enveloped, &answer).unwrap_err();
+        let failure = READING
+            .read::<u64>(ResponseFormat::Envelope, &answer)
+            .unwrap_err();
         let expected = seconds.map(Duration::from_secs);
         assert_eq!(failure.error.retry_after(), expected, "{text}");
     }
@@ -126,7 +131,9 @@ fn retry_after_is_read_in_both_forms_and_capped() {
 fn the_trace_id_may_come_in_a_header() {
     let body = r#"{"code":1,"message":"m","x-traceID":""}"#;
     let answer = answer(200, &[("X-TraceID", "from-header")], body);
-    let failure = READING.read::<u64>(Answer::Enveloped, &answer).unwrap_err();
+    let failure = READING
+        .read::<u64>(ResponseFormat::Envelope, &answer)
+        .unwrap_err();
     assert_eq!(failure.error.trace_id(), Some("from-header"));
 }
 
@@ -149,7 +156,7 @@ fn an_error_quotes_the_start_of_a_body_unless_it_is_secret() {
         r#"{"code":0,"data":{"canary"#,
     ] {
         let failure = secret
-            .read::<u64>(Answer::Enveloped, &answer(200, &[], body))
+            .read::<u64>(ResponseFormat::Envelope, &answer(200, &[], body))
             .unwrap_err();
         let shown = format!("{0} {0:?}", failure.error);
         assert!(!shown.contains("canary"), "{shown}");
@@ -164,7 +171,7 @@ fn an_error_quotes_the_start_of_a_body_unless_it_is_secret() {
 fn what_is_not_in_utf_8_hides_nothing_beside_it() {
     let read = |body: &[u8]| {
         READING.read::<String>(
-            Answer::Enveloped,
+            ResponseFormat::Envelope,
             &Response::new(Bytes::copy_from_slice(body)),
         )
     };
@@ -186,7 +193,7 @@ fn of_a_long_message_the_start_is_kept() {
         ..READING
     };
     let failure = roomy
-        .read::<u64>(Answer::Enveloped, &answer(200, &[], &body))
+        .read::<u64>(ResponseFormat::Envelope, &answer(200, &[], &body))
         .unwrap_err();
     let kept = failure.error.api().unwrap().message();
     assert_eq!(kept, "页".repeat(1000));
@@ -204,7 +211,7 @@ fn a_long_trace_id_and_a_long_fault_of_the_data_are_cut() {
         format!(r#"{{"code":0,"x-traceID":"{long}","data":"{long}"}}"#),
     ] {
         let error = roomy
-            .read::<u64>(Answer::Enveloped, &answer(200, &[], &body))
+            .read::<u64>(ResponseFormat::Envelope, &answer(200, &[], &body))
             .unwrap_err();
         assert_eq!(error.error.trace_id(), Some(&long[..200]));
         let shown = format!("{0} {0:?}", error.error);
@@ -217,7 +224,10 @@ fn a_body_over_the_limit_is_not_read() {
     let body = |length: usize| format!("{:<length$}", r#"{"code":0,"data":7}"#);
     let full = answer(200, &[], &body(READING.body_limit));
     assert_eq!(
-        READING.read::<u64>(Answer::Enveloped, &full).unwrap().value,
+        READING
+            .read::<u64>(ResponseFormat::Envelope, &full)
+            .unwrap()
+            .value,
         7
     );
     let over = failure(200, &body(READING.body_limit + 1));

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::date::read_date;
-use crate::endpoint::{Auth, Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Auth, Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::lenient::Text;
 use crate::scrub::Secrets;
@@ -46,7 +46,7 @@ impl Endpoint for IssueToken {
     const PATH: &'static str = "/api/v1/access_token";
     const RATE: RateClass = RateClass::new("access_token", Duration::from_millis(125));
     const AUTH: Auth = Auth::None;
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = IssuedToken;
 
     fn secrets(&self, secrets: &mut Secrets) {

@@ -18,8 +18,8 @@ macro_rules! for_each_call_on_files {
                 Ok($crate::file::GetDownloadUrl::new(file));
             /// Makes a folder. A name that is taken is refused, by an earlier attempt of this call too if its answer was lost:
             /// see [`ApiError::follows_lost_answer`](crate::ApiError::follows_lost_answer).
-            make_dir[P: Into<$crate::Parent>][P](parent: P, name: &str) -> $crate::file::MadeDir =
-                $crate::file::MakeDir::new(parent, name);
+            create_dir[P: Into<$crate::Parent>][P](parent: P, name: &str) -> $crate::file::CreatedDir =
+                $crate::file::CreateDir::new(parent, name);
             /// Moves files and folders, 1 to 100, into the trash.
             trash[E: Into<$crate::EntryId> + Copy][E](entries: &[E]) -> $crate::file::Done =
                 $crate::file::TrashFiles::new(entries.iter().copied());
@@ -71,7 +71,7 @@ macro_rules! for_each_call_on_the_image_bed {
                 Ok(download.clone());
             /// How far a task is.
             progress[][](task: $crate::ImageBedTaskId) -> $crate::offline::Progress =
-                Ok($crate::image_bed::ImageBedProgress::new(task));
+                Ok($crate::image_bed::GetImageBedProgress::new(task));
         }
     };
 }

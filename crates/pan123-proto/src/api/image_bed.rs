@@ -4,4 +4,4 @@ mod download;
 mod progress;
 
 pub use download::{CreatedImageBedDownload, ImageBedDownload};
-pub use progress::ImageBedProgress;
+pub use progress::GetImageBedProgress;

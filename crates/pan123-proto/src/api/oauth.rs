@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 pub use app::OAuth;
 pub(crate) use app::check_redirect_uri;
 
-use crate::endpoint::{Answer, Auth, Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Auth, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 use crate::lenient::Text;
 use crate::scrub::Secrets;
 
@@ -79,8 +79,8 @@ impl Endpoint for ExchangeCode {
     const PATH: &'static str = PATH;
     const RATE: RateClass = RATE;
     const AUTH: Auth = Auth::None;
-    const REPLAY: Replay = Replay::Safe;
-    const ANSWER: Answer = Answer::Flat;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Flat;
     type Response = TokenPair;
 
     fn query(&self, query: &mut Query) {
@@ -122,8 +122,8 @@ impl Endpoint for ExchangeRefreshToken {
     const PATH: &'static str = PATH;
     const RATE: RateClass = RATE;
     const AUTH: Auth = Auth::None;
-    const REPLAY: Replay = Replay::Safe;
-    const ANSWER: Answer = Answer::Flat;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Flat;
     type Response = TokenPair;
 
     fn query(&self, query: &mut Query) {

@@ -11,9 +11,9 @@ mod watch;
 
 pub use callback::{CallbackError, CallbackNotice, CallbackOutcome};
 pub use download::{CreatedDownload, Download};
-pub use landing::{FindDownloaded, Landed};
-pub use progress::{DownloadProgress, Progress, TaskStatus};
+pub use landing::{FileLookup, FindFile};
+pub use progress::{GetDownloadProgress, Progress, TaskStatus};
 #[cfg(feature = "callback-signing")]
 pub use signing::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
-pub use target::Target;
+pub use target::ExpectedFile;
 pub use watch::{Downloaded, Watch, WatchError, WatchEvent, WatchHandle, WatchPolicy, WatchToEnd};

@@ -8,7 +8,7 @@ use http::Method;
 use serde::{Deserialize, Deserializer};
 
 use crate::date::read_date;
-use crate::endpoint::{Endpoint, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, RateClass};
 use crate::lenient::{Flag, Maybe, Text, Whole};
 
 /// Asks who the user is.
@@ -19,7 +19,7 @@ impl Endpoint for GetUserInfo {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/user/info";
     const RATE: RateClass = RateClass::new("user/info", Duration::from_millis(100));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = UserInfo;
 }
 

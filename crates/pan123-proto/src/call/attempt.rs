@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{Call, State};
 use crate::answer::Good;
-use crate::endpoint::Replay;
+use crate::endpoint::Idempotency;
 use crate::error::{Ambiguous, Error, TransportError};
 use crate::machine::{Input, Now, later};
 use crate::retry::{Failure, TokenUse, Verdict};
@@ -30,7 +30,7 @@ impl<T> Call<T> {
             Input::Response(answer) => (self.read)(self.reading(now, scrub), &answer),
             Input::Failed(error) => Err(error.scrubbed(scrub).into()),
             Input::Wake | Input::Stored(_)
-                if self.control.is_stopped() && self.replay == Replay::Safe =>
+                if self.control.is_stopped() && self.replay == Idempotency::Idempotent =>
             {
                 return Some(Err(Error::Stopped));
             }

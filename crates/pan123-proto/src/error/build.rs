@@ -105,11 +105,11 @@ pub enum UrlFault {
     /// A control character, with its place counted in characters from 0.
     Control(usize),
     /// White space at the beginning or the end.
-    Blank,
+    Whitespace,
     /// A parameter that a callback's signer adds.
     Reserved(&'static str),
     /// A base URL with a user, a query or a fragment, or one that is no URI at all.
-    NotABase,
+    NotABaseUrl,
     /// A base URL of plain `http://` to another machine: the credentials could be read on the way.
     PlainHttp,
 }
@@ -132,12 +132,12 @@ impl fmt::Display for UrlFault {
                 f,
                 "has a control character at position {at}: leave it out or percent-encode it"
             ),
-            UrlFault::Blank => f.write_str("begins or ends with white space: leave that out"),
+            UrlFault::Whitespace => f.write_str("begins or ends with white space: leave that out"),
             UrlFault::Reserved(name) => write!(
                 f,
                 "has the parameter `{name}` already: the signer adds it, so leave it out"
             ),
-            UrlFault::NotABase => f.write_str(
+            UrlFault::NotABaseUrl => f.write_str(
                 "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
             ),
             UrlFault::PlainHttp => f.write_str(
@@ -160,7 +160,7 @@ pub enum FileNameFault {
     /// One of the characters that the service refuses, or a control character.
     Forbidden(char),
     /// For the image bed: another ending than those of pictures.
-    NoImage,
+    NotAnImage,
 }
 
 impl fmt::Display for FileNameFault {
@@ -174,7 +174,7 @@ impl fmt::Display for FileNameFault {
                 f,
                 "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
             ),
-            FileNameFault::NoImage => f.write_str(
+            FileNameFault::NotAnImage => f.write_str(
                 "ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
             ),
         }
@@ -212,9 +212,9 @@ impl fmt::Display for PathFault {
 #[non_exhaustive]
 pub enum CredentialsFault {
     /// None of them was given.
-    Neither,
+    Missing,
     /// Several were given.
-    Both,
+    Conflicting,
     /// One of them is empty.
     Empty,
 }
@@ -222,8 +222,8 @@ pub enum CredentialsFault {
 impl fmt::Display for CredentialsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            CredentialsFault::Neither => "none of them is there",
-            CredentialsFault::Both => "one of them, not several",
+            CredentialsFault::Missing => "none of them is there",
+            CredentialsFault::Conflicting => "one of them, not several",
             CredentialsFault::Empty => "an empty one was given",
         })
     }

@@ -88,7 +88,7 @@ pub(super) fn is_about_credentials(error: &Error) -> bool {
             ErrorCode::Unauthorized | ErrorCode::InvalidClient
         ),
         Error::Http(answer) => answer.http_status() == StatusCode::UNAUTHORIZED,
-        Error::AuthorizationNeeded(_) => true,
+        Error::AuthorizationRequired(_) => true,
         _ => false,
     }
 }

@@ -99,7 +99,7 @@ impl SessionBuilder {
 
     /// Looks for the token in a store before it asks for a new one, and keeps a new one there: its machines ask for
     /// [`Step::Store`](crate::Step::Store). It needs credentials or OAuth. An adapter switches it on when it is given a store.
-    pub fn keep_token(mut self, keep: bool) -> SessionBuilder {
+    pub fn persist_token(mut self, keep: bool) -> SessionBuilder {
         self.keeps_token = keep;
         self
     }
@@ -199,7 +199,7 @@ impl SessionBuilder {
         Ok(Session {
             shared: Arc::new(Shared {
                 settings: Settings {
-                    this_machine_only: base.is_plain() && self.plain_http == PlainHttp::ToLoopback,
+                    loopback_only: base.is_plain() && self.plain_http == PlainHttp::ToLoopback,
                     base,
                     user_agent,
                     retry: self.retry,
@@ -231,7 +231,7 @@ impl SessionBuilder {
     fn identity(&self) -> Result<(Identity, Token), BuildError> {
         let fault = |fault| Err(BuildError::Credentials(fault));
         match (&self.credentials, &self.access_token, &self.oauth) {
-            (None, None, None) => fault(CredentialsFault::Neither),
+            (None, None, None) => fault(CredentialsFault::Missing),
             (Some(credentials), None, None) if credentials.is_empty() => {
                 fault(CredentialsFault::Empty)
             }
@@ -247,7 +247,7 @@ impl SessionBuilder {
                 }
                 Ok((Identity::App(app.clone()), Token::to_come(Source::Rotated)))
             }
-            _ => fault(CredentialsFault::Both),
+            _ => fault(CredentialsFault::Conflicting),
         }
     }
 
@@ -274,7 +274,7 @@ fn no_store() -> BuildError {
         given: "missing beside OAuth".to_owned(),
         allowed: "a refresh token works once only, so each new pair must be kept before it is used: give `token_store` a store \
                   that outlives the program, such as `FileStore`, or `MemoryStore` if the pair may be lost with it (a driver of \
-                  your own says `keep_token(true)`)",
+                  your own says `persist_token(true)`)",
     }
 }
 

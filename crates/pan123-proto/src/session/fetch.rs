@@ -19,7 +19,7 @@ use crate::error::{BuildError, Error};
 use crate::machine::{Input, Now, Step, Wait, WaitReason};
 use crate::retry::doubled;
 use crate::scrub::{Scrub, Secrets};
-use crate::store::{Skew, StoreOp, StoreResult, StoredToken};
+use crate::store::{ClockSkew, StoreOp, StoreResult, StoredToken};
 use crate::token::{Found, Lease};
 use crate::trace;
 
@@ -296,7 +296,7 @@ impl Fetch {
         };
         // A life that makes no sense is not kept: the token is used until it is refused, by others too.
         let expired_at = expired_at.filter(|_| found.has_credible_life());
-        let skew = Skew::between(answered, now.wall);
+        let skew = ClockSkew::between(answered, now.wall);
         let mut token = StoredToken::new(account, issued.expose(), expired_at, skew);
         if let Some(refresh_token) = issued.expose_refresh_token() {
             token = token.with_refresh_token(refresh_token);

@@ -22,12 +22,12 @@ impl Fetch {
             return Ok(());
         };
         let Identity::App(app) = &self.session.settings().identity else {
-            return Err(BuildError::Credentials(CredentialsFault::Neither).into());
+            return Err(BuildError::Credentials(CredentialsFault::Missing).into());
         };
         let token = self.session.refresh_token(kept);
-        let token = token.ok_or(Error::AuthorizationNeeded(None))?;
+        let token = token.ok_or(Error::AuthorizationRequired(None))?;
         if let Some(refusal) = self.session.refusal_of(&token, now.mono) {
-            return Err(Error::AuthorizationNeeded(Some(refusal)));
+            return Err(Error::AuthorizationRequired(Some(refusal)));
         }
         let call = self.session.call(&app.refresh(token.clone()))?;
         *ask = Some(Ask::Pair(Box::new(call)));
@@ -46,6 +46,6 @@ impl Fetch {
             let until = now + CREDENTIALS_PAUSE;
             self.session.note_spent(token, until, Arc::clone(&error));
         }
-        Error::AuthorizationNeeded(Some(error))
+        Error::AuthorizationRequired(Some(error))
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use fastrand::Rng;
 use http::Request;
-use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Input, RateClass, StoreOp, StoreResult, Transmit, Wait};
 
@@ -31,7 +31,7 @@ pub(crate) const CLASSES: [RateClass; 4] = [
     pan123_proto::api::access_token::IssueToken::RATE,
     GetUserInfo::RATE,
     Download::RATE,
-    DownloadProgress::RATE,
+    GetDownloadProgress::RATE,
 ];
 const PATHS: [&str; 4] = [path::TOKEN, path::USER_INFO, path::CREATE, path::PROGRESS];
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use pan123_proto::offline::{
-    CreatedDownload, Download, DownloadProgress, Progress, Watch, WatchHandle,
+    CreatedDownload, Download, GetDownloadProgress, Progress, Watch, WatchHandle,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{CallHandle, Endpoint, Error, Machine, Pacing, Session};
@@ -94,7 +94,7 @@ impl Play {
             0 => (Pacing::off(), [Duration::ZERO; 4]),
             1 => {
                 let slow = millis(rng.u64(1..4000));
-                let pacing = Pacing::default().every(DownloadProgress::RATE, slow);
+                let pacing = Pacing::default().every(GetDownloadProgress::RATE, slow);
                 let mut intervals = CLASSES.map(|class| class.interval());
                 intervals[3] = slow;
                 (pacing, intervals)
@@ -231,7 +231,7 @@ impl Play {
     fn ask_progress(&mut self) {
         let session = self.pick_session();
         let task = numbered_task(self.rng.u64(1..1020));
-        let endpoint = DownloadProgress::new(task);
+        let endpoint = GetDownloadProgress::new(task);
         let (outcome, handle) = self.call(session, Kind::Progress, &endpoint);
         self.asked
             .insert(outcome.actor, Asked::Progress(outcome, handle));
@@ -253,7 +253,7 @@ impl Play {
         let limits = Limits {
             deadline: secs(rng.u64(10..400)),
             stall: secs(rng.u64(10..200)),
-            failed_polls: rng.u32(1..4),
+            max_failed_polls: rng.u32(1..4),
             interval: millis(rng.u64(500..8000)),
         };
         let task = rng.u64(1..1020);

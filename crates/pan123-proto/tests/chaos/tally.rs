@@ -40,7 +40,7 @@ listed! {
     Verdict {
         UserGood, UserFailed, ProgressGood, ProgressFailed, CreateGood, CreateFailed,
         AmbiguousAndDone, AmbiguousAndNotDone,
-        Api, Unauthorized, Credentials, Token, RateLimited, Http, Transport, Exhausted, Deadline, Stopped,
+        Api, Unauthorized, Credentials, Token, RateLimited, Http, Transport, RetriesExhausted, Deadline, Stopped,
         WatchSucceeded, WatchDownloadFailed, WatchDeadline, WatchStalled, WatchPolls, WatchStopped, PollFailed,
     }
 }

@@ -111,9 +111,10 @@ fn check_error(tally: &mut Tally, errand: &Errand, at: Duration, error: &Error) 
             ),
             Verdict::Transport,
         ),
-        Error::Exhausted { attempts, .. } => {
-            (*attempts == 4 && errand.failures == 4, Verdict::Exhausted)
-        }
+        Error::RetriesExhausted { attempts, .. } => (
+            *attempts == 4 && errand.failures == 4,
+            Verdict::RetriesExhausted,
+        ),
         Error::Deadline { .. } => (over || errand.failures > 0, Verdict::Deadline),
         Error::Stopped => (errand.stopped, Verdict::Stopped),
         _ => panic!("no call ends like this: {error:?}"),
@@ -127,7 +128,7 @@ fn check_error(tally: &mut Tally, errand: &Errand, at: Duration, error: &Error) 
 pub(crate) struct Limits {
     pub(crate) deadline: Duration,
     pub(crate) stall: Duration,
-    pub(crate) failed_polls: u32,
+    pub(crate) max_failed_polls: u32,
     pub(crate) interval: Duration,
 }
 
@@ -135,8 +136,8 @@ impl Limits {
     pub(crate) fn policy(self) -> WatchPolicy {
         WatchPolicy::default()
             .deadline(self.deadline)
-            .stall(self.stall)
-            .failed_polls(self.failed_polls)
+            .stall_timeout(self.stall)
+            .max_failed_polls(self.max_failed_polls)
             .interval(self.interval)
     }
 }
@@ -185,7 +186,7 @@ pub(crate) fn check_watch(
             }
             Ok(WatchEvent::PollFailed(_)) => {
                 failed += 1;
-                let goes_on = failed < limits.failed_polls && !stalled && !late;
+                let goes_on = failed < limits.max_failed_polls && !stalled && !late;
                 assert!(goes_on, "at {at:?}: {limits:?}");
                 onlooker.tally.verdict(Verdict::PollFailed);
             }
@@ -203,7 +204,7 @@ pub(crate) fn check_watch(
                         Verdict::WatchStalled,
                     ),
                     WatchError::Polls { error, .. } => (
-                        failed + 1 == limits.failed_polls
+                        failed + 1 == limits.max_failed_polls
                             || matches!(**error, Error::Credentials(_)),
                         Verdict::WatchPolls,
                     ),

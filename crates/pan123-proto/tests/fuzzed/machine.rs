@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::offline::{Download, DownloadProgress, WatchPolicy};
+use pan123_proto::offline::{Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};
 
@@ -63,18 +63,22 @@ impl Setup {
         };
         let (watch_deadline, policy) = if is_set(5) {
             let policy = WatchPolicy::default().interval(millis(100));
-            (secs(60), policy.stall(secs(20)).failed_polls(3))
+            (secs(60), policy.stall_timeout(secs(20)).max_failed_polls(3))
         } else {
             (secs(24 * 3600), WatchPolicy::default())
         };
         let builder = if fetches {
-            builder().keep_token(is_set(6))
+            builder().persist_token(is_set(6))
         } else {
             Session::builder().access_token("fixed-token")
         };
         let session = builder
             .seed(byte(1).into())
-            .retry(RetryPolicy::default().attempts(attempts).base(millis(100)))
+            .retry(
+                RetryPolicy::default()
+                    .max_attempts(attempts)
+                    .initial_backoff(millis(100)),
+            )
             .pacing(if paced {
                 Pacing::default()
             } else {
@@ -222,7 +226,7 @@ fn interval(path: &str) -> Duration {
         (IssueToken::PATH, IssueToken::RATE),
         (GetUserInfo::PATH, GetUserInfo::RATE),
         (Download::PATH, Download::RATE),
-        (DownloadProgress::PATH, DownloadProgress::RATE),
+        (GetDownloadProgress::PATH, GetDownloadProgress::RATE),
     ];
     let class = classes.into_iter().find(|(known, _)| path == *known);
     class.expect("a path of the service").1.interval()

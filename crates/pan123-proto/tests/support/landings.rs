@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use pan123_proto::DirId;
-use pan123_proto::offline::{Download, Landed, Target};
+use pan123_proto::offline::{Download, ExpectedFile, FileLookup};
 use serde_json::json;
 
 use super::drive::FakeDrive;
@@ -29,18 +29,18 @@ pub(crate) fn download() -> Download {
     Download::new("https://example.com/film.mp4?sig=x").expect("good values")
 }
 
-pub(crate) fn target() -> Target {
-    Target::of(&download(), start())
+pub(crate) fn target() -> ExpectedFile {
+    ExpectedFile::of(&download(), start())
 }
 
-pub(crate) fn into(dir: u64) -> Target {
+pub(crate) fn into(dir: u64) -> ExpectedFile {
     let dir = DirId::new(dir).expect("good values");
-    Target::of(&download().save_to(dir), start())
+    ExpectedFile::of(&download().save_to(dir), start())
 }
 
-pub(crate) fn found(landed: &Landed) -> u64 {
+pub(crate) fn found(landed: &FileLookup) -> u64 {
     match landed {
-        Landed::Found(entry) => entry.id.get(),
+        FileLookup::Found(entry) => entry.id.get(),
         other => panic!("{other:?}"),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) mod world;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use pan123_proto::offline::{Download, DownloadProgress};
+use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 
 pub(crate) use actor::Outcome;
@@ -90,8 +90,8 @@ pub(crate) fn numbered_task(number: u64) -> TaskId {
     TaskId::new(number).expect("a good id")
 }
 
-pub(crate) fn progress() -> DownloadProgress {
-    DownloadProgress::new(task())
+pub(crate) fn progress() -> GetDownloadProgress {
+    GetDownloadProgress::new(task())
 }
 
 /// The times between events.

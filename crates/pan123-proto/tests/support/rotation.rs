@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Uri};
-use pan123_proto::{Account, OAuth, Pacing, Session, SessionBuilder, Skew, StoredToken};
+use pan123_proto::{Account, ClockSkew, OAuth, Pacing, Session, SessionBuilder, StoredToken};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub(crate) fn app() -> OAuth {
 
 pub(crate) fn of(app: OAuth) -> SessionBuilder {
     let builder = Session::builder().oauth(app).pacing(Pacing::off());
-    builder.keep_token(true)
+    builder.persist_token(true)
 }
 
 /// A process that acts for the app's user.
@@ -38,7 +38,7 @@ pub(crate) fn process() -> Session {
 pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
     let end = SystemTime::UNIX_EPOCH + START + life;
     let account = Account::new(SERVICE, "client-id");
-    let skew = Skew::Ahead(Duration::ZERO);
+    let skew = ClockSkew::Ahead(Duration::ZERO);
     StoredToken::new(account, format!("access-{number}"), Some(end), skew)
         .with_refresh_token(format!("refresh-{number}"))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{FileId, Parent};
 
@@ -38,7 +38,7 @@ impl Endpoint for CopyFile {
     const PATH: &'static str = "/api/v1/file/copy";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/copy", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Never;
+    const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     type Response = CopiedFile;
 
     fn body(&self) -> Result<Body, BuildError> {

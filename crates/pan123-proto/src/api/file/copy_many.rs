@@ -9,7 +9,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::several::several;
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{CopyTaskId, EntryId, Parent};
 
@@ -49,7 +49,7 @@ impl Endpoint for CopyFiles {
     const PATH: &'static str = "/api/v1/file/async/copy";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/async/copy", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Never;
+    const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     type Response = StartedCopy;
 
     fn body(&self) -> Result<Body, BuildError> {

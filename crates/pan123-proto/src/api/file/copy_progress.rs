@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Deserializer};
 
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::CopyTaskId;
 use crate::lenient::Whole;
 
@@ -30,7 +30,7 @@ impl Endpoint for GetCopyProgress {
     const PATH: &'static str = "/api/v1/file/async/copy/process";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/async/copy/process", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = CopyProgress;
 
     fn query(&self, query: &mut Query) {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::done::Done;
 use super::several::{MOST, several};
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
@@ -41,7 +41,7 @@ impl Endpoint for DeleteFiles {
     const PATH: &'static str = "/api/v1/file/delete";
     const RATE: RateClass = RateClass::new("file/delete", Duration::from_secs(1));
     // An id is given out once only, so that the second request finds nothing else to delete.
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;
 
     fn body(&self) -> Result<Body, BuildError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::entry::Entry;
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::EntryId;
 
 /// Asks for one file or folder. The answer has neither its category nor when it was changed.
@@ -29,7 +29,7 @@ impl Endpoint for GetDetail {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/file/detail";
     const RATE: RateClass = RateClass::new("file/detail", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Entry;
 
     fn query(&self, query: &mut Query) {

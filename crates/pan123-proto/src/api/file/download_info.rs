@@ -9,7 +9,7 @@ use http::Method;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::FileId;
 use crate::url::Redacted;
 
@@ -32,9 +32,9 @@ impl Endpoint for GetDownloadUrl {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/file/download_info";
     const RATE: RateClass = RateClass::new("file/download_info", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     // It may hold a signed URL.
-    const SECRET_ANSWER: bool = true;
+    const SECRET_RESPONSE: bool = true;
     type Response = DownloadUrl;
 
     fn query(&self, query: &mut Query) {

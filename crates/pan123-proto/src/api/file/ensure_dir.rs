@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::create_dir::{CreateDir, CreatedDir};
 use super::entry::Entry;
 use super::lookup::{Lookup, Wanted};
-use super::make_dir::{MadeDir, MakeDir};
 use super::path::dir_names_of;
 use crate::call::Call;
 use crate::control::{CallHandle, Control};
@@ -37,7 +37,7 @@ pub struct EnsureDir {
 #[derive(Debug)]
 enum State {
     Looking(Box<Lookup>),
-    Making(Box<Call<MadeDir>>),
+    Making(Box<Call<CreatedDir>>),
     Pausing(Instant),
     Ended,
 }
@@ -79,7 +79,7 @@ impl EnsureDir {
 
     fn make(&mut self) -> Result<(), Error> {
         if let Some(name) = self.names.front() {
-            let call = self.session.call(&MakeDir::new(self.parent, name)?)?;
+            let call = self.session.call(&CreateDir::new(self.parent, name)?)?;
             self.state = State::Making(Box::new(call.under(&self.control)));
         }
         Ok(())
@@ -112,10 +112,10 @@ impl EnsureDir {
         Ok(None)
     }
 
-    fn made(&mut self, made: Result<MadeDir, Error>) -> Result<Option<DirId>, Error> {
+    fn made(&mut self, made: Result<CreatedDir, Error>) -> Result<Option<DirId>, Error> {
         match made {
             // Nothing can be in a new folder yet, so that what is below it is made without a look.
-            Ok(MadeDir { dir }) => match self.enter(dir) {
+            Ok(CreatedDir { dir }) => match self.enter(dir) {
                 Some(end) => Ok(Some(end)),
                 None => self.make().map(|()| None),
             },

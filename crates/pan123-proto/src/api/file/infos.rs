@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::entry::Entry;
 use super::several::{MOST, several};
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
@@ -39,7 +39,7 @@ impl Endpoint for GetInfos {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/file/infos";
     const RATE: RateClass = RateClass::new("file/infos", Duration::from_millis(100));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = FileInfos;
 
     fn body(&self) -> Result<Body, BuildError> {

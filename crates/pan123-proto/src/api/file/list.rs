@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::entry::Entry;
 use super::several::check_count;
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
 use crate::lenient::Whole;
@@ -85,7 +85,7 @@ impl Endpoint for ListFiles {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v2/file/list";
     const RATE: RateClass = RateClass::new("v2/file/list", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = FilePage;
 
     fn query(&self, query: &mut Query) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::entry::Entry;
 use super::several::check_count;
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::Parent;
 use crate::lenient::{Flag, Text, Whole};
@@ -145,9 +145,9 @@ impl Endpoint for ListFilesV1 {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/file/list";
     const RATE: RateClass = RateClass::new("v1/file/list", Duration::from_secs(5));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     // It may hold a signed URL.
-    const SECRET_ANSWER: bool = true;
+    const SECRET_RESPONSE: bool = true;
     type Response = FilePageV1;
 
     fn query(&self, query: &mut Query) {

@@ -143,7 +143,7 @@ impl Listing {
         if let Some(cursor) = page.next
             && !self.cursors.insert(cursor)
         {
-            return Err(Error::StuckList { cursor });
+            return Err(Error::PaginationLoop { cursor });
         }
         self.state = match page.next {
             Some(cursor) => {

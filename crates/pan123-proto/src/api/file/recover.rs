@@ -9,7 +9,7 @@ use http::Method;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::several::{MOST, several};
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
@@ -40,7 +40,7 @@ impl Endpoint for RecoverFiles {
     const PATH: &'static str = "/api/v1/file/recover";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/recover", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = RecoveredFiles;
 
     fn body(&self) -> Result<Body, BuildError> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::done::Done;
 use super::several::{MOST, several};
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
 
@@ -45,7 +45,7 @@ impl Endpoint for RecoverFilesTo {
     const PATH: &'static str = "/api/v1/file/recover/by_path";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/recover/by_path", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;
 
     fn body(&self) -> Result<Body, BuildError> {

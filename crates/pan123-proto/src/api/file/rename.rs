@@ -8,7 +8,7 @@ use http::Method;
 use serde::Serialize;
 
 use super::done::Done;
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::file_name::check_file_name;
 use crate::ids::EntryId;
@@ -46,7 +46,7 @@ impl Endpoint for RenameFile {
     const PATH: &'static str = "/api/v1/file/name";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/name", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;
 
     fn body(&self) -> Result<Body, BuildError> {

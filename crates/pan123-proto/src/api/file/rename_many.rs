@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::several::check_count;
 use crate::date::read_date;
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::file_name::check_file_name;
 use crate::ids::EntryId;
@@ -52,7 +52,7 @@ impl Endpoint for RenameFiles {
     const PATH: &'static str = "/api/v1/file/rename";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/rename", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = RenamedFiles;
 
     fn body(&self) -> Result<Body, BuildError> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::done::Done;
 use super::several::{MOST, several};
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
@@ -39,7 +39,7 @@ impl Endpoint for TrashFiles {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/file/trash";
     const RATE: RateClass = RateClass::new("file/trash", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;
 
     fn body(&self) -> Result<Body, BuildError> {

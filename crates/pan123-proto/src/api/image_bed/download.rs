@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::{BuildError, FileNameFault};
 use crate::file_name::check_file_name;
 use crate::ids::{ImageBedDirId, ImageBedTaskId};
@@ -142,7 +142,7 @@ fn check_image_name(name: &str) -> Result<(), FileNameFault> {
             .iter()
             .any(|format| extension.eq_ignore_ascii_case(format))
     });
-    is_image.then_some(()).ok_or(FileNameFault::NoImage)
+    is_image.then_some(()).ok_or(FileNameFault::NotAnImage)
 }
 
 impl Endpoint for ImageBedDownload {
@@ -150,7 +150,7 @@ impl Endpoint for ImageBedDownload {
     const PATH: &'static str = "/api/v1/oss/offline/download";
     // No figure is documented.
     const RATE: RateClass = RateClass::new("oss/offline/download", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Never;
+    const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     type Response = CreatedImageBedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {

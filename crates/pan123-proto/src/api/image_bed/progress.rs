@@ -8,29 +8,29 @@ use std::time::Duration;
 use http::Method;
 
 use crate::api::offline::Progress;
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::ImageBedTaskId;
 
 /// Asks how far a task of the image bed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageBedProgress {
+pub struct GetImageBedProgress {
     task: ImageBedTaskId,
 }
 
-impl ImageBedProgress {
+impl GetImageBedProgress {
     /// Of this task.
-    pub fn new(task: ImageBedTaskId) -> ImageBedProgress {
-        ImageBedProgress { task }
+    pub fn new(task: ImageBedTaskId) -> GetImageBedProgress {
+        GetImageBedProgress { task }
     }
 }
 
-impl Endpoint for ImageBedProgress {
+impl Endpoint for GetImageBedProgress {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/oss/offline/download/process";
     // No figure is documented.
     const RATE: RateClass =
         RateClass::new("oss/offline/download/process", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Progress;
 
     fn query(&self, query: &mut Query) {

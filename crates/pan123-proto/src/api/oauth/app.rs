@@ -25,7 +25,7 @@ const SCOPE: &str = "user:base,file:all:read,file:all:write";
 /// let page = app.authorize_url("https://app.example/callback", "a text that nobody can guess")?;
 /// assert!(page.starts_with("https://www.123pan.com/auth?client_id=client%20id&"));
 /// // Alice's browser is sent to this page, and comes back to the redirect URI with a `code` and the same `state`.
-/// let session = Session::builder().oauth(app).keep_token(true).build()?;
+/// let session = Session::builder().oauth(app).persist_token(true).build()?;
 /// let authorize = session.authorize("the code", "https://app.example/callback")?;
 /// # drop(authorize);
 /// # Ok::<(), pan123_proto::BuildError>(())

@@ -11,7 +11,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::file_name::{MOST, check_file_name, is_forbidden};
 use crate::ids::{DirId, TaskId};
@@ -154,7 +154,7 @@ impl Endpoint for Download {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/offline/download";
     const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
-    const REPLAY: Replay = Replay::Never;
+    const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     type Response = CreatedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::target::{Clocks, Target};
+use super::target::{Clocks, ExpectedFile};
 use crate::answer::date;
 use crate::api::file::{Entry, GetDetail, ListFiles, Listing, Lookup, Wanted};
 use crate::call::Call;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::{DirId, FileId, Parent};
 use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
-use crate::store::Skew;
+use crate::store::ClockSkew;
 
 /// The folder in the root where downloads go that ask for none.
 const DEFAULT_DIR: &str = "来自:离线下载";
@@ -22,10 +22,10 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 /// What is known of the file of a download that succeeded.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Landed {
+pub enum FileLookup {
     /// A callback named it, and nothing else is known: nobody looked, or the file of this id does not fit the download by name and
     /// time, and no other does.
-    Told(FileId),
+    Hint(FileId),
     /// It is there: the one that a callback named, or one of the target folder, that fits by name and time.
     Found(Box<Entry>),
     /// Several files there could be it: their names and times fit.
@@ -34,17 +34,17 @@ pub enum Landed {
     /// the one that is looked for is a guess.
     NotFound,
     /// The look failed. That the download succeeded stays true.
-    LookFailed(Box<Error>),
+    Failed(Box<Error>),
     /// Nobody looked, and no callback told.
-    NotLookedFor,
+    NotAttempted,
 }
 
-impl Landed {
+impl FileLookup {
     /// The file, if there is one answer to the question which it is.
     pub fn file(&self) -> Option<FileId> {
         match self {
-            Landed::Told(file) => Some(*file),
-            Landed::Found(entry) => entry.file(),
+            FileLookup::Hint(file) => Some(*file),
+            FileLookup::Found(entry) => entry.file(),
             _ => None,
         }
     }
@@ -54,15 +54,15 @@ impl Landed {
 /// while none shows.
 #[must_use = "nothing is looked for until a driver resumes this"]
 #[derive(Debug)]
-pub struct FindDownloaded {
+pub struct FindFile {
     session: Session,
     control: Arc<Control>,
-    target: Target,
+    target: ExpectedFile,
     /// What could be it, of the folder that is being read.
     fitting: Vec<Entry>,
     looks: usize,
     /// What a callback named, once it was seen to be there.
-    told: Option<FileId>,
+    file_hint: Option<FileId>,
     /// What a callback named and was looked at already.
     seen: Option<FileId>,
     clocks: Clocks,
@@ -82,20 +82,20 @@ enum State {
 
 impl Session {
     /// Looks for the file of a download.
-    pub fn find_downloaded(&self, target: Target) -> FindDownloaded {
-        FindDownloaded::new(self, Arc::default(), target)
+    pub fn find_file(&self, target: ExpectedFile) -> FindFile {
+        FindFile::new(self, Arc::default(), target)
     }
 }
 
-impl FindDownloaded {
-    pub(super) fn new(session: &Session, control: Arc<Control>, target: Target) -> FindDownloaded {
-        let mut find = FindDownloaded {
+impl FindFile {
+    pub(super) fn new(session: &Session, control: Arc<Control>, target: ExpectedFile) -> FindFile {
+        let mut find = FindFile {
             session: session.clone(),
             control,
             target,
             fitting: Vec::new(),
             looks: 0,
-            told: None,
+            file_hint: None,
             seen: None,
             clocks: Clocks::default(),
             state: State::Ended,
@@ -113,8 +113,8 @@ impl FindDownloaded {
 
     /// Looks at what a callback named, if that is new: callbacks come as late as they like.
     fn check_news(&mut self) -> bool {
-        let told = self.control.told().or(self.target.told_file());
-        let Some(file) = told.filter(|told| self.seen != Some(*told)) else {
+        let hint = self.control.file_hint().or(self.target.hinted_file());
+        let Some(file) = hint.filter(|hint| self.seen != Some(*hint)) else {
             return false;
         };
         self.seen = Some(file);
@@ -126,14 +126,14 @@ impl FindDownloaded {
     }
 
     /// What a callback named is taken for a hint: if it cannot be seen, it is looked for like any other.
-    fn checked(&mut self, named: Result<Entry, Error>) -> Option<Landed> {
+    fn checked(&mut self, named: Result<Entry, Error>) -> Option<FileLookup> {
         if let Ok(entry) = named
             && self.target.is_there(&entry)
         {
             if self.target.fits(&entry, self.clocks) {
-                return Some(Landed::Found(Box::new(entry)));
+                return Some(FileLookup::Found(Box::new(entry)));
             }
-            self.told = entry.file();
+            self.file_hint = entry.file();
         }
         self.look();
         None
@@ -157,7 +157,7 @@ impl FindDownloaded {
         State::Reading(Box::new(listing.under(&self.control)))
     }
 
-    fn entered(&mut self, now: Instant, dir: Option<DirId>) -> Option<Landed> {
+    fn entered(&mut self, now: Instant, dir: Option<DirId>) -> Option<FileLookup> {
         let Some(dir) = dir else {
             return self.looked(now);
         };
@@ -165,7 +165,7 @@ impl FindDownloaded {
         None
     }
 
-    fn consider(&mut self, entry: Entry) -> Option<Landed> {
+    fn consider(&mut self, entry: Entry) -> Option<FileLookup> {
         if self.target.fits(&entry, self.clocks) {
             self.fitting.push(entry);
         }
@@ -173,20 +173,23 @@ impl FindDownloaded {
     }
 
     /// What the look has brought, or none if another one follows.
-    fn looked(&mut self, now: Instant) -> Option<Landed> {
+    fn looked(&mut self, now: Instant) -> Option<FileLookup> {
         let mut fitting = std::mem::take(&mut self.fitting);
         if fitting.len() != 1 && self.check_news() {
             return None;
         }
         match (fitting.pop(), fitting.is_empty()) {
-            (Some(entry), true) => Some(Landed::Found(Box::new(entry))),
+            (Some(entry), true) => Some(FileLookup::Found(Box::new(entry))),
             (Some(entry), false) => {
                 fitting.push(entry);
-                Some(Landed::Several(fitting))
+                Some(FileLookup::Several(fitting))
             }
             (None, _) => {
                 let Some(pause) = PAUSES.get(self.looks) else {
-                    return Some(self.told.map_or(Landed::NotFound, Landed::Told));
+                    return Some(
+                        self.file_hint
+                            .map_or(FileLookup::NotFound, FileLookup::Hint),
+                    );
                 };
                 self.looks += 1;
                 self.state = State::Pausing(now + *pause);
@@ -199,7 +202,7 @@ impl FindDownloaded {
         if let Input::Response(answer) = &input
             && let Some(date) = date(answer.headers())
         {
-            self.clocks = Clocks(Some(Skew::between(date, now.wall)));
+            self.clocks = Clocks(Some(ClockSkew::between(date, now.wall)));
         }
         let mut input = input;
         loop {
@@ -239,9 +242,9 @@ impl FindDownloaded {
     }
 }
 
-type Output = Result<Landed, Error>;
+type Output = Result<FileLookup, Error>;
 
-impl Machine for FindDownloaded {
+impl Machine for FindFile {
     type Output = Output;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Output> {

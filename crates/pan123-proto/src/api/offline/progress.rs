@@ -8,29 +8,29 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::endpoint::{Endpoint, Query, RateClass, Replay};
+use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::TaskId;
 use crate::lenient::{Float, Whole};
 
 /// Asks how far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "download_process")]
-pub struct DownloadProgress {
+pub struct GetDownloadProgress {
     task: TaskId,
 }
 
-impl DownloadProgress {
+impl GetDownloadProgress {
     /// Of this task.
-    pub fn new(task: TaskId) -> DownloadProgress {
-        DownloadProgress { task }
+    pub fn new(task: TaskId) -> GetDownloadProgress {
+        GetDownloadProgress { task }
     }
 }
 
-impl Endpoint for DownloadProgress {
+impl Endpoint for GetDownloadProgress {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/offline/download/process";
     const RATE: RateClass = RateClass::new("offline/download/process", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Progress;
 
     fn query(&self, query: &mut Query) {

@@ -5,36 +5,36 @@ use std::time::{Duration, SystemTime};
 use super::download::Download;
 use crate::api::file::Entry;
 use crate::ids::{DirId, FileId};
-use crate::store::Skew;
+use crate::store::ClockSkew;
 
 /// Where the file of a download goes, by what name and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct ExpectedFile {
     dir: Option<DirId>,
     name: Option<String>,
     since: SystemTime,
-    told: Option<FileId>,
+    file_hint: Option<FileId>,
 }
 
-impl Target {
+impl ExpectedFile {
     /// The target of this download, and a time by the local clock just before it was created: an older file is none of it. Keep
     /// that time with the task, to look for its file after a restart.
     ///
     /// The name is the one that was asked for. Without one it is a guess, the last segment of the URL: the service may take another.
     /// If there is no such segment either, the time alone counts.
-    pub fn of(download: &Download, created: SystemTime) -> Target {
+    pub fn of(download: &Download, created: SystemTime) -> ExpectedFile {
         let asked = download.name().map(str::to_owned);
-        Target {
+        ExpectedFile {
             dir: download.dir(),
             name: asked.or_else(|| download.proposed_file_name()),
             since: created,
-            told: None,
+            file_hint: None,
         }
     }
 
     /// The file that a callback named: it is looked at first. A notice that was not verified may name anybody's.
-    pub fn told(mut self, file: FileId) -> Target {
-        self.told = Some(file);
+    pub fn file_hint(mut self, file: FileId) -> ExpectedFile {
+        self.file_hint = Some(file);
         self
     }
 
@@ -48,8 +48,8 @@ impl Target {
         self.name.as_deref()
     }
 
-    pub(super) fn told_file(&self) -> Option<FileId> {
-        self.told
+    pub(super) fn hinted_file(&self) -> Option<FileId> {
+        self.file_hint
     }
 
     /// Whether this is not in the trash, and in the target folder as far as that has an id.
@@ -71,7 +71,7 @@ impl Target {
 
 /// How the service's clock compares with the local one, as its last answer showed; none as long as none had a date.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clocks(pub(super) Option<Skew>);
+pub(super) struct Clocks(pub(super) Option<ClockSkew>);
 
 impl Clocks {
     fn local_time(self, service: SystemTime) -> SystemTime {
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_name_asked_for_goes_before_the_one_in_the_url() {
         let name = |download: &Download| {
-            let target = Target::of(download, SystemTime::UNIX_EPOCH);
+            let target = ExpectedFile::of(download, SystemTime::UNIX_EPOCH);
             target.name().map(str::to_owned)
         };
         let download = Download::new("https://example.com/a.mp4?x=1").unwrap();

@@ -13,8 +13,8 @@ pub use policy::WatchPolicy;
 pub use to_end::WatchToEnd;
 
 use super::callback::{CallbackNotice, CallbackOutcome};
-use super::progress::{DownloadProgress, Progress, TaskStatus};
-use super::target::Target;
+use super::progress::{GetDownloadProgress, Progress, TaskStatus};
+use super::target::ExpectedFile;
 use crate::call::Call;
 use crate::control::{CallHandle, Control};
 use crate::error::{Error, ErrorKind};
@@ -34,9 +34,9 @@ impl WatchHandle {
 
     /// Takes what a callback brought: keeps the file id for [`Downloaded`], and makes the watch ask at once. A notice that was
     /// not verified may be anybody's.
-    pub fn told(&self, notice: &CallbackNotice) {
+    pub fn notify(&self, notice: &CallbackNotice) {
         if let CallbackOutcome::Succeeded { file: Some(file) } = notice.outcome {
-            self.0.tell(file);
+            self.0.hint(file);
         }
         self.nudge();
     }
@@ -111,9 +111,9 @@ impl Watch {
         WatchHandle(CallHandle::new(&self.control))
     }
 
-    /// The file that a callback named: see [`WatchHandle::told`].
-    pub fn told(&self) -> Option<FileId> {
-        self.control.told()
+    /// The file that a callback named: see [`WatchHandle::notify`].
+    pub fn file_hint(&self) -> Option<FileId> {
+        self.control.file_hint()
     }
 
     /// The same watch, without the events on the way.
@@ -122,7 +122,7 @@ impl Watch {
     }
 
     /// The same watch without the events on the way; after success the file is looked for, where a callback said first.
-    pub fn to_file(self, target: Target) -> WatchToEnd {
+    pub fn to_file(self, target: ExpectedFile) -> WatchToEnd {
         WatchToEnd::new(self, Some(target))
     }
 
@@ -145,7 +145,7 @@ impl Watch {
                     if let Some(step) = self.wait(now.mono, until, end) {
                         return step;
                     }
-                    let call = self.session.call(&DownloadProgress::new(self.task));
+                    let call = self.session.call(&GetDownloadProgress::new(self.task));
                     match call {
                         Ok(call) => {
                             let call = call.poll_of(&self.control, end);
@@ -206,7 +206,7 @@ impl Watch {
                     return self.end(self.stalled());
                 }
                 self.failed += 1;
-                if self.failed >= self.policy.failed_polls {
+                if self.failed >= self.policy.max_failed_polls {
                     return self.end(self.gave_up(error));
                 }
                 self.rest(now, self.interval);
@@ -252,7 +252,7 @@ impl Watch {
 
     fn rest(&mut self, now: Instant, interval: Duration) {
         self.state = State::Waiting(Some(later(now, interval)));
-        let most = self.policy.most_interval.max(self.policy.interval);
+        let most = self.policy.max_interval.max(self.policy.interval);
         self.interval = (self.interval.saturating_mul(3) / 2).min(most);
     }
 
@@ -271,7 +271,7 @@ impl Watch {
     /// Whether nothing has changed for too long, or nothing was seen at all.
     fn is_stalled(&self, now: Instant) -> bool {
         let changed = self.last.map(|sighting| sighting.changed).or(self.started);
-        changed.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall)
+        changed.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall_timeout)
     }
 
     fn stalled(&self) -> WatchError {
@@ -293,7 +293,7 @@ impl Watch {
 /// Whether no later poll can do better: wrong credentials, or a token that nobody replaces.
 fn is_for_good(error: &Error, session: &Session) -> bool {
     match error.kind() {
-        ErrorKind::AuthorizationNeeded | ErrorKind::Credentials | ErrorKind::Build => true,
+        ErrorKind::AuthorizationRequired | ErrorKind::Credentials | ErrorKind::Build => true,
         ErrorKind::Unauthorized => session.has_given_token(),
         _ => false,
     }

@@ -1,7 +1,7 @@
 //! What is looked at when a run is over.
 
 use pan123_proto::Error;
-use pan123_proto::offline::DownloadProgress;
+use pan123_proto::offline::GetDownloadProgress;
 use pan123_proto::user::GetUserInfo;
 
 use super::{Asked, Play, Watching};
@@ -47,7 +47,7 @@ impl Play {
             self.world.run();
             return outcome.get().map(drop);
         }
-        let endpoint = DownloadProgress::new(numbered_task(1));
+        let endpoint = GetDownloadProgress::new(numbered_task(1));
         let (outcome, _) = self.call_within(session, Kind::Progress, &endpoint, within);
         self.world.run();
         outcome.get().map(drop)

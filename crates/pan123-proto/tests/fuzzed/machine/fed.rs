@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, HeaderValue};
 use pan123_proto::offline::Progress;
-use pan123_proto::{Account, Input, Skew, StoreResult, StoredToken, TransportError};
+use pan123_proto::{Account, ClockSkew, Input, StoreResult, StoredToken, TransportError};
 use serde_json::json;
 
 use crate::support::{START, hand};
@@ -151,15 +151,15 @@ impl Fed {
                 3 => StoreResult::Unsupported,
                 4 => StoreResult::Loaded(None),
                 5 => StoreResult::Saved,
-                6 => stored(Skew::Ahead(Duration::ZERO)),
-                _ => stored(Skew::Ahead(Duration::MAX)),
+                6 => stored(ClockSkew::Ahead(Duration::ZERO)),
+                _ => stored(ClockSkew::Ahead(Duration::MAX)),
             }),
         }
     }
 }
 
 /// A token that lives until a little after the start of virtual time.
-fn stored(skew: Skew) -> StoreResult {
+fn stored(skew: ClockSkew) -> StoreResult {
     let account = Account::new("https://open-api.123pan.com", "client-id");
     let end = SystemTime::UNIX_EPOCH + START + Duration::from_secs(900);
     StoreResult::Loaded(Some(StoredToken::new(account, "stored", Some(end), skew)))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::api::offline::landing::Landed;
+use crate::api::offline::landing::FileLookup;
 use crate::api::offline::progress::Progress;
 use crate::error::Error;
 use crate::ids::TaskId;
@@ -140,12 +140,12 @@ pub struct Downloaded {
     /// The progress that said so.
     pub progress: Progress,
     /// What is known of its file.
-    pub file: Landed,
+    pub file: FileLookup,
 }
 
 impl Downloaded {
     /// Made up, for tests of yours.
-    pub fn new(task: TaskId, progress: Progress, file: Landed) -> Downloaded {
+    pub fn new(task: TaskId, progress: Progress, file: FileLookup) -> Downloaded {
         Downloaded {
             task,
             progress,

@@ -6,20 +6,20 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchPolicy {
     pub(super) interval: Duration,
-    pub(super) most_interval: Duration,
+    pub(super) max_interval: Duration,
     pub(super) deadline: Duration,
-    pub(super) stall: Duration,
-    pub(super) failed_polls: u32,
+    pub(super) stall_timeout: Duration,
+    pub(super) max_failed_polls: u32,
 }
 
 impl Default for WatchPolicy {
     fn default() -> WatchPolicy {
         WatchPolicy {
             interval: Duration::from_secs(1),
-            most_interval: Duration::from_secs(15),
+            max_interval: Duration::from_secs(15),
             deadline: Duration::from_secs(24 * 3600),
-            stall: Duration::from_secs(30 * 60),
-            failed_polls: 10,
+            stall_timeout: Duration::from_secs(30 * 60),
+            max_failed_polls: 10,
         }
     }
 }
@@ -32,8 +32,8 @@ impl WatchPolicy {
     }
 
     /// The longest time between two polls, 15 s by default.
-    pub fn most_interval(mut self, interval: Duration) -> WatchPolicy {
-        self.most_interval = interval;
+    pub fn max_interval(mut self, interval: Duration) -> WatchPolicy {
+        self.max_interval = interval;
         self
     }
 
@@ -44,14 +44,14 @@ impl WatchPolicy {
     }
 
     /// How long neither percentage nor status may change, 30 min by default.
-    pub fn stall(mut self, stall: Duration) -> WatchPolicy {
-        self.stall = stall;
+    pub fn stall_timeout(mut self, timeout: Duration) -> WatchPolicy {
+        self.stall_timeout = timeout;
         self
     }
 
     /// How many polls in a row may fail after their retries, 10 by default; 0 counts as 1.
-    pub fn failed_polls(mut self, polls: u32) -> WatchPolicy {
-        self.failed_polls = polls.max(1);
+    pub fn max_failed_polls(mut self, polls: u32) -> WatchPolicy {
+        self.max_failed_polls = polls.max(1);
         self
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Downloaded, Watch, WatchError};
-use crate::api::offline::landing::{FindDownloaded, Landed};
+use crate::api::offline::landing::{FileLookup, FindFile};
 use crate::api::offline::progress::{Progress, TaskStatus};
-use crate::api::offline::target::Target;
+use crate::api::offline::target::ExpectedFile;
 use crate::machine::{Input, Machine, Now, Step};
 
 /// A [`Watch`] that gives its end only.
@@ -13,14 +13,14 @@ use crate::machine::{Input, Machine, Now, Step};
 #[derive(Debug)]
 pub struct WatchToEnd {
     watch: Watch,
-    target: Option<Target>,
-    finding: Option<(Progress, Box<FindDownloaded>)>,
+    target: Option<ExpectedFile>,
+    finding: Option<(Progress, Box<FindFile>)>,
 }
 
 type Output = Result<Downloaded, WatchError>;
 
 impl WatchToEnd {
-    pub(super) fn new(watch: Watch, target: Option<Target>) -> WatchToEnd {
+    pub(super) fn new(watch: Watch, target: Option<ExpectedFile>) -> WatchToEnd {
         WatchToEnd {
             watch,
             target,
@@ -42,17 +42,17 @@ impl WatchToEnd {
 
     fn succeeded(&mut self, progress: Progress) -> Option<Output> {
         let Some(target) = self.target.take() else {
-            let told = self.watch.told();
-            let file = told.map_or(Landed::NotLookedFor, Landed::Told);
+            let hint = self.watch.file_hint();
+            let file = hint.map_or(FileLookup::NotAttempted, FileLookup::Hint);
             return Some(Ok(self.downloaded(progress, file)));
         };
         let control = Arc::clone(&self.watch.control);
-        let find = FindDownloaded::new(&self.watch.session, control, target);
+        let find = FindFile::new(&self.watch.session, control, target);
         self.finding = Some((progress, Box::new(find)));
         None
     }
 
-    fn downloaded(&self, progress: Progress, file: Landed) -> Downloaded {
+    fn downloaded(&self, progress: Progress, file: FileLookup) -> Downloaded {
         Downloaded {
             task: self.watch.task,
             progress,
@@ -69,7 +69,7 @@ impl Machine for WatchToEnd {
         loop {
             if let Some((progress, find)) = &mut self.finding {
                 let landed = match find.resume(now, input).ready() {
-                    Ok(found) => found.unwrap_or_else(|error| Landed::LookFailed(Box::new(error))),
+                    Ok(found) => found.unwrap_or_else(|error| FileLookup::Failed(Box::new(error))),
                     Err(step) => return step,
                 };
                 let progress = *progress;

@@ -8,51 +8,54 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Body, Endpoint, RateClass, Replay};
+use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::file_name::check_file_name;
 use crate::ids::{DirId, Parent};
 
 /// Makes a folder. If its answer is lost it is asked for again, and may be told then that the name is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MakeDir {
+pub struct CreateDir {
     name: String,
     #[serde(rename = "parentID")]
     parent: Parent,
 }
 
-impl MakeDir {
+impl CreateDir {
     /// Of this name in this folder.
     ///
     /// # Errors
     ///
     /// [`BuildError::FileName`] for a name that the service refuses.
-    pub fn new(parent: impl Into<Parent>, name: impl Into<String>) -> Result<MakeDir, BuildError> {
+    pub fn new(
+        parent: impl Into<Parent>,
+        name: impl Into<String>,
+    ) -> Result<CreateDir, BuildError> {
         let name = name.into();
         check_file_name(&name).map_err(BuildError::FileName)?;
-        Ok(MakeDir {
+        Ok(CreateDir {
             name,
             parent: parent.into(),
         })
     }
 }
 
-impl Endpoint for MakeDir {
+impl Endpoint for CreateDir {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/upload/v1/file/mkdir";
     const RATE: RateClass = RateClass::new("file/mkdir", Duration::from_millis(200));
-    const REPLAY: Replay = Replay::Safe;
-    type Response = MadeDir;
+    const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    type Response = CreatedDir;
 
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }
 }
 
-/// The answer to a [`MakeDir`].
+/// The answer to a [`CreateDir`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
-pub struct MadeDir {
+pub struct CreatedDir {
     /// The new folder.
     #[serde(rename = "dirID", alias = "dirId")]
     pub dir: DirId,
