@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use pan123_proto::api::access_token::{IssueToken, IssuedToken};
+use pan123_proto::access_token::{IssueToken, IssuedToken};
 use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1, ListFiles};
 use pan123_proto::http::{Request, Response};
 use pan123_proto::image_bed::ImageBedDownload;

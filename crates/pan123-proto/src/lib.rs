@@ -63,8 +63,9 @@
 //! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
 //! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
-//! - [`api`]: the endpoints, one file each; [`offline`] has what belongs to an offline download, its callback too, [`file`](mod@file) what
-//!   belongs to files and folders, and [`image_bed`] the offline download of pictures.
+//! - The endpoints, one file each: [`offline`] has what belongs to an offline download, its callback too, [`file`](mod@file) what
+//!   belongs to files and folders, [`image_bed`] the offline download of pictures, [`user`] the account, and [`access_token`] and
+//!   [`oauth`] the tokens.
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
 //! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought; [`error_codes`] has the service's codes.
 //!
@@ -72,7 +73,7 @@
 //! public clients.
 
 mod answer;
-pub mod api;
+mod api;
 #[cfg(test)]
 #[path = "../tests/support/base.rs"]
 mod base;
@@ -96,8 +97,8 @@ mod token;
 mod trace;
 mod url;
 
-pub use api::oauth::OAuth;
-pub use api::{file, image_bed, offline, user};
+pub use api::oauth::app::OAuth;
+pub use api::{access_token, file, image_bed, oauth, offline, user};
 pub use call::Call;
 pub use control::CallHandle;
 pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
@@ -116,30 +117,6 @@ pub use store::{
 };
 pub use trace::Span;
 pub use {bytes, http};
-
-/// What a program with a client meets: the adapters hand it on as a whole.
-pub mod prelude {
-    pub use crate::api::{self, file, image_bed, offline, user};
-    pub use crate::file::{Entry, EntryKind, ListFiles};
-    pub use crate::image_bed::ImageBedDownload;
-    #[cfg(feature = "callback-signing")]
-    pub use crate::offline::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
-    pub use crate::offline::{
-        CallbackNotice, CallbackOutcome, CreatedDownload, Download, Downloaded, ExpectedFile,
-        FileLookup, GetDownloadProgress, Progress, TaskStatus, WatchError, WatchEvent, WatchHandle,
-        WatchPolicy,
-    };
-    pub use crate::user::UserInfo;
-    pub use crate::{
-        Account, Ambiguous, ApiError, Auth, Authorize, Body, BuildError, CallHandle, ClockSkew,
-        CopyTaskId, DirId, DriveGuard, Endpoint, EntryId, Error, ErrorCode, ErrorKind, FileId,
-        FileNameFault, Idempotency, ImageBedDirId, ImageBedTaskId, Input, Machine, Now, OAuth,
-        OpenTokenStore, Pace, Pacing, Parent, PathFault, Priority, Query, RateClass, Reach,
-        ResponseFormat, Restored, RetryPolicy, Secrets, Session, Signal, Step, StoreOp,
-        StoreResult, StoredToken, TaskId, TokenStore, Transmit, TransportError, TransportErrorKind,
-        UrlFault, Wait, bytes, http,
-    };
-}
 
 #[doc = include_str!("../docs/error-codes.md")]
 pub mod error_codes {}

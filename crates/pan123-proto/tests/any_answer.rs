@@ -9,14 +9,14 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::api::oauth::ExchangeRefreshToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::file::{
     CopyFile, CopyFiles, CreateDir, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl,
     GetInfos, ListFiles, ListFilesV1, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
     RenameFiles, TrashFiles,
 };
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
+use pan123_proto::oauth::ExchangeRefreshToken;
 use pan123_proto::offline::CallbackNotice;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchPolicy};
 use pan123_proto::{
     BuildError, Endpoint, Error, ErrorKind, Idempotency, Input, Machine, RateClass, RetryPolicy,

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::SystemTime;
 
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
 use pan123_proto::{ErrorCode, ErrorKind, FileId};
 use support::reading::{created, polled, read, token, user};

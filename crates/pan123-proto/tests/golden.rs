@@ -5,8 +5,8 @@
 mod support;
 
 use http::header::AUTHORIZATION;
-use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::access_token::IssueToken;
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{

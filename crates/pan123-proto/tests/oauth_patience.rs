@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use pan123_proto::api::oauth::ExchangeRefreshToken;
+use pan123_proto::oauth::ExchangeRefreshToken;
 use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};

@@ -9,7 +9,7 @@ use std::fmt::{Debug, Write};
 
 use bytes::Bytes;
 use http::Request;
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     Account, ClockSkew, Endpoint, Error, Input, Machine, OAuth, Refresh, RetryPolicy, Session,

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{
     CallbackNotice, CallbackOutcome, Download, GetDownloadProgress, Progress, TaskStatus,
 };

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 
 use bytes::Bytes;
 use http::Request;
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::file::{GetDownloadUrl, ListFilesV1};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{CallbackNotice, Download};

@@ -4,7 +4,7 @@
 //! for them by itself: see [`Session::authorize`](crate::Session::authorize). Asked by hand, the answer is the caller's to
 //! keep, since each refresh token works once only, and using it ends the access token that came with it at once.
 
-mod app;
+pub(crate) mod app;
 
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-pub use app::OAuth;
-pub(crate) use app::check_redirect_uri;
+pub(crate) use app::{OAuth, check_redirect_uri};
 
 use crate::endpoint::{Auth, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 use crate::lenient::Text;
