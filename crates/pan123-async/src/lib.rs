@@ -26,22 +26,26 @@
 //! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
 //! under the target `pan123`: see [`proto::Span`].
 
+mod builder;
 mod client;
 mod clock;
 mod drive;
 mod files;
-mod images;
+mod image_bed;
 mod listing;
+mod offline;
 mod store;
 mod transport;
 mod watch;
 
-pub use client::{Client, ClientBuilder, OfflineDownload};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use clock::{Clock, SystemClock};
 pub use drive::BoxFuture;
 pub use files::Files;
-pub use images::ImageBed;
+pub use image_bed::ImageBed;
 pub use listing::Listing;
+pub use offline::OfflineDownload;
 pub use pan123_proto as proto;
 pub use pan123_proto::file::Entry;
 pub use pan123_proto::offline::{

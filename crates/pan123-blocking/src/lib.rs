@@ -27,20 +27,24 @@
 //! certificates; `gzip` and `socks-proxy` are passed on to ureq, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of
 //! a token and waits of more than a second, under the target `pan123`: see [`proto::Span`].
 
+mod builder;
 mod client;
 mod clock;
 mod drive;
 mod files;
-mod images;
+mod image_bed;
 mod listing;
+mod offline;
 mod transport;
 mod watch;
 
-pub use client::{Client, ClientBuilder, OfflineDownload};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use clock::{Clock, SystemClock};
 pub use files::Files;
-pub use images::ImageBed;
+pub use image_bed::ImageBed;
 pub use listing::Listing;
+pub use offline::OfflineDownload;
 pub use pan123_proto as proto;
 pub use pan123_proto::file::Entry;
 pub use pan123_proto::offline::{

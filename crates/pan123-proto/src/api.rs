@@ -1,7 +1,6 @@
 //! The endpoints of the service, one file each.
 
 pub mod access_token;
-mod calls;
 pub mod file;
 pub mod image_bed;
 pub mod oauth;

@@ -6,7 +6,6 @@ mod builder;
 mod fetch;
 mod keep;
 mod loose;
-mod options;
 mod refresh;
 mod rotate;
 mod save;
