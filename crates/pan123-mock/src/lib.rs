@@ -70,6 +70,8 @@
 //! own; a client should not rely on them. The README lists these decisions.
 //! Keys and types are taken as generously as clients in daily use need it, or, with [`Builder::strict`], to the letter.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub use bytes;
 pub use http;
 

@@ -72,6 +72,8 @@
 //! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from
 //! public clients.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod api;
 #[cfg(test)]
