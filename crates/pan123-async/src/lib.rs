@@ -16,15 +16,20 @@
 //! # }
 //! ```
 //!
-//! [`Client::files`] has the drive around it: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image
-//! bed's offline download, and [`ClientBuilder::oauth`] makes a client of an app that acts for other users.
+//! [`Client::files`] has the drive: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image bed's
+//! offline download, and [`ClientBuilder::oauth`] configures an app that acts for other users.
 //!
-//! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
-//! [`pan123_proto`], the same for every driver. What a program mostly needs of it stands here beside the client, the rest under [`proto`]. Unofficial: not made by the service's vendor.
+//! This crate only sends requests, waits and reads the clock. What to send, to retry and to wait for is decided in
+//! [`pan123_proto`], the same for every driver. What most programs need of it stands here beside the client, the rest under
+//! [`proto`]. Unofficial: not made by the service's vendor.
 //!
-//! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `http2`, `gzip`, `socks` and `system-proxy`
-//! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
-//! under the target `pan123`: see [`proto::Span`].
+//! # Features
+//!
+//! - `rustls` (default), `native-tls` or `rustls-no-provider` for TLS.
+//! - `tracing` (default) emits spans and events for calls, retries, tokens and waits of more than a second, under the target
+//!   `pan123`: see [`proto::Span`].
+//! - `callback-signing` adds `CallbackSigner` to [`proto::offline`]; `http2`, `gzip`, `socks` and `system-proxy` are passed on
+//!   to reqwest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,5 +1,6 @@
 //! Sends one request over ureq as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
+#[cfg(feature = "precise-connect-errors")]
 mod connect;
 
 use std::fmt;
@@ -10,8 +11,6 @@ use http::header::CONTENT_LENGTH;
 use pan123_proto::{Transmit, TransportError};
 use ureq::config::Config;
 use ureq::{Agent, AsSendBody, Body, Timeout};
-
-use connect::{Marked, NotConnected};
 
 /// Sends a request and returns its response.
 ///
@@ -51,6 +50,9 @@ pub trait Transport: Send + Sync + 'static {
 
 /// The transport over ureq.
 ///
+/// Without the feature `precise-connect-errors` most failures to connect count as "may have arrived": a create that meets one is
+/// not sent again and ends with [`Error::Ambiguous`](pan123_proto::Error::Ambiguous).
+///
 /// At the level TRACE ureq logs every byte that it sends and reads, tokens and client secret included (target `ureq_proto`),
 /// and where a redirect points (target `ureq`). Only the logger's filter keeps that out: `ureq=debug,ureq_proto=debug`.
 ///
@@ -86,7 +88,7 @@ impl UreqTransport {
         ))]
         let config = config.tls_config(tls());
         UreqTransport {
-            agent: Marked::agent(config.build()),
+            agent: agent_with(config.build()),
             connect_timeout,
             usual_timeout: Some(usual_timeout),
             direct: false,
@@ -96,7 +98,7 @@ impl UreqTransport {
     /// Builds an agent from this configuration, with this timeout to look a name up and to connect.
     pub fn from_config(config: Config, connect_timeout: Duration) -> UreqTransport {
         UreqTransport {
-            agent: Marked::agent(config),
+            agent: agent_with(config),
             connect_timeout,
             usual_timeout: None,
             direct: false,
@@ -178,6 +180,14 @@ impl fmt::Debug for UreqTransport {
     }
 }
 
+/// Builds an agent whose failures to connect are marked where they can be.
+fn agent_with(config: Config) -> Agent {
+    #[cfg(feature = "precise-connect-errors")]
+    return connect::Marked::agent(config);
+    #[cfg(not(feature = "precise-connect-errors"))]
+    Agent::new_with_config(config)
+}
+
 /// The backend that the features ask for.
 #[cfg(any(
     feature = "rustls",
@@ -209,7 +219,8 @@ fn warn_of_wire_log() {
 /// Only a failure before there was a connection means that nothing was sent.
 fn failed(error: ureq::Error) -> TransportError {
     match error {
-        ureq::Error::Other(source) if source.is::<NotConnected>() => {
+        #[cfg(feature = "precise-connect-errors")]
+        ureq::Error::Other(source) if source.is::<connect::NotConnected>() => {
             TransportError::not_connected(source)
         }
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
