@@ -4,10 +4,9 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::BuildError;
-use crate::lenient::Whole;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
@@ -56,13 +55,6 @@ macro_rules! id {
                     .parse()
                     .map_err(|_| no_id($what, text))
                     .and_then($name::new)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let Whole(id) = Whole::<u64>::deserialize(deserializer)?;
-                $name::new(id).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -177,13 +169,6 @@ impl fmt::Display for Parent {
 impl Serialize for Parent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.number())
-    }
-}
-
-impl<'de> Deserialize<'de> for Parent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Whole(number) = Whole::<u64>::deserialize(deserializer)?;
-        Ok(Parent::from_number(number))
     }
 }
 

@@ -216,7 +216,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
     let first = world.start(make());
     world.run();
     let error = first.get().unwrap_err();
-    assert!(error.api().unwrap().follows_lost_answer() && error.api().unwrap().is_name_taken());
+    assert!(error.api().unwrap().follows_lost_response() && error.api().unwrap().is_name_taken());
     assert!(
         error.to_string().contains("may have been carried out"),
         "{error}"
@@ -224,7 +224,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
     let again = world.start(make());
     world.run();
     let error = again.get().unwrap_err();
-    assert!(!error.api().unwrap().follows_lost_answer());
+    assert!(!error.api().unwrap().follows_lost_response());
 }
 
 #[test]

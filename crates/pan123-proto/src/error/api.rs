@@ -20,7 +20,7 @@ pub struct ApiError {
     pub(crate) trace_id: Option<String>,
     pub(crate) http_status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) follows_lost_answer: bool,
+    pub(crate) follows_lost_response: bool,
 }
 
 impl ApiError {
@@ -64,8 +64,8 @@ impl ApiError {
 
     /// Whether this is the answer to another attempt, after one whose answer was lost and which may have been carried out: a name
     /// may be taken, or a file be gone, because the work was done then.
-    pub fn follows_lost_answer(&self) -> bool {
-        self.follows_lost_answer
+    pub fn follows_lost_response(&self) -> bool {
+        self.follows_lost_response
     }
 
     /// Whether the text says that newer tokens pushed this one out: another process uses the same client id.
@@ -97,7 +97,7 @@ impl fmt::Display for ApiError {
                 " (another process uses this client id: at most 3 tokens of it live at once)",
             )?;
         }
-        if self.follows_lost_answer {
+        if self.follows_lost_response {
             f.write_str(" (an earlier attempt, whose answer was lost, may have been carried out)")?;
         }
         match &self.trace_id {
@@ -167,7 +167,7 @@ mod tests {
             trace_id: None,
             http_status: StatusCode::OK,
             retry_after: None,
-            follows_lost_answer: false,
+            follows_lost_response: false,
         }
     }
 

@@ -222,9 +222,9 @@ pub enum CredentialsFault {
 impl fmt::Display for CredentialsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            CredentialsFault::Missing => "none of them is there",
-            CredentialsFault::Conflicting => "one of them, not several",
-            CredentialsFault::Empty => "an empty one was given",
+            CredentialsFault::Missing => "none of them was given",
+            CredentialsFault::Conflicting => "several were given, and only one is allowed",
+            CredentialsFault::Empty => "the one given is empty",
         })
     }
 }

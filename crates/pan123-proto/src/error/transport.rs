@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::scrub::Scrub;
-
 type Source = Box<dyn Error + Send + Sync>;
 
 /// A request that brought no usable answer, classed by how far it got. "Unknown" counts as "may have arrived".
@@ -87,22 +85,9 @@ impl TransportError {
         TransportError::new(TransportErrorKind::GivenUp, None)
     }
 
-    /// The same without secrets. A source that shows one in any way becomes a text.
-    pub(crate) fn scrubbed(self, scrub: Scrub<'_>) -> TransportError {
-        let Some(source) = &self.source else {
-            return self;
-        };
-        let mut texts = vec![source.to_string()];
-        let mut cause = source.source();
-        while let Some(error) = cause {
-            texts.push(error.to_string());
-            cause = error.source();
-        }
-        let text = texts.join(": ");
-        if scrub.finds(&text) || scrub.finds(&format!("{source:?}")) {
-            return TransportError::new(self.kind, Some(scrub.text(text).into()));
-        }
-        self
+    /// The same failure with this text as its source.
+    pub(crate) fn with_source_text(self, text: String) -> TransportError {
+        TransportError::new(self.kind, Some(text.into()))
     }
 
     fn new(kind: TransportErrorKind, source: Option<Source>) -> TransportError {

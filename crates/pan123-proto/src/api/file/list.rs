@@ -12,7 +12,7 @@ use super::several::check_count;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
-use crate::lenient::Whole;
+use crate::wire::lenient::Whole;
 
 /// The most entries of a page.
 const MOST: usize = 100;

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::{BuildError, FileNameFault};
-use crate::file_name::check_file_name;
 use crate::ids::{ImageBedDirId, ImageBedTaskId};
-use crate::scrub::Secrets;
-use crate::url::{Redacted, check_http_url};
+use crate::wire::file_name::check_file_name;
+use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::redaction::Secrets;
 
 /// What the name of a picture may end in.
 const IMAGE_FORMATS: [&str; 9] = [
@@ -169,10 +169,10 @@ impl Endpoint for ImageBedDownload {
 impl fmt::Debug for ImageBedDownload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageBedDownload")
-            .field("url", &Redacted(&self.url))
+            .field("url", &RedactedUrl(&self.url))
             .field("file_name", &self.file_name)
             .field("dir", &self.dir)
-            .field("callback", &self.callback.as_deref().map(Redacted))
+            .field("callback", &self.callback.as_deref().map(RedactedUrl))
             .finish_non_exhaustive()
     }
 }

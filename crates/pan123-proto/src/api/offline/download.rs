@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::file_name::{MOST, check_file_name, is_forbidden};
 use crate::ids::{DirId, TaskId};
-use crate::scrub::Secrets;
-use crate::url::{Redacted, check_http_url};
+use crate::wire::file_name::{MOST, check_file_name, is_forbidden};
+use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::redaction::Secrets;
 
 /// An offline download to create.
 ///
@@ -142,12 +142,6 @@ impl Download {
         let name: String = decoded.trim().chars().map(allowed).take(MOST).collect();
         (!name.is_empty()).then_some(name)
     }
-
-    pub(crate) fn read_back(path: &str, body: &[u8]) -> Option<Download> {
-        (path == <Download as Endpoint>::PATH)
-            .then(|| serde_json::from_slice(body).ok())
-            .flatten()
-    }
 }
 
 impl Endpoint for Download {
@@ -173,10 +167,10 @@ impl Endpoint for Download {
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
-            .field("url", &Redacted(&self.url))
+            .field("url", &RedactedUrl(&self.url))
             .field("file_name", &self.file_name)
             .field("dir", &self.dir)
-            .field("callback", &self.callback.as_deref().map(Redacted))
+            .field("callback", &self.callback.as_deref().map(RedactedUrl))
             .finish()
     }
 }
