@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use pan123_async::{Client, Endpoint, FileId, Idempotency, Query, RateClass, http::Method};
+use pan123_async::proto::{Endpoint, Idempotency, Query, RateClass, http::Method};
+use pan123_async::{Client, FileId};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, http::StatusCode};
 use serde::Deserialize;
 

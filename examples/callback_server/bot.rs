@@ -5,10 +5,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use pan123_async::{
-    CallbackRefusal, CallbackSigner, Client, Download, Downloaded, VerifiedCallback, WatchHandle,
-    WatchPolicy,
-};
+use pan123_async::proto::offline::{CallbackRefusal, CallbackSigner, VerifiedCallback};
+use pan123_async::{Client, Download, Downloaded, WatchHandle, WatchPolicy};
 use pan123_examples::callback::{Heard, routes};
 use tokio::sync::mpsc;
 

@@ -29,8 +29,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve;
-use pan123_async::reqwest;
-use pan123_async::{CallbackKey, CallbackOutcome, CallbackSigner, Downloaded, WatchPolicy};
+use pan123_async::proto::offline::{CallbackKey, CallbackOutcome, CallbackSigner};
+use pan123_async::{Downloaded, WatchPolicy, reqwest};
 use pan123_examples::demo::{Demo, LOOPBACK};
 use pan123_examples::settings::{
     NO_CREDENTIALS, callback_listener, client, passing_signer, variable,

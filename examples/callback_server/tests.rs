@@ -6,7 +6,7 @@ use axum::serve;
 use http::header::{CONTENT_TYPE, DATE};
 use http::{HeaderMap, Method, StatusCode};
 use pan123_async::reqwest::{self, RequestBuilder};
-use pan123_async::{CallbackSigner, Client, WatchPolicy};
+use pan123_async::{Client, WatchPolicy, proto::offline::CallbackSigner};
 use pan123_examples::demo::LOOPBACK;
 use pan123_examples::settings::passing_signer;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, MockPan123, Service};

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use pan123_async::{CallbackNotice, CallbackRefusal, CallbackSigner};
+use pan123_async::proto::offline::{CallbackNotice, CallbackRefusal, CallbackSigner};
 use pan123_examples::callback::routes;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};

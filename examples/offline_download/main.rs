@@ -31,10 +31,8 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use pan123_async::{
-    CallbackNotice, CallbackOutcome, Download, Downloaded, ExpectedFile, FileLookup, Watch,
-    WatchError, WatchEvent,
-};
+use pan123_async::proto::offline::{CallbackNotice, CallbackOutcome};
+use pan123_async::{Download, Downloaded, ExpectedFile, FileLookup, Watch, WatchError, WatchEvent};
 use pan123_examples::demo::Demo;
 use pan123_examples::{exit_code, one_line};
 

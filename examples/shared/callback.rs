@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use pan123_async::{CallbackRefusal, CallbackSigner, VerifiedCallback};
+use pan123_async::proto::offline::{CallbackRefusal, CallbackSigner, VerifiedCallback};
 
 /// What came in on a callback URL.
 pub type Heard = Result<VerifiedCallback, CallbackRefusal>;

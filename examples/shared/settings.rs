@@ -4,7 +4,8 @@ use std::env;
 use std::error::Error;
 use std::net::SocketAddr;
 
-use pan123_async::{CallbackKey, CallbackSigner, Client, ClientBuilder};
+use pan123_async::proto::offline::{CallbackKey, CallbackSigner};
+use pan123_async::{Client, ClientBuilder};
 use pan123_store::FileStore;
 use tokio::net::TcpListener;
 

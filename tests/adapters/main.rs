@@ -6,6 +6,7 @@ mod both;
 mod bounds;
 mod handles;
 mod injected;
+mod names;
 mod reach;
 mod sends;
 mod sharing;

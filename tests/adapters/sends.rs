@@ -1,8 +1,8 @@
 //! What the types promise: this is checked by compiling it.
 
-use pan123_async::offline::WatchPolicy;
-use pan123_async::user::GetUserInfo;
-use pan123_proto::{TaskId, offline};
+use pan123_proto::TaskId;
+use pan123_proto::offline::{self, WatchPolicy};
+use pan123_proto::user::GetUserInfo;
 use serde::de::IgnoredAny;
 
 use crate::both::{basics, download};

@@ -73,7 +73,7 @@ fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
                     .advance(wait.until.saturating_duration_since(now));
                 Input::Wake
             }
-            Step::Refresh(refresh) => {
+            Step::Detach(refresh) => {
                 drive(world, refresh);
                 Input::Wake
             }

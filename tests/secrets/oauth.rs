@@ -1,7 +1,7 @@
 //! OAuth, whose secrets stand in the query: what its types show of themselves, and what the adapters tell.
 
 use pan123_mock::TcpServer;
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
 use pan123_proto::user::UserInfo;
 use pan123_proto::{Error, OAuth, RetryPolicy, Session};
 use pan123_store::MemoryStore;

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, ready as or_pending};
 
-use pan123_proto::{DriveGuard, Input, Machine, Refresh, Signal, Step, Transmit};
+use pan123_proto::{Detached, DriveGuard, Input, Machine, Signal, Step, Transmit};
 
 use crate::clock::Clock;
 use crate::store::{Keeper, Opened};
@@ -96,7 +96,7 @@ impl Context {
                     Input::Wake
                 })
             }
-            Step::Refresh(refresh) => self.detach(refresh),
+            Step::Detach(refresh) => self.detach(refresh),
             Step::Store(op) => self.keeper.run(store, op),
             Step::Ready(_) => Box::pin(ready(Input::Wake)),
         }
@@ -133,7 +133,7 @@ impl Context {
     }
 
     /// Runs a refresh as a task of its own, so that it outlives the caller; in place where there is no runtime.
-    fn detach(&self, refresh: Refresh) -> BoxFuture<'static, Input> {
+    fn detach(&self, refresh: Detached) -> BoxFuture<'static, Input> {
         let guard = self.clock.enter();
         let mut drive = Drive::new(refresh, self.clone());
         Box::pin(async move {

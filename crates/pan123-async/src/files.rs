@@ -2,13 +2,18 @@
 
 use std::future::Future;
 
-use pan123_proto::file::{Entry, ListFiles};
-use pan123_proto::{DirId, Error, Parent};
+use pan123_proto::file::{
+    CopiedFile, CopyFile, CopyFiles, CopyProgress, CreateDir, CreatedDir, DeleteFiles, Done,
+    DownloadUrl, Entry, FileInfos, GetCopyProgress, GetDetail, GetDownloadUrl, GetInfos, ListFiles,
+    MoveFiles, RecoverFiles, RecoverFilesTo, RecoveredFiles, RenameFile, RenameFiles, RenamedFiles,
+    StartedCopy, TrashFiles,
+};
+use pan123_proto::{CopyTaskId, DirId, EntryId, Error, FileId, Parent};
 
-use crate::client::{Client, define_calls};
+use crate::client::Client;
 use crate::listing::Listing;
 
-/// The files and folders of the drive.
+/// The files and folders of the drive: [`Client::files`] returns it.
 #[derive(Clone, Debug)]
 pub struct Files {
     client: Client,
@@ -19,21 +24,23 @@ impl Files {
         Files { client }
     }
 
-    /// What is in a folder, entry by entry.
+    /// Lists a folder, entry by entry.
+    #[doc(alias = "目录")]
     pub fn list(&self, parent: impl Into<Parent>) -> Listing {
         self.list_with(ListFiles::of(parent))
     }
 
-    /// The same with settings of yours, or what a search finds.
+    /// Lists a folder with other settings, or the results of a search.
     pub fn list_with(&self, files: ListFiles) -> Listing {
         Listing::new(self.client.session().list(files), self.client.context())
     }
 
-    /// The entry at a path such as `/videos/2026/film.mp4`, if there is one. Nothing is remembered for the next time.
+    /// Finds the entry at a path such as `/videos/2026/film.mp4`, or returns `None`. Each call looks the path up again:
+    /// nothing is cached.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the path names the root, or a call fails.
+    /// [`Error::Build`] if the path names the root; any other [`Error`] if a call fails.
     pub fn find(
         &self,
         path: &str,
@@ -41,18 +48,229 @@ impl Files {
         self.client.run(self.client.session().find(path))
     }
 
-    /// Makes the folder at a path such as `/videos/2026` as far as it is missing, and gives its id. That somebody else makes
-    /// it at the same time does no harm.
+    /// Creates the folders of a path such as `/videos/2026` that do not exist yet, and returns the id of the last one. It is
+    /// harmless if another program creates them at the same time.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the path names the root or has a name that the service refuses, or if a call fails.
+    /// [`Error::Build`] if the path names the root or has a name that the service does not accept; any other [`Error`] if a call
+    /// fails.
+    #[doc(alias = "目录")]
+    #[doc(alias = "mkdir")]
     pub fn ensure_dir(
         &self,
         path: &str,
     ) -> impl Future<Output = Result<DirId, Error>> + Send + use<> {
         self.client.run(self.client.session().ensure_dir(path))
     }
-}
 
-pan123_proto::for_each_call_on_files!(define_calls, Files);
+    /// Reads the details of one file or folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    pub fn detail<E: Into<EntryId>>(
+        &self,
+        entry: E,
+    ) -> impl Future<Output = Result<Entry, Error>> + Send + use<E> {
+        self.client.send(&GetDetail::new(entry))
+    }
+
+    /// Reads 1 to 100 files and folders with all that a list tells of them. Those that do not exist are missing from the result.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    pub fn infos<E: Into<EntryId> + Copy>(
+        &self,
+        entries: &[E],
+    ) -> impl Future<Output = Result<FileInfos, Error>> + Send + use<E> {
+        self.client
+            .send_built(GetInfos::new(entries.iter().copied()))
+    }
+
+    /// Returns a URL from which a file can be fetched for a while without a token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    pub fn download_url(
+        &self,
+        file: FileId,
+    ) -> impl Future<Output = Result<DownloadUrl, Error>> + Send + use<> {
+        self.client.send(&GetDownloadUrl::new(file))
+    }
+
+    /// Creates a folder.
+    ///
+    /// The service rejects a name that is taken, even if an earlier attempt of the same call took it and its response was lost: see
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] for a name that the service does not accept; any other [`Error`] if the call fails.
+    #[doc(alias = "目录")]
+    #[doc(alias = "mkdir")]
+    pub fn create_dir<P: Into<Parent>>(
+        &self,
+        parent: P,
+        name: &str,
+    ) -> impl Future<Output = Result<CreatedDir, Error>> + Send + use<P> {
+        self.client.send_built(CreateDir::new(parent, name))
+    }
+
+    /// Moves 1 to 100 files and folders into the trash.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    #[doc(alias = "回收站")]
+    pub fn trash<E: Into<EntryId> + Copy>(
+        &self,
+        entries: &[E],
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<E> {
+        self.client
+            .send_built(TrashFiles::new(entries.iter().copied()))
+    }
+
+    /// Permanently deletes 1 to 100 files and folders that are in the trash.
+    ///
+    /// An earlier attempt of the same call whose response was lost may have deleted them already: see
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    #[doc(alias = "回收站")]
+    pub fn delete<E: Into<EntryId> + Copy>(
+        &self,
+        entries: &[E],
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<E> {
+        self.client
+            .send_built(DeleteFiles::new(entries.iter().copied()))
+    }
+
+    /// Restores 1 to 100 files and folders from the trash to where they were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    #[doc(alias = "回收站")]
+    #[doc(alias = "restore")]
+    pub fn recover<E: Into<EntryId> + Copy>(
+        &self,
+        entries: &[E],
+    ) -> impl Future<Output = Result<RecoveredFiles, Error>> + Send + use<E> {
+        self.client
+            .send_built(RecoverFiles::new(entries.iter().copied()))
+    }
+
+    /// Restores 1 to 100 files and folders from the trash into a folder.
+    ///
+    /// An earlier attempt of the same call whose response was lost may have restored them already: see
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    #[doc(alias = "回收站")]
+    #[doc(alias = "restore")]
+    pub fn recover_to<E: Into<EntryId> + Copy, P: Into<Parent>>(
+        &self,
+        entries: &[E],
+        parent: P,
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<E, P> {
+        self.client
+            .send_built(RecoverFilesTo::new(entries.iter().copied(), parent))
+    }
+
+    /// Renames a file or folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] for a name that the service does not accept; any other [`Error`] if the call fails.
+    #[doc(alias = "重命名")]
+    pub fn rename<E: Into<EntryId>>(
+        &self,
+        entry: E,
+        name: &str,
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<E> {
+        self.client.send_built(RenameFile::new(entry, name))
+    }
+
+    /// Renames 1 to 30 files and folders. Some may be renamed while others fail: see [`RenamedFiles`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no names or more than 30, or for a name that the service does not accept; any other [`Error`]
+    /// if the call fails.
+    #[doc(alias = "重命名")]
+    pub fn rename_many<E: Into<EntryId> + Copy, N: AsRef<str>>(
+        &self,
+        names: &[(E, N)],
+    ) -> impl Future<Output = Result<RenamedFiles, Error>> + Send + use<E, N> {
+        self.client.send_built(RenameFiles::new(
+            names.iter().map(|(entry, name)| (*entry, name)),
+        ))
+    }
+
+    /// Moves 1 to 100 files and folders into a folder.
+    ///
+    /// The service may reject what is there already, as after an earlier attempt whose response was lost: see
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Build`] if there are no entries or more than 100; any other [`Error`] if the call fails.
+    #[doc(alias = "move")]
+    pub fn move_to<E: Into<EntryId> + Copy, P: Into<Parent>>(
+        &self,
+        entries: &[E],
+        parent: P,
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<E, P> {
+        self.client
+            .send_built(MoveFiles::new(entries.iter().copied(), parent))
+    }
+
+    /// Copies a file into a folder. The request is not sent again once it may have arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ambiguous`] if the copy may exist; any other [`Error`] if the call fails.
+    pub fn copy<P: Into<Parent>>(
+        &self,
+        file: FileId,
+        parent: P,
+    ) -> impl Future<Output = Result<CopiedFile, Error>> + Send + use<P> {
+        self.client.send(&CopyFile::new(file, parent))
+    }
+
+    /// Starts a copy of 1 to 3000 files and folders into a folder; [`copy_progress`](Files::copy_progress) tells when it is
+    /// done. The request is not sent again once it may have arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ambiguous`] if the copy may have been started; [`Error::Build`] if there are no entries or more than 3000; any other
+    /// [`Error`] if the call fails.
+    pub fn copy_many<E: Into<EntryId> + Copy, P: Into<Parent>>(
+        &self,
+        entries: &[E],
+        parent: P,
+    ) -> impl Future<Output = Result<StartedCopy, Error>> + Send + use<E, P> {
+        self.client
+            .send_built(CopyFiles::new(entries.iter().copied(), parent))
+    }
+
+    /// Returns the progress of a copy that [`copy_many`](Files::copy_many) started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    #[doc(alias = "进度")]
+    pub fn copy_progress(
+        &self,
+        task: CopyTaskId,
+    ) -> impl Future<Output = Result<CopyProgress, Error>> + Send + use<> {
+        self.client.send(&GetCopyProgress::new(task))
+    }
+}

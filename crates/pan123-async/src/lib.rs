@@ -20,30 +20,42 @@
 //! bed's offline download, and [`ClientBuilder::oauth`] makes a client of an app that acts for other users.
 //!
 //! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
-//! [`pan123_proto`], the same for every driver; its types are re-exported here. Unofficial: not made by the service's vendor.
+//! [`pan123_proto`], the same for every driver. What a program mostly needs of it stands here beside the client, the rest under [`proto`]. Unofficial: not made by the service's vendor.
 //!
 //! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `http2`, `gzip`, `socks` and `system-proxy`
 //! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
 //! under the target `pan123`: see [`proto::Span`].
 
+mod builder;
 mod client;
 mod clock;
 mod drive;
 mod files;
-mod images;
+mod image_bed;
 mod listing;
+mod offline;
 mod store;
 mod transport;
 mod watch;
 
-pub use client::{Client, ClientBuilder, OfflineDownload};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use clock::{Clock, SystemClock};
 pub use drive::BoxFuture;
 pub use files::Files;
-pub use images::ImageBed;
+pub use image_bed::ImageBed;
 pub use listing::Listing;
+pub use offline::OfflineDownload;
 pub use pan123_proto as proto;
-pub use pan123_proto::prelude::*;
+pub use pan123_proto::file::Entry;
+pub use pan123_proto::offline::{
+    Download, Downloaded, ExpectedFile, FileLookup, Progress, TaskStatus, WatchError, WatchEvent,
+    WatchHandle, WatchPolicy,
+};
+pub use pan123_proto::{
+    BuildError, DirId, Error, ErrorCode, ErrorKind, FileId, OAuth, Pacing, Parent, RetryPolicy,
+    TaskId,
+};
 pub use reqwest;
 pub use transport::{ReqwestTransport, Transport};
 pub use watch::Watch;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use pan123_proto::{Account, DriveGuard, Input, Machine, Refresh, Step, TokenStore};
+use pan123_proto::{Account, Detached, DriveGuard, Input, Machine, Step, TokenStore};
 
 use crate::clock::Clock;
 use crate::transport::Transport;
@@ -40,7 +40,7 @@ impl Context {
                     self.clock.wait(wait);
                     Input::Wake
                 }
-                Step::Refresh(refresh) => {
+                Step::Detach(refresh) => {
                     self.detach(refresh);
                     Input::Wake
                 }
@@ -53,7 +53,7 @@ impl Context {
     }
 
     /// Runs a refresh on a thread of its own, so that it outlives the caller; in place where no thread can be had.
-    fn detach(&self, refresh: Refresh) {
+    fn detach(&self, refresh: Detached) {
         let work = Arc::new(Mutex::new(Some((refresh, self.clock.enter()))));
         let theirs = (self.clone(), Arc::clone(&work));
         let run = move || {

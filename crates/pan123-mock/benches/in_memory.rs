@@ -68,7 +68,7 @@ impl Driver {
                     self.elapsed = wait.until.max(self.now().mono) - self.start.mono;
                     Input::Wake
                 }
-                Step::Refresh(refresh) => {
+                Step::Detach(refresh) => {
                     self.drive(refresh);
                     Input::Wake
                 }

@@ -401,7 +401,7 @@ impl<T, H: Host> Exchange<T, H> {
                     outcome: Outcome::Ended(Err(Error::Stopped)),
                 };
             }
-            Input::Wake | Input::Stored(_) => Err(TransportError::given_up().into()),
+            Input::Wake | Input::Stored(_) => Err(TransportError::abandoned().into()),
         };
         Judged {
             token: TokenStatus::of(&received),

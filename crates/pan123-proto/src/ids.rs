@@ -226,7 +226,7 @@ mod tests {
         let error = DirId::new(0).unwrap_err().to_string();
         assert!(error.contains("root"), "{error}");
         let error = TaskId::new(0).unwrap_err().to_string();
-        assert!(error.contains("`0` is no task id"), "{error}");
+        assert!(error.contains("`0` is not a valid task id"), "{error}");
         serde_json::from_str::<FileId>("0").unwrap_err();
     }
 

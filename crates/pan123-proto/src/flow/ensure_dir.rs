@@ -48,7 +48,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Path`] if it is the root, has `.` or `..` in it, or a name that the service refuses.
+    /// [`BuildError::Path`] if it is the root, contains `.` or `..`, or a name that the service refuses.
     pub fn ensure_dir(&self, path: &str) -> Result<EnsureDir, BuildError> {
         let mut ensure = EnsureDir {
             session: self.clone(),

@@ -31,7 +31,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Path`] if it is the root, or has `.` or `..` in it.
+    /// [`BuildError::Path`] if it is the root, or contains `.` or `..`.
     pub fn find(&self, path: &str) -> Result<FindPath, BuildError> {
         let mut find = FindPath {
             session: self.clone(),

@@ -55,8 +55,8 @@ mod tests {
         for (path, text) in [
             ("", "the path \"\" names the root"),
             ("//", "the path \"//\" names the root"),
-            ("/a/../b", "has `.` or `..` in it"),
-            ("./a", "has `.` or `..` in it"),
+            ("/a/../b", "contains `.` or `..`"),
+            ("./a", "contains `.` or `..`"),
         ] {
             let error = names_of(path).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");

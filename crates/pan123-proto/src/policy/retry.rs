@@ -208,7 +208,7 @@ mod tests {
             TransportError::timed_out(),
             TransportError::interrupted("reset"),
             TransportError::body_too_large(),
-            TransportError::given_up(),
+            TransportError::abandoned(),
         ] {
             assert!(matches!(
                 failed(error, &attempts(Idempotency::NonIdempotent, 0)),

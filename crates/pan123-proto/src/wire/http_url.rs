@@ -102,7 +102,7 @@ mod tests {
         let error = check_http_url("download URL", "magnet:?xt=1").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the download URL begins with `magnet:`, but the service takes `http://` and `https://` only \
+            "the download URL has the scheme `magnet:`, but the service accepts `http://` and `https://` only \
              (no magnet, ed2k, ftp or thunder links)"
         );
     }

@@ -56,6 +56,8 @@ mod oauth {
     mod storing;
 }
 
+mod layers;
+
 mod pacing;
 
 mod secrets {

@@ -8,7 +8,7 @@ use crate::support::{
 };
 use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Call, Endpoint, Error, ErrorKind, Pace, Pacing, Session};
+use pan123_proto::{Call, Endpoint, Error, ErrorKind, PaceStatus, Pacing, Session};
 
 const HOUR: Duration = secs(3600);
 
@@ -37,7 +37,7 @@ fn order(world: &World) -> Vec<usize> {
     sent.iter().map(|sent| number(&sent.body)).collect()
 }
 
-fn pace<E: Endpoint>(session: &Session, now: Duration) -> Pace {
+fn pace<E: Endpoint>(session: &Session, now: Duration) -> PaceStatus {
     session.pace(E::RATE, at(now).mono)
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::Progress;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Error, Input};

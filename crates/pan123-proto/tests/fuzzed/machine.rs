@@ -10,7 +10,7 @@ mod said;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use pan123_proto::{Input, Machine, Now, Refresh, Signal, Step, StoreOp, Transmit, Wait};
+use pan123_proto::{Detached, Input, Machine, Now, Signal, Step, StoreOp, Transmit, Wait};
 
 /// What machines have brought, each with the virtual time of it.
 pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
@@ -16,7 +16,7 @@ pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
 pub(crate) enum Turn {
     Transmit(Box<Transmit>),
     Wait(Wait),
-    Refresh(Refresh),
+    Refresh(Detached),
     Store(StoreOp),
     /// It brought something and goes on.
     Item,
@@ -46,7 +46,7 @@ impl<M: Machine + Debug> Driven for Slotted<M> {
         match self.machine.resume(now, input) {
             Step::Transmit(transmit) => Turn::Transmit(Box::new(transmit)),
             Step::Wait(wait) => Turn::Wait(wait),
-            Step::Refresh(refresh) => Turn::Refresh(refresh),
+            Step::Detach(refresh) => Turn::Refresh(refresh),
             Step::Store(op) => Turn::Store(op),
             Step::Ready(output) => {
                 let is_last = (self.is_last)(&output);

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_proto::{Endpoint, Input, Machine, Refresh, Step, Transmit, Wait};
+use pan123_proto::{Detached, Endpoint, Input, Machine, Step, Transmit, Wait};
 use serde_json::{Value, json};
 
 use super::{at, fixed, secs};
@@ -23,9 +23,9 @@ pub(crate) fn wait<T: Debug>(step: Step<T>) -> Wait {
     }
 }
 
-pub(crate) fn refresh<T: Debug>(step: Step<T>) -> Refresh {
+pub(crate) fn refresh<T: Debug>(step: Step<T>) -> Detached {
     match step {
-        Step::Refresh(refresh) => refresh,
+        Step::Detach(refresh) => refresh,
         other => panic!("a refresh was expected: {other:?}"),
     }
 }

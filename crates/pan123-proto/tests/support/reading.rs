@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use pan123_proto::api::access_token::{IssueToken, IssuedToken};
+use pan123_proto::access_token::{IssueToken, IssuedToken};
 use pan123_proto::offline::{CreatedDownload, Progress};
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{Endpoint, Error, Input, Machine, RetryPolicy};

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use fastrand::Rng;
 use http::Request;
-use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit};
+use pan123_proto::{Detached, Input, Machine, Now, Signal, Transmit};
 
 use super::actor::{Actor, Items, Outcome, Slotted, Turn, waker};
 use super::fate::{Fate, Plan, Uneventful, Whim};
@@ -36,7 +36,7 @@ pub(crate) struct World {
     /// What nobody drives on and nobody drops.
     frozen: Vec<Actor>,
     /// Refreshes that nobody drives and nobody drops.
-    leaked: Vec<Refresh>,
+    leaked: Vec<Detached>,
     woken: Arc<Mutex<Vec<usize>>>,
     sent: Vec<Sent>,
     plan: Box<dyn FnMut(usize) -> Plan>,
@@ -324,7 +324,7 @@ impl World {
         }
     }
 
-    fn detach(&mut self, refresh: Refresh, caller: usize, turn: u64) {
+    fn detach(&mut self, refresh: Detached, caller: usize, turn: u64) {
         self.refreshes += 1;
         let plan = (self.plan)(self.refreshes - 1);
         let runs = matches!(plan, Plan::Detach | Plan::InPlace).then_some(self.actors.len());

@@ -151,6 +151,8 @@ impl Endpoint for ImageBedDownload {
     // No figure is documented.
     const RATE: RateClass = RateClass::new("oss/offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const AMBIGUOUS_ADVICE: &'static str =
+        "the task may exist, and the service can neither list nor cancel offline downloads";
     type Response = CreatedImageBedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -243,7 +245,7 @@ mod tests {
             let error = download().file_name(name).unwrap_err().to_string();
             assert_eq!(
                 error,
-                "the file name ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
+                "the file name does not end in an image format: the image bed accepts png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
                 "{name}"
             );
         }
@@ -256,10 +258,14 @@ mod tests {
     #[test]
     fn both_urls_are_checked() {
         let error = ImageBedDownload::new("ftp://a/b.png").unwrap_err();
-        assert!(error.to_string().starts_with("the download URL begins"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("the download URL has the scheme")
+        );
         let error = download().callback("/relative").unwrap_err().to_string();
         assert!(
-            error.starts_with("the callback URL must begin with"),
+            error.starts_with("the callback URL must start with"),
             "{error}"
         );
     }

@@ -149,6 +149,8 @@ impl Endpoint for Download {
     const PATH: &'static str = "/api/v1/offline/download";
     const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const AMBIGUOUS_ADVICE: &'static str =
+        "the task may exist, and the service can neither list nor cancel offline downloads";
     type Response = CreatedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -257,7 +259,7 @@ mod tests {
     fn a_callback_url_is_checked_too() {
         let error = download().callback("/relative").unwrap_err().to_string();
         assert!(
-            error.starts_with("the callback URL must begin with"),
+            error.starts_with("the callback URL must start with"),
             "{error}"
         );
     }

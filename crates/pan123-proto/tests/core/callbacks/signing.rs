@@ -43,21 +43,21 @@ fn a_signed_url_is_the_users_with_three_parameters_more() {
 #[test]
 fn a_url_that_cannot_be_signed_is_refused_at_once() {
     for (url, says) in [
-        ("magnet:?xt=1", "the callback URL begins with `magnet:`"),
-        ("/relative", "the callback URL must begin with"),
+        ("magnet:?xt=1", "the callback URL has the scheme `magnet:`"),
+        ("/relative", "the callback URL must start with"),
         (
             "https://h/?a&pan123_id=1",
-            "has the parameter `pan123_id` already",
+            "already has the parameter `pan123_id`",
         ),
         (
             "https://h/?pan123%5Fkey",
-            "has the parameter `pan123_key` already",
+            "already has the parameter `pan123_key`",
         ),
         (
             "https://h?pan123_tag=#f",
-            "has the parameter `pan123_tag` already",
+            "already has the parameter `pan123_tag`",
         ),
-        (&signed(), "has the parameter `pan123_id` already"),
+        (&signed(), "already has the parameter `pan123_id`"),
     ] {
         let error = rotating().sign(url, ID).unwrap_err().to_string();
         assert!(error.contains(says), "{url}: {error}");

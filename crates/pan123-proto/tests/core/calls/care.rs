@@ -7,7 +7,7 @@ use crate::support::single::ask;
 use crate::support::{
     Plan, Reply, World, at, builder, fixed, hand, millis, path, routine, secs, task,
 };
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchPolicy};
 use pan123_proto::{
     BuildError, Endpoint, Error, ErrorKind, Idempotency, Input, Machine, RateClass, RetryPolicy,
@@ -42,7 +42,7 @@ fn a_path_cannot_send_the_token_to_another_host() {
     fn refused(endpoint: &impl Endpoint) {
         let error = fixed().call(endpoint).unwrap_err();
         assert!(matches!(error, BuildError::Setting { .. }), "{error}");
-        assert!(error.to_string().contains("must begin with `/`"), "{error}");
+        assert!(error.to_string().contains("must start with `/`"), "{error}");
     }
     refused(&NoSlash);
     refused(&User);
@@ -128,17 +128,11 @@ fn a_call_stopped_on_its_last_attempt_was_stopped() {
 fn settings_that_would_make_every_create_fail_are_refused() {
     let most = Duration::from_secs(30 * 24 * 3600);
     for (builder, what) in [
-        (builder().body_limit(1023), "limit of a body"),
-        (builder().call_timeout(millis(999)), "timeout of a call"),
-        (builder().call_timeout(most + secs(1)), "timeout of a call"),
-        (
-            builder().request_timeout(Duration::ZERO),
-            "timeout of a request",
-        ),
-        (
-            builder().connect_timeout(Duration::ZERO),
-            "timeout of a connection",
-        ),
+        (builder().body_limit(1023), "body limit"),
+        (builder().call_timeout(millis(999)), "call timeout"),
+        (builder().call_timeout(most + secs(1)), "call timeout"),
+        (builder().request_timeout(Duration::ZERO), "request timeout"),
+        (builder().connect_timeout(Duration::ZERO), "connect timeout"),
     ] {
         let error = builder.build().unwrap_err().to_string();
         assert!(

@@ -42,7 +42,7 @@ fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
         let Err(Error::Ambiguous(ambiguous)) = created else {
             panic!("{shown}: {created:?}");
         };
-        assert_eq!(ambiguous.download(), Some(download()), "{shown}");
+        assert_eq!(ambiguous.request(), Some(download()), "{shown}");
         assert_eq!(ambiguous.path(), path::CREATE);
         assert_eq!(ambiguous.method(), "POST");
         assert_eq!(ambiguous.body(), &world.sent()[0].body);
@@ -54,36 +54,40 @@ fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
 fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
     let failure = Reply::failure;
     for (reply, reach, words) in [
-        (Reply::hang(), Reach::Sent, "no whole answer came (the time"),
+        (
+            Reply::hang(),
+            Reach::Sent,
+            "no complete response came back (the request timed",
+        ),
         (
             Reply::give_up(),
             Reach::Sent,
-            "no whole answer came (the request was given up",
+            "no complete response came back (the request was abandoned",
         ),
         (
             failure(TransportError::interrupted("reset")),
             Reach::Sent,
-            "no whole answer came (the exchange was cut off)",
+            "no complete response came back (the connection was interrupted)",
         ),
         (
             failure(TransportError::body_too_large()),
             Reach::Answered,
-            "the answer does not tell what became of it (the body",
+            "the response does not tell the outcome (the response body",
         ),
         (
             failure(TransportError::redirected()),
             Reach::Answered,
-            "the answer does not tell what became of it (the answer came from another URL",
+            "the response does not tell the outcome (the response came from another URL",
         ),
         (
             Reply::http(502, "<html>"),
             Reach::Answered,
-            "the answer does not tell what became of it (HTTP 502",
+            "the response does not tell the outcome (HTTP 502",
         ),
         (
             Reply::data(json!(null)),
             Reach::Answered,
-            "the answer does not tell what became of it (HTTP 200: success without",
+            "the response does not tell the outcome (HTTP 200: success without",
         ),
     ] {
         let (_, created) = run_create(first(reply));
@@ -93,7 +97,7 @@ fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
         assert_eq!(ambiguous.reach(), reach, "{words}");
         let text = ambiguous.to_string();
         let meaning = "the task may exist, and the service can neither list nor cancel";
-        for words in [words, path::CREATE, "is not sent again", meaning] {
+        for words in [words, path::CREATE, "was not sent again", meaning] {
             assert!(text.contains(words), "{words}: {text}");
         }
     }

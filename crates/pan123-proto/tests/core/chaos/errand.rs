@@ -191,7 +191,7 @@ impl Errand {
             Brought::Untrusted | Brought::Misled => Some("no other attempt can help"),
             Brought::Answer(Meaning::Refused) => {
                 self.refusals += 1;
-                let second = self.refusals == 2 || matches!(self.kind, Kind::Refresh(_));
+                let second = self.refusals == 3 || matches!(self.kind, Kind::Refresh(_));
                 second.then_some("its token was refused for the second time, or its credentials")
             }
             Brought::Answer(Meaning::Limited(wait)) => {

@@ -28,7 +28,7 @@ use crate::support::{Plan, Reply, START, ServerView, elapsed, path};
 
 /// The classes of the endpoints that are called.
 pub(crate) const CLASSES: [RateClass; 4] = [
-    pan123_proto::api::access_token::IssueToken::RATE,
+    pan123_proto::access_token::IssueToken::RATE,
     GetUserInfo::RATE,
     Download::RATE,
     GetDownloadProgress::RATE,

@@ -67,7 +67,8 @@ pub(crate) fn check_create(
             onlooker.tally.verdict(Verdict::CreateGood);
         }
         Err(Error::Ambiguous(ambiguous)) => {
-            let download = ambiguous.download().expect("what was sent");
+            let download: pan123_proto::offline::Download =
+                ambiguous.request().expect("what was sent");
             assert_eq!(download.url(), url(number));
             onlooker.tally.verdict(if made.is_empty() {
                 Verdict::AmbiguousAndNotDone

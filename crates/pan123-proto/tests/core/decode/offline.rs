@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::support::reading::{created, polled, read, token, user};
 use crate::support::{Reply, World, fixed, progress, secs};
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
 use pan123_proto::{ErrorCode, ErrorKind, FileId};
 

@@ -11,7 +11,7 @@ use crate::support::{at, fixed, hand, secs};
 use http::Method;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{
     CallbackNotice, CallbackOutcome, Download, GetDownloadProgress, Progress, TaskStatus,
 };
@@ -164,7 +164,7 @@ proptest! {
         let Err(Error::Ambiguous(ambiguous)) = hand::ready(call.resume(at(secs(1)), lost)) else {
             panic!("a create whose answer was lost");
         };
-        prop_assert_eq!(ambiguous.download(), Some(download));
+        prop_assert_eq!(ambiguous.request::<Download>(), Some(download));
     }
 
     #[test]

@@ -9,14 +9,14 @@ use crate::support::server::http_date;
 use crate::support::{at, download, fixed, hand, millis, progress, secs, session};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::api::oauth::ExchangeRefreshToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::file::{
     CopyFile, CopyFiles, CreateDir, DeleteFiles, GetCopyProgress, GetDetail, GetDownloadUrl,
     GetInfos, ListFiles, ListFilesV1, MoveFiles, RecoverFiles, RecoverFilesTo, RenameFile,
     RenameFiles, TrashFiles,
 };
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
+use pan123_proto::oauth::ExchangeRefreshToken;
 use pan123_proto::offline::CallbackNotice;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
@@ -332,7 +332,7 @@ proptest! {
         // It ended, or it was dropped: somebody may go on, at the latest after the longest pause.
         match call.resume(at(millis(1500)), Input::Wake) {
             Step::Transmit(_) => prop_assert!(ended),
-            Step::Refresh(_) => prop_assert!(!ended),
+            Step::Detach(_) => prop_assert!(!ended),
             Step::Ready(Err(error)) => {
                 let told = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
                 prop_assert!(told && ended, "{error:?}");

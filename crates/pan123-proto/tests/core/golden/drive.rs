@@ -283,7 +283,8 @@ fn assert_takes<T>(what: &str, most: u64, build: impl Fn(u64) -> Result<T, Build
     assert!(build(1).is_ok() && build(most).is_ok());
     for given in [0, most + 1] {
         let error = build(given).err().unwrap().to_string();
-        let expected = format!("{given} {what}: the service takes 1 to {most} in one request");
+        let expected =
+            format!("{given} {what} were given: the service accepts 1 to {most} in one request");
         assert_eq!(error, expected);
     }
 }

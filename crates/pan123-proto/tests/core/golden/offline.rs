@@ -4,8 +4,8 @@ use crate::support::hand::{body, request};
 use crate::support::wire::{SERVICE, fixture, head, with_token};
 use crate::support::{at, builder, fixed, hand, millis, rotation, secs, session, task};
 use http::header::AUTHORIZATION;
-use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::access_token::IssueToken;
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{

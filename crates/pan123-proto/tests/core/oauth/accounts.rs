@@ -32,10 +32,7 @@ fn a_token_of_the_other_kind_is_an_error_and_is_left_alone() {
     );
     let developer = builder().persist_token(true).build().unwrap();
     let text = told_of(pair(1, LIFE), &developer);
-    assert!(
-        text.contains("the pair of tokens of an OAuth user"),
-        "{text}"
-    );
+    assert!(text.contains("the token pair of an OAuth user"), "{text}");
     let now = at(Duration::ZERO);
     for error in [
         process().restore(&developers, now).unwrap_err(),

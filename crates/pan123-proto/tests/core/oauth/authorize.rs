@@ -145,7 +145,10 @@ fn a_refused_code_leaves_the_session_as_it_was() {
     world.run_until(world.now() + secs(1));
     let error = refused.get().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Api);
-    assert_eq!(error.to_string(), "the service refused: HTTP 400: 已失效");
+    assert_eq!(
+        error.to_string(),
+        "the service rejected the request: HTTP 400: 已失效"
+    );
     let asked = ask_many(&mut world, &session, 4);
     world.run();
     assert_all_well(&asked);
@@ -227,12 +230,12 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
         (Disk::keeping(developers), "without a refresh token"),
         (
             Disk::keeping(others.with_refresh_token("r")),
-            "it has the token of user \"x\"",
+            "it holds the token of user \"x\"",
         ),
         (Disk::default().failing(broken), "broken"),
         (
             Disk::default().failing(unsupported),
-            "this driver keeps nothing",
+            "this driver has no token store",
         ),
     ] {
         let mut world = Service::after(0).world(&disk);

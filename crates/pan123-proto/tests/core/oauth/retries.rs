@@ -8,7 +8,7 @@ use crate::support::rotation::{
     LIFE, Mishap, REDIRECT, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs, task};
-use pan123_proto::api::oauth::ExchangeRefreshToken;
+use pan123_proto::oauth::ExchangeRefreshToken;
 use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};

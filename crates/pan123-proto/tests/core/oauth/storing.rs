@@ -12,7 +12,7 @@ use crate::support::server::token_in;
 use crate::support::{Plan, World, at, hand, millis, path, routine, secs};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Error, ErrorKind, Input, Machine, Refresh, Restored, Session, Step, StoreOp, StoreResult,
+    Detached, Error, ErrorKind, Input, Machine, Restored, Session, Step, StoreOp, StoreResult,
     StoredToken,
 };
 
@@ -56,7 +56,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
         for part in [
             "HTTP 400: 已失效",
             "works once",
-            "before the new pair was kept",
+            "before it saved the new pair",
             "authorize_url",
             "`authorize`",
         ] {
@@ -106,7 +106,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
         assert!(matches!(&error, Error::AuthorizationRequired(None)));
         let text = error.to_string();
         for part in [
-            "no pair",
+            "no token pair",
             "nothing was sent",
             "authorize_url",
             "`authorize`",
@@ -202,7 +202,7 @@ fn where_a_pair_cannot_be_kept_none_is_asked_for() {
         let error = one.get().unwrap_err();
         assert!(matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::TokenStore));
         let text = error.to_string();
-        assert!(text.contains("this driver keeps nothing"), "{text}");
+        assert!(text.contains("this driver has no token store"), "{text}");
     }
 
     let (service, disk) = first_pair();
@@ -229,7 +229,7 @@ fn without_the_lock_none_is_asked_for() {
 }
 
 /// The refresh of the first pair up to its keeping, by hand.
-fn saving(session: &Session) -> (Refresh, Step<()>) {
+fn saving(session: &Session) -> (Detached, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::refresh(call.resume(now, Input::Wake));

@@ -7,10 +7,10 @@ use crate::support::rotation::{REDIRECT, SERVICE};
 use crate::support::{at, fixed, hand, millis, secs};
 use bytes::Bytes;
 use http::Request;
-use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, ClockSkew, Endpoint, Error, Input, Machine, OAuth, Refresh, RetryPolicy, Session,
+    Account, ClockSkew, Detached, Endpoint, Error, Input, Machine, OAuth, RetryPolicy, Session,
     Step, StoreResult, StoredToken, TransportError,
 };
 use serde_json::json;
@@ -114,7 +114,7 @@ fn refreshing(
     session: &Session,
 ) -> (
     impl Machine<Output = Result<impl Debug, Error>>,
-    Refresh,
+    Detached,
     Request<Bytes>,
 ) {
     let mut call = session.call(&GetUserInfo).unwrap();

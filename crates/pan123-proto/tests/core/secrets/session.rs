@@ -7,12 +7,12 @@ use crate::support::reading::read;
 use crate::support::{at, hand, secs};
 use bytes::Bytes;
 use http::Request;
-use pan123_proto::api::access_token::IssueToken;
+use pan123_proto::access_token::IssueToken;
 use pan123_proto::file::{GetDownloadUrl, ListFilesV1};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::{
-    Endpoint, Error, FileId, Idempotency, Input, Machine, Parent, RateClass, Refresh, RetryPolicy,
+    Detached, Endpoint, Error, FileId, Idempotency, Input, Machine, Parent, RateClass, RetryPolicy,
     Secrets, Session, Step, TransportError, http,
 };
 use serde_json::json;
@@ -131,7 +131,7 @@ fn no_answer_to_a_download_brings_a_secret_into_an_error() {
         let mut call = session().call(&download()).unwrap();
         let request = ready_to_send(&mut call);
         let step = call.resume(at(secs(0)), echo(&quoted(&request)));
-        if let Step::Refresh(_) = step {
+        if let Step::Detach(_) = step {
             // The token was refused: the error is kept until another one is refused, too.
             let shown = format!("{call:?} {step:?}");
             assert!(!shown.contains("canary"), "{how}: {shown}");
@@ -197,7 +197,7 @@ fn no_refused_token_comes_out_with_the_last_refusal() {
 fn caller_after(echo: Echo) -> Error {
     let session = session();
     let mut call = session.call(&download()).unwrap();
-    let mut refresh: Refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh: Detached = hand::refresh(call.resume(at(secs(0)), Input::Wake));
     let request = hand::transmit(refresh.resume(at(secs(0)), Input::Wake)).request;
     let step = refresh.resume(at(secs(0)), echo(&quoted(&request)));
     let shown = format!("{refresh:?} {step:?}");

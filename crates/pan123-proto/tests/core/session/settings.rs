@@ -57,14 +57,11 @@ fn one_way_to_prove_who_it_is_and_no_empty_one() {
 #[test]
 fn the_errors_say_what_may_be_given() {
     for (builder, end) in [
-        (Session::builder(), "an app: none of them is there"),
-        (
-            builder().credentials("id", "secret"),
-            "an app: one of them, not several",
-        ),
+        (Session::builder(), "an app: none of them was given"),
+        (builder().credentials("id", "secret"), "only one is allowed"),
         (
             Session::builder().access_token(""),
-            "an app: an empty one was given",
+            "the one given is empty",
         ),
     ] {
         let error = refused(builder);
@@ -78,7 +75,7 @@ fn oauth_needs_a_store_and_users_need_names() {
     let oauth = || OAuth::new("id", "secret");
     let error = refused(Session::builder().oauth(oauth()));
     for part in [
-        "works once only",
+        "works once, so",
         "`token_store`",
         "`FileStore`",
         "`MemoryStore`",
@@ -106,17 +103,17 @@ fn times_have_bounds() {
         (
             SessionBuilder::connect_timeout,
             NANO,
-            "it must be over zero and at most 30 days",
+            "it must be more than zero and at most 30 days",
         ),
         (
             SessionBuilder::request_timeout,
             NANO,
-            "it must be over zero and at most 30 days",
+            "it must be more than zero and at most 30 days",
         ),
         (
             SessionBuilder::call_timeout,
             Duration::from_secs(1),
-            "it must be 1 s at the least and at most 30 days",
+            "it must be at least 1 s and at most 30 days",
         ),
     ];
     for (set, least, allowed) in settings {
@@ -149,7 +146,7 @@ fn a_body_has_room_for_an_answer() {
     let error = refused(builder().body_limit(1023));
     assert_eq!(
         error,
-        "the limit of a body is 1023 bytes: it must be 1024 bytes at the least"
+        "the body limit is 1023 bytes: it must be at least 1024 bytes"
     );
 }
 

@@ -153,7 +153,7 @@ fn what_polls_failed_of_can_be_asked_of_the_end() {
 
 #[test]
 fn the_end_of_a_watch_that_was_over_before_tells_it_again() {
-    for (number, kind) in [(1, "failed"), (0, "not followed any more")] {
+    for (number, kind) in [(1, "failed"), (0, "was stopped")] {
         let mut watch = watch(&fixed());
         let now = at(Duration::ZERO);
         hand::transmit(watch.resume(now, Input::Wake));

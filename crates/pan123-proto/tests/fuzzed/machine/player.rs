@@ -7,7 +7,7 @@ use pan123_proto::offline::{
     CreatedDownload, Progress, TaskStatus, Watch, WatchEvent, WatchHandle, WatchToEnd,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit};
+use pan123_proto::{Call, CallHandle, Detached, Error, Machine as _, Now, Transmit};
 
 use super::Setup;
 use super::fed::{Fed, Meaning};
@@ -30,7 +30,7 @@ enum Machine {
     User(Box<Call<UserInfo>>),
     Watch(Box<Watch>),
     ToEnd(Box<WatchToEnd>),
-    Refresh(Box<Refresh>),
+    Refresh(Box<Detached>),
 }
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Player {
         Player::new(machine, handle, limit)
     }
 
-    pub(crate) fn refresh(refresh: Refresh) -> Player {
+    pub(crate) fn refresh(refresh: Detached) -> Player {
         Player::new(
             Machine::Refresh(Box::new(refresh)),
             Handle::None,
@@ -297,7 +297,7 @@ impl Player {
         };
         let ambiguous = match said {
             Some(Said::Failed(Error::Ambiguous(ambiguous))) => {
-                assert_eq!(ambiguous.download(), Some(download()));
+                assert_eq!(ambiguous.request(), Some(download()));
                 true
             }
             _ => false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_proto::offline::{Progress, WatchError};
-use pan123_proto::{Error, Refresh, Step, Transmit};
+use pan123_proto::{Detached, Error, Step, Transmit};
 
 use crate::support::elapsed;
 
@@ -11,7 +11,7 @@ use crate::support::elapsed;
 pub(crate) enum Turn {
     Transmit(Box<Transmit>),
     Wait(Duration),
-    Refresh(Refresh),
+    Refresh(Detached),
     Store,
     Said(Said),
 }
@@ -46,7 +46,7 @@ pub(crate) fn turn<T>(step: Step<T>, said: impl FnOnce(T) -> Said) -> Turn {
     match step {
         Step::Transmit(transmit) => Turn::Transmit(Box::new(transmit)),
         Step::Wait(wait) => Turn::Wait(elapsed(wait.until)),
-        Step::Refresh(refresh) => Turn::Refresh(refresh),
+        Step::Detach(refresh) => Turn::Refresh(refresh),
         Step::Store(_) => Turn::Store,
         Step::Ready(output) => Turn::Said(said(output)),
     }

@@ -1,0 +1,90 @@
+//! Offline download into the drive.
+
+use pan123_proto::offline::{
+    CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
+    WatchError, WatchPolicy,
+};
+use pan123_proto::{Error, TaskId};
+
+use crate::client::Client;
+use crate::watch::Watch;
+
+/// Offline download (离线下载): the cloud fetches an http(s) URL into the drive. [`Client::offline_download`] returns it.
+#[doc(alias = "离线下载")]
+#[derive(Clone, Debug)]
+pub struct OfflineDownload {
+    client: Client,
+}
+
+impl OfflineDownload {
+    pub(crate) fn new(client: Client) -> OfflineDownload {
+        OfflineDownload { client }
+    }
+
+    /// Creates a download and returns the id of its task. Keep the id: the service cannot list tasks.
+    ///
+    /// The request is not sent again once it may have arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ambiguous`] if the task may exist; any other [`Error`] if the call fails.
+    #[doc(alias = "离线下载")]
+    pub fn download(&self, download: &Download) -> Result<TaskId, Error> {
+        let CreatedDownload { task, .. } = self.client.send(download)?;
+        Ok(task)
+    }
+
+    /// Returns the progress of a task.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the call fails.
+    #[doc(alias = "进度")]
+    #[doc(alias = "download_process")]
+    pub fn progress(&self, task: TaskId) -> Result<Progress, Error> {
+        self.client.send(&GetDownloadProgress::new(task))
+    }
+
+    /// Follows a task until it ends, event by event.
+    pub fn watch(&self, task: TaskId) -> Watch {
+        self.watch_with(task, WatchPolicy::default())
+    }
+
+    /// Follows a task like [`watch`](OfflineDownload::watch), at another pace and with other limits.
+    pub fn watch_with(&self, task: TaskId, policy: WatchPolicy) -> Watch {
+        let watch = self.client.session().watch(task, policy);
+        Watch::new(watch, self.client.context())
+    }
+
+    /// Waits until a task has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up.
+    pub fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
+        self.watch(task).to_end()
+    }
+
+    /// Waits until a task has succeeded, then looks for its file: the service does not tell which file a task has become.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] if the task failed or the watch gave up. A file that is not found is not an error: see
+    /// [`Downloaded::file`].
+    pub fn wait_for_file(
+        &self,
+        task: TaskId,
+        target: ExpectedFile,
+    ) -> Result<Downloaded, WatchError> {
+        self.watch(task).to_file(target)
+    }
+
+    /// Looks for the file of a download that has already ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a call fails.
+    pub fn find_file(&self, target: ExpectedFile) -> Result<FileLookup, Error> {
+        self.client.drive(self.client.session().find_file(target))
+    }
+}
