@@ -16,7 +16,6 @@ mod calls {
 
 #[cfg(feature = "callback-signing")]
 mod callbacks {
-    mod forgeries;
     mod signing;
 }
 

@@ -18,7 +18,7 @@ use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};
 use crate::support::{at, builder, millis, secs};
 use fed::Fed;
 use player::Player;
-use said::Turn;
+use said::Action;
 
 /// More machines than this are not begun.
 const MOST_PLAYERS: usize = 16;
@@ -166,10 +166,10 @@ impl Crowd<'_> {
         let player = &mut self.players[who];
         let turn = player.resume(clocks, self.now, fed, self.setup);
         match turn {
-            Turn::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
-            Turn::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
-            Turn::Said(said) => drop(self.told.insert(player.name_of(&said))),
-            Turn::Wait(_) | Turn::Store => {}
+            Action::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
+            Action::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
+            Action::Said(said) => drop(self.told.insert(player.name_of(&said))),
+            Action::Wait(_) | Action::Store => {}
         }
     }
 

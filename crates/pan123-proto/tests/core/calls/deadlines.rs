@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::server::{LATENCY, What};
+use crate::support::server::LATENCY;
 use crate::support::single::{always, ask, create, first, run_ask, run_create};
 use crate::support::{Reply, World, at, builder, fixed, gaps, hand, millis, path, routine, secs};
 use pan123_proto::user::GetUserInfo;
@@ -36,15 +36,6 @@ fn seeds_draw_different_pauses_and_the_same_seed_the_same() {
     };
     assert_eq!(times(1), times(1));
     assert_ne!(times(1), times(2));
-}
-
-#[test]
-fn a_policy_of_one_attempt_tries_once() {
-    let mut world = always(Reply::cut);
-    let asked = world.start(ask(&fixed()).retry(RetryPolicy::none()));
-    world.run();
-    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Transport);
-    assert_eq!(world.sent().len(), 1);
 }
 
 #[test]
@@ -91,27 +82,6 @@ fn the_pauses_after_too_many_requests_grow() {
     }
     let longest = gaps.iter().max();
     assert!(longest > Some(&secs(100)), "{longest:?}");
-}
-
-#[test]
-fn retry_after_is_honoured_up_to_five_minutes() {
-    for (header, seconds) in [("7", 7), ("9999", 300), ("99999999999999999999999", 300)] {
-        let mut world = first(Reply::code(429, "").header("retry-after", header));
-        let created = world.start(create(&fixed()).timeout(secs(1000)));
-        world.run();
-        created.get().unwrap();
-        let expected = [Duration::ZERO, LATENCY + secs(seconds)];
-        assert_eq!(world.times(path::CREATE), expected, "{header}");
-    }
-}
-
-#[test]
-fn an_empty_retry_after_asks_for_nothing() {
-    let mut world = first(Reply::http(503, "").header("retry-after", ""));
-    let asked = world.start(ask(&fixed()));
-    world.run();
-    asked.get().unwrap();
-    assert!(world.now() < secs(2), "{:?}", world.now());
 }
 
 #[test]
@@ -243,13 +213,4 @@ fn no_duration_is_too_long() {
             world.run_until(secs(100 * 365 * 24 * 3600));
         }
     }
-}
-
-#[test]
-fn a_reply_that_takes_longer_than_the_timeout_is_a_timeout() {
-    let reply = Reply::data(json!({"taskID": 1})).after(secs(31));
-    assert!(matches!(reply.what, What::Answer(_)));
-    let (world, created) = run_create(first(reply));
-    assert_eq!(created.unwrap_err().kind(), ErrorKind::Ambiguous);
-    assert_eq!(world.now(), secs(30));
 }

@@ -1,9 +1,9 @@
 //! Paths of the drive: found, and made as far as they are missing.
 
 use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
-use crate::support::{Outcome, Reply, World, at, fixed, hand, millis, path, secs};
+use crate::support::{Reply, World, at, fixed, hand, millis, path, secs};
 use pan123_proto::file::{CreateDir, Entry};
-use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent, Session};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent};
 
 fn world(drive: &FakeDrive) -> World {
     let drive = drive.clone();
@@ -95,27 +95,6 @@ fn a_folder_beyond_the_first_page_is_found() {
     assert_eq!(counts(&world), (3, 0), "and no page after it is read");
 }
 
-/// Two that make the same path at once, however their requests fall together.
-#[test]
-fn two_at_once_make_each_folder_once_and_get_the_same_id() {
-    for shift in (0..400).step_by(7).map(millis) {
-        let drive = FakeDrive::default();
-        let mut world = world(&drive);
-        let start = |world: &mut World, session: &Session| {
-            world.start(session.ensure_dir("/videos/2026/11").unwrap())
-        };
-        // Two processes: neither knows of the other's pace.
-        let one = start(&mut world, &fixed());
-        world.run_until(shift);
-        let other = start(&mut world, &fixed());
-        world.run();
-        let ids = [one, other].map(|outcome: Outcome<_>| outcome.get().unwrap());
-        assert_eq!(ids[0], ids[1], "{shift:?} apart");
-        assert_eq!(drive.names(0), ["videos"], "{shift:?} apart");
-        assert_eq!(drive.names(FIRST).len(), 1, "{shift:?} apart");
-    }
-}
-
 #[test]
 fn a_folder_that_is_made_between_look_and_making_is_taken() {
     let drive = FakeDrive::default();
@@ -175,23 +154,6 @@ fn another_refusal_ends_it_at_once() {
     let error = ensure(&mut world, "/videos/2026").unwrap_err();
     assert_eq!(error.api().unwrap().message(), "内部错误");
     assert_eq!(counts(&world), (1, 1));
-}
-
-#[test]
-fn a_lost_answer_to_the_making_makes_no_second_folder() {
-    let drive = FakeDrive::default();
-    let served = drive.clone();
-    let mut world = World::new(move |view, request| {
-        let reply = served.serve(view, request);
-        if request.uri().path() == path::MKDIR && view.count(path::MKDIR) == 0 {
-            Reply::cut()
-        } else {
-            reply
-        }
-    });
-    assert_eq!(ensure(&mut world, "/videos").unwrap().get(), FIRST);
-    assert_eq!(drive.names(0), ["videos"]);
-    assert_eq!(counts(&world), (2, 2));
 }
 
 #[test]

@@ -324,7 +324,7 @@ proptest! {
     fn any_answer_to_the_fetch_of_a_token(answer in answer()) {
         let session = session();
         let mut call = session.call(&GetUserInfo).unwrap();
-        let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+        let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
         hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
         let step = refresh.resume(at(secs(1)), Input::Response(answer));
         let ended = matches!(step, Step::Ready(()));

@@ -118,7 +118,7 @@ fn refreshing(
     Request<Bytes>,
 ) {
     let mut call = session.call(&GetUserInfo).unwrap();
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     refresh.resume(at(secs(0)), Input::Wake);
     refresh.resume(at(secs(0)), kept());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));

@@ -65,7 +65,7 @@ fn assert_hidden(error: &(impl StdError + 'static), what: &str) {
 
 /// What a machine sends next, with a token that was just issued.
 fn ready_to_send<T: fmt::Debug>(call: &mut impl Machine<Output = T>) -> Request<Bytes> {
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
     let issued = hand::data(json!({"accessToken": TOKEN}));
     hand::ready(refresh.resume(at(secs(0)), issued));
@@ -197,7 +197,7 @@ fn no_refused_token_comes_out_with_the_last_refusal() {
 fn caller_after(echo: Echo) -> Error {
     let session = session();
     let mut call = session.call(&download()).unwrap();
-    let mut refresh: Refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh: Refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     let request = hand::transmit(refresh.resume(at(secs(0)), Input::Wake)).request;
     let step = refresh.resume(at(secs(0)), echo(&quoted(&request)));
     let shown = format!("{refresh:?} {step:?}");

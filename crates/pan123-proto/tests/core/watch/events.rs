@@ -118,18 +118,6 @@ fn a_failed_poll_is_an_event_and_not_the_end() {
 }
 
 #[test]
-fn a_single_failure_is_tried_again_without_a_word() {
-    let world = polls(|number| match number {
-        0 => Reply::cut(),
-        _ => status(100.0, 2),
-    });
-    let (_, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
-    assert!(error.is_none());
-    assert!(matches!(events[..], [WatchEvent::Progress(_)]));
-}
-
-#[test]
 fn unknown_numbers_and_retrying_are_not_the_end() {
     let world = polls(|number| match number {
         0 => status(50.0, 13),
@@ -158,19 +146,6 @@ fn unknown_numbers_and_retrying_are_not_the_end() {
             TaskStatus::Succeeded
         ]
     );
-}
-
-#[test]
-fn a_poll_that_comes_too_soon_is_waited_out() {
-    let world = polls(|number| match number {
-        0..4 => Reply::code(429, "请求太频繁").header("retry-after", "7"),
-        _ => status(100.0, 2),
-    });
-    let (world, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
-    assert!(error.is_none());
-    assert!(matches!(events[..], [WatchEvent::Progress(_)]));
-    assert!(poll_gaps(&world).iter().all(|gap| *gap >= secs(7)));
 }
 
 #[test]

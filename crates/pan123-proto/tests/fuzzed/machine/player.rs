@@ -11,7 +11,7 @@ use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit
 
 use super::Setup;
 use super::fed::{Fed, Meaning};
-use super::said::{Said, Turn, said, turn};
+use super::said::{Action, Said, said, turn};
 use crate::support::{download, progress, secs, task};
 
 /// How long the fetch of a token may take.
@@ -163,7 +163,7 @@ impl Player {
     }
 
     /// Its next step, checked.
-    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Turn {
+    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Action {
         let before = self.state;
         let turn = self.step(clocks, fed);
         let began = *self.began.get_or_insert(now);
@@ -173,16 +173,16 @@ impl Player {
             self.count(fed.meaning(), now);
         }
         match &turn {
-            Turn::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
-            Turn::Wait(until) => {
+            Action::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
+            Action::Wait(until) => {
                 assert!(*until > now, "a wait for the past: {self:?}");
                 assert!(
                     until.saturating_sub(now) <= left,
                     "a wait past the deadline: {self:?}"
                 );
             }
-            Turn::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
-            Turn::Store | Turn::Said(_) => {}
+            Action::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
+            Action::Store | Action::Said(_) => {}
         }
         if before == State::Over {
             self.check_over(&turn);
@@ -190,12 +190,12 @@ impl Player {
             self.check_answered(&turn, fed);
         } else if self.stopped {
             assert!(
-                matches!(turn, Turn::Said(_)),
+                matches!(turn, Action::Said(_)),
                 "stopped, and goes on: {self:?}"
             );
         }
         self.state = state_after(before, &turn, now);
-        if let Turn::Said(Said::Seen(_) | Said::Missed(_)) = turn {
+        if let Action::Said(Said::Seen(_) | Said::Missed(_)) = turn {
             // The next poll is a call of its own.
             self.not_before = Duration::ZERO;
             (self.failures, self.doubts, self.refused) = (0, 0, 0);
@@ -203,7 +203,7 @@ impl Player {
         turn
     }
 
-    fn step(&mut self, now: Now, fed: Fed) -> Turn {
+    fn step(&mut self, now: Now, fed: Fed) -> Action {
         let input = fed.input();
         match &mut self.machine {
             Machine::Create(call) => turn(call.resume(now, input), |created| {
@@ -275,8 +275,8 @@ impl Player {
     }
 
     /// After its end a machine stays there.
-    fn check_over(&self, turn: &Turn) {
-        let Turn::Said(said) = turn else {
+    fn check_over(&self, turn: &Action) {
+        let Action::Said(said) = turn else {
             panic!("it goes on after its end: {self:?}");
         };
         let stays = match self.machine {
@@ -290,9 +290,9 @@ impl Player {
     }
 
     /// What came back is told as it was, and a doubt as a doubt.
-    fn check_answered(&self, turn: &Turn, fed: Fed) {
+    fn check_answered(&self, turn: &Action, fed: Fed) {
         let said = match turn {
-            Turn::Said(said) => Some(said),
+            Action::Said(said) => Some(said),
             _ => None,
         };
         let ambiguous = match said {
@@ -357,13 +357,13 @@ impl Player {
     }
 }
 
-fn state_after(before: State, turn: &Turn, now: Duration) -> State {
+fn state_after(before: State, turn: &Action, now: Duration) -> State {
     match turn {
         _ if before == State::Over => State::Over,
-        Turn::Transmit(transmit) => State::Out(now + transmit.timeout),
-        Turn::Wait(until) => State::Waiting(*until),
-        Turn::Refresh(_) | Turn::Store | Turn::Said(Said::Missed(_)) => State::Ready,
-        Turn::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
-        Turn::Said(_) => State::Over,
+        Action::Transmit(transmit) => State::Out(now + transmit.timeout),
+        Action::Wait(until) => State::Waiting(*until),
+        Action::Refresh(_) | Action::Store | Action::Said(Said::Missed(_)) => State::Ready,
+        Action::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
+        Action::Said(_) => State::Over,
     }
 }
