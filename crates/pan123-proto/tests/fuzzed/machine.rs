@@ -43,7 +43,6 @@ pub(crate) struct Setup {
     pub(crate) fetches: bool,
     /// Whether requests of a class keep their distance.
     pub(crate) paced: bool,
-    pub(crate) attempts: u32,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) watch_deadline: Duration,
@@ -91,7 +90,6 @@ impl Setup {
             session: session.expect("good settings"),
             fetches,
             paced,
-            attempts,
             request_timeout,
             call_timeout,
             watch_deadline,

@@ -34,7 +34,7 @@ impl Said {
             Said::Done(_) => "done".to_owned(),
             Said::Seen(seen) if seen.status.is_final() => "seen at its end".to_owned(),
             Said::Seen(_) => "seen".to_owned(),
-            Said::Missed(error) => format!("missed, {:?}", error.kind()),
+            Said::Missed(error) => format!("missed {:?}", error.kind()),
             Said::Failed(error) => format!("{:?}", error.kind()),
             Said::Ended(error) => end(error).to_owned(),
             Said::Nothing => "nothing more".to_owned(),
