@@ -57,10 +57,7 @@ mod oauth {
 
 mod pacing;
 
-mod secrets {
-    mod oauth;
-    mod session;
-}
+mod secrets;
 
 mod session {
     mod plain_http;

@@ -226,9 +226,7 @@ fn a_slot_past_the_deadline_or_in_its_last_second_is_not_booked() {
         assert_eq!(error.retry_after(), Some(secs(10)));
     }
     assert_eq!(pace::<Download>(&session, Duration::ZERO).waiting, 9);
-    let patient = world.start(create(&session, 200));
-    world.run();
-    patient.get().unwrap();
+    world.output_of(create(&session, 200)).unwrap();
     assert_eq!(*world.times(path::CREATE).last().unwrap(), secs(10));
 }
 

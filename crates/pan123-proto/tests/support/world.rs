@@ -125,6 +125,16 @@ impl World {
         self.add(machine, |_| true, None)
     }
 
+    /// Runs until nothing more is due, and returns the only output of a machine.
+    pub(crate) fn output_of<M>(&mut self, machine: M) -> M::Output
+    where
+        M: Machine + Debug + 'static,
+    {
+        let outcome = self.start(machine);
+        self.run();
+        outcome.get()
+    }
+
     /// Drives a watch or a listing to its end.
     pub(crate) fn follow<M, T>(&mut self, machine: M) -> Outcome<Option<T>>
     where

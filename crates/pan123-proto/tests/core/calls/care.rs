@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_user, unpaced};
+use crate::support::callers::{ask_user, get_user, unpaced};
 use crate::support::single::ask;
 use crate::support::{
     Plan, Reply, World, at, builder, fixed, hand, millis, path, routine, secs, task,
@@ -80,9 +80,7 @@ fn fetches_whose_leases_run_out_cool_down() {
     let mut world = World::new(routine).plan(|_| Plan::Leak);
     let session = unpaced();
     for _ in 0..20 {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap_err();
+        get_user(&mut world, &session).unwrap_err();
     }
     // Two leases of 40 s, then a pause of 30 s.
     let seconds = usize::try_from(world.now().as_secs()).unwrap();
@@ -136,9 +134,7 @@ fn a_token_that_cannot_be_fetched_for_good_is_not_to_be_tried_again() {
             None => Reply::http(404, ""),
         });
         let session = builder().retry(RetryPolicy::none()).build().unwrap();
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        let error = asked.get().unwrap_err();
+        let error = get_user(&mut world, &session).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Token);
         assert_eq!(error.is_retryable(), again, "{error}");
     }

@@ -71,9 +71,9 @@ fn the_pauses_after_too_many_requests_grow() {
         .initial_backoff(secs(2))
         .max_backoff(secs(1000));
     let mut world = always(|| Reply::code(429, "请求太频繁"));
-    let asked = world.start(ask(&session).retry(policy).timeout(secs(3600)));
-    world.run();
-    asked.get().unwrap_err();
+    world
+        .output_of(ask(&session).retry(policy).timeout(secs(3600)))
+        .unwrap_err();
     let gaps = gaps(&world.times(path::PROGRESS));
     let mut most = secs(2);
     for gap in &gaps {
@@ -98,9 +98,7 @@ fn retry_after_past_the_deadline_is_told_now() {
 #[test]
 fn retry_after_of_a_busy_server_is_waited_for() {
     let mut world = first(Reply::http(503, "").header("retry-after", "20"));
-    let asked = world.start(ask(&fixed()));
-    world.run();
-    asked.get().unwrap();
+    world.output_of(ask(&fixed())).unwrap();
     let expected = [Duration::ZERO, LATENCY + secs(20)];
     assert_eq!(world.times(path::PROGRESS), expected);
 }
@@ -129,9 +127,7 @@ fn a_deadline_counts_from_the_first_step() {
     let mut world = World::new(routine);
     let made_early = ask(&fixed()).timeout(secs(1));
     world.run_until(secs(1000));
-    let asked = world.start(made_early);
-    world.run();
-    asked.get().unwrap();
+    world.output_of(made_early).unwrap();
 
     let mut silent = World::new(|_, _| Reply::hang());
     let call = ask(&fixed()).timeout(secs(5));
@@ -174,9 +170,7 @@ fn an_answer_that_came_is_judged_even_after_the_deadline() {
 fn a_call_runs_out_of_time_with_its_last_failure() {
     let mut world = always(|| Reply::http(503, "busy").after(secs(3)));
     let call = ask(&fixed()).retry(RetryPolicy::default().max_attempts(u32::MAX));
-    let asked = world.start(call.timeout(secs(10)));
-    world.run();
-    let error = asked.get().unwrap_err();
+    let error = world.output_of(call.timeout(secs(10))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!(world.now() <= secs(10));
     assert!(world.sent().len() >= 3);

@@ -16,9 +16,7 @@ fn long_ago() -> SystemTime {
 }
 
 fn look(world: &mut World, target: ExpectedFile) -> FileLookup {
-    let outcome = world.start(fixed().find_file(target));
-    world.run();
-    outcome.get().unwrap()
+    world.output_of(fixed().find_file(target)).unwrap()
 }
 
 #[test]

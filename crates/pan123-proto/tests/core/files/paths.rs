@@ -11,15 +11,11 @@ fn world(drive: &FakeDrive) -> World {
 }
 
 fn ensure(world: &mut World, path: &str) -> Result<DirId, Error> {
-    let outcome = world.start(fixed().ensure_dir(path).unwrap());
-    world.run();
-    outcome.get()
+    world.output_of(fixed().ensure_dir(path).unwrap())
 }
 
 fn find(world: &mut World, path: &str) -> Result<Option<Entry>, Error> {
-    let outcome = world.start(fixed().find(path).unwrap());
-    world.run();
-    outcome.get()
+    world.output_of(fixed().find(path).unwrap())
 }
 
 fn counts(world: &World) -> (usize, usize) {
@@ -171,17 +167,13 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
             .call(&CreateDir::new(Parent::Root, "videos").unwrap())
             .unwrap()
     };
-    let first = world.start(make());
-    world.run();
-    let error = first.get().unwrap_err();
+    let error = world.output_of(make()).unwrap_err();
     assert!(error.api().unwrap().follows_lost_answer() && error.api().unwrap().is_name_taken());
     assert!(
         error.to_string().contains("may have been carried out"),
         "{error}"
     );
-    let again = world.start(make());
-    world.run();
-    let error = again.get().unwrap_err();
+    let error = world.output_of(make()).unwrap_err();
     assert!(!error.api().unwrap().follows_lost_answer());
 }
 
@@ -234,9 +226,9 @@ fn nothing_is_remembered_for_the_next_call() {
     let drive = FakeDrive::default();
     let mut world = world(&drive);
     let session = fixed();
-    let outcome = world.start(session.ensure_dir("/videos").unwrap());
-    world.run();
-    let first = outcome.get().unwrap();
+    let first = world
+        .output_of(session.ensure_dir("/videos").unwrap())
+        .unwrap();
     drive.remove(first.get());
     let later = drive.file(0, "keeps the ids apart");
     let outcome = world.start(session.ensure_dir("/videos").unwrap());

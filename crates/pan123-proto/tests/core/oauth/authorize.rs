@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
+};
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::rotation::{
     LIFE, Mishap, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
@@ -41,9 +43,7 @@ fn a_code_brings_the_first_pair_which_is_kept_and_used() {
     );
 
     for session in [session, process()] {
-        let asked = ask_many(&mut world, &session, 8);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 8);
     }
     assert_eq!(used(&world), ["access-1"; 16]);
     assert_eq!(asked_with(&world).len(), 1);
@@ -62,9 +62,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 4);
         assert_eq!(used(&world).last().unwrap(), "access-2");
     }
 }
@@ -82,9 +80,7 @@ fn a_new_pair_comes_in_place_of_any_that_was_there() {
     authorized.get().unwrap();
     assert_eq!(disk.stored().unwrap().expose(), "access-2");
     service.end_access();
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["code-1", "refresh-2"]);
 }
 
@@ -145,16 +141,12 @@ fn a_refused_code_leaves_the_session_as_it_was() {
     let error = refused.get().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Api);
     assert_eq!(error.to_string(), "the service refused: HTTP 400: 已失效");
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(used(&world), ["access-1"; 5]);
     assert!(!disk.is_locked());
 
     service.end_access();
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(
         asked_with(&world),
         ["another", "refresh-1"],

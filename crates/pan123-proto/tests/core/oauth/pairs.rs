@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{Asked, ask_many, ask_user, assert_all_well};
+use crate::support::callers::{
+    Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
+};
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
 use crate::support::server::LATENCY;
@@ -16,9 +18,7 @@ const STALE: Duration = secs(6600);
 fn begun(service: &Service, disk: &Disk) -> (World, Session) {
     let mut world = service.world(disk);
     let session = process();
-    let first = ask_user(&mut world, &session);
-    world.run();
-    first.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     (world, session)
 }
 
@@ -86,9 +86,7 @@ fn a_pair_lives_as_long_as_its_answer_says() {
     let answered = world.times(path::OAUTH)[0] + LATENCY;
     for (when, pairs) in [(answered + secs(6599), 1), (answered + STALE, 2)] {
         world.run_until(when);
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         assert_eq!(asked_with(&world).len(), pairs);
     }
     let end = disk.stored().unwrap().expired_at().unwrap();
@@ -128,9 +126,7 @@ fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
     let (mut world, session) = begun(&service, &disk);
     service.rotate();
     disk.put(pair(2, LIFE));
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), [""; 0]);
     assert_eq!(used(&world)[9..], ["access-2"; 8]);
 }
@@ -206,16 +202,12 @@ fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
         let mut world = service.world(&disk);
         let builder = of(app()).retry(RetryPolicy::none());
         let session = builder.build().unwrap();
-        let told = ask_user(&mut world, &session);
-        world.run();
-        let error = told.get().unwrap_err();
+        let error = get_user(&mut world, &session).unwrap_err();
         assert!(
             matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::Api),
             "{error}"
         );
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
     }
 }
 
@@ -225,9 +217,7 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     service.end_access();
     service.mishaps((0..9).map(|_| Mishap::Instead(reply())));
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    let error = asked.get().unwrap_err();
+    let error = get_user(&mut world, &process()).unwrap_err();
     let inner = match &error {
         Error::Credentials(inner)
         | Error::Token(inner)
@@ -245,9 +235,7 @@ fn too_many_requests_are_waited_out() {
     let flat = r#"{"error":"slow_down"}"#;
     service.mishaps([busy(), Mishap::Instead(Reply::http(429, flat)), busy()]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"; 4]);
 }
 
@@ -304,9 +292,7 @@ fn a_refused_refresh_token_leaves_the_access_token_in_use() {
     let (mut world, session) = begun(&service, &disk);
     service.mishaps([Mishap::Instead(Reply::code(400, "no"))]);
     world.run_until(STALE);
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(used(&world), ["access-1"; 9]);
     assert_eq!(asked_with(&world).len(), 1);
 }

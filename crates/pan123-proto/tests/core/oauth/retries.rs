@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
+};
 use crate::support::disk::{Disk, first_saves};
 use crate::support::rotation::{
     LIFE, Mishap, REDIRECT, Service, app, asked_with, of, pair, process, used,
@@ -73,9 +75,9 @@ fn no_policy_of_a_call_sends_a_refresh_token_more_than_twice() {
     let mut world = service.world(&Disk::default());
     let by_hand = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     let call = fixed().call(&by_hand).unwrap();
-    let asked = world.start(call.retry(RetryPolicy::default().max_attempts(9)));
-    world.run();
-    asked.get().unwrap_err();
+    world
+        .output_of(call.retry(RetryPolicy::default().max_attempts(9)))
+        .unwrap_err();
     assert_eq!(asked_with(&world).len(), 2);
 }
 
@@ -87,9 +89,7 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
     let session = process();
     for minute in 0..5 {
         world.run_until(secs(70 * minute));
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 4);
         let kept = disk.stored().unwrap().expose().to_owned();
         let is_kept = session.token_store_fault().is_none();
         assert_eq!(is_kept, kept == "access-2", "{minute}: {kept}");
@@ -104,9 +104,7 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
         ["refresh-1"],
         "the pair is not used up for it"
     );
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(used(&world).last().unwrap(), "access-2");
 }
 
@@ -120,9 +118,7 @@ fn what_was_not_saved_is_no_fault_once_the_store_has_gone_on() {
     world.run();
     assert!(session.token_store_fault().is_some());
     disk.put(pair(service.rotate(), LIFE));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(used(&world).last().unwrap(), "access-3");
     assert!(session.token_store_fault().is_none());
 }
@@ -138,9 +134,7 @@ fn a_pair_that_is_authorised_elsewhere_is_found_soon_after_a_refusal() {
     assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
     disk.put(pair(service.rotate(), LIFE));
     world.run_until(world.now() + secs(2));
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(asked_with(&world), ["refresh-1"]);
 }
 
@@ -194,9 +188,7 @@ fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
     world.run_until(STALE + secs(1));
     assert_all_well(&while_busy);
     assert_eq!(asked_with(&world), ["refresh-1"]);
-    let while_asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&while_asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(
         used(&world)[1..],
         [["access-1"; 4], ["access-2"; 4]].concat()
@@ -211,9 +203,7 @@ fn an_end_that_no_calendar_has_does_not_keep_a_pair_from_its_store() {
     service.rotate();
     service.mishaps([Mishap::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     let kept = disk.stored().unwrap();
     assert_eq!((kept.expose(), kept.expired_at()), ("access-2", None));
     serde_json::to_string(&kept).unwrap();
@@ -226,9 +216,7 @@ fn a_pair_in_an_envelope_is_a_pair() {
     service.rotate();
     service.mishaps([Mishap::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(disk.stored().unwrap().expose(), "access-2");
 }
 
@@ -239,9 +227,7 @@ fn a_calendar_that_is_wrong_moves_the_end_of_no_pair() {
         let (service, disk) = ended_pair();
         let mut world = service.world(&disk).local_clock(local);
         let session = process();
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         let end = disk.stored().unwrap().expired_at().unwrap();
         let lives = end.duration_since(SystemTime::UNIX_EPOCH + START).unwrap();
         assert!(lives >= LIFE && lives < LIFE + secs(2), "{lives:?}");
@@ -270,9 +256,7 @@ fn a_pair_whose_access_token_cannot_be_sent_is_not_lost() {
     let fault = session.token_store_fault().unwrap().to_string();
     assert!(fault.contains("cannot be sent"), "{fault}");
     world.run_until(world.now() + secs(5));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
     assert!(session.token_store_fault().is_none());
 }

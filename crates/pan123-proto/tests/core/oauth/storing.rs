@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use crate::support::callers::{ask_many, ask_user, assert_many_succeed, get_user, kinds};
 use crate::support::disk::Disk;
 use crate::support::rotation::{
     LIFE, Service, app, asked_with, of, pair, parameter, process, used,
@@ -76,17 +76,13 @@ fn a_first_refresh_token_is_used_while_nothing_is_kept() {
     let disk = Disk::default();
     let mut world = service.world(&disk);
     let session = of(app().refresh_token("refresh-1")).build().unwrap();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1"]);
 
     service.end_access();
     let restarted = of(app().refresh_token("refresh-1")).build().unwrap();
     for session in [session, restarted] {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
     }
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
     assert_eq!(used(&world).last().unwrap(), "access-3");
@@ -116,9 +112,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
     // Another process, where the user came back to, keeps the first pair.
     disk.put(pair(1, LIFE));
     world.run_until(secs(2));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
 }
 
 #[test]
@@ -130,9 +124,7 @@ fn a_store_that_never_saves_does_not_end_the_session() {
     let session = process();
     for hour in 0..8 {
         world.run_until(secs(7000 * hour));
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 4);
         let number = asked_with(&world).len();
         assert_eq!(number, usize::try_from(hour).unwrap());
     }
@@ -152,14 +144,10 @@ fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
     // Elsewhere the user has authorised the app again.
     service.rotate();
     disk.put(pair(3, LIFE));
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1"]);
     service.end_access();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-3"]);
 }
 
@@ -256,16 +244,12 @@ fn a_pair_from_elsewhere_is_refreshed_too() {
         let session = process();
         let again = || session.restore(&pair(1, life), at(Duration::ZERO)).unwrap();
         assert_eq!(again(), restored);
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         let refreshed = usize::from(restored == Restored::Expired);
         assert_eq!(asked_with(&world).len(), refreshed);
 
         service.end_access();
-        let asked = ask_many(&mut world, &session, 8);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 8);
         assert_eq!(asked_with(&world).len(), refreshed + 1);
         assert_eq!(
             session.restore(&pair(9, LIFE), at(secs(100))).unwrap(),
@@ -279,8 +263,6 @@ fn a_pair_from_elsewhere_is_refreshed_too() {
         .restore(&pair(7, secs(5)), at(Duration::ZERO))
         .unwrap();
     service.end_access();
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"], "what is kept is newer");
 }

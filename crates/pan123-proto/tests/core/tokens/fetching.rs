@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds, unpaced};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds, unpaced,
+};
 use crate::support::server::{LATENCY, token_in};
 use crate::support::{
     Plan, Reply, ServerView, World, at, hand, millis, path, routine, secs, session,
@@ -17,9 +19,7 @@ use serde_json::json;
 fn many_callers_at_a_cold_start_make_one_token_request() {
     let mut world = World::new(routine);
     let session = unpaced();
-    let asked = ask_many(&mut world, &session, 64);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 64);
     assert_eq!(world.times(path::TOKEN), [Duration::ZERO]);
     assert_eq!(world.detached(), 1);
     assert_eq!(
@@ -90,9 +90,7 @@ fn a_fetch_that_nobody_runs_is_taken_over_after_its_lease() {
         0 => Plan::Leak,
         _ => Plan::Detach,
     });
-    let asked = ask_many(&mut world, &unpaced(), 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &unpaced(), 4);
     // The timeout of a request, and a margin.
     assert_eq!(world.times(path::TOKEN), [secs(40)]);
 }
@@ -104,9 +102,7 @@ fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
         path::TOKEN => routine(view, request).after(secs(29)),
         _ => routine(view, request),
     });
-    let asked = ask_many(&mut world, &unpaced(), 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &unpaced(), 4);
     assert_eq!(world.detached(), 1);
     assert_eq!(world.sent_to(path::TOKEN).len(), 2);
 }
@@ -160,9 +156,7 @@ fn a_failed_fetch_is_told_to_those_who_waited_and_tried_again_later() {
     let waited = ask_many(&mut world, &session, 8);
     world.run_until(millis(500));
     assert_eq!(kinds(&waited), [ErrorKind::Token; 8]);
-    let later = ask_user(&mut world, &session);
-    world.run();
-    later.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(
         world.times(path::TOKEN),
         [Duration::ZERO, LATENCY + secs(1)]

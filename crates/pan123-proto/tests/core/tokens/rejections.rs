@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, unpaced};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, unpaced,
+};
 use crate::support::server::{LATENCY, issue_token, issue_token_until, token_in};
 use crate::support::{Reply, World, fixed, millis, path, routine, secs, session};
 use pan123_proto::ErrorKind;
@@ -17,9 +19,7 @@ fn many_refusals_of_one_token_cost_one_new_token() {
         routine(view, request)
     });
     let session = unpaced();
-    let asked = ask_many(&mut world, &session, 64);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 64);
     assert_eq!(world.sent_to(path::TOKEN).len(), 2);
     assert_eq!(world.sent_to(path::USER_INFO).len(), 128);
 }
@@ -35,9 +35,7 @@ fn a_late_refusal_does_not_touch_a_newer_token() {
         }
     });
     let session = unpaced();
-    let asked = ask_many(&mut world, &session, 2);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 2);
     assert_eq!(world.sent_to(path::TOKEN).len(), 2);
     let last = world.sent().last().unwrap();
     assert_eq!((last.at, last.token()), (LATENCY + secs(10), "token-2"));
@@ -49,9 +47,7 @@ fn a_second_refusal_is_the_error_and_names_the_other_process() {
         path::TOKEN => routine(view, request),
         _ => Reply::code(401, "tokens number has exceeded the limit"),
     });
-    let asked = ask_user(&mut world, &session());
-    world.run();
-    let error = asked.get().unwrap_err();
+    let error = get_user(&mut world, &session()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("another process"), "{error}");
     assert_eq!(world.sent_to(path::USER_INFO).len(), 2);
@@ -160,9 +156,7 @@ fn refuses_every_token(refusal: fn() -> Reply) {
     let session = unpaced();
     for nth in 0..400 {
         world.run_until(secs(5 * nth));
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        let kind = asked.get().unwrap_err().kind();
+        let kind = get_user(&mut world, &session).unwrap_err().kind();
         assert!(
             matches!(kind, ErrorKind::Unauthorized | ErrorKind::Token),
             "{kind:?}"
@@ -189,9 +183,7 @@ fn two_processes_that_push_each_other_out_do_not_loop() {
     });
     let session = unpaced();
     for nth in 0..10 {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         assert_eq!(world.sent_to(path::TOKEN).len(), nth + 1);
     }
 }
@@ -249,9 +241,7 @@ fn assert_used_until_refused(
     let session = unpaced();
     for minute in 0..60 {
         world.run_until(secs(60 * minute));
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
     }
     assert_eq!(
         world.times(path::TOKEN),

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::callers::{Asked, ask_many, ask_user, assert_all_well};
+use crate::support::callers::{
+    Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
+};
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::server::{LATENCY, issue_token, issue_token_until, token_in};
 use crate::support::{
@@ -76,14 +78,10 @@ fn ten_processes_started_together_mint_one_token() {
 fn a_restart_mints_none_and_takes_no_lock() {
     let disk = Disk::default();
     let mut world = World::new(routine).hooks(disk.clone());
-    let first = ask_user(&mut world, &process());
-    world.run();
-    first.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(disk.ops(), ["load", "lock", "load", "save", "unlock"]);
 
-    let second = ask_user(&mut world, &process());
-    world.run();
-    second.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(disk.ops()[5..], ["load"]);
     assert_eq!(world.sent_to(path::TOKEN).len(), 1);
     assert_eq!(world.sent_to(path::USER_INFO)[1].token(), "token-1");
@@ -104,9 +102,7 @@ fn a_token_that_ended_counts_as_none() {
     for (life, mints) in [(0, 1), (59, 1), (61, 0)] {
         let disk = Disk::with_token(kept("old", secs(life)));
         let mut world = World::new(routine).hooks(disk.clone());
-        let asked = ask_user(&mut world, &process());
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &process()).unwrap();
         assert_eq!(world.sent_to(path::TOKEN).len(), mints, "{life} s");
     }
 }
@@ -279,9 +275,7 @@ fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
     let disk = Disk::default().failing(fails);
     let mut world = World::new(routine).hooks(disk.clone());
     let session = process();
-    let asked = ask_many(&mut world, &session, 3);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 3);
     assert_eq!(world.sent_to(path::TOKEN).len(), 1);
     assert!(!disk.is_locked());
     let fault = session.token_store_fault().unwrap().to_string();
@@ -292,9 +286,7 @@ fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
 #[test]
 fn a_driver_that_keeps_nothing_serves_a_session_that_would() {
     let mut world = World::new(routine);
-    let asked = ask_many(&mut world, &process(), 3);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &process(), 3);
     assert_eq!(world.sent_to(path::TOKEN).len(), 1);
 }
 
@@ -416,9 +408,7 @@ fn a_token_from_elsewhere_is_taken_only_if_it_helps() {
     );
 
     let mut world = World::new(refusing("a"));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(world.sent_to(path::USER_INFO)[0].token(), "a");
     assert_eq!(world.sent_to(path::USER_INFO)[1].token(), "token-1");
 }

@@ -174,9 +174,7 @@ fn a_long_queue_for_a_slot_is_no_failed_poll() {
 #[test]
 fn the_end_alone_can_be_waited_for() {
     let mut world = even(secs(7200));
-    let done = world.start(watch(&fixed()).to_end());
-    world.run();
-    let done = done.get().unwrap();
+    let done = world.output_of(watch(&fixed()).to_end()).unwrap();
     assert_eq!(done.task, task());
     assert_eq!(done.progress.status, TaskStatus::Succeeded);
 
@@ -184,9 +182,7 @@ fn the_end_alone_can_be_waited_for() {
         0 => Reply::code(1, ""),
         number => status(0.0, i64::from(number > 2)),
     });
-    let failed = world.start(watch(&fixed()).to_end());
-    world.run();
-    let error = failed.get().unwrap_err();
+    let error = world.output_of(watch(&fixed()).to_end()).unwrap_err();
     assert!(matches!(error, WatchError::DownloadFailed { .. }));
     assert!(error.to_string().contains("394756 failed"), "{error}");
 }
