@@ -1,9 +1,9 @@
 //! Paths of the drive: found, and made as far as they are missing.
 
 use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
-use crate::support::{Reply, World, at, fixed, hand, millis, path, secs};
+use crate::support::{Reply, World, fixed, millis, path, secs};
 use pan123_proto::file::{CreateDir, Entry};
-use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Parent};
 
 fn world(drive: &FakeDrive) -> World {
     let drive = drive.clone();
@@ -89,23 +89,6 @@ fn a_folder_beyond_the_first_page_is_found() {
     let mut world = world(&drive);
     assert_eq!(ensure(&mut world, "/videos").unwrap().get(), dir);
     assert_eq!(counts(&world), (3, 0), "and no page after it is read");
-}
-
-#[test]
-fn a_folder_that_is_made_between_look_and_making_is_taken() {
-    let drive = FakeDrive::default();
-    let theirs = drive.clone();
-    let mut world = World::new(move |view, request| {
-        if request.uri().path() == path::MKDIR && view.count(path::MKDIR) == 0 {
-            theirs.dir(0, "videos");
-        }
-        theirs.serve(view, request)
-    });
-    let dir = ensure(&mut world, "/videos/2026").unwrap();
-    assert_eq!(dir.get(), FIRST + 1);
-    assert_eq!(drive.names(0), ["videos"]);
-    // Looked, refused, looked again; then looked into theirs, and made what is below.
-    assert_eq!(counts(&world), (3, 2));
 }
 
 #[test]
@@ -222,21 +205,6 @@ fn what_is_not_there_is_none_and_is_looked_for_no_further() {
 }
 
 #[test]
-fn nothing_is_remembered_for_the_next_call() {
-    let drive = FakeDrive::default();
-    let mut world = world(&drive);
-    let session = fixed();
-    let first = world
-        .output_of(session.ensure_dir("/videos").unwrap())
-        .unwrap();
-    drive.remove(first.get());
-    let later = drive.file(0, "keeps the ids apart");
-    let outcome = world.start(session.ensure_dir("/videos").unwrap());
-    world.run();
-    assert_eq!(outcome.get().unwrap().get(), later + 1);
-}
-
-#[test]
 fn a_stop_ends_a_look_and_a_making() {
     for (hangs, sent) in [(path::LIST, 1), (path::MKDIR, 2)] {
         let drive = FakeDrive::default();
@@ -254,23 +222,6 @@ fn a_stop_ends_a_look_and_a_making() {
         world.run_until(secs(1));
         assert_eq!(outcome.get().unwrap_err().kind(), ErrorKind::Stopped);
         assert_eq!(world.sent().len(), sent);
-    }
-}
-
-#[test]
-fn after_its_end_a_machine_stays_there() {
-    let now = at(secs(0));
-    let mut ensure = fixed().ensure_dir("/a").unwrap();
-    hand::transmit(ensure.resume(now, Input::Wake));
-    hand::ready(ensure.resume(now, hand::code(1, "内部错误"))).unwrap_err();
-    let mut find = fixed().find("/a").unwrap();
-    hand::transmit(find.resume(now, Input::Wake));
-    hand::ready(find.resume(now, hand::code(1, "内部错误"))).unwrap_err();
-    for _ in 0..2 {
-        let after = hand::ready(ensure.resume(now, Input::Wake)).unwrap_err();
-        assert_eq!(after.kind(), ErrorKind::Finished);
-        let after = hand::ready(find.resume(now, Input::Wake)).unwrap_err();
-        assert_eq!(after.kind(), ErrorKind::Finished);
     }
 }
 

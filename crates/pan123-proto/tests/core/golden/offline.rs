@@ -101,16 +101,6 @@ fn a_session_asks_for_a_pair_in_the_same_way() {
 }
 
 #[test]
-fn pairs_are_asked_for_no_faster_than_the_service_allows() {
-    for class in [ExchangeCode::RATE, ExchangeRefreshToken::RATE] {
-        assert_eq!(
-            (class.name(), class.interval()),
-            ("oauth2/access_token", millis(600))
-        );
-    }
-}
-
-#[test]
 fn download_with_everything() {
     let download = Download::new("https://example.com/file.zip")
         .and_then(|download| download.file_name("file.zip"))
