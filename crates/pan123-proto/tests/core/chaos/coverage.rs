@@ -15,18 +15,17 @@ macro_rules! faults {
 
 faults! {
     NETWORK: Slow NeverLeft BadCertificate LostBefore HungBefore LostAfter HungAfter Redirected BadGateway Garbage,
-    RESPONSES: Code401 Code429 NotFound OtherCode RetryAfter Late429,
-    TOKEN_RESPONSES: TokenBornExpired TokenWithoutDate,
-    SERVICE: TokenExpired TokenPushedOut AllTokensRejected TokenEndpointDown ServerRestarted,
+    RESPONSES: Code401 Code429 NotFound OtherCode RetryAfter,
+    SERVICE: TokenRejected AllTokensRejected TokenEndpointDown ServerDown,
     DRIVERS: DetachedInPlace DetachedDropped DetachedLeaked DetachedKilled DetachedFrozen DetachedPaused CallerDropped
-        CallerDroppedInFlight CallerFrozen Stop StopInFlight Nudge WokenInFlight WrongInputInFlight WrongInputWaiting
+        CallerFrozen Stop StopInFlight WokenInFlight WrongInputInFlight WrongInputWaiting
         WokenTooEarly WokenTooLate,
     MACHINES: Suspended ClockForward ClockBack SecondProcess,
 }
 
 /// By the kinds of `Error`, besides outcomes of watches.
 const OUTCOMES: &str = "Done AmbiguousDone AmbiguousNotDone Api Unauthorized Credentials Token RateLimited Http Transport \
-    RetriesExhausted Deadline Stopped WatchFailed PollFailed WatchSucceeded";
+    RetriesExhausted Deadline Stopped WatchFailed WatchSucceeded";
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(BTreeMap<String, u64>);
@@ -45,14 +44,7 @@ impl Coverage {
 
     /// The faults and outcomes that occurred less often than this.
     pub(crate) fn below(&self, min: u64) -> Vec<String> {
-        let lists = [
-            NETWORK,
-            RESPONSES,
-            TOKEN_RESPONSES,
-            SERVICE,
-            DRIVERS,
-            MACHINES,
-        ];
+        let lists = [NETWORK, RESPONSES, SERVICE, DRIVERS, MACHINES];
         let faults = lists.concat().into_iter().map(|it| format!("{it:?}"));
         let all = faults.chain(OUTCOMES.split_whitespace().map(str::to_owned));
         all.filter(|what| self.0.get(what).is_none_or(|count| *count < min))

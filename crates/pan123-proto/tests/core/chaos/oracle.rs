@@ -12,7 +12,7 @@ use http::Request;
 use pan123_proto::{Input, StoreResult, Transmit, TransportError, TransportErrorKind};
 
 use super::coverage::{Coverage, Fault};
-use super::service::{Issued, Meaning, Service, number_after};
+use super::service::{Meaning, Service, number_after};
 use crate::support::actor::Action;
 use crate::support::hooks::{Disturbance, Hooks};
 use crate::support::server::token_in;
@@ -24,8 +24,9 @@ const MAX_FETCH_TIME: Duration = secs(120);
 /// After a 429, nothing of its class is sent for this long.
 const MIN_HOLD_OFF: Duration = secs(1);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
+    #[default]
     User,
     Progress,
     /// With the number in its URL.
@@ -34,8 +35,9 @@ pub(crate) enum Kind {
     Fetch,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum State {
+    #[default]
     Running,
     Waiting,
     InFlight(Exchange),
@@ -50,16 +52,16 @@ pub(crate) struct Exchange {
     /// The number of its token; 0 without one.
     token: u64,
     meaning: Meaning,
-    issued: Option<Issued>,
+    issued: Option<(u64, Duration)>,
 }
 
 /// What is known of one machine.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct CallModel {
     pub(crate) session: usize,
     pub(crate) kind: Kind,
-    timeout: Duration,
-    deadline: Option<Duration>,
+    pub(crate) timeout: Duration,
+    pub(crate) deadline: Option<Duration>,
     pub(crate) state: State,
     pub(crate) stopped: bool,
     /// It is a fetch that runs apart from its caller.
@@ -67,25 +69,10 @@ pub(crate) struct CallModel {
     /// Its last request may have arrived, and must not be sent again.
     pub(crate) may_have_arrived: bool,
     pub(crate) rejections: u32,
-    issues: u32,
+    pub(crate) issues: u32,
 }
 
 impl CallModel {
-    pub(crate) fn new(session: usize, kind: Kind, timeout: Duration) -> CallModel {
-        CallModel {
-            session,
-            kind,
-            timeout,
-            deadline: None,
-            state: State::Running,
-            stopped: false,
-            is_detached: false,
-            may_have_arrived: false,
-            rejections: 0,
-            issues: 0,
-        }
-    }
-
     pub(crate) fn is_in_flight(&self) -> bool {
         matches!(self.state, State::InFlight(_))
     }
@@ -99,36 +86,21 @@ impl CallModel {
 }
 
 /// What is known of one session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SessionModel {
-    request_timeout: Duration,
-    intervals: HashMap<&'static str, Duration>,
+    pub(crate) request_timeout: Duration,
+    pub(crate) intervals: HashMap<&'static str, Duration>,
     /// By path: the last request, and the time until which its class is held off.
-    last_sent: HashMap<String, Duration>,
-    held_off: HashMap<String, (Duration, Duration)>,
-    rejected: HashSet<u64>,
+    pub(crate) last_sent: HashMap<String, Duration>,
+    pub(crate) held_off: HashMap<String, (Duration, Duration)>,
+    pub(crate) rejected: HashSet<u64>,
     /// The newest token that it received, and from when on it may be replaced.
-    newest: Option<(u64, Duration)>,
+    pub(crate) newest: Option<(u64, Duration)>,
     /// The actor whose request for a token is in flight, and until when at most.
-    fetching: Option<(usize, Duration)>,
+    pub(crate) fetching: Option<(usize, Duration)>,
 }
 
 impl SessionModel {
-    pub(crate) fn new(
-        request_timeout: Duration,
-        intervals: HashMap<&'static str, Duration>,
-    ) -> SessionModel {
-        SessionModel {
-            request_timeout,
-            intervals,
-            last_sent: HashMap::new(),
-            held_off: HashMap::new(),
-            rejected: HashSet::new(),
-            newest: None,
-            fetching: None,
-        }
-    }
-
     fn check_pace(&mut self, at: Duration, path: &str) {
         let interval = self.intervals[path];
         if let Some(last) = self.last_sent.insert(path.to_owned(), at) {
@@ -163,11 +135,9 @@ impl SessionModel {
         }
     }
 
-    fn receive(&mut self, at: Duration, issued: &Issued) {
-        // Without a date the local wall clock decides, which may be wrong.
-        let replace_from = issued.life.map_or(at, |life| at + life.mul_f64(0.5));
-        if self.newest.is_none_or(|(newest, _)| newest < issued.number) {
-            self.newest = Some((issued.number, replace_from));
+    fn receive(&mut self, at: Duration, number: u64, life: Duration) {
+        if self.newest.is_none_or(|(newest, _)| newest < number) {
+            self.newest = Some((number, at + life.mul_f64(0.5)));
         }
     }
 }
@@ -294,8 +264,8 @@ impl Oracle {
                 session.rejected.insert(exchange.token);
             }
             Meaning::Good => {
-                if let Some(issued) = &exchange.issued {
-                    session.receive(at, issued);
+                if let Some((number, life)) = exchange.issued {
+                    session.receive(at, number, life);
                 }
             }
             Meaning::Refused | Meaning::Indeterminate => {}
@@ -435,8 +405,13 @@ impl Hooks for Shared {
         if plan == Plan::InPlace {
             call.state = State::InPlace;
         }
-        let mut fetch = CallModel::new(call.session, Kind::Fetch, MAX_FETCH_TIME);
-        fetch.is_detached = plan == Plan::Detach;
+        let fetch = CallModel {
+            session: call.session,
+            kind: Kind::Fetch,
+            timeout: MAX_FETCH_TIME,
+            is_detached: plan == Plan::Detach,
+            ..CallModel::default()
+        };
         if let Some(actor) = actor {
             this.calls.insert(actor, fetch);
         }

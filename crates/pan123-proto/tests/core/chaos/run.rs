@@ -1,20 +1,20 @@
 //! One run: what callers, drivers and the outer world do, drawn from a seed, and what must hold at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::offline::{
-    Download, GetDownloadProgress, TaskStatus, Watch, WatchError, WatchEvent, WatchHandle,
-    WatchPolicy,
+    Download, Downloaded, GetDownloadProgress, WatchError, WatchHandle, WatchPolicy,
 };
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{CallHandle, Endpoint, Error, ErrorKind, Machine, Pacing, RateClass, Session};
+use pan123_proto::{CallHandle, Endpoint, Error, ErrorKind, Pacing, RateClass, Session};
 use serde_json::Value;
 
 use super::coverage::{Coverage, Fault};
 use super::oracle::{CallModel, Kind, Oracle, SessionModel, Shared, State, check_redacted};
+use super::service::ending;
 use crate::support::{Outcome, START, World, at, builder, millis, numbered_task, path, secs};
 
 const CLASSES: [(&str, RateClass); 4] = [
@@ -48,7 +48,7 @@ struct Run {
 /// A call or a watch, by its actor.
 enum Started {
     Call(Outcome<Result<Value, Error>>, CallHandle),
-    Watch(Outcome<<Watch as Machine>::Output>, WatchHandle, u64),
+    Watch(Outcome<Result<Downloaded, WatchError>>, WatchHandle, u64),
 }
 
 impl Run {
@@ -86,7 +86,7 @@ impl Run {
         let rng = &mut self.rng;
         let request_timeout = [secs(30), secs(30), secs(10), secs(3)][rng.usize(..4)];
         let call_timeout = [secs(120), secs(120), secs(40), secs(8)][rng.usize(..4)];
-        let mut intervals: BTreeMap<_, _> =
+        let mut intervals: HashMap<_, _> =
             CLASSES.map(|(path, class)| (path, class.interval())).into();
         let mut pacing = Pacing::default();
         match rng.u8(..3) {
@@ -109,8 +109,11 @@ impl Run {
             .build()
             .expect("good settings");
         self.sessions.push((session, call_timeout));
-        let model = SessionModel::new(request_timeout, intervals.into_iter().collect());
-        self.oracle.get().sessions.push(model);
+        self.oracle.get().sessions.push(SessionModel {
+            request_timeout,
+            intervals,
+            ..SessionModel::default()
+        });
     }
 
     fn pause(&mut self) -> Duration {
@@ -145,16 +148,10 @@ impl Run {
             }
             56..62 => self.watch(session),
             62..68 => self.stop(),
-            68..72 => self.nudge(),
-            72..79 => {
+            68..79 => {
                 let in_place = |call: &CallModel| matches!(call.state, State::InPlace);
                 if let Some(actor) = self.pick(in_place).or_else(|| self.pick(is_caller)) {
-                    let in_flight = self.oracle.get().calls[&actor].is_in_flight();
-                    self.count(if in_flight {
-                        Fault::CallerDroppedInFlight
-                    } else {
-                        Fault::CallerDropped
-                    });
+                    self.count(Fault::CallerDropped);
                     self.world.kill(actor);
                 }
             }
@@ -179,9 +176,15 @@ impl Run {
                 self.world.set_wall_clock(|wall| wall - jump);
                 self.count(Fault::ClockBack);
             }
-            93..95 => self.oracle.get().service.restart(now + minutes / 10),
-            95..98 => self.oracle.get().service.token_endpoint_down_until = now + minutes,
-            _ => self.oracle.get().service.rejects_tokens_until = now + minutes,
+            _ => {
+                let outages = [
+                    Fault::ServerDown,
+                    Fault::TokenEndpointDown,
+                    Fault::AllTokensRejected,
+                ];
+                let outage = outages[self.rng.usize(..3)];
+                self.oracle.get().service.outage = Some((outage, now + minutes));
+            }
         }
     }
 
@@ -210,10 +213,19 @@ impl Run {
         let handle = call.handle();
         let outcome = self.world.start(call);
         let actor = outcome.actor;
-        let model = CallModel::new(session, kind, timeout);
-        self.oracle.get().calls.insert(actor, model);
+        self.add_model(actor, session, kind, timeout);
         self.started.insert(actor, Started::Call(outcome, handle));
         actor
+    }
+
+    fn add_model(&mut self, actor: usize, session: usize, kind: Kind, timeout: Duration) {
+        let model = CallModel {
+            session,
+            kind,
+            timeout,
+            ..CallModel::default()
+        };
+        self.oracle.get().calls.insert(actor, model);
     }
 
     fn watch(&mut self, session: usize) {
@@ -227,11 +239,11 @@ impl Run {
         let task = rng.u64(1..1020);
         let watch = self.sessions[session].0.watch(numbered_task(task), policy);
         let handle = watch.handle();
-        let outcome = self.world.follow(watch);
-        let model = CallModel::new(session, Kind::Watch, deadline);
-        self.oracle.get().calls.insert(outcome.actor, model);
-        let started = (outcome.actor, Started::Watch(outcome, handle, task));
-        self.started.extend([started]);
+        let outcome = self.world.start(watch.to_end());
+        let actor = outcome.actor;
+        self.add_model(actor, session, Kind::Watch, deadline);
+        let started = Started::Watch(outcome, handle, task);
+        self.started.insert(actor, started);
     }
 
     /// One of the machines that are under way and for which this holds.
@@ -267,21 +279,6 @@ impl Run {
         match &self.started[&actor] {
             Started::Call(_, handle) => handle.stop(),
             Started::Watch(_, handle, _) => handle.stop(),
-        }
-    }
-
-    fn nudge(&mut self) {
-        let Some(actor) = self.pick(|call| call.kind == Kind::Watch) else {
-            return;
-        };
-        self.count(Fault::Nudge);
-        let mut oracle = self.oracle.get();
-        if matches!(oracle.calls[&actor].state, State::Waiting) {
-            oracle.must_wake(actor, self.world.now());
-        }
-        drop(oracle);
-        if let Started::Watch(_, handle, _) = &self.started[&actor] {
-            handle.nudge();
         }
     }
 
@@ -343,12 +340,11 @@ impl Run {
                 (Started::Call(outcome, _), Some(model)) => {
                     check_call(oracle, &model, &outcome.get());
                 }
-                (Started::Watch(outcome, _, task), _) => {
-                    let items = outcome.all().into_iter().map(|(_, item)| item);
-                    check_watch(oracle, task, items);
+                (Started::Watch(outcome, _, task), Some(_)) => {
+                    check_watch(oracle, task, &outcome.get());
                 }
                 // The caller went away.
-                (Started::Call(..), None) => {}
+                (_, None) => {}
             }
         }
     }
@@ -395,36 +391,20 @@ fn check_call(oracle: &mut Oracle, model: &CallModel, result: &Result<Value, Err
     }
 }
 
-/// Panics unless a watch reports what the service did, and nothing after its end.
-fn check_watch(
-    oracle: &mut Oracle,
-    task: u64,
-    items: impl Iterator<Item = Option<Result<WatchEvent, WatchError>>>,
-) {
-    let mut is_over = false;
-    for item in items {
-        let Some(item) = item else {
-            assert!(is_over, "a watch that ends without an outcome");
-            continue;
-        };
-        assert!(!is_over, "after its end: {item:?}");
-        check_redacted(&format!("{item:?}"));
-        match item {
-            Ok(WatchEvent::Progress(progress)) if progress.status == TaskStatus::Succeeded => {
-                is_over = true;
-                assert!(oracle.service.succeeded.contains(&task));
-                oracle.coverage.count("WatchSucceeded");
-            }
-            Ok(WatchEvent::Progress(_)) => {}
-            Ok(_) => oracle.coverage.count("PollFailed"),
-            Err(error) => {
-                is_over = true;
-                let is_failed = matches!(error, WatchError::DownloadFailed { .. });
-                assert!(!is_failed || oracle.service.failed.contains(&task));
-                oracle.coverage.count("WatchFailed");
-            }
+/// Panics unless the end of a watch is what the service did.
+fn check_watch(oracle: &mut Oracle, task: u64, result: &Result<Downloaded, WatchError>) {
+    check_redacted(&format!("{result:?}"));
+    oracle.coverage.count(match result {
+        Ok(_) => {
+            assert!(ending(task) == Some(true));
+            "WatchSucceeded"
         }
-    }
+        Err(error) => {
+            let is_failed = matches!(error, WatchError::DownloadFailed { .. });
+            assert!(!is_failed || ending(task) == Some(false));
+            "WatchFailed"
+        }
+    });
 }
 
 fn url(number: u64) -> String {

@@ -1,6 +1,6 @@
 //! The service as a model: what it does is the truth that outcomes are compared with; what it responds is drawn from a seed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use fastrand::Rng;
 use http::Request;
 use pan123_proto::TransportError;
 
-use super::coverage::{Coverage, Fault, NETWORK, RESPONSES, TOKEN_RESPONSES};
-use crate::support::server::{LATENCY, http_date, issue_token_until, token_in};
+use super::coverage::{Coverage, Fault, NETWORK, RESPONSES};
+use crate::support::server::{LATENCY, issue_token, token_in};
 use crate::support::{Reply, ServerView, millis, path, secs};
 
 /// One more live token pushes the oldest out.
@@ -29,18 +29,11 @@ pub(crate) enum Meaning {
     Indeterminate,
 }
 
-/// A response, its meaning, and the token that was issued for the request.
+/// A response, its meaning, and the number and life of the token that was issued for the request.
 pub(crate) struct Served {
     pub(crate) reply: Reply,
     pub(crate) meaning: Meaning,
-    pub(crate) issued: Option<Issued>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Issued {
-    pub(crate) number: u64,
-    /// How long it lives, as far as the response tells.
-    pub(crate) life: Option<Duration>,
+    pub(crate) issued: Option<(u64, Duration)>,
 }
 
 fn served(reply: Reply, meaning: Meaning) -> Served {
@@ -62,13 +55,8 @@ pub(crate) struct Service {
     /// The tasks created for the download with this number.
     created: HashMap<u64, Vec<u64>>,
     tasks: u64,
-    /// When a task began, how long it takes, and how it ends.
-    scripts: HashMap<u64, (Duration, Duration, u8)>,
-    pub(crate) succeeded: HashSet<u64>,
-    pub(crate) failed: HashSet<u64>,
-    pub(crate) down_until: Duration,
-    pub(crate) token_endpoint_down_until: Duration,
-    pub(crate) rejects_tokens_until: Duration,
+    /// What every request meets until then.
+    pub(crate) outage: Option<(Fault, Duration)>,
 }
 
 impl Service {
@@ -80,12 +68,7 @@ impl Service {
             issued: 0,
             created: HashMap::new(),
             tasks: 1000,
-            scripts: HashMap::new(),
-            succeeded: HashSet::new(),
-            failed: HashSet::new(),
-            down_until: Duration::ZERO,
-            token_endpoint_down_until: Duration::ZERO,
-            rejects_tokens_until: Duration::ZERO,
+            outage: None,
             rng,
         }
     }
@@ -93,15 +76,7 @@ impl Service {
     /// From now on nothing goes wrong.
     pub(crate) fn calm(&mut self) {
         self.faults = 0.0;
-        self.down_until = Duration::ZERO;
-        self.token_endpoint_down_until = Duration::ZERO;
-        self.rejects_tokens_until = Duration::ZERO;
-    }
-
-    /// Is down until then, and has forgotten its tokens.
-    pub(crate) fn restart(&mut self, until: Duration) {
-        self.down_until = until;
-        self.live.clear();
+        self.outage = None;
     }
 
     /// The tasks created for the download with this number.
@@ -116,14 +91,15 @@ impl Service {
         coverage: &mut Coverage,
     ) -> Served {
         let for_token = request.uri().path() == path::TOKEN;
-        let fault = if view.at < self.down_until {
-            Fault::ServerRestarted
-        } else if for_token && view.at < self.token_endpoint_down_until {
-            Fault::TokenEndpointDown
+        let outage = self.outage.filter(|(fault, until)| {
+            let hits = for_token || *fault != Fault::TokenEndpointDown;
+            hits && (!for_token || *fault != Fault::AllTokensRejected) && view.at < *until
+        });
+        let fault = if let Some((outage, _)) = outage {
+            outage
         } else if self.rng.f64() < self.faults {
             let faults = match self.rng.u8(..10) {
                 0..4 => NETWORK,
-                4..7 if for_token => TOKEN_RESPONSES,
                 _ if for_token => &RESPONSES[..2],
                 _ => RESPONSES,
             };
@@ -133,11 +109,6 @@ impl Service {
             return self.soon(served);
         };
         coverage.count(fault);
-        if let Fault::TokenBornExpired = fault {
-            return self.issue(view, secs(0), true);
-        } else if let Fault::TokenWithoutDate = fault {
-            return self.issue(view, self.life, false);
-        }
         let is_carried_out = match fault {
             Fault::Slow | Fault::LostAfter | Fault::HungAfter => true,
             Fault::Redirected | Fault::Garbage => true,
@@ -153,13 +124,10 @@ impl Service {
         }
         let (reply, meaning) = self.failure(fault);
         let served = Served {
-            reply: reply.after(late),
+            reply,
             meaning,
             issued: done.and_then(|done| done.issued),
         };
-        if let Fault::Late429 = fault {
-            return served;
-        }
         self.soon(served)
     }
 
@@ -175,18 +143,18 @@ impl Service {
         let reply = match fault {
             Fault::NotFound => return (Reply::http(404, "no such page"), Meaning::Refused),
             Fault::OtherCode => return (Reply::code(5066, "文件不存在"), Meaning::Refused),
-            Fault::Code401 => {
+            Fault::Code401 | Fault::AllTokensRejected => {
                 let reply = Reply::code(401, "token is expired");
                 return (reply, Meaning::Unauthorized);
             }
-            Fault::Code429 | Fault::Late429 => {
+            Fault::Code429 => {
                 return (too_often, Meaning::Limited(Duration::ZERO));
             }
             Fault::RetryAfter => {
                 let reply = too_often.header("retry-after", &seconds.to_string());
                 return (reply, Meaning::Limited(secs(seconds.min(300))));
             }
-            Fault::NeverLeft | Fault::ServerRestarted => {
+            Fault::NeverLeft | Fault::ServerDown => {
                 Reply::failure(TransportError::never_left("connection refused"))
             }
             Fault::BadCertificate => Reply::failure(TransportError::certificate("self-signed")),
@@ -208,21 +176,12 @@ impl Service {
     ) -> Served {
         let path = request.uri().path();
         if path == path::TOKEN {
-            return self.issue(view, self.life, true);
+            return self.issue(view);
         }
         let number = number_after(token_in(request.headers()).as_bytes(), "token-");
         let token = self.live.iter().find(|(live, _)| *live == number);
-        let rejection = if view.at < self.rejects_tokens_until {
-            Some(Fault::AllTokensRejected)
-        } else if token.is_none() {
-            Some(Fault::TokenPushedOut)
-        } else {
-            token
-                .filter(|(_, end)| view.at >= *end)
-                .map(|_| Fault::TokenExpired)
-        };
-        if let Some(rejection) = rejection {
-            coverage.count(rejection);
+        if token.is_none_or(|(_, end)| view.at >= *end) {
+            coverage.count(Fault::TokenRejected);
             let reply = Reply::code(401, "tokens number has exceeded the limit");
             return served(reply, Meaning::Unauthorized);
         }
@@ -236,53 +195,39 @@ impl Service {
             }
             _ => {
                 let query = request.uri().query().unwrap_or_default();
-                self.progress(view.at, number_after(query.as_bytes(), "taskID="))
+                progress(view.at, number_after(query.as_bytes(), "taskID="))
             }
         };
         let body = format!(r#"{{"code":0,"message":"ok","data":{data},"x-traceID":"t"}}"#);
         served(Reply::http(200, &body), Meaning::Good)
     }
 
-    fn issue(&mut self, view: &ServerView<'_>, life: Duration, is_dated: bool) -> Served {
+    fn issue(&mut self, view: &ServerView<'_>) -> Served {
         self.issued += 1;
         if self.live.len() == MAX_TOKENS {
             self.live.pop_front();
         }
-        self.live.push_back((self.issued, view.at + life));
+        self.live.push_back((self.issued, view.at + self.life));
         let number = usize::try_from(self.issued).expect("few tokens");
-        let mut reply = issue_token_until(number, view.wall() + life);
-        if is_dated {
-            reply = reply.header("date", &http_date(view.wall()));
-        }
-        let issued = Issued {
-            number: self.issued,
-            life: is_dated.then_some(life),
-        };
         Served {
-            issued: Some(issued),
-            ..served(reply, Meaning::Good)
+            issued: Some((self.issued, self.life)),
+            ..served(issue_token(view, number, self.life), Meaning::Good)
         }
     }
+}
 
-    fn progress(&mut self, at: Duration, task: u64) -> String {
-        let rng = &mut self.rng;
-        let script = || (at, secs(rng.u64(5..300)), rng.u8(..4));
-        let (start, takes, end) = *self.scripts.entry(task).or_insert_with(script);
-        let part = at.saturating_sub(start).as_secs_f64() / takes.as_secs_f64();
-        let (percent, status) = match end {
-            // It stalls half-way.
-            3 => (part.min(0.5) * 100.0, 0),
-            1 if part >= 1.0 => (99.0, 1),
-            _ if part >= 1.0 => (100.0, 2),
-            _ => (part * 100.0, if rng.u8(..10) == 0 { 13 } else { 0 }),
-        };
-        if status == 2 {
-            self.succeeded.insert(task);
-        } else if status == 1 {
-            self.failed.insert(task);
-        }
-        format!(r#"{{"process":{},"status":{status}}}"#, percent.floor())
-    }
+/// How a task goes: it ends after `task % 300` seconds of the run, by its number in success, in failure or not at all.
+fn progress(at: Duration, task: u64) -> String {
+    let status = match ending(task) {
+        Some(is_success) if at >= secs(task % 300) => 1 + u8::from(is_success),
+        _ => 0,
+    };
+    format!(r#"{{"process":{},"status":{status}}}"#, at.as_secs() % 100)
+}
+
+/// Whether a task succeeds; none if it never ends.
+pub(crate) fn ending(task: u64) -> Option<bool> {
+    [Some(true), Some(false), None][usize::try_from(task % 3).expect("small")]
 }
 
 /// The number right behind a word.
