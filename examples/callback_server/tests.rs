@@ -264,7 +264,7 @@ async fn a_callback_nudges_the_watch_of_its_id() {
     let three = scene.saving("three");
     for saving in [one, two, three] {
         let error = saving.await.unwrap().unwrap_err();
-        assert!(error.contains("not followed any more"), "{error}");
+        assert!(error.contains("was stopped"), "{error}");
     }
 }
 

@@ -16,7 +16,6 @@ mod calls {
 
 #[cfg(feature = "callback-signing")]
 mod callbacks {
-    mod forgeries;
     mod signing;
 }
 
@@ -60,10 +59,7 @@ mod layers;
 
 mod pacing;
 
-mod secrets {
-    mod oauth;
-    mod session;
-}
+mod secrets;
 
 mod session {
     mod plain_http;

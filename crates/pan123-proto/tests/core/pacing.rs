@@ -66,22 +66,6 @@ fn each_class_keeps_its_own_pace() {
 }
 
 #[test]
-fn the_pace_is_kept_by_those_who_wake_late() {
-    for seed in 0..50 {
-        let mut world = World::new(routine).late_by_up_to(secs(3), seed);
-        let session = fixed();
-        let created = create_many(&mut world, &session, 20);
-        world.run();
-        assert!(created.iter().all(|one| one.get().is_ok()));
-        let gaps = gaps(&world.times(path::CREATE));
-        assert!(
-            gaps.iter().all(|gap| *gap >= secs(1)),
-            "seed {seed}: {gaps:?}"
-        );
-    }
-}
-
-#[test]
 fn a_pace_may_be_slower_than_one_a_second_or_none_at_all() {
     let slow = Pacing::default().every(Download::RATE, secs(5));
     let free = Pacing::default().every(Download::RATE, Duration::ZERO);
@@ -164,25 +148,6 @@ fn a_429_to_a_request_sent_before_the_hold_off_holds_nobody_else_off() {
 }
 
 #[test]
-fn a_429_in_spite_of_the_slower_pace_doubles_again_up_to_eightfold() {
-    let mut world = World::new(|view, request| match view.count(path::CREATE) {
-        0..6 => Reply::code(429, "请求太频繁"),
-        _ => routine(view, request),
-    });
-    let session = fixed();
-    let created = world.start(create(&session, 0));
-    let mut intervals = vec![pace::<Download>(&session, world.now()).interval];
-    while !created.is_there() {
-        world.run_until(world.now() + millis(100));
-        let interval = pace::<Download>(&session, world.now()).interval;
-        if intervals.last() != Some(&interval) {
-            intervals.push(interval);
-        }
-    }
-    assert_eq!(intervals, [1, 2, 4, 8].map(secs));
-}
-
-#[test]
 fn a_minute_after_the_hold_off_the_pace_is_as_before() {
     let mut world = World::new(|view, request| match view.count(path::CREATE) {
         0 => Reply::code(429, "请求太频繁").header("retry-after", "10"),
@@ -261,9 +226,7 @@ fn a_slot_past_the_deadline_or_in_its_last_second_is_not_booked() {
         assert_eq!(error.retry_after(), Some(secs(10)));
     }
     assert_eq!(pace::<Download>(&session, Duration::ZERO).waiting, 9);
-    let patient = world.start(create(&session, 200));
-    world.run();
-    patient.get().unwrap();
+    world.output_of(create(&session, 200)).unwrap();
     assert_eq!(*world.times(path::CREATE).last().unwrap(), secs(10));
 }
 
@@ -297,27 +260,6 @@ fn one_who_waits_for_an_answer_is_not_starved_by_a_thousand_watches() {
             .iter()
             .all(|gap| *gap >= millis(200))
     );
-}
-
-#[test]
-fn while_both_wait_one_slot_in_four_goes_to_low_priority() {
-    let mut world = World::new(routine);
-    let session = fixed();
-    for number in 1..=30 {
-        world.follow(session.watch(numbered_task(number), WatchPolicy::default()));
-    }
-    for _ in 0..60 {
-        world.start(session.call(&progress()).unwrap());
-    }
-    world.run_until(secs(16));
-    let high = format!("taskID={}", crate::support::task());
-    let is_low: Vec<_> = world.sent_to(path::PROGRESS)[..80]
-        .iter()
-        .map(|sent| sent.query.as_deref() != Some(&high))
-        .collect();
-    for four in is_low.chunks(4) {
-        assert_eq!(four, [true, false, false, false]);
-    }
 }
 
 #[test]

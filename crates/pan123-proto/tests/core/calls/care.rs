@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_user, unpaced};
+use crate::support::callers::{ask_user, get_user, unpaced};
 use crate::support::single::ask;
 use crate::support::{
     Plan, Reply, World, at, builder, fixed, hand, millis, path, routine, secs, task,
@@ -80,13 +80,11 @@ fn fetches_whose_leases_run_out_cool_down() {
     let mut world = World::new(routine).plan(|_| Plan::Leak);
     let session = unpaced();
     for _ in 0..20 {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap_err();
+        get_user(&mut world, &session).unwrap_err();
     }
     // Two leases of 40 s, then a pause of 30 s.
     let seconds = usize::try_from(world.now().as_secs()).unwrap();
-    let fetches = world.refreshes();
+    let fetches = world.detached();
     assert!(
         (10..=seconds / 55 + 2).contains(&fetches),
         "{fetches} in {seconds} s"
@@ -125,34 +123,6 @@ fn a_call_stopped_on_its_last_attempt_was_stopped() {
 }
 
 #[test]
-fn settings_that_would_make_every_create_fail_are_refused() {
-    let most = Duration::from_secs(30 * 24 * 3600);
-    for (builder, what) in [
-        (builder().body_limit(1023), "body limit"),
-        (builder().call_timeout(millis(999)), "call timeout"),
-        (builder().call_timeout(most + secs(1)), "call timeout"),
-        (builder().request_timeout(Duration::ZERO), "request timeout"),
-        (builder().connect_timeout(Duration::ZERO), "connect timeout"),
-    ] {
-        let error = builder.build().unwrap_err().to_string();
-        assert!(
-            error.contains(what) && error.contains("it must be"),
-            "{error}"
-        );
-    }
-    let least = builder().body_limit(1024).call_timeout(secs(1));
-    least.connect_timeout(millis(1)).build().unwrap();
-}
-
-/// A connection that is not made is known for one only if it has less time than its request.
-#[test]
-fn a_connection_has_less_time_than_its_request() {
-    let session = builder().request_timeout(secs(1)).build().unwrap();
-    assert_eq!(session.connect_timeout(), millis(900));
-    assert_eq!(builder().build().unwrap().connect_timeout(), secs(10));
-}
-
-#[test]
 fn a_token_that_cannot_be_fetched_for_good_is_not_to_be_tried_again() {
     for (failure, again) in [
         (TransportError::certificate("self-signed"), false),
@@ -164,9 +134,7 @@ fn a_token_that_cannot_be_fetched_for_good_is_not_to_be_tried_again() {
             None => Reply::http(404, ""),
         });
         let session = builder().retry(RetryPolicy::none()).build().unwrap();
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        let error = asked.get().unwrap_err();
+        let error = get_user(&mut world, &session).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Token);
         assert_eq!(error.is_retryable(), again, "{error}");
     }

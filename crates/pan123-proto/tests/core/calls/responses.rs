@@ -1,13 +1,8 @@
 //! One call to its result: what is sent again, what never, and how it ends.
 
 use crate::support::single::{always, ask, create, first, run_ask, run_create};
-use crate::support::{
-    Reply, World, at, download, fixed, hand, path, progress, routine, secs, session, task,
-};
-use pan123_proto::{
-    Error, ErrorCode, ErrorKind, Input, Machine, Reach, RetryPolicy, Session, TransportError,
-    TransportErrorKind,
-};
+use crate::support::{Reply, World, download, fixed, path, progress, routine, task};
+use pan123_proto::{Error, ErrorCode, ErrorKind, Reach, RetryPolicy, Session, TransportError};
 use serde_json::json;
 
 /// Answers after which nobody knows whether the request was carried out.
@@ -104,25 +99,6 @@ fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
 }
 
 #[test]
-fn an_answer_from_another_url_makes_a_create_ambiguous() {
-    let (world, created) = run_create(first(Reply::failure(TransportError::redirected())));
-    assert_eq!(created.unwrap_err().kind(), ErrorKind::Ambiguous);
-    assert_eq!(world.sent().len(), 1);
-}
-
-#[test]
-fn an_oversized_body_that_a_driver_let_pass_makes_a_create_ambiguous() {
-    let session = fixed();
-    let mut call = create(&session);
-    let transmit = hand::transmit(call.resume(at(secs(0)), Input::Wake));
-    let pad = "x".repeat(transmit.body_limit);
-    let body = format!(r#"{{"code":0,"data":{{"taskID":1}},"pad":"{pad}"}}"#);
-    let answer = hand::answer(200, &body);
-    let result = hand::ready(call.resume(at(secs(1)), answer));
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Ambiguous);
-}
-
-#[test]
 fn the_same_losses_are_tried_again_where_that_is_safe() {
     for reply in losses() {
         let shown = format!("{:?}", reply.what);
@@ -152,63 +128,6 @@ fn a_create_that_did_nothing_for_sure_is_sent_again() {
 }
 
 #[test]
-fn a_create_that_was_refused_for_its_token_is_sent_again_once() {
-    for forever in [false, true] {
-        let mut world = World::new(move |view, request| {
-            let refused = forever || view.count(path::CREATE) == 0;
-            if request.uri().path() == path::CREATE && refused {
-                return Reply::code(401, "token is expired");
-            }
-            routine(view, request)
-        });
-        let created = world.start(create(&session()));
-        world.run();
-        let kind = created.get().map_err(|error| error.kind());
-        assert_eq!(world.sent_to(path::CREATE).len(), 2);
-        assert_eq!(kind.is_ok(), !forever, "{kind:?}");
-        if forever {
-            assert_eq!(kind.unwrap_err(), ErrorKind::Unauthorized);
-        }
-    }
-}
-
-#[test]
-fn a_create_that_never_left_and_is_then_lost_is_ambiguous() {
-    let mut world = World::new(|view, _| match view.earlier.len() {
-        0 => Reply::failure(TransportError::never_left("refused")),
-        _ => Reply::cut(),
-    });
-    let created = world.start(create(&fixed()));
-    world.run();
-    assert_eq!(created.get().unwrap_err().kind(), ErrorKind::Ambiguous);
-    assert_eq!(world.sent().len(), 2);
-}
-
-#[test]
-fn what_never_left_is_given_up_after_four_attempts() {
-    let refused = || Reply::failure(TransportError::never_left("refused"));
-    let (world, created) = run_create(always(refused));
-    let error = created.unwrap_err();
-    assert!(matches!(error, Error::RetriesExhausted { attempts: 4, .. }));
-    assert!(error.is_retryable(), "nothing was created");
-    assert_eq!(world.sent().len(), 4);
-}
-
-#[test]
-fn a_refused_certificate_ends_a_call_at_once() {
-    let refused = || always(|| Reply::failure(TransportError::certificate("self-signed")));
-    let (world, created) = run_create(refused());
-    let (other, asked) = run_ask(refused());
-    assert_eq!((world.sent().len(), other.sent().len()), (1, 1));
-    for error in [created.unwrap_err(), asked.unwrap_err()] {
-        assert!(
-            matches!(&error, Error::Transport(e) if e.kind() == TransportErrorKind::Certificate),
-            "{error:?}"
-        );
-    }
-}
-
-#[test]
 fn a_redirect_is_an_error_and_never_followed() {
     for status in [300, 301, 302, 303, 304, 307, 308] {
         let redirect = move || Reply::http(status, "").header("location", "https://elsewhere/");
@@ -220,48 +139,6 @@ fn a_redirect_is_an_error_and_never_followed() {
             assert_eq!(error.http_status().unwrap(), status);
             assert!(error.to_string().contains("redirect"), "{error}");
         }
-    }
-}
-
-#[test]
-fn any_other_code_is_the_services_refusal_whatever_the_http_status() {
-    for (status, number, code) in [
-        (200, 1, ErrorCode::Internal),
-        (200, 5066, ErrorCode::FileNotFound),
-        (400, 5060, ErrorCode::NameExists),
-        (500, 5113, ErrorCode::TrafficExceeded),
-        (503, 20103, ErrorCode::Verifying),
-        (403, 403, ErrorCode::Other(403)),
-        (200, -7, ErrorCode::Other(-7)),
-        (429, 9, ErrorCode::Other(9)),
-        (401, 9, ErrorCode::Other(9)),
-        (302, 9, ErrorCode::Other(9)),
-    ] {
-        let body = json!({"code": number, "message": "说明", "data": null, "x-traceID": "trace"});
-        let reply = move || Reply::http(status, &body.to_string());
-        let (world, created) = run_create(always(reply.clone()));
-        let (other, asked) = run_ask(always(reply));
-        assert_eq!((world.sent().len(), other.sent().len()), (1, 1), "{number}");
-        for error in [created.unwrap_err(), asked.unwrap_err()] {
-            let Error::Api(api) = &error else {
-                panic!("{number}: {error:?}");
-            };
-            assert_eq!((api.code(), api.number()), (code, number));
-            assert_eq!(api.message(), "说明");
-            assert_eq!(error.code(), Some(code));
-            assert_eq!(error.trace_id(), Some("trace"));
-            assert_eq!(error.http_status().unwrap(), status);
-        }
-    }
-}
-
-#[test]
-fn success_counts_whatever_the_http_status() {
-    let body = r#"{"code":0,"message":"ok","data":{"taskID":9}}"#;
-    for status in [200, 201, 400, 500, 502] {
-        let (world, created) = run_create(always(move || Reply::http(status, body)));
-        assert_eq!(created.unwrap().task.get(), 9, "{status}");
-        assert_eq!(world.sent().len(), 1);
     }
 }
 
@@ -279,19 +156,6 @@ fn an_http_refusal_without_an_envelope_is_not_tried_again() {
             let Error::Http(answer) = error else { panic!() };
             assert_eq!(answer.excerpt(), "<html>no</html>");
         }
-    }
-}
-
-#[test]
-fn too_many_downloads_is_known_by_its_text() {
-    for number in [1, 7, 429, 401] {
-        let refusal = move || Reply::code(number, "提交失败：同时下载的任务超出最大限制");
-        let (world, created) = run_create(always(refusal));
-        let error = created.unwrap_err();
-        assert_eq!(error.code(), Some(ErrorCode::TooManyDownloads));
-        assert_eq!(error.api().unwrap().number(), number);
-        assert!(error.is_retryable(), "nothing was created");
-        assert_eq!(world.sent().len(), 1);
     }
 }
 

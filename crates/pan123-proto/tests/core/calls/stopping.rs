@@ -9,7 +9,7 @@ use crate::support::{
 use http::Request;
 use pan123_proto::offline::WatchError;
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Call, CallHandle, ErrorKind, Input, Machine, StoreResult, TransportError};
+use pan123_proto::{Call, CallHandle, ErrorKind, Input, Machine, TransportError};
 use serde_json::json;
 
 #[test]
@@ -51,19 +51,6 @@ fn a_call_that_waits_is_stopped_at_once() {
 }
 
 #[test]
-fn a_call_stopped_before_its_first_step_sends_nothing() {
-    let mut world = World::new(routine);
-    let call = create(&fixed());
-    let handle = call.handle();
-    handle.stop();
-    let created = world.start(call);
-    world.run();
-    assert_eq!(created.get().unwrap_err().kind(), ErrorKind::Stopped);
-    assert!(world.sent().is_empty());
-    handle.stop();
-}
-
-#[test]
 fn stopping_a_request_that_is_out_drops_it_and_a_create_is_ambiguous() {
     let slow = |view: &ServerView<'_>, request: &Request<_>| routine(view, request).after(secs(20));
     let mut world = World::new(slow);
@@ -91,7 +78,7 @@ fn stopping_a_request_that_is_out_drops_it_and_a_create_is_ambiguous() {
 #[test]
 fn a_driver_that_cannot_drop_a_request_gives_the_answer_that_came() {
     let slow = |view: &ServerView<'_>, request: &Request<_>| routine(view, request).after(secs(20));
-    let mut world = World::new(slow).keeps_cancelled();
+    let mut world = World::new(slow).without_cancellation();
     let call = create(&fixed());
     let handle = call.handle();
     let created = world.start(call);
@@ -114,36 +101,10 @@ fn a_request_that_is_out_can_be_cancelled_by_a_handle_made_since() {
 }
 
 #[test]
-fn after_its_end_a_machine_stays_there() {
-    let inputs = || {
-        [
-            Input::Wake,
-            hand::data(json!({"taskID": 1})),
-            Input::Failed(TransportError::timed_out()),
-            Input::Stored(StoreResult::Locked),
-        ]
-    };
-    let session = session();
-    let mut call = create(&session);
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
-    hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
-    hand::ready(refresh.resume(at(secs(1)), hand::data(json!({"accessToken": "t"}))));
-    for input in inputs() {
-        hand::ready(refresh.resume(at(secs(1)), input));
-    }
-    hand::transmit(call.resume(at(secs(1)), Input::Wake));
-    hand::ready(call.resume(at(secs(2)), hand::data(json!({"taskID": 1})))).unwrap();
-    for input in inputs() {
-        let error = hand::ready(call.resume(at(secs(2)), input)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Finished);
-    }
-}
-
-#[test]
 fn waking_with_nothing_in_flight_changes_nothing() {
     let session = session();
     let mut call = create(&session);
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     // For the token.
     for _ in 0..100 {
         hand::wait(call.resume(at(secs(0)), Input::Wake));
@@ -178,25 +139,6 @@ fn waking_with_nothing_in_flight_changes_nothing() {
     let again = hand::transmit(call.resume(at(secs(9)), Input::Wake));
     assert_eq!(sent.request.body(), again.request.body());
     assert_eq!(sent.request.headers(), again.request.headers());
-}
-
-#[test]
-fn an_input_that_answers_nothing_counts_as_a_wake() {
-    let session = fixed();
-    let mut waiting = create(&session);
-    let mut sending = create(&session);
-    hand::transmit(sending.resume(at(secs(0)), Input::Wake));
-    hand::wait(waiting.resume(at(secs(0)), Input::Wake));
-    for input in [
-        hand::data(json!({"taskID": 9})),
-        Input::Failed(TransportError::timed_out()),
-        Input::Stored(StoreResult::Locked),
-    ] {
-        hand::wait(waiting.resume(at(secs(0)), input));
-    }
-    let given_up = Input::Stored(StoreResult::Saved);
-    let error = hand::ready(sending.resume(at(secs(0)), given_up)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Ambiguous);
 }
 
 #[test]
@@ -255,7 +197,7 @@ fn a_watch_that_polls_stops_too() {
     for drops in [true, false] {
         let mut world = World::new(|_, _| status(1.0, 0).after(secs(5)));
         if !drops {
-            world = world.keeps_cancelled();
+            world = world.without_cancellation();
         }
         let watch = watch(&fixed());
         let handle = watch.handle();
@@ -266,46 +208,6 @@ fn a_watch_that_polls_stops_too() {
         let (when, error) = told_error(&watched);
         assert!(matches!(error, WatchError::Stopped { .. }), "{error:?}");
         assert_eq!(when, if drops { secs(2) } else { secs(5) });
-    }
-}
-
-#[test]
-fn a_watch_stopped_before_its_first_step_asks_nothing() {
-    let mut world = World::new(routine);
-    let watch = watch(&fixed());
-    watch.handle().stop();
-    let watched = world.follow(watch);
-    world.run();
-    let (_, error) = told_error(&watched);
-    assert!(matches!(error, WatchError::Stopped { last: None, .. }));
-    assert!(world.sent().is_empty());
-}
-
-#[test]
-fn after_its_end_a_watch_gives_nothing_more() {
-    let session = fixed();
-    let inputs = || {
-        [
-            Input::Wake,
-            hand::data(json!({"process": 1, "status": 0})),
-            Input::Failed(TransportError::timed_out()),
-        ]
-    };
-    for end in [1_u64, 2] {
-        let answer = || hand::data(json!({"process": 1, "status": end}));
-        let (mut watch, mut to_end) = (watch(&session), watch(&session).to_end());
-        hand::transmit(watch.resume(at(secs(10 * end)), Input::Wake));
-        assert!(hand::ready(watch.resume(at(secs(10 * end)), answer())).is_some());
-        hand::transmit(to_end.resume(at(secs(10 * end + 5)), Input::Wake));
-        let done = hand::ready(to_end.resume(at(secs(10 * end + 5)), answer()));
-        assert_eq!(done.is_ok(), end == 2);
-        for input in inputs() {
-            assert!(hand::ready(watch.resume(at(secs(60)), input)).is_none());
-        }
-        for input in inputs() {
-            let done = hand::ready(to_end.resume(at(secs(60)), input));
-            assert_eq!(done.is_ok(), end == 2);
-        }
     }
 }
 

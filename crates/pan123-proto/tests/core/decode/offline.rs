@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::support::reading::{created, polled, read, token, user};
-use crate::support::{Reply, World, fixed, progress, secs};
+use crate::support::secs;
 use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
 use pan123_proto::{ErrorCode, ErrorKind, FileId};
@@ -246,15 +246,4 @@ fn refused_tokens() {
         assert_eq!(error.api().unwrap().is_token_pushed_out(), pushed_out);
         assert_eq!(error.to_string().contains("another process"), pushed_out);
     }
-}
-
-#[test]
-fn too_many_requests() {
-    let body = fixture!("synthetic_error_429_message_unknown");
-    let mut world = World::new(move |_, _| Reply::http(200, body));
-    let asked = world.start(fixed().call(&progress()).unwrap());
-    world.run();
-    let error = asked.get().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RateLimited);
-    assert_eq!(error.code(), Some(ErrorCode::RateLimited));
 }

@@ -1,23 +1,18 @@
 //! What is written is read back equal, whatever its value: requests, ids, progress, callbacks, tokens, the user.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use crate::support::cases::config;
 use crate::support::hand::{body, request};
-use crate::support::reading::{polled, token, user};
-use crate::support::{at, fixed, hand, secs};
+use crate::support::reading::{polled, token};
 use http::Method;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use pan123_proto::access_token::IssueToken;
-use pan123_proto::offline::{
-    CallbackNotice, CallbackOutcome, Download, GetDownloadProgress, Progress, TaskStatus,
-};
+use pan123_proto::offline::{Download, GetDownloadProgress, Progress, TaskStatus};
 use pan123_proto::{
-    Body, BuildError, DirId, Endpoint, Error, FileId, Idempotency, Input, Machine, Query,
-    RateClass, TaskId, Transmit, TransportError,
+    Body, BuildError, DirId, Endpoint, FileId, Idempotency, Query, RateClass, TaskId, Transmit,
 };
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
@@ -130,12 +125,6 @@ impl Endpoint for Find {
     }
 }
 
-/// A number as the service may write it.
-fn spelled(number: impl Display, as_text: bool) -> String {
-    let quote = if as_text { "\"" } else { "" };
-    format!("{quote}{number}{quote}")
-}
-
 proptest! {
     #![proptest_config(config(256))]
 
@@ -157,25 +146,8 @@ proptest! {
     }
 
     #[test]
-    fn an_ambiguous_create_gives_the_download_back(download in download()) {
-        let mut call = fixed().call(&download).unwrap();
-        hand::transmit(call.resume(at(secs(0)), Input::Wake));
-        let lost = Input::Failed(TransportError::timed_out());
-        let Err(Error::Ambiguous(ambiguous)) = hand::ready(call.resume(at(secs(1)), lost)) else {
-            panic!("a create whose answer was lost");
-        };
-        prop_assert_eq!(ambiguous.request::<Download>(), Some(download));
-    }
-
-    #[test]
     fn every_parameter_arrives(pairs in prop::collection::vec((text(), text()), 1..5)) {
         prop_assert_eq!(parameters(&request(&Find(pairs.clone()))), pairs);
-    }
-
-    #[test]
-    fn credentials_arrive(id in text(), secret in text()) {
-        let expected = json!({"clientID": id, "clientSecret": secret});
-        prop_assert_eq!(body(&request(&IssueToken::new(id, secret))), expected);
     }
 
     #[test]
@@ -199,39 +171,6 @@ proptest! {
     }
 
     #[test]
-    fn every_notice_is_read(
-        url in prop::option::of(text()),
-        status: i64,
-        few in 0..4_i64,
-        file in prop::option::of(number()),
-        reason in prop::option::of(text()),
-        quoted: bool,
-        of_few: bool,
-        late_spelling: bool,
-    ) {
-        let status = if of_few { few } else { status };
-        let mut fields = vec![format!("\"status\":{}", spelled(status, quoted))];
-        let said = [
-            ("url", url.clone()),
-            (if late_spelling { "fileReason" } else { "failReason" }, reason.clone()),
-        ];
-        for (key, value) in said {
-            fields.extend(value.map(|value| format!("\"{key}\":{}", json!(value))));
-        }
-        fields.extend(file.map(|file| format!("\"fileID\":{}", spelled(file, quoted))));
-        let file = file.map(|file| FileId::new(file).unwrap());
-        let not_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let reason = not_empty(reason);
-        let notice = CallbackNotice::parse(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap();
-        prop_assert_eq!(notice.url, not_empty(url));
-        prop_assert_eq!(notice.outcome, match status {
-            0 => CallbackOutcome::Succeeded { file },
-            1 => CallbackOutcome::Failed { reason },
-            status => CallbackOutcome::Other { status, file, reason },
-        });
-    }
-
-    #[test]
     fn every_token_is_read(value in text(), second in 0..250_000_000_000_i64, hours in -12..=14_i8, plain: bool) {
         prop_assume!(!value.is_empty());
         let end = Timestamp::from_second(second).unwrap();
@@ -245,25 +184,5 @@ proptest! {
         let token = token(&answer.to_string()).unwrap();
         prop_assert_eq!(token.expose(), value);
         prop_assert_eq!(token.expired_at(), Some(SystemTime::from(end)), "{}", date);
-    }
-
-    #[test]
-    fn every_user_is_read(
-        uid: u64,
-        nickname in text(),
-        sizes in prop::array::uniform4(prop::option::of(any::<u64>())),
-        vip in prop::option::of(any::<bool>()),
-        quoted: bool,
-    ) {
-        let size = |size: Option<u64>| size.map_or("null".to_owned(), |size| spelled(size, quoted));
-        let [used, permanent, temp, traffic] = sizes.map(size);
-        let answer = format!(
-            r#"{{"code":0,"data":{{"uid":{},"nickname":{},"spaceUsed":{used},"spacePermanent":{permanent},"spaceTemp":{temp},"directTraffic":{traffic},"vip":{}}}}}"#,
-            spelled(uid, quoted), json!(nickname), json!(vip),
-        );
-        let user = user(&answer).unwrap();
-        prop_assert_eq!((user.uid, user.nickname, user.vip), (uid, nickname, vip));
-        let read = [user.space_used, user.space_permanent, user.space_temp, user.direct_traffic];
-        prop_assert_eq!(read, sizes);
     }
 }

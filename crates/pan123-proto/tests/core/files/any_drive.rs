@@ -16,25 +16,25 @@ fn session() -> Session {
     builder.pacing(Pacing::off()).build().unwrap()
 }
 
-/// What becomes of a request.
+/// How the network and the service treat a request.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
-    Answered,
-    /// Carried out, and nobody is told.
-    Lost,
-    /// Never carried out.
-    Unheard,
+enum Fault {
+    Served,
+    /// Carried out, but the response is lost.
+    LostAfter,
+    /// Lost before it is carried out.
+    LostBefore,
     TooFrequent,
 }
 
-fn fates() -> impl Strategy<Value = Vec<Fate>> {
-    let fate = prop_oneof![
-        6 => Just(Fate::Answered),
-        1 => Just(Fate::Lost),
-        1 => Just(Fate::Unheard),
-        1 => Just(Fate::TooFrequent),
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let fault = prop_oneof![
+        6 => Just(Fault::Served),
+        1 => Just(Fault::LostAfter),
+        1 => Just(Fault::LostBefore),
+        1 => Just(Fault::TooFrequent),
     ];
-    prop::collection::vec(fate, 1..40)
+    prop::collection::vec(fault, 1..40)
 }
 
 /// No case asks for more.
@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn folders_are_made_once_whatever_goes_wrong(
-        fates in fates(),
+        faults in faults(),
         others in 1..4_u64,
         apart in 0..200_u64,
     ) {
@@ -109,14 +109,14 @@ proptest! {
         let served = drive.clone();
         let mut world = World::new(move |view, request| {
             assert_bounded(view);
-            match fates.get(view.earlier.len()).unwrap_or(&Fate::Answered) {
-                Fate::Answered => served.serve(view, request),
-                Fate::Lost => {
+            match faults.get(view.earlier.len()).unwrap_or(&Fault::Served) {
+                Fault::Served => served.serve(view, request),
+                Fault::LostAfter => {
                     served.serve(view, request);
                     Reply::cut()
                 }
-                Fate::Unheard => Reply::cut(),
-                Fate::TooFrequent => Reply::code(429, "请求太频繁"),
+                Fault::LostBefore => Reply::cut(),
+                Fault::TooFrequent => Reply::code(429, "请求太频繁"),
             }
         });
         let mut outcomes = Vec::new();

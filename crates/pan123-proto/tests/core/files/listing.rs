@@ -1,7 +1,6 @@
 //! Lists read to their end: pages, cursors, failures and what changes meanwhile.
 
 use crate::support::drive::{FIRST, FakeDrive};
-use crate::support::server::LATENCY;
 use crate::support::{Reply, World, at, fixed, hand, path, secs};
 use pan123_proto::file::{Entry, ListFiles, Listing};
 use pan123_proto::{EntryId, Error, ErrorKind, Input, Machine, Parent, RetryPolicy, Session};
@@ -70,37 +69,6 @@ fn an_empty_folder_ends_at_once() {
 }
 
 #[test]
-fn one_page_is_asked_for_once() {
-    for last in [-1, 0] {
-        let mut world = pages(vec![(last, vec![entry(2, false), entry(1, false)])]);
-        let (ids, error) = read(&mut world, once(&fixed()));
-        assert_eq!(ids, [2, 1], "in the service's order");
-        assert!(error.is_none());
-        assert_eq!(world.sent().len(), 1);
-    }
-}
-
-#[test]
-fn an_exact_multiple_of_the_page_may_end_with_an_empty_page() {
-    let full = |from: u64| {
-        (from..from + 2)
-            .map(|id| entry(id, false))
-            .collect::<Vec<_>>()
-    };
-    let mut world = pages(vec![(2, full(1)), (4, full(3)), (-1, Vec::new())]);
-    let listing = fixed().list(root().page_size(2).unwrap());
-    let (ids, error) = read(&mut world, listing);
-    assert_eq!(ids, [1, 2, 3, 4]);
-    assert!(error.is_none());
-    let expected = [
-        "parentFileId=0&limit=2",
-        "parentFileId=0&limit=2&lastFileId=2",
-        "parentFileId=0&limit=2&lastFileId=4",
-    ];
-    assert_eq!(queries(&world), expected);
-}
-
-#[test]
 fn an_empty_page_in_the_middle_is_no_end() {
     let mut world = pages(vec![
         (5, Vec::new()),
@@ -123,23 +91,6 @@ fn a_cursor_that_does_not_move_is_an_error() {
 }
 
 #[test]
-fn a_cursor_that_leads_in_a_circle_is_an_error() {
-    let mut world = World::new(|view, _| {
-        assert!(view.earlier.len() < 100, "it asks for ever");
-        let number = view.count(path::LIST) % 3;
-        let cursors = [5, 8, 9];
-        page(cursors[number], &[entry(100 + number as u64, false)])
-    });
-    let (ids, error) = read(&mut world, once(&fixed()));
-    assert_eq!(ids, [100, 101, 102]);
-    let error = error.unwrap();
-    assert!(
-        matches!(error, Error::PaginationLoop { cursor, .. } if cursor.get() == 5),
-        "{error}"
-    );
-}
-
-#[test]
 fn the_cursor_that_a_listing_begins_with_counts_too() {
     let cursor = EntryId::new(7).unwrap();
     let mut world = pages(vec![(7, vec![entry(8, false)])]);
@@ -147,26 +98,6 @@ fn the_cursor_that_a_listing_begins_with_counts_too() {
     assert!(ids.is_empty());
     assert_eq!(error.unwrap().kind(), ErrorKind::PaginationLoop);
     assert_eq!(queries(&world), ["parentFileId=0&limit=100&lastFileId=7"]);
-}
-
-#[test]
-fn trashed_entries_are_left_out_unless_asked_for() {
-    let rows = || {
-        vec![
-            (3, vec![entry(1, true), entry(2, false), entry(3, true)]),
-            (-1, vec![entry(4, true)]),
-        ]
-    };
-    assert_eq!(read(&mut pages(rows()), once(&fixed())).0, [2]);
-    let all = once(&fixed()).with_trashed(true);
-    assert_eq!(read(&mut pages(rows()), all).0, [1, 2, 3, 4]);
-}
-
-#[test]
-fn a_folder_of_nothing_but_trash_is_empty() {
-    let mut world = pages(vec![(-1, vec![entry(1, true), entry(2, true)])]);
-    let (ids, error) = read(&mut world, once(&fixed()));
-    assert!(ids.is_empty() && error.is_none());
 }
 
 #[test]
@@ -233,36 +164,6 @@ fn a_page_that_failed_is_tried_again_and_nothing_is_lost() {
         .query()
         .map(str::to_owned);
     assert_eq!(again, query, "another listing goes on at the same page");
-}
-
-#[test]
-fn a_cut_page_is_sent_again_by_itself() {
-    let mut world = World::new(|view, _| match view.count(path::LIST) {
-        0 => page(1, &[entry(1, false)]),
-        1 => Reply::cut(),
-        _ => page(-1, &[entry(2, false)]),
-    });
-    let (ids, error) = read(&mut world, once(&fixed()));
-    assert_eq!(ids, [1, 2]);
-    assert!(error.is_none());
-    let queries = queries(&world);
-    assert_eq!(queries[1], queries[2]);
-}
-
-#[test]
-fn pages_keep_to_the_pace() {
-    let mut world = World::new(|view, _| {
-        let number = i64::try_from(view.count(path::LIST)).unwrap() + 1;
-        page(if number < 11 { number } else { -1 }, &[])
-    });
-    read(&mut world, once(&fixed()));
-    let times = world.times(path::LIST);
-    assert_eq!(times.len(), 11);
-    let took = *times.last().unwrap();
-    assert!(
-        took >= secs(2) && took < secs(2) + LATENCY,
-        "five a second: {took:?}"
-    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Paths of the drive: found, and made as far as they are missing.
 
 use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
-use crate::support::{Outcome, Reply, World, at, fixed, hand, millis, path, secs};
+use crate::support::{Reply, World, fixed, millis, path, secs};
 use pan123_proto::file::{CreateDir, Entry};
-use pan123_proto::{BuildError, DirId, Error, ErrorKind, Input, Machine, Parent, Session};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Parent};
 
 fn world(drive: &FakeDrive) -> World {
     let drive = drive.clone();
@@ -11,15 +11,11 @@ fn world(drive: &FakeDrive) -> World {
 }
 
 fn ensure(world: &mut World, path: &str) -> Result<DirId, Error> {
-    let outcome = world.start(fixed().ensure_dir(path).unwrap());
-    world.run();
-    outcome.get()
+    world.output_of(fixed().ensure_dir(path).unwrap())
 }
 
 fn find(world: &mut World, path: &str) -> Result<Option<Entry>, Error> {
-    let outcome = world.start(fixed().find(path).unwrap());
-    world.run();
-    outcome.get()
+    world.output_of(fixed().find(path).unwrap())
 }
 
 fn counts(world: &World) -> (usize, usize) {
@@ -95,44 +91,6 @@ fn a_folder_beyond_the_first_page_is_found() {
     assert_eq!(counts(&world), (3, 0), "and no page after it is read");
 }
 
-/// Two that make the same path at once, however their requests fall together.
-#[test]
-fn two_at_once_make_each_folder_once_and_get_the_same_id() {
-    for shift in (0..400).step_by(7).map(millis) {
-        let drive = FakeDrive::default();
-        let mut world = world(&drive);
-        let start = |world: &mut World, session: &Session| {
-            world.start(session.ensure_dir("/videos/2026/11").unwrap())
-        };
-        // Two processes: neither knows of the other's pace.
-        let one = start(&mut world, &fixed());
-        world.run_until(shift);
-        let other = start(&mut world, &fixed());
-        world.run();
-        let ids = [one, other].map(|outcome: Outcome<_>| outcome.get().unwrap());
-        assert_eq!(ids[0], ids[1], "{shift:?} apart");
-        assert_eq!(drive.names(0), ["videos"], "{shift:?} apart");
-        assert_eq!(drive.names(FIRST).len(), 1, "{shift:?} apart");
-    }
-}
-
-#[test]
-fn a_folder_that_is_made_between_look_and_making_is_taken() {
-    let drive = FakeDrive::default();
-    let theirs = drive.clone();
-    let mut world = World::new(move |view, request| {
-        if request.uri().path() == path::MKDIR && view.count(path::MKDIR) == 0 {
-            theirs.dir(0, "videos");
-        }
-        theirs.serve(view, request)
-    });
-    let dir = ensure(&mut world, "/videos/2026").unwrap();
-    assert_eq!(dir.get(), FIRST + 1);
-    assert_eq!(drive.names(0), ["videos"]);
-    // Looked, refused, looked again; then looked into theirs, and made what is below.
-    assert_eq!(counts(&world), (3, 2));
-}
-
 #[test]
 fn a_list_that_is_late_to_show_the_folder_is_read_again_after_a_pause() {
     let drive = FakeDrive::default();
@@ -178,23 +136,6 @@ fn another_refusal_ends_it_at_once() {
 }
 
 #[test]
-fn a_lost_answer_to_the_making_makes_no_second_folder() {
-    let drive = FakeDrive::default();
-    let served = drive.clone();
-    let mut world = World::new(move |view, request| {
-        let reply = served.serve(view, request);
-        if request.uri().path() == path::MKDIR && view.count(path::MKDIR) == 0 {
-            Reply::cut()
-        } else {
-            reply
-        }
-    });
-    assert_eq!(ensure(&mut world, "/videos").unwrap().get(), FIRST);
-    assert_eq!(drive.names(0), ["videos"]);
-    assert_eq!(counts(&world), (2, 2));
-}
-
-#[test]
 fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
     let drive = FakeDrive::default();
     let mut world = World::new(move |view, request| {
@@ -209,17 +150,13 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
             .call(&CreateDir::new(Parent::Root, "videos").unwrap())
             .unwrap()
     };
-    let first = world.start(make());
-    world.run();
-    let error = first.get().unwrap_err();
+    let error = world.output_of(make()).unwrap_err();
     assert!(error.api().unwrap().follows_lost_response() && error.api().unwrap().is_name_taken());
     assert!(
         error.to_string().contains("may have been carried out"),
         "{error}"
     );
-    let again = world.start(make());
-    world.run();
-    let error = again.get().unwrap_err();
+    let error = world.output_of(make()).unwrap_err();
     assert!(!error.api().unwrap().follows_lost_response());
 }
 
@@ -268,21 +205,6 @@ fn what_is_not_there_is_none_and_is_looked_for_no_further() {
 }
 
 #[test]
-fn nothing_is_remembered_for_the_next_call() {
-    let drive = FakeDrive::default();
-    let mut world = world(&drive);
-    let session = fixed();
-    let outcome = world.start(session.ensure_dir("/videos").unwrap());
-    world.run();
-    let first = outcome.get().unwrap();
-    drive.remove(first.get());
-    let later = drive.file(0, "keeps the ids apart");
-    let outcome = world.start(session.ensure_dir("/videos").unwrap());
-    world.run();
-    assert_eq!(outcome.get().unwrap().get(), later + 1);
-}
-
-#[test]
 fn a_stop_ends_a_look_and_a_making() {
     for (hangs, sent) in [(path::LIST, 1), (path::MKDIR, 2)] {
         let drive = FakeDrive::default();
@@ -300,23 +222,6 @@ fn a_stop_ends_a_look_and_a_making() {
         world.run_until(secs(1));
         assert_eq!(outcome.get().unwrap_err().kind(), ErrorKind::Stopped);
         assert_eq!(world.sent().len(), sent);
-    }
-}
-
-#[test]
-fn after_its_end_a_machine_stays_there() {
-    let now = at(secs(0));
-    let mut ensure = fixed().ensure_dir("/a").unwrap();
-    hand::transmit(ensure.resume(now, Input::Wake));
-    hand::ready(ensure.resume(now, hand::code(1, "内部错误"))).unwrap_err();
-    let mut find = fixed().find("/a").unwrap();
-    hand::transmit(find.resume(now, Input::Wake));
-    hand::ready(find.resume(now, hand::code(1, "内部错误"))).unwrap_err();
-    for _ in 0..2 {
-        let after = hand::ready(ensure.resume(now, Input::Wake)).unwrap_err();
-        assert_eq!(after.kind(), ErrorKind::Finished);
-        let after = hand::ready(find.resume(now, Input::Wake)).unwrap_err();
-        assert_eq!(after.kind(), ErrorKind::Finished);
     }
 }
 

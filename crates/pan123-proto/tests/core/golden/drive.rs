@@ -9,9 +9,9 @@ use pan123_proto::file::{
     RecoverFilesTo, RenameFile, RenameFiles, TrashFiles,
 };
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
 use pan123_proto::{
-    BuildError, CopyTaskId, DirId, Endpoint, EntryId, FileId, Idempotency, ImageBedDirId,
-    ImageBedTaskId, Parent,
+    BuildError, CopyTaskId, DirId, Endpoint, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent,
 };
 use serde_json::Value;
 
@@ -51,229 +51,88 @@ fn assert_official(endpoint: &impl Endpoint, first: &str, sent: &str, sample: &s
     assert_eq!(sent, fixture(sample));
 }
 
-#[test]
-fn list_files() {
-    assert_sent(
-        &ListFiles::of(Parent::Root),
-        "GET /api/v2/file/list?parentFileId=0&limit=100",
-        "",
-    );
-    let second = ListFiles::of(dir(7)).page_size(1).unwrap();
-    assert_sent(
-        &second.after(EntryId::new(9).unwrap()),
-        "GET /api/v2/file/list?parentFileId=7&limit=1&lastFileId=9",
-        "",
-    );
-    assert_sent(
-        &ListFiles::search("电影 1&2"),
-        "GET /api/v2/file/list?parentFileId=0&limit=100&searchData=%E7%94%B5%E5%BD%B1%201%262&searchMode=0",
-        "",
-    );
-    assert_sent(
-        &ListFiles::search_exactly("a.mp4"),
-        "GET /api/v2/file/list?parentFileId=0&limit=100&searchData=a.mp4&searchMode=1",
-        "",
-    );
+/// A test for each request: the endpoint, its method and path, its body, and the vendor's sample that has the same body.
+macro_rules! golden {
+    ($($name:ident: $endpoint:expr, $first:expr $(, $body:expr $(, $sample:literal)?)?;)*) => {$(
+        #[test]
+        fn $name() {
+            golden!(@check $endpoint, $first $(, $body $(, $sample)?)?);
+        }
+    )*};
+    (@check $endpoint:expr, $first:expr) => { assert_sent(&$endpoint, $first, "") };
+    (@check $endpoint:expr, $first:expr, $body:expr) => { assert_sent(&$endpoint, $first, $body) };
+    (@check $endpoint:expr, $first:expr, $body:expr, $sample:literal) => {
+        let sample = include_str!(concat!("../../fixtures/", $sample, ".json"));
+        assert_official(&$endpoint, $first, $body, sample);
+    };
 }
 
-#[test]
-fn list_files_v1() {
-    assert_sent(
-        &ListFilesV1::of(Parent::Root).page_size(5).unwrap(),
-        "GET /api/v1/file/list?parentFileId=0&page=1&limit=5&orderBy=file_id&orderDirection=asc",
-        "",
-    );
-    let trash = ListFilesV1::of(dir(7))
-        .page(u64::MAX)
-        .unwrap()
-        .order_by(OrderBy::Size)
-        .order_direction(OrderDirection::Descending)
-        .trashed(true)
-        .search("电影");
-    assert_sent(
-        &trash,
+golden! {
+    list_of_the_root: ListFiles::of(Parent::Root), "GET /api/v2/file/list?parentFileId=0&limit=100";
+    list_of_a_later_page: ListFiles::of(dir(7)).page_size(1).unwrap().after(EntryId::new(9).unwrap()),
+        "GET /api/v2/file/list?parentFileId=7&limit=1&lastFileId=9";
+    search: ListFiles::search("电影 1&2"),
+        "GET /api/v2/file/list?parentFileId=0&limit=100&searchData=%E7%94%B5%E5%BD%B1%201%262&searchMode=0";
+    exact_search: ListFiles::search_exactly("a.mp4"),
+        "GET /api/v2/file/list?parentFileId=0&limit=100&searchData=a.mp4&searchMode=1";
+    list_v1: ListFilesV1::of(Parent::Root).page_size(5).unwrap(),
+        "GET /api/v1/file/list?parentFileId=0&page=1&limit=5&orderBy=file_id&orderDirection=asc";
+    list_v1_with_everything: ListFilesV1::of(dir(7)).page(u64::MAX).unwrap().order_by(OrderBy::Size)
+            .order_direction(OrderDirection::Descending).trashed(true).search("电影"),
         "GET /api/v1/file/list?parentFileId=7&page=18446744073709551615&limit=100&orderBy=size&orderDirection=desc\
-         &trashed=true&searchData=%E7%94%B5%E5%BD%B1",
-        "",
-    );
-    assert_sent(
-        &ListFilesV1::of(dir(7))
-            .order_by(OrderBy::Name)
-            .trashed(false),
-        "GET /api/v1/file/list?parentFileId=7&page=1&limit=100&orderBy=file_name&orderDirection=asc&trashed=false",
-        "",
-    );
-}
-
-#[test]
-fn get_detail() {
-    assert_sent(
-        &GetDetail::new(file(14_749_954)),
-        "GET /api/v1/file/detail?fileID=14749954",
-        "",
-    );
-}
-
-#[test]
-fn get_infos() {
-    assert_official(
-        &GetInfos::new([file(144_851_864), file(147_053_066)]).unwrap(),
-        "POST /api/v1/file/infos",
-        r#"{"fileIds":[144851864,147053066]}"#,
-        include_str!("../../fixtures/official_file_infos_request.json"),
-    );
-}
-
-#[test]
-fn get_download_url() {
-    assert_sent(
-        &GetDownloadUrl::new(file(u64::MAX)),
-        "GET /api/v1/file/download_info?fileId=18446744073709551615",
-        "",
-    );
-}
-
-#[test]
-fn create_dir() {
-    assert_official(
-        &CreateDir::new(Parent::Root, "测试目录名称").unwrap(),
-        "POST /upload/v1/file/mkdir",
-        r#"{"name":"测试目录名称","parentID":0}"#,
-        include_str!("../../fixtures/official_mkdir_request.json"),
-    );
-    assert_sent(
-        &CreateDir::new(dir(7), "a").unwrap(),
-        "POST /upload/v1/file/mkdir",
-        r#"{"name":"a","parentID":7}"#,
-    );
-}
-
-#[test]
-fn trash_files() {
-    assert_official(
-        &TrashFiles::new(two()).unwrap(),
-        "POST /api/v1/file/trash",
-        r#"{"fileIDs":[14705301,14705306]}"#,
-        include_str!("../../fixtures/official_trash_request.json"),
-    );
-}
-
-#[test]
-fn delete_files() {
-    assert_official(
-        &DeleteFiles::new(two()).unwrap(),
-        "POST /api/v1/file/delete",
-        r#"{"fileIDs":[14705301,14705306]}"#,
-        include_str!("../../fixtures/official_delete_request.json"),
-    );
-}
-
-#[test]
-fn recover_files() {
-    assert_official(
-        &RecoverFiles::new(two()).unwrap(),
-        "POST /api/v1/file/recover",
-        r#"{"fileIDs":[14705301,14705306]}"#,
-        include_str!("../../fixtures/official_recover_request.json"),
-    );
-}
-
-#[test]
-fn recover_files_to() {
-    assert_official(
-        &RecoverFilesTo::new(two(), dir(123_456)).unwrap(),
-        "POST /api/v1/file/recover/by_path",
-        r#"{"fileIDs":[14705301,14705306],"parentFileID":123456}"#,
-        include_str!("../../fixtures/official_recover_by_path_request.json"),
-    );
-}
-
-#[test]
-fn rename_file() {
-    assert_official(
-        &RenameFile::new(file(14_749_954), "测试修改文件名称.exe").unwrap(),
-        "PUT /api/v1/file/name",
-        r#"{"fileId":14749954,"fileName":"测试修改文件名称.exe"}"#,
-        include_str!("../../fixtures/official_rename_single_request.json"),
-    );
-}
-
-#[test]
-fn rename_files() {
-    let names = ["测试文件重命名", "测试文件重命名.mp4"];
-    assert_official(
-        &RenameFiles::new(two().zip(names)).unwrap(),
-        "POST /api/v1/file/rename",
-        r#"{"renameList":["14705301|测试文件重命名","14705306|测试文件重命名.mp4"]}"#,
-        include_str!("../../fixtures/official_rename_batch_request.json"),
-    );
-}
-
-#[test]
-fn move_files() {
-    assert_official(
-        &MoveFiles::new(two(), dir(14_663_228)).unwrap(),
-        "POST /api/v1/file/move",
-        r#"{"fileIDs":[14705301,14705306],"toParentFileID":14663228}"#,
-        include_str!("../../fixtures/official_move_request.json"),
-    );
-    assert_sent(
-        &MoveFiles::new([dir(7)], Parent::Root).unwrap(),
-        "POST /api/v1/file/move",
-        r#"{"fileIDs":[7],"toParentFileID":0}"#,
-    );
-}
-
-#[test]
-fn copies() {
-    assert_sent(
-        &CopyFile::new(file(1_758_176_090_915), Parent::Root),
-        "POST /api/v1/file/copy",
-        r#"{"fileId":1758176090915,"targetDirId":0}"#,
-    );
-    assert_sent(
-        &CopyFiles::new(two(), dir(7)).unwrap(),
-        "POST /api/v1/file/async/copy",
-        r#"{"fileIds":[14705301,14705306],"targetDirId":7}"#,
-    );
-    assert_sent(
-        &GetCopyProgress::new(CopyTaskId::new(2020).unwrap()),
-        "GET /api/v1/file/async/copy/process?taskId=2020",
-        "",
-    );
-}
-
-#[test]
-fn image_bed_download() {
-    let sample = fixture(include_str!(
-        "../../fixtures/official_oss_offline_create_request.json"
-    ));
-    let url = sample["url"].as_str().unwrap();
-    assert_official(
-        &ImageBedDownload::new(url).unwrap(),
-        "POST /api/v1/oss/offline/download",
-        &format!(r#"{{"url":"{url}","type":1}}"#),
-        include_str!("../../fixtures/official_oss_offline_create_request.json"),
-    );
-    let full = ImageBedDownload::new("https://example.com/a.png")
-        .and_then(|download| download.file_name("a.png"))
-        .and_then(|download| download.callback("https://example.com/cb"))
-        .unwrap()
-        .save_to(ImageBedDirId::new("10023").unwrap());
-    assert_official(
-        &full,
+         &trashed=true&searchData=%E7%94%B5%E5%BD%B1";
+    list_v1_by_name: ListFilesV1::of(dir(7)).order_by(OrderBy::Name).trashed(false),
+        "GET /api/v1/file/list?parentFileId=7&page=1&limit=100&orderBy=file_name&orderDirection=asc&trashed=false";
+    get_detail: GetDetail::new(file(14_749_954)), "GET /api/v1/file/detail?fileID=14749954";
+    get_infos: GetInfos::new([file(144_851_864), file(147_053_066)]).unwrap(),
+        "POST /api/v1/file/infos", r#"{"fileIds":[144851864,147053066]}"#, "official_file_infos_request";
+    get_download_url: GetDownloadUrl::new(file(u64::MAX)), "GET /api/v1/file/download_info?fileId=18446744073709551615";
+    create_dir_in_the_root: CreateDir::new(Parent::Root, "测试目录名称").unwrap(),
+        "POST /upload/v1/file/mkdir", r#"{"name":"测试目录名称","parentID":0}"#, "official_mkdir_request";
+    create_dir: CreateDir::new(dir(7), "a").unwrap(), "POST /upload/v1/file/mkdir", r#"{"name":"a","parentID":7}"#;
+    trash_files: TrashFiles::new(two()).unwrap(),
+        "POST /api/v1/file/trash", r#"{"fileIDs":[14705301,14705306]}"#, "official_trash_request";
+    delete_files: DeleteFiles::new(two()).unwrap(),
+        "POST /api/v1/file/delete", r#"{"fileIDs":[14705301,14705306]}"#, "official_delete_request";
+    recover_files: RecoverFiles::new(two()).unwrap(),
+        "POST /api/v1/file/recover", r#"{"fileIDs":[14705301,14705306]}"#, "official_recover_request";
+    recover_files_to: RecoverFilesTo::new(two(), dir(123_456)).unwrap(), "POST /api/v1/file/recover/by_path",
+        r#"{"fileIDs":[14705301,14705306],"parentFileID":123456}"#, "official_recover_by_path_request";
+    rename_file: RenameFile::new(file(14_749_954), "测试修改文件名称.exe").unwrap(), "PUT /api/v1/file/name",
+        r#"{"fileId":14749954,"fileName":"测试修改文件名称.exe"}"#, "official_rename_single_request";
+    rename_files: RenameFiles::new(two().zip(["测试文件重命名", "测试文件重命名.mp4"])).unwrap(), "POST /api/v1/file/rename",
+        r#"{"renameList":["14705301|测试文件重命名","14705306|测试文件重命名.mp4"]}"#, "official_rename_batch_request";
+    move_files: MoveFiles::new(two(), dir(14_663_228)).unwrap(), "POST /api/v1/file/move",
+        r#"{"fileIDs":[14705301,14705306],"toParentFileID":14663228}"#, "official_move_request";
+    move_to_the_root: MoveFiles::new([dir(7)], Parent::Root).unwrap(),
+        "POST /api/v1/file/move", r#"{"fileIDs":[7],"toParentFileID":0}"#;
+    copy_file: CopyFile::new(file(1_758_176_090_915), Parent::Root),
+        "POST /api/v1/file/copy", r#"{"fileId":1758176090915,"targetDirId":0}"#;
+    copy_files: CopyFiles::new(two(), dir(7)).unwrap(),
+        "POST /api/v1/file/async/copy", r#"{"fileIds":[14705301,14705306],"targetDirId":7}"#;
+    get_copy_progress: GetCopyProgress::new(CopyTaskId::new(2020).unwrap()),
+        "GET /api/v1/file/async/copy/process?taskId=2020";
+    image_bed_download: ImageBedDownload::new("https://example.com/a.png")
+            .and_then(|it| it.file_name("a.png")).and_then(|it| it.callback("https://example.com/cb")).unwrap()
+            .save_to(ImageBedDirId::new("10023").unwrap()),
         "POST /api/v1/oss/offline/download",
         r#"{"url":"https://example.com/a.png","type":1,"fileName":"a.png","businessDirID":"10023","callBackUrl":"https://example.com/cb"}"#,
-        include_str!("../../fixtures/synthetic_oss_offline_create_request_full.json"),
-    );
+        "synthetic_oss_offline_create_request_full";
+    image_bed_progress: GetImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap()),
+        "GET /api/v1/oss/offline/download/process?taskID=403316";
 }
 
 #[test]
-fn image_bed_progress() {
-    assert_sent(
-        &GetImageBedProgress::new(ImageBedTaskId::new(403_316).unwrap()),
-        "GET /api/v1/oss/offline/download/process?taskID=403316",
-        "",
+fn image_bed_download_with_the_url_only() {
+    let sample = include_str!("../../fixtures/official_oss_offline_create_request.json");
+    let url = fixture(sample)["url"].as_str().unwrap().to_owned();
+    let body = format!(r#"{{"url":"{url}","type":1}}"#);
+    let download = ImageBedDownload::new(url).unwrap();
+    assert_official(
+        &download,
+        "POST /api/v1/oss/offline/download",
+        &body,
+        sample,
     );
 }
 
@@ -333,59 +192,38 @@ fn a_name_that_the_service_refuses_is_not_sent() {
     }
 }
 
-/// What an endpoint promises of itself: how long between two requests, in milliseconds, and whether it may be sent again.
-fn promised<E: Endpoint>() -> (&'static str, u128, Idempotency) {
-    (
-        E::RATE.name(),
-        E::RATE.interval().as_millis(),
-        E::IDEMPOTENCY,
-    )
+/// The rate class of an endpoint, its interval in milliseconds, and whether a request may be sent again.
+fn constants<E: Endpoint>() -> String {
+    let (name, interval) = (E::RATE.name(), E::RATE.interval().as_millis());
+    format!("{name} {interval} {:?}", E::IDEMPOTENCY)
+}
+
+macro_rules! assert_constants {
+    ($($endpoint:ty: $expected:literal;)*) => {$( assert_eq!(constants::<$endpoint>(), $expected); )*};
 }
 
 #[test]
-fn the_pace_of_each_and_which_may_be_sent_twice() {
-    let once = Idempotency::NonIdempotent;
-    let again = Idempotency::Idempotent;
-    assert_eq!(
-        [
-            promised::<ListFiles>(),
-            promised::<ListFilesV1>(),
-            promised::<GetDetail>(),
-            promised::<GetInfos>(),
-            promised::<GetDownloadUrl>(),
-            promised::<CreateDir>(),
-            promised::<TrashFiles>(),
-            promised::<DeleteFiles>(),
-            promised::<RecoverFiles>(),
-            promised::<RecoverFilesTo>(),
-            promised::<RenameFile>(),
-            promised::<RenameFiles>(),
-            promised::<MoveFiles>(),
-            promised::<CopyFile>(),
-            promised::<CopyFiles>(),
-            promised::<GetCopyProgress>(),
-            promised::<ImageBedDownload>(),
-            promised::<GetImageBedProgress>(),
-        ],
-        [
-            ("v2/file/list", 200, again),
-            ("v1/file/list", 5000, again),
-            ("file/detail", 200, again),
-            ("file/infos", 100, again),
-            ("file/download_info", 200, again),
-            ("file/mkdir", 200, again),
-            ("file/trash", 200, again),
-            ("file/delete", 1000, again),
-            ("file/recover", 1000, again),
-            ("file/recover/by_path", 1000, again),
-            ("file/name", 1000, again),
-            ("file/rename", 1000, again),
-            ("file/move", 334, again),
-            ("file/copy", 1000, once),
-            ("file/async/copy", 1000, once),
-            ("file/async/copy/process", 200, again),
-            ("oss/offline/download", 1000, once),
-            ("oss/offline/download/process", 200, again),
-        ]
-    );
+fn each_endpoint_has_its_pace_and_its_idempotency() {
+    assert_constants! {
+        ListFiles: "v2/file/list 200 Idempotent";
+        ListFilesV1: "v1/file/list 5000 Idempotent";
+        GetDetail: "file/detail 200 Idempotent";
+        GetInfos: "file/infos 100 Idempotent";
+        GetDownloadUrl: "file/download_info 200 Idempotent";
+        CreateDir: "file/mkdir 200 Idempotent";
+        TrashFiles: "file/trash 200 Idempotent";
+        DeleteFiles: "file/delete 1000 Idempotent";
+        RecoverFiles: "file/recover 1000 Idempotent";
+        RecoverFilesTo: "file/recover/by_path 1000 Idempotent";
+        RenameFile: "file/name 1000 Idempotent";
+        RenameFiles: "file/rename 1000 Idempotent";
+        MoveFiles: "file/move 334 Idempotent";
+        CopyFile: "file/copy 1000 NonIdempotent";
+        CopyFiles: "file/async/copy 1000 NonIdempotent";
+        GetCopyProgress: "file/async/copy/process 200 Idempotent";
+        ImageBedDownload: "oss/offline/download 1000 NonIdempotent";
+        ExchangeCode: "oauth2/access_token 600 Idempotent";
+        ExchangeRefreshToken: "oauth2/access_token 600 Idempotent";
+        GetImageBedProgress: "oss/offline/download/process 200 Idempotent";
+    }
 }

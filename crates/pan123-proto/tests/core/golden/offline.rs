@@ -37,7 +37,7 @@ fn the_fetch_of_a_session_is_the_same_request() {
     let builder = Session::builder().credentials("123456789", "123456789");
     let session = builder.build().unwrap();
     let mut call = session.call(&GetUserInfo).unwrap();
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     let fetched = hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
     let asked = request(&IssueToken::new("123456789", "123456789"));
     assert_eq!(head(&fetched), head(&asked));
@@ -90,7 +90,7 @@ fn a_session_asks_for_a_pair_in_the_same_way() {
     drop(authorize);
 
     let mut call = session.call(&GetUserInfo).unwrap();
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     let kept = || Input::Stored(StoreResult::Loaded(Some(rotation::pair(1, secs(0)))));
     refresh.resume(at(secs(0)), Input::Wake);
     refresh.resume(at(secs(0)), kept());
@@ -98,16 +98,6 @@ fn a_session_asks_for_a_pair_in_the_same_way() {
     let sent = hand::transmit(refresh.resume(at(secs(0)), kept()));
     let asked = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     assert_eq!(head(&sent), head(&request(&asked)));
-}
-
-#[test]
-fn pairs_are_asked_for_no_faster_than_the_service_allows() {
-    for class in [ExchangeCode::RATE, ExchangeRefreshToken::RATE] {
-        assert_eq!(
-            (class.name(), class.interval()),
-            ("oauth2/access_token", millis(600))
-        );
-    }
 }
 
 #[test]
@@ -193,7 +183,7 @@ fn a_token_is_marked_as_a_secret_whether_given_or_fetched() {
     let given = request(&GetUserInfo);
     let session = session();
     let mut call = session.call(&GetUserInfo).unwrap();
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     hand::transmit(refresh.resume(at(secs(0)), Input::Wake));
     hand::ready(refresh.resume(at(secs(0)), hand::data(json!({"accessToken": "canary"}))));
     let fetched = hand::transmit(call.resume(at(secs(0)), Input::Wake));

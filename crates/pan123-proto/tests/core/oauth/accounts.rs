@@ -10,12 +10,12 @@ use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
 
 /// The kind of token that is kept, and what a caller is told of it.
 fn told_of(kept: StoredToken, session: &Session) -> String {
-    let disk = Disk::keeping(kept);
-    let mut world = World::new(routine).fate(disk.clone());
+    let disk = Disk::with_token(kept);
+    let mut world = World::new(routine).hooks(disk.clone());
     let asked = ask_user(&mut world, session);
     world.run();
     assert!(world.sent().is_empty());
-    assert!(!disk.done().contains(&"save"));
+    assert!(!disk.ops().contains(&"save"));
     let error = asked.get().unwrap_err();
     assert!(matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::TokenStore));
     error.to_string()

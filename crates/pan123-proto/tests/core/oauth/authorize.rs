@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
-use crate::support::disk::first_saves;
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
+};
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::rotation::{
     LIFE, Mishap, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
@@ -34,17 +35,15 @@ fn a_code_brings_the_first_pair_which_is_kept_and_used() {
     };
     result.unwrap();
     assert_eq!(when, 4 * DISK_TIME + LATENCY);
-    assert_eq!(disk.done(), ["lock", "load", "save", "unlock"]);
+    assert_eq!(disk.ops(), ["lock", "load", "save", "unlock"]);
     assert_eq!(asked_with(&world), ["code-1"]);
     assert_eq!(
-        disk.kept().unwrap().expose_refresh_token(),
+        disk.stored().unwrap().expose_refresh_token(),
         Some("refresh-1")
     );
 
     for session in [session, process()] {
-        let asked = ask_many(&mut world, &session, 8);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 8);
     }
     assert_eq!(used(&world), ["access-1"; 16]);
     assert_eq!(asked_with(&world).len(), 1);
@@ -53,7 +52,7 @@ fn a_code_brings_the_first_pair_which_is_kept_and_used() {
 #[test]
 fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
     for kept in [None, Some(pair(0, LIFE))] {
-        let disk = kept.map_or_else(Disk::default, Disk::keeping);
+        let disk = kept.map_or_else(Disk::default, Disk::with_token);
         let service = Service::after(1);
         let mut world = service.world(&disk);
         let session = process();
@@ -63,9 +62,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 4);
         assert_eq!(used(&world).last().unwrap(), "access-2");
     }
 }
@@ -73,7 +70,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
 #[test]
 fn a_new_pair_comes_in_place_of_any_that_was_there() {
     let service = Service::after(1);
-    let disk = Disk::keeping(pair(1, LIFE));
+    let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
     let session = of(app().refresh_token("refresh-0")).build().unwrap();
     ask_user(&mut world, &session);
@@ -81,11 +78,9 @@ fn a_new_pair_comes_in_place_of_any_that_was_there() {
     let authorized = authorize(&mut world, &session);
     world.run();
     authorized.get().unwrap();
-    assert_eq!(disk.kept().unwrap().expose(), "access-2");
+    assert_eq!(disk.stored().unwrap().expose(), "access-2");
     service.end_access();
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["code-1", "refresh-2"]);
 }
 
@@ -93,7 +88,7 @@ fn a_new_pair_comes_in_place_of_any_that_was_there() {
 fn it_waits_for_a_refresh_and_callers_wait_for_it() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
-    let disk = Disk::keeping(pair(1, LIFE));
+    let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
     let session = process();
     let asked = ask_many(&mut world, &session, 4);
@@ -110,14 +105,14 @@ fn it_waits_for_a_refresh_and_callers_wait_for_it() {
     let times = world.times(path::OAUTH);
     assert!(times[1] >= times[0] + secs(5), "{times:?}");
     assert_eq!(used(&world)[8..], ["access-3"; 4]);
-    assert_eq!(disk.kept().unwrap().expose(), "access-3");
+    assert_eq!(disk.stored().unwrap().expose(), "access-3");
 }
 
 #[test]
 fn it_waits_for_the_lock_of_another_process() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
-    let disk = Disk::keeping(pair(1, LIFE));
+    let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
     let (refreshing, authorizing) = (process(), process());
     let asked = ask_user(&mut world, &refreshing);
@@ -129,13 +124,13 @@ fn it_waits_for_the_lock_of_another_process() {
     let times = world.times(path::OAUTH);
     assert_eq!(times.len(), 2);
     assert!(times[1] >= times[0] + secs(5), "{times:?}");
-    assert_eq!(disk.kept().unwrap().expose(), "access-3");
+    assert_eq!(disk.stored().unwrap().expose(), "access-3");
 }
 
 #[test]
 fn a_refused_code_leaves_the_session_as_it_was() {
     let service = Service::after(1);
-    let disk = Disk::keeping(pair(1, LIFE));
+    let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
     let session = process();
     ask_user(&mut world, &session);
@@ -149,16 +144,12 @@ fn a_refused_code_leaves_the_session_as_it_was() {
         error.to_string(),
         "the service rejected the request: HTTP 400: 已失效"
     );
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(used(&world), ["access-1"; 5]);
     assert!(!disk.is_locked());
 
     service.end_access();
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(
         asked_with(&world),
         ["another", "refresh-1"],
@@ -193,27 +184,6 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 }
 
 #[test]
-fn a_pair_that_cannot_be_saved_is_used() {
-    for kept in [None, Some(pair(1, LIFE))] {
-        let disk = kept.map_or_else(Disk::default, Disk::keeping);
-        let disk = disk.failing(first_saves(3));
-        let service = Service::after(1);
-        let mut world = service.world(&disk);
-        let session = process();
-        let authorized = authorize(&mut world, &session);
-        world.run();
-        authorized.get().unwrap();
-        assert!(session.token_store_fault().is_some());
-        service.end_access();
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
-        assert_eq!(asked_with(&world), ["code-1", "refresh-2"]);
-        assert_eq!(disk.kept().unwrap().expose(), "access-3");
-    }
-}
-
-#[test]
 fn no_code_is_spent_where_its_pair_cannot_be_kept() {
     let account = Account::new(SERVICE, "client-id");
     let developers = StoredToken::new(account.clone(), "t", None, ClockSkew::Ahead(secs(0)));
@@ -227,9 +197,9 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
         })
     };
     for (disk, told) in [
-        (Disk::keeping(developers), "without a refresh token"),
+        (Disk::with_token(developers), "without a refresh token"),
         (
-            Disk::keeping(others.with_refresh_token("r")),
+            Disk::with_token(others.with_refresh_token("r")),
             "it holds the token of user \"x\"",
         ),
         (Disk::default().failing(broken), "broken"),
@@ -296,7 +266,7 @@ fn dropped_it_leaves_the_next_one_free_to_go() {
         drop(exchanging(&session));
         drop(exchanging(&session));
         let mut call = session.call(&GetUserInfo).unwrap();
-        hand::refresh(call.resume(now, Input::Wake));
+        hand::detached(call.resume(now, Input::Wake));
     }
     let session = process();
     let mut authorize = exchanging(&session);

@@ -27,7 +27,7 @@ impl Storm {
     fn new(seed: u64, weather: &Weather) -> Storm {
         let mut chance = Rng::with_seed(seed);
         let fails = weather.saves_fail;
-        let disk = Disk::keeping(pair(1, LIFE)).failing(move |op| {
+        let disk = Disk::with_token(pair(1, LIFE)).failing(move |op| {
             let fails = fails && matches!(op, StoreOp::Save(_)) && chance.u8(..4) == 0;
             fails.then(|| StoreResult::Failed("full".to_owned()))
         });

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{Asked, ask_many, ask_user, assert_all_well};
+use crate::support::callers::{
+    Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
+};
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
 use crate::support::server::LATENCY;
-use crate::support::{Plan, Reply, World, millis, path, secs};
+use crate::support::{Reply, World, millis, path, secs};
 use pan123_proto::{Error, ErrorKind, RetryPolicy, Session};
 
 /// Ten minutes before its end an access token is replaced.
@@ -16,14 +18,12 @@ const STALE: Duration = secs(6600);
 fn begun(service: &Service, disk: &Disk) -> (World, Session) {
     let mut world = service.world(disk);
     let session = process();
-    let first = ask_user(&mut world, &session);
-    world.run();
-    first.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     (world, session)
 }
 
 fn first_pair() -> (Service, Disk) {
-    (Service::after(1), Disk::keeping(pair(1, LIFE)))
+    (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
 /// No request went out with the old token once the refresh was sent, and none with the new one before it was kept.
@@ -51,9 +51,9 @@ fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
     assert_all_well(&asked);
     late.get().unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"]);
-    assert_eq!(world.refreshes(), 2, "one has read the store");
+    assert_eq!(world.detached(), 2, "one has read the store");
     assert_never_between(&world, &disk);
-    let kept = disk.kept().unwrap();
+    let kept = disk.stored().unwrap();
     assert_eq!(
         (kept.expose(), kept.expose_refresh_token()),
         ("access-2", Some("refresh-2"))
@@ -77,28 +77,6 @@ fn after_many_refusals_there_is_one_refresh() {
 }
 
 #[test]
-fn an_answer_to_the_old_token_that_comes_late_does_not_refresh_again() {
-    let (service, disk) = first_pair();
-    let mut first = true;
-    let inner = service.clone();
-    let mut world = World::new(move |view, request| {
-        let reply = inner.serve(view, request);
-        let slow = request.uri().path() == path::USER_INFO && std::mem::take(&mut first);
-        if slow {
-            Reply::code(401, "token is expired").after(secs(10))
-        } else {
-            reply
-        }
-    })
-    .fate(disk.clone());
-    service.end_access();
-    let asked = ask_many(&mut world, &process(), 2);
-    world.run();
-    assert_all_well(&asked);
-    assert_eq!(asked_with(&world), ["refresh-1"]);
-}
-
-#[test]
 fn a_pair_lives_as_long_as_its_answer_says() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
@@ -108,12 +86,10 @@ fn a_pair_lives_as_long_as_its_answer_says() {
     let answered = world.times(path::OAUTH)[0] + LATENCY;
     for (when, pairs) in [(answered + secs(6599), 1), (answered + STALE, 2)] {
         world.run_until(when);
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         assert_eq!(asked_with(&world).len(), pairs);
     }
-    let end = disk.kept().unwrap().expired_at().unwrap();
+    let end = disk.stored().unwrap().expired_at().unwrap();
     let exact = crate::support::at(answered + STALE + LATENCY + LIFE).wall;
     // The service tells its time in whole seconds.
     assert!(end <= exact && end + secs(1) > exact, "{end:?} {exact:?}");
@@ -150,9 +126,7 @@ fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
     let (mut world, session) = begun(&service, &disk);
     service.rotate();
     disk.put(pair(2, LIFE));
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), [""; 0]);
     assert_eq!(used(&world)[9..], ["access-2"; 8]);
 }
@@ -228,16 +202,12 @@ fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
         let mut world = service.world(&disk);
         let builder = of(app()).retry(RetryPolicy::none());
         let session = builder.build().unwrap();
-        let told = ask_user(&mut world, &session);
-        world.run();
-        let error = told.get().unwrap_err();
+        let error = get_user(&mut world, &session).unwrap_err();
         assert!(
             matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::Api),
             "{error}"
         );
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
     }
 }
 
@@ -247,9 +217,7 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     service.end_access();
     service.mishaps((0..9).map(|_| Mishap::Instead(reply())));
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    let error = asked.get().unwrap_err();
+    let error = get_user(&mut world, &process()).unwrap_err();
     let inner = match &error {
         Error::Credentials(inner)
         | Error::Token(inner)
@@ -267,9 +235,7 @@ fn too_many_requests_are_waited_out() {
     let flat = r#"{"error":"slow_down"}"#;
     service.mishaps([busy(), Mishap::Instead(Reply::http(429, flat)), busy()]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"; 4]);
 }
 
@@ -326,65 +292,7 @@ fn a_refused_refresh_token_leaves_the_access_token_in_use() {
     let (mut world, session) = begun(&service, &disk);
     service.mishaps([Mishap::Instead(Reply::code(400, "no"))]);
     world.run_until(STALE);
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(used(&world), ["access-1"; 9]);
     assert_eq!(asked_with(&world).len(), 1);
-}
-
-#[test]
-fn a_service_that_refuses_every_pair_is_not_asked_for_ever() {
-    let (service, disk) = first_pair();
-    let inner = service.clone();
-    let mut world = World::new(move |view, request| {
-        let reply = inner.serve(view, request);
-        let refuses = request.uri().path() == path::USER_INFO;
-        if refuses {
-            Reply::code(401, "token is expired")
-        } else {
-            reply
-        }
-    })
-    .fate(disk.clone());
-    let session = process();
-    for nth in 0..200 {
-        world.run_until(secs(5 * nth));
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        let kind = asked.get().unwrap_err().kind();
-        assert!(
-            matches!(kind, ErrorKind::Unauthorized | ErrorKind::Token),
-            "{kind:?}"
-        );
-    }
-    let half_minutes = usize::try_from(world.now().as_secs() / 30).unwrap();
-    let pairs = asked_with(&world).len();
-    assert!(
-        (2..=half_minutes + 2).contains(&pairs),
-        "{pairs} pairs in {half_minutes} half minutes"
-    );
-}
-
-#[test]
-fn dropped_refreshes_are_taken_over_with_the_same_token() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    service.mishaps([Mishap::LostBefore]);
-    let mut world = service
-        .clone()
-        .slow(secs(5))
-        .world(&disk)
-        .plan(|nth| match nth {
-            1 => Plan::InPlace,
-            _ => Plan::Detach,
-        });
-    let session = process();
-    let asked = ask_many(&mut world, &session, 4);
-    world.run_until(secs(1));
-    assert_eq!(asked_with(&world).len(), 1);
-    world.abandon(&asked[0]);
-    world.run();
-    assert_all_well(&asked[1..]);
-    assert_eq!(asked_with(&world), ["refresh-1"; 2]);
 }

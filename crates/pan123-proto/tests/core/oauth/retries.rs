@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
+};
 use crate::support::disk::{Disk, first_saves};
 use crate::support::rotation::{
     LIFE, Mishap, REDIRECT, Service, app, asked_with, of, pair, process, used,
@@ -19,7 +21,7 @@ const STALE: Duration = secs(6600);
 fn ended_pair() -> (Service, Disk) {
     let service = Service::after(1);
     service.end_access();
-    (service, Disk::keeping(pair(1, LIFE)))
+    (service, Disk::with_token(pair(1, LIFE)))
 }
 
 #[test]
@@ -27,7 +29,7 @@ fn who_gets_the_lock_late_has_the_time_of_a_whole_answer() {
     let session = process();
     let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
     let mut call = session.call(&GetUserInfo).unwrap().timeout(secs(300));
-    let mut refresh = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+    let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     refresh.resume(at(secs(0)), Input::Wake);
     let mut step = refresh.resume(at(secs(0)), kept());
     let mut now = secs(0);
@@ -55,38 +57,14 @@ fn no_pair_is_asked_for_with_too_little_time_to_read_it() {
             }
             slow.serve(view, request)
         })
-        .fate(disk.clone());
+        .hooks(disk.clone());
         let session = of(app()).seed(seed).build().unwrap();
         let call = session.call(&GetUserInfo).unwrap().timeout(secs(600));
         let asked = world.start(call);
         world.run();
         assert_eq!(service.refused(), 0, "seed {seed}");
-        assert!(disk.kept().is_some() && !disk.is_locked());
+        assert!(disk.stored().is_some() && !disk.is_locked());
         drop(asked);
-    }
-}
-
-#[test]
-fn processes_that_come_one_by_one_while_the_service_hangs_lose_no_pair() {
-    for seed in 0..20 {
-        let (service, disk) = ended_pair();
-        let slow = service.clone().slow(secs(2));
-        let mut world = World::new(move |view, request| {
-            let hangs = request.uri().path() == path::OAUTH && view.at < secs(110);
-            if hangs {
-                return Reply::hang();
-            }
-            slow.serve(view, request)
-        })
-        .fate(disk.clone());
-        for number in 0..4 {
-            world.run_until(millis(700 * number));
-            let session = of(app()).seed(seed * 100 + number).build().unwrap();
-            let call = session.call(&GetUserInfo).unwrap().timeout(secs(600));
-            drop(world.start(call));
-        }
-        world.run();
-        assert_eq!(service.refused(), 0, "seed {seed}");
     }
 }
 
@@ -97,26 +75,10 @@ fn no_policy_of_a_call_sends_a_refresh_token_more_than_twice() {
     let mut world = service.world(&Disk::default());
     let by_hand = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     let call = fixed().call(&by_hand).unwrap();
-    let asked = world.start(call.retry(RetryPolicy::default().max_attempts(9)));
-    world.run();
-    asked.get().unwrap_err();
+    world
+        .output_of(call.retry(RetryPolicy::default().max_attempts(9)))
+        .unwrap_err();
     assert_eq!(asked_with(&world).len(), 2);
-}
-
-#[test]
-fn a_store_that_failed_for_a_moment_has_the_pair_at_once() {
-    let (service, disk) = ended_pair();
-    let disk = disk.failing(first_saves(2));
-    let mut world = service.world(&disk);
-    let session = process();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
-    assert!(session.token_store_fault().is_none());
-    assert_eq!(disk.kept().unwrap().expose(), "access-2");
-    let saves = disk.times("save");
-    assert_eq!(saves.len(), 3);
-    assert!(saves[2] < secs(1), "{saves:?}");
 }
 
 #[test]
@@ -127,10 +89,8 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
     let session = process();
     for minute in 0..5 {
         world.run_until(secs(70 * minute));
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
-        let kept = disk.kept().unwrap().expose().to_owned();
+        assert_many_succeed(&mut world, &session, 4);
+        let kept = disk.stored().unwrap().expose().to_owned();
         let is_kept = session.token_store_fault().is_none();
         assert_eq!(is_kept, kept == "access-2", "{minute}: {kept}");
         assert_eq!(
@@ -144,9 +104,7 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
         ["refresh-1"],
         "the pair is not used up for it"
     );
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &process()).unwrap();
     assert_eq!(used(&world).last().unwrap(), "access-2");
 }
 
@@ -160,9 +118,7 @@ fn what_was_not_saved_is_no_fault_once_the_store_has_gone_on() {
     world.run();
     assert!(session.token_store_fault().is_some());
     disk.put(pair(service.rotate(), LIFE));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(used(&world).last().unwrap(), "access-3");
     assert!(session.token_store_fault().is_none());
 }
@@ -178,9 +134,7 @@ fn a_pair_that_is_authorised_elsewhere_is_found_soon_after_a_refusal() {
     assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
     disk.put(pair(service.rotate(), LIFE));
     world.run_until(world.now() + secs(2));
-    let asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(asked_with(&world), ["refresh-1"]);
 }
 
@@ -203,7 +157,7 @@ fn a_refused_refresh_token_is_sent_once_a_minute_at_the_most() {
 #[test]
 fn while_the_lock_is_busy_a_token_that_lives_is_used() {
     let service = Service::after(1);
-    let disk = Disk::keeping(pair(1, LIFE));
+    let disk = Disk::with_token(pair(1, LIFE));
     let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
     let disk = disk.failing(busy);
     let mut world = service.world(&disk);
@@ -221,7 +175,7 @@ fn while_the_lock_is_busy_a_token_that_lives_is_used() {
 fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
     let service = Service::after(1).slow(secs(2));
     let mut busy = 3;
-    let disk = Disk::keeping(pair(1, LIFE)).failing(move |op| {
+    let disk = Disk::with_token(pair(1, LIFE)).failing(move |op| {
         let is_busy = matches!(op, StoreOp::Lock) && busy > 0;
         busy -= usize::from(is_busy);
         is_busy.then_some(StoreResult::Busy)
@@ -234,9 +188,7 @@ fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
     world.run_until(STALE + secs(1));
     assert_all_well(&while_busy);
     assert_eq!(asked_with(&world), ["refresh-1"]);
-    let while_asked = ask_many(&mut world, &session, 4);
-    world.run();
-    assert_all_well(&while_asked);
+    assert_many_succeed(&mut world, &session, 4);
     assert_eq!(
         used(&world)[1..],
         [["access-1"; 4], ["access-2"; 4]].concat()
@@ -251,10 +203,8 @@ fn an_end_that_no_calendar_has_does_not_keep_a_pair_from_its_store() {
     service.rotate();
     service.mishaps([Mishap::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
-    let kept = disk.kept().unwrap();
+    get_user(&mut world, &process()).unwrap();
+    let kept = disk.stored().unwrap();
     assert_eq!((kept.expose(), kept.expired_at()), ("access-2", None));
     serde_json::to_string(&kept).unwrap();
 }
@@ -266,10 +216,8 @@ fn a_pair_in_an_envelope_is_a_pair() {
     service.rotate();
     service.mishaps([Mishap::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
-    let asked = ask_user(&mut world, &process());
-    world.run();
-    asked.get().unwrap();
-    assert_eq!(disk.kept().unwrap().expose(), "access-2");
+    get_user(&mut world, &process()).unwrap();
+    assert_eq!(disk.stored().unwrap().expose(), "access-2");
 }
 
 /// The pair's end counts by the service's clock, whatever the local calendar shows.
@@ -279,10 +227,8 @@ fn a_calendar_that_is_wrong_moves_the_end_of_no_pair() {
         let (service, disk) = ended_pair();
         let mut world = service.world(&disk).local_clock(local);
         let session = process();
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
-        let end = disk.kept().unwrap().expired_at().unwrap();
+        get_user(&mut world, &session).unwrap();
+        let end = disk.stored().unwrap().expired_at().unwrap();
         let lives = end.duration_since(SystemTime::UNIX_EPOCH + START).unwrap();
         assert!(lives >= LIFE && lives < LIFE + secs(2), "{lives:?}");
 
@@ -310,9 +256,7 @@ fn a_pair_whose_access_token_cannot_be_sent_is_not_lost() {
     let fault = session.token_store_fault().unwrap().to_string();
     assert!(fault.contains("cannot be sent"), "{fault}");
     world.run_until(world.now() + secs(5));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
     assert!(session.token_store_fault().is_none());
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds};
+use crate::support::callers::{ask_many, ask_user, assert_many_succeed, get_user, kinds};
 use crate::support::disk::Disk;
-use crate::support::disk::first_saves;
 use crate::support::rotation::{
     LIFE, Service, app, asked_with, of, pair, parameter, process, used,
 };
@@ -17,7 +16,7 @@ use pan123_proto::{
 };
 
 fn first_pair() -> (Service, Disk) {
-    (Service::after(1), Disk::keeping(pair(1, LIFE)))
+    (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
 /// All that is known of a run that ends between the answer and the keeping of the pair is gone with it.
@@ -35,7 +34,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
     }
     world.abandon(&crashed);
     world.run();
-    assert_eq!(disk.kept().unwrap().expose(), "access-1");
+    assert_eq!(disk.stored().unwrap().expose(), "access-1");
 
     let session = process();
     let before = (used(&world).len(), world.now());
@@ -77,17 +76,13 @@ fn a_first_refresh_token_is_used_while_nothing_is_kept() {
     let disk = Disk::default();
     let mut world = service.world(&disk);
     let session = of(app().refresh_token("refresh-1")).build().unwrap();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1"]);
 
     service.end_access();
     let restarted = of(app().refresh_token("refresh-1")).build().unwrap();
     for session in [session, restarted] {
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
     }
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
     assert_eq!(used(&world).last().unwrap(), "access-3");
@@ -117,36 +112,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
     // Another process, where the user came back to, keeps the first pair.
     disk.put(pair(1, LIFE));
     world.run_until(secs(2));
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
-}
-
-#[test]
-fn a_pair_that_cannot_be_saved_is_used_and_saved_with_the_next() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    let disk = disk.failing(first_saves(3));
-    let mut world = service.world(&disk);
-    let session = process();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
-    let fault = session.token_store_fault().unwrap().to_string();
-    assert_eq!(fault, "the token store failed: the disk is full");
-    assert_eq!(disk.kept().unwrap().expose(), "access-1");
-
-    world.run_until(secs(7000));
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
-    assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
-    assert!(session.token_store_fault().is_none());
-    assert_eq!(disk.kept().unwrap().expose(), "access-3");
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
-    assert_eq!(used(&world).last().unwrap(), "access-3");
+    get_user(&mut world, &session).unwrap();
 }
 
 #[test]
@@ -158,13 +124,11 @@ fn a_store_that_never_saves_does_not_end_the_session() {
     let session = process();
     for hour in 0..8 {
         world.run_until(secs(7000 * hour));
-        let asked = ask_many(&mut world, &session, 4);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 4);
         let number = asked_with(&world).len();
         assert_eq!(number, usize::try_from(hour).unwrap());
     }
-    assert_eq!(disk.kept().unwrap().expose(), "access-1");
+    assert_eq!(disk.stored().unwrap().expose(), "access-1");
 }
 
 #[test]
@@ -180,14 +144,10 @@ fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
     // Elsewhere the user has authorised the app again.
     service.rotate();
     disk.put(pair(3, LIFE));
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1"]);
     service.end_access();
-    let asked = ask_many(&mut world, &session, 8);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 8);
     assert_eq!(asked_with(&world), ["refresh-1", "refresh-3"]);
 }
 
@@ -215,24 +175,11 @@ fn where_a_pair_cannot_be_kept_none_is_asked_for() {
     assert!(asked_with(&world).is_empty());
 }
 
-#[test]
-fn without_the_lock_none_is_asked_for() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    let disk = disk.failing(|op| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy));
-    let mut world = service.world(&disk);
-    let call = process().call(&GetUserInfo).unwrap();
-    let asked = world.start(call.timeout(secs(300)));
-    world.run();
-    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
-    assert!(asked_with(&world).is_empty());
-}
-
 /// The refresh of the first pair up to its keeping, by hand.
 fn saving(session: &Session) -> (Detached, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
-    let mut refresh = hand::refresh(call.resume(now, Input::Wake));
+    let mut refresh = hand::detached(call.resume(now, Input::Wake));
     refresh.resume(now, Input::Wake);
     let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
     refresh.resume(now, kept());
@@ -250,7 +197,7 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
     let sent = hand::transmit(call.resume(now, Input::Wake));
     assert_eq!(token_in(sent.request.headers()), "access-2");
     let refused = call.resume(now, hand::code(401, "token is expired"));
-    let mut refresh = hand::refresh(refused);
+    let mut refresh = hand::detached(refused);
     refresh.resume(now, Input::Wake);
     let loaded = || Input::Stored(StoreResult::Loaded(Some(kept.clone())));
     if let Step::Ready(()) = refresh.resume(now, loaded()) {
@@ -297,16 +244,12 @@ fn a_pair_from_elsewhere_is_refreshed_too() {
         let session = process();
         let again = || session.restore(&pair(1, life), at(Duration::ZERO)).unwrap();
         assert_eq!(again(), restored);
-        let asked = ask_user(&mut world, &session);
-        world.run();
-        asked.get().unwrap();
+        get_user(&mut world, &session).unwrap();
         let refreshed = usize::from(restored == Restored::Expired);
         assert_eq!(asked_with(&world).len(), refreshed);
 
         service.end_access();
-        let asked = ask_many(&mut world, &session, 8);
-        world.run();
-        assert_all_well(&asked);
+        assert_many_succeed(&mut world, &session, 8);
         assert_eq!(asked_with(&world).len(), refreshed + 1);
         assert_eq!(
             session.restore(&pair(9, LIFE), at(secs(100))).unwrap(),
@@ -320,8 +263,6 @@ fn a_pair_from_elsewhere_is_refreshed_too() {
         .restore(&pair(7, secs(5)), at(Duration::ZERO))
         .unwrap();
     service.end_access();
-    let asked = ask_user(&mut world, &session);
-    world.run();
-    asked.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"], "what is kept is newer");
 }

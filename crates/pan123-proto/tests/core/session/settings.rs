@@ -141,16 +141,6 @@ fn a_driver_can_ask_for_them() {
 }
 
 #[test]
-fn a_body_has_room_for_an_answer() {
-    builder().body_limit(1024).build().expect("a good setting");
-    let error = refused(builder().body_limit(1023));
-    assert_eq!(
-        error,
-        "the body limit is 1023 bytes: it must be at least 1024 bytes"
-    );
-}
-
-#[test]
 fn headers_hold_printable_characters_only() {
     let error = refused(builder().user_agent("a\nb"));
     assert!(error.contains("user agent"), "{error}");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::callers::{ask_many, ask_user, assert_all_well, kinds, unpaced};
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds, unpaced,
+};
 use crate::support::server::{LATENCY, token_in};
 use crate::support::{
     Plan, Reply, ServerView, World, at, hand, millis, path, routine, secs, session,
@@ -17,27 +19,14 @@ use serde_json::json;
 fn many_callers_at_a_cold_start_make_one_token_request() {
     let mut world = World::new(routine);
     let session = unpaced();
-    let asked = ask_many(&mut world, &session, 64);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &session, 64);
     assert_eq!(world.times(path::TOKEN), [Duration::ZERO]);
-    assert_eq!(world.refreshes(), 1);
+    assert_eq!(world.detached(), 1);
     assert_eq!(
         world.times(path::USER_INFO),
         [LATENCY; 64],
         "all are told at once"
     );
-}
-
-#[test]
-fn a_fetch_run_by_its_caller_serves_the_others_too() {
-    let mut world = World::new(routine).plan(|_| Plan::InPlace);
-    let session = unpaced();
-    let asked = ask_many(&mut world, &session, 64);
-    world.run();
-    assert_all_well(&asked);
-    assert_eq!(world.sent_to(path::TOKEN).len(), 1);
-    assert_eq!(world.times(path::USER_INFO), [LATENCY; 64]);
 }
 
 #[test]
@@ -91,7 +80,7 @@ fn a_driver_that_drops_every_fetch_does_not_spin() {
         (when, result.unwrap_err().kind()),
         (secs(120), ErrorKind::Deadline)
     );
-    assert!(world.refreshes() <= 8, "{} fetches", world.refreshes());
+    assert!(world.detached() <= 8, "{} fetches", world.detached());
     assert!(world.sent().is_empty());
 }
 
@@ -101,9 +90,7 @@ fn a_fetch_that_nobody_runs_is_taken_over_after_its_lease() {
         0 => Plan::Leak,
         _ => Plan::Detach,
     });
-    let asked = ask_many(&mut world, &unpaced(), 4);
-    world.run();
-    assert_all_well(&asked);
+    assert_many_succeed(&mut world, &unpaced(), 4);
     // The timeout of a request, and a margin.
     assert_eq!(world.times(path::TOKEN), [secs(40)]);
 }
@@ -115,10 +102,8 @@ fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
         path::TOKEN => routine(view, request).after(secs(29)),
         _ => routine(view, request),
     });
-    let asked = ask_many(&mut world, &unpaced(), 4);
-    world.run();
-    assert_all_well(&asked);
-    assert_eq!(world.refreshes(), 1);
+    assert_many_succeed(&mut world, &unpaced(), 4);
+    assert_eq!(world.detached(), 1);
     assert_eq!(world.sent_to(path::TOKEN).len(), 2);
 }
 
@@ -126,10 +111,10 @@ fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
 fn a_fetch_that_lost_its_lease_sends_nothing_more() {
     let session = unpaced();
     let mut first = session.call(&GetUserInfo).unwrap();
-    let mut lost = hand::refresh(first.resume(at(secs(0)), Input::Wake));
+    let mut lost = hand::detached(first.resume(at(secs(0)), Input::Wake));
     hand::transmit(lost.resume(at(secs(0)), Input::Wake));
     let mut second = session.call(&GetUserInfo).unwrap();
-    let mut taken_over = hand::refresh(second.resume(at(secs(41)), Input::Wake));
+    let mut taken_over = hand::detached(second.resume(at(secs(41)), Input::Wake));
     hand::transmit(taken_over.resume(at(secs(41)), Input::Wake));
 
     let broken = Input::Failed(TransportError::never_left("refused"));
@@ -147,9 +132,9 @@ fn a_token_that_comes_after_its_lease_was_lost_does_not_replace_a_newer_one() {
     for newer_first in [true, false] {
         let session = unpaced();
         let mut call = session.call(&GetUserInfo).unwrap();
-        let mut lost = hand::refresh(call.resume(at(secs(0)), Input::Wake));
+        let mut lost = hand::detached(call.resume(at(secs(0)), Input::Wake));
         hand::transmit(lost.resume(at(secs(0)), Input::Wake));
-        let mut newer = hand::refresh(call.resume(at(secs(41)), Input::Wake));
+        let mut newer = hand::detached(call.resume(at(secs(41)), Input::Wake));
         hand::transmit(newer.resume(at(secs(41)), Input::Wake));
         if newer_first {
             hand::ready(newer.resume(at(secs(42)), token("newer")));
@@ -171,9 +156,7 @@ fn a_failed_fetch_is_told_to_those_who_waited_and_tried_again_later() {
     let waited = ask_many(&mut world, &session, 8);
     world.run_until(millis(500));
     assert_eq!(kinds(&waited), [ErrorKind::Token; 8]);
-    let later = ask_user(&mut world, &session);
-    world.run();
-    later.get().unwrap();
+    get_user(&mut world, &session).unwrap();
     assert_eq!(
         world.times(path::TOKEN),
         [Duration::ZERO, LATENCY + secs(1)]

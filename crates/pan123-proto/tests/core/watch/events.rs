@@ -118,18 +118,6 @@ fn a_failed_poll_is_an_event_and_not_the_end() {
 }
 
 #[test]
-fn a_single_failure_is_tried_again_without_a_word() {
-    let world = polls(|number| match number {
-        0 => Reply::cut(),
-        _ => status(100.0, 2),
-    });
-    let (_, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
-    assert!(error.is_none());
-    assert!(matches!(events[..], [WatchEvent::Progress(_)]));
-}
-
-#[test]
 fn unknown_numbers_and_retrying_are_not_the_end() {
     let world = polls(|number| match number {
         0 => status(50.0, 13),
@@ -161,19 +149,6 @@ fn unknown_numbers_and_retrying_are_not_the_end() {
 }
 
 #[test]
-fn a_poll_that_comes_too_soon_is_waited_out() {
-    let world = polls(|number| match number {
-        0..4 => Reply::code(429, "请求太频繁").header("retry-after", "7"),
-        _ => status(100.0, 2),
-    });
-    let (world, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
-    assert!(error.is_none());
-    assert!(matches!(events[..], [WatchEvent::Progress(_)]));
-    assert!(poll_gaps(&world).iter().all(|gap| *gap >= secs(7)));
-}
-
-#[test]
 fn a_long_queue_for_a_slot_is_no_failed_poll() {
     let mut world = World::new(|view, request| {
         if view.at > secs(150) {
@@ -199,9 +174,7 @@ fn a_long_queue_for_a_slot_is_no_failed_poll() {
 #[test]
 fn the_end_alone_can_be_waited_for() {
     let mut world = even(secs(7200));
-    let done = world.start(watch(&fixed()).to_end());
-    world.run();
-    let done = done.get().unwrap();
+    let done = world.output_of(watch(&fixed()).to_end()).unwrap();
     assert_eq!(done.task, task());
     assert_eq!(done.progress.status, TaskStatus::Succeeded);
 
@@ -209,9 +182,7 @@ fn the_end_alone_can_be_waited_for() {
         0 => Reply::code(1, ""),
         number => status(0.0, i64::from(number > 2)),
     });
-    let failed = world.start(watch(&fixed()).to_end());
-    world.run();
-    let error = failed.get().unwrap_err();
+    let error = world.output_of(watch(&fixed()).to_end()).unwrap_err();
     assert!(matches!(error, WatchError::DownloadFailed { .. }));
     assert!(error.to_string().contains("394756 failed"), "{error}");
 }
