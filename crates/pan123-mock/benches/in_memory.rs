@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::Request;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Service, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service, TaskScript, path};
 use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress};
 use pan123_proto::{Input, Machine, Now, Pacing, Session, Step};
 
@@ -26,7 +26,7 @@ fn report(what: &str, took: Duration) {
 
 fn service() -> Service {
     let builder = Service::builder().kept_requests(1000);
-    builder.default_course(Course::never_ends()).service()
+    builder.default_script(TaskScript::never_ends()).service()
 }
 
 struct Driver {

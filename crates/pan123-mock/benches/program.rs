@@ -70,7 +70,7 @@ impl Program {
         let mut one = self.connect();
         exchange(
             &mut one,
-            &request("PUT", "/__admin/course", "", r#"{"steps":[[50,0]]}"#),
+            &request("PUT", "/__admin/script", "", r#"{"steps":[[50,0]]}"#),
         );
         let token = Self::token(&mut one);
         let task = create(&mut one, &token);

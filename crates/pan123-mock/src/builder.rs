@@ -6,29 +6,30 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::effects::Means;
-use crate::face::{Clock, Face};
-use crate::server::MockPan123;
+use crate::effects::NetworkSettings;
+use crate::mock::MockPan123;
+use crate::server::{Clock, Server};
 use crate::service::{
-    Callbacks, Course, Fetch, InfosKey, ListEnd, OauthRefusal, Options, Pace, ReasonKey, Service,
+    CallbackPolicy, Fetch, InfosKey, ListEnd, OauthErrorFormat, Options, RateLimits, ReasonKey,
+    Service, TaskScript,
 };
 
 /// The options of a mock.
 ///
 /// ```
-/// use pan123_mock::{Course, MockPan123};
+/// use pan123_mock::{TaskScript, MockPan123};
 ///
 /// let mock = MockPan123::builder()
 ///     .credentials("my-id", "my-secret")
-///     .default_course(Course::succeeds_after(5))
-///     .course_for("https://example.com/broken.zip", Course::fails_after(2, "下载失败"))
+///     .default_script(TaskScript::succeeds_after(5))
+///     .script_for("https://example.com/broken.zip", TaskScript::fails_after(2, "下载失败"))
 ///     .start_blocking();
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     options: Options,
     clock: Clock,
-    means: Means,
+    network: NetworkSettings,
 }
 
 impl Builder {
@@ -50,25 +51,25 @@ impl Builder {
         self
     }
 
-    /// The course of tasks whose source has none of its own; otherwise [`Course::default`].
-    pub fn default_course(mut self, course: Course) -> Self {
-        self.options.default_course = course;
+    /// The course of tasks whose source has none of its own; otherwise [`TaskScript::default`].
+    pub fn default_script(mut self, script: TaskScript) -> Self {
+        self.options.default_script = script;
         self
     }
 
     /// The course of tasks with this source, which is then not fetched even if it could be.
-    pub fn course_for(mut self, url: impl Into<String>, course: Course) -> Self {
-        self.options.courses.insert(url.into(), course);
+    pub fn script_for(mut self, url: impl Into<String>, script: TaskScript) -> Self {
+        self.options.scripts.insert(url.into(), script);
         self
     }
 
-    /// The course of copies of several files; otherwise `Course::succeeds_after(2)`: the first poll is told that it runs, the second that
+    /// The course of copies of several files; otherwise `TaskScript::succeeds_after(2)`: the first poll is told that it runs, the second that
     /// it is done. The copies are there when the course ends.
     ///
     /// A copy has numbers of its own: where an offline download has 0 (running) it has 1, for 1 (failed) 3, and for 3 (retrying) 0, which
     /// says that it has not begun; 2 is the success of both, and any other number is sent as it is.
-    pub fn copy_course(mut self, course: Course) -> Self {
-        self.options.copy_course = course;
+    pub fn copy_script(mut self, script: TaskScript) -> Self {
+        self.options.copy_script = script;
         self
     }
 
@@ -85,32 +86,32 @@ impl Builder {
 
     /// How many bytes a source may have before its fetch fails; otherwise 64 MiB.
     pub fn fetch_limit(mut self, bytes: u64) -> Self {
-        self.means.fetch_limit = bytes;
+        self.network.fetch_limit = bytes;
         self
     }
 
     /// How often a fetch that fails for the moment (cut off, HTTP 5xx) is tried again after this pause, with status 3 meanwhile;
     /// otherwise never.
     pub fn fetch_retries(mut self, retries: u32, pause: Duration) -> Self {
-        self.means.fetch_retries = retries;
-        self.means.fetch_pause = pause;
+        self.network.fetch_retries = retries;
+        self.network.fetch_pause = pause;
         self
     }
 
     /// How long a fetch may take, each time that it is tried; otherwise 5 minutes.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
-        self.means.fetch_timeout = timeout;
+        self.network.fetch_timeout = timeout;
         self
     }
 
     /// Keeps what was fetched in this directory, as `<task id>-<name>`.
     pub fn fetch_into(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.means.directory = Some(directory.into());
+        self.network.directory = Some(directory.into());
         self
     }
 
     /// How callbacks are posted; otherwise once, at the end of the task.
-    pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
+    pub fn callbacks(mut self, callbacks: CallbackPolicy) -> Self {
         self.options.callbacks = callbacks;
         self
     }
@@ -134,8 +135,8 @@ impl Builder {
     }
 
     /// How [`path::OAUTH_TOKEN`](crate::path::OAUTH_TOKEN) refuses; otherwise as RFC 6749 has it.
-    pub fn oauth_refusal(mut self, refusal: OauthRefusal) -> Self {
-        self.options.oauth_refusal = refusal;
+    pub fn oauth_error_format(mut self, refusal: OauthErrorFormat) -> Self {
+        self.options.oauth_error_format = refusal;
         self
     }
 
@@ -147,8 +148,8 @@ impl Builder {
     }
 
     /// How many requests each endpoint takes in a second; otherwise as many as come.
-    pub fn pace(mut self, pace: Pace) -> Self {
-        self.options.pace = pace;
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.options.rate_limits = limits;
         self
     }
 
@@ -197,7 +198,7 @@ impl Builder {
 
     /// Starts a server on a free loopback port.
     pub async fn start(self) -> MockPan123 {
-        MockPan123::run(self.face()).await
+        MockPan123::start_with(self.into_server()).await
     }
 
     /// The same for code without a runtime; it may be called from inside one, too.
@@ -217,21 +218,21 @@ impl Builder {
         started.join().expect("the mock starts")
     }
 
-    pub(crate) fn face(self) -> Arc<Face> {
-        Face::new(Service::new(self.options), self.clock, self.means)
+    pub(crate) fn into_server(self) -> Arc<Server> {
+        Server::new(Service::new(self.options), self.clock, self.network)
     }
 
     /// What is fetched, and whether callbacks may leave this machine, too.
     #[cfg(feature = "program")]
-    pub(crate) fn reach(mut self, fetch: Fetch, remote: bool) -> Self {
+    pub(crate) fn network_access(mut self, fetch: Fetch, remote: bool) -> Self {
         self.options.fetch = fetch;
-        self.means.remote = remote;
+        self.network.remote = remote;
         self
     }
 
     /// Fetches what this one fetches.
     #[cfg(feature = "program")]
-    pub(crate) fn fetching_as(mut self, other: &Self) -> Self {
+    pub(crate) fn with_fetch_of(mut self, other: &Self) -> Self {
         self.options.fetch = other.options.fetch;
         self
     }

@@ -22,16 +22,16 @@
 //! Point the client under test at [`MockPan123::base_url`] with [`CLIENT_ID`] and [`CLIENT_SECRET`], or with a pair of your
 //! own from the [`Builder`].
 //!
-//! What a test of a client needs most often is there in a word: [`MockPan123::task_succeeds_after`],
-//! [`task_fails_with`](MockPan123::task_fails_with), [`token_pushed_out`](MockPan123::token_pushed_out),
+//! What a test of a client needs most often is there in a word: [`MockPan123::tasks_succeed_after`],
+//! [`tasks_fail_with`](MockPan123::tasks_fail_with), [`revoke_tokens`](MockPan123::revoke_tokens),
 //! [`rate_limited`](MockPan123::rate_limited), any [`Fault`], and assertions such as
 //! [`assert_created_once`](MockPan123::assert_created_once), which say what came instead. For lists with many pages there are
-//! [`put_files`](MockPan123::put_files) and [`set_list_end`](MockPan123::set_list_end), for apps [`authorize`](MockPan123::authorize) and
+//! [`add_files`](MockPan123::add_files) and [`set_list_end`](MockPan123::set_list_end), for apps [`authorize`](MockPan123::authorize) and
 //! [`oauth_pair`](MockPan123::oauth_pair).
 //!
 //! # Without a socket
 //!
-//! Behind the server is [`Service`], a model that does no IO and reads no clock: a request and the time go in, an [`Outcome`] comes out.
+//! Behind the server is [`Service`], a model that does no IO and reads no clock: a request and the time go in, an [`Handled`] comes out.
 //! A test in virtual time can call it directly and gets the same answers as over the network.
 //!
 //! ```
@@ -51,7 +51,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
-//! Of an exchange that a fault breaks, [`Break::fate`] says what a client would have seen.
+//! Of an exchange that a fault breaks, [`Break::wire_outcome`] says what a client would have seen.
 //!
 //! # A wire that breaks
 //!
@@ -75,24 +75,24 @@ pub use http;
 
 mod builder;
 mod effects;
-mod face;
+mod mock;
+mod presets;
 #[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod program;
-mod queues;
-mod scenes;
 mod server;
 mod service;
 mod tcp;
 
 pub use builder::Builder;
-pub use server::MockPan123;
+pub use mock::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, CopyTask, Course, Delivery, Edit,
-    Effect, Ending, FAULTS, Fault, File, InfosKey, ListEnd, MAX_LIVE_TOKENS, OauthRefusal, Outcome,
-    Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, TokenPair, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, CallbackPolicy, CannedResponse, CopyTask, Delivery, Edit,
+    Effect, FAULT_NAMES, Fault, File, Handled, InfosKey, ListEnd, MAX_LIVE_TOKENS,
+    OauthErrorFormat, RateLimits, ReasonKey, RecordedRequest, Reply, ScriptStep, Service, Task,
+    TaskOutcome, TaskScript, TokenPair, path,
 };
-pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
+pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer, WireOutcome};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

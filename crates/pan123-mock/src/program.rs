@@ -5,7 +5,7 @@ mod admin;
 mod command_line;
 mod connection;
 mod log;
-mod server;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,15 +27,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(asked: &CommandLine) -> Result<(), String> {
-    let builder = asked.builder()?;
-    let listener = asked.listener()?;
-    let log = Log::new(asked.log()).map_err(|error| format!("no thread: {error}"))?;
+fn run(args: &CommandLine) -> Result<(), String> {
+    let builder = args.builder()?;
+    let listener = args.listener()?;
+    let log = Log::new(args.log_format()).map_err(|error| format!("no thread: {error}"))?;
     // One core is enough: a mock that is asked 20,000 times a second has other worries.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let served = runtime.block_on(server::serve(listener, builder, log));
+    let served = runtime.block_on(serve::serve(listener, builder, log));
     served.map_err(|error| error.to_string())
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use breaks::{Break, End, Fate, Flood, Point};
+pub use breaks::{Break, End, Flood, Point, WireOutcome};
 pub use connection::Connection;
 pub use wire::BrokenWire;
 
 #[cfg(feature = "program")]
-pub(crate) use breaks::Script;
+pub(crate) use breaks::Chunks;
 #[cfg(feature = "program")]
 pub(crate) use wire::head;
 
@@ -39,7 +39,7 @@ pub(crate) use wire::head;
 pub struct TcpServer {
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 impl TcpServer {
@@ -53,11 +53,11 @@ impl TcpServer {
         let address = listener.local_addr().expect("its address");
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        let accepting = thread::spawn(move || accept(&listener, &theirs, &Arc::new(serve)));
+        let accept_thread = thread::spawn(move || accept(&listener, &theirs, &Arc::new(serve)));
         TcpServer {
             address,
             shared,
-            accepting: Some(accepting),
+            accept_thread: Some(accept_thread),
         }
     }
 
@@ -66,11 +66,11 @@ impl TcpServer {
     /// # Panics
     ///
     /// If the machine has no port to give.
-    pub fn answering(answer: impl Into<Vec<u8>>) -> TcpServer {
-        let answer = answer.into();
+    pub fn responding(response: impl Into<Vec<u8>>) -> TcpServer {
+        let response = response.into();
         TcpServer::start(move |mut connection| {
             if connection.read_request().is_some() {
-                connection.send(&answer);
+                connection.send(&response);
             }
         })
     }
@@ -97,7 +97,7 @@ impl TcpServer {
     }
 
     /// Blocks until so many connections were served to their end.
-    pub fn until_ended(&self, connections: usize) {
+    pub fn wait_until_ended(&self, connections: usize) {
         let ended = |state: &mut State| state.ended < connections;
         let waited = self.shared.changed.wait_while(self.shared.lock(), ended);
         drop(waited);
@@ -106,12 +106,12 @@ impl TcpServer {
 
 impl Drop for TcpServer {
     fn drop(&mut self) {
-        self.shared.lock().over = true;
+        self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
         // Wakes it, for it waits for one more.
         drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            drop(accepting.join());
+        if let Some(accept_thread) = self.accept_thread.take() {
+            drop(accept_thread.join());
         }
         let mut state = self.shared.lock();
         let threads = std::mem::take(&mut state.threads);
@@ -137,7 +137,7 @@ where
 {
     for stream in listener.incoming().map_while(Result::ok) {
         let mut state = shared.lock();
-        if state.over {
+        if state.stopped {
             return;
         }
         let number = state.accepted;
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// What a server and its connections share.
+/// Kind a server and its connections share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -160,7 +160,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    over: bool,
+    stopped: bool,
     accepted: usize,
     ended: usize,
     /// By path.
@@ -183,7 +183,7 @@ impl Shared {
     fn pause(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.lock();
-        while !state.over {
+        while !state.stopped {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;

@@ -10,7 +10,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// Does so many things at once, and the rest in turn.
 pub(super) struct Workers {
     work: Arc<Mutex<Work>>,
-    most: usize,
+    max_threads: usize,
 }
 
 #[derive(Default)]
@@ -20,10 +20,10 @@ struct Work {
 }
 
 impl Workers {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(max_threads: usize) -> Self {
         Self {
             work: Arc::default(),
-            most,
+            max_threads,
         }
     }
 
@@ -31,12 +31,12 @@ impl Workers {
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut work = lock(&self.work);
         work.waiting.push_back(Box::new(job));
-        if work.threads == self.most {
+        if work.threads == self.max_threads {
             return true;
         }
-        let theirs = Arc::clone(&self.work);
+        let shared = Arc::clone(&self.work);
         let thread = thread::Builder::new().name("pan123-mock effect".to_owned());
-        if thread.spawn(move || labour(&theirs)).is_ok() {
+        if thread.spawn(move || run_jobs(&shared)).is_ok() {
             work.threads += 1;
         } else if work.threads == 0 {
             work.waiting.pop_back();
@@ -45,7 +45,7 @@ impl Workers {
         true
     }
 
-    /// What has not begun does not begin any more.
+    /// What has not started does not begin any more.
     #[cfg(feature = "program")]
     pub(super) fn clear(&self) {
         let waiting = std::mem::take(&mut lock(&self.work).waiting);
@@ -54,7 +54,7 @@ impl Workers {
 }
 
 /// Until nothing is left to do.
-fn labour(work: &Mutex<Work>) {
+fn run_jobs(work: &Mutex<Work>) {
     loop {
         let mut locked = lock(work);
         let Some(job) = locked.waiting.pop_front() else {
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     #[test]
     fn a_job_that_panics_takes_no_thread_along() {
@@ -88,24 +88,24 @@ mod tests {
         assert!(workers.run(move || {
             let _ = done.send(());
         }));
-        assert_eq!(told.recv_timeout(PATIENCE), Ok(()));
+        assert_eq!(told.recv_timeout(TIMEOUT), Ok(()));
     }
 
     #[test]
     fn no_more_at_once_than_there_may_be_and_none_is_lost() {
         let workers = Workers::new(2);
-        let (begun, begins) = mpsc::channel();
+        let (started, begins) = mpsc::channel();
         let mut ends = Vec::new();
         for number in 0..4 {
             let (end, ended) = mpsc::channel::<()>();
-            let begun = begun.clone();
+            let started = started.clone();
             assert!(workers.run(move || {
-                let _ = begun.send(number);
+                let _ = started.send(number);
                 let _ = ended.recv();
             }));
             ends.push(end);
         }
-        let next = || begins.recv_timeout(PATIENCE).unwrap();
+        let next = || begins.recv_timeout(TIMEOUT).unwrap();
         let mut first = [next(), next()];
         first.sort_unstable();
         assert_eq!(first, [0, 1]);

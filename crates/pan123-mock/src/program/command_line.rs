@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::log::Form;
+use super::log::LogFormat;
 use crate::service::Fetch;
-use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
+use crate::{Builder, CLIENT_ID, CLIENT_SECRET, RateLimits};
 
 /// The 123云盘 (123pan) Open Platform as a mock, for clients in any language.
 ///
@@ -73,7 +73,7 @@ pub(super) struct CommandLine {
 
     /// How many requests each endpoint takes in a second: as many as come, or as the documentation says of a free or a paying account
     #[arg(long, value_parser = ["off", "free", "member"])]
-    pace: Option<String>,
+    rate_limits: Option<String>,
 
     /// How many downloads may run at once, in the drive and in the image bed each
     #[arg(long, value_name = "DOWNLOADS")]
@@ -103,16 +103,16 @@ impl CommandLine {
     pub(super) fn builder(&self) -> Result<Builder, String> {
         let mut builder = match &self.config {
             Some(file) => read(file)?,
-            None => of_options(Value::default())?,
+            None => builder_from_json(Value::default())?,
         };
-        if let Some(pair) = self.credentials()? {
-            builder = builder.credentials(pair.0, pair.1);
+        if let Some((id, secret)) = self.credentials()? {
+            builder = builder.credentials(id, secret);
         }
         if self.strict {
             builder = builder.strict(true);
         }
-        if let Some(name) = &self.pace {
-            builder = builder.pace(Pace::try_from(Value::from(name.as_str()))?);
+        if let Some(name) = &self.rate_limits {
+            builder = builder.rate_limits(RateLimits::try_from(Value::from(name.as_str()))?);
         }
         if let Some(downloads) = self.running_limit {
             builder = builder.running_limit(downloads);
@@ -124,7 +124,7 @@ impl CommandLine {
             builder = builder.seed(seed);
         }
         builder = builder
-            .reach(self.fetches(), self.allow_remote)
+            .network_access(self.fetch_mode(), self.allow_remote)
             .fetch_limit(self.fetch_limit)
             .fetch_timeout(Duration::from_secs(self.fetch_timeout))
             .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
@@ -136,10 +136,10 @@ impl CommandLine {
         Ok(builder)
     }
 
-    fn fetches(&self) -> Fetch {
+    fn fetch_mode(&self) -> Fetch {
         match (&self.fetch, self.allow_remote) {
             (None, _) => Fetch::Nothing,
-            (Some(_), false) => Fetch::LoopbackAlone,
+            (Some(_), false) => Fetch::LoopbackOnly,
             (Some(_), true) => Fetch::Everything,
         }
     }
@@ -182,11 +182,11 @@ impl CommandLine {
         })
     }
 
-    pub(super) fn log(&self) -> Form {
+    pub(super) fn log_format(&self) -> LogFormat {
         match (self.quiet, self.json) {
-            (true, _) => Form::Nothing,
-            (false, true) => Form::Json,
-            (false, false) => Form::Text,
+            (true, _) => LogFormat::Nothing,
+            (false, true) => LogFormat::Json,
+            (false, false) => LogFormat::Text,
         }
     }
 }
@@ -196,11 +196,11 @@ fn read(file: &Path) -> Result<Builder, String> {
         |error: &dyn ToString| format!("--config {}: {}", file.display(), error.to_string());
     let text = std::fs::read(file).map_err(|error| about(&error))?;
     let options = serde_json::from_slice(&text).map_err(|error| about(&error))?;
-    of_options(options).map_err(|error| about(&error))
+    builder_from_json(options).map_err(|error| about(&error))
 }
 
 /// A service with these options, an object or nothing; all others are those of the program.
-pub(super) fn of_options(options: Value) -> Result<Builder, String> {
+pub(super) fn builder_from_json(options: Value) -> Result<Builder, String> {
     let mut all = json!({ "kept_requests": KEPT_REQUESTS });
     match (&mut all, options) {
         (_, Value::Null) => {}

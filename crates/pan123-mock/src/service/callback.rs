@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::millis;
-use super::tasks::{Ending, Task};
+use super::serde_millis;
+use super::tasks::{Task, TaskOutcome};
 
 /// Which key carries the reason: the documentation uses both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,37 +24,37 @@ pub enum ReasonKey {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pan123_mock::{Callbacks, ReasonKey};
+/// use pan123_mock::{CallbackPolicy, ReasonKey};
 ///
-/// let late = Callbacks::new().delay(Duration::from_secs(60));
-/// let twice = Callbacks::new().copies(2).reason_key(ReasonKey::FileReason);
-/// let never = Callbacks::lost();
+/// let late = CallbackPolicy::new().delay(Duration::from_secs(60));
+/// let twice = CallbackPolicy::new().times(2).reason_key(ReasonKey::FileReason);
+/// let never = CallbackPolicy::lost();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Callbacks {
+pub struct CallbackPolicy {
     reason_key: ReasonKey,
-    #[serde(rename = "delay_ms", with = "millis")]
+    #[serde(rename = "delay_ms", with = "serde_millis")]
     delay: Duration,
-    copies: usize,
+    times: usize,
     lost: bool,
 }
 
-/// As [`Callbacks`] has it.
-const MOST_COPIES: usize = 100;
+/// As [`CallbackPolicy`] has it.
+const MAX_TIMES: usize = 100;
 
-impl Default for Callbacks {
+impl Default for CallbackPolicy {
     fn default() -> Self {
         Self {
             reason_key: ReasonKey::default(),
             delay: Duration::ZERO,
-            copies: 1,
+            times: 1,
             lost: false,
         }
     }
 }
 
-impl Callbacks {
+impl CallbackPolicy {
     /// Once, and at once.
     pub fn new() -> Self {
         Self::default()
@@ -75,8 +75,8 @@ impl Callbacks {
     }
 
     /// So many times, all at the same time; at most 100.
-    pub fn copies(mut self, copies: usize) -> Self {
-        self.copies = copies.min(MOST_COPIES);
+    pub fn times(mut self, times: usize) -> Self {
+        self.times = times.min(MAX_TIMES);
         self
     }
 
@@ -86,13 +86,13 @@ impl Callbacks {
         self
     }
 
-    pub(super) fn held_back(&self) -> Duration {
+    pub(super) fn post_delay(&self) -> Duration {
         self.delay
     }
 
     /// The callbacks of this task, if it has ended and asked for one.
-    pub(super) fn of(&self, task: &Task) -> Vec<Callback> {
-        let Some(callback) = due(task, self.reason_key) else {
+    pub(super) fn for_task(&self, task: &Task) -> Vec<Callback> {
+        let Some(callback) = callback_for(task, self.reason_key) else {
             return Vec::new();
         };
         let delivery = self.lost.then_some(Delivery::Lost);
@@ -101,7 +101,7 @@ impl Callbacks {
                 delivery,
                 ..callback
             };
-            self.copies.min(MOST_COPIES)
+            self.times.min(MAX_TIMES)
         ]
     }
 }
@@ -116,7 +116,7 @@ pub struct Callback {
     pub url: String,
     /// The JSON body.
     pub body: Bytes,
-    /// What became of it; `None` until somebody has said so with [`Service::callback_ended`](super::Service::callback_ended).
+    /// What became of it; `None` until somebody has said so with [`Service::callback_delivered`](super::Service::callback_delivered).
     pub delivery: Option<Delivery>,
 }
 
@@ -126,12 +126,12 @@ pub struct Callback {
 #[non_exhaustive]
 pub enum Delivery {
     /// The receiver answered with this HTTP status.
-    Answered(u16),
+    Responded(u16),
     /// It could not be posted.
     Failed(String),
     /// It was not posted: the receiver is on another machine, and nobody has allowed that.
     NotLoopback,
-    /// It was lost, as [`Callbacks::lost`] says.
+    /// It was lost, as [`CallbackPolicy::lost`] says.
     Lost,
 }
 
@@ -148,11 +148,11 @@ struct Notice<'a> {
     file_id: u64,
 }
 
-fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
+fn callback_for(task: &Task, key: ReasonKey) -> Option<Callback> {
     // The numbers are those of the callback (0 is success), not those of the progress.
-    let (status, reason, file_id) = match task.ending()? {
-        Ending::Succeeded { file_id } => (0, "", *file_id),
-        Ending::Failed { reason } => (1, reason.as_str(), 0),
+    let (status, reason, file_id) = match task.outcome()? {
+        TaskOutcome::Succeeded { file_id } => (0, "", *file_id),
+        TaskOutcome::Failed { reason } => (1, reason.as_str(), 0),
     };
     let body = Notice {
         url: task.url(),

@@ -6,24 +6,24 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::response::ApiResponse;
 use crate::tcp::Break;
 
-/// A prepared answer for [`Service::answer_next`](super::Service::answer_next), or for a [`Fault`](super::Fault) of your own.
+/// A prepared answer for [`Service::respond_next`](super::Service::respond_next), or for a [`Fault`](super::Fault) of your own.
 ///
 /// ```
 /// use std::time::Duration;
-/// use pan123_mock::{Canned, Edit, http};
+/// use pan123_mock::{CannedResponse, Edit, http};
 ///
-/// let too_frequent = Canned::envelope(429, "请求太频繁").times(2);
-/// let gateway = Canned::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
+/// let too_frequent = CannedResponse::envelope(429, "请求太频繁").times(2);
+/// let gateway = CannedResponse::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
 /// // The task is created, and nobody is told.
-/// let lost = Canned::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
-/// let slow = Canned::own_answer().delay(Duration::from_secs(5));
-/// let empty = Canned::own_answer().edited(Edit::NullData);
+/// let lost = CannedResponse::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+/// let slow = CannedResponse::passthrough().delay(Duration::from_secs(5));
+/// let empty = CannedResponse::passthrough().edited(Edit::NullData);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Canned {
+pub struct CannedResponse {
     pub(super) kind: Kind,
     pub(super) headers: HeaderMap,
     pub(super) delay: Option<Duration>,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     Raw { status: StatusCode, body: Bytes },
 }
 
-/// What becomes of an answer of the service's own before it is sent.
+/// Kind becomes of an answer of the service's own before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -49,14 +49,14 @@ pub enum Edit {
     /// `data` is left out.
     NoData,
     /// All numbers in `data` are written as texts.
-    NumbersAsTexts,
+    NumbersAsStrings,
     /// `data.status` is this number.
     Status(i64),
     /// The second half of the body is left out, and the length announced is that of the first.
-    Halved,
+    Truncated,
 }
 
-impl Canned {
+impl CannedResponse {
     /// HTTP 200 and the envelope with this code and message; `data` is null.
     pub fn envelope(code: i64, message: impl Into<String>) -> Self {
         Self::new(Kind::Envelope {
@@ -75,7 +75,7 @@ impl Canned {
 
     /// The answer that the service gives anyway: to delay it, to edit it, to add a header, or to let a request through before the
     /// next prepared answer.
-    pub fn own_answer() -> Self {
+    pub fn passthrough() -> Self {
         Self::new(Kind::Own(None)).after_acting()
     }
 
@@ -105,13 +105,13 @@ impl Canned {
         self
     }
 
-    /// Breaks the exchange on its way, and so many as the break says. The service does not act on a request that it is not to hear of. What a face cannot do
-    /// exactly it does as nearly as it can: see [`Fate`](crate::Fate).
+    /// Breaks the exchange on its way, and so many as the break says. The service does not act on a request that it is not to hear of. Kind a server cannot do
+    /// exactly it does as nearly as it can: see [`WireOutcome`](crate::WireOutcome).
     pub fn broken(mut self, broken: Break) -> Self {
-        if broken.unheard().is_some() {
+        if broken.request_cut().is_some() {
             self.acts = false;
         }
-        self.times = self.times.max(broken.repeated());
+        self.times = self.times.max(broken.count());
         self.broken = Some(broken);
         self
     }
@@ -134,10 +134,10 @@ impl Canned {
     }
 
     /// The answer to send in place of `own`.
-    pub(super) fn in_place_of(self, own: Option<Answer>, trace_id: &str) -> Response<Bytes> {
+    pub(super) fn into_http(self, own: Option<ApiResponse>, trace_id: &str) -> Response<Bytes> {
         let mut response = match self.kind {
-            Kind::Own(edit) => edited(own.unwrap_or(Answer::NoRoute), edit, trace_id),
-            Kind::Envelope { code, message } => Answer::refused(code, message).written(trace_id),
+            Kind::Own(edit) => edited(own.unwrap_or(ApiResponse::NoRoute), edit, trace_id),
+            Kind::Envelope { code, message } => ApiResponse::error(code, message).to_http(trace_id),
             Kind::Raw { status, body } => {
                 let mut response = Response::new(body);
                 *response.status_mut() = status;
@@ -149,25 +149,25 @@ impl Canned {
     }
 }
 
-fn edited(mut own: Answer, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
+fn edited(mut own: ApiResponse, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
     match edit {
         None => {}
         Some(Edit::NullData) => own.edit_data(|data| *data = Some(serde_json::Value::Null)),
         Some(Edit::NoData) => own.edit_data(|data| *data = None),
-        Some(Edit::NumbersAsTexts) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
+        Some(Edit::NumbersAsStrings) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
         Some(Edit::Status(status)) => own.edit_data(|data| {
             if let Some(old) = data.as_mut().and_then(|data| data.get_mut("status")) {
                 *old = status.into();
             }
         }),
-        Some(Edit::Halved) => {
-            let mut response = own.written(trace_id);
+        Some(Edit::Truncated) => {
+            let mut response = own.to_http(trace_id);
             let half = response.body().len() / 2;
             response.body_mut().truncate(half);
             return response;
         }
     }
-    own.written(trace_id)
+    own.to_http(trace_id)
 }
 
 fn as_texts(value: &mut serde_json::Value) {

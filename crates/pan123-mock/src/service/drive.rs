@@ -1,6 +1,6 @@
 //! The files and folders.
 
-mod copies;
+mod copy;
 mod file;
 mod names;
 mod trash;
@@ -11,11 +11,11 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::SystemTime;
 
 use super::Service;
-use super::tasks::{Target, Task};
+use super::tasks::{Destination, Task};
 
-pub(super) use copies::NoCopy;
+pub(super) use copy::CopyError;
 pub use file::File;
-pub(super) use names::{is_allowed, is_image, of_source as name_of_source};
+pub(super) use names::{from_url as name_from_url, is_allowed, is_image};
 
 /// The id of the folder that holds all others.
 const ROOT: u64 = 0;
@@ -35,11 +35,11 @@ pub(super) struct Drive {
     names: HashMap<(u64, String), u64>,
     /// The last number that a name was given because it was taken; none is given twice, so that none has to be looked for.
     numbers: HashMap<(u64, String), u64>,
-    ids: u64,
+    ids_issued: u64,
 }
 
 /// Where entries of the drive are to be, and under which name.
-pub(super) type Places = BTreeMap<u64, (u64, String)>;
+pub(super) type Moves = BTreeMap<u64, (u64, String)>;
 
 /// A name that another entry of the folder has.
 #[derive(Debug)]
@@ -71,11 +71,11 @@ impl Service {
 
 impl Drive {
     /// Takes the file of a finished download, and gives its id. Of the image bed only the ids are kept.
-    pub(super) fn take(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
-        let folder = match task.target() {
-            Target::ImageBed(_) => return self.next_id(),
+    pub(super) fn store_download(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
+        let folder = match task.destination() {
+            Destination::ImageBed(_) => return self.next_id(),
             // What is in a folder with a negative id could not be listed.
-            Target::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
+            Destination::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
         };
         let parent = folder.unwrap_or_else(|| self.default_folder(now));
         self.add_file(now, parent, &task.name(), size)
@@ -99,7 +99,7 @@ impl Drive {
     }
 
     /// What has this name in a folder, and is not in the trash.
-    pub(super) fn named(&self, parent: u64, name: &str) -> Option<&File> {
+    pub(super) fn find_by_name(&self, parent: u64, name: &str) -> Option<&File> {
         let id = self.names.get(&(parent, name.to_owned()))?;
         self.get(*id)
     }
@@ -118,14 +118,14 @@ impl Drive {
     }
 
     /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
-    pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
-        self.check_names(&places)?;
-        for id in places.keys() {
+    pub(super) fn relocate(&mut self, now: SystemTime, moves: Moves) -> Result<(), NameTaken> {
+        self.check_names(&moves)?;
+        for id in moves.keys() {
             if let Some(file) = self.files.get(id).filter(|file| !file.trashed) {
                 self.names.remove(&(file.parent, file.name.clone()));
             }
         }
-        for (id, (parent, name)) in places {
+        for (id, (parent, name)) in moves {
             let Some(file) = self.files.get_mut(&id) else {
                 continue;
             };
@@ -141,18 +141,18 @@ impl Drive {
 
     /// Whether this is the folder or somewhere in it.
     pub(super) fn is_within(&self, id: u64, folder: u64) -> bool {
-        self.way_up(id).any(|id| id == folder)
+        self.ancestors(id).any(|id| id == folder)
     }
 
     /// This and what it is in, up to the root.
-    fn way_up(&self, id: u64) -> impl Iterator<Item = u64> {
+    fn ancestors(&self, id: u64) -> impl Iterator<Item = u64> {
         let above = |id: &u64| self.get(*id).map(|file| file.parent);
         // No way up is longer, not even in a scene where it goes in a circle.
         successors(Some(id), above).take(self.files.len() + 1)
     }
 
     /// These and everything below them, each once and after the folder that it is in.
-    fn with_all_below(&self, tops: &[u64]) -> Vec<u64> {
+    fn with_descendants(&self, tops: &[u64]) -> Vec<u64> {
         let mut seen: HashSet<u64> = HashSet::new();
         let mut found = tops.to_vec();
         found.retain(|id| seen.insert(*id));
@@ -167,14 +167,14 @@ impl Drive {
     }
 
     /// In the trash, names are not taken.
-    fn check_names(&self, places: &Places) -> Result<(), NameTaken> {
+    fn check_names(&self, moves: &Moves) -> Result<(), NameTaken> {
         let mut given = HashSet::new();
-        for (id, place) in places {
+        for (id, place) in moves {
             if self.get(*id).is_none_or(|file| file.trashed) {
                 continue;
             }
             let other = self.names.get(place);
-            if other.is_some_and(|other| !places.contains_key(other)) || !given.insert(place) {
+            if other.is_some_and(|other| !moves.contains_key(other)) || !given.insert(place) {
                 return Err(NameTaken);
             }
         }
@@ -198,12 +198,12 @@ impl Drive {
     }
 
     fn next_id(&mut self) -> u64 {
-        self.ids += 1;
-        FIRST_ID + self.ids - 1
+        self.ids_issued += 1;
+        FIRST_ID + self.ids_issued - 1
     }
 
     fn default_folder(&mut self, now: SystemTime) -> u64 {
-        match self.named(ROOT, DEFAULT_FOLDER) {
+        match self.find_by_name(ROOT, DEFAULT_FOLDER) {
             Some(folder) if folder.is_folder => folder.id,
             _ => self.add_folder(now, ROOT, DEFAULT_FOLDER),
         }
@@ -227,7 +227,7 @@ impl Drive {
 }
 
 /// Ids without those that came before.
-pub(super) fn each_once(mut ids: Vec<u64>) -> Vec<u64> {
+pub(super) fn without_duplicates(mut ids: Vec<u64>) -> Vec<u64> {
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(*id));
     ids

@@ -1,8 +1,8 @@
 //! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
 
 mod account;
-mod changes;
-mod copies;
+mod copy;
+mod edits;
 mod image_bed;
 mod lists;
 mod oauth;
@@ -17,18 +17,18 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 
 use super::Service;
-use super::answer::Answer;
-use super::args::{Args, FAILURE, Taken, wrong};
-use super::tokens::Refusal;
+use super::args::{ArgResult, Args, FAILURE, invalid};
+use super::response::ApiResponse;
+use super::tokens::TokenError;
 
 pub use lists::{InfosKey, ListEnd};
-pub use oauth::OauthRefusal;
+pub use oauth::OauthErrorFormat;
 
 /// The paths that the mock knows.
 pub mod path {
     /// `POST`: a new token.
     pub const ACCESS_TOKEN: &str = "/api/v1/access_token";
-    /// `POST`: a new pair of tokens for an app, asked for in the query.
+    /// `POST`: a new pair of tokens for an app, download for in the query.
     pub const OAUTH_TOKEN: &str = "/api/v1/oauth2/access_token";
     /// `GET`: the account.
     pub const USER_INFO: &str = "/api/v1/user/info";
@@ -80,59 +80,62 @@ const TOO_FREQUENT: i64 = 429;
 const NOT_FOUND: i64 = 5066;
 
 /// A good answer, or the refusal.
-type Judged = Taken<Answer>;
+type EndpointResult = ArgResult<ApiResponse>;
 
-type Act = fn(&mut Service, SystemTime, &Request<Bytes>) -> Judged;
+type Handler = fn(&mut Service, SystemTime, &Request<Bytes>) -> EndpointResult;
 
 impl Service {
-    pub(super) fn act(&mut self, now: SystemTime, request: &Request<Bytes>) -> Answer {
-        let judged = match endpoint(request) {
-            Some(act) => self
-                .admitted(now, request)
-                .and_then(|()| act(self, now, request)),
-            None => Err(Answer::NoRoute),
+    pub(super) fn dispatch(&mut self, now: SystemTime, request: &Request<Bytes>) -> ApiResponse {
+        let result = match endpoint(request) {
+            Some(handler) => self
+                .check_request(now, request)
+                .and_then(|()| handler(self, now, request)),
+            None => Err(ApiResponse::NoRoute),
         };
-        judged.unwrap_or_else(|refusal| refusal)
+        result.unwrap_or_else(|refusal| refusal)
     }
 
-    /// What is asked of every request before its endpoint sees it.
-    fn admitted(&mut self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
+    /// What is download of every request before its endpoint sees it.
+    fn check_request(&mut self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
         check_platform(request)?;
         let path = request.uri().path();
         if ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path) {
             self.check_token(now, request)?;
         }
-        if !self.meter.take(&self.options.pace, now, path) {
-            return Err(Answer::refused(TOO_FREQUENT, "请求太频繁"));
+        if !self
+            .rate_counter
+            .admit(&self.options.rate_limits, now, path)
+        {
+            return Err(ApiResponse::error(TOO_FREQUENT, "请求太频繁"));
         }
         Ok(())
     }
 
-    fn check_token(&self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
+    fn check_token(&self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
         let value = request.headers().get(header::AUTHORIZATION);
         let token = value
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
         token
-            .ok_or(Refusal::Unknown)
+            .ok_or(TokenError::Unknown)
             .and_then(|token| match self.tokens.check(token, now) {
-                Err(Refusal::Unknown) => self.oauth.check(token, now),
+                Err(TokenError::Unknown) => self.oauth.check(token, now),
                 known => known,
             })
-            .map_err(|refusal| Answer::refused(UNAUTHORIZED, refusal.message()))
+            .map_err(|refusal| ApiResponse::error(UNAUTHORIZED, refusal.message()))
     }
 
-    fn body(&self, request: &Request<Bytes>, documented: &[&str]) -> Taken<Args> {
+    fn body(&self, request: &Request<Bytes>, documented: &[&str]) -> ArgResult<Args> {
         Args::body(request, self.options.strict, documented)
     }
 
-    fn query(&self, request: &Request<Bytes>, documented: &[&str]) -> Taken<Args> {
+    fn query(&self, request: &Request<Bytes>, documented: &[&str]) -> ArgResult<Args> {
         Args::query(request, self.options.strict, documented)
     }
 }
 
-fn endpoint(request: &Request<Bytes>) -> Option<Act> {
-    let act: Act = match (request.method(), request.uri().path()) {
+fn endpoint(request: &Request<Bytes>) -> Option<Handler> {
+    let handler: Handler = match (request.method(), request.uri().path()) {
         (&Method::POST, path::ACCESS_TOKEN) => Service::access_token,
         (&Method::POST, path::OAUTH_TOKEN) => Service::oauth_token,
         (&Method::GET, path::USER_INFO) => Service::user_info,
@@ -158,26 +161,26 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
     };
-    Some(act)
+    Some(handler)
 }
 
-fn needed(args: &Args, key: &str) -> Taken<u64> {
-    args.number(key)?.ok_or_else(|| wrong(key))
+fn required_number(args: &Args, key: &str) -> ArgResult<u64> {
+    args.number(key)?.ok_or_else(|| invalid(key))
 }
 
 /// No file or folder has this id.
-fn not_found() -> Answer {
-    Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
+fn not_found() -> ApiResponse {
+    ApiResponse::error(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
 }
 
 /// No task has this id.
-fn no_task() -> Answer {
-    Answer::refused(FAILURE, "任务不存在")
+fn no_task() -> ApiResponse {
+    ApiResponse::error(FAILURE, "任务不存在")
 }
 
-fn check_platform(request: &Request<Bytes>) -> Taken<()> {
+fn check_platform(request: &Request<Bytes>) -> ArgResult<()> {
     match request.headers().get("Platform") {
         Some(value) if value == "open_platform" => Ok(()),
-        _ => Err(Answer::refused(FAILURE, "Platform: open_platform缺失")),
+        _ => Err(ApiResponse::error(FAILURE, "Platform: open_platform缺失")),
     }
 }

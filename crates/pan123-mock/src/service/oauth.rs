@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::Service;
-use super::answer::{far_away, scrambled};
-use super::tokens::{Refusal, like_a_jwt};
+use super::response::{max_time, mix};
+use super::tokens::{TokenError, jwt_like};
 
 /// How long an access token of an app lives.
 pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(7200);
@@ -14,9 +14,9 @@ const REFRESH_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// These keep the tokens of apps apart from all others of a seed.
-const OF_ACCESS: u64 = 0x6163_6365_7373;
-const OF_REFRESH: u64 = 0x7265_6672_6573_6820;
-const OF_CODES: u64 = 0x636f_6465_7320;
+const ACCESS_SALT: u64 = 0x6163_6365_7373;
+const REFRESH_SALT: u64 = 0x7265_6672_6573_6820;
+const CODE_SALT: u64 = 0x636f_6465_7320;
 
 /// What an app has once somebody has authorised it. Its `Debug` output shows neither.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,20 +45,20 @@ pub(super) struct Oauth {
 struct Code {
     value: String,
     redirect_uri: String,
-    ends: SystemTime,
+    expires: SystemTime,
     used: bool,
 }
 
 struct Pair {
     tokens: TokenPair,
-    access_ends: SystemTime,
-    refresh_ends: SystemTime,
+    access_expires: SystemTime,
+    refresh_expires: SystemTime,
     /// Another pair has come in its place.
     refreshed: bool,
 }
 
 /// A pair, or why there is none.
-type Given = Result<TokenPair, &'static str>;
+type PairResult = Result<TokenPair, &'static str>;
 
 impl Service {
     /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
@@ -83,16 +83,12 @@ impl Service {
 impl Oauth {
     fn code(&mut self, seed: u64, now: SystemTime, redirect_uri: String) -> String {
         let number = 2 * self.codes.len() as u64;
-        let seed = seed ^ OF_CODES;
-        let value = format!(
-            "{:016x}{:016x}",
-            scrambled(seed, number),
-            scrambled(seed, number + 1)
-        );
+        let seed = seed ^ CODE_SALT;
+        let value = format!("{:016x}{:016x}", mix(seed, number), mix(seed, number + 1));
         self.codes.push(Code {
             value: value.clone(),
             redirect_uri,
-            ends: later(now, CODE_LIFETIME),
+            expires: add_saturating(now, CODE_LIFETIME),
             used: false,
         });
         value
@@ -101,13 +97,13 @@ impl Oauth {
     fn pair(&mut self, seed: u64, now: SystemTime) -> TokenPair {
         let number = self.pairs.len() as u64;
         let tokens = TokenPair {
-            access_token: like_a_jwt(seed ^ OF_ACCESS, number),
-            refresh_token: capitals(seed ^ OF_REFRESH, number),
+            access_token: jwt_like(seed ^ ACCESS_SALT, number),
+            refresh_token: base32_like(seed ^ REFRESH_SALT, number),
         };
         self.pairs.push(Pair {
             tokens: tokens.clone(),
-            access_ends: later(now, ACCESS_LIFETIME),
-            refresh_ends: later(now, REFRESH_LIFETIME),
+            access_expires: add_saturating(now, ACCESS_LIFETIME),
+            refresh_expires: add_saturating(now, REFRESH_LIFETIME),
             refreshed: false,
         });
         tokens
@@ -120,13 +116,13 @@ impl Oauth {
         now: SystemTime,
         code: &str,
         redirect_uri: &str,
-    ) -> Given {
+    ) -> PairResult {
         let known = self.codes.iter_mut().rfind(|known| known.value == code);
         let code = known.ok_or("the code is unknown")?;
         if code.used {
             return Err("the code was used before");
         }
-        if code.ends <= now {
+        if code.expires <= now {
             return Err("the code is expired");
         }
         if code.redirect_uri != redirect_uri {
@@ -137,14 +133,19 @@ impl Oauth {
     }
 
     /// The pair that comes in the place of the one with this refresh token.
-    pub(super) fn refresh(&mut self, seed: u64, now: SystemTime, refresh_token: &str) -> Given {
+    pub(super) fn refresh(
+        &mut self,
+        seed: u64,
+        now: SystemTime,
+        refresh_token: &str,
+    ) -> PairResult {
         let mut pairs = self.pairs.iter_mut();
         let known = pairs.rfind(|pair| pair.tokens.refresh_token == refresh_token);
         let pair = known.ok_or("the refresh_token is unknown")?;
         if pair.refreshed {
             return Err("the refresh_token was used before");
         }
-        if pair.refresh_ends <= now {
+        if pair.refresh_expires <= now {
             return Err("the refresh_token is expired");
         }
         pair.refreshed = true;
@@ -152,11 +153,11 @@ impl Oauth {
         Ok(self.pair(seed, now))
     }
 
-    pub(super) fn check(&self, access_token: &str, now: SystemTime) -> Result<(), Refusal> {
+    pub(super) fn check(&self, access_token: &str, now: SystemTime) -> Result<(), TokenError> {
         let mut pairs = self.pairs.iter();
         match pairs.rfind(|pair| pair.tokens.access_token == access_token) {
-            None => Err(Refusal::Unknown),
-            Some(pair) if pair.refreshed || pair.access_ends <= now => Err(Refusal::Expired),
+            None => Err(TokenError::Unknown),
+            Some(pair) if pair.refreshed || pair.access_expires <= now => Err(TokenError::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -172,14 +173,14 @@ impl fmt::Debug for Oauth {
     }
 }
 
-fn later(now: SystemTime, by: Duration) -> SystemTime {
-    now.checked_add(by).unwrap_or_else(far_away)
+fn add_saturating(now: SystemTime, by: Duration) -> SystemTime {
+    now.checked_add(by).unwrap_or_else(max_time)
 }
 
 /// 48 capital letters and digits, as refresh tokens have them.
-fn capitals(seed: u64, number: u64) -> String {
+fn base32_like(seed: u64, number: u64) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let four = (0..4).map(|part| scrambled(seed, 4 * number + part));
+    let four = (0..4).map(|part| mix(seed, 4 * number + part));
     let letters = four.flat_map(|bits| (0..12).map(move |letter| bits >> (5 * letter) & 31));
     letters
         .map(|index| char::from(LETTERS[usize::try_from(index).unwrap_or(0)]))
@@ -201,7 +202,7 @@ mod tests {
                 let pair = oauth.pair(seed, NOW);
                 let code = oauth.code(seed, NOW, String::new());
                 all.extend([pair.access_token, pair.refresh_token, code]);
-                all.push(like_a_jwt(!seed, all.len() as u64));
+                all.push(jwt_like(!seed, all.len() as u64));
             }
             all
         };
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn refresh_tokens_look_like_those_of_the_documentation() {
-        let token = capitals(0, 0);
+        let token = base32_like(0, 0);
         assert_eq!(token.len(), 48);
         assert!(
             token
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn no_time_is_too_late() {
         let mut oauth = Oauth::default();
-        let late = far_away() + Duration::from_secs(1_000_000_000);
+        let late = max_time() + Duration::from_secs(1_000_000_000);
         let pair = oauth.pair(0, late);
         assert_eq!(oauth.check(&pair.access_token, late), Ok(()));
     }

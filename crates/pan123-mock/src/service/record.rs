@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::answer::{Reply, code_in};
-use crate::tcp::Fate;
+use super::response::{Reply, envelope_code};
+use crate::tcp::WireOutcome;
 
 const REDACTED: &str = "[redacted]";
 
@@ -31,7 +31,7 @@ pub struct RecordedRequest {
     /// How many bytes the body had.
     pub body_length: usize,
     /// What became of the exchange.
-    pub fate: Fate,
+    pub wire_outcome: WireOutcome,
     /// The HTTP status of the answer, if one came.
     pub status: Option<StatusCode>,
     /// The code of the answer, if one came and was an envelope.
@@ -39,27 +39,28 @@ pub struct RecordedRequest {
 }
 
 /// So much of a body is kept.
-const MOST_BODY: usize = 64 * 1024;
+const MAX_RECORDED_BODY: usize = 64 * 1024;
 
 impl RecordedRequest {
     pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
-            *value = in_own_memory(value);
+            *value = copied(value);
             value.set_sensitive([AUTHORIZATION, COOKIE].contains(name));
         }
         let body = request.body();
-        let answer = Some(&reply.response).filter(|_| reply.fate() == Fate::Answered);
+        let response =
+            Some(&reply.response).filter(|_| reply.wire_outcome() == WireOutcome::Responded);
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers,
-            body: Bytes::copy_from_slice(&body[..body.len().min(MOST_BODY)]),
+            body: Bytes::copy_from_slice(&body[..body.len().min(MAX_RECORDED_BODY)]),
             body_length: body.len(),
-            fate: reply.fate(),
-            status: answer.map(Response::status),
-            code: answer.and_then(|answer| code_in(answer.body())),
+            wire_outcome: reply.wire_outcome(),
+            status: response.map(Response::status),
+            code: response.and_then(|response| envelope_code(response.body())),
         }
     }
 
@@ -69,7 +70,7 @@ impl RecordedRequest {
     }
 
     /// The headers without secrets, as pairs: one may come twice.
-    pub(crate) fn shown_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
+    pub(crate) fn redacted_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
         let pairs = self.headers.iter().map(|(name, value)| {
             let shown = if is_secret(name.as_str()) {
                 Cow::Borrowed(REDACTED)
@@ -82,7 +83,7 @@ impl RecordedRequest {
     }
 
     /// The body without secrets.
-    pub(crate) fn shown_body(&self) -> String {
+    pub(crate) fn redacted_body(&self) -> String {
         match self.json() {
             Some(mut json) => {
                 redact(&mut json);
@@ -94,8 +95,8 @@ impl RecordedRequest {
     }
 
     /// The query without secrets.
-    pub(crate) fn shown_query(&self) -> String {
-        without_secrets(&self.query)
+    pub(crate) fn redacted_query(&self) -> String {
+        redact_query(&self.query)
     }
 }
 
@@ -104,11 +105,11 @@ impl fmt::Debug for RecordedRequest {
         f.debug_struct("RecordedRequest")
             .field("method", &self.method)
             .field("path", &self.path)
-            .field("query", &self.shown_query())
-            .field("headers", &self.shown_headers())
-            .field("body", &self.shown_body())
+            .field("query", &self.redacted_query())
+            .field("headers", &self.redacted_headers())
+            .field("body", &self.redacted_body())
             .field("body_length", &self.body_length)
-            .field("fate", &self.fate)
+            .field("wire_outcome", &self.wire_outcome)
             .field("status", &self.status)
             .field("code", &self.code)
             .finish()
@@ -116,17 +117,17 @@ impl fmt::Debug for RecordedRequest {
 }
 
 /// What a server reads of a request shares the memory of all that was read with it, which is not to be kept for its sake.
-fn in_own_memory(value: &HeaderValue) -> HeaderValue {
+fn copied(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// A query without the values of secrets.
-pub(crate) fn without_secrets(query: &str) -> String {
-    let pairs: Vec<String> = query.split('&').map(shown_pair).collect();
+pub(crate) fn redact_query(query: &str) -> String {
+    let pairs: Vec<String> = query.split('&').map(redacted_pair).collect();
     pairs.join("&")
 }
 
-fn shown_pair(pair: &str) -> String {
+fn redacted_pair(pair: &str) -> String {
     let key = pair.split('=').next().unwrap_or_default();
     let decoded = percent_decode_str(key).decode_utf8_lossy();
     if is_secret(&decoded) && key.len() < pair.len() {
@@ -212,7 +213,7 @@ mod tests {
         let recorded = recorded(Request::post("/"), &"a".repeat(100_000));
         assert_eq!(
             (recorded.body.len(), recorded.body_length),
-            (MOST_BODY, 100_000)
+            (MAX_RECORDED_BODY, 100_000)
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with one exchange, as data.
+//! Kind goes wrong with one exchange, as data.
 
 use std::fmt;
 use std::iter;
@@ -7,29 +7,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::service::millis;
+use crate::service::serde_millis;
 
-/// What a [`BrokenWire`](super::BrokenWire) does to one exchange.
+/// Kind a [`BrokenWire`](super::BrokenWire) does to one exchange.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pan123_mock::{Break, End, Flood, Point};
 ///
 /// // The service acts, and its answer is cut off in the middle of the body.
-/// let cut = Break::answer(Point::Body(20), End::Reset);
+/// let cut = Break::response(Point::Body(20), End::Reset);
 /// // The connection ends before the request's body is read: the service hears nothing.
 /// let unheard = Break::request(Point::Head, End::Close);
-/// let silent = Break::answer(Point::Bytes(0), End::Silence).times(3);
+/// let silent = Break::response(Point::Bytes(0), End::Silence).times(3);
 /// let early_hints = Break::before("HTTP/1.1 103 Early Hints\r\n\r\n");
 /// let endless = Break::flood(Flood::chunked(200 << 20));
 /// let slow = Break::drip(Duration::from_secs(1));
 /// ```
 ///
-/// What a face of the mock that cannot break its connections makes of it is its [`fate`](Break::fate).
+/// Kind a server of the mock that cannot break its connections makes of it is its [`fate`](Break::wire_outcome).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
-    what: What,
+    #[serde(rename = "what")]
+    kind: Kind,
     end: End,
     #[serde(skip, default = "once")]
     times: usize,
@@ -37,11 +38,11 @@ pub struct Break {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum What {
+enum Kind {
     Nothing,
     Request(Point),
-    Answer(Point),
-    Instead(#[serde(with = "text")] Bytes),
+    ApiResponse(Point),
+    Replace(#[serde(with = "text")] Bytes),
     Around {
         #[serde(with = "text")]
         before: Bytes,
@@ -49,19 +50,19 @@ enum What {
         after: Bytes,
     },
     Flood(Flood),
-    Drip(#[serde(with = "millis")] Duration),
+    Drip(#[serde(with = "serde_millis")] Duration),
 }
 
 fn once() -> usize {
     1
 }
 
-/// What becomes of an exchange, as its client sees it.
+/// Kind becomes of an exchange, as its client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum WireOutcome {
     /// The answer comes, in spite of all.
-    Answered,
+    Responded,
     /// The connection ends before all of the answer has come.
     CutOff,
     /// Nothing comes, and the connection stays open.
@@ -70,10 +71,10 @@ pub enum Fate {
     Flood(u64),
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for WireOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered => f.write_str("answered"),
+            Self::Responded => f.write_str("responded"),
             Self::CutOff => f.write_str("cut off"),
             Self::Silence => f.write_str("silence"),
             Self::Flood(bytes) => write!(f, "a flood of {bytes} bytes"),
@@ -98,14 +99,14 @@ pub enum Point {
     Whole,
 }
 
-/// What becomes of the connection after that.
+/// Kind becomes of the connection after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum End {
     /// The next request may come.
     Stay,
-    /// It is closed. What the client sent and nobody read makes the system turn that into a reset.
+    /// It is closed. Kind the client sent and nobody read makes the system turn that into a reset.
     Close,
     /// It is reset.
     Reset,
@@ -120,13 +121,13 @@ pub struct Flood {
     bytes: u64,
     chunked: bool,
     /// Between two bytes; without one they come as fast as they are taken.
-    #[serde(rename = "pause_ms", with = "millis", default)]
+    #[serde(rename = "pause_ms", with = "serde_millis", default)]
     pause: Duration,
 }
 
 impl Flood {
     /// With a `Content-Length` that says how long it is.
-    pub fn announced(bytes: u64) -> Flood {
+    pub fn with_length(bytes: u64) -> Flood {
         Flood {
             bytes,
             chunked: false,
@@ -138,7 +139,7 @@ impl Flood {
     pub fn chunked(bytes: u64) -> Flood {
         Flood {
             chunked: true,
-            ..Flood::announced(bytes)
+            ..Flood::with_length(bytes)
         }
     }
 
@@ -156,13 +157,13 @@ impl Flood {
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n")
     }
 
-    pub(super) fn script(self) -> impl Iterator<Item = Sent> + Send + 'static {
-        let piece = if self.pause.is_zero() { 64 * 1024 } else { 1 };
+    pub(super) fn chunks(self) -> impl Iterator<Item = Chunk> + Send + 'static {
+        let chunk_size = if self.pause.is_zero() { 64 * 1024 } else { 1 };
         let mut left = self.bytes;
         let body = iter::from_fn(move || {
-            let length = left.min(piece);
+            let length = left.min(chunk_size);
             left -= length;
-            (length > 0).then(|| (self.piece(length), self.pause))
+            (length > 0).then(|| (self.chunk(length), self.pause))
         });
         let end = self.chunked.then_some("0\r\n\r\n");
         let at_once = |text: Bytes| (text, Duration::ZERO);
@@ -171,7 +172,7 @@ impl Flood {
             .chain(end.map(|end| at_once(end.into())))
     }
 
-    fn piece(self, length: u64) -> Bytes {
+    fn chunk(self, length: u64) -> Bytes {
         let blanks = vec![b' '; usize::try_from(length).unwrap_or_default()];
         if self.chunked {
             let head = format!("{length:x}\r\n");
@@ -183,30 +184,30 @@ impl Flood {
 }
 
 /// Some bytes, and the pause after them.
-pub(crate) type Sent = (Bytes, Duration);
+pub(crate) type Chunk = (Bytes, Duration);
 
 /// All that is sent of an answer, piece by piece.
-pub(crate) type Script = Box<dyn Iterator<Item = Sent> + Send>;
+pub(crate) type Chunks = Box<dyn Iterator<Item = Chunk> + Send>;
 
 impl Break {
     /// Nothing: lets a request through before the next break.
-    pub fn nothing() -> Break {
-        Break::of(What::Nothing, End::Stay)
+    pub fn none() -> Break {
+        Break::new(Kind::Nothing, End::Stay)
     }
 
     /// The request is read as far as this, and the service hears nothing of it.
     pub fn request(read: Point, end: End) -> Break {
-        Break::of(What::Request(read), end)
+        Break::new(Kind::Request(read), end)
     }
 
     /// The service acts and answers, and the answer is sent as far as this.
-    pub fn answer(sent: Point, end: End) -> Break {
-        Break::of(What::Answer(sent), end)
+    pub fn response(sent: Point, end: End) -> Break {
+        Break::new(Kind::ApiResponse(sent), end)
     }
 
     /// The service acts, and these bytes are sent instead of its answer.
-    pub fn instead(bytes: impl Into<Bytes>, end: End) -> Break {
-        Break::of(What::Instead(bytes.into()), end)
+    pub fn replace(bytes: impl Into<Bytes>, end: End) -> Break {
+        Break::new(Kind::Replace(bytes.into()), end)
     }
 
     /// These bytes are sent before the answer.
@@ -221,12 +222,12 @@ impl Break {
 
     /// The service acts, and this is sent instead of its answer.
     pub fn flood(flood: Flood) -> Break {
-        Break::of(What::Flood(flood), End::Close)
+        Break::new(Kind::Flood(flood), End::Close)
     }
 
     /// The answer comes byte by byte, with this pause after each.
     pub fn drip(pause: Duration) -> Break {
-        Break::of(What::Drip(pause), End::Stay)
+        Break::new(Kind::Drip(pause), End::Stay)
     }
 
     /// Breaks this many exchanges in a row instead of one.
@@ -236,65 +237,72 @@ impl Break {
     }
 
     fn around(before: Bytes, after: Bytes) -> Break {
-        Break::of(What::Around { before, after }, End::Stay)
+        Break::new(Kind::Around { before, after }, End::Stay)
     }
 
-    fn of(what: What, end: End) -> Break {
+    fn new(kind: Kind, end: End) -> Break {
         Break {
-            what,
+            kind,
             end,
             times: 1,
         }
     }
 
-    /// What a client sees of it, for a face that cannot break its connections: the model in memory, and wiremock.
-    pub fn fate(&self) -> Fate {
-        match (&self.what, self.end) {
-            (What::Flood(flood), _) => Fate::Flood(flood.bytes),
+    /// Kind a client sees of it, for a server that cannot break its connections: the model in memory, and wiremock.
+    pub fn wire_outcome(&self) -> WireOutcome {
+        match (&self.kind, self.end) {
+            (Kind::Flood(flood), _) => WireOutcome::Flood(flood.bytes),
             (
-                What::Nothing | What::Around { .. } | What::Drip(_) | What::Answer(Point::Whole),
+                Kind::Nothing
+                | Kind::Around { .. }
+                | Kind::Drip(_)
+                | Kind::ApiResponse(Point::Whole),
                 _,
-            ) => Fate::Answered,
-            (_, End::Silence) | (What::Request(_) | What::Answer(_), End::Stay) => Fate::Silence,
-            _ => Fate::CutOff,
+            ) => WireOutcome::Responded,
+            (_, End::Silence) | (Kind::Request(_) | Kind::ApiResponse(_), End::Stay) => {
+                WireOutcome::Silence
+            }
+            _ => WireOutcome::CutOff,
         }
     }
 
-    pub(crate) fn repeated(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.times
     }
 
     /// How far the request is read, if the service is not to hear of it.
-    pub(crate) fn unheard(&self) -> Option<(Point, End)> {
-        match self.what {
-            What::Request(point) => Some((point, self.end)),
+    pub(crate) fn request_cut(&self) -> Option<(Point, End)> {
+        match self.kind {
+            Kind::Request(point) => Some((point, self.end)),
             _ => None,
         }
     }
 
-    /// What is sent of an answer with this head and body, and how the connection goes on.
-    pub(crate) fn script(&self, head: &[u8], body: &[u8]) -> (Script, End) {
+    /// Kind is sent of an answer with this head and body, and how the connection goes on.
+    pub(crate) fn chunks(&self, head: &[u8], body: &[u8]) -> (Chunks, End) {
         let whole = Bytes::from([head, body].concat());
-        let at_once = |bytes: Bytes| -> Script { Box::new(iter::once((bytes, Duration::ZERO))) };
-        let script = match &self.what {
-            What::Nothing => at_once(whole),
-            What::Request(_) => at_once(Bytes::new()),
-            What::Answer(point) => at_once(whole.slice(..point.of(head.len(), whole.len()))),
-            What::Instead(bytes) => at_once(bytes.clone()),
-            What::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
-            What::Flood(flood) => Box::new(flood.script()),
-            What::Drip(pause) => {
+        let at_once = |bytes: Bytes| -> Chunks { Box::new(iter::once((bytes, Duration::ZERO))) };
+        let chunks = match &self.kind {
+            Kind::Nothing => at_once(whole),
+            Kind::Request(_) => at_once(Bytes::new()),
+            Kind::ApiResponse(point) => {
+                at_once(whole.slice(..point.length(head.len(), whole.len())))
+            }
+            Kind::Replace(bytes) => at_once(bytes.clone()),
+            Kind::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
+            Kind::Flood(flood) => Box::new(flood.chunks()),
+            Kind::Drip(pause) => {
                 let pause = *pause;
                 let bytes = (0..whole.len()).map(move |at| (whole.slice(at..=at), pause));
                 Box::new(bytes)
             }
         };
-        (script, self.end)
+        (chunks, self.end)
     }
 }
 
 impl Point {
-    pub(super) fn of(self, head: usize, whole: usize) -> usize {
+    pub(super) fn length(self, head: usize, whole: usize) -> usize {
         let bytes = match self {
             Point::Bytes(bytes) => bytes,
             Point::Head => head,

@@ -12,7 +12,7 @@ use http::Request;
 use http::header::CONTENT_LENGTH;
 use socket2::SockRef;
 
-use super::breaks::Sent;
+use super::breaks::Chunk;
 use super::{Flood, Point, Shared};
 
 /// A connection that a [`TcpServer`](super::TcpServer) has accepted. It is closed when it is dropped.
@@ -26,9 +26,9 @@ pub struct Connection {
 }
 
 /// The longest head of a request that is looked at before it is read.
-const MOST_HEAD: usize = 8192;
+const MAX_HEAD: usize = 8192;
 /// The most headers of a request.
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 impl Connection {
     pub(super) fn new(stream: Arc<TcpStream>, shared: Arc<Shared>, number: usize) -> Connection {
@@ -61,7 +61,7 @@ impl Connection {
             Some(seen[..end + 4].to_vec())
         })?;
         let whole = head.len() + body_length(&parse(&head)?)?;
-        let mut part = vec![0; point.of(head.len(), whole)];
+        let mut part = vec![0; point.length(head.len(), whole)];
         self.read_exact(&mut part).ok()
     }
 
@@ -86,17 +86,17 @@ impl Connection {
         let bytes = bytes
             .iter()
             .map(|byte| (Bytes::copy_from_slice(&[*byte]), pause));
-        self.play(bytes)
+        self.send_chunks(bytes)
     }
 
     /// Sends an answer with this body. False when nobody takes it any more, or the server ends.
     pub fn flood(&mut self, flood: Flood) -> bool {
-        self.play(flood.script())
+        self.send_chunks(flood.chunks())
     }
 
     /// Sends all of this, with its pauses. False when nobody takes it any more, or the server ends.
-    pub(super) fn play(&mut self, mut script: impl Iterator<Item = Sent>) -> bool {
-        script.all(|(bytes, pause)| self.send(&bytes) && (pause.is_zero() || self.pause(pause)))
+    pub(super) fn send_chunks(&mut self, mut chunks: impl Iterator<Item = Chunk>) -> bool {
+        chunks.all(|(bytes, pause)| self.send(&bytes) && (pause.is_zero() || self.pause(pause)))
     }
 
     /// Says nothing for so long. False if the server ends meanwhile.
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     /// Blocks until the client has closed, and reads over what comes until then.
-    pub fn until_closed(&mut self) {
+    pub fn wait_until_closed(&mut self) {
         let mut buffer = [0; 4096];
         while self.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }
@@ -129,11 +129,11 @@ impl Connection {
 
     /// Waits until this is found in what has come, of which nothing is taken; none if the client has closed or never sends it.
     fn peek<T>(&self, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        let mut buffer = [0; MOST_HEAD];
+        let mut buffer = [0; MAX_HEAD];
         loop {
             let seen = self.stream().ok()?.peek(&mut buffer).ok()?;
             let found = find(&buffer[..seen]);
-            if found.is_some() || seen == 0 || seen == MOST_HEAD {
+            if found.is_some() || seen == 0 || seen == MAX_HEAD {
                 return found;
             }
             // The rest is on its way.
@@ -180,7 +180,7 @@ impl fmt::Debug for Connection {
 }
 
 fn parse(head: &[u8]) -> Option<Request<()>> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     parsed.parse(head).ok()?;
     let builder = Request::builder().method(parsed.method?).uri(parsed.path?);

@@ -1,16 +1,16 @@
 //! How a program that runs is led.
 
-use pan123_mock::{FAULTS, path};
+use pan123_mock::{FAULT_NAMES, path};
 use serde_json::{Value, json};
 
-use crate::client::{agent, read};
 use crate::process::{Program, started, until};
+use crate::support::client::{agent, read};
 
 #[test]
 fn it_lists_what_can_be_asked_for_and_every_route_answers() {
     let program = started(&["--quiet"]);
     let help = program.get("");
-    assert_eq!(help["faults"], json!(FAULTS));
+    assert_eq!(help["faults"], json!(FAULT_NAMES));
     for route in help["routes"].as_array().expect("a list") {
         let text = |key: &str| route[key].as_str().expect("a text").to_owned();
         let (method, path) = (text("method"), text("path"));
@@ -39,7 +39,7 @@ fn it_lists_what_can_be_asked_for_and_every_route_answers() {
     );
 }
 
-fn poll(program: &Program, client: &crate::client::Client, task: u64) -> Value {
+fn poll(program: &Program, client: &crate::support::client::Client, task: u64) -> Value {
     assert!(program.get("state")["tasks"] != json!(0));
     client.poll(task)
 }
@@ -47,10 +47,10 @@ fn poll(program: &Program, client: &crate::client::Client, task: u64) -> Value {
 #[test]
 fn tasks_are_seen_moved_and_ended() {
     let program = started(&["--quiet"]);
-    program.send("PUT", "course", &json!({"steps": [[7, 13]]}));
+    program.send("PUT", "script", &json!({"steps": [[7, 13]]}));
     program.send(
         "PUT",
-        "course",
+        "script",
         &json!({"url": "https://example.com/b", "succeeds_after": 1}),
     );
     let client = program.client();
@@ -153,7 +153,7 @@ fn a_course_by_the_clock_ends_when_time_is_moved() {
     program.send("POST", "time", &json!({"run": false}));
     program.send(
         "PUT",
-        "course",
+        "script",
         &json!({"succeeds_within_ms": 60_000, "size": 5}),
     );
     let client = program.client();
@@ -171,10 +171,10 @@ fn tokens_pace_and_the_running_limit_change_while_it_runs() {
     let client = program.client();
     let code = || client.get(path::USER_INFO).2["code"].clone();
     assert_eq!(code(), 0);
-    program.send("PUT", "pace", &json!({(path::USER_INFO): 2}));
+    program.send("PUT", "rate-limits", &json!({(path::USER_INFO): 2}));
     assert_eq!([code(), code(), code()], [json!(0), json!(0), json!(429)]);
-    program.send("PUT", "pace", &json!("off"));
-    program.send("POST", "token-pushed-out", None);
+    program.send("PUT", "rate-limits", &json!("off"));
+    program.send("POST", "revoke-tokens", None);
     assert_eq!(
         client.get(path::USER_INFO).2["message"],
         "tokens number has exceeded the limit"
@@ -196,7 +196,7 @@ fn tokens_pace_and_the_running_limit_change_while_it_runs() {
         400,
         "nothing is no number"
     );
-    assert_eq!(program.ask("PUT", "pace", &json!("fast")).0, 400);
+    assert_eq!(program.ask("PUT", "rate-limits", &json!("fast")).0, 400);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_reset_is_a_new_service_at_the_same_time() {
     program.fault("reset");
     program.send("POST", "reset", None);
     let state = program.get("state");
-    for key in ["requests", "tasks", "faults", "tokens_minted"] {
+    for key in ["requests", "tasks", "faults", "tokens_issued"] {
         assert_eq!(state[key], 0, "{key}");
     }
     assert_eq!(state["now"], "2040-03-23T07:38:37Z");
@@ -236,13 +236,13 @@ fn no_number_is_too_large() {
     program.send(
         "PUT",
         "callbacks",
-        &json!({"copies": u64::MAX, "delay_ms": u64::MAX}),
+        &json!({"times": u64::MAX, "delay_ms": u64::MAX}),
     );
-    program.send("PUT", "course", &json!({"succeeds_after": u32::MAX}));
+    program.send("PUT", "script", &json!({"succeeds_after": u32::MAX}));
     let task = client.create(&json!({"url": "https://example.com/a"}));
     assert_eq!(client.poll(task), json!({"process": 0, "status": 0}));
 
-    program.send("PUT", "course", &json!({"succeeds_within_ms": 1}));
+    program.send("PUT", "script", &json!({"succeeds_within_ms": 1}));
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://127.0.0.1:9/"});
     let task = client.create(&body);
     until("its callbacks", || {

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use pan123_mock::{TcpServer, path};
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
-use crate::client::Client;
-use crate::peers::callback_receiver;
 use crate::process::{Program, started, until};
+use crate::support::TIMEOUT;
+use crate::support::client::Client;
+use crate::support::peers::callback_receiver;
 
 struct Kept {
     directory: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Kept {
         let mut body = body.clone();
         body["callBackUrl"] = callback.into();
         let task = self.client.create(&body);
-        let notice = received.recv_timeout(PATIENCE).expect("a callback");
+        let notice = received.recv_timeout(TIMEOUT).expect("a callback");
         (task, notice)
     }
 
@@ -95,7 +95,7 @@ fn a_source_is_kept_byte_for_byte_and_its_progress_follows_its_bytes() {
     assert!(kept.files()[0].contains(".part"));
     release.send(()).expect("the source waits");
 
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(
         (&notice["status"], &notice["url"]),
         (&json!(0), &json!(url))
@@ -130,10 +130,10 @@ fn a_source_that_is_cut_off_is_tried_again_with_status_3_meanwhile() {
     let (callback, received) = callback_receiver();
     let body = json!({"url": source.url("http") + "/%E7%89%87.bin?a=b", "callBackUrl": callback});
     let task = kept.client.create(&body);
-    told.recv_timeout(PATIENCE).expect("it is tried again");
+    told.recv_timeout(TIMEOUT).expect("it is tried again");
     assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 3}));
     release.send(()).expect("the source waits");
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(notice["status"], 0);
     assert_eq!(kept.files(), [format!("{task}-片.bin")]);
     let files = kept.program.get("files");
@@ -170,7 +170,7 @@ fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
             "HTTP 302",
         ),
     ] {
-        let source = TcpServer::answering(answer);
+        let source = TcpServer::responding(answer);
         let (_, notice) = kept.ended(&json!({"url": source.url("http")}));
         assert_eq!(
             (&notice["status"], &notice["failReason"]),
@@ -178,7 +178,7 @@ fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
         );
         assert_eq!(source.requests(), tries, "{reason}");
     }
-    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
+    let source = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
     let (task, notice) = kept.ended(&json!({"url": source.url("http")}));
     assert_eq!(notice["failReason"], "longer than 1000 bytes");
     assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
@@ -196,7 +196,7 @@ fn nothing_leaves_this_machine_unless_it_is_allowed() {
     assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
 
     let told = json!({"url": "https://192.0.2.1/a", "succeeds_after": 1});
-    kept.program.send("PUT", "course", &told);
+    kept.program.send("PUT", "script", &told);
     let body = json!({"url": "https://192.0.2.1/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = kept.client.create(&body);
     assert_eq!(
@@ -212,7 +212,7 @@ fn nothing_leaves_this_machine_unless_it_is_allowed() {
 
 #[test]
 fn without_a_directory_nothing_is_fetched() {
-    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let source = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let program = started(&["--quiet"]);
     let client = program.client();
     let task = client.create(&json!({"url": source.url("http")}));
@@ -235,16 +235,16 @@ fn a_fetch_of_an_earlier_service_has_nothing_to_say_to_the_next() {
     });
     let kept = fetching(&[]);
     let first = kept.client.create(&json!({"url": source.url("http")}));
-    told.recv_timeout(PATIENCE).expect("it is fetched");
+    told.recv_timeout(TIMEOUT).expect("it is fetched");
     kept.program.send("POST", "reset", None);
     let url = "https://example.com/a";
     let told = json!({"url": url, "steps": [[7, 0]]});
-    kept.program.send("PUT", "course", &told);
+    kept.program.send("PUT", "script", &told);
     let client = kept.program.client();
     let second = client.create(&json!({ "url": url }));
     assert_eq!(first, second, "ids begin again");
     release.send(()).expect("the source waits");
-    source.until_ended(1);
+    source.wait_until_ended(1);
     assert_eq!(client.poll(second), json!({"process": 7, "status": 0}));
 }
 
@@ -253,7 +253,7 @@ fn stalls() -> TcpServer {
     TcpServer::start(|mut connection| {
         connection.read_request();
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfilm");
-        connection.until_closed();
+        connection.wait_until_closed();
     })
 }
 
@@ -267,11 +267,11 @@ fn fetches_of_an_earlier_service_do_not_hold_up_the_next() {
     // As many as the program fetches at once.
     until("64 fetches", || stalls.accepted() == 64);
     kept.program.send("POST", "reset", None);
-    let good = TcpServer::answering(answer(b"film"));
+    let good = TcpServer::responding(answer(b"film"));
     let client = kept.program.client();
     let (callback, received) = callback_receiver();
     client.create(&json!({"url": good.url("http"), "callBackUrl": callback}));
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(notice["status"], 0);
 }
 
@@ -292,13 +292,13 @@ fn nothing_is_left_half_fetched_when_the_program_ends() {
 fn callbacks_come_late_and_twice_by_the_clock() {
     let program = started(&["--quiet"]);
     program.send("POST", "time", &json!({"run": false}));
-    program.send("PUT", "course", &json!({"fails_after": 1, "reason": "no"}));
+    program.send("PUT", "script", &json!({"fails_after": 1, "reason": "no"}));
     program.send(
         "PUT",
         "callbacks",
-        &json!({"delay_ms": 5000, "copies": 2, "reason_key": "fileReason"}),
+        &json!({"delay_ms": 5000, "times": 2, "reason_key": "fileReason"}),
     );
-    let receivers = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let receivers = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let client = program.client();
     let url = receivers.url("http") + "/cb";
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
@@ -306,7 +306,7 @@ fn callbacks_come_late_and_twice_by_the_clock() {
     program.send("POST", "time", &json!({"advance_ms": 4999}));
     assert_eq!(program.get("state")["callbacks_due"], 2);
     program.send("POST", "time", &json!({"advance_ms": 1}));
-    receivers.until_ended(2);
+    receivers.wait_until_ended(2);
     assert_eq!(receivers.requests_to("/cb"), 2);
     assert_eq!(program.get("state")["callbacks_due"], 0);
     assert_eq!(program.get("callbacks")[0]["body"]["fileReason"], "no");
@@ -316,13 +316,13 @@ fn callbacks_come_late_and_twice_by_the_clock() {
 #[test]
 fn a_callback_that_is_late_comes_by_itself_when_the_time_runs() {
     let program = started(&["--quiet"]);
-    program.send("PUT", "course", &json!({"succeeds_within_ms": 30}));
+    program.send("PUT", "script", &json!({"succeeds_within_ms": 30}));
     program.send("PUT", "callbacks", &json!({"delay_ms": 30}));
     let (callback, received) = callback_receiver();
     let body = json!({"url": "https://example.com/a", "callBackUrl": callback});
     program.client().create(&body);
     let notice = received
-        .recv_timeout(PATIENCE)
+        .recv_timeout(TIMEOUT)
         .expect("nobody asks, and it comes");
     assert_eq!(notice["status"], 0);
 }

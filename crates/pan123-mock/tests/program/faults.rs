@@ -3,11 +3,11 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use pan123_mock::{FAULTS, path};
+use pan123_mock::{FAULT_NAMES, path};
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::process::{Program, started, until};
+use crate::support::TIMEOUT;
 
 struct Asking {
     program: Program,
@@ -17,7 +17,7 @@ struct Asking {
 
 fn asking() -> Asking {
     let program = started(&["--quiet"]);
-    program.send("PUT", "course", &json!({"steps": [[12.5, 0]]}));
+    program.send("PUT", "script", &json!({"steps": [[12.5, 0]]}));
     let client = program.client();
     let task = client.create(&json!({"url": "https://example.com/a"}));
     let token = client.token;
@@ -33,7 +33,7 @@ impl Asking {
     fn connect(&self) -> TcpStream {
         let address = self.program.base_url.trim_start_matches("http://");
         let stream = TcpStream::connect(address).expect("it listens");
-        let set = stream.set_read_timeout(Some(PATIENCE));
+        let set = stream.set_read_timeout(Some(TIMEOUT));
         set.expect("a timeout");
         stream
     }
@@ -123,7 +123,7 @@ fn seen(name: &str, answer: &str, ended: Result<(), ErrorKind>) {
             status("200");
             assert_eq!(body(answer), r#"{"code":0,"message":"#);
         }
-        "reset" | "answer_lost" => {
+        "reset" | "response_lost" => {
             assert_eq!((answer, ended), ("", Err(ErrorKind::ConnectionReset)));
         }
         "closed" => assert_eq!((answer, ended), ("", Ok(()))),
@@ -144,7 +144,7 @@ fn seen(name: &str, answer: &str, ended: Result<(), ErrorKind>) {
             status("200");
             assert!(!answer.contains("\"data\""));
         }
-        "numbers_as_texts" => assert_eq!(data(answer), json!({"process": "12.5", "status": "0"})),
+        "numbers_as_strings" => assert_eq!(data(answer), json!({"process": "12.5", "status": "0"})),
         "unknown_status" => assert_eq!(data(answer), json!({"process": 12.5, "status": 7})),
         "forbidden_by_load_balancer" => assert!(body(answer).starts_with(r#"{"code":"403","#)),
         other => panic!("nobody looks at {other}"),
@@ -154,7 +154,7 @@ fn seen(name: &str, answer: &str, ended: Result<(), ErrorKind>) {
 #[test]
 fn a_client_sees_each_fault_once_and_then_the_answer() {
     let asking = asking();
-    for name in FAULTS {
+    for name in FAULT_NAMES {
         if name.starts_with("hang") || *name == "late" {
             continue; // below
         }
@@ -263,7 +263,7 @@ fn faults_are_for_a_path_for_so_many_or_for_ever_until_they_are_cleared() {
     let code = |path: &str| asking.program.client().get(path).2["code"].clone();
     let set = |fault: Value| asking.program.send("POST", "faults", &fault);
     set(json!({"code": 7, "message": "seven", "path": path::USER_INFO, "times": 2}));
-    set(json!({"fault": "business_error", "path": path::USER_INFO, "for_ever": true}));
+    set(json!({"fault": "business_error", "path": path::USER_INFO, "always": true}));
     let came = [0; 5].map(|_| code(path::USER_INFO));
     assert_eq!(came, [7, 7, 1, 1, 1].map(|code| json!(code)));
     let left = asking.program.get("faults");

@@ -9,8 +9,8 @@ use std::time::Instant;
 use pan123_mock::http::Request;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
-use crate::client::{Client, agent, read};
+use crate::support::TIMEOUT;
+use crate::support::client::{Client, agent, read};
 
 /// It ends when it is dropped.
 pub(crate) struct Program {
@@ -72,7 +72,7 @@ fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}: it does not come");
+        assert!(began.elapsed() < TIMEOUT, "{what}: it does not come");
         thread::yield_now();
     }
 }
@@ -84,7 +84,7 @@ impl Program {
 
     /// The next line on stderr.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line")
+        self.lines.recv_timeout(TIMEOUT).expect("a line")
     }
 
     /// All lines on stderr until it ends.

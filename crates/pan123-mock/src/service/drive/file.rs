@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::names;
-use crate::service::answer::scrambled;
+use crate::service::response::mix;
 
 /// A file or folder of the drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,8 @@ impl File {
             return String::new();
         }
         let content = self.content.unwrap_or(self.id);
-        let high = scrambled(seed, 2 * content);
-        let low = scrambled(seed, 2 * content + 1);
+        let high = mix(seed, 2 * content);
+        let low = mix(seed, 2 * content + 1);
         format!("{high:016x}{low:016x}")
     }
 

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 const FORBIDDEN: &str = "\"\\/:*?|><";
 
 /// In characters.
-const LONGEST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
 /// What a file is called whose source does not say.
 const FALLBACK: &str = "download";
@@ -22,7 +22,7 @@ const IMAGE: [&str; 9] = [
 /// Whether a client may give this name.
 pub(in crate::service) fn is_allowed(name: &str) -> bool {
     !name.trim().is_empty()
-        && name.chars().count() <= LONGEST
+        && name.chars().count() <= MAX_LENGTH
         && !name.contains(|letter| FORBIDDEN.contains(letter))
 }
 
@@ -40,7 +40,7 @@ pub(super) fn category(name: &str) -> u8 {
 }
 
 /// The name of the file behind a URL: the end of its path.
-pub(in crate::service) fn of_source(url: &str) -> String {
+pub(in crate::service) fn from_url(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
     let path = behind_scheme.split_once('/').map_or("", |(_, path)| path);
@@ -55,7 +55,7 @@ pub(in crate::service) fn of_source(url: &str) -> String {
                 letter
             }
         })
-        .take(LONGEST)
+        .take(MAX_LENGTH)
         .collect();
     if is_allowed(&name) {
         name
@@ -96,10 +96,10 @@ mod tests {
             ("https://example.com/a/?b", "download"),
             ("https://example.com/%20", "download"),
         ] {
-            assert_eq!(of_source(url), name, "{url}");
+            assert_eq!(from_url(url), name, "{url}");
         }
         let long = format!("https://example.com/{}", "好".repeat(300));
-        assert_eq!(of_source(&long).chars().count(), 255);
+        assert_eq!(from_url(&long).chars().count(), 255);
     }
 
     #[test]

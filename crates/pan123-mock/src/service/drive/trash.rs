@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Drive, File, ROOT, each_once};
+use super::{Drive, File, ROOT, without_duplicates};
 
 impl Drive {
     /// Marks these as in the trash; those that are there already stay as they are.
@@ -21,7 +21,7 @@ impl Drive {
 
     /// Removes these for good, with everything below them.
     pub(in crate::service) fn purge(&mut self, ids: &[u64]) {
-        for id in self.with_all_below(ids) {
+        for id in self.with_descendants(ids) {
             let Some(file) = self.files.remove(&id) else {
                 continue;
             };
@@ -34,11 +34,11 @@ impl Drive {
 
     /// Takes these out of the trash to where they were, and gives those that could not be taken out.
     pub(in crate::service) fn recover(&mut self, now: SystemTime, ids: &[u64]) -> Vec<u64> {
-        let mut left = each_once(ids.to_vec());
+        let mut left = without_duplicates(ids.to_vec());
         // A folder may come after what is in it.
         loop {
             let before = left.len();
-            left.retain(|id| !self.put_back(now, *id));
+            left.retain(|id| !self.restore(now, *id));
             if left.len() == before {
                 return left;
             }
@@ -65,12 +65,12 @@ impl Drive {
     }
 
     /// Whether it was in the trash, and its folder is not.
-    fn put_back(&mut self, now: SystemTime, id: u64) -> bool {
+    fn restore(&mut self, now: SystemTime, id: u64) -> bool {
         let trashed = self.get(id).filter(|file| file.trashed);
         let Some(parent) = trashed.map(|file| file.parent) else {
             return false;
         };
-        let is_there = self.is_in_sight(parent);
+        let is_there = self.is_reachable(parent);
         if is_there {
             self.recover_to(now, id, parent);
         }
@@ -78,8 +78,8 @@ impl Drive {
     }
 
     /// Whether neither this folder nor any above it is gone or in the trash.
-    fn is_in_sight(&self, folder: u64) -> bool {
-        self.way_up(folder)
+    fn is_reachable(&self, folder: u64) -> bool {
+        self.ancestors(folder)
             .all(|id| id == ROOT || self.is_folder(id))
     }
 }

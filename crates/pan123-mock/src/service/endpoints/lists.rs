@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::rows::{Detail, Row};
-use super::{Judged, needed, not_found};
+use super::{EndpointResult, not_found, required_number};
 use crate::service::Service;
-use crate::service::answer::Answer;
-use crate::service::args::{Args, FAILURE, Taken, wrong};
+use crate::service::args::{ArgResult, Args, FAILURE, invalid};
 use crate::service::drive::File;
+use crate::service::response::ApiResponse;
 
 /// Which key carries the rows of `POST /api/v1/file/infos`: the documentation's sample has had both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ const LIST_KEYS: [&str; 8] = [
 ];
 
 /// How many rows a page has at most.
-const LONGEST_PAGE: usize = 100;
+const MAX_PAGE_SIZE: usize = 100;
 
 /// What is left as it is in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -66,10 +66,10 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Service {
-    pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> EndpointResult {
         let args = self.query(request, &LIST_KEYS)?;
-        let parent = needed(&args, "parentFileId")?;
-        let limit = page_length(&args)?;
+        let parent = required_number(&args, "parentFileId")?;
+        let limit = page_size(&args)?;
         // The end of a list may be sent back; it is no id.
         let sent = args.number::<i64>("lastFileId")?.unwrap_or(0);
         let last = u64::try_from(sent).unwrap_or(0);
@@ -86,32 +86,40 @@ impl Service {
         if self.options.list_end == ListEnd::Never && sent > 0 {
             page.last_file_id = sent;
         }
-        Ok(Answer::ok(&page))
+        Ok(ApiResponse::ok(&page))
     }
 
-    pub(super) fn file_detail(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_detail(
+        &mut self,
+        _: SystemTime,
+        request: &Request<Bytes>,
+    ) -> EndpointResult {
         let args = self.query(request, &["fileID"])?;
-        let file = self.file(needed(&args, "fileID")?)?;
-        Ok(Answer::ok(&Detail::of(file, self.options.seed)))
+        let file = self.file(required_number(&args, "fileID")?)?;
+        Ok(ApiResponse::ok(&Detail::of(file, self.options.seed)))
     }
 
-    pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> EndpointResult {
         let args = self.body(request, &["fileIds"])?;
-        let ids = args.numbers("fileIds")?.ok_or_else(|| wrong("fileIds"))?;
+        let ids = args.numbers("fileIds")?.ok_or_else(|| invalid("fileIds"))?;
         // Those that are not there are left out: of the two ids in the documentation's sample one came back.
         let known = ids.into_iter().filter_map(|id: u64| self.drive.get(id));
         let rows = self.rows(&known.collect::<Vec<_>>());
-        Ok(Answer::ok(&BTreeMap::from([(
+        Ok(ApiResponse::ok(&BTreeMap::from([(
             self.options.infos_key.as_str(),
             rows,
         )])))
     }
 
-    pub(super) fn download_info(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn download_info(
+        &mut self,
+        _: SystemTime,
+        request: &Request<Bytes>,
+    ) -> EndpointResult {
         let args = self.query(request, &["fileId"])?;
-        let file = self.file(needed(&args, "fileId")?)?;
+        let file = self.file(required_number(&args, "fileId")?)?;
         if file.is_folder {
-            return Err(Answer::refused(FAILURE, "文件夹没有下载地址"));
+            return Err(ApiResponse::error(FAILURE, "文件夹没有下载地址"));
         }
         let host = request.headers().get(header::HOST);
         let host = host
@@ -119,10 +127,10 @@ impl Service {
             .unwrap_or("127.0.0.1");
         let name = utf8_percent_encode(&file.name, IN_PATH);
         let url = format!("http://{host}/__files/{}/{name}", file.id);
-        Ok(Answer::ok(&json!({ "downloadUrl": url })))
+        Ok(ApiResponse::ok(&json!({ "downloadUrl": url })))
     }
 
-    fn file(&self, id: u64) -> Taken<&File> {
+    fn file(&self, id: u64) -> ArgResult<&File> {
         self.drive.get(id).ok_or_else(not_found)
     }
 
@@ -165,11 +173,11 @@ impl InfosKey {
 }
 
 /// How many rows a page is to have.
-pub(super) fn page_length(args: &Args) -> Taken<usize> {
+pub(super) fn page_size(args: &Args) -> ArgResult<usize> {
     let limit = args.number("limit")?;
     limit
-        .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-        .ok_or_else(|| wrong("limit"))
+        .filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit))
+        .ok_or_else(|| invalid("limit"))
 }
 
 /// What a search is for.
@@ -180,11 +188,11 @@ pub(super) enum Search {
 }
 
 impl Search {
-    fn of(args: &Args) -> Taken<Option<Self>> {
+    fn of(args: &Args) -> ArgResult<Option<Self>> {
         let exact = match args.number("searchMode")? {
             None | Some(0) => false,
             Some(1) => true,
-            Some(_) => return Err(wrong("searchMode")),
+            Some(_) => return Err(invalid("searchMode")),
         };
         let search = args.string("searchData")?.map(|name| {
             if exact {

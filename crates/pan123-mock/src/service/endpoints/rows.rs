@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::service::answer::{china_date_time, china_date_time_with_zone};
 use crate::service::drive::File;
+use crate::service::response::{china_date_time, china_date_time_with_zone};
 use crate::service::user;
 
 /// A file or folder as lists have it.

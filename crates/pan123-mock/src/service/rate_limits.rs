@@ -1,0 +1,263 @@
+//! How many requests each endpoint takes in a while; one more is told to come later.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::endpoints::path;
+
+/// Requests a second that each endpoint takes, by its path.
+///
+/// They are counted in windows of one second, as the gateway in front of the service does it: so many in each second of the clock. A
+/// limit under one, such as 0.2, is one request in that many seconds; another that is no whole number is counted by the minute: 100.0 / 60.0
+/// is 100 in each. A request over the limit is answered with code 429, counts for
+/// nothing, and is not acted upon.
+///
+/// ```
+/// use pan123_mock::{MockPan123, RateLimits, path};
+///
+/// let mock = MockPan123::builder()
+///     .rate_limits(RateLimits::free().limit(path::OFFLINE_DOWNLOAD, 0.5))
+///     .start_blocking();
+/// ```
+///
+/// As JSON, for the program `pan123-mock`: `{"/api/v1/user/info": 0.5}`, or `"off"`, `"free"`, `"member"`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "BTreeMap<String, f64>")]
+pub struct RateLimits {
+    limits: BTreeMap<String, f64>,
+}
+
+/// The documented limits of a free and of a paying account. The offline downloads are in no table: theirs are what client authors keep
+/// to.
+const DOCUMENTED: [(&str, f64, f64); 15] = [
+    (path::ACCESS_TOKEN, 8.0, 10.0),
+    (path::OAUTH_TOKEN, 100.0 / 60.0, 100.0 / 60.0),
+    (path::USER_INFO, 10.0, 10.0),
+    (path::OFFLINE_DOWNLOAD, 1.0, 5.0),
+    (path::OFFLINE_PROGRESS, 5.0, 10.0),
+    (path::IMAGE_BED_DOWNLOAD, 1.0, 5.0),
+    (path::IMAGE_BED_PROGRESS, 5.0, 10.0),
+    (path::FILE_LIST, 5.0, 10.0),
+    (path::OLD_FILE_LIST, 0.2, 10.0),
+    (path::MKDIR, 5.0, 20.0),
+    (path::MOVE, 3.0, 10.0),
+    (path::DELETE, 1.0, 10.0),
+    (path::TRASH, 5.0, 5.0),
+    (path::FILE_INFOS, 10.0, 10.0),
+    (path::DOWNLOAD_INFO, 5.0, 5.0),
+];
+
+impl RateLimits {
+    /// No limits.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Those of a free account.
+    pub fn free() -> Self {
+        Self::of(|(path, free, _)| (path, free))
+    }
+
+    /// Those of a paying account (会员).
+    pub fn member() -> Self {
+        Self::of(|(path, _, member)| (path, member))
+    }
+
+    /// So many requests a second for this path. What is not above zero is taken for no limit.
+    pub fn limit(mut self, path: impl Into<String>, per_second: f64) -> Self {
+        self.limits.insert(path.into(), per_second);
+        self
+    }
+
+    fn of(column: fn((&'static str, f64, f64)) -> (&'static str, f64)) -> Self {
+        let limits = DOCUMENTED.into_iter().map(column);
+        Self {
+            limits: limits
+                .map(|(path, limit)| (path.to_owned(), limit))
+                .collect(),
+        }
+    }
+
+    /// The length of a window in seconds, and how many requests it takes.
+    fn window(&self, path: &str) -> Option<(f64, f64)> {
+        let limit = *self.limits.get(path)?;
+        if limit < 1.0 {
+            (limit > 0.0).then_some((limit.recip(), 1.0))
+        } else if limit.fract() > 0.0 {
+            Some((60.0, (limit * 60.0).round()))
+        } else {
+            Some((1.0, limit))
+        }
+    }
+}
+
+impl From<RateLimits> for BTreeMap<String, f64> {
+    fn from(limits: RateLimits) -> Self {
+        limits.limits
+    }
+}
+
+impl TryFrom<Value> for RateLimits {
+    type Error = String;
+
+    fn try_from(json: Value) -> Result<Self, String> {
+        match json.as_str() {
+            Some("off") => return Ok(Self::none()),
+            Some("free") => return Ok(Self::free()),
+            Some("member") => return Ok(Self::member()),
+            Some(other) => {
+                return Err(format!(
+                    "no pace is called `{other}`: there are off, free, member"
+                ));
+            }
+            None => {}
+        }
+        let limits: BTreeMap<String, f64> =
+            serde_json::from_value(json).map_err(|error| error.to_string())?;
+        for (path, limit) in &limits {
+            if !path.starts_with('/') {
+                return Err(format!("`{path}` is no path: it begins with `/`"));
+            }
+            if *limit < 0.0 {
+                return Err(format!(
+                    "`{path}` takes {limit} requests a second: it cannot be under 0"
+                ));
+            }
+        }
+        Ok(Self { limits })
+    }
+}
+
+/// What was taken in the window that each path is in.
+#[derive(Debug, Default)]
+pub(super) struct RateCounter {
+    by_path: HashMap<String, Window>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Window {
+    number: f64,
+    requests: f64,
+}
+
+impl RateCounter {
+    /// Whether one more request to this path is taken.
+    pub(super) fn admit(&mut self, limits: &RateLimits, now: SystemTime, path: &str) -> bool {
+        let Some((length, capacity)) = limits.window(path) else {
+            return true;
+        };
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let number = (since.unwrap_or_default().as_secs_f64() / length).floor();
+        let window = self.by_path.entry(path.to_owned()).or_default();
+        // A request that overtook another may come out of an earlier one.
+        if number > window.number {
+            *window = Window {
+                number,
+                requests: 0.0,
+            };
+        }
+        if window.requests >= capacity {
+            return false;
+        }
+        window.requests += 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn admitted(limits: &RateLimits, at: impl IntoIterator<Item = f64>) -> Vec<bool> {
+        let mut counter = RateCounter::default();
+        at.into_iter()
+            .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds))
+            .map(|now| counter.admit(limits, now, "/a"))
+            .collect()
+    }
+
+    #[test]
+    fn each_second_takes_as_many_as_it_may() {
+        let limits = RateLimits::none().limit("/a", 2.0);
+        let admitted = admitted(&limits, [10.0, 10.9, 10.95, 11.0, 11.1, 11.99, 12.0]);
+        assert_eq!(admitted, [true, true, false, true, true, false, true]);
+    }
+
+    #[test]
+    fn a_fraction_is_one_in_several_seconds() {
+        let limits = RateLimits::none().limit("/a", 0.2);
+        let admitted = admitted(&limits, [10.0, 14.9, 15.0, 19.0, 20.0]);
+        assert_eq!(admitted, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_counted_by_the_minute() {
+        let limits = RateLimits::none().limit("/a", 100.0 / 60.0);
+        let admitted = admitted(&limits, [60.0; 101].into_iter().chain([119.9, 120.0]));
+        assert!(admitted[..100].iter().all(|admitted| *admitted));
+        assert_eq!(admitted[100..], [false, false, true]);
+    }
+
+    #[test]
+    fn no_limit_takes_all() {
+        for limits in [
+            RateLimits::none(),
+            RateLimits::free(),
+            RateLimits::none().limit("/a", 0.0),
+        ] {
+            assert_eq!(admitted(&limits, [1.0; 50]), [true; 50]);
+        }
+    }
+
+    #[test]
+    fn paths_do_not_count_for_each_other() {
+        let limits = RateLimits::none().limit("/a", 1.0).limit("/b", 1.0);
+        let mut counter = RateCounter::default();
+        let now = SystemTime::UNIX_EPOCH;
+        assert!(counter.admit(&limits, now, "/a"));
+        assert!(counter.admit(&limits, now, "/b"));
+        assert!(!counter.admit(&limits, now, "/a"));
+    }
+
+    #[test]
+    fn an_overtaken_request_opens_no_window_again() {
+        let limits = RateLimits::none().limit("/a", 1.0);
+        assert_eq!(admitted(&limits, [10.0, 11.0, 10.9]), [true, true, false]);
+    }
+
+    #[test]
+    fn a_pace_is_written_by_its_name_or_by_paths() {
+        let read =
+            |json: &str| serde_json::from_str::<RateLimits>(json).map_err(|it| it.to_string());
+        assert_eq!(read(r#""free""#), Ok(RateLimits::free()));
+        assert_eq!(
+            read(r#"{"/a":0.5}"#),
+            Ok(RateLimits::none().limit("/a", 0.5))
+        );
+        let again = serde_json::to_string(&RateLimits::member()).unwrap();
+        assert_eq!(read(&again), Ok(RateLimits::member()));
+        for wrong in [r#""fast""#, r#"{"a":1}"#, r#"{"/a":-1}"#, "7"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_of_the_two_accounts() {
+        assert_eq!(
+            RateLimits::free().window("/api/v1/file/list"),
+            Some((5.0, 1.0))
+        );
+        let member = RateLimits::member();
+        assert_eq!(member.window("/api/v1/file/list"), Some((1.0, 10.0)));
+        let oauth = "/api/v1/oauth2/access_token";
+        for limits in [RateLimits::free(), RateLimits::member()] {
+            assert_eq!(limits.window(oauth), Some((60.0, 100.0)));
+        }
+        assert_eq!(member.window("/upload/v1/file/mkdir"), Some((1.0, 20.0)));
+    }
+}

@@ -1,0 +1,253 @@
+//! How a task goes when nobody really fetches anything.
+
+mod json;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The course of a task: what each progress poll is told, one step a poll, the last of which stays; or how it goes by the clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use pan123_mock::TaskScript;
+///
+/// let smooth = TaskScript::succeeds_after(3);
+/// let broken = TaskScript::fails_after(2, "下载失败");
+/// // 13 is a status that the documentation does not know; 3 is a retry.
+/// let odd = TaskScript::steps([(0.0, 13), (12.5, 3), (100.0, 2)]);
+/// // Ends by itself, whether anybody asks or not.
+/// let film = TaskScript::succeeds_within(Duration::from_secs(60)).size(700 << 20);
+/// ```
+///
+/// As JSON, for the program `pan123-mock`: `{"succeeds_after": 3}`, `{"fails_after": 2, "reason": "下载失败"}`,
+/// `{"steps": [[0, 13], [12.5, 3], [100, 2]]}`, `{"succeeds_within_ms": 60000, "size": 734003200}`, `{"fails_within_ms": 60000}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "json::TaskScriptJson", into = "json::TaskScriptJson")]
+pub struct TaskScript {
+    plan: Plan,
+    reason: String,
+    size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Plan {
+    /// Shared by all tasks that are on it.
+    Steps(Arc<[ScriptStep]>),
+    ByPolls {
+        polls: u32,
+        succeeds: bool,
+    },
+    ByClock {
+        takes: Duration,
+        succeeds: bool,
+    },
+}
+
+/// What one poll is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ScriptStep {
+    /// `process`: percent from 0 to 100.
+    pub percent: f64,
+    /// `status`: 0 running, 1 failed, 2 succeeded, 3 retrying; any other number is sent as it is.
+    pub status: i64,
+}
+
+pub(crate) const RUNNING: i64 = 0;
+pub(super) const FAILED: i64 = 1;
+pub(super) const SUCCEEDED: i64 = 2;
+pub(crate) const RETRYING: i64 = 3;
+
+const DEFAULT_REASON: &str = "下载失败";
+const DEFAULT_SIZE: u64 = 1 << 20;
+
+impl TaskScript {
+    /// Running until the poll number `polls`, counted from 1, which is told of the success.
+    pub fn succeeds_after(polls: u32) -> Self {
+        let succeeds = true;
+        Self::new(Plan::ByPolls { polls, succeeds })
+    }
+
+    /// Running until the poll number `polls`, counted from 1, which is told of the failure. The reason goes into the callback; a
+    /// poll is never told one.
+    pub fn fails_after(polls: u32, reason: impl Into<String>) -> Self {
+        let succeeds = false;
+        Self::new(Plan::ByPolls { polls, succeeds }).reason(reason)
+    }
+
+    /// Running for so long, and then done, whether anybody asks or not.
+    pub fn succeeds_within(takes: Duration) -> Self {
+        let succeeds = true;
+        Self::new(Plan::ByClock { takes, succeeds })
+    }
+
+    /// Running for so long, and then failed, whether anybody asks or not.
+    pub fn fails_within(takes: Duration, reason: impl Into<String>) -> Self {
+        let succeeds = false;
+        Self::new(Plan::ByClock { takes, succeeds }).reason(reason)
+    }
+
+    /// Running at 50 percent for ever, or until the test ends it with `end_task`.
+    pub fn never_ends() -> Self {
+        Self::steps([(50.0, RUNNING)])
+    }
+
+    /// Steps of your own as (percent, status). Without any the task never starts.
+    pub fn steps<S: Into<ScriptStep>>(steps: impl IntoIterator<Item = S>) -> Self {
+        Self::new(Plan::Steps(steps.into_iter().map(Into::into).collect()))
+    }
+
+    /// The reason in the callback of a failure.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// How many bytes the file of a success has; otherwise 1 MiB.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
+    }
+
+    fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            reason: DEFAULT_REASON.to_owned(),
+            size: DEFAULT_SIZE,
+        }
+    }
+
+    /// What the poll with this index is told, so long after the task was created.
+    pub(super) fn step(&self, index: usize, elapsed: Duration) -> ScriptStep {
+        match &self.plan {
+            Plan::Steps(steps) => steps
+                .get(index)
+                .or(steps.last())
+                .copied()
+                .unwrap_or(ScriptStep::new(0.0, RUNNING)),
+            Plan::ByPolls { polls, succeeds } => by_polls(*polls, *succeeds, index),
+            Plan::ByClock { takes, .. } => {
+                let share = elapsed.as_secs_f64() / takes.as_secs_f64().max(f64::MIN_POSITIVE);
+                // In hundredths, for no reader needs more.
+                let percent = (share * 10_000.0).round() / 100.0;
+                ScriptStep::new(percent.min(99.99), RUNNING)
+            }
+        }
+    }
+
+    /// When the task ends by itself, if it does.
+    pub(super) fn ends_after(&self) -> Option<Duration> {
+        match self.plan {
+            Plan::Steps(_) | Plan::ByPolls { .. } => None,
+            Plan::ByClock { takes, .. } => Some(takes),
+        }
+    }
+
+    /// How the task ends that ends by itself: with the size of its file, or a reason.
+    pub(super) fn result(&self) -> Result<u64, String> {
+        match self.plan {
+            Plan::ByClock {
+                succeeds: false, ..
+            } => Err(self.reason.clone()),
+            _ => Ok(self.size),
+        }
+    }
+
+    /// How the task ends that has come to this step, if it is an end.
+    pub(super) fn result_of(&self, step: ScriptStep) -> Option<Result<u64, String>> {
+        match step.status {
+            SUCCEEDED => Some(Ok(self.size)),
+            FAILED => Some(Err(self.reason.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Default for TaskScript {
+    /// 0, 50, 100 percent: the third poll is told of the success.
+    fn default() -> Self {
+        Self::succeeds_after(3)
+    }
+}
+
+impl ScriptStep {
+    /// A step at `percent` with the number of a status.
+    pub const fn new(percent: f64, status: i64) -> Self {
+        Self { percent, status }
+    }
+}
+
+impl From<(f64, i64)> for ScriptStep {
+    fn from((percent, status): (f64, i64)) -> Self {
+        Self::new(percent, status)
+    }
+}
+
+/// What the poll with this index is told: before the last one, evenly on the way from 0 to 100.
+fn by_polls(polls: u32, succeeds: bool, index: usize) -> ScriptStep {
+    let before = polls.saturating_sub(1);
+    match u32::try_from(index) {
+        Ok(done) if done < before => {
+            let percent = 100.0 * f64::from(done) / f64::from(before);
+            ScriptStep::new(percent, RUNNING)
+        }
+        _ if succeeds => ScriptStep::new(100.0, SUCCEEDED),
+        _ => ScriptStep::new(0.0, FAILED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(script: &TaskScript, polls: usize) -> Vec<(f64, i64)> {
+        (0..polls)
+            .map(|index| script.step(index, Duration::ZERO))
+            .map(|step| (step.percent, step.status))
+            .collect()
+    }
+
+    #[test]
+    fn the_default_succeeds_within_three_polls_and_stays_there() {
+        let expected = [(0.0, 0), (50.0, 0), (100.0, 2), (100.0, 2)];
+        assert_eq!(progress(&TaskScript::default(), 4), expected);
+    }
+
+    #[test]
+    fn the_end_is_told_to_the_poll_that_was_named() {
+        assert_eq!(progress(&TaskScript::succeeds_after(0), 1), [(100.0, 2)]);
+        assert_eq!(progress(&TaskScript::succeeds_after(1), 1), [(100.0, 2)]);
+        assert_eq!(
+            progress(&TaskScript::fails_after(2, "no"), 3),
+            [(0.0, 0), (0.0, 1), (0.0, 1)]
+        );
+    }
+
+    #[test]
+    fn unknown_numbers_are_told_as_they_are() {
+        let script = TaskScript::steps([(1.0, 13), (2.0, 3)]);
+        assert_eq!(progress(&script, 3), [(1.0, 13), (2.0, 3), (2.0, 3)]);
+    }
+
+    #[test]
+    fn a_course_without_steps_stays_at_the_start() {
+        let none: [ScriptStep; 0] = [];
+        assert_eq!(progress(&TaskScript::steps(none), 2), [(0.0, 0), (0.0, 0)]);
+    }
+
+    #[test]
+    fn by_the_clock_it_comes_near_its_end_and_no_further() {
+        let script = TaskScript::succeeds_within(Duration::from_secs(80));
+        let at = |seconds| script.step(0, Duration::from_secs(seconds));
+        assert_eq!(at(0), ScriptStep::new(0.0, RUNNING));
+        assert_eq!(at(30), ScriptStep::new(37.5, RUNNING));
+        assert_eq!(at(8000), ScriptStep::new(99.99, RUNNING));
+        assert_eq!(script.ends_after(), Some(Duration::from_secs(80)));
+        assert_eq!(script.result(), Ok(DEFAULT_SIZE));
+        let at_once = TaskScript::fails_within(Duration::ZERO, "no");
+        assert_eq!(at_once.step(0, Duration::ZERO).status, RUNNING);
+        assert_eq!(at_once.result(), Err("no".to_owned()));
+    }
+}
