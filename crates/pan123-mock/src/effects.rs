@@ -1,4 +1,4 @@
-//! What the service does over the network besides answering, each thing on a thread of its own.
+//! What the service does over the network besides responding, each on its own thread.
 
 mod fetch;
 mod post;
@@ -16,20 +16,20 @@ use crate::service::{Delivery, Effect, Service};
 use fetch::PartialFiles;
 use workers::Workers;
 
-/// With what effects are carried out.
+/// How effects access the network and the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct NetworkSettings {
-    /// How many bytes a source may have.
+    /// The largest source, in bytes.
     pub(crate) fetch_limit: u64,
-    /// How often a fetch that was cut off is tried again.
+    /// How often a fetch is retried after a transient failure.
     pub(crate) fetch_retries: u32,
-    /// How long before that.
+    /// The pause before a retry.
     pub(crate) fetch_pause: Duration,
-    /// How long each try may take.
+    /// How long each attempt may take.
     pub(crate) fetch_timeout: Duration,
-    /// Where the files go; otherwise their bytes are counted and thrown away.
+    /// Where fetched files are saved. Without a directory the bytes are counted and discarded.
     pub(crate) directory: Option<PathBuf>,
-    /// Whether anything may leave this machine.
+    /// Whether requests may leave this machine.
     pub(crate) remote: bool,
 }
 
@@ -46,15 +46,15 @@ impl Default for NetworkSettings {
     }
 }
 
-/// The effects of one service.
+/// Runs the effects of one service.
 pub(crate) struct Effects {
     network: NetworkSettings,
     fetches: Workers,
     posts: Workers,
-    parts: PartialFiles,
+    partial_files: PartialFiles,
 }
 
-/// More of them at once wait for their turn.
+/// Further effects are queued.
 const MAX_FETCHES: usize = 64;
 const MAX_POSTS: usize = 16;
 
@@ -64,17 +64,17 @@ impl Effects {
             network,
             fetches: Workers::new(MAX_FETCHES),
             posts: Workers::new(MAX_POSTS),
-            parts: PartialFiles::default(),
+            partial_files: PartialFiles::default(),
         }
     }
 
-    /// Those of the next service.
+    /// Returns an empty set with the same settings, for the next service.
     #[cfg(feature = "program")]
     pub(crate) fn fresh(&self) -> Self {
         Self::new(self.network.clone())
     }
 
-    /// Starts these, and returns at once. Their threads hold no server alive: they end soon after it.
+    /// Starts these effects and returns at once. Their threads hold only a weak reference to the server and end soon after it.
     pub(crate) fn run(self: &Arc<Self>, server: &Arc<Server>, due: Vec<Effect>) {
         for effect in due {
             let reporter = |task| TaskReporter {
@@ -85,39 +85,37 @@ impl Effects {
             match effect {
                 Effect::Fetch { task, url, name } => {
                     let reporter = reporter(task);
-                    let worker_reporter = reporter.clone();
-                    let started = self
-                        .fetches
-                        .run(move || fetch::fetch(&worker_reporter, &url, &name));
+                    let worker = reporter.clone();
+                    let started = self.fetches.run(move || fetch::fetch(&worker, &url, &name));
                     if !started {
-                        reporter.end_fetch(Err("no thread".to_owned()));
+                        reporter.end_fetch(Err("cannot start a thread".to_owned()));
                     }
                 }
                 Effect::PostCallback { task, url, body } => {
                     let reporter = reporter(task);
-                    let worker_reporter = reporter.clone();
+                    let worker = reporter.clone();
                     let started = self.posts.run(move || {
-                        let delivery = post::post(&worker_reporter.effects.network, &url, &body);
-                        worker_reporter.end_post(delivery);
+                        let delivery = post::post(&worker.effects.network, &url, &body);
+                        worker.end_post(delivery);
                     });
                     if !started {
-                        reporter.end_post(Delivery::Failed("no thread".to_owned()));
+                        reporter.end_post(Delivery::Failed("cannot start a thread".to_owned()));
                     }
                 }
             }
         }
     }
 
-    /// Nothing begins any more, and nothing is left behind on the disk.
+    /// Drops the queued effects and removes partial files.
     #[cfg(feature = "program")]
     pub(crate) fn shut_down(&self) {
         self.fetches.clear();
         self.posts.clear();
-        self.parts.remove();
+        self.partial_files.remove();
     }
 }
 
-/// The task that an effect belongs to, if it is still there.
+/// Reports the state of a task's effect to the service, as long as that service is in place.
 #[derive(Clone)]
 struct TaskReporter {
     server: Weak<Server>,
@@ -126,7 +124,7 @@ struct TaskReporter {
 }
 
 impl TaskReporter {
-    /// Says how far a fetch is. False when nobody cares any more.
+    /// Reports how far a fetch is. Returns false if the service was replaced or dropped.
     fn set_fetch_progress(&self, percent: f64, status: i64) -> bool {
         self.report(|service, _| {
             service.set_fetch_progress(self.task, (percent, status));
@@ -134,7 +132,7 @@ impl TaskReporter {
         })
     }
 
-    /// Whether anybody still cares.
+    /// Returns whether the service is still in place.
     fn is_current(&self) -> bool {
         self.report(|_, _| Vec::new())
     }
@@ -158,7 +156,7 @@ impl TaskReporter {
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No proxy of the environment may lead a request off this machine, nor a redirect unless it may.
+/// Ignores the proxy settings of the environment, which could lead a request off this machine.
 fn agent(timeout: Duration, redirects: u32) -> Agent {
     Agent::config_builder()
         .proxy(None)

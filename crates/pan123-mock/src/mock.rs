@@ -1,4 +1,4 @@
-//! The service on a socket, served by wiremock.
+//! The service over HTTP, served by wiremock.
 
 use std::fmt;
 use std::io;
@@ -15,12 +15,12 @@ use crate::server::Server;
 use crate::service::{CannedResponse, Fault, RecordedRequest, Reply, Service};
 use crate::tcp::WireOutcome;
 
-/// A 123pan server on a loopback port, which stops when it is dropped.
+/// A mock 123pan server on a loopback port, which stops when it is dropped.
 ///
-/// Its effects (fetching a source, posting a callback) run on threads of their own and never leave this machine.
+/// Effects (fetching a source, posting a callback) run on their own threads and never leave this machine.
 ///
-/// Of a [`Fault`] that breaks the connection wiremock makes what it can: the connection ends with no answer at all, or says nothing
-/// until the client gives up. Over a [`BrokenWire`](crate::BrokenWire) to this mock it is broken to the byte.
+/// wiremock can only approximate a [`Fault`] that breaks the connection: it closes the connection without a response, or stays silent until
+/// the client gives up. A [`BrokenWire`](crate::BrokenWire) to this mock breaks it byte by byte.
 pub struct MockPan123 {
     wiremock: MockServer,
     server: Arc<Server>,
@@ -36,27 +36,27 @@ impl MockPan123 {
     ///
     /// # Panics
     ///
-    /// If the machine has no thread or no port to give.
+    /// If no thread can be started or no port is free.
     pub fn start_blocking() -> Self {
         Self::builder().start_blocking()
     }
 
-    /// The options.
+    /// Returns a builder with the default options.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens, such as `http://127.0.0.1:4242`, without a slash at the end.
+    /// Returns the base URL, such as `http://127.0.0.1:4242`, without a trailing slash.
     pub fn base_url(&self) -> String {
         self.wiremock.uri()
     }
 
-    /// The requests that came so far, in order.
+    /// Returns the requests received so far, in order.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.service(|service| service.requests().to_vec())
     }
 
-    /// Looks into the model, or changes it. No request is answered meanwhile, so do not send one from within.
+    /// Reads or changes the model. The model is locked meanwhile, so do not send a request from within.
     ///
     /// ```
     /// let mock = pan123_mock::MockPan123::start_blocking();
@@ -66,29 +66,29 @@ impl MockPan123 {
         self.server.update(look)
     }
 
-    /// Prepares an answer for the next request to `path`: [`Service::respond_next`].
+    /// Prepares the response to the next request to `path`: [`Service::respond_next`].
     pub fn respond_next(&self, path: &str, canned: CannedResponse) {
         self.service(|service| service.respond_next(path, canned));
     }
 
-    /// Lets something go wrong with requests to come: [`Service::fault`].
+    /// Injects a fault: [`Service::fault`].
     pub fn fault(&self, fault: impl Into<Fault>) {
         self.service(|service| service.fault(fault));
     }
 
-    /// Forgets the faults and prepared answers that are still to come.
+    /// Removes the pending faults and prepared responses.
     pub fn clear_faults(&self) {
         self.service(Service::clear_faults);
     }
 
-    /// Ends a task by hand and posts its callback: [`Service::end_task`].
+    /// Ends a task and posts its callback: [`Service::end_task`].
     pub fn end_task(&self, task: u64, result: Result<u64, String>) {
         self.server
             .act(|service, now| service.end_task(now, task, result));
     }
 
-    /// Waits until `ready` finds what it looks for in the model, and returns it; `None` after `timeout`. It looks after every request
-    /// and every move of an effect. It blocks its thread: a client on the same thread does not go on meanwhile.
+    /// Blocks until `ready` returns a value, and returns it; returns `None` after `timeout`. `ready` is called after every request and
+    /// every change of the model. A client on the same thread makes no progress meanwhile.
     pub fn wait_for<T>(
         &self,
         timeout: Duration,
@@ -97,28 +97,28 @@ impl MockPan123 {
         self.server.wait_for(timeout, ready)
     }
 
-    /// The time of the service.
+    /// Returns the time of the service.
     pub fn now(&self) -> SystemTime {
         self.server.now()
     }
 
-    /// Moves the clock of the service forward, for good. What has become due with it happens: tasks end, callbacks are posted.
+    /// Moves the clock of the service forward permanently. Tasks and callbacks that become due are processed.
     pub fn advance(&self, by: Duration) {
         self.server.advance(by);
     }
 
-    /// Stops the clock of the service at this time: from now on only [`advance`](Self::advance) moves it, or stopping it elsewhere.
+    /// Stops the clock of the service at this time. Only [`advance`](Self::advance) and another call of this method move it.
     pub fn stop_clock_at(&self, at: SystemTime) {
         self.server.stop_clock_at(at);
     }
 
-    /// The clock of the service runs on from where it was stopped.
+    /// Lets the clock of the service run on from where it was stopped.
     pub fn resume_clock(&self) {
         self.server.resume_clock();
     }
 
-    /// The server underneath, for mocks of your own: they come before the service, which is a mock there, too, so that
-    /// [`reset`](MockServer::reset) would end it. It records no requests, [`requests`](Self::requests) does.
+    /// Returns the underlying wiremock server, to mount further mocks, which take precedence. The service itself is such a mock, so
+    /// [`reset`](MockServer::reset) would remove it. wiremock records no requests; [`requests`](Self::requests) does.
     pub fn wiremock(&self) -> &MockServer {
         &self.wiremock
     }
@@ -128,7 +128,7 @@ impl MockPan123 {
     }
 
     pub(crate) async fn start_with(server: Arc<Server>) -> Self {
-        // Not one from wiremock's pool: a late request to an earlier mock must find nobody.
+        // Not a server from wiremock's pool, where a late request could reach another test's mock.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let wiremock = MockServer::builder()
             .listener(listener)
@@ -139,7 +139,7 @@ impl MockPan123 {
             server: Arc::clone(&server),
             reply: Arc::default(),
         };
-        // Mocks of one priority are asked in this order, and one request at a time.
+        // wiremock asks mocks of the same priority in this order, one request at a time.
         Mock::given(CutOff(responder.clone()))
             .respond_with_err(|_: &wiremock::Request| {
                 io::Error::from(io::ErrorKind::ConnectionReset)
@@ -164,15 +164,15 @@ impl fmt::Debug for MockPan123 {
     }
 }
 
-/// The service as wiremock asks it.
+/// Responds to wiremock's requests.
 #[derive(Clone)]
 struct Responder {
     server: Arc<Server>,
-    /// Between the question whether the exchange is cut off and the answer.
+    /// The reply that [`CutOff`] has obtained for the request being matched.
     reply: Arc<Mutex<Option<Reply>>>,
 }
 
-/// Matches the requests to which the connection ends without an answer; the service has acted by then.
+/// Matches requests whose connection ends without a response. The service has handled them by then.
 struct CutOff(Responder);
 
 impl Match for CutOff {
@@ -210,7 +210,7 @@ fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
     converted
 }
 
-/// A body of wiremock's is in memory, all of it.
+/// wiremock holds the whole body in memory.
 const MAX_FLOOD: usize = 1 << 30;
 
 /// Longer than any client waits.

@@ -1,10 +1,10 @@
-//! Ready-made scenes and assertions on a mock that runs.
+//! Presets and assertions on a running mock.
 
 use crate::MockPan123;
 use crate::service::{ListEnd, Service, TokenPair, enforce};
 
 impl MockPan123 {
-    /// Tasks succeed from now on: the poll number `polls`, counted from 1, is told of it.
+    /// Makes new tasks succeed at poll number `polls`, counted from 1.
     ///
     /// ```
     /// # use pan123_blocking::{Client, Download, Error};
@@ -29,7 +29,7 @@ impl MockPan123 {
         self.service(|service| service.tasks_succeed_after(polls));
     }
 
-    /// Tasks fail from now on, as their first poll is told; the reason is in the callback alone.
+    /// Makes new tasks fail at their first poll. Only the callback contains the reason.
     ///
     /// ```
     /// # use pan123_blocking::{Client, Download, Error, WatchError};
@@ -52,8 +52,8 @@ impl MockPan123 {
         self.service(|service| service.tasks_fail_with(reason));
     }
 
-    /// All tokens that live now are pushed out, as by another process with the same client id: the next request with one of them is
-    /// answered with code 401 and `tokens number has exceeded the limit`.
+    /// Revokes all live tokens, as another process with the same client id would. The next request with one of them gets code 401 and
+    /// `tokens number has exceeded the limit`.
     ///
     /// ```
     /// # use pan123_blocking::{Client, Error};
@@ -76,7 +76,7 @@ impl MockPan123 {
         self.service(|service| service.revoke_tokens(now));
     }
 
-    /// The next so many requests are answered with code 429, whatever they ask for.
+    /// Rejects this many of the next requests with code 429, whatever their path.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -101,8 +101,8 @@ impl MockPan123 {
         self.service(|service| service.rate_limit_next(requests));
     }
 
-    /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
-    /// good for one pair of tokens, for ten minutes.
+    /// Authorizes the app, as a user does on the service's web page, and returns the `code` that comes with the redirect to this URI. The
+    /// code can be exchanged for one token pair within ten minutes.
     ///
     /// ```
     /// let mock = pan123_mock::MockPan123::start_blocking();
@@ -116,7 +116,7 @@ impl MockPan123 {
         self.service(|service| service.authorize(now, redirect_uri))
     }
 
-    /// A pair of tokens as an app has it that was authorised just now.
+    /// Returns the token pair of an app that was just authorized.
     ///
     /// ```
     /// use std::time::Duration;
@@ -130,7 +130,7 @@ impl MockPan123 {
         self.service(|service| service.oauth_pair(now))
     }
 
-    /// The next copy of several files fails where it would have ended well, and copies nothing.
+    /// Makes the next asynchronous copy fail and copy nothing.
     ///
     /// ```
     /// let mock = pan123_mock::MockPan123::start_blocking();
@@ -140,7 +140,7 @@ impl MockPan123 {
         self.service(Service::next_copy_fails);
     }
 
-    /// How lists end from now on: also with 0, or not at all.
+    /// Sets how lists mark their last page from now on, if at all.
     ///
     /// ```
     /// use pan123_mock::{ListEnd, MockPan123};
@@ -152,8 +152,8 @@ impl MockPan123 {
         self.service(|service| service.set_list_end(end));
     }
 
-    /// Puts so many files into a folder, and gives their ids, which rise. 0 is the root. They are called `1.bin`, `2.bin` and so on, and
-    /// have as many bytes as their name says.
+    /// Adds this many files to a folder (0 is the root) and returns their ids in ascending order. They are named `1.bin`, `2.bin` and so
+    /// on, and have as many bytes as the number in their name.
     ///
     /// ```
     /// let mock = pan123_mock::MockPan123::start_blocking();
@@ -165,57 +165,57 @@ impl MockPan123 {
         self.service(|service| service.add_files(now, parent, files))
     }
 
-    /// Puts these files and folders into the trash; what is not there is left out.
+    /// Moves these files and folders to the trash. Unknown ids are ignored.
     pub fn trash_files(&self, ids: &[u64]) {
         let now = self.now();
         self.service(|service| service.trash_files(now, ids));
     }
 
-    /// Passes if exactly one offline download of this URL was created.
+    /// Asserts that exactly one offline download of this URL was created.
     ///
     /// # Panics
     ///
-    /// If there are none or several: the message lists what was asked for and what came of it.
+    /// If there are none or several. The message lists the requests.
     #[track_caller]
     pub fn assert_created_once(&self, url: &str) {
         self.assert_created(url, 1);
     }
 
-    /// Passes if so many offline downloads of this URL were created.
+    /// Asserts how many offline downloads of this URL were created.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer: the message lists what was asked for and what came of it.
+    /// If the number differs. The message lists the requests.
     #[track_caller]
     pub fn assert_created(&self, url: &str, times: usize) {
         enforce(self.service(|service| service.check_created(url, times)));
     }
 
-    /// Passes if so many tokens were minted.
+    /// Asserts how many tokens were issued to the developer.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_tokens_issued(&self, times: usize) {
         enforce(self.service(|service| service.check_tokens_issued(times)));
     }
 
-    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    /// Asserts how many token pairs were refreshed.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_oauth_refreshes(&self, times: usize) {
         enforce(self.service(|service| service.check_refreshes(times)));
     }
 
-    /// Passes if so many requests came to this path, whatever became of them.
+    /// Asserts how many requests were sent to this path, whatever their response.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_requests(&self, path: &str, times: usize) {
         enforce(self.service(|service| service.check_requests(path, times)));

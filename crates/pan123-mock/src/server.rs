@@ -1,4 +1,4 @@
-//! The service in time, with its effects: what all of its servers share.
+//! The service with its clock and effects, shared by all front ends.
 
 mod clock;
 mod timer;
@@ -16,7 +16,7 @@ use timer::Timer;
 
 pub(crate) use clock::Clock;
 
-/// A service, and what makes it go.
+/// A service with a clock, a timer and its effects.
 pub(crate) struct Server {
     state: Mutex<State>,
     changed: Condvar,
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 
 struct State {
     service: Service,
-    /// Those of this service.
+    /// The effects of the current service.
     effects: Arc<Effects>,
     clock_offset: ClockOffset,
 }
@@ -45,7 +45,7 @@ impl Server {
         })
     }
 
-    /// The answer to a request, whose effects begin.
+    /// Handles a request and starts its effects.
     pub(crate) fn respond(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
         let clock = self.clock.now();
         let (outcome, effects) = self.update_state(|state| {
@@ -63,12 +63,12 @@ impl Server {
         reply
     }
 
-    /// Looks into the service, or changes it.
+    /// Reads or changes the service.
     pub(crate) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut Service) -> T) -> T {
         self.update_state(|state| change(&mut state.service))
     }
 
-    /// Changes the service at the present time, and lets happen what comes of it.
+    /// Changes the service at the current time and starts the resulting effects.
     pub(crate) fn act(
         self: &Arc<Self>,
         change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>,
@@ -76,7 +76,7 @@ impl Server {
         self.act_for(None, change);
     }
 
-    /// The same, if the effects that ask for it are those of the service that is there now. Says whether they are.
+    /// Does the same, but only if `caller` belongs to the current service. Returns whether it does.
     pub(crate) fn act_for(
         self: &Arc<Self>,
         caller: Option<&Arc<Effects>>,
@@ -96,12 +96,12 @@ impl Server {
         })
     }
 
-    /// Lets happen what has become due.
+    /// Processes what is due.
     pub(crate) fn settle(self: &Arc<Self>) {
         self.act(Service::run_due);
     }
 
-    /// Puts another service in the place of this one, whose effects end. The time stays as it is.
+    /// Replaces the service and shuts down its effects. The clock is not changed.
     #[cfg(feature = "program")]
     pub(crate) fn replace(self: &Arc<Self>, service: Service) {
         let old = self.update_state(|state| {
@@ -112,14 +112,14 @@ impl Server {
         old.shut_down();
     }
 
-    /// Nothing is to happen any more.
+    /// Shuts down the effects.
     #[cfg(feature = "program")]
     pub(crate) fn shut_down(&self) {
         let effects = Arc::clone(&self.lock().effects);
         effects.shut_down();
     }
 
-    /// The time of the service.
+    /// Returns the time of the service.
     pub(crate) fn now(&self) -> SystemTime {
         let clock = self.clock.now();
         self.lock().clock_offset.at(clock)
@@ -137,7 +137,7 @@ impl Server {
         self.settle();
     }
 
-    /// The clock of the service runs on from where it was stopped.
+    /// Lets the clock of the service run on from where it was stopped.
     pub(crate) fn resume_clock(self: &Arc<Self>) {
         let clock = self.clock.now();
         self.update_state(|state| state.clock_offset.run_from(clock));
@@ -148,7 +148,7 @@ impl Server {
         timeout: Duration,
         mut ready: impl FnMut(&Service) -> Option<T>,
     ) -> Option<T> {
-        // None: for ever.
+        // `None` waits forever.
         let deadline = Instant::now().checked_add(timeout);
         let mut state = self.lock();
         loop {
@@ -172,14 +172,14 @@ impl Server {
     fn update_state<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
-        // A clock that stands still, or that is somebody else's, comes to no time by itself.
+        // A stopped clock and a caller's clock advance only when the test says so.
         if self.clock.is_system() && !state.clock_offset.is_stopped() {
             let due = state.service.next_due();
             let left = due.map(|due| {
                 let now = state.clock_offset.at(self.clock.now());
                 due.duration_since(now).unwrap_or_default()
             });
-            // Under the lock: whoever changed the service last has the last word.
+            // Under the lock, so that the last change sets the timer.
             self.timer.set(self, left);
         }
         drop(state);
@@ -187,7 +187,7 @@ impl Server {
         result
     }
 
-    /// A test that failed while it looked into the model must not fail every thread after it.
+    /// A test that panics while it holds the lock must not poison it for other threads.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! A TCP server for what an HTTP server cannot do wrong.
+//! A TCP server for faults that an HTTP server cannot produce.
 
 mod breaks;
 mod connection;
@@ -20,12 +20,12 @@ pub(crate) use breaks::Chunks;
 #[cfg(feature = "program")]
 pub(crate) use wire::head;
 
-/// A server on a loopback port that does with each connection what it is told, on a thread of its own.
+/// A server on a loopback port that runs a function for each connection, on a thread of its own.
 ///
 /// ```
 /// use pan123_mock::TcpServer;
 ///
-/// // A request is read, and the connection reset instead of an answer.
+/// // Reads a request and resets the connection instead of responding.
 /// let server = TcpServer::start(|mut connection| {
 ///     if connection.read_request().is_some() {
 ///         connection.reset();
@@ -35,7 +35,7 @@ pub(crate) use wire::head;
 /// assert_eq!(server.requests(), 0);
 /// ```
 ///
-/// Dropped, it closes all connections and waits for their threads, so what it runs must end when its connection does.
+/// When dropped it closes all connections and waits for their threads, so the function must return once its connection is closed.
 pub struct TcpServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -43,11 +43,11 @@ pub struct TcpServer {
 }
 
 impl TcpServer {
-    /// Starts a server that runs this for each connection.
+    /// Starts a server that runs `serve` for each connection.
     ///
     /// # Panics
     ///
-    /// If the machine has no port to give.
+    /// If no port is free.
     pub fn start(serve: impl Fn(Connection) + Send + Sync + 'static) -> TcpServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("its address");
@@ -61,11 +61,11 @@ impl TcpServer {
         }
     }
 
-    /// Starts a server that answers one request on each connection with these bytes, and then closes it.
+    /// Starts a server that responds to one request per connection with these bytes and then closes it.
     ///
     /// # Panics
     ///
-    /// If the machine has no port to give.
+    /// If no port is free.
     pub fn responding(response: impl Into<Vec<u8>>) -> TcpServer {
         let response = response.into();
         TcpServer::start(move |mut connection| {
@@ -75,28 +75,28 @@ impl TcpServer {
         })
     }
 
-    /// Where it listens, with this scheme and without a slash at the end.
+    /// Returns its URL with this scheme, without a trailing slash.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
 
-    /// How many connections it has accepted.
+    /// Returns how many connections it has accepted.
     pub fn accepted(&self) -> usize {
         self.shared.lock().accepted
     }
 
-    /// How many requests it has read.
+    /// Returns how many requests it has read.
     pub fn requests(&self) -> usize {
         self.shared.lock().requests.values().sum()
     }
 
-    /// How many requests to this path it has read.
+    /// Returns how many requests to this path it has read.
     pub fn requests_to(&self, path: &str) -> usize {
         let state = self.shared.lock();
         state.requests.get(path).copied().unwrap_or_default()
     }
 
-    /// Blocks until so many connections were served to their end.
+    /// Blocks until this many connections have ended.
     pub fn wait_until_ended(&self, connections: usize) {
         let ended = |state: &mut State| state.ended < connections;
         let waited = self.shared.changed.wait_while(self.shared.lock(), ended);
@@ -108,7 +108,7 @@ impl Drop for TcpServer {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // Wakes it, for it waits for one more.
+        // Wakes the accept thread.
         drop(TcpStream::connect(self.address));
         if let Some(accept_thread) = self.accept_thread.take() {
             drop(accept_thread.join());
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// Kind a server and its connections share.
+/// The state shared by a server and its connections.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -170,7 +170,7 @@ struct State {
 }
 
 impl Shared {
-    /// A test that panics must not fail every thread after it.
+    /// A panicking test must not poison the lock for other threads.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,7 +179,7 @@ impl Shared {
         *self.lock().requests.entry(path.to_owned()).or_default() += 1;
     }
 
-    /// So long, unless the server ends before. Says whether it still runs.
+    /// Waits this long. Returns false if the server stops meanwhile.
     fn pause(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! The source of a task is really fetched.
+//! Fetches the source of a task.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -11,13 +11,13 @@ use tempfile::NamedTempFile;
 use super::{TaskReporter, agent};
 use crate::service::{RETRYING, RUNNING};
 
-/// Followed only by those who may leave this machine.
+/// Redirects are followed only if requests may leave this machine.
 const MAX_REDIRECTS: u32 = 5;
 
-/// Why there is no file.
+/// Why a fetch failed.
 struct Failure {
     reason: String,
-    /// Whether another try may bring it.
+    /// Whether a retry may succeed.
     transient: bool,
 }
 
@@ -37,7 +37,7 @@ impl Failure {
     }
 }
 
-/// Fetches a source to its end, and tells its task all about it.
+/// Fetches a source and reports progress and result to its task.
 pub(super) fn fetch(reporter: &TaskReporter, url: &str, name: &str) {
     let network = &reporter.effects.network;
     let mut retries_left = network.fetch_retries;
@@ -81,19 +81,19 @@ fn attempt(reporter: &TaskReporter, url: &str, name: &str) -> Result<u64, Failur
         return source.copy_to(&mut io::sink(), report);
     };
     let mut file = temp_file_in(directory).map_err(|error| disk_error(&error))?;
-    let _part = reporter.effects.parts.enter(file.path());
+    let _part = reporter.effects.partial_files.enter(file.path());
     let bytes = source.copy_to(&mut file, report)?;
     let name = format!("{}-{name}", reporter.task);
     persist(file, directory, &name).map_err(|error| disk_error(&error))?;
     Ok(bytes)
 }
 
-/// The files that are not whole yet, for a program that ends before they are.
+/// The temporary files of running fetches, which are removed if the program ends before they are complete.
 #[derive(Default)]
 pub(super) struct PartialFiles(Mutex<BTreeSet<PathBuf>>);
 
 impl PartialFiles {
-    /// Until what is returned is dropped.
+    /// Registers a file until the returned guard is dropped.
     fn enter(&self, path: &Path) -> PartialFile<'_> {
         self.lock().insert(path.to_owned());
         PartialFile(self, path.to_owned())
@@ -102,7 +102,7 @@ impl PartialFiles {
     #[cfg(feature = "program")]
     pub(super) fn remove(&self) {
         for path in std::mem::take(&mut *self.lock()) {
-            // It may have become whole just now.
+            // It may just have been renamed.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -127,7 +127,7 @@ struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    /// Reads it to its end and returns how long it was. `tell` takes the percent and says whether anybody still cares.
+    /// Copies the source to its end and returns its length. `report` takes the percentage and returns false if the fetch is to stop.
     fn copy_to(self, to: &mut impl Write, report: impl Fn(f64) -> bool) -> Result<u64, Failure> {
         let too_long = || Failure::permanent(format!("longer than {} bytes", self.limit));
         if self.total.is_some_and(|total| total > self.limit) {
@@ -137,7 +137,7 @@ impl<R: Read> Source<R> {
         let mut done = 0;
         let mut reader = self.reader;
         loop {
-            // A body that is shorter than announced is an error here.
+            // A body shorter than its `Content-Length` is an error here.
             let read = reader
                 .read(&mut buffer)
                 .map_err(|error| Failure::transient(&error))?;
@@ -151,13 +151,13 @@ impl<R: Read> Source<R> {
             to.write_all(&buffer[..read])
                 .map_err(|error| disk_error(&error))?;
             if !report(self.total.map_or(0.0, |total| percent(done, total))) {
-                return Err(Failure::permanent("the mock is gone"));
+                return Err(Failure::permanent("the fetch was stopped"));
             }
         }
     }
 }
 
-/// In hundredths, for no reader needs more.
+/// Rounds down to hundredths.
 fn percent(done: u64, total: u64) -> f64 {
     let hundredths = u128::from(done) * 10_000 / u128::from(total.max(1));
     f64::from(u16::try_from(hundredths).unwrap_or(10_000).min(10_000)) / 100.0
@@ -167,7 +167,7 @@ fn disk_error(error: &io::Error) -> Failure {
     Failure::permanent(format!("cannot be saved: {error}"))
 }
 
-/// Gives a file that is complete its name, or one beside it: a file that is there already stays as it is.
+/// Renames a complete file to `name`. An existing file is not replaced; the new one gets a numbered name.
 fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()> {
     let name = safe_name(name);
     for number in 0_u32.. {
@@ -186,7 +186,7 @@ fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A temporary file is for its reporter alone, but a download is a file like any other.
+/// Temporary files are private to their owner by default; downloads get ordinary permissions.
 fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".part");
@@ -195,7 +195,7 @@ fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(directory)
 }
 
-/// A name that names a file in the directory and nothing else, and that any file system takes.
+/// Returns a name without path separators that any file system accepts.
 fn safe_name(name: &str) -> String {
     let safe = |letter: char| match letter {
         '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',

@@ -1,4 +1,4 @@
-//! CallbackPolicy are posted.
+//! Posts callbacks.
 
 use std::time::Duration;
 

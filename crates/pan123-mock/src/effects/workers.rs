@@ -1,4 +1,4 @@
-//! Threads that there are while there is something to do.
+//! Threads that run queued jobs and end when none is left.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Does so many things at once, and the rest in turn.
+/// Runs up to `max_threads` jobs at once and queues the rest.
 pub(super) struct Workers {
     work: Arc<Mutex<Work>>,
     max_threads: usize,
@@ -27,7 +27,7 @@ impl Workers {
         }
     }
 
-    /// Does this at once, or when others are done. False if there is no thread to be had for it.
+    /// Runs a job now or when a thread is free. Returns false if no thread could be started.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut work = lock(&self.work);
         work.waiting.push_back(Box::new(job));
@@ -45,7 +45,7 @@ impl Workers {
         true
     }
 
-    /// What has not started does not begin any more.
+    /// Drops the queued jobs.
     #[cfg(feature = "program")]
     pub(super) fn clear(&self) {
         let waiting = std::mem::take(&mut lock(&self.work).waiting);
@@ -53,7 +53,7 @@ impl Workers {
     }
 }
 
-/// Until nothing is left to do.
+/// Runs jobs until the queue is empty.
 fn run_jobs(work: &Mutex<Work>) {
     loop {
         let mut locked = lock(work);
@@ -62,7 +62,7 @@ fn run_jobs(work: &Mutex<Work>) {
             return;
         };
         drop(locked);
-        // What fails must not take the thread along, which is counted.
+        // A panicking job must not end the thread, which is counted.
         drop(catch_unwind(AssertUnwindSafe(job)));
     }
 }
@@ -81,20 +81,20 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_job_that_panics_takes_no_thread_along() {
+    fn a_panicking_job_does_not_end_its_thread() {
         let workers = Workers::new(1);
-        let (done, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         assert!(workers.run(|| panic!("on purpose")));
         assert!(workers.run(move || {
-            let _ = done.send(());
+            let _ = sender.send(());
         }));
-        assert_eq!(told.recv_timeout(TIMEOUT), Ok(()));
+        assert_eq!(receiver.recv_timeout(TIMEOUT), Ok(()));
     }
 
     #[test]
-    fn no_more_at_once_than_there_may_be_and_none_is_lost() {
+    fn jobs_beyond_the_limit_wait_and_all_of_them_run() {
         let workers = Workers::new(2);
-        let (started, begins) = mpsc::channel();
+        let (started, starts) = mpsc::channel();
         let mut ends = Vec::new();
         for number in 0..4 {
             let (end, ended) = mpsc::channel::<()>();
@@ -105,7 +105,7 @@ mod tests {
             }));
             ends.push(end);
         }
-        let next = || begins.recv_timeout(TIMEOUT).unwrap();
+        let next = || starts.recv_timeout(TIMEOUT).unwrap();
         let mut first = [next(), next()];
         first.sort_unstable();
         assert_eq!(first, [0, 1]);

@@ -1,4 +1,4 @@
-//! `/__admin/`: what the mock has seen, and what it is to do. Everything is JSON.
+//! `/__admin/`: inspects and controls the mock. All bodies are JSON.
 
 mod commands;
 mod queries;
@@ -12,75 +12,75 @@ use super::serve::Shared;
 
 const ROOT: &str = "/__admin";
 
-/// Whether a request to this path is for the mock, and not for the service.
+/// Returns whether this path belongs to the admin interface.
 pub(super) fn is_admin_path(path: &str) -> bool {
     path.strip_prefix(ROOT)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// HTTP status and what was wrong.
+/// The HTTP status and an error message.
 type AdminError = (StatusCode, String);
 
 type CommandResult = Result<(), AdminError>;
 
-/// What comes of a request.
+/// The handler of a route.
 enum Action {
-    /// It is told something.
+    /// Reads the state.
     Query(fn(&Shared, &AdminRequest<'_>) -> Value),
-    /// Something is made of what it says, and told, or it is refused.
+    /// Changes the state and returns a value.
     Create(fn(&Shared, &AdminRequest<'_>) -> Result<Value, AdminError>),
-    /// What it asks for is done, or refused.
+    /// Changes the state as the body says.
     Command(fn(&Shared, &AdminRequest<'_>) -> CommandResult),
-    /// Something is done, whatever it says.
+    /// Changes the state and ignores the body.
     Trigger(fn(&Shared)),
 }
 
 use Action::{Command, Create, Query, Trigger};
 
-/// What can be admin_request for, each with a word on it. A path that ends with a slash takes one more word.
+/// All routes with their descriptions. A path that ends with a slash takes a parameter.
 #[rustfmt::skip]
 const ROUTES: &[(Method, &str, &str, Action)] = &[
-    (Method::GET, "", "this list", Query(|_, _| help())),
-    (Method::GET, "state", "the time, and how much there is of everything", Query(queries::state)),
-    (Method::GET, "requests", "the requests that came; ?secrets=true shows tokens and secrets, too", Query(queries::requests)),
-    (Method::DELETE, "requests", "forgets them", Trigger(commands::forget_requests)),
-    (Method::GET, "tasks", "the offline downloads, how far they are and how they ended", Query(queries::tasks)),
-    (Method::POST, "tasks/", "moves the task with the id that follows, unless it has ended: {\"process\": 12.5, \"status\": 3}; or ends it: {\"size\": 1024} or {\"reason\": \"…\"}", Command(commands::move_task)),
-    (Method::GET, "callbacks", "the callbacks, and what became of them", Query(queries::callbacks)),
-    (Method::PUT, "callbacks", "how callbacks are posted from now on, all of it: {\"delay_ms\": 5000, \"copies\": 2, \"lost\": true, \"reason_key\": \"fileReason\"}", Command(commands::set_callbacks)),
-    (Method::GET, "files", "the files and folders of the drive", Query(queries::files)),
-    (Method::POST, "files", "puts so many files into a folder, and tells their ids: {\"parent\": 0, \"files\": 250}", Create(commands::add_files)),
-    (Method::GET, "copies", "the copies of several files, and how they ended", Query(queries::copies)),
-    (Method::PUT, "copy-script", "how these go from now on: {\"succeeds_after\": 2}", Command(commands::set_copy_script)),
-    (Method::POST, "next-copy-fails", "the next one fails where it would have ended well", Trigger(commands::fail_next_copy)),
-    (Method::PUT, "list-end", "what the last page of a list says, \"minusOne\" or \"zero\"; or \"never\", and there is no last one", Command(commands::set_list_end)),
-    (Method::GET, "faults", "the faults that are still to come", Query(queries::faults)),
-    (Method::POST, "faults", "one more: {\"fault\": \"rate_limited\", \"path\": \"/api/v1/offline/download\", \"times\": 2}; also \"always\", \"chance\", and answers of your own", Command(commands::set_fault)),
-    (Method::DELETE, "faults", "forgets them", Trigger(commands::clear_faults)),
-    (Method::PUT, "script", "how tasks go from now on that are not fetched: {\"succeeds_after\": 3}; with \"url\" only those of this source, which is not fetched then", Command(commands::set_script)),
-    (Method::PUT, "rate_limits", "requests a second, by path: {\"/api/v1/user/info\": 0.5}; or \"free\", \"member\", \"off\"", Command(commands::set_rate_limits)),
-    (Method::PUT, "running-limit", "how many downloads may run at once, in the drive and in the image bed each: 3, or null", Command(commands::set_running_limit)),
-    (Method::POST, "revoke-tokens", "pushes out all tokens that live", Trigger(commands::revoke_tokens)),
-    (Method::POST, "oauth-code", "somebody authorises an app: tells the code for {\"redirect_uri\": \"https://example.com/\"}", Create(commands::oauth_code)),
-    (Method::POST, "oauth-pair", "tells a pair of tokens of an app that was authorised now", Query(commands::oauth_pair)),
-    (Method::POST, "time", "moves the time: {\"advance_ms\": 60000}, {\"stop_at\": \"2025-03-23T15:38:37+08:00\"}, {\"run\": true}", Command(commands::move_time)),
-    (Method::GET, "options", "the options of the service as they are now; ?secrets=true shows the client secret, too", Query(queries::options)),
-    (Method::POST, "reset", "a new service: with the options that are sent, or those of the start. The time stays as it is", Command(commands::reset)),
+    (Method::GET, "", "lists the routes and the named faults", Query(|_, _| help())),
+    (Method::GET, "state", "returns the time and the number of requests, tasks and so on", Query(queries::state)),
+    (Method::GET, "requests", "lists the recorded requests; ?secrets=true includes tokens and secrets", Query(queries::requests)),
+    (Method::DELETE, "requests", "removes the recorded requests", Trigger(commands::clear_requests)),
+    (Method::GET, "tasks", "lists the offline downloads with their progress and outcome", Query(queries::tasks)),
+    (Method::POST, "tasks/", "sets the progress of the running task with this id: {\"process\": 12.5, \"status\": 3}; or ends it: {\"size\": 1024} or {\"reason\": \"…\"}", Command(commands::update_task)),
+    (Method::GET, "callbacks", "lists the callbacks and their delivery", Query(queries::callbacks)),
+    (Method::PUT, "callbacks", "sets how future callbacks are posted: {\"delay_ms\": 5000, \"times\": 2, \"lost\": true, \"reason_key\": \"fileReason\"}; missing keys have their defaults", Command(commands::set_callbacks)),
+    (Method::GET, "files", "lists the files and folders of the drive", Query(queries::files)),
+    (Method::POST, "files", "adds this many files to a folder and returns their ids: {\"parent\": 0, \"files\": 250}", Create(commands::add_files)),
+    (Method::GET, "copies", "lists the asynchronous copies and their status", Query(queries::copies)),
+    (Method::PUT, "copy-script", "sets the script of future asynchronous copies: {\"succeeds_after\": 2}", Command(commands::set_copy_script)),
+    (Method::POST, "next-copy-fails", "makes the next asynchronous copy fail", Trigger(commands::fail_next_copy)),
+    (Method::PUT, "list-end", "sets how lists mark their last page: \"minusOne\", \"zero\", or \"never\"", Command(commands::set_list_end)),
+    (Method::GET, "faults", "lists the pending faults", Query(queries::faults)),
+    (Method::POST, "faults", "injects a fault: {\"fault\": \"rate_limited\", \"path\": \"/api/v1/offline/download\", \"times\": 2}; also with \"always\" or \"chance\", or with a response of your own", Command(commands::add_fault)),
+    (Method::DELETE, "faults", "removes the pending faults", Trigger(commands::clear_faults)),
+    (Method::PUT, "script", "sets the script of future tasks that are not fetched: {\"succeeds_after\": 3}; with \"url\" only for this source, which is then not fetched", Command(commands::set_script)),
+    (Method::PUT, "rate-limits", "sets the requests per second by path: {\"/api/v1/user/info\": 0.5}; or \"free\", \"member\", \"off\"", Command(commands::set_rate_limits)),
+    (Method::PUT, "running-limit", "sets how many downloads may run at once, counted separately for the drive and the image bed: 3, or null", Command(commands::set_running_limit)),
+    (Method::POST, "revoke-tokens", "revokes all live tokens", Trigger(commands::revoke_tokens)),
+    (Method::POST, "oauth-code", "authorizes an app and returns the code: {\"redirect_uri\": \"https://example.com/\"}", Create(commands::oauth_code)),
+    (Method::POST, "oauth-pair", "returns the token pair of an app that was just authorized", Query(commands::oauth_pair)),
+    (Method::POST, "time", "moves the clock: {\"advance_ms\": 60000}, {\"stop_at\": \"2025-03-23T15:38:37+08:00\"}, {\"run\": true}", Command(commands::update_time)),
+    (Method::GET, "options", "returns the current options of the service; ?secrets=true includes the client secret", Query(queries::options)),
+    (Method::POST, "reset", "starts a new service with the options in the body, or those of the command line; the clock is not changed", Command(commands::reset)),
 ];
 
-/// A request of whoever leads the mock.
+/// A request to the admin interface.
 struct AdminRequest<'a> {
-    /// What follows the path of the route.
-    rest: &'a str,
+    /// The parameter, which follows the path of the route.
+    parameter: &'a str,
     query: &'a str,
     body: &'a Bytes,
 }
 
 pub(super) fn respond(shared: &Shared, request: &Request<Bytes>) -> Response<Bytes> {
-    // A page that somebody looks at in a browser must not lead the mock.
-    let from_a_page = request.headers().contains_key(header::ORIGIN);
-    let result = if from_a_page {
-        let message = "this is not for web pages".to_owned();
+    // A web page open in a browser must not control the mock.
+    let is_from_web_page = request.headers().contains_key(header::ORIGIN);
+    let result = if is_from_web_page {
+        let message = "web pages may not use the admin interface".to_owned();
         Err((StatusCode::FORBIDDEN, message))
     } else {
         route_request(shared, request)
@@ -104,16 +104,20 @@ fn route_request(shared: &Shared, request: &Request<Bytes>) -> Result<Value, Adm
         .trim_start_matches('/');
     let mut allowed = Vec::new();
     for (method, route, _, action) in ROUTES {
-        let Some(rest) = parameter(path, route) else {
+        let Some(parameter) = parameter(path, route) else {
             continue;
         };
         if method == request.method() {
             let query = request.uri().query().unwrap_or_default();
             let body = request.body();
-            let admin_request = AdminRequest { rest, query, body };
+            let admin_request = AdminRequest {
+                parameter,
+                query,
+                body,
+            };
             match action {
-                Query(tell) => return Ok(tell(shared, &admin_request)),
-                Create(make) => return make(shared, &admin_request),
+                Query(query) => return Ok(query(shared, &admin_request)),
+                Create(create) => return create(shared, &admin_request),
                 Command(action) => action(shared, &admin_request)?,
                 Trigger(action) => action(shared),
             }
@@ -122,14 +126,14 @@ fn route_request(shared: &Shared, request: &Request<Bytes>) -> Result<Value, Adm
         allowed.push(method.as_str());
     }
     if allowed.is_empty() {
-        let message = format!("nothing is at {ROOT}/{path}: GET {ROOT}/ lists what is");
+        let message = format!("{ROOT}/{path} does not exist; GET {ROOT}/ lists the routes");
         return Err((StatusCode::NOT_FOUND, message));
     }
-    let message = format!("{ROOT}/{path} takes {}", allowed.join(" and "));
+    let message = format!("{ROOT}/{path} accepts only {}", allowed.join(" and "));
     Err((StatusCode::METHOD_NOT_ALLOWED, message))
 }
 
-/// What follows the path of a route, if it is this one.
+/// Returns the parameter, if the path matches the route.
 fn parameter<'a>(path: &'a str, route: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(route)?;
     let takes_parameter = route.ends_with('/');
@@ -137,8 +141,8 @@ fn parameter<'a>(path: &'a str, route: &str) -> Option<&'a str> {
 }
 
 fn help() -> Value {
-    let routes = ROUTES.iter().map(|(method, route, what, _)| {
-        json!({ "method": method.as_str(), "path": format!("{ROOT}/{route}"), "what": what })
+    let routes = ROUTES.iter().map(|(method, route, description, _)| {
+        json!({ "method": method.as_str(), "path": format!("{ROOT}/{route}"), "description": description })
     });
     json!({ "routes": routes.collect::<Vec<_>>(), "faults": crate::FAULT_NAMES })
 }
@@ -148,7 +152,7 @@ impl AdminRequest<'_> {
         serde_json::from_slice(self.body).map_err(|error| bad_request(error.to_string()))
     }
 
-    fn shows_secrets(&self) -> bool {
+    fn includes_secrets(&self) -> bool {
         self.query == "secrets=true"
     }
 }

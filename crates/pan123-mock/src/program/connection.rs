@@ -1,4 +1,4 @@
-//! One connection: its requests are answered by hyper, and where an exchange is to break, it is taken away from hyper and broken.
+//! One connection. hyper serves its requests; when an exchange is to break, the connection is taken back from hyper.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -26,16 +26,16 @@ use super::admin;
 use super::serve::Shared;
 use crate::tcp::{Break, Chunks, End, head};
 
-/// No body of this service is nearly as long.
+/// Far larger than any request of this service.
 const MAX_BODY: usize = 1 << 20;
 
-/// A connection, and what was read of it and not looked at.
+/// A connection and the bytes read from it but not yet parsed.
 struct BufferedStream {
     stream: TcpStream,
     read: Bytes,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it closes.
 pub(super) async fn serve(
     stream: TcpStream,
     shared: Arc<Shared>,
@@ -47,7 +47,7 @@ pub(super) async fn serve(
     });
     while let Some(stream) = next {
         next = match serve_until_break(stream, &shared, shutting_down.clone()).await {
-            // Kind is broken on purpose nobody waits for.
+            // A deliberately broken exchange does not delay the shutdown.
             Some((stream, broken)) => tokio::select! {
                 stream = broken.perform(stream) => stream,
                 _ = shutting_down.wait_for(|shutting_down| *shutting_down) => None,
@@ -57,29 +57,29 @@ pub(super) async fn serve(
     }
 }
 
-/// An exchange that breaks when its answer is sent.
+/// An exchange to break when its response is sent.
 struct BrokenExchange {
     how: Break,
     response: Response<Bytes>,
-    /// Whether the client has no more to ask.
+    /// Whether the client closes the connection after this request.
     last: bool,
 }
 
-/// Answers requests until the connection ends; or gives it back when an exchange is to break.
+/// Serves requests until the connection closes, or returns it when an exchange is to break.
 async fn serve_until_break(
     stream: BufferedStream,
     shared: &Arc<Shared>,
     mut shutting_down: watch::Receiver<bool>,
 ) -> Option<(BufferedStream, BrokenExchange)> {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let service = service_fn(|request| {
-        let (shared, tell) = (Arc::clone(shared), tell.clone());
+        let (shared, sender) = (Arc::clone(shared), sender.clone());
         Box::pin(async move {
             match respond(&shared, request).await {
                 Ok(response) => Ok::<_, Infallible>(response.map(Full::new)),
                 Err(broken) => {
-                    // It is waited for.
-                    let _ = tell.send(broken);
+                    // The receiver outlives this future.
+                    let _ = sender.send(broken);
                     pending().await
                 }
             }
@@ -97,7 +97,7 @@ async fn serve_until_break(
                 Pin::new(&mut connection).graceful_shutdown();
             }
             let ended = connection.poll_without_shutdown(context);
-            match told.poll_recv(context) {
+            match receiver.poll_recv(context) {
                 Poll::Ready(Some(broken)) => Poll::Ready(Some(broken)),
                 _ => ended.map(|_| None),
             }
@@ -150,7 +150,7 @@ async fn respond(
     })
 }
 
-/// The answer to a request whose body cannot be read.
+/// Builds the response to a request whose body cannot be read.
 fn refused(
     shared: &Shared,
     request: &Parts,
@@ -160,10 +160,7 @@ fn refused(
         let why = format!("the body is longer than {MAX_BODY} bytes");
         (StatusCode::PAYLOAD_TOO_LARGE, why)
     } else {
-        (
-            StatusCode::BAD_REQUEST,
-            "the body cannot be read".to_owned(),
-        )
+        (StatusCode::BAD_REQUEST, "cannot read the body".to_owned())
     };
     shared.log.refused(|| shared.server.now(), request, status);
     let mut response = Response::new(Bytes::from(why));
@@ -171,7 +168,7 @@ fn refused(
     response
 }
 
-/// Whether the client wants the connection to end with the answer.
+/// Returns whether the connection ends with the response.
 fn is_last(request: &Parts) -> bool {
     let connection = request.headers.get_all(header::CONNECTION).into_iter();
     let words: Vec<&str> = connection
@@ -186,7 +183,7 @@ fn is_last(request: &Parts) -> bool {
 }
 
 impl BrokenExchange {
-    /// Gives the connection back if it goes on.
+    /// Sends the broken response. Returns the connection if it stays usable.
     async fn perform(self, mut stream: BufferedStream) -> Option<BufferedStream> {
         let (chunks, end) = self.how.chunks(&head(&self.response), self.response.body());
         send_chunks(&mut stream.stream, chunks).await.ok()?;
@@ -195,7 +192,7 @@ impl BrokenExchange {
             End::Silence => wait_until_closed(&stream.stream).await,
             End::Reset => {
                 let socket = SockRef::from(&stream.stream);
-                // Where that cannot be had the connection ends in an orderly way.
+                // If this fails the connection is closed in the usual way.
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }
             End::Stay | End::Close => {}
@@ -217,14 +214,14 @@ async fn send_chunks(stream: &mut TcpStream, chunks: Chunks) -> io::Result<()> {
     Ok(())
 }
 
-/// Until the client has closed; for ever, if it has sent something that is not read yet.
+/// Waits until the client has closed the connection; forever if it has sent unread bytes.
 async fn wait_until_gone(stream: &TcpStream) {
     if let Ok(1..) = stream.peek(&mut [0]).await {
         pending::<()>().await;
     }
 }
 
-/// Reads over what comes until then.
+/// Discards what the client sends until it closes the connection.
 async fn wait_until_closed(stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.readable().await.is_ok() {

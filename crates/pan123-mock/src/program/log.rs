@@ -1,4 +1,4 @@
-//! One line a request on stderr, without secrets.
+//! Logs one line per request to stderr, without secrets.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -23,8 +23,8 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Where the lines go. Whoever does not read them does not hold the mock up: a thread writes, and what it cannot keep up with is lost
-/// and counted.
+/// Writes lines on a thread of its own, so that a slow reader does not block the mock. Lines that do not fit into the queue are dropped and
+/// counted.
 pub(super) struct Log {
     format: LogFormat,
     lines: Mutex<Option<SyncSender<String>>>,
@@ -32,7 +32,7 @@ pub(super) struct Log {
     written: Mutex<Receiver<()>>,
 }
 
-/// So many lines wait to be written.
+/// The capacity of the queue.
 const MAX_PENDING_LINES: usize = 10_000;
 
 impl Log {
@@ -45,7 +45,7 @@ impl Log {
             .name("pan123-mock log".to_owned())
             .spawn(move || {
                 write(&to_write, &theirs);
-                // The other side may have given up.
+                // The receiver may have timed out.
                 let _ = done.send(());
             })?;
         Ok(Self {
@@ -56,10 +56,10 @@ impl Log {
         })
     }
 
-    /// That the program listens: the base URL alone on stdout, for scripts.
+    /// Prints the base URL alone to stdout, for scripts, and logs it.
     pub(super) fn listening(&self, base_url: &str) {
         let mut out = io::stdout().lock();
-        // Whoever does not read it does not need it.
+        // A closed stdout is not an error.
         let _ = writeln!(out, "{base_url}").and_then(|()| out.flush());
         self.line(|format| match format {
             LogFormat::Json => json!({ "listening": base_url }).to_string(),
@@ -67,7 +67,7 @@ impl Log {
         });
     }
 
-    /// What became of a request at this time of the service, which is asked for only where a line is written.
+    /// Logs a request and its response. `now` is called only if a line is written.
     pub(super) fn responded(
         &self,
         now: impl FnOnce() -> SystemTime,
@@ -88,7 +88,7 @@ impl Log {
         });
     }
 
-    /// A request that the service never saw.
+    /// Logs a request that was rejected before it reached the service.
     pub(super) fn refused(
         &self,
         now: impl FnOnce() -> SystemTime,
@@ -105,7 +105,7 @@ impl Log {
         });
     }
 
-    /// Waits until all lines are written, or nobody seems to read them.
+    /// Waits briefly until all lines are written.
     pub(super) fn flush(&self) {
         self.lines
             .lock()
@@ -137,7 +137,7 @@ impl Log {
     }
 }
 
-/// How long lines are gathered before they are written: waking a thread for each would cost more than all else.
+/// How long lines are collected before a write. Waking the thread for each line would be too costly.
 const BATCH_DELAY: Duration = Duration::from_millis(5);
 
 fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
@@ -153,7 +153,7 @@ fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{lost} lines are lost: nobody read them in time");
+            let _ = writeln!(text, "{lost} lines dropped: stderr is read too slowly");
         }
         if io::stderr().lock().write_all(text.as_bytes()).is_err() {
             return;

@@ -1,4 +1,4 @@
-//! Connections are accepted until somebody says that it is enough.
+//! Accepts connections until the program is asked to shut down.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -23,10 +23,10 @@ pub(super) struct Shared {
     pub(super) log: Log,
 }
 
-/// How long requests that are out have to end when the program is told to.
+/// How long requests in flight may take to finish after the shutdown has begun.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves until the program is told to end, and ends when all answers that are out are sent, or soon after.
+/// Serves until the first signal, then waits for the requests in flight: at most [`GRACE`], or until the second signal.
 pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
@@ -44,11 +44,11 @@ pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> 
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Small answers are not held back; where that cannot be had they are only late.
+                    // Without this option small responses are only delayed.
                     let _ = stream.set_nodelay(true);
                     connections.spawn(connection::serve(stream, Arc::clone(&shared), shutting_down.subscribe()));
                 }
-                // Too many files are open, most likely: some will be closed.
+                // Most likely too many files are open.
                 Err(_) => sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -59,7 +59,7 @@ pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> 
     shutting_down.send_replace(true);
     let all = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        // Whoever has not ended by then is cut off.
+        // Connections that are still open are aborted.
         _ = timeout(GRACE, all) => {}
         () = shutdown.wait() => {}
     }
@@ -68,7 +68,7 @@ pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> 
     Ok(())
 }
 
-/// Ctrl-C, or the signal with which a system ends its programs.
+/// Ctrl-C or SIGTERM.
 #[cfg(unix)]
 struct ShutdownSignal {
     interrupt: tokio::signal::unix::Signal,
@@ -103,7 +103,7 @@ impl ShutdownSignal {
     }
 
     async fn wait(&mut self) {
-        // Without it the program goes on until it is ended from outside.
+        // Without the handler the program runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

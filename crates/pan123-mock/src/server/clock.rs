@@ -1,4 +1,4 @@
-//! The time of a service: that of a clock, moved on, or stopped.
+//! The clock of a service, which can be advanced or stopped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::service::max_time;
 
-/// Where the time comes from.
+/// The underlying clock.
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
 
@@ -30,7 +30,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// How the time of a service differs from that of its clock.
+/// How the time of a service differs from the underlying clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ClockOffset {
     ahead: Duration,
@@ -39,7 +39,7 @@ pub(super) struct ClockOffset {
 }
 
 impl ClockOffset {
-    /// The time of the service at this one of the clock; it comes no further than to the end of all times that can be written down.
+    /// Converts a time of the underlying clock, capped at [`max_time`].
     pub(super) fn at(&self, clock: SystemTime) -> SystemTime {
         let moved = || {
             let ahead = clock.checked_add(self.ahead).unwrap_or_else(max_time);

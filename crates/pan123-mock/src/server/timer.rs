@@ -1,4 +1,4 @@
-//! What wakes a service that has something to do by itself.
+//! Wakes the server when something is due.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 
-/// Lets a server settle when its time has come, on a thread that there is from the first time on. Dropped, it ends that thread.
+/// Makes a server process what is due, on a thread that starts with the first use and ends when this is dropped.
 #[derive(Default)]
 pub(super) struct Timer {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Timer {
-    /// So much time is delay; none, if nothing is to happen by itself.
+    /// Sets the delay until the next event, if there is one.
     pub(super) fn set(&self, server: &Arc<Server>, delay: Option<Duration>) {
         let next = delay.and_then(|delay| Instant::now().checked_add(delay));
         let mut state = self.shared.lock();
@@ -52,18 +52,18 @@ impl Timer {
                 let Some(server) = server.upgrade() else {
                     return;
                 };
-                // What fails once must not end all that is to come.
+                // A panic must not end the thread.
                 drop(catch_unwind(AssertUnwindSafe(|| server.settle())));
             }
         });
-        // Without a thread a request settles what is due, only later; the next time another one is tried for.
+        // Without a thread the next request processes what is due. The next call tries again to start one.
         if spawned.is_err() {
             *self.shared.lock() = State::default();
         }
     }
 }
 
-/// Whether nothing has changed: one time, seen from two moments, is never quite the same.
+/// Compares two instants computed from the same event at different moments, which differ slightly.
 fn nearly_equal(one: Option<Instant>, other: Option<Instant>) -> bool {
     match (one, other) {
         (None, None) => true,
@@ -87,7 +87,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocks until the next time has come. False when it is over.
+    /// Blocks until the next event. Returns false once stopped.
     fn wait_for_next(&self) -> bool {
         let mut state = self.lock();
         while !state.stopped {

@@ -1,4 +1,4 @@
-//! What a request says, its keys and types taken as the service takes them: generously, or to the letter.
+//! Reads the arguments of a request as the service does: leniently, or exactly as documented.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,26 +9,26 @@ use serde_json::{Map, Value};
 
 use super::response::ApiResponse;
 
-/// The service's code for nearly everything that has none of its own.
+/// The service's code for nearly every error.
 pub(super) const FAILURE: i64 = 1;
 
-/// The arguments of one request under the documented spelling of their keys.
+/// The arguments of one request, under their documented keys.
 #[derive(Debug)]
 pub(super) struct Args {
     values: Map<String, Value>,
     strict: bool,
-    /// Whether a number may be written as a text.
+    /// Whether a number may be written as a string.
     numbers_as_strings: bool,
 }
 
-/// A value, or the refusal of the request.
+/// A value, or the error response.
 pub(super) type ArgResult<T> = Result<T, ApiResponse>;
 
 impl Args {
-    /// Those of a JSON body; `documented` are its keys.
+    /// Reads a JSON body with the `documented` keys.
     ///
-    /// Unless `strict`, keys are matched whatever their case, unknown keys are left out, ids may be texts, and a form will do: clients
-    /// in daily use send all of these.
+    /// Unless `strict`, keys match in any case, unknown keys are ignored, ids may be strings, and a form is accepted, because existing
+    /// clients send all of these.
     pub(super) fn body(
         request: &Request<Bytes>,
         strict: bool,
@@ -48,7 +48,7 @@ impl Args {
         Self::new(sent, strict, documented, !strict)
     }
 
-    /// Those of the query; `documented` are its keys.
+    /// Reads the query with the `documented` keys.
     pub(super) fn query(
         request: &Request<Bytes>,
         strict: bool,
@@ -69,7 +69,7 @@ impl Args {
             let matching =
                 |known: &&&str| **known == key || (!strict && known.eq_ignore_ascii_case(&key));
             match documented.iter().find(matching) {
-                // Of several spellings the documented one counts.
+                // The documented spelling takes precedence.
                 Some(known) if *known == key || !values.contains_key(*known) => {
                     values.insert((*known).to_owned(), value);
                 }
@@ -84,7 +84,7 @@ impl Args {
         })
     }
 
-    /// Null and the empty text stand for nothing: clients send both, and none has complained.
+    /// Unless strict, null and the empty string count as missing.
     fn value(&self, key: &str) -> Option<&Value> {
         let value = self.values.get(key)?;
         let is_empty = value.is_null() || value == "";
@@ -99,14 +99,14 @@ impl Args {
         }
     }
 
-    /// A number, which in a query is written as a text.
+    /// Reads a number, which is a string in a query.
     pub(super) fn number<T: FromStr>(&self, key: &str) -> ArgResult<Option<T>> {
         self.value(key)
             .map(|value| self.as_number(value).ok_or_else(|| invalid(key)))
             .transpose()
     }
 
-    /// A truth of a query, as a word or, unless strict, as a number.
+    /// Reads a boolean of a query; unless strict, `1` and `0` are accepted.
     pub(super) fn boolean(&self, key: &str) -> ArgResult<Option<bool>> {
         let boolean = |value: &Value| match value.as_str() {
             Some("true") => Ok(true),
@@ -118,7 +118,7 @@ impl Args {
         self.value(key).map(boolean).transpose()
     }
 
-    /// A list of numbers of a body.
+    /// Reads an array of numbers.
     pub(super) fn numbers<T: FromStr>(&self, key: &str) -> ArgResult<Option<Vec<T>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
@@ -129,7 +129,7 @@ impl Args {
         numbers.map(Some).ok_or_else(|| invalid(key))
     }
 
-    /// A list of texts of a body.
+    /// Reads an array of strings.
     pub(super) fn strings(&self, key: &str) -> ArgResult<Option<Vec<String>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
@@ -156,7 +156,7 @@ pub(super) fn invalid(key: &str) -> ApiResponse {
 
 fn undocumented(key: &str, documented: &[&str]) -> ApiResponse {
     let documented = documented.join(", ");
-    let message = format!("{key} is not documented here; documented are: {documented}");
+    let message = format!("{key} is not documented; expected one of: {documented}");
     ApiResponse::error(FAILURE, message)
 }
 
@@ -165,13 +165,13 @@ fn content_type(request: &Request<Bytes>) -> Option<&str> {
     value.to_str().ok()
 }
 
-/// A form has at least one pair, and is not a document of another kind.
+/// Parses a body that has at least one pair and does not look like JSON or HTML.
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let starts_well = body.first().is_some_and(u8::is_ascii_alphabetic);
     (starts_well && body.contains(&b'=')).then(|| pairs(body))
 }
 
-/// The first of several pairs with one key counts.
+/// Of several pairs with the same key the first is used.
 fn pairs(encoded: &[u8]) -> Map<String, Value> {
     let mut values = Map::new();
     for (key, value) in form_urlencoded::parse(encoded) {

@@ -1,4 +1,4 @@
-//! Assertions that say what came instead.
+//! Assertions that list the actual requests when they fail.
 
 use std::fmt::Write;
 
@@ -6,51 +6,51 @@ use super::endpoints::path;
 use super::{RecordedRequest, Service};
 
 impl Service {
-    /// Passes if exactly one offline download of this URL was created.
+    /// Asserts that exactly one offline download of this URL was created.
     ///
     /// # Panics
     ///
-    /// If there are none or several: the message lists what was asked for and what came of it.
+    /// If there are none or several. The message lists the requests.
     #[track_caller]
     pub fn assert_created_once(&self, url: &str) {
         self.assert_created(url, 1);
     }
 
-    /// Passes if so many offline downloads of this URL were created.
+    /// Asserts how many offline downloads of this URL were created.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer: the message lists what was asked for and what came of it.
+    /// If the number differs. The message lists the requests.
     #[track_caller]
     pub fn assert_created(&self, url: &str, times: usize) {
         enforce(self.check_created(url, times));
     }
 
-    /// Passes if so many tokens were minted.
+    /// Asserts how many tokens were issued to the developer.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_tokens_issued(&self, times: usize) {
         enforce(self.check_tokens_issued(times));
     }
 
-    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    /// Asserts how many token pairs were refreshed.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_oauth_refreshes(&self, times: usize) {
         enforce(self.check_refreshes(times));
     }
 
-    /// Passes if so many requests came to this path, whatever became of them.
+    /// Asserts how many requests were sent to this path, whatever their response.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_requests(&self, path: &str, times: usize) {
         enforce(self.check_requests(path, times));
@@ -65,19 +65,19 @@ impl Service {
 
     pub(crate) fn check_tokens_issued(&self, times: usize) -> Check {
         let issued = self.tokens_issued();
-        self.check_count(issued, "tokens were minted", times, path::ACCESS_TOKEN)
+        self.check_count(issued, "tokens were issued", times, path::ACCESS_TOKEN)
     }
 
     pub(crate) fn check_refreshes(&self, times: usize) -> Check {
         let refreshes = self.oauth_refreshes();
-        let what = "pairs of tokens were refreshed";
+        let what = "token pairs were refreshed";
         self.check_count(refreshes, what, times, path::OAUTH_TOKEN)
     }
 
     pub(crate) fn check_requests(&self, path: &str, times: usize) -> Check {
         let requests = self.requests().iter();
         let count = requests.filter(|request| request.path == path).count();
-        self.check_count(count, &format!("requests came to {path}"), times, path)
+        self.check_count(count, &format!("requests were sent to {path}"), times, path)
     }
 
     fn check_count(&self, counted: usize, what: &str, times: usize, path: &str) -> Check {
@@ -85,10 +85,10 @@ impl Service {
             return Ok(());
         }
         let requests = self.describe_requests(path);
-        Err(format!("{counted} {what}, and not {times}{requests}"))
+        Err(format!("{counted} {what}, expected {times}{requests}"))
     }
 
-    /// The requests to this path, and what other requests there were.
+    /// Lists the requests to this path and the other requests.
     fn describe_requests(&self, path: &str) -> String {
         let (matching, others): (Vec<_>, Vec<_>) = self
             .requests()
@@ -101,7 +101,7 @@ impl Service {
     }
 }
 
-/// What came instead, if it does not enforce.
+/// The result of an assertion, with the message of its failure.
 pub(crate) type Check = Result<(), String>;
 
 #[track_caller]
@@ -111,7 +111,7 @@ pub(crate) fn enforce(check: Check) {
     }
 }
 
-/// More would hide what matters.
+/// A longer list would hide what matters.
 const MAX_LISTED: usize = 20;
 
 fn list(text: &mut String, title: &str, requests: &[&RecordedRequest]) {

@@ -1,4 +1,4 @@
-//! The notice that is posted to `callBackUrl` when a task has ended.
+//! The notice posted to `callBackUrl` when a task has ended.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::serde_millis;
 use super::tasks::{Task, TaskOutcome};
 
-/// Which key carries the reason: the documentation uses both.
+/// The key that holds the reason. The documentation uses both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -20,7 +20,8 @@ pub enum ReasonKey {
     FileReason,
 }
 
-/// How the service calls back: nobody knows what the real one does about time, repetition and loss, so a client must bear all of it.
+/// How the service posts callbacks. The real service documents neither delays nor repetition nor loss, so a client must cope with all of
+/// them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,7 +41,7 @@ pub struct CallbackPolicy {
     lost: bool,
 }
 
-/// As [`CallbackPolicy`] has it.
+/// See [`CallbackPolicy::times`].
 const MAX_TIMES: usize = 100;
 
 impl Default for CallbackPolicy {
@@ -55,12 +56,12 @@ impl Default for CallbackPolicy {
 }
 
 impl CallbackPolicy {
-    /// Once, and at once.
+    /// Posts each callback once and immediately.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Never: they are due, and nobody gets them.
+    /// Posts no callback: each is recorded as lost.
     pub fn lost() -> Self {
         Self {
             lost: true,
@@ -68,19 +69,19 @@ impl CallbackPolicy {
         }
     }
 
-    /// So long after the end of the task.
+    /// Posts each callback this long after the end of its task.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// So many times, all at the same time; at most 100.
+    /// Posts each callback this many times, at most 100, all at the same time.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times.min(MAX_TIMES);
         self
     }
 
-    /// With the reason under this key; otherwise `failReason`.
+    /// Sets the key that holds the reason. The default is `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
         self.reason_key = key;
         self
@@ -90,7 +91,7 @@ impl CallbackPolicy {
         self.delay
     }
 
-    /// The callbacks of this task, if it has ended and asked for one.
+    /// Returns the callbacks of an ended task that has a `callBackUrl`.
     pub(super) fn for_task(&self, task: &Task) -> Vec<Callback> {
         let Some(callback) = callback_for(task, self.reason_key) else {
             return Vec::new();
@@ -106,36 +107,36 @@ impl CallbackPolicy {
     }
 }
 
-/// A callback that was due.
+/// A callback of an ended task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Callback {
-    /// The task that ended.
+    /// The task.
     pub task: u64,
-    /// Where it goes.
+    /// The `callBackUrl`.
     pub url: String,
     /// The JSON body.
     pub body: Bytes,
-    /// What became of it; `None` until somebody has said so with [`Service::callback_delivered`](super::Service::callback_delivered).
+    /// The delivery; `None` until it is reported with [`Service::callback_delivered`](super::Service::callback_delivered).
     pub delivery: Option<Delivery>,
 }
 
-/// What became of a callback.
+/// The delivery of a callback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The receiver answered with this HTTP status.
+    /// The receiver responded with this HTTP status.
     Responded(u16),
-    /// It could not be posted.
+    /// Posting failed.
     Failed(String),
-    /// It was not posted: the receiver is on another machine, and nobody has allowed that.
+    /// Not posted, because the receiver is on another machine and that is not allowed.
     NotLoopback,
-    /// It was lost, as [`CallbackPolicy::lost`] says.
+    /// Lost, as requested with [`CallbackPolicy::lost`].
     Lost,
 }
 
-/// The body, with the fields in the order of the documentation.
+/// The body, with its fields in documented order.
 #[derive(Serialize)]
 struct Notice<'a> {
     url: &'a str,
@@ -149,7 +150,7 @@ struct Notice<'a> {
 }
 
 fn callback_for(task: &Task, key: ReasonKey) -> Option<Callback> {
-    // The numbers are those of the callback (0 is success), not those of the progress.
+    // These statuses are the callback's (0 is success), not those of the progress.
     let (status, reason, file_id) = match task.outcome()? {
         TaskOutcome::Succeeded { file_id } => (0, "", *file_id),
         TaskOutcome::Failed { reason } => (1, reason.as_str(), 0),

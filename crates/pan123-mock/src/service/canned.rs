@@ -1,4 +1,4 @@
-//! Answers that a test has prepared, to see what a client makes of them.
+//! Responses prepared by a test.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::response::ApiResponse;
 use crate::tcp::Break;
 
-/// A prepared answer for [`Service::respond_next`](super::Service::respond_next), or for a [`Fault`](super::Fault) of your own.
+/// A prepared response for [`Service::respond_next`](super::Service::respond_next) or a custom [`Fault`](super::Fault).
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,25 +39,25 @@ pub(super) enum Kind {
     Raw { status: StatusCode, body: Bytes },
 }
 
-/// Kind becomes of an answer of the service's own before it is sent.
+/// A change to the service's own response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Edit {
-    /// `data` is null, whatever the code says.
+    /// Sets `data` to null, whatever the code.
     NullData,
-    /// `data` is left out.
+    /// Removes `data`.
     NoData,
-    /// All numbers in `data` are written as texts.
+    /// Writes all numbers in `data` as strings.
     NumbersAsStrings,
-    /// `data.status` is this number.
+    /// Sets `data.status`.
     Status(i64),
-    /// The second half of the body is left out, and the length announced is that of the first.
+    /// Removes the second half of the body; `Content-Length` is that of the rest.
     Truncated,
 }
 
 impl CannedResponse {
-    /// HTTP 200 and the envelope with this code and message; `data` is null.
+    /// Creates an HTTP 200 response with an envelope of this code and message; `data` is null.
     pub fn envelope(code: i64, message: impl Into<String>) -> Self {
         Self::new(Kind::Envelope {
             code,
@@ -65,7 +65,7 @@ impl CannedResponse {
         })
     }
 
-    /// This HTTP status and body, with no headers but the `Date` and your own.
+    /// Creates a response with this HTTP status and body. It has no headers but `Date` and those that are added.
     pub fn raw(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(Kind::Raw {
             status,
@@ -73,13 +73,13 @@ impl CannedResponse {
         })
     }
 
-    /// The answer that the service gives anyway: to delay it, to edit it, to add a header, or to let a request through before the
-    /// next prepared answer.
+    /// Creates a response that the service computes as usual, to delay or edit it, to add a header, or to let a request through before the
+    /// next prepared response.
     pub fn passthrough() -> Self {
         Self::new(Kind::Own(None)).after_acting()
     }
 
-    /// Changes the service's own answer; it does nothing to another one.
+    /// Edits a [`passthrough`](Self::passthrough) response; it does not change any other.
     pub fn edited(mut self, edit: Edit) -> Self {
         if let Kind::Own(edits) = &mut self.kind {
             *edits = Some(edit);
@@ -87,26 +87,26 @@ impl CannedResponse {
         self
     }
 
-    /// Sets a header, also one that would have been there anyway.
+    /// Sets a header, replacing the original one.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Holds the answer back.
+    /// Delays the response.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
     }
 
-    /// The service acts on the request first, as if its own answer had then been lost.
+    /// Lets the service act on the request first, as if its own response had been lost.
     pub fn after_acting(mut self) -> Self {
         self.acts = true;
         self
     }
 
-    /// Breaks the exchange on its way, and so many as the break says. The service does not act on a request that it is not to hear of. Kind a server cannot do
-    /// exactly it does as nearly as it can: see [`WireOutcome`](crate::WireOutcome).
+    /// Breaks the exchange, as many times as the break says. The service does not act on a request that is cut. A server that cannot break
+    /// the connection approximates it: see [`WireOutcome`](crate::WireOutcome).
     pub fn broken(mut self, broken: Break) -> Self {
         if broken.request_cut().is_some() {
             self.acts = false;
@@ -116,7 +116,7 @@ impl CannedResponse {
         self
     }
 
-    /// Answers this many requests in a row instead of one.
+    /// Uses this response for this many requests instead of one.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
@@ -133,7 +133,7 @@ impl CannedResponse {
         }
     }
 
-    /// The answer to send in place of `own`.
+    /// Builds the HTTP response; `own` is the service's response.
     pub(super) fn into_http(self, own: Option<ApiResponse>, trace_id: &str) -> Response<Bytes> {
         let mut response = match self.kind {
             Kind::Own(edit) => edited(own.unwrap_or(ApiResponse::NoRoute), edit, trace_id),

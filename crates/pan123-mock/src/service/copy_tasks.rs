@@ -1,4 +1,4 @@
-//! The copies that are made after their request was answered.
+//! Asynchronous copies.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use super::Service;
 use super::drive::CopyError;
 use super::task_script::{self, TaskScript};
 
-/// The id of the first of these tasks. They are counted apart from the offline downloads.
+/// The id of the first copy task. Their ids are independent of those of offline downloads.
 const FIRST_TASK: u64 = 2016;
 
 const PENDING: i64 = 0;
@@ -14,7 +14,7 @@ const RUNNING: i64 = 1;
 const DONE: i64 = 2;
 const FAILED: i64 = 3;
 
-/// A task that copies several files and folders.
+/// An asynchronous copy of files and folders.
 #[derive(Debug, Clone)]
 pub struct CopyTask {
     id: u64,
@@ -22,7 +22,7 @@ pub struct CopyTask {
     folder: u64,
     created: SystemTime,
     script: TaskScript,
-    /// Whether it fails where it would have ended well.
+    /// Whether it fails even if its script succeeds.
     must_fail: bool,
     polls: usize,
     status: i64,
@@ -31,37 +31,37 @@ pub struct CopyTask {
 }
 
 impl CopyTask {
-    /// `taskId`.
+    /// Returns `taskId`.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// `fileIds`, each once.
+    /// Returns `fileIds` without duplicates.
     pub fn file_ids(&self) -> &[u64] {
         &self.file_ids
     }
 
-    /// `targetDirId`.
+    /// Returns `targetDirId`.
     pub fn target_dir_id(&self) -> u64 {
         self.folder
     }
 
-    /// How many progress polls asked for this task.
+    /// Returns how many progress polls were made for this task.
     pub fn polls(&self) -> usize {
         self.polls
     }
 
-    /// `status`: 0 pending, 1 running, 2 done, 3 failed.
+    /// Returns `status`: 0 pending, 1 running, 2 done, 3 failed.
     pub fn status(&self) -> i64 {
         self.status
     }
 
-    /// The ids of the copies, in the order of `fileIds`; empty until the task is done.
+    /// Returns the ids of the copies, in the order of `fileIds`; empty until the task is done.
     pub fn copies(&self) -> &[u64] {
         &self.copies
     }
 
-    /// Moves one step on. Says whether it ends well or not, if it ends with it.
+    /// Advances by one step. Returns whether the task succeeds if it ends with this step.
     fn poll(&mut self, now: SystemTime) -> Option<bool> {
         let index = self.polls;
         self.polls += 1;
@@ -78,7 +78,7 @@ impl CopyTask {
     }
 }
 
-/// The number of a copy for the one that an offline download has that has not ended: the two are numbered differently.
+/// Translates the status of a script, which is that of an offline download, into that of a copy.
 fn status_of(download: i64) -> i64 {
     match download {
         task_script::RUNNING => RUNNING,
@@ -87,11 +87,11 @@ fn status_of(download: i64) -> i64 {
     }
 }
 
-/// All of them, in the order of their creation.
+/// All copy tasks, in order of creation.
 #[derive(Debug, Default)]
 pub(super) struct CopyTasks {
     all: Vec<CopyTask>,
-    /// How many of the next ones fail.
+    /// How many of the next tasks fail.
     failing: usize,
 }
 
@@ -128,22 +128,22 @@ impl CopyTasks {
 }
 
 impl Service {
-    /// The copies that were asked for with [`path::ASYNC_COPY`](super::path::ASYNC_COPY), in order.
+    /// Returns the tasks created with [`path::ASYNC_COPY`](super::path::ASYNC_COPY), in order.
     pub fn copy_tasks(&self) -> &[CopyTask] {
         &self.copy_tasks.all
     }
 
-    /// The next of these copies fails where it would have ended well, and copies nothing.
+    /// Makes the next asynchronous copy fail and copy nothing.
     pub fn next_copy_fails(&mut self) {
         self.copy_tasks.failing = self.copy_tasks.failing.saturating_add(1);
     }
 
-    /// The course of these copies from now on: [`Builder::copy_script`](crate::Builder::copy_script).
+    /// Sets the script of future asynchronous copies: [`Builder::copy_script`](crate::Builder::copy_script).
     pub fn set_copy_script(&mut self, script: TaskScript) {
         self.options.copy_script = script;
     }
 
-    /// A new task, if all of it could be copied now.
+    /// Creates a task, if everything can be copied now.
     pub(super) fn create_copy(
         &mut self,
         now: SystemTime,
@@ -160,7 +160,7 @@ impl Service {
         Ok(task)
     }
 
-    /// What a poll for this task is told, if there is one.
+    /// Polls a task and returns its status.
     pub(super) fn poll_copy(&mut self, now: SystemTime, id: u64) -> Option<i64> {
         if let Some(well) = self.copy_tasks.get_mut(id)?.poll(now) {
             self.end_copy(now, id, well);
@@ -168,7 +168,7 @@ impl Service {
         self.copy_tasks.get_mut(id).map(|task| task.status)
     }
 
-    /// The time of this task is up, if it has a time.
+    /// Ends a task whose script ends by the clock.
     pub(super) fn end_copy_by_clock(&mut self, now: SystemTime, id: u64) {
         let task = self.copy_tasks.get_mut(id);
         if let Some(well) = task.map(|task| task.script.result().is_ok()) {
@@ -176,7 +176,7 @@ impl Service {
         }
     }
 
-    /// What cannot be copied any more lets the whole task fail.
+    /// Ends a task. If anything can no longer be copied, the whole task fails.
     fn end_copy(&mut self, now: SystemTime, id: u64, well: bool) {
         let Some(task) = self.copy_tasks.get_mut(id) else {
             return;

@@ -1,4 +1,4 @@
-//! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
+//! Routes requests to endpoints, after the checks that all of them share. One file per group of endpoints.
 
 mod account;
 mod copy;
@@ -26,60 +26,60 @@ pub use oauth::OauthErrorFormat;
 
 /// The paths that the mock knows.
 pub mod path {
-    /// `POST`: a new token.
+    /// `POST`: issues a token.
     pub const ACCESS_TOKEN: &str = "/api/v1/access_token";
-    /// `POST`: a new pair of tokens for an app, download for in the query.
+    /// `POST`: issues the token pair of an app. The parameters are in the query.
     pub const OAUTH_TOKEN: &str = "/api/v1/oauth2/access_token";
-    /// `GET`: the account.
+    /// `GET`: returns the account.
     pub const USER_INFO: &str = "/api/v1/user/info";
-    /// `POST`: a new offline download.
+    /// `POST`: creates an offline download.
     pub const OFFLINE_DOWNLOAD: &str = "/api/v1/offline/download";
-    /// `GET`: how far an offline download is.
+    /// `GET`: returns the progress of an offline download.
     pub const OFFLINE_PROGRESS: &str = "/api/v1/offline/download/process";
-    /// `POST`: a new offline download of the image bed.
+    /// `POST`: creates an offline download to the image bed.
     pub const IMAGE_BED_DOWNLOAD: &str = "/api/v1/oss/offline/download";
-    /// `GET`: how far an offline download of the image bed is.
+    /// `GET`: returns the progress of an offline download to the image bed.
     pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
-    /// `GET`: the entries of a folder, or what a search finds, a page at a time.
+    /// `GET`: lists a folder or searches, by cursor.
     pub const FILE_LIST: &str = "/api/v2/file/list";
-    /// `GET`: the same in the old way, by the number of the page.
+    /// `GET`: lists a folder or searches, by page number (the old list).
     pub const OLD_FILE_LIST: &str = "/api/v1/file/list";
-    /// `GET`: one file or folder.
+    /// `GET`: returns one file or folder.
     pub const FILE_DETAIL: &str = "/api/v1/file/detail";
-    /// `POST`: several files and folders.
+    /// `POST`: returns several files and folders.
     pub const FILE_INFOS: &str = "/api/v1/file/infos";
-    /// `GET`: where a file can be downloaded.
+    /// `GET`: returns the download link of a file.
     pub const DOWNLOAD_INFO: &str = "/api/v1/file/download_info";
-    /// `POST`: a new folder.
+    /// `POST`: creates a folder.
     pub const MKDIR: &str = "/upload/v1/file/mkdir";
-    /// `POST`: files and folders into the trash.
+    /// `POST`: moves files and folders to the trash.
     pub const TRASH: &str = "/api/v1/file/trash";
-    /// `POST`: files and folders out of the trash, and gone for good.
+    /// `POST`: permanently deletes files and folders from the trash.
     pub const DELETE: &str = "/api/v1/file/delete";
-    /// `POST`: files and folders out of the trash, to where they were.
+    /// `POST`: restores files and folders from the trash to their folders.
     pub const RECOVER: &str = "/api/v1/file/recover";
-    /// `POST`: files and folders out of the trash, into one folder.
+    /// `POST`: restores files and folders from the trash to one folder.
     pub const RECOVER_BY_PATH: &str = "/api/v1/file/recover/by_path";
-    /// `POST`: files and folders into another folder.
+    /// `POST`: moves files and folders to another folder.
     pub const MOVE: &str = "/api/v1/file/move";
-    /// `POST`: one file or folder is copied into a folder.
+    /// `POST`: copies one file or folder.
     pub const COPY: &str = "/api/v1/file/copy";
-    /// `POST`: several files and folders are to be copied into a folder.
+    /// `POST`: creates an asynchronous copy of files and folders.
     pub const ASYNC_COPY: &str = "/api/v1/file/async/copy";
-    /// `GET`: how far that is.
+    /// `GET`: returns the status of an asynchronous copy.
     pub const ASYNC_COPY_PROGRESS: &str = "/api/v1/file/async/copy/process";
-    /// `PUT`: one file or folder gets another name.
+    /// `PUT`: renames one file or folder.
     pub const FILE_NAME: &str = "/api/v1/file/name";
-    /// `POST`: several files and folders get other names.
+    /// `POST`: renames several files and folders.
     pub const RENAME: &str = "/api/v1/file/rename";
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
-/// The text that goes with it is known to nobody.
+/// The message that belongs to it is not documented.
 const TOO_FREQUENT: i64 = 429;
 const NOT_FOUND: i64 = 5066;
 
-/// A good answer, or the refusal.
+/// The response, or the error response.
 type EndpointResult = ArgResult<ApiResponse>;
 
 type Handler = fn(&mut Service, SystemTime, &Request<Bytes>) -> EndpointResult;
@@ -95,7 +95,7 @@ impl Service {
         result.unwrap_or_else(|refusal| refusal)
     }
 
-    /// What is download of every request before its endpoint sees it.
+    /// Checks the platform header, the token and the rate limit.
     fn check_request(&mut self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
         check_platform(request)?;
         let path = request.uri().path();
@@ -168,12 +168,12 @@ fn required_number(args: &Args, key: &str) -> ArgResult<u64> {
     args.number(key)?.ok_or_else(|| invalid(key))
 }
 
-/// No file or folder has this id.
+/// The error for an unknown file or folder.
 fn not_found() -> ApiResponse {
     ApiResponse::error(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
 }
 
-/// No task has this id.
+/// The error for an unknown task.
 fn no_task() -> ApiResponse {
     ApiResponse::error(FAILURE, "任务不存在")
 }

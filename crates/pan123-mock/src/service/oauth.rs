@@ -1,4 +1,4 @@
-//! The tokens of apps: codes that are good for a pair, and pairs of which each is good for the next one.
+//! The codes and token pairs of apps.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -7,24 +7,24 @@ use super::Service;
 use super::response::{max_time, mix};
 use super::tokens::{TokenError, jwt_like};
 
-/// How long an access token of an app lives.
+/// The lifetime of an app's access token.
 pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(7200);
 const REFRESH_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// That of the real service is known to nobody; RFC 6749 has no longer one.
+/// The real lifetime is not documented; RFC 6749 recommends at most this.
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// These keep the tokens of apps apart from all others of a seed.
+/// Keep the tokens and codes of apps distinct from all other values of a seed.
 const ACCESS_SALT: u64 = 0x6163_6365_7373;
 const REFRESH_SALT: u64 = 0x7265_6672_6573_6820;
 const CODE_SALT: u64 = 0x636f_6465_7320;
 
-/// What an app has once somebody has authorised it. Its `Debug` output shows neither.
+/// The token pair of an authorized app. Its `Debug` output contains neither token.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenPair {
-    /// Good for calls, for two hours.
+    /// Authenticates calls for two hours.
     pub access_token: String,
-    /// Good for the next pair, once, for 90 days.
+    /// Can be exchanged once for the next pair, within 90 days.
     pub refresh_token: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for TokenPair {
     }
 }
 
-/// All codes and pairs that were ever given out, in order.
+/// All codes and pairs ever issued, in order.
 #[derive(Default)]
 pub(super) struct Oauth {
     codes: Vec<Code>,
@@ -53,28 +53,28 @@ struct Pair {
     tokens: TokenPair,
     access_expires: SystemTime,
     refresh_expires: SystemTime,
-    /// Another pair has come in its place.
+    /// Whether it was exchanged for another pair.
     refreshed: bool,
 }
 
-/// A pair, or why there is none.
+/// A pair, or the error description.
 type PairResult = Result<TokenPair, &'static str>;
 
 impl Service {
-    /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
-    /// good for one pair of tokens, for ten minutes.
+    /// Authorizes the app, as a user does on the service's web page, and returns the `code` that comes with the redirect to this URI. The
+    /// code can be exchanged for one token pair within ten minutes.
     pub fn authorize(&mut self, now: SystemTime, redirect_uri: impl Into<String>) -> String {
         let seed = self.options.seed;
         self.oauth.code(seed, now, redirect_uri.into())
     }
 
-    /// A pair of tokens as an app has it that was authorised at this time.
+    /// Returns the token pair of an app that was authorized at `now`.
     pub fn oauth_pair(&mut self, now: SystemTime) -> TokenPair {
         let seed = self.options.seed;
         self.oauth.pair(seed, now)
     }
 
-    /// How many pairs were given out for the refresh token of another.
+    /// Returns how many token pairs were refreshed.
     pub fn oauth_refreshes(&self) -> usize {
         self.oauth.refreshes
     }
@@ -109,7 +109,7 @@ impl Oauth {
         tokens
     }
 
-    /// The pair for a code.
+    /// Exchanges a code for a pair.
     pub(super) fn exchange(
         &mut self,
         seed: u64,
@@ -118,12 +118,12 @@ impl Oauth {
         redirect_uri: &str,
     ) -> PairResult {
         let known = self.codes.iter_mut().rfind(|known| known.value == code);
-        let code = known.ok_or("the code is unknown")?;
+        let code = known.ok_or("unknown code")?;
         if code.used {
-            return Err("the code was used before");
+            return Err("the code has already been used");
         }
         if code.expires <= now {
-            return Err("the code is expired");
+            return Err("the code has expired");
         }
         if code.redirect_uri != redirect_uri {
             return Err("the code was issued for another redirect_uri");
@@ -132,7 +132,7 @@ impl Oauth {
         Ok(self.pair(seed, now))
     }
 
-    /// The pair that comes in the place of the one with this refresh token.
+    /// Exchanges a refresh token for the next pair.
     pub(super) fn refresh(
         &mut self,
         seed: u64,
@@ -141,12 +141,12 @@ impl Oauth {
     ) -> PairResult {
         let mut pairs = self.pairs.iter_mut();
         let known = pairs.rfind(|pair| pair.tokens.refresh_token == refresh_token);
-        let pair = known.ok_or("the refresh_token is unknown")?;
+        let pair = known.ok_or("unknown refresh_token")?;
         if pair.refreshed {
-            return Err("the refresh_token was used before");
+            return Err("the refresh_token has already been used");
         }
         if pair.refresh_expires <= now {
-            return Err("the refresh_token is expired");
+            return Err("the refresh_token has expired");
         }
         pair.refreshed = true;
         self.refreshes += 1;
@@ -177,7 +177,7 @@ fn add_saturating(now: SystemTime, by: Duration) -> SystemTime {
     now.checked_add(by).unwrap_or_else(max_time)
 }
 
-/// 48 capital letters and digits, as refresh tokens have them.
+/// Returns 48 capital letters and digits, the format of refresh tokens.
 fn base32_like(seed: u64, number: u64) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let four = (0..4).map(|part| mix(seed, 4 * number + part));

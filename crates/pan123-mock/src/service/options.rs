@@ -1,4 +1,4 @@
-//! What can be chosen about a service.
+//! The options of a service.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use super::task_script::TaskScript;
 use super::tasks::FIRST_TASK;
 use super::{is_loopback, serde_millis};
 
-/// The client id that is accepted unless another one was chosen.
+/// The default client id.
 pub const CLIENT_ID: &str = "mock-client-id";
 
-/// The client secret that is accepted unless another one was chosen.
+/// The default client secret.
 pub const CLIENT_SECRET: &str = "mock-client-secret";
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(crate) struct Options {
     pub(crate) default_script: TaskScript,
     pub(crate) copy_script: TaskScript,
     pub(crate) scripts: HashMap<String, TaskScript>,
-    /// Nobody chooses from outside what the machine may do.
+    /// Not set from JSON: only the command line decides what may be fetched.
     #[serde(skip)]
     pub(crate) fetch: Fetch,
     pub(crate) callbacks: CallbackPolicy,
@@ -45,15 +45,15 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 }
 
-/// Which sources are really fetched, if they have no course of their own.
+/// Which sources are fetched, unless they have a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fetch {
-    /// None: their tasks are on the default script.
+    /// None; their tasks follow the default script.
     #[default]
     Nothing,
-    /// Those on loopback hosts; the tasks of all others are on the default script.
+    /// Those on loopback hosts; all other tasks follow the default script.
     Loopback,
-    /// The same; the tasks of all others fail.
+    /// Those on loopback hosts; all other tasks fail.
     #[cfg(feature = "program")]
     LoopbackOnly,
     /// All.
@@ -61,14 +61,14 @@ pub(crate) enum Fetch {
     Everything,
 }
 
-/// How a task goes.
+/// How a task is carried to its end.
 pub(super) enum Execution {
     Fetch,
     Script(TaskScript),
 }
 
 impl Options {
-    /// How a task with this source goes.
+    /// Returns how a task with this source is carried to its end.
     pub(super) fn execution_of(&self, url: &str) -> Execution {
         if let Some(script) = self.scripts.get(url) {
             return Execution::Script(script.clone());
@@ -88,10 +88,10 @@ impl Options {
     }
 }
 
-/// Why a source is not fetched that is not, in so many words, on this machine.
+/// Why a source on another host is not fetched.
 #[cfg(feature = "program")]
 const NOT_LOOPBACK: &str =
-    "only sources on loopback addresses are fetched: --allow-remote fetches all";
+    "only sources on loopback addresses are fetched; allow others with --allow-remote";
 
 impl Default for Options {
     fn default() -> Self {

@@ -1,4 +1,4 @@
-//! How many requests each endpoint takes in a while; one more is told to come later.
+//! Rate limits of the endpoints.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -8,12 +8,11 @@ use serde_json::Value;
 
 use super::endpoints::path;
 
-/// Requests a second that each endpoint takes, by its path.
+/// How many requests per second each endpoint accepts, by path.
 ///
-/// They are counted in windows of one second, as the gateway in front of the service does it: so many in each second of the clock. A
-/// limit under one, such as 0.2, is one request in that many seconds; another that is no whole number is counted by the minute: 100.0 / 60.0
-/// is 100 in each. A request over the limit is answered with code 429, counts for
-/// nothing, and is not acted upon.
+/// Requests are counted in fixed windows of one second of the clock, as the gateway in front of the service does. A limit below 1, such as
+/// 0.2, allows one request in 1/0.2 = 5 seconds. Any other fraction is counted per minute: 100.0 / 60.0 allows 100. A request above the
+/// limit gets code 429, does not count, and has no effect.
 ///
 /// ```
 /// use pan123_mock::{MockPan123, RateLimits, path};
@@ -30,8 +29,7 @@ pub struct RateLimits {
     limits: BTreeMap<String, f64>,
 }
 
-/// The documented limits of a free and of a paying account. The offline downloads are in no table: theirs are what client authors keep
-/// to.
+/// The documented limits of a free and of a paying account. Offline downloads are not documented; these values are what client authors use.
 const DOCUMENTED: [(&str, f64, f64); 15] = [
     (path::ACCESS_TOKEN, 8.0, 10.0),
     (path::OAUTH_TOKEN, 100.0 / 60.0, 100.0 / 60.0),
@@ -51,22 +49,22 @@ const DOCUMENTED: [(&str, f64, f64); 15] = [
 ];
 
 impl RateLimits {
-    /// No limits.
+    /// Returns no limits.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Those of a free account.
+    /// Returns the limits of a free account.
     pub fn free() -> Self {
         Self::of(|(path, free, _)| (path, free))
     }
 
-    /// Those of a paying account (会员).
+    /// Returns the limits of a paying account (会员).
     pub fn member() -> Self {
         Self::of(|(path, _, member)| (path, member))
     }
 
-    /// So many requests a second for this path. What is not above zero is taken for no limit.
+    /// Sets the requests per second for this path. Zero or less means no limit.
     pub fn limit(mut self, path: impl Into<String>, per_second: f64) -> Self {
         self.limits.insert(path.into(), per_second);
         self
@@ -81,7 +79,7 @@ impl RateLimits {
         }
     }
 
-    /// The length of a window in seconds, and how many requests it takes.
+    /// Returns the length of a window in seconds and the requests that it allows.
     fn window(&self, path: &str) -> Option<(f64, f64)> {
         let limit = *self.limits.get(path)?;
         if limit < 1.0 {
@@ -110,7 +108,7 @@ impl TryFrom<Value> for RateLimits {
             Some("member") => return Ok(Self::member()),
             Some(other) => {
                 return Err(format!(
-                    "no pace is called `{other}`: there are off, free, member"
+                    "unknown rate limits `{other}`: expected off, free or member"
                 ));
             }
             None => {}
@@ -119,11 +117,11 @@ impl TryFrom<Value> for RateLimits {
             serde_json::from_value(json).map_err(|error| error.to_string())?;
         for (path, limit) in &limits {
             if !path.starts_with('/') {
-                return Err(format!("`{path}` is no path: it begins with `/`"));
+                return Err(format!("`{path}` must begin with `/`"));
             }
             if *limit < 0.0 {
                 return Err(format!(
-                    "`{path}` takes {limit} requests a second: it cannot be under 0"
+                    "`{path}` has a limit of {limit}: it must not be negative"
                 ));
             }
         }
@@ -131,7 +129,7 @@ impl TryFrom<Value> for RateLimits {
     }
 }
 
-/// What was taken in the window that each path is in.
+/// Counts the requests of the current window of each path.
 #[derive(Debug, Default)]
 pub(super) struct RateCounter {
     by_path: HashMap<String, Window>,
@@ -144,7 +142,7 @@ struct Window {
 }
 
 impl RateCounter {
-    /// Whether one more request to this path is taken.
+    /// Counts one more request to this path, and returns false if it exceeds the limit.
     pub(super) fn admit(&mut self, limits: &RateLimits, now: SystemTime, path: &str) -> bool {
         let Some((length, capacity)) = limits.window(path) else {
             return true;
@@ -152,7 +150,7 @@ impl RateCounter {
         let since = now.duration_since(SystemTime::UNIX_EPOCH);
         let number = (since.unwrap_or_default().as_secs_f64() / length).floor();
         let window = self.by_path.entry(path.to_owned()).or_default();
-        // A request that overtook another may come out of an earlier one.
+        // Times may be slightly out of order; an earlier window is not reopened.
         if number > window.number {
             *window = Window {
                 number,

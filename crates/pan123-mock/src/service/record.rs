@@ -1,4 +1,4 @@
-//! The requests that were seen. Printed, they show neither tokens nor client secrets.
+//! Recorded requests, whose `Debug` output contains neither tokens nor client secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::tcp::WireOutcome;
 
 const REDACTED: &str = "[redacted]";
 
-/// A request as it came. Its `Debug` output leaves out tokens and client secrets; the fields have them.
+/// A recorded request. Its `Debug` output redacts tokens and client secrets; the fields contain them.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {
@@ -22,23 +22,23 @@ pub struct RecordedRequest {
     pub method: Method,
     /// The path, without the query.
     pub path: String,
-    /// The query as it was written, without the question mark; empty if there was none.
+    /// The raw query without the question mark; empty if there was none.
     pub query: String,
     /// All headers.
     pub headers: HeaderMap,
     /// The body, or its first 64 KiB.
     pub body: Bytes,
-    /// How many bytes the body had.
+    /// The length of the whole body.
     pub body_length: usize,
-    /// What became of the exchange.
+    /// What the client observed of the exchange.
     pub wire_outcome: WireOutcome,
-    /// The HTTP status of the answer, if one came.
+    /// The HTTP status of the response, if it was sent.
     pub status: Option<StatusCode>,
-    /// The code of the answer, if one came and was an envelope.
+    /// The code of the response, if it was sent and has an envelope.
     pub code: Option<i64>,
 }
 
-/// So much of a body is kept.
+/// The longest body that is recorded in full.
 const MAX_RECORDED_BODY: usize = 64 * 1024;
 
 impl RecordedRequest {
@@ -64,12 +64,12 @@ impl RecordedRequest {
         }
     }
 
-    /// The body as JSON, if it is JSON.
+    /// Returns the body as JSON, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The headers without secrets, as pairs: one may come twice.
+    /// Returns the headers with secrets redacted. A name may occur more than once.
     pub(crate) fn redacted_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
         let pairs = self.headers.iter().map(|(name, value)| {
             let shown = if is_secret(name.as_str()) {
@@ -82,19 +82,19 @@ impl RecordedRequest {
         pairs.collect()
     }
 
-    /// The body without secrets.
+    /// Returns the body with secrets redacted.
     pub(crate) fn redacted_body(&self) -> String {
         match self.json() {
             Some(mut json) => {
                 redact(&mut json);
                 json.to_string()
             }
-            // What cannot be read cannot be redacted.
+            // A body that is not JSON cannot be redacted.
             None => format!("{} bytes", self.body_length),
         }
     }
 
-    /// The query without secrets.
+    /// Returns the query with secrets redacted.
     pub(crate) fn redacted_query(&self) -> String {
         redact_query(&self.query)
     }
@@ -116,12 +116,12 @@ impl fmt::Debug for RecordedRequest {
     }
 }
 
-/// What a server reads of a request shares the memory of all that was read with it, which is not to be kept for its sake.
+/// Copies a header value, which otherwise keeps the server's whole read buffer alive.
 fn copied(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
-/// A query without the values of secrets.
+/// Redacts the values of secrets in a query.
 pub(crate) fn redact_query(query: &str) -> String {
     let pairs: Vec<String> = query.split('&').map(redacted_pair).collect();
     pairs.join("&")
@@ -153,7 +153,7 @@ fn redact(json: &mut Value) {
     }
 }
 
-/// In the spellings of the OAuth endpoint, which keeps its secrets in the query, and in any of a client's own.
+/// Covers the spellings of the OAuth endpoint, which has its secrets in the query, and similar names.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let words = ["secret", "token", "password", "authorization", "cookie"];

@@ -1,4 +1,4 @@
-//! How an answer looks on the wire: the envelope, the trace id, the two ways to write a time.
+//! The wire format of responses: the envelope, the trace id, and times.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,20 +12,20 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::tcp::{Break, WireOutcome};
 
-/// What is sent back, and how late.
+/// A response and how it is sent.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Reply {
-    /// The whole answer.
+    /// The complete response.
     pub response: Response<Bytes>,
-    /// How long the answer is held back after the service has acted.
+    /// How long the response is delayed after the service has acted.
     pub delay: Option<Duration>,
-    /// How the exchange breaks on its way, if it does.
+    /// How the exchange breaks, if it does.
     pub broken: Option<Break>,
 }
 
 impl Reply {
-    /// What a client sees of the exchange that this ends.
+    /// Returns what a client observes of this exchange.
     pub fn wire_outcome(&self) -> WireOutcome {
         self.broken
             .as_ref()
@@ -33,7 +33,7 @@ impl Reply {
     }
 }
 
-/// Without the body, which may issue a token.
+/// Omits the body, which may contain a token.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
@@ -49,13 +49,13 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// An answer before it is written down.
+/// A response before serialization.
 #[derive(Debug)]
 pub(super) enum ApiResponse {
     Envelope {
         code: i64,
         message: String,
-        /// As it is written, for a map would not keep the fields in the order of the documentation. None: the key is left out.
+        /// Raw JSON, because a map would not keep the documented order of fields. `None` omits the key.
         data: Option<Box<RawValue>>,
     },
     /// Without the envelope.
@@ -88,7 +88,7 @@ impl ApiResponse {
         Self::Flat { status, body }
     }
 
-    /// What was edited is in the order of a map. Without the envelope the whole answer is the data, which cannot go.
+    /// Edited data loses its order of fields. A response without an envelope is all data, which cannot be removed.
     pub(super) fn edit_data(&mut self, edit: impl FnOnce(&mut Option<Value>)) {
         match self {
             Self::Envelope { data, .. } => {
@@ -132,7 +132,7 @@ impl ApiResponse {
     }
 }
 
-/// A struct rather than a map, so that the fields come in the order of the documentation.
+/// A struct rather than a map, to keep the documented order of fields.
 #[derive(Serialize)]
 struct Envelope<'a> {
     code: i64,
@@ -154,14 +154,14 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     response
 }
 
-/// The code of an answer that begins as the service's own do.
+/// Returns the code of a body that starts like the service's envelope.
 pub(crate) fn envelope_code(body: &[u8]) -> Option<i64> {
     let rest = body.strip_prefix(br#"{"code":"#)?;
     let end = rest.iter().position(|byte| [b',', b'}'].contains(byte))?;
     std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }
 
-/// The `number`-th trace id of a service with this seed.
+/// Returns trace id `number` of a service with this seed.
 pub(super) fn trace_id(seed: u64, number: u64) -> String {
     let high = mix(seed, 2 * number);
     let low = mix(seed, 2 * number + 1);
@@ -175,7 +175,7 @@ pub(super) fn trace_id(seed: u64, number: u64) -> String {
     )
 }
 
-/// Different for different numbers under one seed, and without a visible pattern (the mixing step of SplitMix64).
+/// Returns distinct values without a visible pattern (the mixing step of SplitMix64).
 pub(super) fn mix(seed: u64, number: u64) -> u64 {
     let mut bits = number
         .wrapping_add(seed.rotate_left(32))
@@ -186,7 +186,7 @@ pub(super) fn mix(seed: u64, number: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// A time as the `Date` header has it.
+/// Formats a time for the `Date` header.
 pub(super) fn http_date(time: SystemTime) -> Option<HeaderValue> {
     let text = DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&timestamp(time))
@@ -194,7 +194,7 @@ pub(super) fn http_date(time: SystemTime) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
-/// A time as `expiredAt` has it: whole seconds, in the zone of the service.
+/// Formats a time for `expiredAt`: whole seconds, in China's time zone.
 pub(super) fn china_time(time: SystemTime) -> String {
     let seconds = timestamp(time).as_second();
     Timestamp::from_second(seconds)
@@ -203,18 +203,18 @@ pub(super) fn china_time(time: SystemTime) -> String {
         .to_string()
 }
 
-/// A time as files have it: whole seconds in the zone of the service, which is not named.
+/// Formats a time for files: whole seconds in China's time zone, without the zone.
 pub(super) fn china_date_time(time: SystemTime) -> String {
     let local = Offset::constant(8).to_datetime(timestamp(time));
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A time as the old list has it: the same, and the zone after it.
+/// Formats a time for the old list: the same, with the zone.
 pub(super) fn china_date_time_with_zone(time: SystemTime) -> String {
     format!("{} +0800 CST", china_date_time(time))
 }
 
-/// The nearest time that can be written down.
+/// Converts a time, clamped to the range of [`Timestamp`].
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
         Timestamp::MAX
@@ -223,7 +223,7 @@ pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     })
 }
 
-/// The end of the year 9998: a time so far away that nobody waits for it, and that can still be written down in any zone.
+/// Returns the end of the year 9998, which can be formatted in any time zone.
 pub(crate) fn max_time() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(253_370_764_799)
 }

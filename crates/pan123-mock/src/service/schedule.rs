@@ -1,21 +1,21 @@
-//! What is to happen by itself, and when.
+//! Events scheduled by the clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::SystemTime;
 
-/// Something that happens when its time has come.
+/// A scheduled event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
-    /// This task ends.
+    /// The task ends.
     TaskEnds(u64),
-    /// This copy ends.
+    /// The copy ends.
     CopyEnds(u64),
     /// The callback with this index is posted.
     Callback(usize),
 }
 
-/// What is to come, the earliest first; at one time, in the order in which it was put there.
+/// The pending events, earliest first; events at the same time are in order of insertion.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     waiting: BinaryHeap<Reverse<(SystemTime, u64, Event)>>,
@@ -45,7 +45,7 @@ impl Schedule {
         self.waiting.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// The next thing whose time has come, with the time that it was to come at.
+    /// Removes the next event that is due, and returns it with its time.
     pub(super) fn pop(&mut self, now: SystemTime) -> Option<(SystemTime, Event)> {
         if self.next_at()? > now {
             return None;

@@ -1,4 +1,4 @@
-//! Spans of time as whole milliseconds, where they are written down.
+//! Serializes durations as whole milliseconds.
 
 use std::time::Duration;
 

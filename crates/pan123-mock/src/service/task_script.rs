@@ -1,4 +1,4 @@
-//! How a task goes when nobody really fetches anything.
+//! Scripts for tasks whose source is not fetched.
 
 mod json;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The course of a task: what each progress poll is told, one step a poll, the last of which stays; or how it goes by the clock.
+/// What a task will do: either a list of steps, one per progress poll, of which the last repeats, or progress by the clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct TaskScript {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Plan {
-    /// Shared by all tasks that are on it.
+    /// Shared by all tasks of the script.
     Steps(Arc<[ScriptStep]>),
     ByPolls {
         polls: u32,
@@ -45,13 +45,13 @@ enum Plan {
     },
 }
 
-/// What one poll is told.
+/// What one poll returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct ScriptStep {
-    /// `process`: percent from 0 to 100.
+    /// `process`: the percentage, from 0 to 100.
     pub percent: f64,
-    /// `status`: 0 running, 1 failed, 2 succeeded, 3 retrying; any other number is sent as it is.
+    /// `status`: 0 running, 1 failed, 2 succeeded, 3 retrying; any other number is sent unchanged.
     pub status: i64,
 }
 
@@ -64,48 +64,47 @@ const DEFAULT_REASON: &str = "下载失败";
 const DEFAULT_SIZE: u64 = 1 << 20;
 
 impl TaskScript {
-    /// Running until the poll number `polls`, counted from 1, which is told of the success.
+    /// Succeeds at poll number `polls`, counted from 1, and is running before.
     pub fn succeeds_after(polls: u32) -> Self {
         let succeeds = true;
         Self::new(Plan::ByPolls { polls, succeeds })
     }
 
-    /// Running until the poll number `polls`, counted from 1, which is told of the failure. The reason goes into the callback; a
-    /// poll is never told one.
+    /// Fails at poll number `polls`, counted from 1, and is running before. Only the callback contains the reason.
     pub fn fails_after(polls: u32, reason: impl Into<String>) -> Self {
         let succeeds = false;
         Self::new(Plan::ByPolls { polls, succeeds }).reason(reason)
     }
 
-    /// Running for so long, and then done, whether anybody asks or not.
+    /// Succeeds after this time, whether or not it is polled.
     pub fn succeeds_within(takes: Duration) -> Self {
         let succeeds = true;
         Self::new(Plan::ByClock { takes, succeeds })
     }
 
-    /// Running for so long, and then failed, whether anybody asks or not.
+    /// Fails after this time, whether or not it is polled.
     pub fn fails_within(takes: Duration, reason: impl Into<String>) -> Self {
         let succeeds = false;
         Self::new(Plan::ByClock { takes, succeeds }).reason(reason)
     }
 
-    /// Running at 50 percent for ever, or until the test ends it with `end_task`.
+    /// Runs at 50 percent until a test ends it with `end_task`.
     pub fn never_ends() -> Self {
         Self::steps([(50.0, RUNNING)])
     }
 
-    /// Steps of your own as (percent, status). Without any the task never starts.
+    /// Follows these steps of (percent, status). Without steps the task stays at its start.
     pub fn steps<S: Into<ScriptStep>>(steps: impl IntoIterator<Item = S>) -> Self {
         Self::new(Plan::Steps(steps.into_iter().map(Into::into).collect()))
     }
 
-    /// The reason in the callback of a failure.
+    /// Sets the reason in the callback of a failure.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
     }
 
-    /// How many bytes the file of a success has; otherwise 1 MiB.
+    /// Sets the size of the file of a success. The default is 1 MiB.
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = bytes;
         self
@@ -119,7 +118,7 @@ impl TaskScript {
         }
     }
 
-    /// What the poll with this index is told, so long after the task was created.
+    /// Returns the step for the poll with this index, at this time after the creation of the task.
     pub(super) fn step(&self, index: usize, elapsed: Duration) -> ScriptStep {
         match &self.plan {
             Plan::Steps(steps) => steps
@@ -130,14 +129,14 @@ impl TaskScript {
             Plan::ByPolls { polls, succeeds } => by_polls(*polls, *succeeds, index),
             Plan::ByClock { takes, .. } => {
                 let share = elapsed.as_secs_f64() / takes.as_secs_f64().max(f64::MIN_POSITIVE);
-                // In hundredths, for no reader needs more.
+                // Rounds to hundredths.
                 let percent = (share * 10_000.0).round() / 100.0;
                 ScriptStep::new(percent.min(99.99), RUNNING)
             }
         }
     }
 
-    /// When the task ends by itself, if it does.
+    /// Returns when the task ends by the clock, if it does.
     pub(super) fn ends_after(&self) -> Option<Duration> {
         match self.plan {
             Plan::Steps(_) | Plan::ByPolls { .. } => None,
@@ -145,7 +144,7 @@ impl TaskScript {
         }
     }
 
-    /// How the task ends that ends by itself: with the size of its file, or a reason.
+    /// Returns the result of a task that ends by the clock: the size of its file, or a reason.
     pub(super) fn result(&self) -> Result<u64, String> {
         match self.plan {
             Plan::ByClock {
@@ -155,7 +154,7 @@ impl TaskScript {
         }
     }
 
-    /// How the task ends that has come to this step, if it is an end.
+    /// Returns the result of the task if this step ends it.
     pub(super) fn result_of(&self, step: ScriptStep) -> Option<Result<u64, String>> {
         match step.status {
             SUCCEEDED => Some(Ok(self.size)),
@@ -166,14 +165,14 @@ impl TaskScript {
 }
 
 impl Default for TaskScript {
-    /// 0, 50, 100 percent: the third poll is told of the success.
+    /// Returns 0, 50 and 100 percent: the third poll reports success.
     fn default() -> Self {
         Self::succeeds_after(3)
     }
 }
 
 impl ScriptStep {
-    /// A step at `percent` with the number of a status.
+    /// Creates a step of this percentage and status.
     pub const fn new(percent: f64, status: i64) -> Self {
         Self { percent, status }
     }
@@ -185,7 +184,7 @@ impl From<(f64, i64)> for ScriptStep {
     }
 }
 
-/// What the poll with this index is told: before the last one, evenly on the way from 0 to 100.
+/// Returns the step for the poll with this index. The percentage rises evenly up to the last poll.
 fn by_polls(polls: u32, succeeds: bool, index: usize) -> ScriptStep {
     let before = polls.saturating_sub(1);
     match u32::try_from(index) {

@@ -1,14 +1,14 @@
-//! The offline downloads: what was asked for, how far they are, how they ended.
+//! Offline downloads.
 
 use std::time::SystemTime;
 
 use super::drive::name_from_url;
 use super::task_script::{FAILED, RUNNING, SUCCEEDED, ScriptStep, TaskScript};
 
-/// The id of the first task, unless another one was chosen.
+/// The default id of the first task.
 pub(super) const FIRST_TASK: u64 = 394_756;
 
-/// What a client asked for, in the types of the wire.
+/// The parameters of an offline download, in the types of the wire.
 #[derive(Debug, Clone)]
 pub(super) struct Download {
     pub(super) url: String,
@@ -17,28 +17,28 @@ pub(super) struct Download {
     pub(super) callback_url: Option<String>,
 }
 
-/// Where the file of a download goes: into a folder, or into the default one.
+/// Where the file goes: a folder, or the default one.
 #[derive(Debug, Clone)]
 pub(super) enum Destination {
     Drive(Option<i64>),
     ImageBed(Option<String>),
 }
 
-/// One of the two places that take downloads.
+/// The two storages that accept downloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Storage {
     Drive,
     ImageBed,
 }
 
-/// An offline download as the service knows it.
+/// An offline download.
 #[derive(Debug, Clone)]
 pub struct Task {
     id: u64,
     download: Download,
     created: SystemTime,
     script: TaskScript,
-    /// Whether the task has left its script, for a fetch or the test moves it.
+    /// Whether a fetch or the test sets its progress, instead of the script.
     off_script: bool,
     step: ScriptStep,
     polls: usize,
@@ -46,47 +46,47 @@ pub struct Task {
     outcome: Option<TaskOutcome>,
 }
 
-/// How a task ended.
+/// The outcome of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskOutcome {
-    /// The file is in the drive.
+    /// The file was stored.
     #[non_exhaustive]
     Succeeded {
-        /// Its id, which only the callback tells.
+        /// The id of the file, which only the callback contains.
         file_id: u64,
     },
-    /// There is no file.
+    /// The download failed.
     #[non_exhaustive]
     Failed {
-        /// The reason, which only the callback tells.
+        /// The reason, which only the callback contains.
         reason: String,
     },
 }
 
 impl Task {
-    /// `taskID`.
+    /// Returns `taskID`.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// `url` as it was sent.
+    /// Returns `url` as it was sent.
     pub fn url(&self) -> &str {
         &self.download.url
     }
 
-    /// `fileName`, if one was sent.
+    /// Returns `fileName`, if it was sent.
     pub fn file_name(&self) -> Option<&str> {
         self.download.file_name.as_deref()
     }
 
-    /// What its file is to be called: `fileName`, otherwise what the end of the URL's path says.
+    /// Returns the name of the file: `fileName`, or the last segment of the URL's path.
     pub fn name(&self) -> String {
         let given = self.file_name().map(str::to_owned);
         given.unwrap_or_else(|| name_from_url(self.url()))
     }
 
-    /// `dirID`, if one was sent.
+    /// Returns `dirID`, if it was sent.
     pub fn dir_id(&self) -> Option<i64> {
         match self.download.destination {
             Destination::Drive(folder) => folder,
@@ -94,7 +94,7 @@ impl Task {
         }
     }
 
-    /// `businessDirID`, if one was sent: a folder of the image bed.
+    /// Returns `businessDirID`, a folder of the image bed, if it was sent.
     pub fn business_dir_id(&self) -> Option<&str> {
         match &self.download.destination {
             Destination::Drive(_) => None,
@@ -102,32 +102,32 @@ impl Task {
         }
     }
 
-    /// Whether the file goes into the image bed (图床) and not into the drive.
+    /// Returns whether the file goes to the image bed (图床) instead of the drive.
     pub fn is_image_bed(&self) -> bool {
         self.download.destination.storage() == Storage::ImageBed
     }
 
-    /// `callBackUrl`, if one was sent.
+    /// Returns `callBackUrl`, if it was sent.
     pub fn callback_url(&self) -> Option<&str> {
         self.download.callback_url.as_deref()
     }
 
-    /// How many progress polls asked for this task.
+    /// Returns how many progress polls were made for this task.
     pub fn polls(&self) -> usize {
         self.polls
     }
 
-    /// What the last poll was told, or how far a fetch is.
+    /// Returns what the last poll returned, or the progress of the fetch.
     pub fn progress(&self) -> ScriptStep {
         self.step
     }
 
-    /// How many bytes of the source were fetched, counted when the fetch has ended well.
+    /// Returns the length of the fetched source; 0 until the fetch has succeeded.
     pub fn fetched_bytes(&self) -> u64 {
         self.fetched
     }
 
-    /// How the task ended; `None` while it has not.
+    /// Returns the outcome; `None` until the task has ended.
     pub fn outcome(&self) -> Option<&TaskOutcome> {
         self.outcome.as_ref()
     }
@@ -136,7 +136,7 @@ impl Task {
         &self.download.destination
     }
 
-    /// Moves one step on. Says how the task comes to its end with it, if it does: with the size of its file, or with a reason.
+    /// Advances by one step. Returns the result if the task ends with this step.
     pub(super) fn poll(&mut self, now: SystemTime) -> Option<Result<u64, String>> {
         let index = self.polls;
         self.polls += 1;
@@ -149,7 +149,7 @@ impl Task {
         self.script.result_of(self.step).filter(|_| ends)
     }
 
-    /// How the task ends that its course ends by the clock.
+    /// Ends a task whose script ends by the clock, and returns the result.
     pub(super) fn end_by_clock(&mut self) -> Option<Result<u64, String>> {
         if self.off_script || self.outcome.is_some() {
             return None;
@@ -160,7 +160,7 @@ impl Task {
         Some(result)
     }
 
-    /// The task leaves its script, unless it has ended.
+    /// Sets the progress, unless the task has ended. The task no longer follows its script.
     pub(super) fn set_step(&mut self, step: ScriptStep) {
         if self.outcome.is_none() {
             self.off_script = true;
@@ -168,7 +168,7 @@ impl Task {
         }
     }
 
-    /// True if the task ended with it: an end is an end.
+    /// Sets the final progress. Returns false if the task had already ended.
     pub(super) fn set_final_step(&mut self, result: &Result<u64, String>) -> bool {
         if self.outcome.is_some() {
             return false;
@@ -199,13 +199,13 @@ fn final_step(result: &Result<u64, String>) -> ScriptStep {
     }
 }
 
-/// All tasks, in the order of their creation.
+/// All tasks, in order of creation.
 #[derive(Debug)]
 pub(super) struct Tasks {
-    /// The id of the first one.
+    /// The id of the first task.
     first: u64,
     all: Vec<Task>,
-    /// How many have not ended, by their places.
+    /// How many are running, by storage.
     running: [usize; 2],
 }
 
@@ -230,7 +230,7 @@ impl Tasks {
         download: Download,
         script: TaskScript,
     ) -> u64 {
-        // After the last number comes 0: none is given twice.
+        // Wraps around after the last number, so that ids stay unique.
         let id = self.first.wrapping_add(self.all.len() as u64);
         self.running[download.destination.storage() as usize] += 1;
         self.all.push(Task {
@@ -247,7 +247,7 @@ impl Tasks {
         id
     }
 
-    /// A task that is really fetched is not on a script.
+    /// Creates a task without a script, whose source is fetched.
     pub(super) fn create_fetched(&mut self, now: SystemTime, download: Download) -> u64 {
         let id = self.create(now, download, TaskScript::never_ends());
         if let Some(task) = self.get_mut(id) {
@@ -269,7 +269,7 @@ impl Tasks {
         usize::try_from(id.wrapping_sub(self.first)).ok()
     }
 
-    /// Notes how a task ended; it is ended once.
+    /// Sets the outcome of a task.
     pub(super) fn end(&mut self, id: u64, outcome: TaskOutcome) -> Option<&Task> {
         let index = self.index(id)?;
         let task = self.all.get_mut(index)?;
@@ -278,7 +278,7 @@ impl Tasks {
         Some(task)
     }
 
-    /// How many of this place have not ended.
+    /// Returns how many tasks of this storage are running.
     pub(super) fn running(&self, storage: Storage) -> usize {
         self.running[storage as usize]
     }

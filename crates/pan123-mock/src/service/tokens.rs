@@ -1,14 +1,14 @@
-//! The tokens of the one developer: issued, pushed out, expired.
+//! The tokens of the developer.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::response::{max_time, mix};
 
-/// How many tokens live at once; one more pushes the oldest out.
+/// How many tokens live at once. One more revokes the oldest.
 pub const MAX_LIVE_TOKENS: usize = 3;
 
-/// The header of a JWT, for the real tokens are JWTs. What follows it here means nothing.
+/// The header of a JWT, because real tokens are JWTs. The rest of a token is random.
 const PREFIX: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Token {
     revoked: bool,
 }
 
-/// Why a token is not good.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenError {
     Unknown,
@@ -42,7 +42,7 @@ impl TokenError {
 }
 
 impl Tokens {
-    /// A new token and the time of its end, in whole seconds as the client is told.
+    /// Issues a token and returns it with its expiry in whole seconds.
     pub(super) fn issue(
         &mut self,
         seed: u64,
@@ -62,7 +62,7 @@ impl Tokens {
         (value, expires)
     }
 
-    /// All that live are pushed out.
+    /// Revokes all live tokens.
     pub(super) fn revoke_all(&mut self, now: SystemTime) {
         self.keep_newest(0, now);
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The `number`-th token of this seed.
+/// Returns token `number` of this seed.
 pub(super) fn jwt_like(seed: u64, number: u64) -> String {
     format!(
         "{PREFIX}.{:016x}{:016x}.{:016x}",

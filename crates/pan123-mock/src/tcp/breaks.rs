@@ -1,4 +1,4 @@
-//! Kind goes wrong with one exchange, as data.
+//! Faults of a single exchange.
 
 use std::fmt;
 use std::iter;
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::service::serde_millis;
 
-/// Kind a [`BrokenWire`](super::BrokenWire) does to one exchange.
+/// A fault that a [`BrokenWire`](super::BrokenWire) applies to one exchange.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pan123_mock::{Break, End, Flood, Point};
 ///
-/// // The service acts, and its answer is cut off in the middle of the body.
+/// // The service acts, and its response is cut off in the middle of the body.
 /// let cut = Break::response(Point::Body(20), End::Reset);
-/// // The connection ends before the request's body is read: the service hears nothing.
-/// let unheard = Break::request(Point::Head, End::Close);
+/// // The connection ends before the request's body is read, and the service does not act.
+/// let unread = Break::request(Point::Head, End::Close);
 /// let silent = Break::response(Point::Bytes(0), End::Silence).times(3);
 /// let early_hints = Break::before("HTTP/1.1 103 Early Hints\r\n\r\n");
 /// let endless = Break::flood(Flood::chunked(200 << 20));
 /// let slow = Break::drip(Duration::from_secs(1));
 /// ```
 ///
-/// Kind a server of the mock that cannot break its connections makes of it is its [`fate`](Break::wire_outcome).
+/// Servers that cannot break a connection use its [`wire_outcome`](Break::wire_outcome) instead.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
@@ -41,7 +41,7 @@ pub struct Break {
 enum Kind {
     Nothing,
     Request(Point),
-    ApiResponse(Point),
+    Response(Point),
     Replace(#[serde(with = "text")] Bytes),
     Around {
         #[serde(with = "text")]
@@ -57,17 +57,17 @@ fn once() -> usize {
     1
 }
 
-/// Kind becomes of an exchange, as its client sees it.
+/// What a client observes of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireOutcome {
-    /// The answer comes, in spite of all.
+    /// It receives the response, perhaps slowly or with extra bytes.
     Responded,
-    /// The connection ends before all of the answer has come.
+    /// The connection ends before the response is complete.
     CutOff,
-    /// Nothing comes, and the connection stays open.
+    /// It receives nothing, and the connection stays open.
     Silence,
-    /// A body of so many bytes comes in place of the answer's.
+    /// It receives a body of this many bytes instead of the response's.
     Flood(u64),
 }
 
@@ -82,51 +82,51 @@ impl fmt::Display for WireOutcome {
     }
 }
 
-/// How far something comes.
+/// How far a message is read or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Point {
-    /// So many bytes from its beginning.
+    /// This many bytes from its start.
     Bytes(usize),
-    /// All headers, and nothing of the body.
+    /// All headers and none of the body.
     Head,
-    /// All headers, and so many bytes of the body.
+    /// All headers and this many bytes of the body.
     Body(usize),
     /// All but the last byte.
     AllButOne,
-    /// All of it.
+    /// The whole message.
     Whole,
 }
 
-/// Kind becomes of the connection after that.
+/// What happens to the connection afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum End {
-    /// The next request may come.
+    /// It stays open for the next request.
     Stay,
-    /// It is closed. Kind the client sent and nobody read makes the system turn that into a reset.
+    /// It is closed. If the client's bytes were not all read, the system sends a reset.
     Close,
     /// It is reset.
     Reset,
-    /// It stays open, and nothing more is said.
+    /// It stays open, and nothing more is sent.
     Silence,
 }
 
-/// A body of blanks after the head of a good answer.
+/// A body of spaces after the head of a successful response.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flood {
     bytes: u64,
     chunked: bool,
-    /// Between two bytes; without one they come as fast as they are taken.
+    /// The pause between two bytes. If it is zero, bytes are sent as fast as they are read.
     #[serde(rename = "pause_ms", with = "serde_millis", default)]
     pause: Duration,
 }
 
 impl Flood {
-    /// With a `Content-Length` that says how long it is.
+    /// Sends a body with a `Content-Length`.
     pub fn with_length(bytes: u64) -> Flood {
         Flood {
             bytes,
@@ -135,7 +135,7 @@ impl Flood {
         }
     }
 
-    /// In chunks.
+    /// Sends a body in chunks.
     pub fn chunked(bytes: u64) -> Flood {
         Flood {
             chunked: true,
@@ -143,7 +143,7 @@ impl Flood {
         }
     }
 
-    /// One byte at a time, with this pause after each.
+    /// Sends one byte at a time, with this pause after each.
     pub fn slow(self, pause: Duration) -> Flood {
         Flood { pause, ..self }
     }
@@ -173,12 +173,12 @@ impl Flood {
     }
 
     fn chunk(self, length: u64) -> Bytes {
-        let blanks = vec![b' '; usize::try_from(length).unwrap_or_default()];
+        let spaces = vec![b' '; usize::try_from(length).unwrap_or_default()];
         if self.chunked {
             let head = format!("{length:x}\r\n");
-            [head.as_bytes(), &blanks, b"\r\n"].concat().into()
+            [head.as_bytes(), &spaces, b"\r\n"].concat().into()
         } else {
-            blanks.into()
+            spaces.into()
         }
     }
 }
@@ -186,51 +186,51 @@ impl Flood {
 /// Some bytes, and the pause after them.
 pub(crate) type Chunk = (Bytes, Duration);
 
-/// All that is sent of an answer, piece by piece.
+/// The bytes of a response in the pieces in which they are sent.
 pub(crate) type Chunks = Box<dyn Iterator<Item = Chunk> + Send>;
 
 impl Break {
-    /// Nothing: lets a request through before the next break.
+    /// Does nothing: lets a request through before the next break.
     pub fn none() -> Break {
         Break::new(Kind::Nothing, End::Stay)
     }
 
-    /// The request is read as far as this, and the service hears nothing of it.
+    /// Reads the request up to this point. The service does not act on it.
     pub fn request(read: Point, end: End) -> Break {
         Break::new(Kind::Request(read), end)
     }
 
-    /// The service acts and answers, and the answer is sent as far as this.
+    /// Lets the service act, and sends its response up to this point.
     pub fn response(sent: Point, end: End) -> Break {
-        Break::new(Kind::ApiResponse(sent), end)
+        Break::new(Kind::Response(sent), end)
     }
 
-    /// The service acts, and these bytes are sent instead of its answer.
+    /// Lets the service act, and sends these bytes instead of its response.
     pub fn replace(bytes: impl Into<Bytes>, end: End) -> Break {
         Break::new(Kind::Replace(bytes.into()), end)
     }
 
-    /// These bytes are sent before the answer.
+    /// Sends these bytes before the response.
     pub fn before(bytes: impl Into<Bytes>) -> Break {
         Break::around(bytes.into(), Bytes::new())
     }
 
-    /// These bytes are sent after the answer.
+    /// Sends these bytes after the response.
     pub fn after(bytes: impl Into<Bytes>) -> Break {
         Break::around(Bytes::new(), bytes.into())
     }
 
-    /// The service acts, and this is sent instead of its answer.
+    /// Lets the service act, and sends this body instead of its response.
     pub fn flood(flood: Flood) -> Break {
         Break::new(Kind::Flood(flood), End::Close)
     }
 
-    /// The answer comes byte by byte, with this pause after each.
+    /// Sends the response byte by byte, with this pause after each.
     pub fn drip(pause: Duration) -> Break {
         Break::new(Kind::Drip(pause), End::Stay)
     }
 
-    /// Breaks this many exchanges in a row instead of one.
+    /// Breaks this many exchanges instead of one.
     pub fn times(mut self, times: usize) -> Break {
         self.times = times;
         self
@@ -248,18 +248,15 @@ impl Break {
         }
     }
 
-    /// Kind a client sees of it, for a server that cannot break its connections: the model in memory, and wiremock.
+    /// Returns what a client observes, for servers that cannot break a connection: the model in memory, and wiremock.
     pub fn wire_outcome(&self) -> WireOutcome {
         match (&self.kind, self.end) {
             (Kind::Flood(flood), _) => WireOutcome::Flood(flood.bytes),
             (
-                Kind::Nothing
-                | Kind::Around { .. }
-                | Kind::Drip(_)
-                | Kind::ApiResponse(Point::Whole),
+                Kind::Nothing | Kind::Around { .. } | Kind::Drip(_) | Kind::Response(Point::Whole),
                 _,
             ) => WireOutcome::Responded,
-            (_, End::Silence) | (Kind::Request(_) | Kind::ApiResponse(_), End::Stay) => {
+            (_, End::Silence) | (Kind::Request(_) | Kind::Response(_), End::Stay) => {
                 WireOutcome::Silence
             }
             _ => WireOutcome::CutOff,
@@ -270,7 +267,7 @@ impl Break {
         self.times
     }
 
-    /// How far the request is read, if the service is not to hear of it.
+    /// Returns how far the request is read, if the service does not act on it.
     pub(crate) fn request_cut(&self) -> Option<(Point, End)> {
         match self.kind {
             Kind::Request(point) => Some((point, self.end)),
@@ -278,16 +275,14 @@ impl Break {
         }
     }
 
-    /// Kind is sent of an answer with this head and body, and how the connection goes on.
+    /// Returns the bytes to send for a response with this head and body, and what happens to the connection afterwards.
     pub(crate) fn chunks(&self, head: &[u8], body: &[u8]) -> (Chunks, End) {
         let whole = Bytes::from([head, body].concat());
         let at_once = |bytes: Bytes| -> Chunks { Box::new(iter::once((bytes, Duration::ZERO))) };
         let chunks = match &self.kind {
             Kind::Nothing => at_once(whole),
             Kind::Request(_) => at_once(Bytes::new()),
-            Kind::ApiResponse(point) => {
-                at_once(whole.slice(..point.length(head.len(), whole.len())))
-            }
+            Kind::Response(point) => at_once(whole.slice(..point.length(head.len(), whole.len()))),
             Kind::Replace(bytes) => at_once(bytes.clone()),
             Kind::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
             Kind::Flood(flood) => Box::new(flood.chunks()),
@@ -314,7 +309,7 @@ impl Point {
     }
 }
 
-/// Bytes as a text, for what is sent in place of an answer is one.
+/// Serializes bytes as a string.
 mod text {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -1,4 +1,4 @@
-//! Another way to a mock, over which exchanges break.
+//! A second server for a mock, which breaks exchanges.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use super::{Break, Connection, End, TcpServer};
 use crate::MockPan123;
 use crate::server::Server;
 
-/// Another way to a [`MockPan123`], over which exchanges break when they are told to. Both ways lead to the same service.
+/// A second server for a [`MockPan123`], which breaks exchanges on request. Both serve the same service.
 ///
 /// ```
 /// use pan123_mock::{Break, BrokenWire, End, MockPan123, Point, path};
 ///
 /// let mock = MockPan123::start_blocking();
 /// let wire = BrokenWire::to(&mock);
-/// // The first task is created, and the connection reset before anybody is told; the second is created and told.
+/// // The first task is created, and the connection reset before the response; the second exchange succeeds.
 /// wire.break_next(path::OFFLINE_DOWNLOAD, Break::response(Point::Bytes(0), End::Reset));
 ///
 /// // Point your client at `wire.base_url()`, let it work, and count:
@@ -32,42 +32,42 @@ pub struct BrokenWire {
 }
 
 impl BrokenWire {
-    /// A way to this mock, which may be dropped before it.
+    /// Starts a server for this mock, which may be dropped first.
     ///
     /// # Panics
     ///
-    /// If the machine has no port to give.
+    /// If no port is free.
     pub fn to(mock: &MockPan123) -> BrokenWire {
-        let server = Arc::clone(mock.server());
+        let mock = Arc::clone(mock.server());
         let plan = Arc::<Mutex<BreakQueues>>::default();
-        let theirs = Arc::clone(&plan);
-        let server = TcpServer::start(move |connection| serve(connection, &server, &theirs));
+        let breaks = Arc::clone(&plan);
+        let server = TcpServer::start(move |connection| serve(connection, &mock, &breaks));
         BrokenWire { server, plan }
     }
 
-    /// Where it listens, without a slash at the end.
+    /// Returns the base URL, without a trailing slash.
     pub fn base_url(&self) -> String {
         self.server.url("http")
     }
 
-    /// Kind happens to the next exchange with `path`. Breaks are used up in order, one an exchange; then all is well.
+    /// Breaks the next exchange with `path`. Breaks are used in order, one per exchange.
     pub fn break_next(&self, path: &str, broken: Break) {
         let times = broken.count();
         lock(&self.plan).push(path, broken, times);
     }
 
-    /// How many requests to this path came, those included that were not read to their end.
+    /// Returns how many requests to this path were received, even if they were not read to their end.
     pub fn requests_to(&self, path: &str) -> usize {
         self.server.requests_to(path)
     }
 
-    /// How many connections came.
+    /// Returns how many connections were accepted.
     pub fn accepted(&self) -> usize {
         self.server.accepted()
     }
 }
 
-/// Items with how often each is still to be used, by path.
+/// The pending breaks of each path, with how often each is still to be used.
 #[derive(Debug, Default)]
 struct BreakQueues {
     by_path: HashMap<String, VecDeque<(Break, usize)>>,
@@ -107,7 +107,7 @@ fn serve(mut connection: Connection, server: &Arc<Server>, plan: &Mutex<BreakQue
     }
 }
 
-/// One exchange, and how the connection goes on; none if it has ended.
+/// Runs one exchange. Returns what happens to the connection afterwards, or `None` if it has closed.
 fn exchange(
     connection: &mut Connection,
     server: &Arc<Server>,
@@ -136,7 +136,7 @@ fn exchange(
     }
 }
 
-/// The head of an answer as it is sent.
+/// Formats the head of a response.
 pub(crate) fn head(response: &Response<Bytes>) -> Vec<u8> {
     let status = response.status();
     let reason = status.canonical_reason().unwrap_or("Unknown");

@@ -1,4 +1,4 @@
-//! What the mock is told to do.
+//! Admin routes that change the state.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::program::command_line::builder_from_json;
 use crate::service::serde_millis;
 use crate::{Builder, CallbackPolicy, Fault, ListEnd, RateLimits, Service, TaskScript};
 
-pub(super) fn forget_requests(shared: &Shared) {
+pub(super) fn clear_requests(shared: &Shared) {
     shared.server.update(Service::clear_requests);
 }
 
@@ -25,15 +25,15 @@ struct TaskUpdate {
     reason: Option<String>,
 }
 
-pub(super) fn move_task(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
+pub(super) fn update_task(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
     let ended = |id| {
         shared
             .server
             .update(|service| Some(service.task(id)?.outcome().is_some()))
     };
-    let id = request.rest.parse::<u64>().ok();
+    let id = request.parameter.parse::<u64>().ok();
     let Some((task, ended)) = id.and_then(|id| Some((id, ended(id)?))) else {
-        let message = format!("there is no task {}", request.rest);
+        let message = format!("there is no task {}", request.parameter);
         return Err((StatusCode::NOT_FOUND, message));
     };
     let end = |result| {
@@ -43,7 +43,7 @@ pub(super) fn move_task(shared: &Shared, request: &AdminRequest<'_>) -> CommandR
     };
     let update: TaskUpdate = request.json()?;
     if ended {
-        let message = format!("task {task} has ended: an end is an end");
+        let message = format!("task {task} has already ended");
         return Err((StatusCode::CONFLICT, message));
     }
     match update {
@@ -69,7 +69,7 @@ pub(super) fn move_task(shared: &Shared, request: &AdminRequest<'_>) -> CommandR
         } => end(Err(reason)),
         _ => {
             return Err(bad_request(
-                "a task takes `process` and a `status` that is no end, or `size` (it succeeds), or `reason` (it fails)",
+                "expected `process` with a `status` other than 1 and 2, or `size` to succeed, or `reason` to fail",
             ));
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn set_callbacks(shared: &Shared, request: &AdminRequest<'_>) -> Comm
     Ok(())
 }
 
-pub(super) fn set_fault(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
+pub(super) fn add_fault(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
     let fault: Fault = request.json()?;
     shared.server.update(|service| service.fault(fault));
     Ok(())
@@ -106,7 +106,7 @@ pub(super) fn set_script(shared: &Shared, request: &AdminRequest<'_>) -> Command
         Some(Value::String(url)) => shared
             .server
             .update(|service| service.set_script_for(url, script)),
-        Some(_) => return Err(bad_request("`url` is a text")),
+        Some(_) => return Err(bad_request("`url` must be a string")),
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ pub(super) fn revoke_tokens(shared: &Shared) {
     shared.server.update(|service| service.revoke_tokens(now));
 }
 
-/// So many files are put at once: more would hold everybody up.
+/// Adding files locks the service, so their number is limited.
 const MAX_FILES: usize = 100_000;
 
 #[derive(Deserialize)]
@@ -163,11 +163,11 @@ struct Files {
 pub(super) fn add_files(shared: &Shared, request: &AdminRequest<'_>) -> Result<Value, AdminError> {
     let Files { parent, files } = request.json()?;
     if files > MAX_FILES {
-        return Err(bad_request(format!("at most {MAX_FILES} files at once")));
+        return Err(bad_request(format!("`files` must be at most {MAX_FILES}")));
     }
     let now = shared.server.now();
-    let put = |service: &mut Service| service.add_files(now, parent, files);
-    Ok(json!({ "ids": shared.server.update(put) }))
+    let add = |service: &mut Service| service.add_files(now, parent, files);
+    Ok(json!({ "ids": shared.server.update(add) }))
 }
 
 #[derive(Deserialize)]
@@ -198,7 +198,7 @@ enum TimeUpdate {
     Run(bool),
 }
 
-pub(super) fn move_time(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
+pub(super) fn update_time(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
     match request.json()? {
         TimeUpdate::AdvanceMs(by) => shared.server.advance(by),
         TimeUpdate::StopAt(at) => shared.server.stop_clock_at(at.into()),

@@ -1,4 +1,4 @@
-//! What the mock tells of itself.
+//! Admin routes that read the state.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ pub(super) fn state(shared: &Shared, _: &AdminRequest<'_>) -> Value {
 }
 
 pub(super) fn requests(shared: &Shared, request: &AdminRequest<'_>) -> Value {
-    let secrets = request.shows_secrets();
+    let secrets = request.includes_secrets();
     shared.server.update(|service| {
         let requests = service.requests().iter();
         requests
@@ -157,7 +157,7 @@ pub(super) fn faults(shared: &Shared, _: &AdminRequest<'_>) -> Value {
 pub(super) fn options(shared: &Shared, request: &AdminRequest<'_>) -> Value {
     let options = shared.server.update(|service| service.options());
     let mut options = serde_json::to_value(options).unwrap_or_default();
-    if let (false, Some(fields)) = (request.shows_secrets(), options.as_object_mut()) {
+    if let (false, Some(fields)) = (request.includes_secrets(), options.as_object_mut()) {
         fields.remove("client_secret");
     }
     options

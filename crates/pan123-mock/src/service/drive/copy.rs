@@ -1,21 +1,21 @@
-//! What is copied within the drive.
+//! Copies within the drive.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::{Drive, File};
 
-/// Why something cannot be copied.
+/// Why a file or folder cannot be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::service) enum CopyError {
-    /// It is not there, or in the trash, or there is no such folder to copy it to.
+    /// The source or the target folder does not exist or is in the trash.
     NotFound,
-    /// It is a folder that would be below itself.
+    /// The target folder is the source or below it.
     IntoItself,
 }
 
 impl Drive {
-    /// Whether this can be copied into that folder.
+    /// Checks whether this can be copied into that folder.
     pub(in crate::service) fn check_copy(&self, id: u64, folder: u64) -> Result<(), CopyError> {
         let is_there = self.get(id).is_some_and(|file| !file.trashed);
         if !is_there || !self.is_folder(folder) {
@@ -27,8 +27,7 @@ impl Drive {
         Ok(())
     }
 
-    /// Copies this with everything below it, and gives the id of the copy. A name that is taken gets a number; what is in the trash stays
-    /// there alone.
+    /// Copies a file, or a folder with its contents except the trash, and returns the id of the copy. A taken name gets a number.
     pub(in crate::service) fn copy(
         &mut self,
         now: SystemTime,
@@ -47,7 +46,7 @@ impl Drive {
             } else {
                 copies.get(&file.parent).copied()
             };
-            // Without one it is in a folder that is in the trash.
+            // Without a parent the entry is below a trashed folder.
             if let Some(parent) = parent {
                 let copy = File {
                     parent,

@@ -1,4 +1,4 @@
-//! What files and folders are called.
+//! Names of files and folders.
 
 use percent_encoding::percent_decode_str;
 
@@ -7,31 +7,31 @@ const FORBIDDEN: &str = "\"\\/:*?|><";
 /// In characters.
 const MAX_LENGTH: usize = 255;
 
-/// What a file is called whose source does not say.
+/// The name of a file whose URL contains none.
 const FALLBACK: &str = "download";
 
 const AUDIO: [&str; 8] = ["aac", "ape", "flac", "m4a", "mp3", "ogg", "wav", "wma"];
 const VIDEO: [&str; 10] = [
     "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "rmvb", "webm", "wmv",
 ];
-/// Those that the image bed takes.
+/// The formats that the image bed accepts.
 const IMAGE: [&str; 9] = [
     "png", "gif", "jpeg", "tiff", "webp", "jpg", "tif", "svg", "bmp",
 ];
 
-/// Whether a client may give this name.
+/// Returns whether clients may use this name.
 pub(in crate::service) fn is_allowed(name: &str) -> bool {
     !name.trim().is_empty()
         && name.chars().count() <= MAX_LENGTH
         && !name.contains(|letter| FORBIDDEN.contains(letter))
 }
 
-/// Whether this is the name of an image.
+/// Returns whether this name has the extension of an image.
 pub(in crate::service) fn is_image(name: &str) -> bool {
     has_extension(name, &IMAGE)
 }
 
-/// 0 unknown, 1 audio, 2 video, 3 image.
+/// Returns 0 for unknown, 1 for audio, 2 for video, 3 for an image.
 pub(super) fn category(name: &str) -> u8 {
     let kinds: [&[&str]; 3] = [&AUDIO, &VIDEO, &IMAGE];
     let numbered = (1..).zip(kinds);
@@ -39,7 +39,7 @@ pub(super) fn category(name: &str) -> u8 {
     found.next().map_or(0, |(number, _)| number)
 }
 
-/// The name of the file behind a URL: the end of its path.
+/// Returns the name of the file behind a URL: the last segment of its path.
 pub(in crate::service) fn from_url(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
@@ -64,7 +64,7 @@ pub(in crate::service) fn from_url(url: &str) -> String {
     }
 }
 
-/// The name with a number, of a file before its extension.
+/// Appends a number to a name, before the extension of a file.
 pub(super) fn numbered(name: &str, number: u64, is_folder: bool) -> String {
     match name.rsplit_once('.') {
         Some((stem, extension)) if !is_folder && !stem.is_empty() => {

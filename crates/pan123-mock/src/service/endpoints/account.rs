@@ -1,4 +1,4 @@
-//! `POST /api/v1/access_token`, `GET /api/v1/user/info`: who asks.
+//! `POST /api/v1/access_token`, `GET /api/v1/user/info`: tokens and the account.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! `POST /api/v1/file/copy`, `POST /api/v1/file/async/copy`, `GET /api/v1/file/async/copy/process`: what clients copy within the drive.
+//! `POST /api/v1/file/copy`, `POST /api/v1/file/async/copy`, `GET /api/v1/file/async/copy/process`: copies within the drive.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::service::args::FAILURE;
 use crate::service::drive::{CopyError, without_duplicates};
 use crate::service::response::ApiResponse;
 
-/// How many files and folders a task may copy.
+/// The largest number of ids in a task.
 const MAX_IDS: usize = 3000;
 
 impl Service {
@@ -54,7 +54,7 @@ impl Service {
     }
 }
 
-/// A struct, so that the fields come in the order of the documentation.
+/// A struct, to keep the documented order of fields.
 #[derive(serde::Serialize)]
 struct Progress {
     #[serde(rename = "taskId")]

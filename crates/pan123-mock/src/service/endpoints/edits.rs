@@ -1,5 +1,5 @@
-//! `POST /upload/v1/file/mkdir`, `POST /api/v1/file/move`, `PUT /api/v1/file/name`, `POST /api/v1/file/rename`: what clients change in the
-//! drive. A request that is refused changes nothing.
+//! `POST /upload/v1/file/mkdir`, `POST /api/v1/file/move`, `PUT /api/v1/file/name`, `POST /api/v1/file/rename`: changes to the drive. A
+//! rejected request changes nothing.
 
 use std::time::SystemTime;
 
@@ -17,9 +17,9 @@ const FOLDER_EXISTS: &str = "该目录下已经有同名文件夹,无法进行�
 const NAME_TAKEN: &str = "该目录下文件名重复无法创建";
 const ALREADY_THERE: &str = "文件已在当前文件夹中，请选择其他文件夹";
 
-/// How many files and folders a request may name.
+/// The largest number of ids in a request.
 pub(super) const MAX_IDS: usize = 100;
-/// How many new names a request may give.
+/// The largest number of new names in a request.
 const MAX_RENAMES: usize = 30;
 
 impl Service {
@@ -106,7 +106,7 @@ impl Service {
         Ok(empty())
     }
 
-    /// `fileIDs`, all of which exist.
+    /// Reads `fileIDs`, all of which must exist.
     pub(super) fn file_ids(&self, args: &Args) -> ArgResult<Vec<u64>> {
         let ids = ids(args, "fileIDs", MAX_IDS)?;
         let known = |id: &u64| self.drive.get(*id).is_some();
@@ -117,7 +117,7 @@ impl Service {
         }
     }
 
-    /// A folder that something can be put into.
+    /// Checks that this folder exists and is not in the trash.
     pub(super) fn folder(&self, id: u64) -> ArgResult<u64> {
         if self.drive.is_folder(id) {
             Ok(id)
@@ -127,19 +127,19 @@ impl Service {
     }
 }
 
-/// At least one id, and at most so many.
+/// Reads between 1 and `max` ids.
 pub(super) fn ids(args: &Args, key: &str, max: usize) -> ArgResult<Vec<u64>> {
     let ids = args.numbers(key)?;
     ids.filter(|ids| (1..=max).contains(&ids.len()))
         .ok_or_else(|| invalid(key))
 }
 
-/// A folder cannot be put below itself.
+/// The error for a folder that would be below itself.
 pub(super) fn into_itself() -> ApiResponse {
     ApiResponse::error(FAILURE, "不能移动到自身或其子文件夹")
 }
 
-/// `data` of changes that have nothing to tell.
+/// A success without data.
 pub(super) fn empty() -> ApiResponse {
     ApiResponse::ok(&())
 }

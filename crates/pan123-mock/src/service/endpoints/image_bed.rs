@@ -1,4 +1,4 @@
-//! `POST /api/v1/oss/offline/download`, `GET /api/v1/oss/offline/download/process`: the offline download of the image bed (图床).
+//! `POST /api/v1/oss/offline/download`, `GET /api/v1/oss/offline/download/process`: offline downloads to the image bed (图床).
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::service::drive::is_image;
 use crate::service::response::ApiResponse;
 use crate::service::tasks::{Destination, Download, Storage};
 
-/// The only `type` that there is.
+/// The only documented `type`.
 const TYPE: u64 = 1;
 
 const KEYS: [&str; 5] = ["url", "type", "fileName", "businessDirID", "callBackUrl"];
@@ -48,7 +48,7 @@ impl Service {
         request: &Request<Bytes>,
     ) -> EndpointResult {
         let step = self.poll_task(now, request, Storage::ImageBed)?;
-        // Whole, in contrast to that of the drive.
+        // A whole number, unlike the drive's.
         Ok(progress_response(step.percent.floor(), step.status))
     }
 }

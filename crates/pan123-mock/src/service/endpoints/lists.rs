@@ -1,4 +1,5 @@
-//! `GET /api/v2/file/list`, `GET /api/v1/file/detail`, `POST /api/v1/file/infos`, `GET /api/v1/file/download_info`: what the drive holds.
+//! `GET /api/v2/file/list`, `GET /api/v1/file/detail`, `POST /api/v1/file/infos`, `GET /api/v1/file/download_info`: the contents of the
+//! drive.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -16,30 +17,30 @@ use crate::service::args::{ArgResult, Args, FAILURE, invalid};
 use crate::service::drive::File;
 use crate::service::response::ApiResponse;
 
-/// Which key carries the rows of `POST /api/v1/file/infos`: the documentation's sample has had both.
+/// The key that holds the rows of `POST /api/v1/file/infos`. The documentation has used both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum InfosKey {
-    /// `fileList`, as in the sample of 2026.
+    /// `fileList`, as in the 2026 sample.
     #[default]
     FileList,
-    /// `list`, as in the sample of 2025.
+    /// `list`, as in the 2025 sample.
     List,
 }
 
-/// What `lastFileId` is in the last page of [`path::FILE_LIST`](super::path::FILE_LIST). A page that is full and has nothing behind it is
-/// the last one already.
+/// The `lastFileId` of the last page of [`path::FILE_LIST`](super::path::FILE_LIST). A full page with nothing after it is already the last
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ListEnd {
-    /// -1, as the documentation has it.
+    /// -1, as documented.
     #[default]
     MinusOne,
-    /// 0, which is known to a client in use. Sent back, it begins the list anew.
+    /// 0, which an existing client expects. Sent back, it starts the list again.
     Zero,
-    /// There is none: from the second page on `lastFileId` is what the client sent, so that the next page is the same for ever.
+    /// None: from the second page on `lastFileId` repeats what the client sent, so the same page comes forever.
     Never,
 }
 
@@ -50,15 +51,15 @@ const LIST_KEYS: [&str; 8] = [
     "searchData",
     "searchMode",
     "category",
-    // These two are sent and have no effect.
+    // Accepted without effect.
     "trashed",
     "businessType",
 ];
 
-/// How many rows a page has at most.
+/// The largest number of rows in a page.
 const MAX_PAGE_SIZE: usize = 100;
 
-/// What is left as it is in the path of a URL.
+/// The characters that are escaped in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -70,12 +71,12 @@ impl Service {
         let args = self.query(request, &LIST_KEYS)?;
         let parent = required_number(&args, "parentFileId")?;
         let limit = page_size(&args)?;
-        // The end of a list may be sent back; it is no id.
+        // A client may send the end marker back, which is not an id.
         let sent = args.number::<i64>("lastFileId")?.unwrap_or(0);
         let last = u64::try_from(sent).unwrap_or(0);
         let category = args.number("category")?.filter(|&number: &u8| number != 0);
 
-        // A search does not look at the folder, and nothing looks at the trash.
+        // A search ignores the folder, and neither kind of list filters the trash.
         let mut page = match Search::of(&args)? {
             Some(search) => {
                 let found = self.drive.after(last);
@@ -102,7 +103,7 @@ impl Service {
     pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> EndpointResult {
         let args = self.body(request, &["fileIds"])?;
         let ids = args.numbers("fileIds")?.ok_or_else(|| invalid("fileIds"))?;
-        // Those that are not there are left out: of the two ids in the documentation's sample one came back.
+        // Unknown ids are skipped, as in the documented sample.
         let known = ids.into_iter().filter_map(|id: u64| self.drive.get(id));
         let rows = self.rows(&known.collect::<Vec<_>>());
         Ok(ApiResponse::ok(&BTreeMap::from([(
@@ -148,7 +149,7 @@ impl Service {
         let end = match self.options.list_end {
             ListEnd::MinusOne => -1,
             ListEnd::Zero => 0,
-            // In an empty folder it is any id.
+            // For an empty folder any id will do.
             ListEnd::Never => last.unwrap_or(1),
         };
         Page {
@@ -172,7 +173,7 @@ impl InfosKey {
     }
 }
 
-/// How many rows a page is to have.
+/// Reads the number of rows per page.
 pub(super) fn page_size(args: &Args) -> ArgResult<usize> {
     let limit = args.number("limit")?;
     limit
@@ -180,7 +181,7 @@ pub(super) fn page_size(args: &Args) -> ArgResult<usize> {
         .ok_or_else(|| invalid("limit"))
 }
 
-/// What a search is for.
+/// A search by name.
 pub(super) enum Search {
     Exactly(String),
     /// In lower case.

@@ -1,4 +1,4 @@
-//! `POST /api/v1/oauth2/access_token`: the tokens of an app. What it says is in the query, and the answer has no envelope.
+//! `POST /api/v1/oauth2/access_token`: token pairs of apps. The parameters are in the query, and the response has no envelope.
 
 use std::time::SystemTime;
 
@@ -23,7 +23,7 @@ const KEYS: [&str; 6] = [
 
 const SCOPE: &str = "user:base,file:all:read,file:all:write";
 
-/// How [`path::OAUTH_TOKEN`](super::path::OAUTH_TOKEN) refuses: how the real service does it is known to nobody.
+/// The format of errors from [`path::OAUTH_TOKEN`](super::path::OAUTH_TOKEN), which is not documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum OauthErrorFormat {
     /// HTTP 400 with `error` and `error_description`, as in RFC 6749.
     #[default]
     Rfc6749,
-    /// HTTP 200 and the envelope, with code 401.
+    /// HTTP 200 and an envelope with code 401.
     Envelope,
 }
 
@@ -77,7 +77,7 @@ impl Service {
             _ => {
                 return Err(OauthError::new(
                     "unsupported_grant_type",
-                    "grant_type is authorization_code or refresh_token",
+                    "grant_type must be authorization_code or refresh_token",
                 ));
             }
         };
@@ -90,7 +90,7 @@ fn required(args: &Args, key: &str) -> Result<String, OauthError> {
     args.string(key)?.ok_or_else(missing)
 }
 
-/// With the fields in the order of the documentation.
+/// The fields are in documented order.
 #[derive(Serialize)]
 struct TokenResponse<'a> {
     access_token: &'a str,
@@ -112,7 +112,7 @@ impl<'a> TokenResponse<'a> {
     }
 }
 
-/// In the words of RFC 6749.
+/// An error as defined by RFC 6749.
 #[derive(Serialize)]
 struct OauthError {
     error: &'static str,
@@ -138,7 +138,7 @@ impl OauthError {
     }
 }
 
-/// What was found while the arguments were taken.
+/// Converts an error from reading the arguments.
 impl From<ApiResponse> for OauthError {
     fn from(response: ApiResponse) -> Self {
         let why = match response {

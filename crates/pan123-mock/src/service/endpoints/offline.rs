@@ -1,4 +1,4 @@
-//! `POST /api/v1/offline/download`, `GET /api/v1/offline/download/process`: the offline download of the drive.
+//! `POST /api/v1/offline/download`, `GET /api/v1/offline/download/process`: offline downloads to the drive.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use crate::service::task_script::ScriptStep;
 use crate::service::tasks::{Destination, Download, Storage};
 use crate::service::{Effect, Service, Task, is_http};
 
-/// What the service says when too many tasks run at once.
+/// The service's message when too many tasks are running.
 const TOO_MANY: &str = "同时下载的任务超出最大限制";
 
 impl Service {
@@ -22,7 +22,7 @@ impl Service {
         let args = self.body(request, &["url", "fileName", "dirID", "callBackUrl"])?;
         let url = source_url(args.string("url")?)?;
         let folder = match args.number("dirID")? {
-            // The documentation says that the root cannot be chosen; in practice such a file lands in the default folder.
+            // According to the documentation the root cannot be chosen; in practice such a file lands in the default folder.
             Some(0) if self.options.strict => {
                 return Err(ApiResponse::error(FAILURE, "dirID不支持根目录"));
             }
@@ -46,7 +46,7 @@ impl Service {
         Ok(progress_response(step.percent, step.status))
     }
 
-    /// A progress poll for a task of this place.
+    /// Polls a task of this storage.
     pub(super) fn poll_task(
         &mut self,
         now: SystemTime,
@@ -68,7 +68,7 @@ impl Service {
         Ok(step)
     }
 
-    /// A new task, unless too many of its place are running.
+    /// Creates a task, unless too many of its storage are running.
     pub(super) fn create_task(&mut self, now: SystemTime, download: Download) -> EndpointResult {
         let running = self.tasks.running(download.destination.storage());
         let limit = self.options.running_limit;
@@ -116,7 +116,7 @@ pub(super) fn progress_response(process: f64, status: i64) -> ApiResponse {
     ApiResponse::ok(&json!({"process": percent(process), "status": status}))
 }
 
-/// Whole percents as an integer literal, as the service writes them, and any other number as a fraction.
+/// Writes whole percentages as integers, as the service does.
 fn percent(percent: f64) -> Value {
     percent.to_string().parse().unwrap_or(Value::Null)
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/file/list`: the old list of what a folder holds, by the number of the page.
+//! `GET /api/v1/file/list`: the old list, by page number.
 
 use std::cmp::Ordering;
 use std::time::SystemTime;
@@ -39,7 +39,7 @@ impl Service {
         let order = Order::of(&args)?;
         let trashed = args.boolean("trashed")?.unwrap_or(false);
 
-        // As in the new list, a search does not look at the folder.
+        // As in the new list, a search ignores the folder.
         let found: Vec<&File> = match args.string("searchData")? {
             Some(part) => {
                 let search = Search::part(&part);
@@ -48,7 +48,7 @@ impl Service {
             }
             None => self.drive.entries_after(parent, 0).collect(),
         };
-        // In contrast to the new list, the trash is download for, or not there.
+        // Unlike the new list, this one shows either the trash or everything else.
         let mut found: Vec<_> = found
             .into_iter()
             .filter(|it| it.trashed == trashed)
@@ -64,7 +64,7 @@ impl Service {
     }
 }
 
-/// What the rows are ordered by; those that are equal in it, by rising ids.
+/// The order of the rows; equal rows are in ascending order of id.
 struct Order {
     by: fn(&File, &File) -> Ordering,
     descending: bool,

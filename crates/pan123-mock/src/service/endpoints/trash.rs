@@ -1,5 +1,5 @@
-//! `POST /api/v1/file/trash`, `POST /api/v1/file/delete`, `POST /api/v1/file/recover`, `POST /api/v1/file/recover/by_path`: into the trash
-//! and out of it. A request that is refused changes nothing.
+//! `POST /api/v1/file/trash`, `POST /api/v1/file/delete`, `POST /api/v1/file/recover`, `POST /api/v1/file/recover/by_path`: the trash. A
+//! rejected request changes nothing.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::service::Service;
 use crate::service::args::{ArgResult, Args, FAILURE};
 use crate::service::response::ApiResponse;
 
-/// What the service really says is known to nobody.
+/// The real message is not documented.
 const NOT_IN_TRASH: &str = "文件不在回收站中";
 
 impl Service {
@@ -55,7 +55,7 @@ impl Service {
         Ok(empty())
     }
 
-    /// `fileIDs`, all of which are in the trash.
+    /// Reads `fileIDs`, all of which must be in the trash.
     fn trashed_ids(&self, args: &Args) -> ArgResult<Vec<u64>> {
         let ids = self.file_ids(args)?;
         let trashed = |id: &u64| self.drive.get(*id).is_some_and(|file| file.trashed);

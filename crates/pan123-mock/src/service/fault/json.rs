@@ -1,4 +1,4 @@
-//! How a fault is written down as JSON.
+//! The JSON format of a fault.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::service::canned::{Edit, Kind};
 use crate::service::serde_millis;
 use crate::tcp::Break;
 
-/// The keys: either `fault`, or `status` with `body`, or `code` with `message`, or none of them for the service's own answer.
+/// Has either `fault`, or `status` and `body`, or `code` and `message`, or none of them for the service's own response.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FaultJson {
@@ -28,7 +28,7 @@ pub(super) struct FaultJson {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// In place of `body`, where it is no text.
+    /// Used instead of `body` if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_bytes: Option<Vec<u8>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -39,7 +39,7 @@ pub(super) struct FaultJson {
     broken: Option<Break>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
-    /// Whether the service acts on the request; it does if the answer is its own.
+    /// Whether the service acts on the request. By default it does if the response is its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     acts: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ impl TryFrom<FaultJson> for Fault {
                 json.check_no_response()?;
                 let unknown = || {
                     format!(
-                        "no fault is called `{name}`: there are {}",
+                        "unknown fault `{name}`: expected one of {}",
                         FAULT_NAMES.join(", ")
                     )
                 };
@@ -74,20 +74,20 @@ impl TryFrom<FaultJson> for Fault {
         }
         match (json.times, json.always) {
             (None, false) => {}
-            (Some(0), _) => return Err("`times` is 0: it begins with 1".to_owned()),
+            (Some(0), _) => return Err("`times` must be at least 1".to_owned()),
             (Some(times), false) => fault = fault.times(times),
             (None, true) => fault = fault.always(),
-            (Some(_), true) => return Err("`times` and `always` exclude each other".to_owned()),
+            (Some(_), true) => return Err("`times` and `always` are mutually exclusive".to_owned()),
         }
         match json.chance {
             Some(chance) if !(0.0..=1.0).contains(&chance) => {
-                return Err(format!("`chance` is {chance}: it goes from 0 to 1"));
+                return Err(format!("`chance` is {chance}: it must be from 0 to 1"));
             }
             chance => fault.chance = chance,
         }
         match json.path {
             Some(path) if !path.starts_with('/') => {
-                return Err(format!("`path` is `{path}`: it begins with `/`"));
+                return Err(format!("`path` is `{path}`: it must begin with `/`"));
             }
             path => fault.path = path,
         }
@@ -108,7 +108,7 @@ impl FaultJson {
             ("acts", self.acts.is_some()),
         ];
         match others.iter().find(|(_, given)| *given) {
-            Some((other, _)) => Err(format!("`fault` and `{other}` exclude each other")),
+            Some((other, _)) => Err(format!("`fault` and `{other}` are mutually exclusive")),
             None => Ok(()),
         }
     }
@@ -116,11 +116,11 @@ impl FaultJson {
     fn canned(&self) -> Result<CannedResponse, String> {
         let mut canned = CannedResponse::new(self.kind()?);
         for (name, value) in &self.headers {
-            let bad = || format!("the header `{name}` cannot be sent");
+            let bad = || format!("the header `{name}` is not valid");
             let name: HeaderName = name.parse().map_err(|_| bad())?;
             if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
                 return Err(format!(
-                    "`{name}` is the mock's own: a `break` makes it untrue"
+                    "the mock sets `{name}`; use `break` for a wrong length"
                 ));
             }
             let value: HeaderValue = value.parse().map_err(|_| bad())?;
@@ -132,7 +132,10 @@ impl FaultJson {
             .as_ref()
             .is_some_and(|it| it.request_cut().is_some());
         if own && self.acts == Some(false) && !unheard {
-            return Err("`acts` is false: then there is no answer of the service's own".to_owned());
+            return Err(
+                "without acting the service has no response: give a `status` or `code` with `acts`"
+                    .to_owned(),
+            );
         }
         canned.acts = self.acts.unwrap_or(own);
         if let Some(broken) = &self.broken {
@@ -152,7 +155,7 @@ impl FaultJson {
                 let found = found.filter(|status| !status.is_informational());
                 Ok(Kind::Raw {
                     status: found
-                        .ok_or(format!("`status` is {status}: it goes from 200 to 999"))?,
+                        .ok_or(format!("`status` is {status}: it must be from 200 to 999"))?,
                     body: self.raw_body()?,
                 })
             }
@@ -161,7 +164,7 @@ impl FaultJson {
                 message: self.message.clone().unwrap_or_default(),
             }),
             _ => Err(
-                "`code` with `message`, `status` with `body`, and `edit` exclude each other"
+                "`code` with `message`, `status` with `body`, and `edit` are mutually exclusive"
                     .to_owned(),
             ),
         }
@@ -169,7 +172,7 @@ impl FaultJson {
 
     fn raw_body(&self) -> Result<Bytes, String> {
         match (&self.body, &self.body_bytes) {
-            (Some(_), Some(_)) => Err("`body` and `body_bytes` exclude each other".to_owned()),
+            (Some(_), Some(_)) => Err("`body` and `body_bytes` are mutually exclusive".to_owned()),
             (Some(text), None) => Ok(text.clone().into()),
             (None, bytes) => Ok(bytes.clone().unwrap_or_default().into()),
         }
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_has_a_name_and_is_read_back_equal() {
+    fn named_faults_survive_a_round_trip() {
         for name in FAULT_NAMES {
             let fault = read(&format!(r#"{{"fault":"{name}","times":3}}"#)).unwrap();
             assert_eq!(fault.name, Some(Name(name)));
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_ones_own_are_read_back_equal() {
+    fn canned_responses_survive_a_round_trip() {
         for canned in [
             CannedResponse::envelope(7, "七").delay(Duration::from_millis(3)),
             CannedResponse::raw(StatusCode::IM_A_TEAPOT, "tea")
@@ -267,30 +270,30 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_and_said() {
-        for (json, said) in [
-            (r#"{"fault":"oops"}"#, "there are rate_limited"),
+    fn invalid_faults_are_rejected_with_a_reason() {
+        for (json, expected) in [
+            (r#"{"fault":"oops"}"#, "one of rate_limited"),
             (r#"{"fault":"reset","status":500}"#, "`fault` and `status`"),
-            (r#"{"code":1,"status":500}"#, "exclude each other"),
+            (r#"{"code":1,"status":500}"#, "mutually exclusive"),
             (r#"{"message":"no"}"#, "needs a `code`"),
             (r#"{"status":99}"#, "from 200 to 999"),
             (r#"{"status":100}"#, "from 200 to 999"),
-            (r#"{"headers":{"content-length":"3"}}"#, "the mock's own"),
-            (r#"{"acts":false}"#, "no answer of the service's own"),
-            (r#"{"times":0}"#, "begins with 1"),
-            (r#"{"path":"api"}"#, "begins with `/`"),
+            (r#"{"headers":{"content-length":"3"}}"#, "the mock sets"),
+            (r#"{"acts":false}"#, "without acting"),
+            (r#"{"times":0}"#, "at least 1"),
+            (r#"{"path":"api"}"#, "begin with `/`"),
             (
                 r#"{"break":{"what":"nothing","end":"stay","times":2}}"#,
                 "unknown field `times`",
             ),
-            (r#"{"body":"a","body_bytes":[1]}"#, "exclude each other"),
-            (r#"{"headers":{"a b":"c"}}"#, "`a b` cannot be sent"),
-            (r#"{"times":1,"always":true}"#, "exclude each other"),
+            (r#"{"body":"a","body_bytes":[1]}"#, "mutually exclusive"),
+            (r#"{"headers":{"a b":"c"}}"#, "`a b` is not valid"),
+            (r#"{"times":1,"always":true}"#, "mutually exclusive"),
             (r#"{"chance":1.5}"#, "from 0 to 1"),
             (r#"{"fault":"reset","tiems":1}"#, "unknown field `tiems`"),
         ] {
             let refused = read(json).unwrap_err();
-            assert!(refused.contains(said), "{json}: {refused}");
+            assert!(refused.contains(expected), "{json}: {refused}");
         }
     }
 }

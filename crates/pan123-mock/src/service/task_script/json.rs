@@ -1,4 +1,4 @@
-//! How a script is written down as JSON.
+//! The JSON format of a script.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, TaskScript};
 use crate::service::serde_millis;
 
-/// The keys: one that says how it goes, besides `reason` and `size`.
+/// Has one key for the plan, besides `reason` and `size`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TaskScriptJson {
@@ -45,7 +45,7 @@ impl TryFrom<TaskScriptJson> for TaskScript {
         let mut given = plans.into_iter().flatten();
         let (Some(script), None) = (given.next(), given.next()) else {
             return Err(
-                "a script has one of `steps`, `succeeds_after`, `fails_after`, `succeeds_within_ms` and `fails_within_ms`",
+                "expected exactly one of `steps`, `succeeds_after`, `fails_after`, `succeeds_within_ms` and `fails_within_ms`",
             );
         };
         let script = match json.reason {
@@ -131,7 +131,7 @@ mod tests {
             r#"{"succeeds_after":1,"fails_after":1}"#,
             r#"{"size":1}"#,
         ] {
-            assert!(read(json).unwrap_err().contains("has one of"), "{json}");
+            assert!(read(json).unwrap_err().contains("exactly one of"), "{json}");
         }
         assert!(
             read(r#"{"step":[]}"#)
