@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_leads_out_of_the_directory() {
+    fn file_names_cannot_leave_the_directory() {
         assert_eq!(safe_name("7-../../etc/passwd"), "7-.._.._etc_passwd");
         assert_eq!(safe_name("7-a\\b\0c\n"), "7-a_b_c_");
         assert_eq!(safe_name("7-视频.mp4"), "7-视频.mp4");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_stays() {
+    fn existing_files_are_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         for text in ["one", "two", "three"] {
             let mut file = temp_file_in(directory.path()).unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_is_never_over_a_hundred() {
+    fn percentage_is_at_most_100() {
         let shown =
             [(1, 3), (3, 3), (7, 0), (u64::MAX, 1)].map(|(done, total)| percent(done, total));
         assert_eq!(

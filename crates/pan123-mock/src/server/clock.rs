@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_moved_on_stopped_and_runs_on() {
+    fn clock_advances_stops_and_resumes() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut time = ClockOffset::default();
         assert_eq!(time.at(at(100)), at(100));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_far_away() {
+    fn clock_saturates() {
         let mut time = ClockOffset::default();
         let now = SystemTime::UNIX_EPOCH;
         for _ in 0..2 {

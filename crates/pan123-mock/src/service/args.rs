@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_another_case_and_numbers_as_texts_are_taken_unless_strict() {
+    fn other_key_case_and_numeric_strings_are_accepted_unless_strict() {
         let body = r#"{"URL":"http://a/b","dirid":"7"}"#;
         let args = json(body, false).unwrap();
         assert_eq!(args.string("url").unwrap().as_deref(), Some("http://a/b"));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_spellings_the_documented_one_counts() {
+    fn documented_spelling_of_a_key_takes_precedence() {
         for body in [
             r#"{"dirID":1,"dirId":2}"#,
             r#"{"DIRID":2,"dirID":1,"dirid":3}"#,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_taken_unless_strict() {
+    fn forms_are_accepted_unless_strict() {
         let body = "url=http%3A%2F%2Fa%2Fb+c&dirID=7";
         for content_type in [None, Some("application/json"), Some("text/plain")] {
             let request = request(content_type, body);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_in_three_ways_of_which_one_is_documented() {
+    fn null_and_empty_strings_count_as_missing_unless_strict() {
         for body in [r#"{"dirID":null}"#, r#"{"dirID":""}"#] {
             let args = json(body, false).unwrap();
             assert_eq!(args.number::<u64>("dirID").unwrap(), None);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_numbers_and_is_held_to_its_keys() {
+    fn queries_have_numbers_and_strict_keys() {
         let request = request(None, "");
         let args = Args::query(&request, false, &["taskID"]).unwrap();
         assert_eq!(args.number("taskID").unwrap(), Some(7_u64));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_all_of_one_kind() {
+    fn array_elements_have_one_type() {
         let body = r#"{"url":["a","b"],"dirID":[1,"2"]}"#;
         let args = json(body, false).unwrap();
         assert_eq!(args.strings("url").unwrap().unwrap(), ["a", "b"]);

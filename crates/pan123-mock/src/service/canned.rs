@@ -17,7 +17,7 @@ use crate::tcp::Break;
 ///
 /// let too_frequent = CannedResponse::envelope(429, "请求太频繁").times(2);
 /// let gateway = CannedResponse::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
-/// // The task is created, and nobody is told.
+/// // The task is created, but the response is lost.
 /// let lost = CannedResponse::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
 /// let slow = CannedResponse::passthrough().delay(Duration::from_secs(5));
 /// let empty = CannedResponse::passthrough().edited(Edit::NullData);

@@ -194,7 +194,7 @@ mod tests {
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     #[test]
-    fn tokens_and_codes_differ_from_each_other_and_from_those_of_another_seed() {
+    fn tokens_and_codes_are_unique_across_kinds_and_seeds() {
         let all = |seed| {
             let mut oauth = Oauth::default();
             let mut all = Vec::new();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_tokens_look_like_those_of_the_documentation() {
+    fn refresh_tokens_have_the_documented_format() {
         let token = base32_like(0, 0);
         assert_eq!(token.len(), 48);
         assert!(
@@ -225,21 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_late() {
+    fn late_times_saturate() {
         let mut oauth = Oauth::default();
         let late = max_time() + Duration::from_secs(1_000_000_000);
         let pair = oauth.pair(0, late);
         assert_eq!(oauth.check(&pair.access_token, late), Ok(()));
-    }
-
-    #[test]
-    fn nothing_of_it_shows_in_debug_output() {
-        let mut oauth = Oauth::default();
-        let pair = oauth.pair(0, NOW);
-        let code = oauth.code(0, NOW, String::new());
-        let shown = format!("{oauth:?} {pair:?}");
-        for secret in [pair.access_token, pair.refresh_token, code] {
-            assert!(!shown.contains(&secret), "{shown}");
-        }
     }
 }

@@ -180,21 +180,21 @@ mod tests {
     }
 
     #[test]
-    fn each_second_takes_as_many_as_it_may() {
+    fn limit_applies_to_each_second() {
         let limits = RateLimits::none().limit("/a", 2.0);
         let admitted = admitted(&limits, [10.0, 10.9, 10.95, 11.0, 11.1, 11.99, 12.0]);
         assert_eq!(admitted, [true, true, false, true, true, false, true]);
     }
 
     #[test]
-    fn a_fraction_is_one_in_several_seconds() {
+    fn limit_below_one_allows_one_request_in_several_seconds() {
         let limits = RateLimits::none().limit("/a", 0.2);
         let admitted = admitted(&limits, [10.0, 14.9, 15.0, 19.0, 20.0]);
         assert_eq!(admitted, [true, false, true, false, true]);
     }
 
     #[test]
-    fn what_is_no_whole_number_is_counted_by_the_minute() {
+    fn fractional_limit_is_counted_per_minute() {
         let limits = RateLimits::none().limit("/a", 100.0 / 60.0);
         let admitted = admitted(&limits, [60.0; 101].into_iter().chain([119.9, 120.0]));
         assert!(admitted[..100].iter().all(|admitted| *admitted));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_takes_all() {
+    fn unlimited_paths_accept_everything() {
         for limits in [
             RateLimits::none(),
             RateLimits::free(),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_do_not_count_for_each_other() {
+    fn paths_are_counted_separately() {
         let limits = RateLimits::none().limit("/a", 1.0).limit("/b", 1.0);
         let mut counter = RateCounter::default();
         let now = SystemTime::UNIX_EPOCH;
@@ -223,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn an_overtaken_request_opens_no_window_again() {
+    fn earlier_window_is_not_reopened() {
         let limits = RateLimits::none().limit("/a", 1.0);
         assert_eq!(admitted(&limits, [10.0, 11.0, 10.9]), [true, true, false]);
     }
 
     #[test]
-    fn a_pace_is_written_by_its_name_or_by_paths() {
+    fn limits_are_read_by_name_or_by_path() {
         let read =
             |json: &str| serde_json::from_str::<RateLimits>(json).map_err(|it| it.to_string());
         assert_eq!(read(r#""free""#), Ok(RateLimits::free()));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_limits_are_those_of_the_two_accounts() {
+    fn documented_limits_of_free_and_member_accounts() {
         assert_eq!(
             RateLimits::free().window("/api/v1/file/list"),
             Some((5.0, 1.0))

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_in_the_fields_but_not_in_the_debug_output() {
+    fn debug_output_redacts_secrets_and_fields_keep_them() {
         let query = "client_secret=hush1&taskID=7&client%5Fsecret=hush5&token=hush6&a=b=c&refresh-token=hush7";
         let request = Request::post(format!("/api/v1/x?{query}"))
             .header("Authorization", "Bearer hush2")
@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_json_is_not_shown() {
+    fn non_json_body_is_omitted_from_debug_output() {
         let shown = format!("{:?}", recorded(Request::post("/"), "clientSecret=hush"));
         assert!(shown.contains("17 bytes"), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
     }
 
     #[test]
-    fn of_a_long_body_the_beginning_is_kept() {
+    fn long_bodies_are_truncated() {
         let recorded = recorded(Request::post("/"), &"a".repeat(100_000));
         assert_eq!(
             (recorded.body.len(), recorded.body_length),

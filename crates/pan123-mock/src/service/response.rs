@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_the_service_writes_them() {
+    fn times_have_the_formats_of_the_service() {
         let time = time(1_742_715_517) + Duration::from_millis(999);
         assert_eq!(china_time(time), "2025-03-23T15:38:37+08:00");
         assert_eq!(china_date_time(time), "2025-03-23 15:38:37");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_found_where_the_service_writes_it() {
+    fn code_is_read_from_the_start_of_an_envelope() {
         let body = ApiResponse::error(-7, "no").to_http("t").into_body();
         assert_eq!(envelope_code(&body), Some(-7));
         for other in [&br#"{"code":"403"}"#[..], b"{\"code\":", b"<html>", b""] {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_ids_differ_and_are_the_same_again_under_the_same_seed() {
+    fn trace_ids_are_unique_and_reproducible() {
         assert_eq!(trace_id(7, 0), trace_id(7, 0));
         assert_ne!(trace_id(7, 0), trace_id(7, 1));
         assert_ne!(trace_id(7, 0), trace_id(8, 0));

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_comes_first_and_not_before_its_time() {
+    fn earliest_event_comes_first_and_not_early() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut schedule = Schedule::default();
         schedule.task_ends(at(9), 1);

@@ -209,13 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_succeeds_within_three_polls_and_stays_there() {
-        let expected = [(0.0, 0), (50.0, 0), (100.0, 2), (100.0, 2)];
-        assert_eq!(progress(&TaskScript::default(), 4), expected);
-    }
-
-    #[test]
-    fn the_end_is_told_to_the_poll_that_was_named() {
+    fn script_ends_at_the_given_poll() {
         assert_eq!(progress(&TaskScript::succeeds_after(0), 1), [(100.0, 2)]);
         assert_eq!(progress(&TaskScript::succeeds_after(1), 1), [(100.0, 2)]);
         assert_eq!(
@@ -225,19 +219,19 @@ mod tests {
     }
 
     #[test]
-    fn unknown_numbers_are_told_as_they_are() {
+    fn unknown_statuses_are_passed_through_and_the_last_step_repeats() {
         let script = TaskScript::steps([(1.0, 13), (2.0, 3)]);
         assert_eq!(progress(&script, 3), [(1.0, 13), (2.0, 3), (2.0, 3)]);
     }
 
     #[test]
-    fn a_course_without_steps_stays_at_the_start() {
+    fn script_without_steps_stays_at_the_start() {
         let none: [ScriptStep; 0] = [];
         assert_eq!(progress(&TaskScript::steps(none), 2), [(0.0, 0), (0.0, 0)]);
     }
 
     #[test]
-    fn by_the_clock_it_comes_near_its_end_and_no_further() {
+    fn progress_by_the_clock_stays_below_100() {
         let script = TaskScript::succeeds_within(Duration::from_secs(80));
         let at = |seconds| script.step(0, Duration::from_secs(seconds));
         assert_eq!(at(0), ScriptStep::new(0.0, RUNNING));

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_course_ends_a_task_once_whatever_it_shows_afterwards() {
+    fn outcome_is_final_even_if_the_script_goes_on() {
         let mut task = task(TaskScript::steps([(100.0, 2), (40.0, 0), (0.0, 1)]).size(7));
         assert_eq!(task.poll(START), Some(Ok(7)));
         let outcome = TaskOutcome::Succeeded { file_id: 1 };
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_takes_the_task_off_its_course() {
+    fn fetched_task_ignores_its_script() {
         let mut task = task(TaskScript::succeeds_after(2));
         task.set_step(ScriptStep::new(12.5, RUNNING));
         assert_eq!(task.poll(START), None);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_task_is_up_once_and_not_if_it_was_moved() {
+    fn task_ends_by_the_clock_once_unless_it_is_off_script() {
         let by_the_clock = TaskScript::succeeds_within(std::time::Duration::from_secs(1));
         let mut first = task(by_the_clock.clone());
         assert_eq!(first.end_by_clock(), Some(Ok(1 << 20)));

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_and_https_are_sources() {
+    fn only_http_and_https_are_accepted() {
         for url in ["http://a/b", "HTTPS://a", "https://例子/文件?x=(y)"] {
             assert!(is_http(url), "{url}");
         }

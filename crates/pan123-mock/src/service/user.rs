@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_has_its_id() {
+    fn account_has_the_uid_constant() {
         let info: serde_json::Value = serde_json::from_str(info().get()).unwrap();
         assert_eq!(info["uid"], UID);
     }

@@ -1,4 +1,4 @@
-//! When a callback is due, and what is in it.
+//! When callbacks are posted, and their contents.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn posted(effect: &Effect) -> Value {
 }
 
 #[test]
-fn the_callback_is_due_once_however_often_the_end_is_seen() {
+fn callback_is_posted_once_however_often_the_task_is_polled() {
     let mut world = world();
     let token = world.token();
     let with_callback = json!({
@@ -50,7 +50,7 @@ fn the_callback_is_due_once_however_often_the_end_is_seen() {
 }
 
 #[test]
-fn a_failure_calls_back_with_its_reason_under_the_chosen_key() {
+fn failure_reason_is_under_the_configured_key() {
     for (key, name) in [
         (ReasonKey::FailReason, "failReason"),
         (ReasonKey::FileReason, "fileReason"),
@@ -75,7 +75,7 @@ fn a_failure_calls_back_with_its_reason_under_the_chosen_key() {
 }
 
 #[test]
-fn what_became_of_a_callback_is_noted() {
+fn delivery_is_recorded() {
     let mut world = world();
     let token = world.token();
     let body = json!({"url": "https://example.com/a", "callBackUrl": "https://example.com/cb"});
@@ -90,14 +90,14 @@ fn what_became_of_a_callback_is_noted() {
         .service
         .callback_delivered(tasks[1], Delivery::NotLoopback);
 
-    let noted: Vec<_> = world
+    let recorded: Vec<_> = world
         .service
         .callbacks()
         .iter()
         .map(|callback| (callback.task, callback.delivery.clone()))
         .collect();
     assert_eq!(
-        noted,
+        recorded,
         [(tasks[0], None), (tasks[1], Some(Delivery::NotLoopback))]
     );
 }
@@ -115,7 +115,7 @@ fn ended_with(callbacks: CallbackPolicy) -> World {
 }
 
 #[test]
-fn a_callback_can_be_held_back() {
+fn callback_can_be_delayed() {
     let minute = Duration::from_secs(60);
     let mut world = ended_with(CallbackPolicy::new().delay(minute));
     assert_eq!(world.effects.len(), 0);
@@ -130,7 +130,7 @@ fn a_callback_can_be_held_back() {
 }
 
 #[test]
-fn a_callback_can_come_twice_and_each_is_noted() {
+fn callback_can_be_repeated_and_each_delivery_is_recorded() {
     let mut world = ended_with(CallbackPolicy::new().times(2));
     let bodies: Vec<Value> = world.effects.iter().map(posted).collect();
     assert_eq!(bodies.len(), 2);
@@ -142,13 +142,13 @@ fn a_callback_can_come_twice_and_each_is_noted() {
         world.service.callback_delivered(task, answered);
     }
     let callbacks = world.service.callbacks().iter();
-    let noted: Vec<_> = callbacks.map(|it| it.delivery.clone()).collect();
+    let recorded: Vec<_> = callbacks.map(|it| it.delivery.clone()).collect();
     let expected = [500, 200].map(|status| Some(Delivery::Responded(status)));
-    assert_eq!(noted, expected);
+    assert_eq!(recorded, expected);
 }
 
 #[test]
-fn a_callback_can_be_lost() {
+fn callback_can_be_lost() {
     let world = ended_with(CallbackPolicy::lost());
     assert_eq!(world.effects.len(), 0);
     assert_eq!(world.service.next_due(), None);

@@ -1,4 +1,4 @@
-//! What is copied within a drive, at once or by and by.
+//! Copies within the drive, immediate and asynchronous.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::edits::{NOT_FOUND, drive, refused};
 use crate::file_shapes::{same_shape, strict, text};
 use crate::world::{World, code_and_message, get, post, world};
 
-/// The copy of this in that folder.
+/// Copies a file or folder and returns the copy.
 fn copy(world: &mut World, token: &str, id: u64, folder: u64) -> File {
     let body = json!({"fileId": id, "targetDirId": folder});
-    let answer = world.post(path::COPY, token, &body);
-    assert_eq!(answer["data"]["sourceFileId"], id, "{answer}");
-    let copy = answer["data"]["targetFileId"].as_u64().expect("an id");
+    let response = world.post(path::COPY, token, &body);
+    assert_eq!(response["data"]["sourceFileId"], id, "{response}");
+    let copy = response["data"]["targetFileId"].as_u64().expect("an id");
     world.file(copy).clone()
 }
 
 fn start(world: &mut World, token: &str, ids: &[u64], folder: u64) -> u64 {
     let body = json!({"fileIds": ids, "targetDirId": folder});
-    let answer = world.post(path::ASYNC_COPY, token, &body);
-    answer["data"]["taskId"].as_u64().expect("a task id")
+    let response = world.post(path::ASYNC_COPY, token, &body);
+    response["data"]["taskId"].as_u64().expect("a task id")
 }
 
 fn poll(world: &mut World, token: &str, task: u64) -> Value {
@@ -30,12 +30,12 @@ fn poll(world: &mut World, token: &str, task: u64) -> Value {
 }
 
 fn status(world: &mut World, token: &str, task: u64) -> i64 {
-    let answer = poll(world, token, task);
-    assert_eq!(answer["data"]["taskId"], task, "{answer}");
-    answer["data"]["status"].as_i64().expect("a status")
+    let response = poll(world, token, task);
+    assert_eq!(response["data"]["taskId"], task, "{response}");
+    response["data"]["status"].as_i64().expect("a status")
 }
 
-/// A folder with a file, and another folder.
+/// Creates a folder with a file, and another folder.
 fn two_folders(world: &mut World) -> (u64, u64, u64) {
     let now = world.now;
     let folder = world.service.add_folder(now, 0, "folder");
@@ -44,7 +44,7 @@ fn two_folders(world: &mut World) -> (u64, u64, u64) {
 }
 
 #[test]
-fn the_answers_are_as_documented() {
+fn responses_match_the_documentation() {
     let (mut world, token) = strict();
     let (_, file, to) = two_folders(&mut world);
     let request = post(
@@ -56,18 +56,18 @@ fn the_answers_are_as_documented() {
 
     let body = json!({"fileIds": [file], "targetDirId": to});
     let request = post(path::ASYNC_COPY, &token, &body);
-    let answer = same_shape(&mut world, &request, text!("official_async_copy_response"));
-    let task = &answer["data"]["taskId"];
-    let progress = format!("{}?taskId={task}", path::ASYNC_COPY_PROGRESS);
+    let response = same_shape(&mut world, &request, text!("official_async_copy_response"));
+    let task = &response["data"]["taskId"];
+    let url = format!("{}?taskId={task}", path::ASYNC_COPY_PROGRESS);
     let recorded = text!("official_async_copy_process_response");
     for status in [1, 2, 2] {
-        let told = same_shape(&mut world, &get(&progress, &token), recorded);
-        assert_eq!(told["data"], json!({"taskId": task, "status": status}));
+        let progress = same_shape(&mut world, &get(&url, &token), recorded);
+        assert_eq!(progress["data"], json!({"taskId": task, "status": status}));
     }
 }
 
 #[test]
-fn a_copy_is_a_file_of_its_own_with_the_same_bytes() {
+fn copy_is_a_new_file_with_the_same_content() {
     let mut world = world();
     let token = world.token();
     let (folder, file, to) = two_folders(&mut world);
@@ -88,11 +88,11 @@ fn a_copy_is_a_file_of_its_own_with_the_same_bytes() {
         let request = get(&format!("{}?fileID={id}", path::FILE_DETAIL), &token);
         world.envelope(&request)["data"]["etag"].take()
     };
-    assert_eq!(etag(file), etag(beside.id), "a copy of a copy");
+    assert_eq!(etag(file), etag(beside.id), "content of a copy of a copy");
 }
 
 #[test]
-fn a_folder_is_copied_with_everything_below_it_but_the_trash() {
+fn folder_copy_includes_descendants_but_not_the_trash() {
     let mut world = world();
     let token = world.token();
     let (folder, _, to) = two_folders(&mut world);
@@ -127,7 +127,7 @@ fn a_folder_is_copied_with_everything_below_it_but_the_trash() {
 }
 
 #[test]
-fn what_cannot_be_copied_is_refused_and_changes_nothing() {
+fn invalid_copies_are_rejected_without_changes() {
     let mut world = world();
     let token = world.token();
     let (folder, file, to) = two_folders(&mut world);
@@ -157,8 +157,11 @@ fn what_cannot_be_copied_is_refused_and_changes_nothing() {
         (json!({"targetDirId": to}), 1),
     ];
     refused(&mut world, &token, path::COPY, requests);
-    let told = world.post(path::COPY, &token, &one(folder, below));
-    assert_eq!(code_and_message(&told), (1, "不能复制到自身或其子文件夹"));
+    let rejected = world.post(path::COPY, &token, &one(folder, below));
+    assert_eq!(
+        code_and_message(&rejected),
+        (1, "不能复制到自身或其子文件夹")
+    );
 
     let many = |ids: &[u64], to: u64| json!({"fileIds": ids, "targetDirId": to});
     refused(
@@ -178,7 +181,7 @@ fn what_cannot_be_copied_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_task_has_begun_at_the_first_poll_and_is_done_at_the_second() {
+fn task_runs_at_the_first_poll_and_is_done_at_the_second() {
     let mut world = world();
     let token = world.token();
     let (folder, file, to) = two_folders(&mut world);
@@ -208,31 +211,31 @@ fn a_task_has_begun_at_the_first_poll_and_is_done_at_the_second() {
 }
 
 #[test]
-fn a_task_that_is_to_fail_copies_nothing_and_the_next_one_does() {
+fn failing_task_copies_nothing_and_the_next_succeeds() {
     let mut world = world();
     let token = world.token();
     let (_, file, to) = two_folders(&mut world);
     let before = drive(&world);
     world.service.next_copy_fails();
     let tasks = [(); 2].map(|()| start(&mut world, &token, &[file], to));
-    let mut told = tasks.map(|task| [(); 3].map(|()| status(&mut world, &token, task)));
-    assert_eq!(told[0], [1, 3, 3]);
-    assert_eq!(told[1], [1, 2, 2]);
+    let mut statuses = tasks.map(|task| [(); 3].map(|()| status(&mut world, &token, task)));
+    assert_eq!(statuses[0], [1, 3, 3]);
+    assert_eq!(statuses[1], [1, 2, 2]);
     assert_eq!(drive(&world).len(), before.len() + 1);
     assert!(world.service.copy_tasks()[0].copies().is_empty());
 
-    // A course may fail as well, and unknown numbers are sent as they are.
+    // A script may fail, too, and unknown statuses are passed through.
     let script = TaskScript::steps([(0.0, 3), (0.0, 13), (0.0, 1), (100.0, 2)]);
     world.service.set_copy_script(script);
     let task = start(&mut world, &token, &[file], to);
-    told[0] = [(); 3].map(|()| status(&mut world, &token, task));
-    assert_eq!(told[0], [0, 13, 3]);
-    assert_eq!(status(&mut world, &token, task), 3, "an end is an end");
+    statuses[0] = [(); 3].map(|()| status(&mut world, &token, task));
+    assert_eq!(statuses[0], [0, 13, 3]);
+    assert_eq!(status(&mut world, &token, task), 3, "the outcome is final");
     assert_eq!(drive(&world).len(), before.len() + 1);
 }
 
 #[test]
-fn what_is_gone_when_it_is_to_be_copied_lets_the_task_fail() {
+fn task_fails_if_anything_can_no_longer_be_copied() {
     let mut world = world();
     let token = world.token();
     let (folder, file, to) = two_folders(&mut world);
@@ -241,20 +244,20 @@ fn what_is_gone_when_it_is_to_be_copied_lets_the_task_fail() {
         let task = start(&mut world, &token, &[other, file], to);
         let before = drive(&world).len();
         world.post(path::TRASH, &token, &json!({"fileIDs": [gone]}));
-        let told = [(); 2].map(|()| status(&mut world, &token, task));
-        assert_eq!(told, [1, 3]);
+        let statuses = [(); 2].map(|()| status(&mut world, &token, task));
+        assert_eq!(statuses, [1, 3]);
         assert_eq!(drive(&world).len(), before, "all or nothing");
         world.post(path::RECOVER, &token, &json!({"fileIDs": [gone]}));
     }
     let task = start(&mut world, &token, &[folder], to);
     let moved = json!({"fileIDs": [to], "toParentFileID": folder});
     assert_eq!(world.post(path::MOVE, &token, &moved)["code"], 0);
-    let told = [(); 2].map(|()| status(&mut world, &token, task));
-    assert_eq!(told, [1, 3], "the folder would be below itself now");
+    let statuses = [(); 2].map(|()| status(&mut world, &token, task));
+    assert_eq!(statuses, [1, 3], "the folder would be below itself now");
 }
 
 #[test]
-fn a_task_by_the_clock_is_done_whether_anybody_asks_or_not() {
+fn task_by_the_clock_ends_without_polls() {
     let script = TaskScript::succeeds_within(Duration::from_secs(10));
     let mut world = World::new(Service::builder().copy_script(script).service());
     let token = world.token();
@@ -278,14 +281,14 @@ fn a_task_by_the_clock_is_done_whether_anybody_asks_or_not() {
 }
 
 #[test]
-fn an_unknown_task_is_told_as_that_of_a_download() {
+fn unknown_task_is_rejected_like_an_unknown_download() {
     let mut world = world();
     let token = world.token();
     let (_, file, to) = two_folders(&mut world);
     let task = start(&mut world, &token, &[file], to);
     for unknown in [0, 1, task + 1, u64::MAX] {
-        let told = poll(&mut world, &token, unknown);
-        assert_eq!(code_and_message(&told), (1, "任务不存在"));
+        let rejected = poll(&mut world, &token, unknown);
+        assert_eq!(code_and_message(&rejected), (1, "任务不存在"));
     }
     assert_eq!(world.poll(&token, task)["message"], "任务不存在");
     for query in ["", "?taskId=x", "?taskId=-1"] {

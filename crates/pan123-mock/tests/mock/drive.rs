@@ -1,4 +1,4 @@
-//! Where the files of finished downloads are, and what a drive holds.
+//! Where the files of downloads are stored.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::world::{World, world};
 
-/// A world where the first poll is told of the success.
+/// A world whose tasks succeed at the first poll.
 fn quick(strict: bool) -> World {
     let script = TaskScript::succeeds_after(1).size(7);
     let service = Service::builder().default_script(script).strict(strict);
     World::new(service.service())
 }
 
-/// The file of a download that has succeeded.
+/// Downloads a file and returns it.
 fn downloaded(world: &mut World, token: &str, body: &Value) -> File {
     let task = world.task(token, body);
     world.poll(token, task);
@@ -27,7 +27,7 @@ fn downloaded(world: &mut World, token: &str, body: &Value) -> File {
 }
 
 #[test]
-fn a_download_without_a_folder_is_found_in_the_default_one() {
+fn download_without_a_folder_goes_to_the_default_one() {
     let mut world = quick(true);
     let token = world.token();
     let body = json!({"url": "https://example.com/a.zip"});
@@ -53,7 +53,7 @@ fn a_download_without_a_folder_is_found_in_the_default_one() {
 }
 
 #[test]
-fn a_download_goes_into_its_folder_under_its_name() {
+fn download_goes_to_its_folder_under_its_name() {
     for strict in [true, false] {
         let mut world = quick(strict);
         let token = world.token();
@@ -71,7 +71,7 @@ fn a_download_goes_into_its_folder_under_its_name() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_refused_by_a_strict_service_only() {
+fn unknown_folder_is_rejected_only_if_strict() {
     let mut strict = quick(true);
     let token = strict.token();
     let file = strict.service.add_file(strict.now, 0, "a", 1);
@@ -94,7 +94,7 @@ fn a_folder_that_is_not_there_is_refused_by_a_strict_service_only() {
 }
 
 #[test]
-fn a_name_that_is_taken_gets_a_number() {
+fn taken_name_gets_a_number() {
     let mut world = quick(false);
     let token = world.token();
     let body = json!({"url": "https://example.com/a.tar.gz"});
@@ -114,19 +114,7 @@ fn a_name_that_is_taken_gets_a_number() {
 }
 
 #[test]
-fn what_is_in_the_trash_has_its_name_no_more() {
-    let mut world = quick(false);
-    let token = world.token();
-    let body = json!({"url": "https://example.com/a.zip"});
-    let first = downloaded(&mut world, &token, &body);
-    world.post(path::TRASH, &token, &json!({"fileIDs": [first.id]}));
-    let second = downloaded(&mut world, &token, &body);
-    assert_eq!(second.name, "a.zip");
-    assert!(world.file(first.id).trashed);
-}
-
-#[test]
-fn a_download_that_failed_leaves_nothing_behind() {
+fn failed_download_leaves_no_file() {
     let mut world = world();
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));
@@ -136,7 +124,7 @@ fn a_download_that_failed_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_full_drive_stays_quick() {
+fn large_folder_can_be_filled_and_listed() {
     const FILES: usize = 20_000;
     let mut world = world();
     let token = world.token();

@@ -1,4 +1,4 @@
-//! What clients change in a drive, and what is refused and changes nothing.
+//! Changes to the drive, and rejected requests that change nothing.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) fn drive(world: &World) -> Vec<File> {
     world.service.files().cloned().collect()
 }
 
-/// All these are refused with these codes, and nothing has changed.
+/// Asserts that these requests are rejected with these codes and change nothing.
 pub(crate) fn refused<const N: usize>(
     world: &mut World,
     token: &str,
@@ -23,15 +23,15 @@ pub(crate) fn refused<const N: usize>(
     let before = drive(world);
     world.now += Duration::from_secs(1);
     for (body, code) in requests {
-        let answer = world.post(path, token, &body);
-        assert_eq!(answer["code"], code, "{body}: {answer}");
-        assert_eq!(answer["data"], Value::Null);
+        let response = world.post(path, token, &body);
+        assert_eq!(response["code"], code, "{body}: {response}");
+        assert_eq!(response["data"], Value::Null);
         assert_eq!(drive(world), before, "{body}");
     }
 }
 
 #[test]
-fn of_two_who_make_the_same_folder_one_is_told() {
+fn second_mkdir_of_the_same_name_is_rejected() {
     let mut world = world();
     let token = world.token();
     let body = json!({"name": "影片", "parentID": 0});
@@ -55,7 +55,7 @@ fn of_two_who_make_the_same_folder_one_is_told() {
 }
 
 #[test]
-fn folders_with_bad_names_or_nowhere_are_refused() {
+fn mkdir_rejects_invalid_names_and_parents() {
     let mut world = world();
     let token = world.token();
     let file = world.service.add_file(world.now, 0, "a", 1);
@@ -83,7 +83,7 @@ fn folders_with_bad_names_or_nowhere_are_refused() {
 }
 
 #[test]
-fn files_and_folders_go_into_the_trash_together_or_not_at_all() {
+fn trash_is_all_or_nothing() {
     let mut world = world();
     let token = world.token();
     let folder = world.service.add_folder(world.now, 0, "a");
@@ -111,7 +111,7 @@ fn files_and_folders_go_into_the_trash_together_or_not_at_all() {
 }
 
 #[test]
-fn files_and_folders_are_moved_with_what_is_in_them() {
+fn move_takes_folders_with_their_contents() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -130,7 +130,7 @@ fn files_and_folders_are_moved_with_what_is_in_them() {
     let left = world.list(&token, &format!("parentFileId={from}&limit=1"));
     assert_eq!(left["data"]["fileList"], json!([]));
 
-    // The name is free where the file was, and taken where it is.
+    // The name is free in the old folder and taken in the new one.
     let again = world.service.add_file(world.now, from, "a", 1);
     assert_eq!(world.file(again).name, "a");
     let requests = [(json!({"fileIDs": [again], "toParentFileID": to}), 1)];
@@ -140,7 +140,7 @@ fn files_and_folders_are_moved_with_what_is_in_them() {
 }
 
 #[test]
-fn no_folder_is_moved_into_itself_and_no_file_to_where_it_is() {
+fn move_rejects_descendants_and_the_current_folder() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -182,7 +182,7 @@ fn no_folder_is_moved_into_itself_and_no_file_to_where_it_is() {
 }
 
 #[test]
-fn one_file_is_renamed() {
+fn single_rename_rejects_taken_names() {
     let mut world = world();
     let token = world.token();
     let files = ["a", "b"].map(|name| world.service.add_file(world.now, 0, name, 1));
@@ -201,7 +201,7 @@ fn one_file_is_renamed() {
 }
 
 #[test]
-fn several_files_are_renamed_or_none() {
+fn batch_rename_is_all_or_nothing() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -236,7 +236,7 @@ fn several_files_are_renamed_or_none() {
 }
 
 #[test]
-fn what_is_in_the_trash_takes_no_name_and_frees_none() {
+fn trashed_files_do_not_occupy_names() {
     let mut world = world();
     let token = world.token();
     let now = world.now;

@@ -11,25 +11,25 @@ use crate::support::TIMEOUT;
 use crate::support::client::Client;
 use crate::support::peers::{callback_receiver, once};
 
-fn answers(head: &'static str) -> String {
+fn responding(head: &'static str) -> String {
     once(move |_, stream| {
         let _ = stream.write_all(head.as_bytes());
     })
 }
 
-fn ending(service: &Service) -> Option<TaskOutcome> {
+fn outcome(service: &Service) -> Option<TaskOutcome> {
     service.tasks().first()?.outcome().cloned()
 }
 
 fn failure(mock: &MockPan123) -> String {
-    match mock.wait_for(TIMEOUT, ending) {
+    match mock.wait_for(TIMEOUT, outcome) {
         Some(TaskOutcome::Failed { reason, .. }) => reason,
         other => panic!("not a failure: {other:?}"),
     }
 }
 
 #[test]
-fn the_callback_is_posted_once_when_a_poll_sees_the_end() {
+fn callback_is_posted_once_after_the_final_poll() {
     let mock = MockPan123::builder()
         .default_script(TaskScript::succeeds_after(1))
         .start_blocking();
@@ -48,7 +48,7 @@ fn the_callback_is_posted_once_when_a_poll_sees_the_end() {
 }
 
 #[test]
-fn a_callback_to_another_machine_is_noted_and_not_posted() {
+fn callback_to_another_machine_is_not_posted() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://192.0.2.1/cb"});
@@ -59,7 +59,7 @@ fn a_callback_to_another_machine_is_noted_and_not_posted() {
 }
 
 #[test]
-fn a_callback_that_nobody_receives_is_noted() {
+fn undeliverable_callback_is_recorded_as_failed() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -75,7 +75,7 @@ fn a_callback_that_nobody_receives_is_noted() {
 }
 
 #[test]
-fn a_loopback_source_is_really_fetched() {
+fn loopback_source_is_fetched() {
     let (release, released) = mpsc::channel::<()>();
     let source = once(move |_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n");
@@ -94,8 +94,8 @@ fn a_loopback_source_is_really_fetched() {
     assert_eq!(quarter, Some(()));
     assert_eq!(client.poll(task), json!({"process": 25, "status": 0}));
 
-    release.send(()).expect("the source waits");
-    let end = mock.wait_for(TIMEOUT, ending);
+    release.send(()).expect("a waiting source");
+    let end = mock.wait_for(TIMEOUT, outcome);
     assert!(
         matches!(end, Some(TaskOutcome::Succeeded { .. })),
         "{end:?}"
@@ -110,27 +110,27 @@ fn a_loopback_source_is_really_fetched() {
 }
 
 #[test]
-fn a_source_that_cannot_be_had_fails_the_task() {
+fn unavailable_source_fails_the_task() {
     let redirect = "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
     for (source, reason) in [
         (
-            answers("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            responding("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
             Some("HTTP 404"),
         ),
-        (answers(redirect), Some("HTTP 302")),
+        (responding(redirect), Some("HTTP 302")),
         (
-            answers("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n01234567890"),
+            responding("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n01234567890"),
             Some("longer than 10 bytes"),
         ),
         (
-            answers("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n01234567890"),
+            responding("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n01234567890"),
             Some("longer than 10 bytes"),
         ),
         (
-            answers("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01"),
+            responding("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01"),
             None,
         ),
-        (answers("nonsense\r\n\r\n"), None),
+        (responding("nonsense\r\n\r\n"), None),
     ] {
         let mock = MockPan123::builder()
             .fetch_loopback(true)

@@ -1,4 +1,4 @@
-//! Faults: which requests meet them, what comes of them, and whether the service acts.
+//! Faults: which requests they affect, with what result, and whether the service acts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn named(name: &str) -> Fault {
     serde_json::from_value(json!({ "fault": name })).expect("a name")
 }
 
-/// Of the faults with a name, those after which the service has acted.
+/// The named faults after which the service has acted.
 const ACTED: [&str; 12] = [
     "gateway_timeout",
     "truncated_json",
@@ -28,7 +28,7 @@ const ACTED: [&str; 12] = [
 ];
 
 #[test]
-fn the_service_acts_or_does_not_as_each_fault_says() {
+fn named_faults_act_or_not_as_documented() {
     for name in FAULT_NAMES {
         let mut world = world();
         let token = world.token();
@@ -37,17 +37,13 @@ fn the_service_acts_or_does_not_as_each_fault_says() {
         world.handle(&post(path::OFFLINE_DOWNLOAD, &token, &body));
         let acted = world.service.tasks().len() == 1;
         assert_eq!(acted, ACTED.contains(name), "{name}");
-        assert_eq!(
-            world.service.requests().len(),
-            2,
-            "{name} is seen all the same"
-        );
+        assert_eq!(world.service.requests().len(), 2, "{name} is recorded");
         assert_eq!(world.create(&token, &body)["code"], 0, "after {name}");
     }
 }
 
 #[test]
-fn a_face_without_a_wire_is_told_what_becomes_of_an_exchange() {
+fn named_faults_have_a_wire_outcome() {
     for (name, fate) in [
         ("cut_short", WireOutcome::CutOff),
         ("reset", WireOutcome::CutOff),
@@ -87,7 +83,7 @@ fn code(code: i64) -> CannedResponse {
 }
 
 #[test]
-fn each_request_meets_the_first_fault_that_is_for_it() {
+fn request_gets_the_first_matching_fault() {
     let mut world = world();
     let token = world.token();
     world
@@ -106,7 +102,7 @@ fn each_request_meets_the_first_fault_that_is_for_it() {
 }
 
 #[test]
-fn a_fault_for_ever_ends_when_it_is_cleared() {
+fn permanent_fault_lasts_until_it_is_cleared() {
     let mut world = world();
     let token = world.token();
     world.service.fault(Fault::business_error().always());
@@ -115,7 +111,7 @@ fn a_fault_for_ever_ends_when_it_is_cleared() {
     assert_eq!(codes(&mut world, &token, 1), [0]);
 }
 
-/// How many of 1,000 requests met a fault under this seed, and the order in which they did.
+/// Which of 1,000 requests met the fault under this seed.
 fn met(seed: u64, chance: f64) -> Vec<bool> {
     let mut world = World::new(Service::builder().seed(seed).service());
     let token = world.token();
@@ -126,7 +122,7 @@ fn met(seed: u64, chance: f64) -> Vec<bool> {
 }
 
 #[test]
-fn a_fault_by_chance_is_the_same_again_under_the_same_seed() {
+fn random_fault_is_reproducible_by_seed() {
     let count = |met: &[bool]| met.iter().filter(|met| **met).count();
     for seed in 0..5 {
         let quarter = met(seed, 0.25);
@@ -143,7 +139,7 @@ fn a_fault_by_chance_is_the_same_again_under_the_same_seed() {
 }
 
 #[test]
-fn two_faults_by_chance_are_drawn_apart() {
+fn random_faults_are_independent() {
     let mut world = world();
     let token = world.token();
     for number in [1, 2] {
@@ -158,7 +154,7 @@ fn two_faults_by_chance_are_drawn_apart() {
 }
 
 #[test]
-fn the_services_own_answer_is_edited() {
+fn passthrough_response_can_be_edited() {
     let mut world = world();
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));

@@ -1,5 +1,5 @@
-//! The answers about the account, files and images have the fields of the recorded bodies, in their order, and the documented requests are taken to
-//! the letter.
+//! Responses about the account, files and images have the fields of the recorded bodies in their order, and the strict service accepts the
+//! documented requests.
 
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::Request;
@@ -15,7 +15,7 @@ pub(crate) fn strict() -> (World, String) {
     (world, token)
 }
 
-/// The keys of a body in the order in which they are written.
+/// Returns the keys of a body in their order.
 pub(crate) fn keys(body: &str) -> Vec<&str> {
     let parts: Vec<_> = body.split('"').collect();
     let texts = parts.windows(2).skip(1).step_by(2);
@@ -23,17 +23,17 @@ pub(crate) fn keys(body: &str) -> Vec<&str> {
     keys.map(|text| text[0]).collect()
 }
 
-/// The answer, which has the names, types and order of the recorded body.
+/// Asserts that a response has the keys, types and order of the recorded body, and returns it.
 pub(crate) fn same_shape(world: &mut World, request: &Request<Bytes>, recorded: &str) -> Value {
     let response = world.handle(request).reply.response;
     let body = std::str::from_utf8(response.body()).expect("UTF-8");
     assert_eq!(keys(body), keys(recorded));
-    let answer: Value = serde_json::from_str(body).expect("JSON");
+    let json: Value = serde_json::from_str(body).expect("JSON");
     let recorded = serde_json::from_str(recorded).expect("JSON");
-    assert_eq!(shape(&answer), shape(&recorded));
-    let trace_id = answer["x-traceID"].as_str();
+    assert_eq!(shape(&json), shape(&recorded));
+    let trace_id = json["x-traceID"].as_str();
     assert!(trace_id.is_some_and(|id| id.contains("_kong-db-")));
-    answer
+    json
 }
 
 macro_rules! text {
@@ -44,38 +44,38 @@ macro_rules! text {
 pub(crate) use text;
 
 #[test]
-fn keys_are_found_in_their_order() {
+fn keys_are_found_in_order() {
     let body = r#"{"b": {"a": [{"c": "d", "e":1}]}, "f" :"", "g":null}"#;
     assert_eq!(keys(body), ["b", "a", "c", "e", "f", "g"]);
 }
 
 #[test]
-fn user_info() {
+fn user_info_response() {
     let (mut world, token) = strict();
     let recorded = text!("official_user_info_response");
     same_shape(&mut world, &get(path::USER_INFO, &token), recorded);
 }
 
 #[test]
-fn list() {
+fn list_response() {
     let (mut world, token) = strict();
     let recorded = text!("official_file_list_v2_response");
     let official = fixture!("official_file_list_v2_response");
     let rows = official["data"]["fileList"].as_array().expect("rows");
     let folder = world.folder_with(rows);
     let query = format!("{}?parentFileId={folder}&limit=100", path::FILE_LIST);
-    let answer = same_shape(&mut world, &get(&query, &token), recorded);
-    assert_eq!(answer["data"]["lastFileId"], -1);
+    let response = same_shape(&mut world, &get(&query, &token), recorded);
+    assert_eq!(response["data"]["lastFileId"], -1);
     let same = ["filename", "type", "size", "punishFlag", "trashed"];
-    let answered = answer["data"]["fileList"].as_array().expect("rows");
-    for (row, official) in answered.iter().zip(rows) {
+    let listed = response["data"]["fileList"].as_array().expect("rows");
+    for (row, official) in listed.iter().zip(rows) {
         assert_eq!(shape(row), shape(official));
         for key in same {
             assert_eq!(row[key], official[key], "{key}");
         }
     }
-    // A folder differs by its ids and times only.
-    let mut row = answered[3].clone();
+    // A folder differs only in its ids and times.
+    let mut row = listed[3].clone();
     for key in [
         "fileId",
         "parentFileId",
@@ -89,17 +89,17 @@ fn list() {
 }
 
 #[test]
-fn detail() {
+fn detail_response() {
     let (mut world, token) = strict();
     let file = world.service.add_file(world.now, 0, "a.exe", 1);
     let query = format!("{}?fileID={file}", path::FILE_DETAIL);
     let recorded = text!("official_file_detail_response");
-    let answer = same_shape(&mut world, &get(&query, &token), recorded);
-    assert_eq!(answer["data"]["fileID"], file);
+    let response = same_shape(&mut world, &get(&query, &token), recorded);
+    assert_eq!(response["data"]["fileID"], file);
 }
 
 #[test]
-fn infos_with_either_key() {
+fn infos_response_with_either_key() {
     for (key, recorded) in [
         (
             InfosKey::FileList,
@@ -120,7 +120,7 @@ fn infos_with_either_key() {
 }
 
 #[test]
-fn download_info() {
+fn download_info_response() {
     let (mut world, token) = strict();
     let file = world.service.add_file(world.now, 0, "a", 1);
     let query = format!("{}?fileId={file}", path::DOWNLOAD_INFO);
@@ -129,7 +129,7 @@ fn download_info() {
 }
 
 #[test]
-fn mkdir() {
+fn mkdir_responses() {
     let (mut world, token) = strict();
     let body = fixture!("official_mkdir_request");
     let request = post(path::MKDIR, &token, &body);
@@ -141,7 +141,7 @@ fn mkdir() {
     assert_eq!(refused, fixture!("rebuilt_error_1_mkdir_duplicate"));
 }
 
-/// A documented request with the ids of two files in the place of those that are not there.
+/// Replaces the ids of a documented request with those of two existing files.
 pub(crate) fn with_ids(body: &Value, files: [u64; 2]) -> Value {
     let text = body.to_string();
     let [first, second] = files.map(|file| file.to_string());
@@ -151,7 +151,7 @@ pub(crate) fn with_ids(body: &Value, files: [u64; 2]) -> Value {
 }
 
 #[test]
-fn changes() {
+fn edit_responses() {
     let (mut world, token) = strict();
     let files = ["a", "b"].map(|name| world.service.add_file(world.now, 0, name, 1));
     let folder = world.service.add_folder(world.now, 0, "c");
@@ -179,9 +179,9 @@ fn changes() {
             text!("official_trash_response"),
         ),
     ] {
-        let answer = same_shape(&mut world, &request, recorded);
+        let response = same_shape(&mut world, &request, recorded);
         assert_eq!(
-            (&answer["code"], &answer["message"]),
+            (&response["code"], &response["message"]),
             (&json!(0), &json!("ok"))
         );
     }
@@ -194,7 +194,7 @@ fn changes() {
 }
 
 #[test]
-fn ids_that_are_not_there() {
+fn unknown_ids_get_the_recorded_error() {
     let (mut world, token) = strict();
     let by_query = |path, key| get(&format!("{path}?{key}=1"), &token);
     for request in [
@@ -221,18 +221,18 @@ fn ids_that_are_not_there() {
 }
 
 #[test]
-fn infos_of_the_documented_ids_which_are_not_there() {
+fn infos_of_unknown_ids_are_empty() {
     let (mut world, token) = strict();
     let asked = fixture!("official_file_infos_request");
-    let answer = world.envelope(&post(path::FILE_INFOS, &token, &asked));
+    let response = world.envelope(&post(path::FILE_INFOS, &token, &asked));
     assert_eq!(
-        (&answer["code"], &answer["data"]),
+        (&response["code"], &response["data"]),
         (&json!(0), &json!({"fileList": []}))
     );
 }
 
 #[test]
-fn image_bed() {
+fn image_bed_responses() {
     let (mut world, token) = strict();
     for body in [
         fixture!("official_oss_offline_create_request"),

@@ -1,4 +1,4 @@
-//! The offline downloads of the image bed.
+//! Offline downloads to the image bed.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn poll(world: &mut World, token: &str, task: u64) -> Value {
 }
 
 #[test]
-fn an_image_is_asked_for_and_followed_to_its_end() {
+fn image_download_runs_to_success() {
     let mut world = world();
     let token = world.token();
     let body = json!({
@@ -43,9 +43,9 @@ fn an_image_is_asked_for_and_followed_to_its_end() {
     assert_eq!(asked.dir_id(), None);
     assert_eq!(asked.business_dir_id(), body["businessDirID"].as_str());
 
-    let told = [(); 3].map(|()| poll(&mut world, &token, task)["data"].take());
+    let progress = [(); 3].map(|()| poll(&mut world, &token, task)["data"].take());
     assert_eq!(
-        told,
+        progress,
         [
             json!({"process": 0, "status": 0}),
             json!({"process": 50, "status": 0}),
@@ -67,7 +67,7 @@ fn an_image_is_asked_for_and_followed_to_its_end() {
 }
 
 #[test]
-fn what_is_no_image_or_has_no_type_is_refused() {
+fn non_images_and_missing_types_are_rejected() {
     for strict in [true, false] {
         let mut world = World::new(Service::builder().strict(strict).service());
         let token = world.token();
@@ -96,7 +96,7 @@ fn what_is_no_image_or_has_no_type_is_refused() {
 }
 
 #[test]
-fn each_place_knows_only_its_own_tasks() {
+fn drive_and_image_bed_have_separate_tasks() {
     let mut world = world();
     let token = world.token();
     let in_drive = world.task(&token, &json!({ "url": URL }));
@@ -108,14 +108,14 @@ fn each_place_knows_only_its_own_tasks() {
     let unknown = poll(&mut world, &token, in_image_bed + 1);
     assert_eq!(code_and_message(&elsewhere), code_and_message(&unknown));
     assert_eq!(world.poll(&token, in_image_bed)["code"], 1);
-    let polls = world.service.tasks().iter().map(Task::polls);
-    assert_eq!(polls.sum::<usize>(), 0);
+    let poll_counts = world.service.tasks().iter().map(Task::polls);
+    assert_eq!(poll_counts.sum::<usize>(), 0);
     let kinds = world.service.tasks().iter().map(Task::is_image_bed);
     assert_eq!(kinds.collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
-fn the_running_limit_counts_each_place_by_itself() {
+fn running_limit_counts_drive_and_image_bed_separately_until_a_task_ends() {
     let service = Service::builder().running_limit(1).running_limit_code(7);
     let mut world = World::new(service.service());
     let token = world.token();
@@ -135,7 +135,7 @@ fn the_running_limit_counts_each_place_by_itself() {
 }
 
 #[test]
-fn percents_are_whole_in_the_image_bed_and_not_in_the_drive() {
+fn percentages_are_whole_only_in_the_image_bed() {
     let script = TaskScript::succeeds_within(Duration::from_secs(3));
     let service = Service::builder().default_script(script);
     let mut world = World::new(service.service());
@@ -156,7 +156,7 @@ fn percents_are_whole_in_the_image_bed_and_not_in_the_drive() {
 }
 
 #[test]
-fn sources_on_loopback_are_fetched_for_the_image_bed_too() {
+fn loopback_sources_are_fetched_for_the_image_bed() {
     let mut world = World::new(Service::builder().fetch_loopback(true).service());
     let token = world.token();
     let body = json!({"url": "http://127.0.0.1:9/a.png", "type": 1});

@@ -1,4 +1,4 @@
-//! What is told about the files and folders of a drive.
+//! Lists and details of files and folders.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, code_and_message, get, world};
 
-/// A folder with so many files.
+/// Creates a folder with this many files.
 fn folder_of(world: &mut World, files: usize) -> (u64, Vec<u64>) {
     let now = world.now;
     let folder = world.service.add_folder(now, 0, "folder");
@@ -24,7 +24,7 @@ pub(crate) fn ids(page: &Value) -> Vec<u64> {
     ids.collect::<Option<_>>().expect("ids")
 }
 
-/// The ids of each page, until there is no more.
+/// Returns the ids of each page, up to the last page.
 fn pages(world: &mut World, token: &str, query: &str) -> Vec<Vec<u64>> {
     let mut pages = Vec::new();
     let mut last = None;
@@ -39,7 +39,7 @@ fn pages(world: &mut World, token: &str, query: &str) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn an_empty_folder_has_one_empty_page() {
+fn empty_folder_has_one_empty_page() {
     for strict in [true, false] {
         let mut world = World::new(Service::builder().strict(strict).service());
         let token = world.token();
@@ -53,7 +53,7 @@ fn an_empty_folder_has_one_empty_page() {
 }
 
 #[test]
-fn pages_come_by_rising_ids_and_the_last_one_says_so() {
+fn pages_are_ordered_by_id_and_the_last_is_marked() {
     let mut world = world();
     let token = world.token();
     let (folder, files) = folder_of(&mut world, 6);
@@ -68,8 +68,8 @@ fn pages_come_by_rising_ids_and_the_last_one_says_so() {
     ] {
         let query = format!("parentFileId={folder}&limit={limit}");
         let pages = pages(&mut world, &token, &query);
-        let came: Vec<_> = pages.iter().map(Vec::len).collect();
-        assert_eq!(came, lengths, "{limit} a page");
+        let page_lengths: Vec<_> = pages.iter().map(Vec::len).collect();
+        assert_eq!(page_lengths, lengths, "{limit} a page");
         assert_eq!(pages.concat(), files);
     }
     let root = world.list(&token, "parentFileId=0&limit=100");
@@ -77,7 +77,7 @@ fn pages_come_by_rising_ids_and_the_last_one_says_so() {
 }
 
 #[test]
-fn what_is_in_the_trash_is_listed_and_marked() {
+fn trashed_files_are_listed_and_marked() {
     let mut world = world();
     let token = world.token();
     let (folder, files) = folder_of(&mut world, 3);
@@ -92,7 +92,7 @@ fn what_is_in_the_trash_is_listed_and_marked() {
 }
 
 #[test]
-fn what_comes_or_goes_while_paging_disturbs_no_other_row() {
+fn changes_while_paging_neither_skip_nor_repeat_other_rows() {
     let mut world = world();
     let token = world.token();
     let (folder, files) = folder_of(&mut world, 4);
@@ -110,7 +110,7 @@ fn what_comes_or_goes_while_paging_disturbs_no_other_row() {
 }
 
 #[test]
-fn pages_without_a_folder_or_a_good_length_are_refused() {
+fn invalid_parameters_are_rejected() {
     let mut world = world();
     let token = world.token();
     for query in [
@@ -135,7 +135,7 @@ fn pages_without_a_folder_or_a_good_length_are_refused() {
 }
 
 #[test]
-fn a_search_goes_through_the_whole_drive() {
+fn search_covers_the_whole_drive() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -160,7 +160,7 @@ fn a_search_goes_through_the_whole_drive() {
 }
 
 #[test]
-fn files_can_be_listed_by_their_category() {
+fn lists_can_be_filtered_by_category() {
     let mut world = world();
     let token = world.token();
     let names = ["a.mp3", "b.mp4", "c.png", "d.mkv", "e", "f.zip"];
@@ -176,7 +176,7 @@ fn files_can_be_listed_by_their_category() {
 }
 
 #[test]
-fn times_are_those_of_china_and_follow_the_changes() {
+fn times_are_in_chinas_zone_and_track_changes() {
     let mut world = world();
     let token = world.token();
     let file = world.service.add_file(world.now, 0, "a", 1);
@@ -190,7 +190,7 @@ fn times_are_those_of_china_and_follow_the_changes() {
 }
 
 #[test]
-fn etags_look_like_sums_and_come_from_the_seed() {
+fn etags_look_like_md5_and_depend_on_the_seed() {
     let etag = |seed| {
         let mut world = World::new(Service::builder().seed(seed).service());
         let token = world.token();
@@ -210,16 +210,16 @@ fn etags_look_like_sums_and_come_from_the_seed() {
 }
 
 #[test]
-fn infos_come_as_they_were_asked_for() {
+fn infos_keep_the_requested_order_and_skip_unknown_ids() {
     let mut world = world();
     let token = world.token();
     let (folder, files) = folder_of(&mut world, 2);
     let asked = [files[1], folder];
-    let answer = world.post(path::FILE_INFOS, &token, &json!({ "fileIds": asked }));
-    assert_eq!(ids(&answer), asked);
+    let response = world.post(path::FILE_INFOS, &token, &json!({ "fileIds": asked }));
+    assert_eq!(ids(&response), asked);
 
     let one = world.post(path::FILE_INFOS, &token, &json!({"fileIds": [1, folder]}));
-    assert_eq!(ids(&one), [folder], "what is not there is left out");
+    assert_eq!(ids(&one), [folder], "unknown ids are skipped");
 
     for body in [json!({}), json!({"fileIds": folder})] {
         let refused = world.post(path::FILE_INFOS, &token, &body);
@@ -228,7 +228,7 @@ fn infos_come_as_they_were_asked_for() {
 }
 
 #[test]
-fn a_download_link_leads_to_the_host_that_was_asked() {
+fn download_link_uses_the_requested_host() {
     let mut world = world();
     let token = world.token();
     let file = world.service.add_file(world.now, 0, "测 a?.zip", 1);
@@ -236,14 +236,14 @@ fn a_download_link_leads_to_the_host_that_was_asked() {
     let asked = |id: u64| get(&format!("{}?fileId={id}", path::DOWNLOAD_INFO), &token);
 
     let url = format!("http://127.0.0.1/__files/{file}/%E6%B5%8B%20a%3F.zip");
-    let answer = world.envelope(&asked(file));
-    assert_eq!(answer["data"]["downloadUrl"], url);
+    let response = world.envelope(&asked(file));
+    assert_eq!(response["data"]["downloadUrl"], url);
     let mut request = asked(file);
     let host = "localhost:8080".parse().unwrap();
     request.headers_mut().insert("Host", host);
-    let answer = world.envelope(&request);
+    let response = world.envelope(&request);
     assert_eq!(
-        answer["data"]["downloadUrl"],
+        response["data"]["downloadUrl"],
         url.replace("127.0.0.1", "localhost:8080")
     );
 

@@ -1,4 +1,4 @@
-//! The tokens of apps: a code for a pair, a pair for the next one.
+//! Codes and token pairs of apps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::world::{World, code_and_message, envelope, world};
 const BACK: &str = "https://example.com/back?x=1";
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// With the mock's own credentials, unless the pairs have others; what is empty is left out.
+/// Adds the default credentials unless `pairs` contains others; empty values are omitted.
 fn request(pairs: &[(&str, &str)]) -> Request<Bytes> {
     let own = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
     let given = |key: &str| pairs.iter().any(|(given, _)| *given == key);
@@ -42,16 +42,16 @@ fn by_refresh(token: &str) -> Request<Bytes> {
     request(&[("grant_type", "refresh_token"), ("refresh_token", token)])
 }
 
-/// The HTTP status and the body.
-fn answer(world: &mut World, request: &Request<Bytes>) -> (u16, Value) {
+/// Returns the HTTP status and the body.
+fn send(world: &mut World, request: &Request<Bytes>) -> (u16, Value) {
     let response = world.handle(request).reply.response;
     let body = serde_json::from_slice(response.body()).expect("JSON");
     (response.status().as_u16(), body)
 }
 
-/// The two tokens of an answer.
+/// Returns the two tokens of a response.
 fn pair(world: &mut World, request: &Request<Bytes>) -> (String, String) {
-    let (status, body) = answer(world, request);
+    let (status, body) = send(world, request);
     assert_eq!(status, 200, "{body}");
     let text = |key: &str| body[key].as_str().expect("a token").to_owned();
     (text("access_token"), text("refresh_token"))
@@ -59,7 +59,7 @@ fn pair(world: &mut World, request: &Request<Bytes>) -> (String, String) {
 
 #[track_caller]
 fn refused(world: &mut World, request: &Request<Bytes>, error: &str) {
-    let (status, body) = answer(world, request);
+    let (status, body) = send(world, request);
     assert_eq!((status, &body["error"]), (400, &json!(error)), "{body}");
     let described = body["error_description"].as_str();
     assert!(described.is_some_and(|it| !it.is_empty()), "{body}");
@@ -67,7 +67,7 @@ fn refused(world: &mut World, request: &Request<Bytes>, error: &str) {
 }
 
 #[test]
-fn a_code_is_good_for_a_pair_which_is_told_as_documented() {
+fn code_is_exchanged_for_a_documented_pair() {
     let mut world = World::new(Service::builder().strict(true).service());
     let code = world.service.authorize(world.now, BACK);
     let response = world.handle(&by_code(&code, BACK)).reply.response;
@@ -80,23 +80,23 @@ fn a_code_is_good_for_a_pair_which_is_told_as_documented() {
         keys(body),
         keys(text!("official_oauth2_access_token_response_flat"))
     );
-    let told: Value = serde_json::from_str(body).expect("JSON");
+    let pair: Value = serde_json::from_str(body).expect("JSON");
     let official = fixture!("official_oauth2_access_token_response_flat");
-    assert_eq!(shape(&told), shape(&official));
+    assert_eq!(shape(&pair), shape(&official));
     for same in ["expires_in", "scope", "token_type"] {
-        assert_eq!(told[same], official[same]);
+        assert_eq!(pair[same], official[same]);
     }
-    let length = |told: &Value| told["refresh_token"].as_str().map(str::len);
-    assert_eq!(length(&told), length(&official));
+    let length = |pair: &Value| pair["refresh_token"].as_str().map(str::len);
+    assert_eq!(length(&pair), length(&official));
 
-    let token = told["access_token"].as_str().expect("a token");
+    let token = pair["access_token"].as_str().expect("a token");
     assert_eq!(world.user_info(token)["code"], 0);
     world.service.assert_oauth_refreshes(0);
     world.service.assert_tokens_issued(0);
 }
 
 #[test]
-fn a_code_is_good_once_for_ten_minutes_and_for_its_redirect() {
+fn code_works_once_within_ten_minutes_for_its_redirect() {
     let mut world = world();
     let codes = [(); 2].map(|()| world.service.authorize(world.now, BACK));
     refused(&mut world, &by_code("made up", BACK), "invalid_grant");
@@ -115,7 +115,7 @@ fn a_code_is_good_once_for_ten_minutes_and_for_its_redirect() {
 }
 
 #[test]
-fn a_refresh_gives_a_new_pair_and_ends_the_old_one() {
+fn refresh_replaces_the_pair() {
     let mut world = world();
     let TokenPair {
         access_token,
@@ -133,9 +133,9 @@ fn a_refresh_gives_a_new_pair_and_ends_the_old_one() {
     assert_eq!(
         world.user_info(&next_access)["code"],
         0,
-        "that ended nothing"
+        "the new pair is not revoked"
     );
-    // A redirect may be there, too.
+    // A redirect is also accepted.
     let again = request(&[
         ("grant_type", "refresh_token"),
         ("refresh_token", &next_refresh),
@@ -147,7 +147,7 @@ fn a_refresh_gives_a_new_pair_and_ends_the_old_one() {
 }
 
 #[test]
-fn tokens_live_two_hours_and_ninety_days() {
+fn access_token_lives_two_hours_and_refresh_token_ninety_days() {
     let mut world = world();
     let first = world.service.oauth_pair(world.now);
     let second = world.service.oauth_pair(world.now);
@@ -170,7 +170,7 @@ fn tokens_live_two_hours_and_ninety_days() {
 }
 
 #[test]
-fn the_tokens_of_apps_and_of_the_developer_do_not_touch_each_other() {
+fn app_and_developer_tokens_are_independent() {
     let mut world = world();
     let mine = [(); 3].map(|()| world.token());
     let pairs = [(); 5].map(|()| world.service.oauth_pair(world.now));
@@ -188,8 +188,8 @@ fn the_tokens_of_apps_and_of_the_developer_do_not_touch_each_other() {
     assert_eq!(code_and_message(&no_access), (401, "token is invalid"));
 }
 
-/// All that can be wrong, each with its error.
-fn wrong(world: &mut World) -> Vec<(Request<Bytes>, &'static str)> {
+/// Invalid requests, each with its error.
+fn invalid_requests(world: &mut World) -> Vec<(Request<Bytes>, &'static str)> {
     let code = world.service.authorize(world.now, BACK);
     let token = world.service.oauth_pair(world.now).refresh_token;
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*token)];
@@ -222,10 +222,10 @@ fn wrong(world: &mut World) -> Vec<(Request<Bytes>, &'static str)> {
 }
 
 #[test]
-fn what_is_wrong_is_told_in_the_words_of_the_rfc() {
+fn errors_follow_rfc_6749() {
     for strict in [true, false] {
         let mut world = World::new(Service::builder().strict(strict).service());
-        for (request, error) in wrong(&mut world) {
+        for (request, error) in invalid_requests(&mut world) {
             refused(&mut world, &request, error);
         }
         assert_eq!(world.service.oauth_refreshes(), 0);
@@ -236,12 +236,12 @@ fn what_is_wrong_is_told_in_the_words_of_the_rfc() {
 }
 
 #[test]
-fn or_in_the_envelope() {
+fn errors_can_use_the_envelope() {
     let builder = Service::builder().oauth_error_format(OauthErrorFormat::Envelope);
     let mut world = World::new(builder.service());
-    for (request, error) in wrong(&mut world) {
-        let told = envelope(&world.handle(&request));
-        let (code, message) = code_and_message(&told);
+    for (request, error) in invalid_requests(&mut world) {
+        let rejected = envelope(&world.handle(&request));
+        let (code, message) = code_and_message(&rejected);
         assert_eq!(code, 401);
         assert!(message.starts_with(&format!("{error}: ")), "{message}");
     }
@@ -250,27 +250,27 @@ fn or_in_the_envelope() {
 }
 
 #[test]
-fn what_is_asked_for_is_in_the_query_and_not_in_the_body() {
+fn parameters_are_read_from_the_query_only() {
     let mut world = world();
-    let asked = by_refresh(&world.service.oauth_pair(world.now).refresh_token);
-    let query = asked.uri().query().unwrap_or_default().to_owned();
-    let mut in_body = asked.clone();
+    let request = by_refresh(&world.service.oauth_pair(world.now).refresh_token);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let mut in_body = request.clone();
     *in_body.uri_mut() = path::OAUTH_TOKEN.parse().unwrap();
     *in_body.body_mut() = query.into();
     refused(&mut world, &in_body, "invalid_request");
-    let mut unplatformed = asked.clone();
-    unplatformed.headers_mut().remove("Platform");
-    assert_eq!(answer(&mut world, &unplatformed).1["code"], 1);
-    let mut got = asked.clone();
-    *got.method_mut() = pan123_mock::http::Method::GET;
-    assert_eq!(answer(&mut world, &got).0, 404);
-    pair(&mut world, &asked);
+    let mut without_platform = request.clone();
+    without_platform.headers_mut().remove("Platform");
+    assert_eq!(send(&mut world, &without_platform).1["code"], 1);
+    let mut get = request.clone();
+    *get.method_mut() = pan123_mock::http::Method::GET;
+    assert_eq!(send(&mut world, &get).0, 404);
+    pair(&mut world, &request);
 }
 
 #[test]
-fn a_hundred_a_minute_are_taken() {
+fn rate_limit_is_100_per_minute() {
     let mut world = World::new(Service::builder().rate_limits(RateLimits::free()).service());
-    // A minute that has just begun.
+    // The start of a minute.
     world.now += Duration::from_secs(23);
     for _ in 0..100 {
         refused(&mut world, &by_refresh("made up"), "invalid_grant");
@@ -278,13 +278,13 @@ fn a_hundred_a_minute_are_taken() {
     let pair = world.service.oauth_pair(world.now);
     world.now += Duration::from_secs(59);
     let late = by_refresh(&pair.refresh_token);
-    assert_eq!(answer(&mut world, &late).1["code"], 429);
+    assert_eq!(send(&mut world, &late).1["code"], 429);
     world.now += Duration::from_secs(1);
-    assert_eq!(answer(&mut world, &late).0, 200);
+    assert_eq!(send(&mut world, &late).0, 200);
 }
 
 #[test]
-fn an_answer_without_an_envelope_can_be_edited() {
+fn flat_response_can_be_edited() {
     let mut world = world();
     let mut token = world.service.oauth_pair(world.now).refresh_token;
     for (edit, expires_in) in [
@@ -295,7 +295,7 @@ fn an_answer_without_an_envelope_can_be_edited() {
     ] {
         let canned = CannedResponse::passthrough().edited(edit);
         world.service.respond_next(path::OAUTH_TOKEN, canned);
-        let (status, body) = answer(&mut world, &by_refresh(&token));
+        let (status, body) = send(&mut world, &by_refresh(&token));
         assert_eq!(
             (status, &body["expires_in"]),
             (200, &expires_in),
@@ -306,29 +306,31 @@ fn an_answer_without_an_envelope_can_be_edited() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_and_messages_contain_no_secrets() {
     let mut world = world();
     let code = world.service.authorize(world.now, BACK);
-    let asked = by_code(&code, BACK);
-    let first = pair(&mut world, &asked);
-    let asked = by_refresh(&first.1);
-    let outcome = world.handle(&asked);
+    let first = pair(&mut world, &by_code(&code, BACK));
+    let outcome = world.handle(&by_refresh(&first.1));
     let second: Value = serde_json::from_slice(outcome.reply.response.body()).unwrap();
-    let spelled = request(&[("grant_type", "refresh_token"), ("Refresh_Token", "hush")]);
-    world.handle(&spelled);
-    let said = catch_unwind(AssertUnwindSafe(|| world.service.assert_oauth_refreshes(7)));
-    let said = said.unwrap_err().downcast_ref::<String>().cloned().unwrap();
+    let other_case = request(&[("grant_type", "refresh_token"), ("Refresh_Token", "hush")]);
+    world.handle(&other_case);
+    let panic = catch_unwind(AssertUnwindSafe(|| world.service.assert_oauth_refreshes(7)));
+    let message = panic
+        .unwrap_err()
+        .downcast_ref::<String>()
+        .cloned()
+        .unwrap();
     assert!(
-        said.starts_with("1 pairs of tokens were refreshed, and not 7"),
-        "{said}"
+        message.starts_with("1 token pairs were refreshed, expected 7"),
+        "{message}"
     );
     assert!(
-        said.contains("grant_type=authorization_code&code=[redacted]"),
-        "{said}"
+        message.contains("grant_type=authorization_code&code=[redacted]"),
+        "{message}"
     );
 
     let pair = world.service.oauth_pair(world.now);
-    let shown = format!("{outcome:?} {:?} {said} {pair:?}", world.service);
+    let shown = format!("{outcome:?} {:?} {message} {pair:?}", world.service);
     let second = [&second["access_token"], &second["refresh_token"]];
     let second = second.map(|token| token.as_str().expect("a token"));
     for secret in [
@@ -343,6 +345,6 @@ fn nothing_secret_is_shown() {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
     assert!(!shown.contains(&pair.access_token) && !shown.contains(&pair.refresh_token));
-    // Who looks at the fields sees what came.
+    // The fields keep the original values.
     assert!(world.service.requests()[0].query.contains(&code));
 }

@@ -1,4 +1,4 @@
-//! The old list, which has pages by number.
+//! The old list, by page number.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn old_list(world: &mut World, token: &str, query: &str) -> Value {
     world.envelope(&get(&format!("{}?{query}", path::OLD_FILE_LIST), token))
 }
 
-/// The names of the rows, and how many there are in all.
+/// Returns the names of a page and the total.
 fn names(world: &mut World, token: &str, query: &str) -> (Vec<String>, u64) {
     let page = old_list(world, token, query);
     let rows = page["data"]["fileList"].as_array().expect("rows");
@@ -26,7 +26,7 @@ fn names(world: &mut World, token: &str, query: &str) -> (Vec<String>, u64) {
 }
 
 #[test]
-fn the_answer_is_as_documented() {
+fn response_matches_the_documentation() {
     let (mut world, token) = strict();
     let official = fixture!("official_file_list_v1_response");
     let rows = official["data"]["fileList"].as_array().expect("rows");
@@ -36,9 +36,9 @@ fn the_answer_is_as_documented() {
         path::OLD_FILE_LIST
     );
     let recorded = text!("official_file_list_v1_response");
-    let answer = same_shape(&mut world, &get(&query, &token), recorded);
-    assert_eq!(answer["data"]["total"], 4);
-    let answered = answer["data"]["fileList"].as_array().expect("rows");
+    let response = same_shape(&mut world, &get(&query, &token), recorded);
+    assert_eq!(response["data"]["total"], 4);
+    let answered = response["data"]["fileList"].as_array().expect("rows");
     let same = [
         "filename",
         "parentName",
@@ -54,7 +54,7 @@ fn the_answer_is_as_documented() {
         }
         assert_eq!(row["createAt"], "2025-03-23 15:38:37 +0800 CST");
     }
-    // A folder differs by its ids and times only.
+    // A folder differs only in its ids and times.
     let mut row = answered[0].clone();
     let own = [
         "fileID",
@@ -70,7 +70,7 @@ fn the_answer_is_as_documented() {
 }
 
 #[test]
-fn pages_have_numbers_and_the_order_that_was_asked_for() {
+fn pages_are_numbered_and_sorted_as_requested() {
     let mut world = world();
     let token = world.token();
     let files = [("b", 3), ("a", 2), ("c", 2), ("d", 1), ("e", 5)];
@@ -106,7 +106,7 @@ fn pages_have_numbers_and_the_order_that_was_asked_for() {
 }
 
 #[test]
-fn the_trash_is_listed_when_it_is_asked_for_and_then_alone() {
+fn trash_is_listed_only_on_request_and_alone() {
     let mut world = world();
     let token = world.token();
     let folder = world.service.add_folder(world.now, 0, "folder");
@@ -137,7 +137,7 @@ fn the_trash_is_listed_when_it_is_asked_for_and_then_alone() {
 }
 
 #[test]
-fn a_search_goes_through_the_whole_drive() {
+fn search_covers_the_whole_drive() {
     let mut world = world();
     let token = world.token();
     let folder = world.service.add_folder(world.now, 0, "Films");
@@ -156,7 +156,7 @@ fn a_search_goes_through_the_whole_drive() {
 }
 
 #[test]
-fn pages_that_are_not_asked_for_well_are_refused() {
+fn invalid_parameters_are_rejected() {
     for strict in [true, false] {
         let mut world = World::new(Service::builder().strict(strict).service());
         let token = world.token();

@@ -1,4 +1,4 @@
-//! The service on a socket. All traffic stays on loopback; nothing sleeps to wait.
+//! The mock over HTTP.
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,7 +15,7 @@ use crate::support::client::{Client, agent, read};
 use crate::support::peers::once;
 
 #[test]
-fn a_task_is_followed_to_its_end_over_the_network() {
+fn task_runs_to_success_over_the_network() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let task = client.create(&json!({"url": "https://example.com/a.zip"}));
@@ -38,7 +38,7 @@ fn a_task_is_followed_to_its_end_over_the_network() {
 }
 
 #[tokio::test]
-async fn it_starts_in_async_code_and_blocking_from_within() {
+async fn starts_in_async_code_and_blocking_within_a_runtime() {
     let first = MockPan123::start().await;
     let second = MockPan123::start_blocking();
     assert_ne!(first.base_url(), second.base_url());
@@ -51,7 +51,7 @@ async fn it_starts_in_async_code_and_blocking_from_within() {
 }
 
 #[test]
-fn the_socket_gives_the_same_answer_as_the_model() {
+fn server_and_model_give_the_same_response() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517);
     let mock = MockPan123::builder().clock(move || now).start_blocking();
     let pair = json!({"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET});
@@ -80,19 +80,7 @@ fn the_socket_gives_the_same_answer_as_the_model() {
 }
 
 #[test]
-fn time_is_moved_by_hand() {
-    let mock = MockPan123::builder()
-        .token_lifetime(Duration::from_secs(3600))
-        .start_blocking();
-    let client = Client::new(mock.base_url());
-    assert_eq!(client.get(path::USER_INFO).2["code"], 0);
-    mock.advance(Duration::from_secs(3601));
-    let expired = client.get(path::USER_INFO).2;
-    assert_eq!(expired["message"], "token is expired");
-}
-
-#[test]
-fn prepared_answers_reach_the_client_with_status_headers_and_delay() {
+fn prepared_response_keeps_status_headers_and_delay() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let delay = Duration::from_millis(50);
@@ -113,7 +101,7 @@ fn prepared_answers_reach_the_client_with_status_headers_and_delay() {
 }
 
 #[test]
-fn mocks_of_your_own_come_before_the_service() {
+fn wiremock_mocks_take_precedence() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let own = wiremock::Mock::given(wiremock::matchers::path("/mine"))
@@ -127,13 +115,13 @@ fn mocks_of_your_own_come_before_the_service() {
 }
 
 #[test]
-fn a_mock_can_be_shared_between_threads() {
+fn mock_is_send_and_sync() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<MockPan123>();
     shared::<Service>();
 }
 
-/// What happens is let loose from within the first look, when the model is locked and nobody waits yet.
+/// Runs `happen` from within the first check, while the model is locked and nothing waits yet. Returns whether it ended the wait.
 fn wakes(mock: &MockPan123, happen: impl FnOnce() + Send, seen: fn(&Service) -> bool) -> bool {
     let started = Instant::now();
     let (release, released) = mpsc::channel();
@@ -151,7 +139,7 @@ fn wakes(mock: &MockPan123, happen: impl FnOnce() + Send, seen: fn(&Service) -> 
 }
 
 #[test]
-fn waiting_ends_when_a_request_comes_and_when_the_model_is_changed() {
+fn wait_for_wakes_on_requests_and_changes() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let ask = || {
@@ -167,14 +155,14 @@ fn waiting_ends_when_a_request_comes_and_when_the_model_is_changed() {
 }
 
 #[test]
-fn waiting_gives_up_after_its_time() {
+fn wait_for_times_out() {
     let mock = MockPan123::start_blocking();
     let never = mock.wait_for(Duration::from_millis(10), |_| None::<()>);
     assert_eq!(never, None);
 }
 
 #[test]
-fn dropping_does_not_hang_on_what_is_still_going_on() {
+fn drop_does_not_wait_for_running_fetches_and_delays() {
     let (_keep, forever) = mpsc::channel::<()>();
     let source = once(move |_, _| {
         let _ = forever.recv();
@@ -196,16 +184,16 @@ fn dropping_does_not_hang_on_what_is_still_going_on() {
         let path = &service.requests().last()?.path;
         (path == path::USER_INFO).then_some(())
     })
-    .expect("the request has come");
+    .expect("the request");
 
     drop(mock);
     asked
         .recv_timeout(TIMEOUT)
-        .expect("the delayed answer is cut off");
+        .expect("the delayed response is aborted");
 }
 
 #[test]
-fn a_fault_that_breaks_the_connection_ends_it_without_an_answer() {
+fn connection_faults_end_without_a_response() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let url = format!("{}{}", mock.base_url(), path::USER_INFO);
@@ -227,19 +215,15 @@ fn a_fault_that_breaks_the_connection_ends_it_without_an_answer() {
         let broken = ask();
         assert!(broken.is_err(), "{shown}: {broken:?}");
         assert_eq!(read(ask()).1["code"], 0, "after {shown}");
-        assert_eq!(
-            mock.requests().len(),
-            before + 2,
-            "{shown} is asked for once"
-        );
+        assert_eq!(mock.requests().len(), before + 2, "{shown} is handled once");
     }
     mock.fault(Fault::flood());
-    let flood = ask().expect("an answer").into_body();
+    let flood = ask().expect("a response").into_body();
     assert_eq!(flood.content_length(), Some(200 << 20));
 }
 
 #[test]
-fn a_broken_wire_breaks_what_a_fault_breaks_to_the_byte() {
+fn broken_wire_applies_connection_faults_exactly() {
     let mock = MockPan123::start_blocking();
     let wire = BrokenWire::to(&mock);
     let client = Client::new(wire.base_url());
@@ -255,7 +239,7 @@ fn a_broken_wire_breaks_what_a_fault_breaks_to_the_byte() {
 }
 
 #[test]
-fn the_clock_stops_moves_and_runs_on() {
+fn clock_stops_advances_and_resumes() {
     let mock = MockPan123::start_blocking();
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517);
     mock.stop_clock_at(at);
@@ -267,7 +251,7 @@ fn the_clock_stops_moves_and_runs_on() {
 }
 
 #[test]
-fn the_scenes_are_those_of_the_model_at_the_time_of_the_mock() {
+fn presets_use_the_clock_of_the_mock() {
     let mock = MockPan123::start_blocking();
     let client = Client::new(mock.base_url());
     let files = mock.add_files(0, 2);
@@ -282,8 +266,8 @@ fn the_scenes_are_those_of_the_model_at_the_time_of_the_mock() {
     let body = json!({"fileIds": files[..1], "targetDirId": 0});
     let task = client.post(path::ASYNC_COPY, &body)["data"]["taskId"].clone();
     let poll = format!("{}?taskId={task}", path::ASYNC_COPY_PROGRESS);
-    let told = [(); 2].map(|()| client.get(&poll).2["data"]["status"].clone());
-    assert_eq!(told, [1, 3]);
+    let statuses = [(); 2].map(|()| client.get(&poll).2["data"]["status"].clone());
+    assert_eq!(statuses, [1, 3]);
 
     let code = mock.authorize("http://a/");
     let pair = mock.oauth_pair();

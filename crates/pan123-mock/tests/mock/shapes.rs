@@ -1,14 +1,14 @@
-//! The answers have the fields of the recorded bodies, and their types.
+//! Responses have the fields and types of the recorded bodies.
 
 use std::collections::BTreeMap;
 
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Effect, ReasonKey, Service, TaskScript, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Effect, ReasonKey, Service, TaskScript};
 use serde_json::{Value, json};
 
 use crate::file_shapes::keys;
-use crate::world::{World, post, token_request, world};
+use crate::world::{World, token_request, world};
 
-/// Names and types without values; of an array, the shape of its first element.
+/// Keys and types without values; an array has the shape of its first element.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Shape {
     Null,
@@ -44,17 +44,17 @@ macro_rules! fixture {
 pub(crate) use fixture;
 
 #[test]
-fn token() {
+fn access_token_response() {
     let mut world = world();
-    let answer = world.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
+    let response = world.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
     assert_eq!(
-        shape(&answer),
+        shape(&response),
         shape(&fixture!("official_access_token_response"))
     );
 }
 
 #[test]
-fn token_of_the_documented_request() {
+fn documented_access_token_request_is_accepted() {
     let credentials = Service::builder().credentials("123456789", "123456789");
     let mut world = World::new(credentials.service());
     let mut request = token_request("", "");
@@ -64,7 +64,7 @@ fn token_of_the_documented_request() {
 }
 
 #[test]
-fn pushed_out_and_expired_tokens() {
+fn errors_of_revoked_and_expired_tokens() {
     let mut world = world();
     let first = world.token();
     for _ in 0..3 {
@@ -84,7 +84,7 @@ fn pushed_out_and_expired_tokens() {
 }
 
 #[test]
-fn create_and_progress() {
+fn create_and_progress_responses() {
     let mut world = world();
     let token = world.token();
     for asked in [
@@ -130,7 +130,7 @@ fn parsed(body: &str) -> Value {
 }
 
 #[test]
-fn callbacks() {
+fn callback_bodies() {
     let succeeded = callback(TaskScript::succeeds_after(1), ReasonKey::FailReason);
     let official = include_str!("../fixtures/official_offline_callback_success.json");
     assert_eq!(keys(&succeeded), keys(official));
@@ -148,16 +148,5 @@ fn callbacks() {
     assert_eq!(
         shape(&failed),
         shape(&fixture!("synthetic_offline_callback_failed_fileReason"))
-    );
-}
-
-#[test]
-fn an_error_has_the_same_four_fields() {
-    let mut world = world();
-    let token = world.token();
-    let refused = world.envelope(&post(path::OFFLINE_DOWNLOAD, &token, &json!({})));
-    assert_eq!(
-        shape(&refused),
-        shape(&fixture!("observed_error_401_tokens_exceeded"))
     );
 }

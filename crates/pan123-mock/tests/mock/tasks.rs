@@ -5,10 +5,10 @@ use std::time::Duration;
 use pan123_mock::{Service, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, code_and_message, get, world};
+use crate::world::{World, get, world};
 
 #[test]
-fn a_task_is_created_as_asked_and_followed_to_its_end() {
+fn default_task_succeeds_at_the_third_poll() {
     let mut world = world();
     let token = world.token();
     let task = world.task(
@@ -28,11 +28,11 @@ fn a_task_is_created_as_asked_and_followed_to_its_end() {
     assert_eq!(asked.dir_id(), Some(10023));
     assert_eq!(asked.callback_url(), Some("http://127.0.0.1:9/cb?id=1"));
 
-    let told: Vec<Value> = (0..4)
+    let progress: Vec<Value> = (0..4)
         .map(|_| world.poll(&token, task)["data"].clone())
         .collect();
     assert_eq!(
-        told,
+        progress,
         [
             json!({"process": 0, "status": 0}),
             json!({"process": 50, "status": 0}),
@@ -44,7 +44,7 @@ fn a_task_is_created_as_asked_and_followed_to_its_end() {
 }
 
 #[test]
-fn what_cannot_be_downloaded_is_refused() {
+fn invalid_downloads_are_rejected() {
     let mut world = world();
     let token = world.token();
     for body in [
@@ -64,7 +64,7 @@ fn what_cannot_be_downloaded_is_refused() {
 }
 
 #[test]
-fn what_is_not_documented_is_refused_by_a_strict_service_only() {
+fn undocumented_parameters_are_rejected_only_if_strict() {
     let url = "https://example.com/a";
     for body in [
         json!({"url": url, "dirID": 0}),
@@ -87,7 +87,7 @@ fn what_is_not_documented_is_refused_by_a_strict_service_only() {
 }
 
 #[test]
-fn the_root_stands_for_the_default_folder() {
+fn root_means_the_default_folder() {
     let mut world = world();
     let token = world.token();
     world.task(&token, &json!({"url": "https://example.com/a", "dirID": 0}));
@@ -95,25 +95,7 @@ fn the_root_stands_for_the_default_folder() {
 }
 
 #[test]
-fn more_tasks_than_may_run_are_refused_until_one_ends() {
-    let service = Service::builder().running_limit(2).running_limit_code(7);
-    let mut world = World::new(service.service());
-    let token = world.token();
-    let body = json!({"url": "https://example.com/a"});
-    let first = world.task(&token, &body);
-    world.task(&token, &body);
-    let refused = world.create(&token, &body);
-    let expected = (7, "同时下载的任务超出最大限制");
-    assert_eq!(code_and_message(&refused), expected);
-    assert_eq!(world.service.tasks().len(), 2);
-
-    world.service.end_task(world.now, first, Ok(1));
-    world.task(&token, &body);
-    assert_eq!(world.create(&token, &body)["code"], 7);
-}
-
-#[test]
-fn a_course_by_the_clock_ends_whether_anybody_asks_or_not() {
+fn script_by_the_clock_ends_without_polls() {
     let minute = Duration::from_secs(60);
     let service = Service::builder()
         .default_script(TaskScript::succeeds_within(minute))
@@ -132,9 +114,9 @@ fn a_course_by_the_clock_ends_whether_anybody_asks_or_not() {
     assert_eq!(world.poll(&token, good)["data"], quarter);
     world.now += minute / 4;
     world.service.run_due(world.now);
-    let reason = "源站404".to_owned();
+    let expected = "源站404".to_owned();
     let ended = world.service.tasks()[1].outcome().cloned();
-    assert!(matches!(ended, Some(TaskOutcome::Failed { reason: told, .. }) if told == reason));
+    assert!(matches!(ended, Some(TaskOutcome::Failed { reason, .. }) if reason == expected));
     assert_eq!(
         world.poll(&token, bad)["data"],
         json!({"process": 0, "status": 1})
@@ -149,7 +131,7 @@ fn a_course_by_the_clock_ends_whether_anybody_asks_or_not() {
 }
 
 #[test]
-fn an_unknown_task_is_an_error_in_the_envelope() {
+fn unknown_task_is_an_error_envelope() {
     let mut world = world();
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));
@@ -162,7 +144,7 @@ fn an_unknown_task_is_an_error_in_the_envelope() {
 }
 
 #[test]
-fn a_source_goes_its_own_course_and_the_others_the_default() {
+fn source_script_overrides_the_default() {
     let service = Service::builder()
         .default_script(TaskScript::never_ends())
         .script_for(
@@ -198,7 +180,7 @@ fn a_source_goes_its_own_course_and_the_others_the_default() {
 }
 
 #[test]
-fn only_loopback_sources_without_a_course_are_fetched_and_only_when_asked_for() {
+fn only_loopback_sources_without_a_script_are_fetched_if_enabled() {
     let source = "http://127.0.0.1:9/a";
     let fetches = |service: Service, url: &str| {
         let mut world = World::new(service);
@@ -215,7 +197,7 @@ fn only_loopback_sources_without_a_course_are_fetched_and_only_when_asked_for() 
 }
 
 #[test]
-fn a_fetched_task_shows_how_far_the_fetch_is() {
+fn fetched_task_reports_the_progress_of_its_fetch() {
     let mut world = World::new(Service::builder().fetch_loopback(true).service());
     let token = world.token();
     let task = world.task(&token, &json!({"url": "http://localhost:9/a"}));
@@ -243,7 +225,7 @@ fn a_fetched_task_shows_how_far_the_fetch_is() {
 }
 
 #[test]
-fn ids_of_tasks_begin_where_they_are_told_to() {
+fn task_ids_start_at_the_configured_id() {
     // 2^53 + 1, which no double can hold.
     let first = 9_007_199_254_740_993;
     let service = Service::builder().first_task(first).service();

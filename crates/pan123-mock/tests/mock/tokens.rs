@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::world::{World, code_and_message, get, token_request, world};
 
 #[test]
-fn a_token_opens_the_account_until_it_expires() {
+fn token_is_accepted_until_it_expires() {
     let mut world = world();
-    let answer = world.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
-    assert_eq!(answer["data"]["expiredAt"], "2025-04-22T15:38:37+08:00");
-    let token = answer["data"]["accessToken"].as_str().unwrap();
+    let response = world.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
+    assert_eq!(response["data"]["expiredAt"], "2025-04-22T15:38:37+08:00");
+    let token = response["data"]["accessToken"].as_str().unwrap();
     assert_eq!(world.user_info(token)["code"], 0);
 
     world.now += Duration::from_secs(30 * 86_400);
@@ -22,7 +22,7 @@ fn a_token_opens_the_account_until_it_expires() {
 }
 
 #[test]
-fn a_fourth_token_pushes_the_first_out() {
+fn fourth_token_revokes_only_the_first() {
     let mut world = world();
     let tokens: Vec<String> = (0..3).map(|_| world.token()).collect();
     for token in &tokens {
@@ -42,7 +42,7 @@ fn a_fourth_token_pushes_the_first_out() {
 }
 
 #[test]
-fn wrong_credentials_are_refused_in_the_envelope_and_mint_nothing() {
+fn wrong_credentials_get_an_error_envelope_and_no_token() {
     let mut world = world();
     for (id, secret) in [(CLIENT_ID, "wrong"), ("wrong", CLIENT_SECRET)] {
         let refused = world.envelope(&token_request(id, secret));
@@ -53,7 +53,7 @@ fn wrong_credentials_are_refused_in_the_envelope_and_mint_nothing() {
 }
 
 #[test]
-fn other_credentials_and_another_lifetime_can_be_chosen() {
+fn credentials_and_lifetime_are_configurable() {
     let service = Service::builder()
         .credentials("id", "secret")
         .token_lifetime(Duration::from_secs(60))
@@ -63,12 +63,12 @@ fn other_credentials_and_another_lifetime_can_be_chosen() {
         world.envelope(&token_request(CLIENT_ID, CLIENT_SECRET))["code"],
         401
     );
-    let answer = world.envelope(&token_request("id", "secret"));
-    assert_eq!(answer["data"]["expiredAt"], "2025-03-23T15:39:37+08:00");
+    let response = world.envelope(&token_request("id", "secret"));
+    assert_eq!(response["data"]["expiredAt"], "2025-03-23T15:39:37+08:00");
 }
 
 #[test]
-fn the_headers_of_every_call_are_checked() {
+fn headers_of_every_call_are_checked() {
     let mut world = world();
     let token = world.token();
     let without = |name: &str| {
@@ -99,14 +99,14 @@ fn the_headers_of_every_call_are_checked() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_contains_no_secrets() {
     let mut world = world();
     let issued = world.handle(&token_request(CLIENT_ID, CLIENT_SECRET));
     let token = world.token();
     world.user_info(&token);
     let shown = format!("{issued:?} {:?}", world.service);
-    let answer: Value = serde_json::from_slice(issued.reply.response.body()).unwrap();
-    let first = answer["data"]["accessToken"].as_str().unwrap();
+    let response: Value = serde_json::from_slice(issued.reply.response.body()).unwrap();
+    let first = response["data"]["accessToken"].as_str().unwrap();
     for secret in [first, &token, CLIENT_SECRET] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }

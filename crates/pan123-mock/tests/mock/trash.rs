@@ -1,4 +1,4 @@
-//! What goes into the trash, comes back out of it, or is gone for good.
+//! The trash: delete, recover, and recover to a folder.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::shapes::fixture;
 use crate::world::{World, code_and_message, post, world};
 
 fn trash(world: &mut World, token: &str, ids: &[u64]) {
-    let answer = world.post(path::TRASH, token, &json!({ "fileIDs": ids }));
-    assert_eq!(answer["code"], 0);
+    let response = world.post(path::TRASH, token, &json!({ "fileIDs": ids }));
+    assert_eq!(response["code"], 0);
 }
 
-/// Those that could not be taken out of the trash.
+/// Restores files and returns the ids that could not be restored.
 fn recover(world: &mut World, token: &str, ids: &[u64]) -> Value {
-    let mut answer = world.post(path::RECOVER, token, &json!({ "fileIDs": ids }));
-    assert_eq!(answer["code"], 0, "{answer}");
-    answer["data"]["abnormalFileIDs"].take()
+    let mut response = world.post(path::RECOVER, token, &json!({ "fileIDs": ids }));
+    assert_eq!(response["code"], 0, "{response}");
+    response["data"]["abnormalFileIDs"].take()
 }
 
 #[test]
-fn the_documented_requests_are_answered_as_documented() {
+fn documented_requests_get_documented_responses() {
     let (mut world, token) = strict();
     let files = ["a", "b"].map(|name| world.service.add_file(world.now, 0, name, 1));
     let folder = world.service.add_folder(world.now, 0, "c");
@@ -34,9 +34,9 @@ fn the_documented_requests_are_answered_as_documented() {
     let recovered = world.envelope(&request);
     assert_eq!(recovered["data"], json!({"abnormalFileIDs": []}));
     let request = post(path::RECOVER, &token, &fixture!("official_recover_request"));
-    let answer = same_shape(&mut world, &request, text!("official_recover_response"));
+    let response = same_shape(&mut world, &request, text!("official_recover_response"));
     let unknown = json!({"abnormalFileIDs": [14_705_301, 14_705_306]});
-    assert_eq!(answer["data"], unknown);
+    assert_eq!(response["data"], unknown);
 
     trash(&mut world, &token, &files);
     let mut body = with_ids(&fixture!("official_recover_by_path_request"), files);
@@ -57,7 +57,7 @@ fn the_documented_requests_are_answered_as_documented() {
 }
 
 #[test]
-fn what_is_deleted_is_gone_with_everything_below_it() {
+fn delete_removes_all_descendants() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -81,14 +81,14 @@ fn what_is_deleted_is_gone_with_everything_below_it() {
         assert_eq!(rows.len(), usize::from(place == 0), "{page}");
     }
 
-    // The names are free, even in a folder that is not there.
+    // The names are free, even in a missing folder.
     let again = world.service.add_file(now, below, "c", 1);
     assert_eq!(world.file(again).name, "c");
-    assert!(again > deep, "no id is given twice");
+    assert!(again > deep, "ids are not reused");
 }
 
 #[test]
-fn what_is_not_in_the_trash_is_not_deleted() {
+fn delete_rejects_files_outside_the_trash() {
     let mut world = world();
     let token = world.token();
     let folder = world.service.add_folder(world.now, 0, "a");
@@ -100,18 +100,18 @@ fn what_is_not_in_the_trash_is_not_deleted() {
         (json!({"fileIDs": []}), 1),
         (json!({"fileIDs": vec![folder; 101]}), 1),
         (json!({"fileIDs": [folder, other]}), 1),
-        // It is in a folder in the trash, and not itself there.
+        // It is in a trashed folder, but not in the trash itself.
         (json!({"fileIDs": [inside]}), 1),
         (json!({"fileIDs": [folder, 1]}), NOT_FOUND),
         (json!({"fileIDs": [0]}), NOT_FOUND),
     ];
     refused(&mut world, &token, path::DELETE, requests);
-    let told = world.post(path::DELETE, &token, &json!({"fileIDs": [other]}));
-    assert_eq!(code_and_message(&told), (1, "文件不在回收站中"));
+    let rejected = world.post(path::DELETE, &token, &json!({"fileIDs": [other]}));
+    assert_eq!(code_and_message(&rejected), (1, "文件不在回收站中"));
 }
 
 #[test]
-fn what_is_recovered_is_where_it_was() {
+fn recovered_file_is_back_in_its_folder() {
     let mut world = world();
     let token = world.token();
     let folder = world.service.add_folder(world.now, 0, "a");
@@ -123,10 +123,10 @@ fn what_is_recovered_is_where_it_was() {
     assert_eq!((back.parent, &*back.name), (folder, "b.zip"));
     assert!(!back.trashed && back.updated == world.now);
 
-    // Its name is its own again.
+    // It has its name again.
     let other = world.service.add_file(world.now, folder, "b.zip", 1);
     assert_eq!(world.file(other).name, "b(1).zip");
-    // And if it was given away meanwhile, there is a number.
+    // If its name was taken meanwhile, it gets a number.
     trash(&mut world, &token, &[file]);
     let third = world.service.add_file(world.now, folder, "b.zip", 1);
     assert_eq!(world.file(third).name, "b.zip");
@@ -135,7 +135,7 @@ fn what_is_recovered_is_where_it_was() {
 }
 
 #[test]
-fn what_cannot_be_recovered_is_told() {
+fn unrecoverable_ids_are_returned() {
     let mut world = world();
     let token = world.token();
     let now = world.now;
@@ -147,14 +147,14 @@ fn what_cannot_be_recovered_is_told() {
     trash(&mut world, &token, &[file, middle, top]);
 
     assert_eq!(recover(&mut world, &token, &[1, here, 1]), json!([1, here]));
-    // The folder above is in the trash, or the one above that.
+    // Its folder is in the trash, or the folder above.
     assert_eq!(recover(&mut world, &token, &[file]), json!([file]));
     assert_eq!(recover(&mut world, &token, &[middle]), json!([middle]));
     assert_eq!(
         recover(&mut world, &token, &[file, middle]),
         json!([file, middle])
     );
-    // Together they come back, whatever their order.
+    // Together they can be restored in any order.
     assert_eq!(
         recover(&mut world, &token, &[file, 1, middle, top]),
         json!([1])
@@ -169,7 +169,7 @@ fn what_cannot_be_recovered_is_told() {
     assert_eq!(recover(&mut world, &token, &[file]), json!([file]));
     assert_eq!(recover(&mut world, &token, &[top, file]), json!([]));
 
-    // In sight of nothing: the folder is gone.
+    // The folder does not exist.
     let lost = world.service.add_file(now, 10_023, "lost", 1);
     trash(&mut world, &token, &[lost]);
     assert_eq!(recover(&mut world, &token, &[lost]), json!([lost]));
@@ -183,7 +183,7 @@ fn what_cannot_be_recovered_is_told() {
 }
 
 #[test]
-fn what_is_recovered_to_a_folder_is_there() {
+fn recover_by_path_moves_to_the_folder() {
     let mut world = world();
     let token = world.token();
     let now = world.now;

@@ -1,4 +1,4 @@
-//! The wire that breaks, seen by a client that is nothing but a socket.
+//! Broken exchanges, observed on a plain socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,10 +9,10 @@ use pan123_mock::{
 };
 
 fn connect(url: &str) -> TcpStream {
-    TcpStream::connect(url.trim_start_matches("http://")).expect("it listens")
+    TcpStream::connect(url.trim_start_matches("http://")).expect("a listening server")
 }
 
-/// A request for a token, which the service acts on.
+/// A valid token request.
 fn request() -> String {
     let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
     format!(
@@ -23,15 +23,15 @@ fn request() -> String {
     )
 }
 
-/// All that comes until the connection ends, and how it ends.
+/// Returns what is received until the connection ends, and how it ends.
 fn exchange(wire: &BrokenWire) -> (String, Result<(), ErrorKind>) {
     let mut stream = connect(&wire.base_url());
     let sent = stream.write_all(request().as_bytes());
-    sent.expect("it takes a request");
-    let mut answer = Vec::new();
-    let ended = stream.read_to_end(&mut answer);
+    sent.expect("the request is sent");
+    let mut response = Vec::new();
+    let ended = stream.read_to_end(&mut response);
     let ended = ended.map(drop).map_err(|error| error.kind());
-    (String::from_utf8_lossy(&answer).into_owned(), ended)
+    (String::from_utf8_lossy(&response).into_owned(), ended)
 }
 
 fn minted(mock: &MockPan123) -> usize {
@@ -45,7 +45,7 @@ fn world() -> (MockPan123, BrokenWire) {
 }
 
 #[test]
-fn an_answer_comes_as_far_as_it_is_told() {
+fn response_is_cut_at_the_given_point() {
     let (mock, wire) = world();
     let whole = {
         wire.break_next(
@@ -65,14 +65,14 @@ fn an_answer_comes_as_far_as_it_is_told() {
         (Point::AllButOne, whole.len() - 1),
     ] {
         wire.break_next(path::ACCESS_TOKEN, Break::response(point, End::Close));
-        let (answer, ended) = exchange(&wire);
-        assert_eq!((answer.len(), ended), (length, Ok(())), "{point:?}");
+        let (response, ended) = exchange(&wire);
+        assert_eq!((response.len(), ended), (length, Ok(())), "{point:?}");
     }
-    assert_eq!(minted(&mock), 8, "the service acted each time");
+    assert_eq!(minted(&mock), 8, "every request was handled");
 }
 
 #[test]
-fn a_request_that_is_not_read_to_its_end_is_counted_and_unheard() {
+fn cut_request_is_counted_but_not_handled() {
     let (mock, wire) = world();
     let points = [
         Point::Bytes(0),
@@ -95,7 +95,7 @@ fn a_request_that_is_not_read_to_its_end_is_counted_and_unheard() {
 }
 
 #[test]
-fn a_request_without_a_body_has_a_last_byte_too() {
+fn request_without_a_body_can_be_cut_before_its_last_byte() {
     let (mock, wire) = world();
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -109,7 +109,7 @@ fn a_request_without_a_body_has_a_last_byte_too() {
         assert_eq!(
             ended.is_ok(),
             clean,
-            "{point:?}: what is left unread resets"
+            "{point:?}: unread bytes cause a reset"
         );
     }
     assert_eq!(wire.requests_to(path::USER_INFO), 2);
@@ -117,7 +117,7 @@ fn a_request_without_a_body_has_a_last_byte_too() {
 }
 
 #[test]
-fn breaks_come_in_order_and_then_all_is_well() {
+fn breaks_are_used_in_order_and_then_requests_succeed() {
     let (_mock, wire) = world();
     wire.break_next(path::USER_INFO, Break::response(Point::Head, End::Reset));
     wire.break_next(path::ACCESS_TOKEN, Break::none());
@@ -135,12 +135,12 @@ fn breaks_come_in_order_and_then_all_is_well() {
     for _ in 0..4 {
         stream.write_all(request().as_bytes()).unwrap();
     }
-    let mut answers = String::new();
-    stream.read_to_string(&mut answers).unwrap();
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3);
-    assert_eq!(answers.matches("HTTP/1.1 103 Early Hints").count(), 1);
-    assert!(answers.contains("}more"), "{answers}");
-    assert!(answers.ends_with("nonsense"), "{answers}");
+    let mut responses = String::new();
+    stream.read_to_string(&mut responses).unwrap();
+    assert_eq!(responses.matches("HTTP/1.1 200 OK").count(), 3);
+    assert_eq!(responses.matches("HTTP/1.1 103 Early Hints").count(), 1);
+    assert!(responses.contains("}more"), "{responses}");
+    assert!(responses.ends_with("nonsense"), "{responses}");
 
     assert_eq!(exchange(&wire).0, "nonsense");
     let mut stream = connect(&wire.base_url());
@@ -151,7 +151,7 @@ fn breaks_come_in_order_and_then_all_is_well() {
 }
 
 #[test]
-fn a_flood_has_the_length_that_it_was_given() {
+fn flood_has_the_given_length() {
     let (_mock, wire) = world();
     for (flood, framed) in [
         (Flood::with_length(100_000), 100_000),
@@ -159,15 +159,15 @@ fn a_flood_has_the_length_that_it_was_given() {
         (Flood::chunked(3).slow(Duration::from_millis(1)), 3 * 6 + 5),
     ] {
         wire.break_next(path::ACCESS_TOKEN, Break::flood(flood));
-        let (answer, ended) = exchange(&wire);
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let (response, ended) = exchange(&wire);
+        let body = response.split_once("\r\n\r\n").unwrap().1;
         assert_eq!((body.len(), ended), (framed, Ok(())), "{flood:?}");
     }
 }
 
-/// The client has not closed, and the answer would take years: it is the end of the server that ends them.
+/// The client keeps its connections open and the response would take years, so only the server can end them.
 #[test]
-fn the_end_of_a_server_ends_its_connections() {
+fn dropping_a_server_closes_its_connections() {
     let (mock, wire) = world();
     wire.break_next(
         path::ACCESS_TOKEN,
@@ -194,7 +194,7 @@ fn the_end_of_a_server_ends_its_connections() {
 }
 
 #[test]
-fn a_server_does_what_it_is_told_with_each_connection() {
+fn tcp_server_runs_its_function_for_each_connection() {
     let server = TcpServer::start(|mut connection| match connection.number() {
         0 => connection.reset(),
         number => {
@@ -205,9 +205,9 @@ fn a_server_does_what_it_is_told_with_each_connection() {
     for expected in ["", "1", "2"] {
         let mut stream = connect(&server.url("http"));
         let sent = stream.write_all(request().as_bytes());
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer);
-        assert_eq!(answer, expected);
+        let mut response = String::new();
+        let read = stream.read_to_string(&mut response);
+        assert_eq!(response, expected);
         assert_eq!(sent.is_ok() && read.is_ok(), !expected.is_empty());
     }
     server.wait_until_ended(3);

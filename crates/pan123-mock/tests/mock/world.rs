@@ -1,4 +1,4 @@
-//! The model with a clock that stands still, and the requests of an honest client.
+//! The model with a fixed clock, and requests of a well-behaved client.
 
 use std::time::{Duration, SystemTime};
 
@@ -33,14 +33,14 @@ impl World {
         outcome
     }
 
-    /// The envelope of the answer.
+    /// Returns the envelope of the response.
     pub(crate) fn envelope(&mut self, request: &Request<Bytes>) -> Value {
         envelope(&self.handle(request))
     }
 
     pub(crate) fn token(&mut self) -> String {
-        let answer = self.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
-        answer["data"]["accessToken"]
+        let response = self.envelope(&token_request(CLIENT_ID, CLIENT_SECRET));
+        response["data"]["accessToken"]
             .as_str()
             .expect("a token")
             .to_owned()
@@ -55,8 +55,8 @@ impl World {
     }
 
     pub(crate) fn task(&mut self, token: &str, body: &Value) -> u64 {
-        let answer = self.create(token, body);
-        answer["data"]["taskID"].as_u64().expect("a task id")
+        let response = self.create(token, body);
+        response["data"]["taskID"].as_u64().expect("a task id")
     }
 
     pub(crate) fn poll(&mut self, token: &str, task: u64) -> Value {
@@ -64,7 +64,7 @@ impl World {
         self.envelope(&get(&path, token))
     }
 
-    /// A page of the drive.
+    /// Lists a page of the drive.
     pub(crate) fn list(&mut self, token: &str, query: &str) -> Value {
         self.envelope(&get(&format!("{}?{query}", path::FILE_LIST), token))
     }
@@ -73,7 +73,7 @@ impl World {
         self.envelope(&post(path, token, body))
     }
 
-    /// A new folder in the root that holds what these rows of a list tell of.
+    /// Creates a folder in the root with the files and folders of these rows.
     pub(crate) fn folder_with(&mut self, rows: &[Value]) -> u64 {
         let (service, now) = (&mut self.service, self.now);
         let folder = service.add_folder(now, 0, "folder");
@@ -89,7 +89,7 @@ impl World {
 
     pub(crate) fn file(&self, id: u64) -> &File {
         let mut files = self.service.files();
-        files.find(|file| file.id == id).expect("the file is there")
+        files.find(|file| file.id == id).expect("a known id")
     }
 }
 

@@ -1,9 +1,9 @@
-//! What a program makes for a test: files, codes, pairs of tokens; and how lists and copies end there.
+//! Files, codes, token pairs, list ends and copies through the admin interface.
 
 use pan123_mock::path;
 use serde_json::{Value, json};
 
-use crate::process::{Program, started};
+use crate::process::{Program, start};
 use crate::support::client::{agent, read};
 
 fn oauth(program: &Program, query: &str) -> (u16, Value) {
@@ -19,8 +19,8 @@ fn oauth(program: &Program, query: &str) -> (u16, Value) {
 }
 
 #[test]
-fn apps_get_their_tokens_and_no_line_shows_them() {
-    let program = started(&["--json"]);
+fn app_tokens_are_issued_and_never_logged() {
+    let program = start(&["--json"]);
     let code = program.send("POST", "oauth-code", &json!({"redirect_uri": "http://a/"}));
     let code = code["code"].as_str().expect("a code");
     let by_code = format!("grant_type=authorization_code&code={code}&redirect_uri=http://a/");
@@ -43,24 +43,28 @@ fn apps_get_their_tokens_and_no_line_shows_them() {
     );
 
     let lines = [(); 4].map(|()| program.line()).concat();
-    let told = format!("{lines}{}", program.get("requests"));
+    let output = format!("{lines}{}", program.get("requests"));
     let tokens = [&first, &second].map(|it| it["access_token"].as_str().expect("a token"));
     for secret in [code, refresh, "mock-client-secret", tokens[0], tokens[1]] {
-        assert!(!told.contains(secret), "{secret}: {told}");
+        assert!(!output.contains(secret), "{secret}: {output}");
     }
-    assert!(told.contains("refresh_token=[redacted]"), "{told}");
+    assert!(output.contains("refresh_token=[redacted]"), "{output}");
     for wrong in [
         json!({}),
         json!({"redirect_uri": 1}),
         json!({"uri": "http://a/"}),
     ] {
-        assert_eq!(program.ask("POST", "oauth-code", &wrong).0, 400, "{wrong}");
+        assert_eq!(
+            program.request("POST", "oauth-code", &wrong).0,
+            400,
+            "{wrong}"
+        );
     }
 }
 
 #[test]
-fn files_are_put_and_lists_end_as_they_are_told_to() {
-    let program = started(&["--quiet"]);
+fn files_and_list_end_are_set() {
+    let program = start(&["--quiet"]);
     let client = program.client();
     let files = program.send("POST", "files", &json!({"parent": 0, "files": 120}));
     assert_eq!(files["ids"].as_array().map(Vec::len), Some(120));
@@ -84,13 +88,13 @@ fn files_are_put_and_lists_end_as_they_are_told_to() {
         ("POST", "files", json!({"parent": 0, "files": 100_001})),
         ("POST", "files", json!({"parent": 0, "files": -1})),
     ] {
-        assert_eq!(program.ask(method, what, &wrong).0, 400, "{wrong}");
+        assert_eq!(program.request(method, what, &wrong).0, 400, "{wrong}");
     }
 }
 
 #[test]
-fn copies_go_as_they_are_told_to() {
-    let program = started(&["--quiet"]);
+fn copies_follow_their_script() {
+    let program = start(&["--quiet"]);
     let client = program.client();
     let files = program.send("POST", "files", &json!({"parent": 0, "files": 1}));
     let start = || {
@@ -106,22 +110,22 @@ fn copies_go_as_they_are_told_to() {
     let tasks = [start(), start()];
     assert_eq!([status(&tasks[0]), status(&tasks[1])], [3, 2]);
 
-    let told = program.get("copies");
-    assert_eq!(told[0]["id"], tasks[0]);
+    let copies = program.get("copies");
+    assert_eq!(copies[0]["id"], tasks[0]);
     assert_eq!(
-        (&told[0]["status"], &told[0]["copies"]),
+        (&copies[0]["status"], &copies[0]["copies"]),
         (&json!(3), &json!([]))
     );
     assert_eq!(
-        (&told[1]["status"], &told[1]["polls"]),
+        (&copies[1]["status"], &copies[1]["polls"]),
         (&json!(2), &json!(1))
     );
-    assert_eq!(told[1]["file_ids"], files["ids"]);
-    let copy = told[1]["copies"][0].as_u64();
+    assert_eq!(copies[1]["file_ids"], files["ids"]);
+    let copy = copies[1]["copies"][0].as_u64();
     assert_eq!(copy, files["ids"][0].as_u64().map(|id| id + 1));
     assert_eq!(program.get("options")["copy_script"]["succeeds_after"], 1);
     assert_eq!(
-        program.ask("PUT", "copy-script", &json!({"goes": 1})).0,
+        program.request("PUT", "copy-script", &json!({"goes": 1})).0,
         400
     );
 }

@@ -1,4 +1,4 @@
-//! How it starts, what it says, and how it ends.
+//! Start, log and shutdown.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,21 +6,21 @@ use std::net::{TcpListener, TcpStream};
 use pan123_mock::path;
 use serde_json::{Value, json};
 
-use crate::process::{refused, spawned, started, until};
+use crate::process::{run, spawn, start, until};
 use crate::support::TIMEOUT;
 use crate::support::client::{agent, read};
 
 #[test]
-fn it_says_where_it_listens_and_writes_a_line_a_request() {
-    let program = started(&[]);
+fn logs_its_address_and_one_line_per_request() {
+    let program = start(&[]);
     let listening = program.line();
     assert!(listening.contains(&program.base_url), "{listening}");
 
     let client = program.client();
-    let minted = program.line();
+    let issued = program.line();
     assert!(
-        minted.ends_with("POST /api/v1/access_token -> 200 code 0"),
-        "{minted}"
+        issued.ends_with("POST /api/v1/access_token -> 200 code 0"),
+        "{issued}"
     );
     client.get("/api/v1/user/info?client%5Fsecret=hush&a=b");
     let asked = program.line();
@@ -48,48 +48,50 @@ fn it_says_where_it_listens_and_writes_a_line_a_request() {
 }
 
 #[test]
-fn nobody_has_to_read_the_lines() {
-    let (mut process, base_url) = spawned(&[]);
+fn unread_log_does_not_block() {
+    let (mut process, base_url) = spawn(&[]);
     let address = base_url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = TcpStream::connect(address).expect("a listening server");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
-    let mut answers = BufReader::new(stream.try_clone().expect("a socket"));
-    // More lines than a pipe and all that wait for it take.
+    let mut responses = BufReader::new(stream.try_clone().expect("a socket"));
+    // More lines than the pipe and the queue can hold.
     for _ in 0..13_000 {
         let request = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
-        stream.write_all(request.as_bytes()).expect("it is sent");
-        let mut answer = Vec::new();
-        let read = answers.read_until(b'}', &mut answer);
-        read.expect("an answer");
-        assert!(answer.starts_with(b"HTTP/1.1 404 ") && answer.ends_with(b"}"));
+        stream
+            .write_all(request.as_bytes())
+            .expect("the request is sent");
+        let mut response = Vec::new();
+        let read = responses.read_until(b'}', &mut response);
+        read.expect("a response");
+        assert!(response.starts_with(b"HTTP/1.1 404 ") && response.ends_with(b"}"));
     }
     drop(process.kill());
     drop(process.wait());
 }
 
 #[test]
-fn machines_read_json() {
-    let program = started(&["--json"]);
+fn json_log() {
+    let program = start(&["--json"]);
     let line = || serde_json::from_str::<Value>(&program.line()).expect("a line of JSON");
     assert_eq!(line(), json!({ "listening": program.base_url }));
     program.client();
-    let minted = line();
-    assert_eq!(minted["path"], path::ACCESS_TOKEN);
+    let issued = line();
+    assert_eq!(issued["path"], path::ACCESS_TOKEN);
     assert_eq!(
-        (&minted["status"], &minted["code"]),
+        (&issued["status"], &issued["code"]),
         (&json!(200), &json!(0))
     );
 }
 
 #[test]
-fn no_line_shows_a_secret() {
-    let program = started(&["--client-secret", "hush-hush", "--json"]);
+fn secrets_are_redacted_unless_requested() {
+    let program = start(&["--client-secret", "hush-hush", "--json"]);
     let url = format!("{}{}", program.base_url, path::ACCESS_TOKEN);
-    let answer = agent()
+    let response = agent()
         .post(url)
         .header("Platform", "open_platform")
         .send(r#"{"clientID":"mock-client-id","clientSecret":"hush-hush"}"#);
-    let token = read(answer).1["data"]["accessToken"].clone();
+    let token = read(response).1["data"]["accessToken"].clone();
     let token = token.as_str().expect("a token");
     let url = format!(
         "{}/api/v1/x?access_token={token}&clientSecret=hush-hush",
@@ -101,12 +103,15 @@ fn no_line_shows_a_secret() {
         .call();
     read(sent);
     let lines = [program.line(), program.line(), program.line()].concat();
-    let told = format!(
+    let output = format!(
         "{lines}{}{}",
         program.get("requests"),
         program.get("options")
     );
-    assert!(!told.contains("hush") && !told.contains(token), "{told}");
+    assert!(
+        !output.contains("hush") && !output.contains(token),
+        "{output}"
+    );
 
     let all = format!(
         "{}{}",
@@ -117,83 +122,84 @@ fn no_line_shows_a_secret() {
 }
 
 #[test]
-fn quiet_is_quiet() {
-    let mut program = started(&["--quiet"]);
+fn quiet_logs_nothing() {
+    let mut program = start(&["--quiet"]);
     program.client();
     program.terminate();
-    assert!(program.ended().success());
+    assert!(program.wait().success());
     assert_eq!(program.lines().next(), None);
 }
 
 #[test]
-fn it_ends_when_it_is_told_to_and_sends_the_answers_that_are_out() {
-    let mut program = started(&[]);
-    let mut asking =
-        TcpStream::connect(program.base_url.trim_start_matches("http://")).expect("it listens");
+fn shutdown_finishes_responses_in_flight() {
+    let mut program = start(&[]);
+    let mut asking = TcpStream::connect(program.base_url.trim_start_matches("http://"))
+        .expect("a listening server");
     program.send(
         "POST",
         "faults",
         &json!({"path": path::USER_INFO, "delay_ms": 300}),
     );
     let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path::USER_INFO);
-    asking.write_all(request.as_bytes()).expect("it is sent");
-    until("the request", || program.requests() == 1);
+    asking
+        .write_all(request.as_bytes())
+        .expect("the request is sent");
+    until("the request", || program.request_count() == 1);
     program.terminate();
-    let mut answer = String::new();
-    asking.read_to_string(&mut answer).expect("a whole answer");
+    let mut response = String::new();
+    asking
+        .read_to_string(&mut response)
+        .expect("a whole response");
     assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'),
-        "{answer}"
+        response.starts_with("HTTP/1.1 200") && response.ends_with('}'),
+        "{response}"
     );
-    assert!(program.ended().success());
+    assert!(program.wait().success());
 }
 
 #[test]
-fn nobody_is_waited_for_who_is_never_answered() {
+fn shutdown_does_not_wait_for_broken_exchanges() {
     for (fault, args) in [("hang", &["--quiet"][..]), ("flood", &["--quiet"])] {
-        let mut program = started(args);
+        let mut program = start(args);
         program.fault(fault);
         let address = program.base_url.trim_start_matches("http://");
-        let mut asking = TcpStream::connect(address).expect("it listens");
+        let mut asking = TcpStream::connect(address).expect("a listening server");
         let sent = asking.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-        sent.expect("it is sent");
-        until("the request", || program.requests() == 1);
+        sent.expect("the request is sent");
+        until("the request", || program.request_count() == 1);
         program.terminate();
-        assert!(program.ended().success(), "{fault}");
+        assert!(program.wait().success(), "{fault}");
     }
 }
 
-fn said(args: &[&str]) -> String {
-    let output = refused(args);
+fn startup_error(args: &[&str]) -> String {
+    let output = run(args);
     assert!(!output.status.success(), "{args:?}");
-    let said = String::from_utf8(output.stderr).expect("a text");
-    assert!(said.starts_with("error: "), "{said}");
-    said
+    let error = String::from_utf8(output.stderr).expect("a text");
+    assert!(error.starts_with("error: "), "{error}");
+    error
 }
 
 #[test]
-fn what_cannot_be_had_is_said_in_a_line() {
+fn startup_errors_are_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let said_of_it = said(&["--listen", &address]);
-    assert!(
-        said_of_it.contains(&format!("{address} is taken")),
-        "{said_of_it}"
-    );
-    assert_eq!(said_of_it.lines().count(), 1);
+    let error = startup_error(&["--listen", &address]);
+    assert!(error.contains(&format!("{address} is in use")), "{error}");
+    assert_eq!(error.lines().count(), 1);
 
     for open in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let refused = said(&["--listen", open]);
+        let refused = startup_error(&["--listen", open]);
         assert!(refused.contains("--allow-remote-clients"), "{refused}");
     }
-    drop(started(&["--listen", "localhost:0"]));
-    assert!(said(&["--config", "/nowhere/at/all"]).contains("/nowhere/at/all"));
-    assert!(said(&["--listen", "here"]).contains("--listen here"));
-    assert!(said(&["--rate-limits", "fast"]).contains("free"));
+    drop(start(&["--listen", "localhost:0"]));
+    assert!(startup_error(&["--config", "/nowhere/at/all"]).contains("/nowhere/at/all"));
+    assert!(startup_error(&["--listen", "here"]).contains("--listen here"));
+    assert!(startup_error(&["--rate-limits", "fast"]).contains("free"));
 }
 
 #[test]
-fn options_come_from_a_file_and_the_command_line_goes_before_it() {
+fn command_line_overrides_the_config_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("options.json");
     let options = json!({
@@ -206,18 +212,21 @@ fn options_come_from_a_file_and_the_command_line_goes_before_it() {
     });
     std::fs::write(&file, options.to_string()).expect("a file");
     let file = file.to_str().expect("a path");
-    let program = started(&["--config", file, "--seed", "2", "--running-limit", "3"]);
-    let told = program.get("options?secrets=true");
+    let program = start(&["--config", file, "--seed", "2", "--running-limit", "3"]);
+    let in_use = program.get("options?secrets=true");
     for (key, value) in [("seed", json!(2)), ("running_limit", json!(3))] {
-        assert_eq!(told[key], value);
+        assert_eq!(in_use[key], value);
     }
     for key in ["client_id", "client_secret", "strict", "rate_limits"] {
-        assert_eq!(told[key], options[key]);
+        assert_eq!(in_use[key], options[key]);
     }
-    assert_eq!(told["default_script"]["fails_after"], 1);
-    let kept = started(&[]).get("options")["kept_requests"].clone();
-    assert_eq!(told["kept_requests"], kept, "as without a file");
+    assert_eq!(in_use["default_script"]["fails_after"], 1);
+    let kept = start(&[]).get("options")["kept_requests"].clone();
+    assert_eq!(
+        in_use["kept_requests"], kept,
+        "same default as without a file"
+    );
 
     std::fs::write(file, r#"{"tsrict": true}"#).expect("a file");
-    assert!(said(&["--config", file]).contains("unknown field `tsrict`"));
+    assert!(startup_error(&["--config", file]).contains("unknown field `tsrict`"));
 }

@@ -1,4 +1,4 @@
-//! An honest client with a token.
+//! A well-behaved client with a token.
 
 use pan123_mock::http::{HeaderMap, StatusCode};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, path};
@@ -18,8 +18,8 @@ impl Client {
             token: String::new(),
         };
         let pair = json!({"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET});
-        let answer = client.post(path::ACCESS_TOKEN, &pair);
-        let token = answer["data"]["accessToken"].as_str();
+        let response = client.post(path::ACCESS_TOKEN, &pair);
+        let token = response["data"]["accessToken"].as_str();
         token.expect("a token").clone_into(&mut client.token);
         client
     }
@@ -27,26 +27,26 @@ impl Client {
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.base_url);
         let request = self.agent.post(url).header("Platform", "open_platform");
-        let answer = request
+        let response = request
             .header("Authorization", format!("Bearer {}", self.token))
             .header("Content-Type", "application/json")
             .send(body.to_string());
-        read(answer).1
+        read(response).1
     }
 
     pub(crate) fn get(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
         let url = format!("{}{path}", self.base_url);
         let request = self.agent.get(url).header("Platform", "open_platform");
-        let answer = request
+        let response = request
             .header("Authorization", format!("Bearer {}", self.token))
             .call();
-        let (parts, body) = read(answer);
+        let (parts, body) = read(response);
         (parts.status, parts.headers, body)
     }
 
     pub(crate) fn create(&self, body: &Value) -> u64 {
-        let answer = self.post(path::OFFLINE_DOWNLOAD, body);
-        answer["data"]["taskID"].as_u64().expect("a task id")
+        let response = self.post(path::OFFLINE_DOWNLOAD, body);
+        response["data"]["taskID"].as_u64().expect("a task id")
     }
 
     pub(crate) fn poll(&self, task: u64) -> Value {
@@ -55,7 +55,7 @@ impl Client {
     }
 }
 
-/// Past any proxy of the environment.
+/// Ignores the proxy settings of the environment.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .proxy(None)
@@ -64,10 +64,10 @@ pub(crate) fn agent() -> ureq::Agent {
         .into()
 }
 
-pub(crate) type Answered = Result<pan123_mock::http::Response<ureq::Body>, ureq::Error>;
+pub(crate) type ReadResult = Result<pan123_mock::http::Response<ureq::Body>, ureq::Error>;
 
-pub(crate) fn read(answer: Answered) -> (pan123_mock::http::response::Parts, Value) {
-    let (parts, mut body) = answer.expect("an answer").into_parts();
+pub(crate) fn read(response: ReadResult) -> (pan123_mock::http::response::Parts, Value) {
+    let (parts, mut body) = response.expect("a response").into_parts();
     let text = body.read_to_string().expect("a body");
     (parts, serde_json::from_str(&text).unwrap_or(Value::Null))
 }

@@ -1,4 +1,4 @@
-//! The other servers of a test: sources and receivers of callbacks.
+//! Sources and callback receivers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::Value;
 
-/// A server for one connection: `serve` gets the head and the body of the request, and the stream to answer on.
+/// Starts a server for one connection. `serve` gets the body of the request and the stream to respond on.
 pub(crate) fn once(serve: impl FnOnce(Vec<u8>, &mut TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -38,7 +38,7 @@ fn read_request(stream: &TcpStream) -> Vec<u8> {
     body
 }
 
-/// A receiver of one callback.
+/// Starts a receiver of one callback.
 pub(crate) fn callback_receiver() -> (String, Receiver<Value>) {
     let (sender, receiver): (Sender<Value>, _) = mpsc::channel();
     let url = once(move |body, stream| {

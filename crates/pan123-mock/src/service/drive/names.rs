@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_names_its_file_by_the_end_of_its_path() {
+    fn file_name_is_the_last_path_segment_of_the_url() {
         for (url, name) in [
             ("https://example.com/a/b.zip", "b.zip"),
             ("https://example.com/b.zip?x=/c#/d", "b.zip"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_an_end_and_no_letters_of_paths_and_patterns() {
+    fn names_are_limited_in_length_and_characters() {
         assert!(is_allowed("测试目录名称") && is_allowed(&"好".repeat(255)));
         assert!(!is_allowed("") && !is_allowed(" \t") && !is_allowed(&"a".repeat(256)));
         for letter in FORBIDDEN.chars() {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_stands_before_the_extension_of_a_file() {
+    fn number_is_inserted_before_the_extension() {
         assert_eq!(numbered("a.tar.gz", 1, false), "a.tar(1).gz");
         assert_eq!(numbered("a", 2, false), "a(2)");
         assert_eq!(numbered(".profile", 3, false), ".profile(3)");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_says_what_a_file_is() {
+    fn category_follows_the_extension() {
         let of = ["a", "a.zip", "a.mp3", "a.MKV", "a.b.Jpeg", "mp3"].map(category);
         assert_eq!(of, [0, 0, 1, 2, 3, 0]);
         assert!(is_image("a.svg") && !is_image("a.svg.mp4") && !is_image("png"));

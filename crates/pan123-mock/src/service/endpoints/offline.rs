@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_percents_are_integers_on_the_wire() {
+    fn whole_percentages_are_integers() {
         assert_eq!(percent(100.0).to_string(), "100");
         assert_eq!(percent(37.5).to_string(), "37.5");
         assert_eq!(percent(f64::NAN), Value::Null);

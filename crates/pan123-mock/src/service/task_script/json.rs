@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_course_is_written_in_few_words_and_read_back_equal() {
+    fn scripts_survive_a_round_trip() {
         let minute = Duration::from_secs(60);
         for (json, script) in [
             (r#"{"succeeds_after":3}"#, TaskScript::succeeds_after(3)),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_course_goes_one_way() {
+    fn script_has_exactly_one_plan() {
         for json in [
             "{}",
             r#"{"succeeds_after":1,"fails_after":1}"#,
