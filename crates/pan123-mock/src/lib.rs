@@ -42,11 +42,11 @@
 //! let request = http::Request::get(path::USER_INFO)
 //!     .header("Platform", "open_platform")
 //!     .body(Bytes::new())?;
-//! let outcome = service.handle(SystemTime::now(), &request);
+//! let handled = service.handle(SystemTime::now(), &request);
 //!
-//! // Refusals are HTTP 200 too, with the code in the body.
-//! assert_eq!(outcome.reply.response.status(), 200);
-//! assert!(outcome.reply.response.body().starts_with(br#"{"code":401,"#));
+//! // Errors are HTTP 200, too, with the code in the body.
+//! assert_eq!(handled.reply.response.status(), 200);
+//! assert!(handled.reply.response.body().starts_with(br#"{"code":401,"#));
 //! # Ok::<(), http::Error>(())
 //! ```
 //!

@@ -66,7 +66,7 @@ impl MockPan123 {
     /// #     .build()?;
     /// client.user_info()?;
     /// mock.revoke_tokens();
-    /// client.user_info()?; // fetches a token once more, and says nothing of it
+    /// client.user_info()?; // fetches a new token
     /// mock.assert_tokens_issued(2);
     /// # Ok(())
     /// # }
@@ -107,7 +107,7 @@ impl MockPan123 {
     /// ```
     /// let mock = pan123_mock::MockPan123::start_blocking();
     /// let code = mock.authorize("https://example.com/back");
-    /// // Give it to your client: it asks for a pair of tokens, with the same redirect.
+    /// // Your client exchanges it for a token pair, with the same redirect.
     /// assert_eq!(code.len(), 32);
     /// mock.assert_oauth_refreshes(0);
     /// ```
@@ -123,7 +123,7 @@ impl MockPan123 {
     ///
     /// let mock = pan123_mock::MockPan123::start_blocking();
     /// let pair = mock.oauth_pair();
-    /// mock.advance(Duration::from_secs(7200)); // its access token is expired, and can be refreshed
+    /// mock.advance(Duration::from_secs(7200)); // the access token has expired and can be refreshed
     /// ```
     pub fn oauth_pair(&self) -> TokenPair {
         let now = self.now();

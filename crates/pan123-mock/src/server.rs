@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 
 use crate::effects::{Effects, NetworkSettings};
-use crate::service::{Effect, Handled, Reply, Service};
+use crate::service::{Effect, Reply, Service};
 
 use clock::ClockOffset;
 use timer::Timer;
@@ -48,19 +48,15 @@ impl Server {
     /// Handles a request and starts its effects.
     pub(crate) fn respond(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
         let clock = self.clock.now();
-        let (outcome, effects) = self.update_state(|state| {
+        let (handled, effects) = self.update_state(|state| {
             let now = state.clock_offset.at(clock);
             (
                 state.service.handle(now, request),
                 Arc::clone(&state.effects),
             )
         });
-        let Handled {
-            reply,
-            effects: due,
-        } = outcome;
-        effects.run(self, due);
-        reply
+        effects.run(self, handled.effects);
+        handled.reply
     }
 
     /// Reads or changes the service.

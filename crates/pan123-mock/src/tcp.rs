@@ -52,8 +52,8 @@ impl TcpServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::<Shared>::default();
-        let theirs = Arc::clone(&shared);
-        let accept_thread = thread::spawn(move || accept(&listener, &theirs, &Arc::new(serve)));
+        let state = Arc::clone(&shared);
+        let accept_thread = thread::spawn(move || accept(&listener, &state, &Arc::new(serve)));
         TcpServer {
             address,
             shared,

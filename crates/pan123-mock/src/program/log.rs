@@ -40,11 +40,11 @@ impl Log {
         let (lines, to_write) = sync_channel(MAX_PENDING_LINES);
         let (done, written) = sync_channel(1);
         let lost = Arc::<AtomicUsize>::default();
-        let theirs = Arc::clone(&lost);
+        let dropped = Arc::clone(&lost);
         thread::Builder::new()
             .name("pan123-mock log".to_owned())
             .spawn(move || {
-                write(&to_write, &theirs);
+                write(&to_write, &dropped);
                 // The receiver may have timed out.
                 let _ = done.send(());
             })?;

@@ -162,8 +162,8 @@ impl Service {
 
     /// Polls a task and returns its status.
     pub(super) fn poll_copy(&mut self, now: SystemTime, id: u64) -> Option<i64> {
-        if let Some(well) = self.copy_tasks.get_mut(id)?.poll(now) {
-            self.end_copy(now, id, well);
+        if let Some(succeeds) = self.copy_tasks.get_mut(id)?.poll(now) {
+            self.end_copy(now, id, succeeds);
         }
         self.copy_tasks.get_mut(id).map(|task| task.status)
     }
@@ -171,25 +171,25 @@ impl Service {
     /// Ends a task whose script ends by the clock.
     pub(super) fn end_copy_by_clock(&mut self, now: SystemTime, id: u64) {
         let task = self.copy_tasks.get_mut(id);
-        if let Some(well) = task.map(|task| task.script.result().is_ok()) {
-            self.end_copy(now, id, well);
+        if let Some(succeeds) = task.map(|task| task.script.result().is_ok()) {
+            self.end_copy(now, id, succeeds);
         }
     }
 
     /// Ends a task. If anything can no longer be copied, the whole task fails.
-    fn end_copy(&mut self, now: SystemTime, id: u64, well: bool) {
+    fn end_copy(&mut self, now: SystemTime, id: u64, succeeds: bool) {
         let Some(task) = self.copy_tasks.get_mut(id) else {
             return;
         };
         let (file_ids, folder) = (task.file_ids.clone(), task.folder);
-        let well = well && !task.must_fail && self.check_copies(&file_ids, folder).is_ok();
-        let originals = file_ids.into_iter().filter(|_| well);
+        let succeeds = succeeds && !task.must_fail && self.check_copies(&file_ids, folder).is_ok();
+        let originals = file_ids.into_iter().filter(|_| succeeds);
         let copies: Vec<u64> = originals
             .filter_map(|file| self.drive.copy(now, file, folder).ok())
             .collect();
         if let Some(task) = self.copy_tasks.get_mut(id) {
             task.ended = true;
-            task.status = if well { DONE } else { FAILED };
+            task.status = if succeeds { DONE } else { FAILED };
             task.copies = copies;
         }
     }

@@ -167,13 +167,13 @@ impl Drive {
 
     /// Entries in the trash do not occupy their names.
     fn check_names(&self, moves: &Moves) -> Result<(), NameTaken> {
-        let mut given = HashSet::new();
+        let mut new_names = HashSet::new();
         for (id, place) in moves {
             if self.get(*id).is_none_or(|file| file.trashed) {
                 continue;
             }
             let other = self.names.get(place);
-            if other.is_some_and(|other| !moves.contains_key(other)) || !given.insert(place) {
+            if other.is_some_and(|other| !moves.contains_key(other)) || !new_names.insert(place) {
                 return Err(NameTaken);
             }
         }

@@ -92,7 +92,7 @@ impl Service {
                 .and_then(|()| handler(self, now, request)),
             None => Err(ApiResponse::NoRoute),
         };
-        result.unwrap_or_else(|refusal| refusal)
+        result.unwrap_or_else(|error| error)
     }
 
     /// Checks the platform header, the token and the rate limit.
@@ -122,7 +122,7 @@ impl Service {
                 Err(TokenError::Unknown) => self.oauth.check(token, now),
                 known => known,
             })
-            .map_err(|refusal| ApiResponse::error(UNAUTHORIZED, refusal.message()))
+            .map_err(|error| ApiResponse::error(UNAUTHORIZED, error.message()))
     }
 
     fn body(&self, request: &Request<Bytes>, documented: &[&str]) -> ArgResult<Args> {

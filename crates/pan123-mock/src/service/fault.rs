@@ -22,7 +22,7 @@ pub use catalog::FAULT_NAMES;
 ///
 /// let mock = MockPan123::start_blocking();
 /// mock.fault(Fault::rate_limited().on(path::OFFLINE_DOWNLOAD).times(2));
-/// mock.fault(Fault::reset().at_random(0.1).always()); // drawn from the seed
+/// mock.fault(Fault::reset().at_random(0.1).always()); // reproducible by seed
 /// mock.fault(Fault::from(CannedResponse::raw(http::StatusCode::IM_A_TEAPOT, "")).always());
 /// mock.clear_faults();
 /// ```

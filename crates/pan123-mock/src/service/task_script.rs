@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// let smooth = TaskScript::succeeds_after(3);
 /// let broken = TaskScript::fails_after(2, "下载失败");
-/// // 13 is a status that the documentation does not know; 3 is a retry.
+/// // 13 is undocumented; 3 means retrying.
 /// let odd = TaskScript::steps([(0.0, 13), (12.5, 3), (100.0, 2)]);
-/// // Ends by itself, whether anybody asks or not.
+/// // Ends by the clock, even without polls.
 /// let film = TaskScript::succeeds_within(Duration::from_secs(60)).size(700 << 20);
 /// ```
 ///

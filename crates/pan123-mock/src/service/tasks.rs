@@ -82,8 +82,8 @@ impl Task {
 
     /// Returns the name of the file: `fileName`, or the last segment of the URL's path.
     pub fn name(&self) -> String {
-        let given = self.file_name().map(str::to_owned);
-        given.unwrap_or_else(|| name_from_url(self.url()))
+        let name = self.file_name().map(str::to_owned);
+        name.unwrap_or_else(|| name_from_url(self.url()))
     }
 
     /// Returns `dirID`, if it was sent.

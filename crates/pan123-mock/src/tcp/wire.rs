@@ -18,10 +18,10 @@ use crate::server::Server;
 ///
 /// let mock = MockPan123::start_blocking();
 /// let wire = BrokenWire::to(&mock);
-/// // The first task is created, and the connection reset before the response; the second exchange succeeds.
+/// // The task is created, but the connection is reset before the response. The next exchange succeeds.
 /// wire.break_next(path::OFFLINE_DOWNLOAD, Break::response(Point::Bytes(0), End::Reset));
 ///
-/// // Point your client at `wire.base_url()`, let it work, and count:
+/// // Point your client at `wire.base_url()`, run it, and count:
 /// assert_eq!(wire.requests_to(path::OFFLINE_DOWNLOAD), 0);
 /// assert_eq!(mock.service(|service| service.tasks().len()), 0);
 /// ```

@@ -72,8 +72,8 @@ struct Order {
 
 impl Order {
     fn of(args: &Args) -> ArgResult<Self> {
-        let given = |key| args.string(key)?.ok_or_else(|| invalid(key));
-        let by: fn(&File, &File) -> Ordering = match given("orderBy")?.as_str() {
+        let required = |key| args.string(key)?.ok_or_else(|| invalid(key));
+        let by: fn(&File, &File) -> Ordering = match required("orderBy")?.as_str() {
             "file_id" => |one, other| one.id.cmp(&other.id),
             "file_name" => |one, other| one.name.cmp(&other.name),
             "size" => |one, other| one.size.cmp(&other.size),
@@ -81,7 +81,7 @@ impl Order {
             "update_at" => |one, other| one.updated.cmp(&other.updated),
             _ => return Err(invalid("orderBy")),
         };
-        let descending = match given("orderDirection")?.as_str() {
+        let descending = match required("orderDirection")?.as_str() {
             "asc" => false,
             "desc" => true,
             _ => return Err(invalid("orderDirection")),
