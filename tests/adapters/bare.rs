@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
-use pan123_mock::{CannedResponse, TaskScript};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, TaskScript};
 use pan123_tests::block_on::block_on;
+use pan123_tests::clock::JumpClock;
 
 use crate::both::download;
 use crate::worlds::World;
@@ -39,4 +40,33 @@ fn a_token_is_fetched_at_the_second_attempt() {
         (3, 1)
     );
     assert!(world.clock.elapsed() >= Duration::from_secs(1));
+}
+
+/// What the documentation says under "Panics": without a runtime neither the default transport nor the default clock works.
+#[test]
+#[should_panic(expected = "Tokio")]
+fn the_default_transport_panics_without_a_runtime() {
+    let client = pan123_async::Client::builder()
+        .access_token("eyJ.of.somebody")
+        .base_url("http://127.0.0.1:1")
+        .clock(JumpClock::new())
+        .build()
+        .unwrap();
+    let _ = block_on(client.user_info());
+}
+
+#[test]
+#[should_panic(expected = "Tokio")]
+fn the_default_clock_panics_without_a_runtime() {
+    let world = World::new(TaskScript::succeeds_after(4));
+    let client = pan123_async::Client::builder()
+        .credentials(CLIENT_ID, CLIENT_SECRET)
+        .transport(world.held.clone())
+        .build()
+        .unwrap();
+    let offline = client.offline_download();
+    let _ = block_on(async {
+        let task = offline.download(&download()).await.unwrap();
+        offline.wait(task).await
+    });
 }

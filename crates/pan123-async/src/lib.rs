@@ -26,6 +26,8 @@
 //! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
 //! under the target `pan123`: see [`proto::Span`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod builder;
 mod client;
 mod clock;

@@ -13,6 +13,24 @@ use crate::spawner::{Spawner, ThreadSpawner};
 use crate::transport::{Transport, UreqTransport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use pan123_blocking::{Client, RetryPolicy};
+///
+/// let client = Client::builder()
+///     .credentials("client id", "client secret")
+///     .retry(RetryPolicy::default().max_attempts(6))
+///     .call_timeout(Duration::from_secs(300))
+///     .build()?;
+/// # drop(client);
+///
+/// // Nothing was sent: settings are checked, not credentials.
+/// let error = Client::builder().access_token("token").base_url("ftp://example.com").build();
+/// assert!(error.is_err());
+/// # Ok::<(), pan123_blocking::BuildError>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     session: SessionBuilder,

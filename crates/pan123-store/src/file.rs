@@ -11,26 +11,40 @@ use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, T
 /// More bytes than this are no token.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// Keeps the token of one account in a JSON file.
+/// Stores the token of one account in a JSON file.
 ///
-/// The file is replaced as a whole, so that a process that is killed at any time leaves a whole one, and can be read and
-/// written by its owner only: wider permissions are tightened when it is read. A second file beside it, of the same name with
-/// `.lock` at the end, is what processes lock; the system gives the lock back when a process ends. Directories that do not
-/// exist are made. A file that holds something else, or the token of another account, is an error and is left alone.
+/// The file is replaced atomically, so that a process that is killed at any time leaves it intact, and only its owner can read and
+/// write it: wider permissions are tightened when it is read. Processes lock a second file beside it, of the same name with
+/// `.lock` at the end; the system releases the lock when a process ends. Directories that do not exist are created. A file that
+/// holds something else, or the token of another account, is an error and is left as it is.
 ///
-/// Put it on a local disk: locks over a network are the file system's promise to keep.
+/// Use a local disk: network file systems do not always keep locks.
+///
+/// ```
+/// use pan123_blocking::Client;
+/// use pan123_store::FileStore;
+///
+/// let store = FileStore::new("/var/lib/my-bot/pan123-token.json");
+/// let client = Client::builder()
+///     .credentials("client id", "client secret")
+///     .token_store(store) // read and written from the first call on
+///     .build()?;
+/// # drop(client);
+/// # Ok::<(), pan123_blocking::BuildError>(())
+/// ```
+#[doc(alias = "令牌")]
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
 }
 
 impl FileStore {
-    /// A store in this file, which need not exist. Nothing is read or written yet.
+    /// Creates a store in this file, which need not exist. Nothing is read or written yet.
     pub fn new(path: impl Into<PathBuf>) -> FileStore {
         FileStore { path: path.into() }
     }
 
-    /// Where the token is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

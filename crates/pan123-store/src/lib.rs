@@ -19,6 +19,8 @@
 //! # Ok::<(), pan123_blocking::BuildError>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod file;
 mod memory;
 
