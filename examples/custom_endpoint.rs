@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pan123_async::proto::{Endpoint, Idempotency, Query, RateClass, http::Method};
 use pan123_async::{Client, FileId};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, MockPan123, http::StatusCode};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, MockPan123, http::StatusCode};
 use serde::Deserialize;
 
 struct GetDirectLink(FileId);
@@ -32,7 +32,10 @@ impl Endpoint for GetDirectLink {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mock = MockPan123::start().await;
     let answer = r#"{"code":0,"message":"ok","data":{"url":"https://example.com/7/film.mp4"}}"#;
-    mock.answer_next(GetDirectLink::PATH, Canned::raw(StatusCode::OK, answer));
+    mock.respond_next(
+        GetDirectLink::PATH,
+        CannedResponse::raw(StatusCode::OK, answer),
+    );
     let client = Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)
         .base_url(mock.base_url())

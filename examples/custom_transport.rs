@@ -47,7 +47,7 @@ fn drive<M: Machine>(mut machine: M) -> M::Output {
                 Input::Wake
             }
             // One thread is all there is, so the token is fetched right here.
-            Step::Refresh(refresh) => {
+            Step::Detach(refresh) => {
                 drive(refresh);
                 Input::Wake
             }

@@ -53,18 +53,18 @@ mod tests {
     #[tokio::test]
     async fn a_link_is_saved() {
         let mock = MockPan123::start().await;
-        mock.task_succeeds_after(1);
+        mock.tasks_succeed_after(1);
         let client = client_of(&mock).unwrap();
         let said = save(&client, URL).await.unwrap();
         assert!(said.starts_with("saved"), "{said}");
         mock.assert_created_once(URL);
-        mock.assert_tokens_minted(1);
+        mock.assert_tokens_issued(1);
     }
 
     #[tokio::test]
     async fn a_failed_download_is_told() {
         let mock = MockPan123::start().await;
-        mock.task_fails_with("source is gone");
+        mock.tasks_fail_with("source is gone");
         let client = client_of(&mock).unwrap();
         assert_eq!(save(&client, URL).await.unwrap(), "the download failed");
     }
@@ -72,7 +72,7 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_is_not_asked_for_twice() {
         let mock = MockPan123::start().await;
-        mock.fault(Fault::answer_lost().on(path::OFFLINE_DOWNLOAD));
+        mock.fault(Fault::response_lost().on(path::OFFLINE_DOWNLOAD));
         let client = client_of(&mock).unwrap();
         let said = save(&client, URL).await.unwrap();
         assert!(said.contains("may be downloading"), "{said}");

@@ -146,7 +146,7 @@ impl Drop for Server {
 
 /// Says where it listens, and serves until its input ends.
 fn serve() {
-    let servers = [Flood::announced(LENGTH), Flood::chunked(LENGTH)]
+    let servers = [Flood::with_length(LENGTH), Flood::chunked(LENGTH)]
         .map(|flood| TcpServer::start(move |connection| answer(connection, flood)));
     for server in &servers {
         println!("{}", server.url("http"));

@@ -9,7 +9,7 @@ use pan123_async::reqwest::{self, RequestBuilder};
 use pan123_async::{Client, WatchPolicy, proto::offline::CallbackSigner};
 use pan123_examples::demo::LOOPBACK;
 use pan123_examples::settings::passing_signer;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, MockPan123, Service};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, Service, TaskScript};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -34,8 +34,8 @@ type Saving = JoinHandle<Result<(), String>>;
 
 impl Scene {
     async fn start() -> Scene {
-        let never_ends = Course::never_ends();
-        let mock = MockPan123::builder().default_course(never_ends);
+        let never_ends = TaskScript::never_ends();
+        let mock = MockPan123::builder().default_script(never_ends);
         let mock = mock.start().await;
         let client = Client::builder().credentials(CLIENT_ID, CLIENT_SECRET);
         let client = client.base_url(mock.base_url()).build().unwrap();
@@ -264,7 +264,7 @@ async fn a_callback_nudges_the_watch_of_its_id() {
     let three = scene.saving("three");
     for saving in [one, two, three] {
         let error = saving.await.unwrap().unwrap_err();
-        assert!(error.contains("not followed any more"), "{error}");
+        assert!(error.contains("was stopped"), "{error}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use pan123_mock::Course;
+use pan123_mock::TaskScript;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};
 use pan123_tests::carriers::poll_once;
 
@@ -13,7 +13,7 @@ use crate::worlds::World;
 #[test]
 fn before_anything() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let client = world.client();
         drop(client.user_info());
         client.user_info().await.unwrap();
@@ -28,7 +28,7 @@ fn before_anything() {
 #[test]
 fn while_the_token_is_fetched() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let client = world.client();
         world.held.hold(ACCESS_TOKEN);
         let calling = tokio::spawn(client.user_info());
@@ -52,7 +52,7 @@ fn while_the_token_is_fetched() {
 #[test]
 fn while_it_waits_for_its_slot() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let client = world.client();
         let offline = client.offline_download();
         offline.download(&download()).await.unwrap();
@@ -81,7 +81,7 @@ fn while_it_waits_for_its_slot() {
 #[test]
 fn while_its_request_is_out() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let client = world.client();
         client.user_info().await.unwrap();
         world.held.hold(USER_INFO);
@@ -105,7 +105,7 @@ fn after_any_number_of_polls() {
     let mut ended = 0;
     for polls in 0..40 {
         on_tokio(async {
-            let world = World::new(Course::default());
+            let world = World::new(TaskScript::default());
             world.held.pause(3);
             let client = world.client();
             let mut done = false;

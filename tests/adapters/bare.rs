@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, TaskScript};
 use pan123_tests::block_on::block_on;
 use pan123_tests::clock::JumpClock;
 
@@ -12,7 +12,7 @@ use crate::worlds::World;
 
 #[test]
 fn a_task_is_created_and_followed() {
-    let world = World::new(Course::succeeds_after(4));
+    let world = World::new(TaskScript::succeeds_after(4));
     let client = world.client();
     let done = block_on(async {
         let offline = client.offline_download();
@@ -27,11 +27,11 @@ fn a_task_is_created_and_followed() {
 /// The refresh is driven in place, with all its waits and attempts.
 #[test]
 fn a_token_is_fetched_at_the_second_attempt() {
-    let world = World::new(Course::default());
+    let world = World::new(TaskScript::default());
     let status = pan123_mock::http::StatusCode::BAD_GATEWAY;
     world.held.service(|service| {
-        service.answer_next(ACCESS_TOKEN, Canned::raw(status, "<html>"));
-        service.answer_next(ACCESS_TOKEN, Canned::envelope(429, "请求太频繁"));
+        service.respond_next(ACCESS_TOKEN, CannedResponse::raw(status, "<html>"));
+        service.respond_next(ACCESS_TOKEN, CannedResponse::envelope(429, "请求太频繁"));
     });
     let client = world.client();
     block_on(client.user_info()).unwrap();
@@ -58,7 +58,7 @@ fn the_default_transport_panics_without_a_runtime() {
 #[test]
 #[should_panic(expected = "Tokio")]
 fn the_default_clock_panics_without_a_runtime() {
-    let world = World::new(Course::succeeds_after(4));
+    let world = World::new(TaskScript::succeeds_after(4));
     let client = pan123_async::Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)
         .transport(world.held.clone())

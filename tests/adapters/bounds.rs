@@ -24,7 +24,7 @@ fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + S
             while sent < most && connection.send(&blanks) {
                 sent += blanks.len();
             }
-            connection.until_closed();
+            connection.wait_until_closed();
         });
         let error = adapter.fails(&server.url("http"), &limits);
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
@@ -35,7 +35,7 @@ fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + S
             "{adapter:?}: {error:?}"
         );
         assert_eq!(server.requests(), 1, "{adapter:?}");
-        server.until_ended(1);
+        server.wait_until_ended(1);
     }
 }
 
@@ -64,7 +64,7 @@ fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
         for adapter in BOTH {
             let mut body = r#"{"code":0,"data":{"taskID":7}}"#.to_owned();
             body.extend(std::iter::repeat_n(' ', length - body.len()));
-            let server = TcpServer::answering(ok(&body));
+            let server = TcpServer::responding(ok(&body));
             let created = adapter.create(&server.url("http"), &limits);
             assert_eq!(created.is_ok(), fits, "{adapter:?}, {length}: {created:?}");
         }

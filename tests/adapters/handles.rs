@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
-use pan123_mock::{Canned, Course, Service};
+use pan123_mock::{CannedResponse, Service, TaskScript};
 use pan123_proto::offline::{GetDownloadProgress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorKind, TransportError};
 use pan123_tests::carriers::{Held, Scripted};
@@ -16,7 +16,7 @@ use crate::worlds::{World, task};
 #[test]
 fn stopping_a_watch_drops_the_request_that_is_out() {
     on_tokio(async {
-        let world = World::new(Course::never_ends());
+        let world = World::new(TaskScript::never_ends());
         let client = world.client();
         let task = client
             .offline_download()
@@ -43,7 +43,7 @@ fn stopping_a_watch_drops_the_request_that_is_out() {
 #[test]
 fn stopping_a_create_that_is_out_leaves_it_in_doubt() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let client = world.client();
         world.held.hold(OFFLINE_DOWNLOAD);
         let call = client.session().call(&download()).unwrap();
@@ -60,9 +60,12 @@ fn stopping_a_create_that_is_out_leaves_it_in_doubt() {
 #[test]
 fn stopping_a_call_ends_its_wait() {
     on_tokio(async {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         world.held.service(|service| {
-            service.answer_next(OFFLINE_PROGRESS, Canned::envelope(429, "请求太频繁"));
+            service.respond_next(
+                OFFLINE_PROGRESS,
+                CannedResponse::envelope(429, "请求太频繁"),
+            );
         });
         let client = world.client();
         // Somebody who works: the clock does not jump over the wait.
@@ -86,7 +89,7 @@ fn stopping_a_call_ends_its_wait() {
 #[test]
 fn a_nudge_ends_the_wait_of_an_async_watch() {
     on_tokio(async {
-        let world = World::new(Course::succeeds_after(2));
+        let world = World::new(TaskScript::succeeds_after(2));
         let client = world.client();
         let task = client
             .offline_download()
@@ -114,7 +117,7 @@ fn a_nudge_ends_the_wait_of_an_async_watch() {
 
 #[test]
 fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
-    let world = World::new(Course::never_ends());
+    let world = World::new(TaskScript::never_ends());
     let client = world.blocking();
     let task = client.offline_download().download(&download()).unwrap();
     let mut watch = client.offline_download().watch(task);
@@ -146,7 +149,7 @@ fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
 /// The request of a blocking watch cannot be dropped: what came of it is told, and then the end.
 #[test]
 fn a_stopped_blocking_watch_ends_after_its_answer() {
-    let world = World::new(Course::never_ends());
+    let world = World::new(TaskScript::never_ends());
     let client = world.blocking();
     let task = client.offline_download().download(&download()).unwrap();
     world.held.hold(OFFLINE_PROGRESS);

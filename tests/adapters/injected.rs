@@ -62,7 +62,7 @@ fn an_answer_from_another_url_is_refused() {
 fn a_hop_that_cannot_be_reached_does_not_mean_that_nothing_was_sent() {
     let nowhere =
         "HTTP/1.1 302 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-    let server = TcpServer::answering(nowhere);
+    let server = TcpServer::responding(nowhere);
     let follows = reqwest::Client::builder().build().unwrap();
     let builder = pan123_async::Client::builder().with_client(follows);
     let error = create(builder, &server.url("http")).unwrap_err();
@@ -89,7 +89,7 @@ fn a_client_builder_is_told_to_follow_nothing() {
 
 #[test]
 fn a_client_builder_is_told_how_long_to_connect() {
-    let server = TcpServer::start(|mut connection| connection.until_closed());
+    let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let builder = pan123_async::Client::builder()
         .with_client_builder(reqwest::Client::builder().connect_timeout(Duration::from_secs(60)))
         .connect_timeout(SHORT);
@@ -121,7 +121,7 @@ fn what_a_client_builder_sets_up_is_kept() {
 #[test]
 fn a_client_leaves_in_doubt_what_it_could_not_connect_to() {
     let away = "HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-    let server = TcpServer::answering(away);
+    let server = TcpServer::responding(away);
     for url in [&server.url("http"), "http://127.0.0.1:1"] {
         let client = reqwest::Client::builder().connect_timeout(SHORT).build();
         let builder = pan123_async::Client::builder().with_client(client.unwrap());
@@ -133,7 +133,7 @@ fn a_client_leaves_in_doubt_what_it_could_not_connect_to() {
 
 #[test]
 fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
-    let server = TcpServer::start(|mut connection| connection.until_closed());
+    let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let client = reqwest::Client::builder().build().unwrap();
     let builder = pan123_async::Client::builder().with_client(client);
     let builder = builder.request_timeout(SHORT);
@@ -150,7 +150,7 @@ fn a_configuration_is_told_what_an_agent_of_ours_does() {
     let server = redirecting();
     is_a_plain_redirect(create_blocking(builder(), &server.url("http")), &server);
 
-    let server = TcpServer::start(|mut connection| connection.until_closed());
+    let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     for url in [&server.url("https"), "http://127.0.0.1:1", &nobody()] {
         let builder = builder().connect_timeout(SHORT);
         let error = create_blocking(builder, url).unwrap_err();
@@ -170,7 +170,7 @@ fn an_agent_is_told_to_follow_nothing_and_to_take_every_status() {
     is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
 
     let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
-    let server = TcpServer::answering(answer);
+    let server = TcpServer::responding(answer);
     let builder = pan123_blocking::Client::builder().with_agent(ureq::Agent::new_with_defaults());
     let error = create_blocking(builder, &server.url("http")).unwrap_err();
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(404));
@@ -187,7 +187,7 @@ fn an_agent_leaves_a_refused_connection_in_doubt() {
 
 #[test]
 fn an_agent_keeps_a_connect_timeout_of_its_own() {
-    let server = TcpServer::start(|mut connection| connection.until_closed());
+    let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let agent = ureq::Agent::config_builder()
         .timeout_connect(Some(SHORT))
         .build();

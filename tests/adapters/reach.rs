@@ -91,7 +91,7 @@ fn a_handshake_that_hangs() {
         ..Limits::default()
     };
     for adapter in BOTH {
-        let server = TcpServer::start(|mut connection| connection.until_closed());
+        let server = TcpServer::start(|mut connection| connection.wait_until_closed());
         let begun = Instant::now();
         never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.accepted(), 2, "{adapter:?}");
@@ -108,7 +108,7 @@ fn a_handshake_that_hangs_longer_than_the_request_may_take() {
         ..Limits::default()
     };
     for adapter in BOTH {
-        let server = TcpServer::start(|mut connection| connection.until_closed());
+        let server = TcpServer::start(|mut connection| connection.wait_until_closed());
         never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.requests(), 0, "{adapter:?}");
     }
@@ -126,7 +126,7 @@ fn a_certificate_that_is_refused_ends_it_at_once() {
             Some(TransportErrorKind::Certificate),
             "{adapter:?}: {error:?}"
         );
-        server.until_ended(1);
+        server.wait_until_ended(1);
         assert_eq!(server.accepted(), 1, "{adapter:?}");
         assert!(!talked.load(Ordering::Acquire), "{adapter:?}");
     }
@@ -135,14 +135,14 @@ fn a_certificate_that_is_refused_ends_it_at_once() {
 #[test]
 fn a_connection_closed_after_the_request_was_read() {
     let kind = TransportErrorKind::Interrupted;
-    in_doubt(kind, &Limits::default(), || TcpServer::answering(""));
+    in_doubt(kind, &Limits::default(), || TcpServer::responding(""));
 }
 
 #[test]
 fn an_answer_that_is_no_http() {
     let kind = TransportErrorKind::Interrupted;
     let answer = "SSH-2.0-OpenSSH_9.9\r\n\r\n";
-    in_doubt(kind, &Limits::default(), || TcpServer::answering(answer));
+    in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_body_that_is_cut_short() {
     let by_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod\r\n";
     for answer in [by_length, by_chunks] {
         let kind = TransportErrorKind::Interrupted;
-        in_doubt(kind, &Limits::default(), || TcpServer::answering(answer));
+        in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
     }
 }
 
@@ -160,7 +160,7 @@ fn an_answer_that_does_not_come() {
     in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
         TcpServer::start(|mut connection| {
             connection.read_request();
-            connection.until_closed();
+            connection.wait_until_closed();
         })
     });
 }
@@ -171,7 +171,7 @@ fn a_body_that_does_not_come() {
         TcpServer::start(|mut connection| {
             connection.read_request();
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{");
-            connection.until_closed();
+            connection.wait_until_closed();
         })
     });
 }
@@ -203,8 +203,8 @@ fn an_old_connection_closed_after_the_request_was_read() {
 #[test]
 fn an_old_connection_closed_before_the_request() {
     for adapter in BOTH {
-        let server = TcpServer::answering(ok(r#"{"code":0,"data":{"taskID":7}}"#));
-        let closed = || server.until_ended(1);
+        let server = TcpServer::responding(ok(r#"{"code":0,"data":{"taskID":7}}"#));
+        let closed = || server.wait_until_ended(1);
         adapter.create_twice(&server.url("http"), closed).unwrap();
         assert_eq!(
             (server.accepted(), server.requests()),

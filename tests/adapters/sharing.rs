@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course, MockPan123};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, MockPan123, TaskScript};
 use pan123_proto::{ErrorKind, Pacing};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::door::push_tokens_out;
@@ -17,7 +17,7 @@ const THREADS: usize = 32;
 /// The token's answer is held until all of them wait for it.
 #[test]
 fn a_cold_start_of_many_threads_fetches_one_token() {
-    let world = World::new(Course::default());
+    let world = World::new(TaskScript::default());
     let client = world.blocking();
     world.held.hold(ACCESS_TOKEN);
     thread::scope(|scope| {
@@ -38,9 +38,12 @@ fn a_cold_start_of_many_threads_fetches_one_token() {
 /// All who waited are told of the one failure, and none tries again.
 #[test]
 fn a_failed_fetch_is_told_to_all_who_waited() {
-    let world = World::new(Course::default());
+    let world = World::new(TaskScript::default());
     world.held.service(|service| {
-        service.answer_next(ACCESS_TOKEN, Canned::envelope(500, "系统错误").times(99));
+        service.respond_next(
+            ACCESS_TOKEN,
+            CannedResponse::envelope(500, "系统错误").times(99),
+        );
     });
     let client = world.blocking();
     world.held.hold(ACCESS_TOKEN);
@@ -67,7 +70,7 @@ fn near_its_end_a_token_is_used_while_another_is_fetched() {
     // The clock stands still while the token is out, and each call needs a slot of its own.
     let pace = Duration::from_secs(1);
 
-    let world = World::new(Course::default());
+    let world = World::new(TaskScript::default());
     let client = world.blocking();
     client.user_info().unwrap();
     world.clock.advance(nearly);
@@ -82,7 +85,7 @@ fn near_its_end_a_token_is_used_while_another_is_fetched() {
     client.user_info().unwrap();
     assert_eq!(world.held.sent(ACCESS_TOKEN), 2);
 
-    let world = World::new(Course::default());
+    let world = World::new(TaskScript::default());
     let client = world.client();
     on_tokio(async {
         client.user_info().await.unwrap();
@@ -130,7 +133,7 @@ fn many_tasks_with_a_refused_token_fetch_one() {
             caller.await.unwrap().unwrap();
         }
     });
-    assert_eq!(mock.service(|service| service.tokens_minted()), 1 + 3 + 1);
+    assert_eq!(mock.service(|service| service.tokens_issued()), 1 + 3 + 1);
 }
 
 #[test]
@@ -154,5 +157,5 @@ fn many_threads_with_a_refused_token_fetch_one() {
             caller.join().unwrap().unwrap();
         }
     });
-    assert_eq!(mock.service(|service| service.tokens_minted()), 1 + 3 + 1);
+    assert_eq!(mock.service(|service| service.tokens_issued()), 1 + 3 + 1);
 }

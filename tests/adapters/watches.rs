@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use futures_core::Stream;
 
-use pan123_mock::Course;
+use pan123_mock::TaskScript;
 use pan123_mock::path::OFFLINE_PROGRESS;
 use pan123_proto::TaskId;
 use pan123_proto::offline::WatchEvent;
@@ -14,7 +14,7 @@ use pan123_tests::carriers::poll_once;
 use crate::both::{download, on_tokio};
 use crate::worlds::World;
 
-async fn world_with_task(course: Course) -> (World, pan123_async::Client, TaskId) {
+async fn world_with_task(course: TaskScript) -> (World, pan123_async::Client, TaskId) {
     let world = World::new(course);
     let client = world.client();
     let created = client.offline_download().download(&download()).await;
@@ -25,7 +25,7 @@ async fn world_with_task(course: Course) -> (World, pan123_async::Client, TaskId
 #[test]
 fn in_the_middle_of_its_request() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(Course::succeeds_after(3)).await;
+        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         let mut watch = client.offline_download().watch(task);
         for polls in 1..=3 {
             world.held.hold(OFFLINE_PROGRESS);
@@ -45,7 +45,7 @@ fn in_the_middle_of_its_request() {
 #[test]
 fn everywhere_and_it_still_ends() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(Course::succeeds_after(6)).await;
+        let (world, client, task) = world_with_task(TaskScript::succeeds_after(6)).await;
         world.held.pause(5);
         let mut watch = client.offline_download().watch(task);
         let mut events = Vec::new();
@@ -69,7 +69,7 @@ fn everywhere_and_it_still_ends() {
 #[test]
 fn and_is_then_driven_to_its_end() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(Course::succeeds_after(3)).await;
+        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         world.held.hold(OFFLINE_PROGRESS);
         let mut watch = client.offline_download().watch(task);
         assert!(poll_once(pin!(watch.next())).await.is_none());
@@ -86,7 +86,7 @@ fn and_is_then_driven_to_its_end() {
 #[test]
 fn while_others_go_on() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(Course::never_ends()).await;
+        let (world, client, task) = world_with_task(TaskScript::never_ends()).await;
         let offline = client.offline_download();
         let mut watch = offline.watch(task);
         watch.next().await.unwrap().unwrap();
@@ -105,7 +105,7 @@ fn while_others_go_on() {
 #[test]
 fn a_watch_is_a_stream_too() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(Course::succeeds_after(3)).await;
+        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         let mut watch = pin!(client.offline_download().watch(task));
         // Nobody counts a stream that is polled, so that this test does.
         let _driven = world.clock.enter();

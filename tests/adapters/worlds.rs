@@ -1,6 +1,6 @@
 //! The service in memory, with clients of both adapters on a clock that jumps.
 
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Service};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service, TaskScript};
 use pan123_proto::TaskId;
 use pan123_tests::carriers::Held;
 use pan123_tests::clock::JumpClock;
@@ -11,9 +11,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(course: Course) -> World {
+    pub(crate) fn new(course: TaskScript) -> World {
         let clock = JumpClock::new();
-        let service = Service::builder().default_course(course).service();
+        let service = Service::builder().default_script(course).service();
         World {
             held: Held::new(service, &clock),
             clock,

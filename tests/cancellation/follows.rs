@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use pan123_async::Watch;
 use pan123_mock::path::OFFLINE_PROGRESS;
-use pan123_mock::{Canned, http::StatusCode};
+use pan123_mock::{CannedResponse, http::StatusCode};
 use pan123_proto::offline::WatchPolicy;
 use pan123_tests::play::task;
 use pan123_tests::scenario::{Act, Call, Of, Scenario};
@@ -37,10 +37,13 @@ impl Cut {
 pub(crate) fn rows_with_a_watch() -> Vec<Scenario> {
     let running = r#"{"code":0,"data":{"process":50,"status":0}}"#;
     let done = r#"{"code":0,"data":{"process":100,"status":2}}"#;
-    let ok = |body| Canned::raw(StatusCode::OK, body);
+    let ok = |body| CannedResponse::raw(StatusCode::OK, body);
     let cold = Scenario::new("a watch on a cold start")
         .canned(OFFLINE_PROGRESS, ok(running).times(2))
-        .canned(OFFLINE_PROGRESS, Canned::envelope(401, "token is expired"))
+        .canned(
+            OFFLINE_PROGRESS,
+            CannedResponse::envelope(401, "token is expired"),
+        )
         .canned(OFFLINE_PROGRESS, ok(done))
         .call(Call::Watch(Of::Task(7), WatchPolicy::default()));
     let follows = |row: &Scenario| row.acts.iter().any(|act| watched(act).is_some());

@@ -132,7 +132,7 @@ fn every_call_is_stopped_anywhere() {
                         );
                         stopped[0] += 1;
                     }
-                    "Ambiguous" if ended.told.reached == Some(TransportErrorKind::GivenUp) => {
+                    "Ambiguous" if ended.told.reached == Some(TransportErrorKind::Abandoned) => {
                         // Nobody who gives a request up can tell that nobody would have listened.
                         let out = !scenario.reachable || sent(&ended.seen) > sent(&before);
                         assert!(out, "nothing was sent");

@@ -78,7 +78,7 @@ say("listed in pages of 3", len(pages))
 admin("POST", "faults", {"fault": "rate_limited", "times": 2})
 assert client.get_user_info().uid == user.uid
 say("told to come later twice", "the client tried again")
-admin("POST", "token-pushed-out")
+admin("POST", "revoke-tokens")
 say("token pushed out", refused(PanTokenExpiredError, client.get_user_info))
 assert client.get_user_info().uid == user.uid
 

@@ -11,7 +11,7 @@ mod wire;
 use std::time::Duration;
 
 use pan123_mock::http::StatusCode;
-use pan123_mock::{Canned, TcpServer};
+use pan123_mock::{CannedResponse, TcpServer};
 use pan123_tests::scenario::{Identity, Scenario};
 
 use crate::played::Op;
@@ -42,7 +42,7 @@ impl Fault {
     /// The answers to the call come from here.
     fn answered(
         name: &'static str,
-        answer: impl Fn(Op) -> Canned + Send + Sync + 'static,
+        answer: impl Fn(Op) -> CannedResponse + Send + Sync + 'static,
     ) -> Fault {
         Fault::new(name, move |scenario, op| {
             scenario.canned(op.path(), answer(op))
@@ -78,12 +78,12 @@ fn patience(times: usize) -> Duration {
     Duration::from_millis(if times == 1 { 1000 } else { 300 })
 }
 
-fn ok(body: impl Into<Vec<u8>>) -> Canned {
-    Canned::raw(StatusCode::OK, body.into())
+fn ok(body: impl Into<Vec<u8>>) -> CannedResponse {
+    CannedResponse::raw(StatusCode::OK, body.into())
 }
 
 /// HTTP 200 with one of two bodies.
-fn body(progress: &'static str, create: &'static str) -> impl Fn(Op) -> Canned {
+fn body(progress: &'static str, create: &'static str) -> impl Fn(Op) -> CannedResponse {
     move |op| match op {
         Op::Progress => ok(progress),
         Op::Create => ok(create).after_acting(),
@@ -92,8 +92,8 @@ fn body(progress: &'static str, create: &'static str) -> impl Fn(Op) -> Canned {
 
 const HTML: &[u8] = b"<html>\xff<h1>Bad Gateway</h1>";
 
-fn html(status: StatusCode) -> Canned {
-    Canned::raw(status, HTML)
+fn html(status: StatusCode) -> CannedResponse {
+    CannedResponse::raw(status, HTML)
 }
 
 /// Waits but a short time for an answer that so many times does not come. No token has to be fetched within it.

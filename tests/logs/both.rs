@@ -1,6 +1,6 @@
 //! A client of either adapter in a world without sockets, and what it logs.
 
-use pan123_mock::{Course, Service};
+use pan123_mock::{Service, TaskScript};
 use pan123_proto::offline::Download;
 use pan123_proto::{Endpoint, Error, TaskId};
 use pan123_tests::block_on::block_on;
@@ -63,7 +63,7 @@ pub(crate) fn logs(
     prepare: impl FnOnce(&mut Service),
     act: impl FnOnce(&Doing<'_>),
 ) -> Vec<Value> {
-    let world = World::new(Course::succeeds_after(3));
+    let world = World::new(TaskScript::succeeds_after(3));
     world.held.service(prepare);
     let lines = logged(|| {
         act(&Doing {

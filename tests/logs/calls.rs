@@ -2,15 +2,15 @@
 
 use pan123_mock::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
-use pan123_mock::{Canned, Course};
+use pan123_mock::{CannedResponse, TaskScript};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{ErrorCode, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::both::{BOTH, logs, spans, told};
 
-fn held_off(seconds: &'static str) -> Canned {
-    let canned = Canned::envelope(429, "请求太频繁");
+fn held_off(seconds: &'static str) -> CannedResponse {
+    let canned = CannedResponse::envelope(429, "请求太频繁");
     canned.header(RETRY_AFTER, HeaderValue::from_static(seconds))
 }
 
@@ -43,10 +43,10 @@ fn each_attempt_that_is_not_the_last_is_told() {
         let lines = logs(
             adapter,
             |service| {
-                let bad = Canned::raw(StatusCode::BAD_GATEWAY, "<html>");
-                service.answer_next(USER_INFO, held_off("7"));
-                service.answer_next(USER_INFO, bad);
-                service.answer_next(USER_INFO, Canned::envelope(401, "token is expired"));
+                let bad = CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>");
+                service.respond_next(USER_INFO, held_off("7"));
+                service.respond_next(USER_INFO, bad);
+                service.respond_next(USER_INFO, CannedResponse::envelope(401, "token is expired"));
             },
             |client| {
                 client.send(&GetUserInfo).unwrap();
@@ -81,7 +81,10 @@ fn a_call_that_fails_tells_how() {
         let lines = logs(
             adapter,
             |service| {
-                service.answer_next(OFFLINE_DOWNLOAD, Canned::envelope(5066, "no such file"));
+                service.respond_next(
+                    OFFLINE_DOWNLOAD,
+                    CannedResponse::envelope(5066, "no such file"),
+                );
             },
             |client| {
                 let error = client.create_two().unwrap_err();
@@ -123,7 +126,12 @@ fn the_fetch_of_a_token_is_told() {
 
         let lines = logs(
             adapter,
-            |service| service.answer_next(ACCESS_TOKEN, Canned::envelope(401, "clientSecret错误")),
+            |service| {
+                service.respond_next(
+                    ACCESS_TOKEN,
+                    CannedResponse::envelope(401, "clientSecret错误"),
+                )
+            },
             |client| {
                 let error = client.send(&GetUserInfo).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Credentials);
@@ -154,8 +162,8 @@ fn only_waits_of_more_than_a_second_are_told() {
         assert_eq!(reasons(&lines), [] as [Value; 0], "{adapter:?}");
 
         let prepare = |service: &mut pan123_mock::Service| {
-            service.answer_next(OFFLINE_PROGRESS, held_off("2"));
-            service.set_default_course(Course::succeeds_after(12));
+            service.respond_next(OFFLINE_PROGRESS, held_off("2"));
+            service.set_default_script(TaskScript::succeeds_after(12));
         };
         let lines = logs(adapter, prepare, |client| {
             let task = client.create_two().unwrap();

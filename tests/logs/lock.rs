@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pan123_blocking::Transport;
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Canned, Course};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, TaskScript};
 use pan123_proto::offline::WatchPolicy;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Input, Machine, Session, Step};
@@ -73,7 +73,7 @@ fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
                     .advance(wait.until.saturating_duration_since(now));
                 Input::Wake
             }
-            Step::Refresh(refresh) => {
+            Step::Detach(refresh) => {
                 drive(world, refresh);
                 Input::Wake
             }
@@ -85,9 +85,9 @@ fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
 fn everything(world: &World, session: &Session) {
     let user = || drive(world, session.call(&GetUserInfo).expect("a good request"));
     world.held.service(|service| {
-        service.answer_next(ACCESS_TOKEN, Canned::envelope(500, "系统错误"));
-        service.answer_next(USER_INFO, Canned::envelope(429, "请求太频繁"));
-        service.answer_next(USER_INFO, Canned::envelope(401, "token is expired"));
+        service.respond_next(ACCESS_TOKEN, CannedResponse::envelope(500, "系统错误"));
+        service.respond_next(USER_INFO, CannedResponse::envelope(429, "请求太频繁"));
+        service.respond_next(USER_INFO, CannedResponse::envelope(401, "token is expired"));
     });
     user().expect_err("it cannot succeed");
     user().expect("it succeeds");
@@ -106,7 +106,7 @@ fn everything(world: &World, session: &Session) {
 fn a_listener_may_use_the_session() {
     let (told, telling) = mpsc::channel();
     let work = thread::spawn(move || {
-        let world = World::new(Course::default());
+        let world = World::new(TaskScript::default());
         let builder = Session::builder().credentials(CLIENT_ID, CLIENT_SECRET);
         let session = builder.build().unwrap();
         let nosy = Nosy {

@@ -1,6 +1,6 @@
 //! The comparison itself: what one driver does otherwise, whichever it is, is found.
 
-use pan123_mock::Course;
+use pan123_mock::TaskScript;
 use pan123_proto::TransportErrorKind;
 use pan123_tests::compare::{differences, play};
 use pan123_tests::drivers::DRIVERS;
@@ -74,7 +74,7 @@ fn value_of<'a>(seen: &'a mut Seen, request: usize, name: &str) -> &'a mut Vec<u
 #[test]
 fn what_one_driver_does_otherwise_is_found() {
     let scenario = Scenario::new("a base to plant differences in")
-        .service(|service| service.default_course(Course::fails_after(3, "下载失败")))
+        .service(|service| service.default_script(TaskScript::fails_after(3, "下载失败")))
         .call(create())
         .call(watch());
     let seen = play(&DRIVERS, &scenario);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use pan123_mock::{CLIENT_ID, Canned, MockPan123, TcpServer, TokenPair, path};
+use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, TcpServer, TokenPair, path};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
@@ -87,7 +87,7 @@ fn assert_all_well(processes: Vec<Child>) {
 }
 
 fn minted(mock: &MockPan123) -> usize {
-    mock.service(|service| service.tokens_minted())
+    mock.service(|service| service.tokens_issued())
 }
 
 fn token_requests(mock: &MockPan123) -> usize {
@@ -129,8 +129,8 @@ fn ten_processes_started_at_once_on_an_empty_store_mint_one_token() {
 fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_mints() {
     for kind in ["blocking", "async"] {
         let (mock, place) = (MockPan123::start_blocking(), place());
-        let never = Canned::envelope(1, "nobody reads this").delay(LONG);
-        mock.answer_next(path::ACCESS_TOKEN, never);
+        let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG);
+        mock.respond_next(path::ACCESS_TOKEN, never);
         let mut holder = place.start(kind, &mock.base_url(), LONG, LONG);
         until_asked(&mock);
         let others = place.start_all(PROCESSES - 1, &mock.base_url());
@@ -187,7 +187,7 @@ fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_un
 fn what_goes_to_this_machine_goes_through_no_proxy() {
     for kind in ["blocking", "async"] {
         let (mock, place) = (MockPan123::start_blocking(), place());
-        let proxy = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let proxy = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         let mut command = place.command(kind, &mock.base_url(), LONG, LONG);
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             command.env(name, proxy.url("http"));

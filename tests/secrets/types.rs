@@ -15,8 +15,8 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Call, ClockSkew, Endpoint, Error, Input, Machine, Now, Pacing, Parent,
-    Query, Refresh, RetryPolicy, Secrets, Session, Step, StoreOp, StoreResult, StoredToken, TaskId,
+    Account, BuildError, Call, ClockSkew, Detached, Endpoint, Error, Input, Machine, Now, Pacing,
+    Parent, Query, RetryPolicy, Secrets, Session, Step, StoreOp, StoreResult, StoredToken, TaskId,
     Transmit, TransportError,
 };
 use pan123_store::MemoryStore;
@@ -139,9 +139,9 @@ fn transmit<T>(step: Step<T>) -> Transmit {
     }
 }
 
-fn refresh(call: &mut Call<impl Sized>) -> Refresh {
+fn refresh(call: &mut Call<impl Sized>) -> Detached {
     match call.resume(now(), Input::Wake) {
-        Step::Refresh(refresh) => refresh,
+        Step::Detach(refresh) => refresh,
         _ => panic!("the first caller fetches the token"),
     }
 }
@@ -222,7 +222,7 @@ fn watches() -> Vec<(&'static str, String)> {
     let session = session();
     let task = TaskId::new(7).expect("no zero");
     let mut watch = session.watch(task, WatchPolicy::default().max_failed_polls(1));
-    let Step::Refresh(mut refresh) = watch.resume(now(), Input::Wake) else {
+    let Step::Detach(mut refresh) = watch.resume(now(), Input::Wake) else {
         panic!("the first caller fetches the token");
     };
     refresh.resume(now(), Input::Wake);

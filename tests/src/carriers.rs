@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_mock::{Break, Fate, Reply, Service};
+use pan123_mock::{Break, Reply, Service, WireOutcome};
 use pan123_proto::{Transmit, TransportError};
 
 use crate::clock::JumpClock;
@@ -272,11 +272,14 @@ impl Drop for Exchange {
 ///
 /// What a transport would say.
 pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
-    let fate = reply.broken.as_ref().map_or(Fate::Answered, Break::fate);
+    let fate = reply
+        .broken
+        .as_ref()
+        .map_or(WireOutcome::Responded, Break::wire_outcome);
     match fate {
-        Fate::Answered => Ok((reply.response, reply.delay.unwrap_or_default())),
-        Fate::Silence => Ok((Response::default(), Duration::MAX)),
-        Fate::Flood(_) => Err(TransportError::body_too_large()),
+        WireOutcome::Responded => Ok((reply.response, reply.delay.unwrap_or_default())),
+        WireOutcome::Silence => Ok((Response::default(), Duration::MAX)),
+        WireOutcome::Flood(_) => Err(TransportError::body_too_large()),
         _ => Err(TransportError::interrupted("cut off")),
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Request;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Fault, MAX_LIVE_TOKENS, Service, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Fault, MAX_LIVE_TOKENS, Service, TaskScript, path};
 
 use pan123_proto::OAuth;
 
@@ -19,7 +19,7 @@ pub trait Door {
     fn fault(&mut self, fault: Fault);
 
     /// The course of tasks from now on.
-    fn set_default_course(&mut self, course: Course);
+    fn set_default_script(&mut self, course: TaskScript);
 
     /// A user has allowed an app to act, and the app has its pair of tokens.
     fn oauth_pair(&mut self, now: SystemTime);
@@ -37,8 +37,8 @@ impl Door for Service {
         Service::fault(self, fault);
     }
 
-    fn set_default_course(&mut self, course: Course) {
-        Service::set_default_course(self, course);
+    fn set_default_script(&mut self, course: TaskScript) {
+        Service::set_default_script(self, course);
     }
 
     fn oauth_pair(&mut self, now: SystemTime) {
@@ -85,7 +85,7 @@ pub fn first_code(seed: u64) -> String {
 
 /// Somebody else creates a task, which goes on for ever as [`TASK_ON_ITS_WAY`] says, as do all after it.
 pub fn create_elsewhere(door: &mut dyn Door, now: SystemTime) {
-    door.set_default_course(Course::steps([TASK_ON_ITS_WAY]));
+    door.set_default_script(TaskScript::steps([TASK_ON_ITS_WAY]));
     let token = token_in(&fetch_token(door, now));
     let body = r#"{"url":"https://example.com/other.mp4"}"#;
     post(door, now, path::OFFLINE_DOWNLOAD, Some(&token), body);

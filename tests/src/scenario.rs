@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, Canned, Fault, Service};
+use pan123_mock::{Break, Builder, CLIENT_ID, CLIENT_SECRET, CannedResponse, Fault, Service};
 use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
@@ -21,7 +21,7 @@ pub struct Scenario {
     /// How the service is built.
     pub service: fn(Builder) -> Builder,
     /// The answers that are prepared, by path.
-    pub canned: Vec<(&'static str, Canned)>,
+    pub canned: Vec<(&'static str, CannedResponse)>,
     /// What goes wrong at the service after that.
     pub faults: Vec<Fault>,
     /// What goes wrong on the way to the service, by path.
@@ -277,7 +277,7 @@ impl Scenario {
     }
 
     /// Prepares an answer of the service.
-    pub fn canned(mut self, path: &'static str, canned: Canned) -> Scenario {
+    pub fn canned(mut self, path: &'static str, canned: CannedResponse) -> Scenario {
         self.canned.push((path, canned));
         self
     }

@@ -33,7 +33,7 @@ impl Seen {
         Seen {
             requests: requests.filter(Sent::is_of_the_client).collect(),
             results,
-            minted: service.tokens_minted(),
+            minted: service.tokens_issued(),
             tasks: service.tasks().len(),
             task_ids: service.tasks().iter().map(Task::id).collect(),
             unheard: BTreeMap::new(),

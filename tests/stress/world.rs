@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::Response;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
-use pan123_mock::{Course, Service};
+use pan123_mock::{Service, TaskScript};
 use pan123_proto::{Transmit, TransportError};
 use pan123_tests::carriers::Held;
 use pan123_tests::clock::JumpClock;
@@ -55,8 +55,8 @@ struct Shared {
 
 impl Chaos {
     pub(crate) fn new(clock: &JumpClock, seed: u64) -> Chaos {
-        let course = Course::succeeds_after(3);
-        let service = Service::builder().seed(seed).default_course(course);
+        let course = TaskScript::succeeds_after(3);
+        let service = Service::builder().seed(seed).default_script(course);
         Chaos {
             held: Held::new(service.service(), clock),
             shared: Arc::new(Shared {
@@ -84,7 +84,7 @@ impl Chaos {
     }
 
     pub(crate) fn minted(&self) -> usize {
-        self.held.service(|service| service.tokens_minted())
+        self.held.service(|service| service.tokens_issued())
     }
 
     fn decide(&self, transmit: &Transmit) -> Fate {

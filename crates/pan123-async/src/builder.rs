@@ -9,7 +9,8 @@ use pan123_proto::{BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuild
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::drive::Context;
-use crate::store::Keeper;
+use crate::spawner::{Spawner, TokioSpawner};
+use crate::store::Store;
 use crate::transport::{ReqwestTransport, Transport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
@@ -36,6 +37,7 @@ pub struct ClientBuilder {
     session: SessionBuilder,
     transport: Carrier,
     clock: Arc<dyn Clock>,
+    spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
 }
 
@@ -51,6 +53,7 @@ impl Default for ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
             transport: Carrier::Builder(Box::new(reqwest_builder())),
             clock: Arc::new(SystemClock),
+            spawner: Arc::new(TokioSpawner),
             store: None,
         }
     }
@@ -175,6 +178,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`TokioSpawner`](crate::TokioSpawner).
+    pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
+        self.spawner = Arc::new(spawner);
+        self
+    }
+
     /// Sends requests over another [`Transport`] than reqwest.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
         self.transport = Carrier::Ready(Arc::new(transport));
@@ -221,7 +230,8 @@ impl ClientBuilder {
         let context = Context {
             transport,
             clock: self.clock,
-            keeper: Keeper::new(self.store, session.account()),
+            spawner: self.spawner,
+            store: Store::new(self.store, session.account()),
         };
         Ok(Client::new(session, context))
     }

@@ -98,7 +98,7 @@ impl Client {
         let authorize = self.session.authorize(code, redirect_uri);
         let context = self.context();
         async move {
-            let ended = context.outlive(authorize?).await;
+            let ended = context.spawn_detached(authorize?).await;
             ended.unwrap_or(Err(Error::Stopped))
         }
     }

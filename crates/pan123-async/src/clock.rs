@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use pan123_proto::{DriveGuard, Now, Wait};
+use pan123_proto::{Now, Wait};
 
 use crate::drive::BoxFuture;
 
@@ -13,13 +13,6 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Waits until the time or the signal, whichever comes first.
     fn wait(&self, wait: Wait) -> BoxFuture<'static, ()>;
-
-    /// Told when something begins to be driven; the guard is dropped at its end.
-    ///
-    /// A clock that jumps needs it to know that everybody waits. Others need not care.
-    fn enter(&self) -> DriveGuard {
-        DriveGuard::default()
-    }
 }
 
 /// The clocks of the system, with tokio's timer.

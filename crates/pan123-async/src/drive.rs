@@ -1,34 +1,36 @@
-//! The loop that drives a machine of the core: it carries out steps and decides nothing.
+//! The loop that runs a machine of the core: it performs steps and decides nothing.
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll, ready as or_pending};
+use std::task::{self, Poll, ready as ready_or_pending};
 
-use pan123_proto::{DriveGuard, Input, Machine, Refresh, Signal, Step, Transmit};
+use pan123_proto::{Input, Machine, Signal, Step, Transmit};
 
 use crate::clock::Clock;
-use crate::store::{Keeper, Opened};
+use crate::spawner::Spawner;
+use crate::store::{OpenedStore, Store};
 use crate::transport::Transport;
 
-/// A future that can be kept and sent to another thread.
+/// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a drive needs.
+/// What running a machine needs.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keeper: Keeper,
+    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) store: Store,
 }
 
-/// A machine with the step that it is at. The step is kept here and not in the future that waits for it: dropping that
-/// future loses nothing and repeats nothing.
+/// A machine with its pending step. The step is kept here and not in the future that waits for it: dropping that future loses
+/// nothing and repeats nothing.
 pub(crate) struct Drive<M> {
     machine: M,
     context: Context,
-    store: Opened,
+    store: OpenedStore,
     step: Option<BoxFuture<'static, Input>>,
 }
 
@@ -37,7 +39,7 @@ impl<M: Machine> Drive<M> {
         Drive {
             machine,
             context,
-            store: Opened::default(),
+            store: OpenedStore::default(),
             step: None,
         }
     }
@@ -50,7 +52,7 @@ impl<M: Machine> Drive<M> {
         &mut self.machine
     }
 
-    /// Another machine around this one, which takes over the step that it is at.
+    /// Wraps the machine in another one, which takes over the pending step.
     pub(crate) fn wrap<W>(self, wrap: impl FnOnce(M) -> W) -> Drive<W> {
         Drive {
             machine: wrap(self.machine),
@@ -60,12 +62,8 @@ impl<M: Machine> Drive<M> {
         }
     }
 
+    /// Runs the machine to its next output.
     pub(crate) async fn next(&mut self) -> M::Output {
-        let guard = self.context.clock.enter();
-        self.next_under(guard).await
-    }
-
-    async fn next_under(&mut self, _guard: DriveGuard) -> M::Output {
         poll_fn(|waker| self.poll_next(waker)).await
     }
 
@@ -73,12 +71,12 @@ impl<M: Machine> Drive<M> {
         let mut input = Input::Wake;
         loop {
             if let Some(step) = &mut self.step {
-                input = or_pending!(step.as_mut().poll(waker));
+                input = ready_or_pending!(step.as_mut().poll(waker));
                 self.step = None;
             }
             match self.machine.resume(self.context.clock.now(), input) {
                 Step::Ready(output) => return Poll::Ready(output),
-                step => self.step = Some(self.context.carry_out(step, &mut self.store)),
+                step => self.step = Some(self.context.perform(step, &mut self.store)),
             }
             input = Input::Wake;
         }
@@ -86,18 +84,19 @@ impl<M: Machine> Drive<M> {
 }
 
 impl Context {
-    fn carry_out<T>(&self, step: Step<T>, store: &mut Opened) -> BoxFuture<'static, Input> {
+    fn perform<T>(&self, step: Step<T>, store: &mut OpenedStore) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),
-            Step::Wait(wait) => {
-                let wait = self.clock.wait(wait);
-                Box::pin(async move {
-                    wait.await;
-                    Input::Wake
-                })
+            Step::Wait(wait) => wake_after(self.clock.wait(wait)),
+            Step::Detach(detached) => {
+                let mut drive = Drive::new(detached, self.clone());
+                let work = Box::pin(async move { drive.next().await });
+                match self.spawner.spawn(work) {
+                    Ok(()) => Box::pin(ready(Input::Wake)),
+                    Err(work) => wake_after(work),
+                }
             }
-            Step::Refresh(refresh) => self.detach(refresh),
-            Step::Store(op) => self.keeper.run(store, op),
+            Step::Store(op) => self.store.run(store, op),
             Step::Ready(_) => Box::pin(ready(Input::Wake)),
         }
     }
@@ -107,56 +106,51 @@ impl Context {
         let span = transmit.span.clone();
         let transport = Arc::clone(&self.transport);
         Box::pin(async move {
-            let mut answer = span.within(|| transport.send(transmit));
-            let answer = poll_fn(|context| span.within(|| answer.as_mut().poll(context)));
-            match unless(cancelled, pin!(answer)).await {
-                Some(Ok(answer)) => Input::Response(answer),
+            let mut response = span.within(|| transport.send(transmit));
+            let response = poll_fn(|waker| span.within(|| response.as_mut().poll(waker)));
+            match unless(cancelled, pin!(response)).await {
+                Some(Ok(response)) => Input::Response(response),
                 Some(Err(error)) => Input::Failed(error),
                 None => Input::Wake,
             }
         })
     }
 
-    /// Drives a machine to its end in a task of its own, which goes on if nobody waits any more; in place where there is no
-    /// runtime. None if the runtime ends before.
-    pub(crate) async fn outlive<M>(self, machine: M) -> Option<M::Output>
+    /// Runs a machine to its end apart from the caller, so that it goes on if the caller is dropped; in place where nothing can be
+    /// spawned. None if the executor ends first.
+    pub(crate) async fn spawn_detached<M>(self, machine: M) -> Option<M::Output>
     where
         M: Machine<Output: Send> + Send + 'static,
     {
-        let guard = self.clock.enter();
+        let spawner = Arc::clone(&self.spawner);
+        let (sender, receiver) = tokio::sync::oneshot::channel();
         let mut drive = Drive::new(machine, self);
-        let work = async move { drive.next_under(guard).await };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => runtime.spawn(work).await.ok(),
-            Err(_) => Some(work.await),
+        let work = Box::pin(async move {
+            // Nobody receives it if the caller was dropped.
+            let _ = sender.send(drive.next().await);
+        });
+        if let Err(work) = spawner.spawn(work) {
+            work.await;
         }
-    }
-
-    /// Runs a refresh as a task of its own, so that it outlives the caller; in place where there is no runtime.
-    fn detach(&self, refresh: Refresh) -> BoxFuture<'static, Input> {
-        let guard = self.clock.enter();
-        let mut drive = Drive::new(refresh, self.clone());
-        Box::pin(async move {
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { drive.next_under(guard).await });
-            } else {
-                // In place, the caller's own guard stands for both.
-                drop(guard);
-                drive.next_under(DriveGuard::default()).await;
-            }
-            Input::Wake
-        })
+        receiver.await.ok()
     }
 }
 
-/// The future's output, or none if the signal came before it.
+fn wake_after(work: BoxFuture<'static, ()>) -> BoxFuture<'static, Input> {
+    Box::pin(async move {
+        work.await;
+        Input::Wake
+    })
+}
+
+/// Returns the output of the future, or none if the signal fires first.
 async fn unless<F: Future>(signal: Option<Signal>, mut future: Pin<&mut F>) -> Option<F::Output> {
     let Some(mut signal) = signal else {
         return Some(future.await);
     };
-    poll_fn(|context| match future.as_mut().poll(context) {
+    poll_fn(|waker| match future.as_mut().poll(waker) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Pin::new(&mut signal).poll(context).map(|()| None),
+        Poll::Pending => Pin::new(&mut signal).poll(waker).map(|()| None),
     })
     .await
 }

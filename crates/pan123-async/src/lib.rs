@@ -41,6 +41,7 @@ mod files;
 mod image_bed;
 mod listing;
 mod offline;
+mod spawner;
 mod store;
 mod transport;
 mod watch;
@@ -64,6 +65,7 @@ pub use pan123_proto::{
     TaskId,
 };
 pub use reqwest;
+pub use spawner::{Spawner, TokioSpawner};
 pub use transport::{ReqwestTransport, Transport};
 pub use watch::Watch;
 

@@ -1,4 +1,4 @@
-//! The token's store, run where it may block.
+//! The token store, run where it may block.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,20 +7,19 @@ use pan123_proto::{Account, Input, OpenTokenStore, StoreOp, StoreResult, TokenSt
 
 use crate::drive::BoxFuture;
 
-/// Where the token is kept and whose it is, if it is kept at all.
+/// The token store and the owner of the token, if there is a store.
 #[derive(Clone, Default)]
-pub(crate) struct Keeper(Option<(Arc<dyn TokenStore>, Account)>);
+pub(crate) struct Store(Option<(Arc<dyn TokenStore>, Account)>);
 
-/// The store of one machine, opened when it is first asked for. Nobody waits for its mutex: a machine does one thing at a
-/// time.
-pub(crate) type Opened = Option<Arc<Mutex<Box<dyn OpenTokenStore>>>>;
+/// The store as one machine uses it, opened on first use. Its mutex is never contended: a machine does one thing at a time.
+pub(crate) type OpenedStore = Option<Arc<Mutex<Box<dyn OpenTokenStore>>>>;
 
-impl Keeper {
-    pub(crate) fn new(store: Option<Arc<dyn TokenStore>>, account: Option<Account>) -> Keeper {
-        Keeper(store.zip(account))
+impl Store {
+    pub(crate) fn new(store: Option<Arc<dyn TokenStore>>, account: Option<Account>) -> Store {
+        Store(store.zip(account))
     }
 
-    pub(crate) fn run(&self, opened: &mut Opened, op: StoreOp) -> BoxFuture<'static, Input> {
+    pub(crate) fn run(&self, opened: &mut OpenedStore, op: StoreOp) -> BoxFuture<'static, Input> {
         let Some((store, account)) = &self.0 else {
             return Box::pin(ready(Input::Stored(op.unsupported())));
         };
@@ -33,7 +32,7 @@ impl Keeper {
         Box::pin(async move {
             Input::Stored(match tokio::runtime::Handle::try_current() {
                 Ok(runtime) => runtime.spawn_blocking(run).await.unwrap_or_else(|_| {
-                    StoreResult::Failed("its thread ended before it was done".to_owned())
+                    StoreResult::Failed("its thread ended before the operation did".to_owned())
                 }),
                 Err(_) => run(),
             })

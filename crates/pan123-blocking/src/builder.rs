@@ -9,6 +9,7 @@ use pan123_proto::{BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuild
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::drive::Context;
+use crate::spawner::{Spawner, ThreadSpawner};
 use crate::transport::{Transport, UreqTransport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
@@ -35,6 +36,7 @@ pub struct ClientBuilder {
     session: SessionBuilder,
     transport: Carrier,
     clock: Arc<dyn Clock>,
+    spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
 }
 
@@ -51,6 +53,7 @@ impl Default for ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
             transport: Carrier::Ours,
             clock: Arc::new(SystemClock),
+            spawner: Arc::new(ThreadSpawner),
             store: None,
         }
     }
@@ -167,6 +170,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`ThreadSpawner`](crate::ThreadSpawner).
+    pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
+        self.spawner = Arc::new(spawner);
+        self
+    }
+
     /// Sends requests over another [`Transport`] than ureq.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
         self.transport = Carrier::Ready(Arc::new(transport));
@@ -208,6 +217,7 @@ impl ClientBuilder {
         let context = Context {
             transport,
             clock: self.clock,
+            spawner: self.spawner,
             store: self.store.zip(session.account()),
         };
         Ok(Client::new(session, context))

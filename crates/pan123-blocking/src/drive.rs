@@ -1,38 +1,35 @@
-//! The loop that drives a machine of the core: it carries out steps and decides nothing.
+//! The loop that runs a machine of the core: it performs steps and decides nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 
-use pan123_proto::{Account, DriveGuard, Input, Machine, Refresh, Step, TokenStore};
+use pan123_proto::{Account, Detached, Input, Machine, Step, TokenStore};
 
 use crate::clock::Clock;
+use crate::spawner::{Spawner, Work};
 use crate::transport::Transport;
 
-/// What a drive needs.
+/// What running a machine needs.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where the token is kept, and whose it is.
+    pub(crate) spawner: Arc<dyn Spawner>,
+    /// The token store and the owner of the token.
     pub(crate) store: Option<(Arc<dyn TokenStore>, Account)>,
 }
 
 impl Context {
-    /// Drives a machine to its end, or to its next item.
-    pub(crate) fn drive<M: Machine>(&self, machine: M) -> M::Output {
-        self.drive_under(machine, self.clock.enter())
-    }
-
-    fn drive_under<M: Machine>(&self, mut machine: M, _guard: DriveGuard) -> M::Output {
+    /// Runs a machine to its next output.
+    pub(crate) fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
         let mut input = Input::Wake;
-        let mut store = None;
+        let mut opened = None;
         loop {
             input = match machine.resume(self.clock.now(), input) {
                 Step::Ready(output) => return output,
                 Step::Transmit(transmit) => {
                     let span = transmit.span.clone();
                     match span.within(|| self.transport.send(transmit)) {
-                        Ok(answer) => Input::Response(answer),
+                        Ok(response) => Input::Response(response),
                         Err(error) => Input::Failed(error),
                     }
                 }
@@ -40,38 +37,24 @@ impl Context {
                     self.clock.wait(wait);
                     Input::Wake
                 }
-                Step::Refresh(refresh) => {
-                    self.detach(refresh);
+                Step::Detach(detached) => {
+                    self.spawn_detached(detached);
                     Input::Wake
                 }
                 Step::Store(op) => Input::Stored(match &self.store {
-                    Some((kept, whose)) => store.get_or_insert_with(|| kept.open(whose)).run(op),
+                    Some((store, owner)) => opened.get_or_insert_with(|| store.open(owner)).run(op),
                     None => op.unsupported(),
                 }),
             };
         }
     }
 
-    /// Runs a refresh on a thread of its own, so that it outlives the caller; in place where no thread can be had.
-    fn detach(&self, refresh: Refresh) {
-        let work = Arc::new(Mutex::new(Some((refresh, self.clock.enter()))));
-        let theirs = (self.clone(), Arc::clone(&work));
-        let run = move || {
-            if let Some((refresh, guard)) = take(&theirs.1) {
-                theirs.0.drive_under(refresh, guard);
-            }
-        };
-        let thread = thread::Builder::new().name("pan123-refresh".to_owned());
-        if thread.spawn(run).is_err()
-            && let Some((refresh, guard)) = take(&work)
-        {
-            // In place, the caller's own guard stands for both.
-            drop(guard);
-            self.drive_under(refresh, DriveGuard::default());
+    /// Runs a machine apart from the caller; in place where nothing can be spawned.
+    fn spawn_detached(&self, detached: Detached) {
+        let context = self.clone();
+        let work = Work::new(move || context.drive(detached));
+        if let Err(work) = self.spawner.spawn(work) {
+            work.run();
         }
     }
-}
-
-fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

@@ -108,7 +108,7 @@ impl Files {
     /// Creates a folder.
     ///
     /// The service rejects a name that is taken, even if an earlier attempt of the same call took it and its response was lost: see
-    /// [`ApiError::follows_lost_answer`](pan123_proto::ApiError::follows_lost_answer).
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl Files {
     /// Permanently deletes 1 to 100 files and folders that are in the trash.
     ///
     /// An earlier attempt of the same call whose response was lost may have deleted them already: see
-    /// [`ApiError::follows_lost_answer`](pan123_proto::ApiError::follows_lost_answer).
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Files {
     /// Restores 1 to 100 files and folders from the trash into a folder.
     ///
     /// An earlier attempt of the same call whose response was lost may have restored them already: see
-    /// [`ApiError::follows_lost_answer`](pan123_proto::ApiError::follows_lost_answer).
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Files {
     /// Moves 1 to 100 files and folders into a folder.
     ///
     /// The service may reject what is there already, as after an earlier attempt whose response was lost: see
-    /// [`ApiError::follows_lost_answer`](pan123_proto::ApiError::follows_lost_answer).
+    /// [`ApiError::follows_lost_response`](pan123_proto::ApiError::follows_lost_response).
     ///
     /// # Errors
     ///

@@ -42,6 +42,7 @@ mod files;
 mod image_bed;
 mod listing;
 mod offline;
+mod spawner;
 mod transport;
 mod watch;
 
@@ -62,6 +63,7 @@ pub use pan123_proto::{
     BuildError, DirId, Error, ErrorCode, ErrorKind, FileId, OAuth, Pacing, Parent, RetryPolicy,
     TaskId,
 };
+pub use spawner::{Spawner, ThreadSpawner, Work};
 pub use transport::{Transport, UreqTransport};
 pub use ureq;
 pub use watch::Watch;

@@ -1,4 +1,4 @@
-//! How long a million progress calls take without a socket: the model alone, and the whole core of the client on top of it.
+//! Measures a million progress calls without a socket: to the model alone, and through the whole core of the client.
 //!
 //! `cargo bench -p pan123-mock --bench in_memory`
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::bytes::Bytes;
 use pan123_mock::http::Request;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Course, Service, path};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service, TaskScript, path};
 use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress};
 use pan123_proto::{Input, Machine, Now, Pacing, Session, Step};
 
@@ -26,7 +26,7 @@ fn report(what: &str, took: Duration) {
 
 fn service() -> Service {
     let builder = Service::builder().kept_requests(1000);
-    builder.default_course(Course::never_ends()).service()
+    builder.default_script(TaskScript::never_ends()).service()
 }
 
 struct Driver {
@@ -68,7 +68,7 @@ impl Driver {
                     self.elapsed = wait.until.max(self.now().mono) - self.start.mono;
                     Input::Wake
                 }
-                Step::Refresh(refresh) => {
+                Step::Detach(refresh) => {
                     self.drive(refresh);
                     Input::Wake
                 }
@@ -93,7 +93,7 @@ fn core() -> Duration {
         let progress = session
             .call(&GetDownloadProgress::new(task))
             .expect("a call");
-        let progress = driver.drive(progress).expect("an answer");
+        let progress = driver.drive(progress).expect("a response");
         assert!((progress.percent - 50.0).abs() < 1e-9);
     }
     began.elapsed()
@@ -116,15 +116,15 @@ fn model() -> Duration {
     let poll = request("GET", &target, Some(token), "");
     let began = Instant::now();
     for _ in 0..CALLS {
-        let answer = service.handle(now, &poll).reply.response;
-        assert!(answer.body().starts_with(br#"{"code":0,"#));
+        let response = service.handle(now, &poll).reply.response;
+        assert!(response.body().starts_with(br#"{"code":0,"#));
     }
     began.elapsed()
 }
 
 fn ask(service: &mut Service, now: SystemTime, request: &Request<Bytes>) -> serde_json::Value {
-    let answer = service.handle(now, request).reply.response;
-    serde_json::from_slice(answer.body()).expect("an envelope")
+    let response = service.handle(now, request).reply.response;
+    serde_json::from_slice(response.body()).expect("an envelope")
 }
 
 fn request(method: &str, target: &str, token: Option<&str>, body: &str) -> Request<Bytes> {

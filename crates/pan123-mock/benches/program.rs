@@ -1,8 +1,8 @@
-//! What the program `pan123-mock` bears on one core: progress calls a second, and the memory of 10,000 tasks in progress. Linux only,
-//! for it reads `/proc`.
+//! Measures the program `pan123-mock` on one core: progress calls per second, and the memory of 10,000 tasks in progress. Linux only,
+//! because it reads `/proc`.
 //!
-//! `cargo bench -p pan123-mock --features program --bench program`; to have the program alone on one core, put `taskset -c 1` into
-//! `WRAPPER`, and run the benchmark itself under `taskset -c 0`.
+//! `cargo bench -p pan123-mock --features program --bench program`; to give the program a core of its own, set `WRAPPER="taskset -c 1"` and
+//! run the benchmark under `taskset -c 0`.
 
 #![allow(clippy::print_stdout, reason = "that is what a benchmark is for")]
 
@@ -70,7 +70,7 @@ impl Program {
         let mut one = self.connect();
         exchange(
             &mut one,
-            &request("PUT", "/__admin/course", "", r#"{"steps":[[50,0]]}"#),
+            &request("PUT", "/__admin/script", "", r#"{"steps":[[50,0]]}"#),
         );
         let token = Self::token(&mut one);
         let task = create(&mut one, &token);
@@ -86,8 +86,8 @@ impl Program {
                     .expect("it takes a request");
             }
             for stream in &mut all {
-                let answer = read_answer(stream);
-                assert!(answer.contains(r#""process":50"#), "{answer}");
+                let response = read_response(stream);
+                assert!(response.contains(r#""process":50"#), "{response}");
             }
         }
         let (took, cpu) = (began.elapsed(), self.cpu().saturating_sub(before));
@@ -116,8 +116,8 @@ impl Program {
 
     fn token(stream: &mut TcpStream) -> String {
         let pair = json!({"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET}).to_string();
-        let answer = exchange(stream, &request("POST", path::ACCESS_TOKEN, "", &pair));
-        answer["data"]["accessToken"]
+        let response = exchange(stream, &request("POST", path::ACCESS_TOKEN, "", &pair));
+        response["data"]["accessToken"]
             .as_str()
             .expect("a token")
             .to_owned()
@@ -166,18 +166,18 @@ impl Drop for Program {
 
 fn create(stream: &mut TcpStream, token: &str) -> u64 {
     let body = r#"{"url":"https://example.com/films/2026/a-film-with-a-name.mp4","fileName":"a film.mp4"}"#;
-    let answer = exchange(
+    let response = exchange(
         stream,
         &request("POST", path::OFFLINE_DOWNLOAD, token, body),
     );
-    answer["data"]["taskID"].as_u64().expect("a task")
+    response["data"]["taskID"].as_u64().expect("a task")
 }
 
 fn exchange(stream: &mut TcpStream, request: &str) -> Value {
     stream
         .write_all(request.as_bytes())
         .expect("it takes a request");
-    serde_json::from_str(&read_answer(stream)).expect("JSON")
+    serde_json::from_str(&read_response(stream)).expect("JSON")
 }
 
 fn request(method: &str, target: &str, token: &str, body: &str) -> String {
@@ -188,12 +188,12 @@ fn request(method: &str, target: &str, token: &str, body: &str) -> String {
     )
 }
 
-/// The body of one answer.
-fn read_answer(stream: &mut TcpStream) -> String {
+/// Reads the body of one response.
+fn read_response(stream: &mut TcpStream) -> String {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let read = stream.read(&mut buffer).expect("an answer");
+        let read = stream.read(&mut buffer).expect("a response");
         assert!(read > 0, "the connection stays");
         seen.extend_from_slice(&buffer[..read]);
         let text = String::from_utf8_lossy(&seen);

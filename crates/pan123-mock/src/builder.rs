@@ -1,4 +1,4 @@
-//! What can be chosen before a mock starts.
+//! The options of a mock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,33 +6,34 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::effects::Means;
-use crate::face::{Clock, Face};
-use crate::server::MockPan123;
+use crate::effects::NetworkSettings;
+use crate::mock::MockPan123;
+use crate::server::{Clock, Server};
 use crate::service::{
-    Callbacks, Course, Fetch, InfosKey, ListEnd, OauthRefusal, Options, Pace, ReasonKey, Service,
+    CallbackPolicy, Fetch, InfosKey, ListEnd, OauthErrorFormat, Options, RateLimits, ReasonKey,
+    Service, TaskScript,
 };
 
-/// The options of a mock.
+/// Builds a [`MockPan123`] or a [`Service`].
 ///
 /// ```
-/// use pan123_mock::{Course, MockPan123};
+/// use pan123_mock::{TaskScript, MockPan123};
 ///
 /// let mock = MockPan123::builder()
 ///     .credentials("my-id", "my-secret")
-///     .default_course(Course::succeeds_after(5))
-///     .course_for("https://example.com/broken.zip", Course::fails_after(2, "下载失败"))
+///     .default_script(TaskScript::succeeds_after(5))
+///     .script_for("https://example.com/broken.zip", TaskScript::fails_after(2, "下载失败"))
 ///     .start_blocking();
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     options: Options,
     clock: Clock,
-    means: Means,
+    network: NetworkSettings,
 }
 
 impl Builder {
-    /// The pair that is accepted for a token, of the developer and of an app; otherwise [`CLIENT_ID`](crate::CLIENT_ID) and
+    /// Sets the client id and secret that developers and apps must send. The defaults are [`CLIENT_ID`](crate::CLIENT_ID) and
     /// [`CLIENT_SECRET`](crate::CLIENT_SECRET).
     pub fn credentials(
         mut self,
@@ -44,36 +45,36 @@ impl Builder {
         self
     }
 
-    /// How long a token lives; otherwise 30 days.
+    /// Sets how long a developer's token lives. The default is 30 days.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.token_lifetime = lifetime;
         self
     }
 
-    /// The course of tasks whose source has none of its own; otherwise [`Course::default`].
-    pub fn default_course(mut self, course: Course) -> Self {
-        self.options.default_course = course;
+    /// Sets the script of tasks whose source has no script of its own. The default is [`TaskScript::default`].
+    pub fn default_script(mut self, script: TaskScript) -> Self {
+        self.options.default_script = script;
         self
     }
 
-    /// The course of tasks with this source, which is then not fetched even if it could be.
-    pub fn course_for(mut self, url: impl Into<String>, course: Course) -> Self {
-        self.options.courses.insert(url.into(), course);
+    /// Sets the script of tasks with this source. Such a source is never fetched.
+    pub fn script_for(mut self, url: impl Into<String>, script: TaskScript) -> Self {
+        self.options.scripts.insert(url.into(), script);
         self
     }
 
-    /// The course of copies of several files; otherwise `Course::succeeds_after(2)`: the first poll is told that it runs, the second that
-    /// it is done. The copies are there when the course ends.
+    /// Sets the script of asynchronous copies. The default is `TaskScript::succeeds_after(2)`: the first poll reports "running", the second
+    /// "done". The copies appear when the script ends.
     ///
-    /// A copy has numbers of its own: where an offline download has 0 (running) it has 1, for 1 (failed) 3, and for 3 (retrying) 0, which
-    /// says that it has not begun; 2 is the success of both, and any other number is sent as it is.
-    pub fn copy_course(mut self, course: Course) -> Self {
-        self.options.copy_course = course;
+    /// Copy tasks number their states differently from offline downloads, so the script's statuses are translated: 0 (running) becomes 1, 1
+    /// (failed) becomes 3, and 3 (retrying) becomes 0 (pending). 2 means success in both, and any other number is sent unchanged.
+    pub fn copy_script(mut self, script: TaskScript) -> Self {
+        self.options.copy_script = script;
         self
     }
 
-    /// Whether sources on loopback hosts are really fetched, over plain HTTP and without following redirects; otherwise they are not.
-    /// The bytes are counted and thrown away.
+    /// Sets whether sources on loopback hosts are actually fetched, over plain HTTP and without following redirects. The bytes are counted
+    /// and discarded. Off by default.
     pub fn fetch_loopback(mut self, fetch: bool) -> Self {
         self.options.fetch = if fetch {
             Fetch::Loopback
@@ -83,130 +84,129 @@ impl Builder {
         self
     }
 
-    /// How many bytes a source may have before its fetch fails; otherwise 64 MiB.
+    /// Sets the largest source that a fetch accepts. The default is 64 MiB.
     pub fn fetch_limit(mut self, bytes: u64) -> Self {
-        self.means.fetch_limit = bytes;
+        self.network.fetch_limit = bytes;
         self
     }
 
-    /// How often a fetch that fails for the moment (cut off, HTTP 5xx) is tried again after this pause, with status 3 meanwhile;
-    /// otherwise never.
+    /// Sets how often a fetch is retried after a transient failure (connection lost, HTTP 5xx) and the pause before each retry; the task
+    /// has status 3 meanwhile. By default a fetch is not retried.
     pub fn fetch_retries(mut self, retries: u32, pause: Duration) -> Self {
-        self.means.fetch_retries = retries;
-        self.means.fetch_pause = pause;
+        self.network.fetch_retries = retries;
+        self.network.fetch_pause = pause;
         self
     }
 
-    /// How long a fetch may take, each time that it is tried; otherwise 5 minutes.
+    /// Sets how long each attempt of a fetch may take. The default is 5 minutes.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
-        self.means.fetch_timeout = timeout;
+        self.network.fetch_timeout = timeout;
         self
     }
 
-    /// Keeps what was fetched in this directory, as `<task id>-<name>`.
+    /// Saves fetched files in this directory, as `<task id>-<name>`.
     pub fn fetch_into(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.means.directory = Some(directory.into());
+        self.network.directory = Some(directory.into());
         self
     }
 
-    /// How callbacks are posted; otherwise once, at the end of the task.
-    pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
+    /// Sets how callbacks are posted. By default each is posted once, when the task ends.
+    pub fn callbacks(mut self, callbacks: CallbackPolicy) -> Self {
         self.options.callbacks = callbacks;
         self
     }
 
-    /// The key that carries the reason in callbacks; otherwise `failReason`.
+    /// Sets the key that holds the reason in callbacks. The default is `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
         self.options.callbacks = self.options.callbacks.reason_key(key);
         self
     }
 
-    /// The key that carries the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS); otherwise `fileList`.
+    /// Sets the key that holds the rows of [`path::FILE_INFOS`](crate::path::FILE_INFOS). The default is `fileList`.
     pub fn infos_key(mut self, key: InfosKey) -> Self {
         self.options.infos_key = key;
         self
     }
 
-    /// How lists end; otherwise with -1.
+    /// Sets how lists mark their last page. The default is -1.
     pub fn list_end(mut self, end: ListEnd) -> Self {
         self.options.list_end = end;
         self
     }
 
-    /// How [`path::OAUTH_TOKEN`](crate::path::OAUTH_TOKEN) refuses; otherwise as RFC 6749 has it.
-    pub fn oauth_refusal(mut self, refusal: OauthRefusal) -> Self {
-        self.options.oauth_refusal = refusal;
+    /// Sets the format of errors from [`path::OAUTH_TOKEN`](crate::path::OAUTH_TOKEN). The default is that of RFC 6749.
+    pub fn oauth_error_format(mut self, refusal: OauthErrorFormat) -> Self {
+        self.options.oauth_error_format = refusal;
         self
     }
 
-    /// Whether the service refuses what its documentation does not promise, otherwise it does not: keys in another case, keys it does
-    /// not know, numbers as texts, null or an empty text for nothing, forms, the root as the folder of a download.
+    /// Sets whether the service rejects what its documentation does not promise: keys in another case, unknown keys, numbers as strings,
+    /// null or an empty string for a missing value, form bodies, the root as the target of a download. Off by default.
     pub fn strict(mut self, strict: bool) -> Self {
         self.options.strict = strict;
         self
     }
 
-    /// How many requests each endpoint takes in a second; otherwise as many as come.
-    pub fn pace(mut self, pace: Pace) -> Self {
-        self.options.pace = pace;
+    /// Sets how many requests per second each endpoint accepts. Unlimited by default.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.options.rate_limits = limits;
         self
     }
 
-    /// How many downloads may run at once, in the drive and in the image bed each: one more is refused with
-    /// `同时下载的任务超出最大限制`. Otherwise there is no limit, for nobody knows that of the real service.
+    /// Sets how many downloads may run at once, counted separately for the drive and the image bed. One more is rejected with
+    /// `同时下载的任务超出最大限制`. Unlimited by default, because the real limit is not documented.
     pub fn running_limit(mut self, downloads: usize) -> Self {
         self.options.running_limit = Some(downloads);
         self
     }
 
-    /// The code of that refusal, which nobody knows either; otherwise 1.
+    /// Sets the code of that rejection, which is not documented either. The default is 1.
     pub fn running_limit_code(mut self, code: i64) -> Self {
         self.options.running_limit_code = code;
         self
     }
 
-    /// The id of the first task; otherwise a six-digit one. Over 2^53 it shows clients that read it as a double and write it back
-    /// changed.
+    /// Sets the id of the first task; by default it has six digits. An id above 2^53 reveals clients that read it as a double.
     pub fn first_task(mut self, id: u64) -> Self {
         self.options.first_task = id;
         self
     }
 
-    /// How many of the last requests are kept to be looked at; otherwise 100,000.
+    /// Sets how many of the latest requests are recorded. The default is 100,000.
     pub fn kept_requests(mut self, requests: usize) -> Self {
         self.options.kept_requests = requests;
         self
     }
 
-    /// Tokens and trace ids come from this number: the same again under the same seed, others under another; otherwise 0.
+    /// Sets the seed of tokens, trace ids and random faults. The same seed gives the same values. The default is 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
     }
 
-    /// Where a server takes the time from; otherwise from the system. It is asked once a request.
+    /// Sets the clock of the server, which reads it once per request. The default is the system clock.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self
     }
 
-    /// The model alone, without a server; it has no use for the clock, nor for what is said of fetches.
+    /// Builds the model alone, without a server. The clock and the fetch settings do not apply to it.
     pub fn service(self) -> Service {
         Service::new(self.options)
     }
 
     /// Starts a server on a free loopback port.
     pub async fn start(self) -> MockPan123 {
-        MockPan123::run(self.face()).await
+        MockPan123::start_with(self.into_server()).await
     }
 
-    /// The same for code without a runtime; it may be called from inside one, too.
+    /// Starts a server from code without a runtime. It may also be called from within a runtime.
     ///
     /// # Panics
     ///
-    /// If the machine has no thread or no port to give.
+    /// If no thread can be started or no port is free.
     pub fn start_blocking(self) -> MockPan123 {
-        // On a thread of its own, for a runtime cannot be entered from within another.
+        // A runtime cannot be entered from within another one, so this one gets its own thread.
         let started = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
@@ -217,28 +217,28 @@ impl Builder {
         started.join().expect("the mock starts")
     }
 
-    pub(crate) fn face(self) -> Arc<Face> {
-        Face::new(Service::new(self.options), self.clock, self.means)
+    pub(crate) fn into_server(self) -> Arc<Server> {
+        Server::new(Service::new(self.options), self.clock, self.network)
     }
 
-    /// What is fetched, and whether callbacks may leave this machine, too.
+    /// Sets which sources are fetched, and whether fetches and callbacks may leave this machine.
     #[cfg(feature = "program")]
-    pub(crate) fn reach(mut self, fetch: Fetch, remote: bool) -> Self {
+    pub(crate) fn network_access(mut self, fetch: Fetch, remote: bool) -> Self {
         self.options.fetch = fetch;
-        self.means.remote = remote;
+        self.network.remote = remote;
         self
     }
 
-    /// Fetches what this one fetches.
+    /// Takes the fetch mode of another builder.
     #[cfg(feature = "program")]
-    pub(crate) fn fetching_as(mut self, other: &Self) -> Self {
+    pub(crate) fn with_fetch_of(mut self, other: &Self) -> Self {
         self.options.fetch = other.options.fetch;
         self
     }
 }
 
-/// The options of the service as JSON, as the program `pan123-mock` takes them, the client secret included. Not in there: the clock, and
-/// all about fetches, which its command line decides.
+/// Serializes the options of the service as JSON, the format that the program `pan123-mock` reads. The client secret is included; the clock
+/// and the fetch settings, which come from the command line, are not.
 impl Serialize for Builder {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.options.serialize(to)

@@ -1,4 +1,4 @@
-//! What the service does over the network besides answering, each thing on a thread of its own.
+//! What the service does over the network besides responding, each on its own thread.
 
 mod fetch;
 mod post;
@@ -10,30 +10,30 @@ use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
 
-use crate::face::Face;
+use crate::server::Server;
 use crate::service::{Delivery, Effect, Service};
 
-use fetch::Parts;
+use fetch::PartialFiles;
 use workers::Workers;
 
-/// With what effects are carried out.
+/// How effects access the network and the disk.
 #[derive(Debug, Clone)]
-pub(crate) struct Means {
-    /// How many bytes a source may have.
+pub(crate) struct NetworkSettings {
+    /// The largest source, in bytes.
     pub(crate) fetch_limit: u64,
-    /// How often a fetch that was cut off is tried again.
+    /// How often a fetch is retried after a transient failure.
     pub(crate) fetch_retries: u32,
-    /// How long before that.
+    /// The pause before a retry.
     pub(crate) fetch_pause: Duration,
-    /// How long each try may take.
+    /// How long each attempt may take.
     pub(crate) fetch_timeout: Duration,
-    /// Where the files go; otherwise their bytes are counted and thrown away.
+    /// Where fetched files are saved. Without a directory the bytes are counted and discarded.
     pub(crate) directory: Option<PathBuf>,
-    /// Whether anything may leave this machine.
+    /// Whether requests may leave this machine.
     pub(crate) remote: bool,
 }
 
-impl Default for Means {
+impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
             fetch_limit: 64 * 1024 * 1024,
@@ -46,124 +46,124 @@ impl Default for Means {
     }
 }
 
-/// The effects of one service.
+/// Runs the effects of one service.
 pub(crate) struct Effects {
-    means: Means,
+    network: NetworkSettings,
     fetches: Workers,
     posts: Workers,
-    parts: Parts,
+    partial_files: PartialFiles,
 }
 
-/// More of them at once wait for their turn.
-const FETCHES: usize = 64;
-const POSTS: usize = 16;
+/// Further effects are queued.
+const MAX_FETCHES: usize = 64;
+const MAX_POSTS: usize = 16;
 
 impl Effects {
-    pub(crate) fn new(means: Means) -> Self {
+    pub(crate) fn new(network: NetworkSettings) -> Self {
         Self {
-            means,
-            fetches: Workers::new(FETCHES),
-            posts: Workers::new(POSTS),
-            parts: Parts::default(),
+            network,
+            fetches: Workers::new(MAX_FETCHES),
+            posts: Workers::new(MAX_POSTS),
+            partial_files: PartialFiles::default(),
         }
     }
 
-    /// Those of the next service.
+    /// Returns an empty set with the same settings, for the next service.
     #[cfg(feature = "program")]
-    pub(crate) fn again(&self) -> Self {
-        Self::new(self.means.clone())
+    pub(crate) fn fresh(&self) -> Self {
+        Self::new(self.network.clone())
     }
 
-    /// Starts these, and returns at once. Their threads hold no face alive: they end soon after it.
-    pub(crate) fn carry_out(self: &Arc<Self>, face: &Arc<Face>, due: Vec<Effect>) {
+    /// Starts these effects and returns at once. Their threads hold only a weak reference to the server and end soon after it.
+    pub(crate) fn run(self: &Arc<Self>, server: &Arc<Server>, due: Vec<Effect>) {
         for effect in due {
-            let owner = |task| Owner {
-                face: Arc::downgrade(face),
+            let reporter = |task| TaskReporter {
+                server: Arc::downgrade(server),
                 effects: Arc::clone(self),
                 task,
             };
             match effect {
                 Effect::Fetch { task, url, name } => {
-                    let owner = owner(task);
-                    let theirs = owner.clone();
-                    let begun = self.fetches.run(move || fetch::fetch(&theirs, &url, &name));
-                    if !begun {
-                        owner.end_fetch(Err("no thread".to_owned()));
+                    let reporter = reporter(task);
+                    let worker = reporter.clone();
+                    let started = self.fetches.run(move || fetch::fetch(&worker, &url, &name));
+                    if !started {
+                        reporter.end_fetch(Err("cannot start a thread".to_owned()));
                     }
                 }
                 Effect::PostCallback { task, url, body } => {
-                    let owner = owner(task);
-                    let theirs = owner.clone();
-                    let begun = self.posts.run(move || {
-                        let delivery = post::post(&theirs.effects.means, &url, &body);
-                        theirs.end_post(delivery);
+                    let reporter = reporter(task);
+                    let worker = reporter.clone();
+                    let started = self.posts.run(move || {
+                        let delivery = post::post(&worker.effects.network, &url, &body);
+                        worker.end_post(delivery);
                     });
-                    if !begun {
-                        owner.end_post(Delivery::Failed("no thread".to_owned()));
+                    if !started {
+                        reporter.end_post(Delivery::Failed("cannot start a thread".to_owned()));
                     }
                 }
             }
         }
     }
 
-    /// Nothing begins any more, and nothing is left behind on the disk.
+    /// Drops the queued effects and removes partial files.
     #[cfg(feature = "program")]
-    pub(crate) fn end(&self) {
+    pub(crate) fn shut_down(&self) {
         self.fetches.clear();
         self.posts.clear();
-        self.parts.remove();
+        self.partial_files.remove();
     }
 }
 
-/// The task that an effect belongs to, if it is still there.
+/// Reports the state of a task's effect to the service, as long as that service is in place.
 #[derive(Clone)]
-struct Owner {
-    face: Weak<Face>,
+struct TaskReporter {
+    server: Weak<Server>,
     effects: Arc<Effects>,
     task: u64,
 }
 
-impl Owner {
-    /// Says how far a fetch is. False when nobody cares any more.
-    fn fetch_progress(&self, percent: f64, status: i64) -> bool {
-        self.tell(|service, _| {
-            service.fetch_progress(self.task, (percent, status));
+impl TaskReporter {
+    /// Reports how far a fetch is. Returns false if the service was replaced or dropped.
+    fn set_fetch_progress(&self, percent: f64, status: i64) -> bool {
+        self.report(|service, _| {
+            service.set_fetch_progress(self.task, (percent, status));
             Vec::new()
         })
     }
 
-    /// Whether anybody still cares.
-    fn cares(&self) -> bool {
-        self.tell(|_, _| Vec::new())
+    /// Returns whether the service is still in place.
+    fn is_current(&self) -> bool {
+        self.report(|_, _| Vec::new())
     }
 
     fn end_fetch(&self, result: Result<u64, String>) {
-        self.tell(|service, now| service.end_task(now, self.task, result));
+        self.report(|service, now| service.end_task(now, self.task, result));
     }
 
     fn end_post(&self, delivery: Delivery) {
-        self.tell(|service, _| {
-            service.callback_ended(self.task, delivery);
+        self.report(|service, _| {
+            service.callback_delivered(self.task, delivery);
             Vec::new()
         });
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>) -> bool {
-        let face = self.face.upgrade();
-        face.is_some_and(|face| face.act_for(Some(&self.effects), change))
+    fn report(&self, change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>) -> bool {
+        let server = self.server.upgrade();
+        server.is_some_and(|server| server.act_for(Some(&self.effects), change))
     }
 }
 
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No proxy of the environment may lead a request off this machine, nor a redirect unless it may.
+/// Ignores the proxy settings of the environment, which could lead a request off this machine.
 fn agent(timeout: Duration, redirects: u32) -> Agent {
     Agent::config_builder()
         .proxy(None)
         .max_redirects(redirects)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .timeout_connect(Some(CONNECT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_global(Some(timeout))
         .build()
         .into()

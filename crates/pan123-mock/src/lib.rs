@@ -1,8 +1,8 @@
-//! The 123云盘 (123pan) Open Platform as a mock, for tests of its clients. It keeps state: it mints tokens and pushes the oldest out, takes
-//! offline downloads (离线下载) of the drive and of the image bed, moves them on from poll to poll or by the clock, puts what was downloaded
-//! into a drive, and posts the callback at their end.
+//! A mock of the 123云盘 (123pan) Open Platform, for tests of its clients. It keeps state: it issues tokens and revokes the oldest, accepts
+//! offline downloads (离线下载) to the drive and the image bed, advances them with each poll or by the clock, puts the files into a drive, and
+//! posts callbacks.
 //!
-//! In a plain `#[test]`, without a runtime of your own:
+//! In a plain `#[test]`:
 //!
 //! ```
 //! let mock = pan123_mock::MockPan123::start_blocking();
@@ -19,20 +19,19 @@
 //! # }
 //! ```
 //!
-//! Point the client under test at [`MockPan123::base_url`] with [`CLIENT_ID`] and [`CLIENT_SECRET`], or with a pair of your
-//! own from the [`Builder`].
+//! Point the client under test at [`MockPan123::base_url`] with [`CLIENT_ID`] and [`CLIENT_SECRET`], or with credentials set on the
+//! [`Builder`].
 //!
-//! What a test of a client needs most often is there in a word: [`MockPan123::task_succeeds_after`],
-//! [`task_fails_with`](MockPan123::task_fails_with), [`token_pushed_out`](MockPan123::token_pushed_out),
-//! [`rate_limited`](MockPan123::rate_limited), any [`Fault`], and assertions such as
-//! [`assert_created_once`](MockPan123::assert_created_once), which say what came instead. For lists with many pages there are
-//! [`put_files`](MockPan123::put_files) and [`set_list_end`](MockPan123::set_list_end), for apps [`authorize`](MockPan123::authorize) and
-//! [`oauth_pair`](MockPan123::oauth_pair).
+//! Presets cover what tests of a client need most: [`MockPan123::tasks_succeed_after`], [`tasks_fail_with`](MockPan123::tasks_fail_with),
+//! [`revoke_tokens`](MockPan123::revoke_tokens), [`rate_limit_next`](MockPan123::rate_limit_next). Any [`Fault`] can be injected, and
+//! assertions such as [`assert_created_once`](MockPan123::assert_created_once) list the actual requests when they fail.
+//! [`add_files`](MockPan123::add_files) and [`set_list_end`](MockPan123::set_list_end) prepare lists of many pages,
+//! [`authorize`](MockPan123::authorize) and [`oauth_pair`](MockPan123::oauth_pair) the tokens of an app.
 //!
 //! # Without a socket
 //!
-//! Behind the server is [`Service`], a model that does no IO and reads no clock: a request and the time go in, an [`Outcome`] comes out.
-//! A test in virtual time can call it directly and gets the same answers as over the network.
+//! Behind the server is [`Service`], a model that does no IO and reads no clock: it takes a request and the time and returns [`Handled`].
+//! Tests in virtual time can call it directly and get the same responses as over the network.
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -43,32 +42,32 @@
 //! let request = http::Request::get(path::USER_INFO)
 //!     .header("Platform", "open_platform")
 //!     .body(Bytes::new())?;
-//! let outcome = service.handle(SystemTime::now(), &request);
+//! let handled = service.handle(SystemTime::now(), &request);
 //!
-//! // Refusals are HTTP 200 too, with the code in the body.
-//! assert_eq!(outcome.reply.response.status(), 200);
-//! assert!(outcome.reply.response.body().starts_with(br#"{"code":401,"#));
+//! // Errors are HTTP 200, too, with the code in the body.
+//! assert_eq!(handled.reply.response.status(), 200);
+//! assert!(handled.reply.response.body().starts_with(br#"{"code":401,"#));
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
-//! Of an exchange that a fault breaks, [`Break::fate`] says what a client would have seen.
+//! For an exchange that a fault breaks, [`Break::wire_outcome`] tells what a client would observe.
 //!
-//! # A wire that breaks
+//! # Broken connections
 //!
-//! [`BrokenWire`] is another way to the same mock, over which exchanges are cut, reset, slowed down or flooded; [`TcpServer`] is what it
-//! stands on, for anything else.
+//! [`BrokenWire`] is a second server for the same mock that cuts, resets, slows down or floods exchanges. It is built on [`TcpServer`],
+//! which can do anything else with a connection.
 //!
 //! # As a program
 //!
-//! With the feature `program` there is the program `pan123-mock`, the same service for clients in any language. It really downloads, if it
-//! is told to, and is led over HTTP; the README says how. Its options are those of a [`Builder`] as JSON.
+//! The feature `program` adds the program `pan123-mock`, the same service for clients in any language. It can download sources and is
+//! controlled over HTTP; the README describes it. Its options are those of a [`Builder`] as JSON.
 //!
-//! # What the mock decides
+//! # Undocumented behavior
 //!
-//! Some answers of the real service are known to nobody who publishes them: the texts for wrong credentials, an unknown task, a root
-//! directory, a URL that is not HTTP, what is not in the trash, or a refused pair of tokens. For these the mock has a code and a text of its
-//! own; a client should not rely on them. The README lists these decisions.
-//! Keys and types are taken as generously as clients in daily use need it, or, with [`Builder::strict`], to the letter.
+//! The real service does not document every response: wrong credentials, an unknown task, the root as a target, a URL that is not HTTP, a
+//! file that is not in the trash, a rejected token pair. The mock chooses a code and a message for these, which the README lists; clients
+//! should not rely on them. Keys and types are accepted as leniently as existing clients need it, or exactly as documented with
+//! [`Builder::strict`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -77,26 +76,26 @@ pub use http;
 
 mod builder;
 mod effects;
-mod face;
+mod mock;
+mod presets;
 #[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod program;
-mod queues;
-mod scenes;
 mod server;
 mod service;
 mod tcp;
 
 pub use builder::Builder;
-pub use server::MockPan123;
+pub use mock::MockPan123;
 pub use service::{
-    CLIENT_ID, CLIENT_SECRET, Callback, Callbacks, Canned, CopyTask, Course, Delivery, Edit,
-    Effect, Ending, FAULTS, Fault, File, InfosKey, ListEnd, MAX_LIVE_TOKENS, OauthRefusal, Outcome,
-    Pace, ReasonKey, RecordedRequest, Reply, Service, Step, Task, TokenPair, path,
+    CLIENT_ID, CLIENT_SECRET, Callback, CallbackPolicy, CannedResponse, CopyTask, Delivery, Edit,
+    Effect, FAULT_NAMES, Fault, File, Handled, InfosKey, ListEnd, MAX_LIVE_TOKENS,
+    OauthErrorFormat, RateLimits, ReasonKey, RecordedRequest, Reply, ScriptStep, Service, Task,
+    TaskOutcome, TaskScript, TokenPair, path,
 };
-pub use tcp::{Break, BrokenWire, Connection, End, Fate, Flood, Point, TcpServer};
+pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer, WireOutcome};
 
-/// The examples of the README compile.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,11 +1,11 @@
-//! The program `pan123-mock`: the service on a port, for clients in any language. `pan123-mock --help` says how it is started, and
-//! `GET /__admin/` of a running one how it is led.
+//! The program `pan123-mock`: the service on a port, for clients in any language. `pan123-mock --help` lists its options, and `GET
+//! /__admin/` the admin routes.
 
 mod admin;
 mod command_line;
 mod connection;
 mod log;
-mod server;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,27 +15,28 @@ use clap::Parser;
 use command_line::CommandLine;
 use log::Log;
 
-/// Runs the program to its end.
+/// Runs the program.
 pub fn main() -> ExitCode {
     match run(&CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to be told if this fails.
+            // There is nowhere left to report a failure to.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(asked: &CommandLine) -> Result<(), String> {
-    let builder = asked.builder()?;
-    let listener = asked.listener()?;
-    let log = Log::new(asked.log()).map_err(|error| format!("no thread: {error}"))?;
-    // One core is enough: a mock that is asked 20,000 times a second has other worries.
+fn run(args: &CommandLine) -> Result<(), String> {
+    let builder = args.builder()?;
+    let listener = args.listener()?;
+    let log =
+        Log::new(args.log_format()).map_err(|error| format!("cannot start a thread: {error}"))?;
+    // One thread is enough for 20,000 requests per second.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
-    let served = runtime.block_on(server::serve(listener, builder, log));
-    served.map_err(|error| error.to_string())
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    let result = runtime.block_on(serve::serve(listener, builder, log));
+    result.map_err(|error| error.to_string())
 }

@@ -1,238 +1,190 @@
-//! The service on a socket, served by wiremock.
+//! The service with its clock and effects, shared by all front ends.
 
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+mod clock;
+mod timer;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use wiremock::matchers::any;
-use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
-use crate::Builder;
-use crate::face::Face;
-use crate::service::{Canned, Fault, RecordedRequest, Reply, Service};
-use crate::tcp::Fate;
+use crate::effects::{Effects, NetworkSettings};
+use crate::service::{Effect, Reply, Service};
 
-/// A 123pan server on a loopback port, which stops when it is dropped.
-///
-/// Its effects (fetching a source, posting a callback) run on threads of their own and never leave this machine.
-///
-/// Of a [`Fault`] that breaks the connection wiremock makes what it can: the connection ends with no answer at all, or says nothing
-/// until the client gives up. Over a [`BrokenWire`](crate::BrokenWire) to this mock it is broken to the byte.
-pub struct MockPan123 {
-    server: MockServer,
-    face: Arc<Face>,
+use clock::ClockOffset;
+use timer::Timer;
+
+pub(crate) use clock::Clock;
+
+/// A service with a clock, a timer and its effects.
+pub(crate) struct Server {
+    state: Mutex<State>,
+    changed: Condvar,
+    clock: Clock,
+    timer: Timer,
 }
 
-impl MockPan123 {
-    /// Starts a server with the default options.
-    pub async fn start() -> Self {
-        Self::builder().start().await
+struct State {
+    service: Service,
+    /// The effects of the current service.
+    effects: Arc<Effects>,
+    clock_offset: ClockOffset,
+}
+
+impl Server {
+    pub(crate) fn new(service: Service, clock: Clock, network: NetworkSettings) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                service,
+                effects: Arc::new(Effects::new(network)),
+                clock_offset: ClockOffset::default(),
+            }),
+            changed: Condvar::new(),
+            clock,
+            timer: Timer::default(),
+        })
     }
 
-    /// Starts a server with the default options from code without a runtime.
-    ///
-    /// # Panics
-    ///
-    /// If the machine has no thread or no port to give.
-    pub fn start_blocking() -> Self {
-        Self::builder().start_blocking()
+    /// Handles a request and starts its effects.
+    pub(crate) fn respond(self: &Arc<Self>, request: &http::Request<Bytes>) -> Reply {
+        let clock = self.clock.now();
+        let (handled, effects) = self.update_state(|state| {
+            let now = state.clock_offset.at(clock);
+            (
+                state.service.handle(now, request),
+                Arc::clone(&state.effects),
+            )
+        });
+        effects.run(self, handled.effects);
+        handled.reply
     }
 
-    /// The options.
-    pub fn builder() -> Builder {
-        Builder::default()
+    /// Reads or changes the service.
+    pub(crate) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut Service) -> T) -> T {
+        self.update_state(|state| change(&mut state.service))
     }
 
-    /// Where it listens, such as `http://127.0.0.1:4242`, without a slash at the end.
-    pub fn base_url(&self) -> String {
-        self.server.uri()
+    /// Changes the service at the current time and starts the resulting effects.
+    pub(crate) fn act(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>,
+    ) {
+        self.act_for(None, change);
     }
 
-    /// The requests that came so far, in order.
-    pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.service(|service| service.requests().to_vec())
+    /// Does the same, but only if `caller` belongs to the current service. Returns whether it does.
+    pub(crate) fn act_for(
+        self: &Arc<Self>,
+        caller: Option<&Arc<Effects>>,
+        change: impl FnOnce(&mut Service, SystemTime) -> Vec<Effect>,
+    ) -> bool {
+        let clock = self.clock.now();
+        let due = self.update_state(|state| {
+            let is_current = caller.is_none_or(|caller| Arc::ptr_eq(caller, &state.effects));
+            is_current.then(|| {
+                let now = state.clock_offset.at(clock);
+                (change(&mut state.service, now), Arc::clone(&state.effects))
+            })
+        });
+        due.is_some_and(|(due, effects)| {
+            effects.run(self, due);
+            true
+        })
     }
 
-    /// Looks into the model, or changes it. No request is answered meanwhile, so do not send one from within.
-    ///
-    /// ```
-    /// let mock = pan123_mock::MockPan123::start_blocking();
-    /// assert_eq!(mock.service(|service| service.tokens_minted()), 0);
-    /// ```
-    pub fn service<T>(&self, look: impl FnOnce(&mut Service) -> T) -> T {
-        self.face.update(look)
+    /// Processes what is due.
+    pub(crate) fn settle(self: &Arc<Self>) {
+        self.act(Service::run_due);
     }
 
-    /// Prepares an answer for the next request to `path`: [`Service::answer_next`].
-    pub fn answer_next(&self, path: &str, canned: Canned) {
-        self.service(|service| service.answer_next(path, canned));
+    /// Replaces the service and shuts down its effects. The clock is not changed.
+    #[cfg(feature = "program")]
+    pub(crate) fn replace(self: &Arc<Self>, service: Service) {
+        let old = self.update_state(|state| {
+            state.service = service;
+            let next = Arc::new(state.effects.fresh());
+            std::mem::replace(&mut state.effects, next)
+        });
+        old.shut_down();
     }
 
-    /// Lets something go wrong with requests to come: [`Service::fault`].
-    pub fn fault(&self, fault: impl Into<Fault>) {
-        self.service(|service| service.fault(fault));
+    /// Shuts down the effects.
+    #[cfg(feature = "program")]
+    pub(crate) fn shut_down(&self) {
+        let effects = Arc::clone(&self.lock().effects);
+        effects.shut_down();
     }
 
-    /// Forgets the faults and prepared answers that are still to come.
-    pub fn clear_faults(&self) {
-        self.service(Service::clear_faults);
+    /// Returns the time of the service.
+    pub(crate) fn now(&self) -> SystemTime {
+        let clock = self.clock.now();
+        self.lock().clock_offset.at(clock)
     }
 
-    /// Ends a task by hand and posts its callback: [`Service::end_task`].
-    pub fn end_task(&self, task: u64, result: Result<u64, String>) {
-        self.face
-            .act(|service, now| service.end_task(now, task, result));
+    /// Moves the clock of the service forward.
+    pub(crate) fn advance(self: &Arc<Self>, by: Duration) {
+        self.update_state(|state| state.clock_offset.advance(by));
+        self.settle();
     }
 
-    /// Waits until `ready` finds what it looks for in the model, and returns it; `None` after `timeout`. It looks after every request
-    /// and every move of an effect. It blocks its thread: a client on the same thread does not go on meanwhile.
-    pub fn wait_for<T>(
+    /// Stops the clock of the service at this time.
+    pub(crate) fn stop_clock_at(self: &Arc<Self>, at: SystemTime) {
+        self.update_state(|state| state.clock_offset.stop_at(at));
+        self.settle();
+    }
+
+    /// Lets the clock of the service run on from where it was stopped.
+    pub(crate) fn resume_clock(self: &Arc<Self>) {
+        let clock = self.clock.now();
+        self.update_state(|state| state.clock_offset.run_from(clock));
+    }
+
+    pub(crate) fn wait_for<T>(
         &self,
         timeout: Duration,
-        ready: impl FnMut(&Service) -> Option<T>,
+        mut ready: impl FnMut(&Service) -> Option<T>,
     ) -> Option<T> {
-        self.face.wait_for(timeout, ready)
-    }
-
-    /// The time of the service.
-    pub fn now(&self) -> SystemTime {
-        self.face.now()
-    }
-
-    /// Moves the clock of the service forward, for good. What has become due with it happens: tasks end, callbacks are posted.
-    pub fn advance(&self, by: Duration) {
-        self.face.advance(by);
-    }
-
-    /// Stops the clock of the service at this time: from now on only [`advance`](Self::advance) moves it, or stopping it elsewhere.
-    pub fn stop_clock_at(&self, at: SystemTime) {
-        self.face.stop_clock_at(at);
-    }
-
-    /// The clock of the service runs on from where it was stopped.
-    pub fn run_clock(&self) {
-        self.face.run_clock();
-    }
-
-    /// The server underneath, for mocks of your own: they come before the service, which is a mock there, too, so that
-    /// [`reset`](MockServer::reset) would end it. It records no requests, [`requests`](Self::requests) does.
-    pub fn server(&self) -> &MockServer {
-        &self.server
-    }
-
-    pub(crate) fn face(&self) -> &Arc<Face> {
-        &self.face
-    }
-
-    pub(crate) async fn run(face: Arc<Face>) -> Self {
-        // Not one from wiremock's pool: a late request to an earlier mock must find nobody.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-        let server = MockServer::builder()
-            .listener(listener)
-            .disable_request_recording()
-            .start()
-            .await;
-        let answering = Answering {
-            face: Arc::clone(&face),
-            reply: Arc::default(),
-        };
-        // Mocks of one priority are asked in this order, and one request at a time.
-        Mock::given(CutOff(answering.clone()))
-            .respond_with_err(|_: &wiremock::Request| {
-                io::Error::from(io::ErrorKind::ConnectionReset)
-            })
-            .with_priority(u8::MAX)
-            .mount(&server)
-            .await;
-        Mock::given(any())
-            .respond_with(answering)
-            .with_priority(u8::MAX)
-            .mount(&server)
-            .await;
-        Self { server, face }
-    }
-}
-
-impl fmt::Debug for MockPan123 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MockPan123")
-            .field("base_url", &self.base_url())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The service as wiremock asks it.
-#[derive(Clone)]
-struct Answering {
-    face: Arc<Face>,
-    /// Between the question whether the exchange is cut off and the answer.
-    reply: Arc<Mutex<Option<Reply>>>,
-}
-
-/// Matches the requests to which the connection ends without an answer; the service has acted by then.
-struct CutOff(Answering);
-
-impl Match for CutOff {
-    fn matches(&self, request: &wiremock::Request) -> bool {
-        let reply = self.0.face.answer(&as_http(request));
-        let is_cut_off = reply.fate() == Fate::CutOff;
-        *self.0.reply() = (!is_cut_off).then_some(reply);
-        is_cut_off
-    }
-}
-
-impl Respond for Answering {
-    fn respond(&self, request: &wiremock::Request) -> ResponseTemplate {
-        let reply = self.reply().take();
-        template(&reply.unwrap_or_else(|| self.face.answer(&as_http(request))))
-    }
-}
-
-impl Answering {
-    fn reply(&self) -> std::sync::MutexGuard<'_, Option<Reply>> {
-        self.reply.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn as_http(request: &wiremock::Request) -> http::Request<Bytes> {
-    let url = &request.url;
-    let uri = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    let mut converted = http::Request::new(Bytes::copy_from_slice(&request.body));
-    *converted.method_mut() = request.method.clone();
-    *converted.uri_mut() = uri.parse().unwrap_or_default();
-    *converted.headers_mut() = request.headers.clone();
-    converted
-}
-
-/// A body of wiremock's is in memory, all of it.
-const MOST_FLOOD: usize = 1 << 30;
-
-/// Longer than any client waits.
-const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn template(reply: &Reply) -> ResponseTemplate {
-    let response = &reply.response;
-    let mut template = ResponseTemplate::new(response.status());
-    for (name, value) in response.headers() {
-        template = template.append_header(name, value);
-    }
-    let (body, delay) = match reply.fate() {
-        Fate::Silence => (Vec::new(), Some(FOR_EVER)),
-        Fate::Flood(bytes) => {
-            let bytes = usize::try_from(bytes).unwrap_or(MOST_FLOOD);
-            (vec![b' '; bytes.min(MOST_FLOOD)], reply.delay)
+        // `None` waits forever.
+        let deadline = Instant::now().checked_add(timeout);
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = ready(&state.service) {
+                return Some(found);
+            }
+            state = match deadline {
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.checked_duration_since(Instant::now())?;
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
-        Fate::Answered | Fate::CutOff => (response.body().to_vec(), reply.delay),
-    };
-    template = template.set_body_bytes(body);
-    match delay {
-        Some(delay) => template.set_delay(delay),
-        None => template,
+    }
+
+    fn update_state<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        // A stopped clock and a caller's clock advance only when the test says so.
+        if self.clock.is_system() && !state.clock_offset.is_stopped() {
+            let due = state.service.next_due();
+            let left = due.map(|due| {
+                let now = state.clock_offset.at(self.clock.now());
+                due.duration_since(now).unwrap_or_default()
+            });
+            // Under the lock, so that the last change sets the timer.
+            self.timer.set(self, left);
+        }
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+
+    /// A test that panics while it holds the lock must not poison it for other threads.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

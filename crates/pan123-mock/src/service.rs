@@ -1,22 +1,22 @@
-//! The service as a model: a request and the time go in, an answer and things to do come out. No IO, no clock.
+//! The model of the service: it takes requests and the time, and returns responses and effects. It does no IO and reads no clock.
 
-mod answer;
 mod args;
 mod assertions;
 mod callback;
 mod canned;
-mod copies;
-mod course;
+mod copy_tasks;
 mod drive;
 mod endpoints;
 mod fault;
-pub(crate) mod millis;
 mod oauth;
 mod options;
-mod pace;
+mod presets;
+mod rate_limits;
 mod record;
-mod scenes;
+mod response;
 mod schedule;
+pub(crate) mod serde_millis;
+mod task_script;
 mod tasks;
 mod tokens;
 mod urls;
@@ -29,41 +29,41 @@ use http::{Request, header};
 
 use crate::Builder;
 
-use copies::Copies;
+use copy_tasks::CopyTasks;
 use drive::Drive;
 use fault::Faults;
 use oauth::Oauth;
-use schedule::{Due, Schedule};
+use schedule::{Event, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
 use urls::is_http;
 
-pub use answer::Reply;
-pub(crate) use answer::far_away;
-#[cfg(feature = "program")]
-pub(crate) use answer::{code_in, timestamp};
-pub(crate) use assertions::hold;
-pub use callback::{Callback, Callbacks, Delivery, ReasonKey};
-pub use canned::{Canned, Edit};
-pub use copies::CopyTask;
-pub use course::{Course, Step};
-pub(crate) use course::{RETRYING, RUNNING};
+pub(crate) use assertions::enforce;
+pub use callback::{Callback, CallbackPolicy, Delivery, ReasonKey};
+pub use canned::{CannedResponse, Edit};
+pub use copy_tasks::CopyTask;
 pub use drive::File;
-pub use endpoints::{InfosKey, ListEnd, OauthRefusal, path};
-pub use fault::{FAULTS, Fault};
+pub use endpoints::{InfosKey, ListEnd, OauthErrorFormat, path};
+pub use fault::{FAULT_NAMES, Fault};
 pub use oauth::TokenPair;
 pub use options::{CLIENT_ID, CLIENT_SECRET};
-pub use pace::Pace;
+pub use rate_limits::RateLimits;
 pub use record::RecordedRequest;
-pub use tasks::{Ending, Task};
+pub use response::Reply;
+pub(crate) use response::max_time;
+#[cfg(feature = "program")]
+pub(crate) use response::{envelope_code, timestamp};
+pub(crate) use task_script::{RETRYING, RUNNING};
+pub use task_script::{ScriptStep, TaskScript};
+pub use tasks::{Task, TaskOutcome};
 pub use tokens::MAX_LIVE_TOKENS;
 
 pub(crate) use options::{Fetch, Options};
 #[cfg(feature = "program")]
-pub(crate) use record::without_secrets;
+pub(crate) use record::redact_query;
 pub(crate) use urls::is_loopback;
 
-/// The model of the service. Over the network it is reached through [`MockPan123`](crate::MockPan123).
+/// The model of the service. [`MockPan123`](crate::MockPan123) serves it over the network.
 #[derive(Debug, Default)]
 pub struct Service {
     options: Options,
@@ -71,47 +71,47 @@ pub struct Service {
     oauth: Oauth,
     tasks: Tasks,
     drive: Drive,
-    copies: Copies,
-    meter: pace::Meter,
+    copy_tasks: CopyTasks,
+    rate_counter: rate_limits::RateCounter,
     faults: Faults,
     schedule: Schedule,
-    answered: u64,
+    request_count: u64,
     requests: Vec<RecordedRequest>,
     callbacks: Vec<Callback>,
-    /// What was set off and is not given out yet.
+    /// Effects not yet returned to the caller.
     outbox: Vec<Effect>,
 }
 
-/// What comes of a request.
+/// The result of handling a request.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Outcome {
-    /// The answer.
+pub struct Handled {
+    /// The reply.
     pub reply: Reply,
-    /// What the service does besides answering. Whoever carries the answer may do it, and report, or leave it.
+    /// What the service does besides responding. The caller may perform these and report back, or ignore them.
     pub effects: Vec<Effect>,
 }
 
-/// Something that the service would do over the network.
+/// Something that the service does over the network.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Effect {
-    /// Fetch the source of a task; report with [`Service::fetch_progress`] and [`Service::end_task`].
+    /// Fetch the source of a task. Report with [`Service::set_fetch_progress`] and [`Service::end_task`].
     #[non_exhaustive]
     Fetch {
-        /// The task that waits for it.
+        /// The task.
         task: u64,
-        /// The source, on a loopback host unless more was allowed.
+        /// The source, on a loopback host unless remote sources are allowed.
         url: String,
-        /// What the file is to be called.
+        /// The name for the file.
         name: String,
     },
-    /// Post the callback of a task that ended; report with [`Service::callback_ended`].
+    /// Post the callback of a task that ended. Report with [`Service::callback_delivered`].
     #[non_exhaustive]
     PostCallback {
-        /// The task that ended.
+        /// The task.
         task: u64,
-        /// The `callBackUrl`, which may be anywhere.
+        /// The `callBackUrl`, on any host.
         url: String,
         /// The JSON body.
         body: Bytes,
@@ -119,36 +119,36 @@ pub enum Effect {
 }
 
 impl Service {
-    /// The options of a service; [`Builder::service`] makes it.
+    /// Returns a builder; [`Builder::service`] builds the service.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     pub(crate) fn new(options: Options) -> Self {
         Self {
-            tasks: Tasks::beginning_with(options.first_task),
+            tasks: Tasks::starting_at(options.first_task),
             options,
             ..Self::default()
         }
     }
 
-    /// Answers a request that arrives at the time `now`. Only the path and the query of its URI are looked at. The effects are those
-    /// of the request, and of all that has become [`due`](Self::due).
-    pub fn handle(&mut self, now: SystemTime, request: &Request<Bytes>) -> Outcome {
+    /// Handles a request that arrives at `now`. Of its URI only the path and the query are used. The effects include those of
+    /// [`run_due`](Self::run_due).
+    pub fn handle(&mut self, now: SystemTime, request: &Request<Bytes>) -> Handled {
         self.settle(now);
-        let (seed, number) = (self.options.seed, self.answered);
-        self.answered += 1;
+        let (seed, number) = (self.options.seed, self.request_count);
+        self.request_count += 1;
 
-        let met = self.faults.meet(seed, number, request.uri().path());
-        let canned = met.unwrap_or_else(Canned::own_answer);
-        let own = canned.acts.then(|| self.act(now, request));
+        let fault = self.faults.pick(seed, number, request.uri().path());
+        let canned = fault.unwrap_or_else(CannedResponse::passthrough);
+        let own = canned.acts.then(|| self.dispatch(now, request));
 
-        // A task may have ended with this request.
+        // The request may have ended a task.
         self.settle(now);
 
         let (delay, broken) = (canned.delay, canned.broken.clone());
-        let mut response = canned.in_place_of(own, &answer::trace_id(seed, number));
-        if let Some(date) = answer::http_date(now) {
+        let mut response = canned.into_http(own, &response::trace_id(seed, number));
+        if let Some(date) = response::http_date(now) {
             let headers = response.headers_mut();
             headers.entry(header::DATE).or_insert(date);
         }
@@ -158,85 +158,84 @@ impl Service {
             broken,
         };
         self.record(request, &reply);
-        Outcome {
+        Handled {
             reply,
-            effects: self.effects(),
+            effects: self.take_effects(),
         }
     }
 
-    /// What happens by itself until `now`: tasks end by the clock, callbacks are posted that were held back. Whoever carries the service
-    /// may call it at any time, and should at [`next_due`](Self::next_due); a request does the same.
-    pub fn due(&mut self, now: SystemTime) -> Vec<Effect> {
+    /// Processes what is due at `now`: tasks end by the clock and delayed callbacks are posted. Call it at [`next_due`](Self::next_due);
+    /// extra calls are harmless, and [`handle`](Self::handle) does the same.
+    pub fn run_due(&mut self, now: SystemTime) -> Vec<Effect> {
         self.settle(now);
-        self.effects()
+        self.take_effects()
     }
 
-    /// How many callbacks are held back, and not posted yet.
+    /// Returns how many callbacks are delayed and not posted yet.
     pub fn callbacks_due(&self) -> usize {
         self.schedule.callbacks()
     }
 
-    /// When something happens by itself next.
+    /// Returns when the next task ends or the next callback is posted by the clock.
     pub fn next_due(&self) -> Option<SystemTime> {
         self.schedule.next_at()
     }
 
-    /// Prepares an answer for the next request to `path`, whatever its method. Prepared answers are used up in order, one a request;
-    /// the requests are recorded all the same.
-    pub fn answer_next(&mut self, path: &str, canned: Canned) {
+    /// Prepares the response to the next request to `path`, whatever its method. Prepared responses are used in order, one per request, and
+    /// the requests are recorded as usual.
+    pub fn respond_next(&mut self, path: &str, canned: CannedResponse) {
         self.fault(Fault::from(canned).on(path));
     }
 
-    /// Lets something go wrong with requests to come.
+    /// Injects a fault into future requests.
     pub fn fault(&mut self, fault: impl Into<Fault>) {
-        self.faults.set(fault.into());
+        self.faults.add(fault.into());
     }
 
-    /// The faults and prepared answers that are still to come, in order.
+    /// Returns the pending faults and prepared responses, in order.
     pub fn faults(&self) -> &[Fault] {
         self.faults.all()
     }
 
-    /// Forgets them.
+    /// Removes the pending faults and prepared responses.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
-    /// The course of tasks that are created from now on, unless their source has one of its own.
-    pub fn set_default_course(&mut self, course: Course) {
-        self.options.default_course = course;
+    /// Sets the script of future tasks whose source has no script of its own.
+    pub fn set_default_script(&mut self, script: TaskScript) {
+        self.options.default_script = script;
     }
 
-    /// The course of tasks that are created from now on for this source, which is then not fetched even if it could be.
-    pub fn set_course_for(&mut self, url: impl Into<String>, course: Course) {
-        self.options.courses.insert(url.into(), course);
+    /// Sets the script of future tasks with this source. Such a source is not fetched.
+    pub fn set_script_for(&mut self, url: impl Into<String>, script: TaskScript) {
+        self.options.scripts.insert(url.into(), script);
     }
 
-    /// How many requests each endpoint takes in a second from now on.
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.options.pace = pace;
+    /// Sets how many requests per second each endpoint accepts from now on.
+    pub fn set_rate_limits(&mut self, limits: RateLimits) {
+        self.options.rate_limits = limits;
     }
 
-    /// How many downloads may run at once from now on; none: as many as come.
+    /// Sets how many downloads may run at once from now on; `None` removes the limit.
     pub fn set_running_limit(&mut self, downloads: Option<usize>) {
         self.options.running_limit = downloads;
     }
 
-    /// How callbacks are posted for tasks that end from now on.
-    pub fn set_callbacks(&mut self, callbacks: Callbacks) {
+    /// Sets how callbacks are posted for tasks that end from now on.
+    pub fn set_callbacks(&mut self, callbacks: CallbackPolicy) {
         self.options.callbacks = callbacks;
     }
 
-    /// Says how far the fetch of a task is. A task that had a course leaves it; one that has ended stays as it is.
-    pub fn fetch_progress(&mut self, task: u64, step: impl Into<Step>) {
+    /// Sets the progress of a task's fetch. The task no longer follows its script. A task that has ended does not change.
+    pub fn set_fetch_progress(&mut self, task: u64, step: impl Into<ScriptStep>) {
         if let Some(task) = self.tasks.get_mut(task) {
-            task.moved(step.into());
+            task.set_step(step.into());
         }
     }
 
-    /// Ends a task: with the number of bytes that were fetched, or with the reason why it failed. The effects are its callback, if it is
-    /// not held back; there are none if the task is unknown or had ended before.
-    /// [`MockPan123::end_task`](crate::MockPan123::end_task) posts it, too.
+    /// Ends a task with the number of bytes fetched or the reason of the failure. Returns its callback, unless that is delayed; returns
+    /// nothing if the task is unknown or has ended. [`MockPan123::end_task`](crate::MockPan123::end_task) also posts it.
     pub fn end_task(
         &mut self,
         now: SystemTime,
@@ -244,15 +243,15 @@ impl Service {
         result: Result<u64, String>,
     ) -> Vec<Effect> {
         let found = self.tasks.get_mut(task);
-        if found.is_some_and(|found| found.moved_to_end(&result)) {
+        if found.is_some_and(|found| found.set_final_step(&result)) {
             self.finish(now, task, result);
             self.settle(now);
         }
-        self.effects()
+        self.take_effects()
     }
 
-    /// Notes what became of a callback of a task.
-    pub fn callback_ended(&mut self, task: u64, delivery: Delivery) {
+    /// Records the delivery of a callback.
+    pub fn callback_delivered(&mut self, task: u64, delivery: Delivery) {
         let mut callbacks = self.callbacks.iter_mut();
         let open = |it: &&mut Callback| it.task == task && it.delivery.is_none();
         if let Some(callback) = callbacks.find(open) {
@@ -260,17 +259,17 @@ impl Service {
         }
     }
 
-    /// The requests that came, in order: the last ones, if there were more than are kept.
+    /// Returns the recorded requests in order, only the latest if there were more than are kept.
     pub fn requests(&self) -> &[RecordedRequest] {
         &self.requests
     }
 
-    /// Forgets the requests that came.
+    /// Removes the recorded requests.
     pub fn clear_requests(&mut self) {
         self.requests.clear();
     }
 
-    /// The task with this id.
+    /// Returns the task with this id.
     pub fn task(&self, id: u64) -> Option<&Task> {
         self.tasks.get(id)
     }
@@ -280,38 +279,38 @@ impl Service {
         self.options.clone()
     }
 
-    /// The tasks that were created, in order.
+    /// Returns all tasks, in order of creation.
     pub fn tasks(&self) -> &[Task] {
         self.tasks.all()
     }
 
-    /// The callbacks of the tasks that ended, in order, posted or not yet.
+    /// Returns the callbacks of ended tasks in order, posted or not.
     pub fn callbacks(&self) -> &[Callback] {
         &self.callbacks
     }
 
-    /// How many tokens were minted for the developer; those of apps are not among them.
-    pub fn tokens_minted(&self) -> usize {
-        self.tokens.minted()
+    /// Returns how many tokens were issued to the developer. Those of apps are not counted.
+    pub fn tokens_issued(&self) -> usize {
+        self.tokens.issued_count()
     }
 
-    /// A task has come to its end: with the size of its file, or with the reason why there is none.
+    /// Ends a task with the size of its file or the reason of the failure.
     fn finish(&mut self, now: SystemTime, id: u64, result: Result<u64, String>) {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
-        let ending = match result {
-            Ok(size) => Ending::Succeeded {
-                file_id: self.drive.take(now, task, size),
+        let outcome = match result {
+            Ok(size) => TaskOutcome::Succeeded {
+                file_id: self.drive.store_download(now, task, size),
             },
-            Err(reason) => Ending::Failed { reason },
+            Err(reason) => TaskOutcome::Failed { reason },
         };
-        let Some(task) = self.tasks.end(id, ending) else {
+        let Some(task) = self.tasks.end(id, outcome) else {
             return;
         };
         let callbacks = &self.options.callbacks;
-        let at = now.checked_add(callbacks.held_back());
-        for callback in callbacks.of(task) {
+        let at = now.checked_add(callbacks.post_delay());
+        for callback in callbacks.for_task(task) {
             if let (Some(at), None) = (at, &callback.delivery) {
                 self.schedule.callback(at, self.callbacks.len());
             }
@@ -319,18 +318,18 @@ impl Service {
         }
     }
 
-    /// Lets happen what was to happen until now.
+    /// Processes what is due.
     fn settle(&mut self, now: SystemTime) {
         while let Some((at, due)) = self.schedule.pop(now) {
             match due {
-                Due::TaskEnds(id) => {
+                Event::TaskEnds(id) => {
                     let task = self.tasks.get_mut(id);
-                    if let Some(result) = task.and_then(Task::time_is_up) {
+                    if let Some(result) = task.and_then(Task::end_by_clock) {
                         self.finish(at, id, result);
                     }
                 }
-                Due::CopyEnds(id) => self.copy_is_due(at, id),
-                Due::Callback(index) => {
+                Event::CopyEnds(id) => self.end_copy_by_clock(at, id),
+                Event::Callback(index) => {
                     let Callback {
                         task, url, body, ..
                     } = self.callbacks[index].clone();
@@ -340,18 +339,18 @@ impl Service {
         }
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
+    fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.outbox)
     }
 
-    /// Keeps at least as many requests as were asked for, and at most twice as many.
+    /// Keeps at least as many requests as configured, and at most twice as many.
     fn record(&mut self, request: &Request<Bytes>, reply: &Reply) {
-        let kept = self.options.kept_requests;
-        if kept == 0 {
+        let limit = self.options.kept_requests;
+        if limit == 0 {
             return;
         }
-        if self.requests.len() >= kept.saturating_mul(2) {
-            self.requests.drain(..kept);
+        if self.requests.len() >= limit.saturating_mul(2) {
+            self.requests.drain(..limit);
         }
         self.requests.push(RecordedRequest::of(request, reply));
     }

@@ -1,4 +1,4 @@
-//! A TCP server for what an HTTP server cannot do wrong.
+//! A TCP server for faults that an HTTP server cannot produce.
 
 mod breaks;
 mod connection;
@@ -11,21 +11,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use breaks::{Break, End, Fate, Flood, Point};
+pub use breaks::{Break, End, Flood, Point, WireOutcome};
 pub use connection::Connection;
 pub use wire::BrokenWire;
 
 #[cfg(feature = "program")]
-pub(crate) use breaks::Script;
+pub(crate) use breaks::Chunks;
 #[cfg(feature = "program")]
 pub(crate) use wire::head;
 
-/// A server on a loopback port that does with each connection what it is told, on a thread of its own.
+/// A server on a loopback port that runs a function for each connection, on a thread of its own.
 ///
 /// ```
 /// use pan123_mock::TcpServer;
 ///
-/// // A request is read, and the connection reset instead of an answer.
+/// // Reads a request and resets the connection instead of responding.
 /// let server = TcpServer::start(|mut connection| {
 ///     if connection.read_request().is_some() {
 ///         connection.reset();
@@ -35,69 +35,69 @@ pub(crate) use wire::head;
 /// assert_eq!(server.requests(), 0);
 /// ```
 ///
-/// Dropped, it closes all connections and waits for their threads, so what it runs must end when its connection does.
+/// When dropped it closes all connections and waits for their threads, so the function must return once its connection is closed.
 pub struct TcpServer {
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 impl TcpServer {
-    /// Starts a server that runs this for each connection.
+    /// Starts a server that runs `serve` for each connection.
     ///
     /// # Panics
     ///
-    /// If the machine has no port to give.
+    /// If no port is free.
     pub fn start(serve: impl Fn(Connection) + Send + Sync + 'static) -> TcpServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::<Shared>::default();
-        let theirs = Arc::clone(&shared);
-        let accepting = thread::spawn(move || accept(&listener, &theirs, &Arc::new(serve)));
+        let state = Arc::clone(&shared);
+        let accept_thread = thread::spawn(move || accept(&listener, &state, &Arc::new(serve)));
         TcpServer {
             address,
             shared,
-            accepting: Some(accepting),
+            accept_thread: Some(accept_thread),
         }
     }
 
-    /// Starts a server that answers one request on each connection with these bytes, and then closes it.
+    /// Starts a server that responds to one request per connection with these bytes and then closes it.
     ///
     /// # Panics
     ///
-    /// If the machine has no port to give.
-    pub fn answering(answer: impl Into<Vec<u8>>) -> TcpServer {
-        let answer = answer.into();
+    /// If no port is free.
+    pub fn responding(response: impl Into<Vec<u8>>) -> TcpServer {
+        let response = response.into();
         TcpServer::start(move |mut connection| {
             if connection.read_request().is_some() {
-                connection.send(&answer);
+                connection.send(&response);
             }
         })
     }
 
-    /// Where it listens, with this scheme and without a slash at the end.
+    /// Returns its URL with this scheme, without a trailing slash.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
 
-    /// How many connections it has accepted.
+    /// Returns how many connections it has accepted.
     pub fn accepted(&self) -> usize {
         self.shared.lock().accepted
     }
 
-    /// How many requests it has read.
+    /// Returns how many requests it has read.
     pub fn requests(&self) -> usize {
         self.shared.lock().requests.values().sum()
     }
 
-    /// How many requests to this path it has read.
+    /// Returns how many requests to this path it has read.
     pub fn requests_to(&self, path: &str) -> usize {
         let state = self.shared.lock();
         state.requests.get(path).copied().unwrap_or_default()
     }
 
-    /// Blocks until so many connections were served to their end.
-    pub fn until_ended(&self, connections: usize) {
+    /// Blocks until this many connections have ended.
+    pub fn wait_until_ended(&self, connections: usize) {
         let ended = |state: &mut State| state.ended < connections;
         let waited = self.shared.changed.wait_while(self.shared.lock(), ended);
         drop(waited);
@@ -106,12 +106,12 @@ impl TcpServer {
 
 impl Drop for TcpServer {
     fn drop(&mut self) {
-        self.shared.lock().over = true;
+        self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // Wakes it, for it waits for one more.
+        // Wakes the accept thread.
         drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            drop(accepting.join());
+        if let Some(accept_thread) = self.accept_thread.take() {
+            drop(accept_thread.join());
         }
         let mut state = self.shared.lock();
         let threads = std::mem::take(&mut state.threads);
@@ -137,7 +137,7 @@ where
 {
     for stream in listener.incoming().map_while(Result::ok) {
         let mut state = shared.lock();
-        if state.over {
+        if state.stopped {
             return;
         }
         let number = state.accepted;
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// What a server and its connections share.
+/// The state shared by a server and its connections.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -160,7 +160,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    over: bool,
+    stopped: bool,
     accepted: usize,
     ended: usize,
     /// By path.
@@ -170,7 +170,7 @@ struct State {
 }
 
 impl Shared {
-    /// A test that panics must not fail every thread after it.
+    /// A panicking test must not poison the lock for other threads.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,11 +179,11 @@ impl Shared {
         *self.lock().requests.entry(path.to_owned()).or_default() += 1;
     }
 
-    /// So long, unless the server ends before. Says whether it still runs.
+    /// Waits this long. Returns false if the server stops meanwhile.
     fn pause(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.lock();
-        while !state.over {
+        while !state.stopped {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;

@@ -1,8 +1,8 @@
-//! The endpoints of the service, one file each.
+//! The endpoints of the service, one file each: a request and its response.
 
 pub mod access_token;
-pub mod file;
+pub(crate) mod file;
 pub mod image_bed;
 pub mod oauth;
-pub mod offline;
+pub(crate) mod offline;
 pub mod user;

@@ -1,343 +1,416 @@
-//! One call of an endpoint, from the token over the slot to the answer, again or done.
-
-mod attempt;
+//! A call: an exchange with a token, and the gate before it is sent.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use fastrand::Rng;
-use http::{Request, Response};
 use serde::de::DeserializeOwned;
 
-use crate::answer::{Good, Reading};
-use crate::control::{CallHandle, Control};
-use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, authorize, lower};
+use crate::auth::tokens::{Bearer, Rejection, TokenOrigin};
+use crate::endpoint::{Auth, Endpoint};
 use crate::error::{BuildError, Error};
-use crate::limit::{Priority, Ticket};
-use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
-use crate::retry::{Failure, RetryPolicy, SoFar, TokenUse};
-use crate::scrub::{Scrub, Secrets};
-use crate::session::{Admission, Asking, Session};
-use crate::timing::Timing;
-use crate::token::{Bearer, Patience};
-use crate::trace::CallTrace;
+use crate::exchange::{Exchange, Idle, Outcome, TokenStatus};
+use crate::machine::control::{CallHandle, Control};
+use crate::machine::{Input, Machine, Now, Step};
+use crate::policy::pacing::Priority;
+use crate::policy::retry::RetryPolicy;
+use crate::session::{Admission, AdmissionRequest, Session};
 
-/// A request that must not be sent twice is not sent with less time than this.
-const LEAST_TIME_FOR_ONCE: Duration = Duration::from_secs(1);
+impl Session {
+    /// Returns a call of an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if the request cannot be built.
+    pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<Call<E::Response>, BuildError> {
+        Call::new(self.clone(), endpoint)
+    }
 
-/// Nor is a request for a token with less than this: its answer cannot be had again.
-const TIME_FOR_TOKENS: Duration = Duration::from_secs(30);
-
-/// How often an answer that may be a token is asked for if it is lost: each one may have pushed another token out.
-const LOST_TOKENS: u32 = 2;
-
-/// One call of an endpoint. Its deadline, 120 s by default, counts from the first [`resume`](Machine::resume).
-#[must_use = "a call does nothing until a driver resumes it"]
-pub struct Call<T> {
-    session: Session,
-    control: Arc<Control>,
-    request: Request<Bytes>,
-    secrets: Secrets,
-    read: fn(Reading<'_>, &Response<Bytes>) -> Result<Good<T>, Failure>,
-    path: &'static str,
-    rate: RateClass,
-    auth: Auth,
-    secret_answer: bool,
-    replay: Idempotency,
-    /// With less time left it is not sent.
-    least_time: Duration,
-    retry: RetryPolicy,
-    priority: Priority,
-    timing: Timing,
-    ticket: Option<Ticket>,
-    rng: Rng,
-    /// How many refreshes had failed when this call began.
-    failures_seen: Option<u64>,
-    progress: SoFar,
-    /// Whether an attempt that changes something may have been carried out.
-    may_be_done: bool,
-    state: State,
-    last: Option<Error>,
-    trace: CallTrace,
+    /// Returns a call of an endpoint that reads the `data` of the response as a type of your own.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if the request cannot be built.
+    pub fn call_as<T: DeserializeOwned>(
+        &self,
+        endpoint: &impl Endpoint,
+    ) -> Result<Call<T>, BuildError> {
+        Call::new(self.clone(), endpoint)
+    }
 }
 
-#[derive(Debug)]
-enum State {
-    /// Ready for the next attempt from this time on, at once without one.
-    Resting(Option<Instant>),
-    InFlight {
-        sent: Instant,
-        bearer: Option<Bearer>,
-    },
-    Ended,
+/// One call of an endpoint, with its token, its slot, its retries and its deadline.
+///
+/// The deadline, 120 s by default, counts from the first [`resume`](Machine::resume).
+///
+/// After a 401 the call goes on with another token. It ends with [`Error::Unauthorized`] when the service rejects a token that
+/// was issued after this call's first 401: no further token would fare better.
+///
+/// ```
+/// use pan123_proto::{Priority, RetryPolicy, Session, user::GetUserInfo};
+/// use std::time::Duration;
+///
+/// let session = Session::builder().credentials("client id", "client secret").build()?;
+/// let call = session
+///     .call(&GetUserInfo)?
+///     .timeout(Duration::from_secs(20))
+///     .retry(RetryPolicy::none())
+///     .priority(Priority::Low);
+/// let handle = call.handle(); // stops it from elsewhere
+/// # drop((call, handle));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+#[must_use = "a call does nothing until a driver resumes it"]
+pub struct Call<T> {
+    exchange: Exchange<T, Session>,
+    session: Session,
+    /// The token of the attempt in flight.
+    in_flight: Option<Bearer>,
+    /// The session's newest token at the first 401 of this call.
+    newest_at_first_rejection: Option<u64>,
+    /// How many fetches had failed when this call began to wait for a token.
+    failures_seen: Option<u64>,
 }
 
 impl<T: DeserializeOwned> Call<T> {
-    pub(crate) fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
-        let settings = session.settings();
-        let request = lower(endpoint, &settings.base, &settings.user_agent)?;
-        let mut secrets = Secrets::default();
-        endpoint.secrets(&mut secrets);
-        let timeout = settings.call_timeout;
-        let least_time = match (E::AUTH, E::IDEMPOTENCY) {
-            // A token whose answer is not waited for is lost, and with it perhaps one that it replaces.
-            (Auth::None, _) => TIME_FOR_TOKENS
-                .min(settings.request_timeout)
-                .min(timeout / 2),
-            (Auth::Bearer, Idempotency::NonIdempotent) => LEAST_TIME_FOR_ONCE,
-            (Auth::Bearer, Idempotency::Idempotent) => Duration::ZERO,
-        };
-        let token = match E::AUTH {
-            Auth::None => TokenUse::None,
-            Auth::Bearer if session.has_given_token() => TokenUse::Last,
-            Auth::Bearer => TokenUse::Replaceable,
-        };
+    fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
         Ok(Call {
-            control: Arc::default(),
-            request,
-            secrets,
-            read: |reading, answer| reading.read(E::RESPONSE_FORMAT, answer),
-            path: E::PATH,
-            rate: E::RATE,
-            auth: E::AUTH,
-            secret_answer: E::SECRET_RESPONSE,
-            replay: E::IDEMPOTENCY,
-            least_time,
-            retry: bounded(settings.retry.clone(), E::AUTH),
-            priority: Priority::default(),
-            timing: Timing::new(timeout),
-            ticket: None,
-            rng: session.fork_rng(),
-            failures_seen: None,
-            progress: SoFar {
-                replay: E::IDEMPOTENCY,
-                failures: 0,
-                rate_limits: 0,
-                token,
-            },
-            may_be_done: false,
-            state: State::Resting(None),
-            last: None,
-            trace: CallTrace::default(),
+            exchange: Exchange::new(session.clone(), endpoint)?,
             session,
+            in_flight: None,
+            newest_at_first_rejection: None,
+            failures_seen: None,
         })
     }
 }
 
 impl<T> Call<T> {
-    /// How long the call may take with all its waits and attempts, counted from its first step.
+    /// Sets how long the call may take with all its waits and attempts, counted from its first step.
     pub fn timeout(mut self, timeout: Duration) -> Call<T> {
-        self.timing.set_timeout(timeout);
+        self.exchange.set_timeout(timeout);
         self
     }
 
-    /// How often a failed attempt is made again, for this call alone.
+    /// Sets the retry policy of this call.
     pub fn retry(mut self, policy: RetryPolicy) -> Call<T> {
-        self.retry = bounded(policy, self.auth);
+        self.exchange.set_retry(policy);
         self
     }
 
-    /// Who goes first when several wait.
+    /// Sets the priority, which decides who goes first when several calls wait.
     pub fn priority(mut self, priority: Priority) -> Call<T> {
-        self.priority = priority;
+        self.exchange.set_priority(priority);
         self
     }
 
-    /// A handle to stop the call from elsewhere.
-    pub fn handle(&self) -> CallHandle {
-        CallHandle::new(&self.control)
-    }
-
-    /// Bounds the call by a deadline that began to count elsewhere.
-    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
-        self.timing.set_deadline(deadline);
-    }
-
-    /// For a machine around this call: its handles stop the call, too.
-    pub(crate) fn under(mut self, control: &Arc<Control>) -> Call<T> {
-        self.control = Arc::clone(control);
-        self
-    }
-
-    /// The poll of a watch: bounded by the end of the watch until it is sent, by its own timeout from then on.
-    pub(crate) fn poll_of(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
-        self.timing.queue_until(queue_until);
-        self.under(control).priority(Priority::Low)
-    }
-
-    /// The next step of a call that has nothing in flight.
-    fn advance(&mut self, now: Now) -> Result<Step<Result<T, Error>>, Error> {
-        loop {
-            if self.control.is_stopped() {
-                return Err(Error::Stopped);
-            }
-            let deadline = self.timing.deadline(now.mono);
-            let left = deadline.saturating_duration_since(now.mono);
-            if left.is_zero() || left < self.least_time {
-                return Err(self.out_of_time());
-            }
-            let (until, signal, reason) = match self.state {
-                State::Resting(Some(until)) if now.mono < until => {
-                    (until, self.control.listen(), WaitReason::Backoff)
-                }
-                _ => match self.admission(now, deadline) {
-                    Admission::Send(bearer) => {
-                        let cancelled = self.control.cancelled();
-                        if self.control.is_stopped() {
-                            return Err(Error::Stopped);
-                        }
-                        return Ok(self.transmit(now.mono, bearer, cancelled));
-                    }
-                    Admission::Fetch(lease) => {
-                        return Ok(Step::Refresh(self.session.refresh(lease, now)?));
-                    }
-                    Admission::Wait(until, signal, reason) => (until, signal, reason),
-                    Admission::TooLate(at) => {
-                        return Err(Error::RateLimited {
-                            retry_after: at.saturating_duration_since(now.mono),
-                            last: self.last.take().map(Box::new),
-                        });
-                    }
-                    Admission::Fail(error) => return Err(error),
-                },
-            };
-            // A stop between the check above and the listening would be slept through.
-            if !self.control.is_stopped() {
-                let wait = Wait::new(now.mono, until.min(deadline), signal, reason);
-                return Ok(Step::Wait(wait));
-            }
+    /// Stops the call just before it sends, so that its owner can record the intent: see [`GatedCall`].
+    pub fn gated(mut self) -> GatedCall<T> {
+        self.exchange.send_once();
+        GatedCall {
+            call: self,
+            gate: Gate::Closed,
+            max_send_delay: DEFAULT_MAX_SEND_DELAY,
         }
     }
 
-    fn admission(&mut self, now: Now, deadline: Instant) -> Admission {
-        let seen = *self
+    /// Returns a handle that stops the call from elsewhere.
+    pub fn handle(&self) -> CallHandle {
+        CallHandle::new(&self.exchange.control)
+    }
+
+    /// For an enclosing machine: its handles stop this call, too.
+    pub(crate) fn controlled_by(mut self, control: &Arc<Control>) -> Call<T> {
+        self.exchange.control = Arc::clone(control);
+        self
+    }
+
+    /// For a watch: a poll that the end of the watch bounds until it is sent, and its own timeout from then on.
+    pub(crate) fn as_poll(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
+        self.exchange.queue_until(queue_until);
+        self.controlled_by(control).priority(Priority::Low)
+    }
+
+    /// Judges the attempt in flight, and returns the next step before the next attempt.
+    fn advance(&mut self, now: Now, input: Input) -> Result<Next<T>, Error> {
+        if let Some(judged) = self.exchange.receive(now, input) {
+            let rejection = self.judge_token(judged.token, now);
+            match judged.outcome {
+                Outcome::Ended(result) => return Ok(Next::Step(Step::Ready(result))),
+                Outcome::TokenRejected(error) => self.replace_token(error, rejection)?,
+                Outcome::Retry => {}
+            }
+        }
+        match self.exchange.idle(now)? {
+            Idle::Wait(wait) => Ok(Next::Step(Step::Wait(wait))),
+            Idle::Slot { deadline } => self.ask_admission(now, deadline),
+        }
+    }
+
+    /// Tells the session what the response says of the token. Returns a rejected token with what the session knows.
+    fn judge_token(&mut self, status: TokenStatus, now: Now) -> Option<(Bearer, Rejection)> {
+        let bearer = self.in_flight.take()?;
+        match status {
+            TokenStatus::Accepted => self.session.prove_token(&bearer),
+            TokenStatus::Rejected(response) => {
+                let rejection = self.session.reject_token(&bearer, response, now.mono);
+                return Some((bearer, rejection));
+            }
+            TokenStatus::Unknown => {}
+        }
+        None
+    }
+
+    /// Goes on with another token after a 401, or ends.
+    ///
+    /// Final is the 401 of a token that was issued after this call's first 401. So a token that another process had stored does
+    /// not end the call, and a call causes at most one issue after its first 401.
+    fn replace_token(
+        &mut self,
+        error: Error,
+        rejected: Option<(Bearer, Rejection)>,
+    ) -> Result<(), Error> {
+        let Some((bearer, rejection)) = rejected else {
+            // The request carried no token: its 401 is the service's answer.
+            return Err(error);
+        };
+        // A failure that happened while this request was in flight is not one that it waited for.
+        self.failures_seen = Some(rejection.failures);
+        let newest_at_first = *self
+            .newest_at_first_rejection
+            .get_or_insert(rejection.newest);
+        let is_final = match bearer.origin {
+            TokenOrigin::Given => true,
+            TokenOrigin::Stored => false,
+            TokenOrigin::Issued => bearer.generation > newest_at_first,
+        };
+        if is_final {
+            return Err(Error::Unauthorized(Box::new(error)));
+        }
+        self.exchange.retry_with_another_token(error)
+    }
+
+    fn ask_admission(&mut self, now: Now, deadline: Instant) -> Result<Next<T>, Error> {
+        let needs_token = self.exchange.auth() == Auth::Bearer;
+        let failures_seen = *self
             .failures_seen
             .get_or_insert_with(|| self.session.token_failures());
-        let ticket = self
-            .ticket
-            .get_or_insert_with(|| self.session.ticket(self.rate, self.priority));
-        let asking = Asking {
-            ticket,
-            token_since: (self.auth == Auth::Bearer).then_some(seen),
-            patience: Patience {
-                deadline: deadline.checked_sub(self.least_time).unwrap_or(deadline),
-                lease: self.session.first_lease(),
-            },
-            control: &self.control,
+        let control = Arc::clone(&self.exchange.control);
+        let request = AdmissionRequest {
+            ticket: self.exchange.ticket(),
+            token_since: needs_token.then_some(failures_seen),
+            deadline,
+            control: &control,
         };
-        self.session.admit(&asking, now.mono)
+        let step = match self.session.admit(&request, now.mono) {
+            Admission::Send(bearer) => return Ok(Next::Send(bearer)),
+            Admission::Fetch(lease) => Step::Detach(self.session.fetch_token(lease, now)?),
+            Admission::Wait(until, signal, reason) => {
+                Step::Wait(self.exchange.wait(now, until, signal, reason)?)
+            }
+            Admission::SlotTooLate(slot) => return Err(self.exchange.slot_too_late(slot, now)),
+            Admission::Fail(error) => return Err(error),
+        };
+        Ok(Next::Step(step))
     }
 
-    fn transmit(
-        &mut self,
-        now: Instant,
-        bearer: Option<Bearer>,
-        cancelled: Signal,
-    ) -> Step<Result<T, Error>> {
-        self.timing.sent(now);
-        let left = self.timing.deadline(now).saturating_duration_since(now);
-        let settings = self.session.settings();
-        let mut request = self.request.clone();
-        if let Some(bearer) = &bearer {
-            authorize(&mut request, bearer.header.clone());
-        }
-        self.state = State::InFlight { sent: now, bearer };
-        Step::Transmit(Transmit {
-            request,
-            timeout: settings.request_timeout.min(left),
-            body_limit: settings.body_limit,
-            cancelled: Some(cancelled),
-            span: self.trace.sent(),
-        })
-    }
-
-    fn out_of_time(&mut self) -> Error {
-        Error::Deadline {
-            last: self.last.take().map(Box::new),
-        }
-    }
-
-    fn reading<'a>(&'a self, now: Now, scrub: Scrub<'a>) -> Reading<'a> {
-        let settings = self.session.settings();
-        Reading {
-            secret: self.secret_answer,
-            body_limit: settings.body_limit,
-            too_many_downloads: &settings.too_many_downloads,
-            scrub,
-            wall: now.wall,
-        }
+    fn send(&mut self, now: Now, bearer: Option<Bearer>) -> Result<Step<Result<T, Error>>, Error> {
+        let header = bearer.as_ref().map(|bearer| bearer.header.clone());
+        let transmit = self.exchange.transmit(now, header)?;
+        self.in_flight = bearer;
+        Ok(Step::Transmit(transmit))
     }
 }
 
-/// An answer that may be a token is not asked for too often, whatever the policy says.
-fn bounded(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
-    match auth {
-        Auth::None => retry.lost_attempts(LOST_TOKENS),
-        Auth::Bearer => retry,
-    }
+/// What a call does next.
+enum Next<T> {
+    Step(Step<Result<T, Error>>),
+    /// It may send now, with this token.
+    Send(Option<Bearer>),
 }
 
 impl<T> Machine for Call<T> {
     type Output = Result<T, Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
-        let span = self.trace.span(now.mono, self.request.method(), self.path);
-        span.within(|| self.go_on(now, input))
-    }
-}
-
-impl<T> Call<T> {
-    fn go_on(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
-        self.timing.deadline(now.mono);
-        let result = match std::mem::replace(&mut self.state, State::Resting(None)) {
-            State::Ended => {
-                self.state = State::Ended;
-                return Step::Ready(Err(Error::Finished));
-            }
-            State::InFlight { sent, bearer } => self.judge(now, sent, bearer.as_ref(), input),
-            resting @ State::Resting(_) => {
-                self.state = resting;
-                None
-            }
-        };
-        let step = match result {
-            Some(result) => Step::Ready(result),
-            None => self
-                .advance(now)
-                .unwrap_or_else(|error| Step::Ready(Err(error))),
-        };
-        if let Step::Ready(result) = &step {
-            self.state = State::Ended;
-            self.leave_queue();
-            if let Err(error) = result {
-                self.trace.ended(now.mono, Err(error));
-            }
+        if self.exchange.is_ended() {
+            return Step::Ready(Err(Error::Finished));
         }
-        step
-    }
-
-    fn leave_queue(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.session.release(&ticket);
-        }
-    }
-}
-
-impl<T> Drop for Call<T> {
-    fn drop(&mut self) {
-        self.leave_queue();
+        let span = self.exchange.span(now);
+        span.within(|| {
+            let step = match self.advance(now, input) {
+                Ok(Next::Step(step)) => Ok(step),
+                Ok(Next::Send(bearer)) => self.send(now, bearer),
+                Err(error) => Err(error),
+            };
+            self.exchange.finish(now, step)
+        })
     }
 }
 
 impl<T> fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("method", self.request.method())
-            .field("path", &self.path)
-            .field("state", &self.state)
-            .field("last", &self.last)
+        f.debug_tuple("Call").field(&self.exchange).finish()
+    }
+}
+
+/// How long after the gate a request may be sent, unless [`GatedCall::max_send_delay`] sets another delay.
+const DEFAULT_MAX_SEND_DELAY: Duration = Duration::from_secs(10);
+
+/// A call that stops just before it sends and asks its owner.
+///
+/// For a program that must never send a request twice, not even across a crash: it records the intent to send, durably, at the
+/// gate. The call has its token and its slot by then, so that nothing but the request itself is left to do. It sends **at most
+/// once**, whatever comes back, and then ends:
+///
+/// - `Ok`: carried out;
+/// - [`Error::Ambiguous`]: possibly carried out;
+/// - any other error: certainly not carried out. If [`is_retryable`](Error::is_retryable), a new call may try again.
+///
+/// Dropping it at the gate sends nothing.
+///
+/// ```
+/// use pan123_proto::{Error, GateEvent, GatedCall, Input, Machine, Now, Session, Step, offline::Download};
+/// # use std::time::{Instant, SystemTime};
+///
+/// let session = Session::builder().access_token("token").build()?;
+/// let mut call = session.call(&Download::new("https://example.com/video.mp4")?)?.gated();
+/// # let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+/// // A driver, such as `client.drive(&mut call)`, runs it up to its next event.
+/// let Step::Ready(GateEvent::AtGate) = call.resume(now, Input::Wake) else { unreachable!() };
+/// // Record the intent durably here; if that fails, drop the call.
+/// call.proceed();
+/// assert!(matches!(call.resume(now, Input::Wake), Step::Transmit(_)));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
+#[must_use = "a call does nothing until a driver resumes it"]
+pub struct GatedCall<T> {
+    call: Call<T>,
+    gate: Gate,
+    max_send_delay: Duration,
+}
+
+/// What a [`GatedCall`] returns: first, unless it ends before, [`AtGate`](GateEvent::AtGate), then
+/// [`Ended`](GateEvent::Ended).
+#[derive(Debug)]
+pub enum GateEvent<T> {
+    /// The call is about to send. It does when it is resumed after [`GatedCall::proceed`].
+    AtGate,
+    /// The result of the call.
+    Ended(Result<T, Error>),
+}
+
+enum Gate {
+    /// The call is not ready to send.
+    Closed,
+    /// The call waits for its owner, with this token.
+    Reached {
+        at: Instant,
+        bearer: Option<Bearer>,
+        proceeds: bool,
+    },
+    /// The call has sent, or ended.
+    Passed,
+}
+
+impl<T> GatedCall<T> {
+    /// Sets how long after it reached the gate the request may be sent, 10 s by default. Past it the call ends with
+    /// [`Error::Deadline`] and sends nothing: the recorded intent would be too old to be trusted.
+    pub fn max_send_delay(mut self, delay: Duration) -> GatedCall<T> {
+        self.max_send_delay = delay;
+        self
+    }
+
+    /// Lets the call pass the gate; it sends when it is resumed. Without effect if it has not reached the gate.
+    pub fn proceed(&mut self) {
+        if let Gate::Reached { proceeds, .. } = &mut self.gate {
+            *proceeds = true;
+        }
+    }
+
+    /// Returns a handle that stops the call from elsewhere.
+    pub fn handle(&self) -> CallHandle {
+        self.call.handle()
+    }
+
+    fn advance(&mut self, now: Now, input: Input) -> Result<GateStep<T>, Error> {
+        match std::mem::replace(&mut self.gate, Gate::Passed) {
+            Gate::Closed => match self.call.advance(now, input)? {
+                Next::Send(bearer) => {
+                    self.gate = Gate::Reached {
+                        at: now.mono,
+                        bearer,
+                        proceeds: false,
+                    };
+                    Ok(GateStep::AtGate)
+                }
+                Next::Step(step) => {
+                    self.gate = Gate::Closed;
+                    Ok(GateStep::Step(step))
+                }
+            },
+            Gate::Reached {
+                at,
+                bearer,
+                proceeds: true,
+            } => {
+                let delay = now.mono.saturating_duration_since(at);
+                // The call's own deadline and a stop are checked like before any other attempt.
+                self.call.exchange.idle(now)?;
+                if delay > self.max_send_delay {
+                    return Err(Error::Deadline { last: None });
+                }
+                self.call.send(now, bearer).map(GateStep::Step)
+            }
+            reached @ Gate::Reached { .. } => {
+                self.gate = reached;
+                Ok(GateStep::AtGate)
+            }
+            Gate::Passed => match self.call.advance(now, input)? {
+                Next::Step(step) => Ok(GateStep::Step(step)),
+                // It sends once.
+                Next::Send(_) => Err(Error::Finished),
+            },
+        }
+    }
+}
+
+enum GateStep<T> {
+    Step(Step<Result<T, Error>>),
+    AtGate,
+}
+
+impl<T> Machine for GatedCall<T> {
+    type Output = GateEvent<T>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<GateEvent<T>> {
+        if self.call.exchange.is_ended() {
+            return Step::Ready(GateEvent::Ended(Err(Error::Finished)));
+        }
+        let span = self.call.exchange.span(now);
+        span.within(|| {
+            let step = match self.advance(now, input) {
+                Ok(GateStep::AtGate) => return Step::Ready(GateEvent::AtGate),
+                Ok(GateStep::Step(step)) => Ok(step),
+                Err(error) => Err(error),
+            };
+            match self.call.exchange.finish(now, step).ready() {
+                Ok(result) => Step::Ready(GateEvent::Ended(result)),
+                Err(step) => step,
+            }
+        })
+    }
+}
+
+impl<T> fmt::Debug for GatedCall<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gate = match self.gate {
+            Gate::Closed => "closed",
+            Gate::Reached { .. } => "reached",
+            Gate::Passed => "passed",
+        };
+        f.debug_struct("GatedCall")
+            .field("call", &self.call)
+            .field("gate", &gate)
             .finish_non_exhaustive()
     }
 }

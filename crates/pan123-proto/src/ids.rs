@@ -4,10 +4,9 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::BuildError;
-use crate::lenient::Whole;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
@@ -56,13 +55,6 @@ macro_rules! id {
                     .parse()
                     .map_err(|_| no_id($what, text))
                     .and_then($name::new)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let Whole(id) = Whole::<u64>::deserialize(deserializer)?;
-                $name::new(id).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -180,13 +172,6 @@ impl Serialize for Parent {
     }
 }
 
-impl<'de> Deserialize<'de> for Parent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Whole(number) = Whole::<u64>::deserialize(deserializer)?;
-        Ok(Parent::from_number(number))
-    }
-}
-
 /// A folder of the image bed (`businessDirID`): a text of the service's, never the root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -241,7 +226,7 @@ mod tests {
         let error = DirId::new(0).unwrap_err().to_string();
         assert!(error.contains("root"), "{error}");
         let error = TaskId::new(0).unwrap_err().to_string();
-        assert!(error.contains("`0` is no task id"), "{error}");
+        assert!(error.contains("`0` is not a valid task id"), "{error}");
         serde_json::from_str::<FileId>("0").unwrap_err();
     }
 

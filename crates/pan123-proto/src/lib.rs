@@ -1,8 +1,8 @@
 //! The 123云盘 (123pan) Open Platform without IO, first of all its offline download (离线下载).
 //!
-//! All behaviour is here, as plain state machines: what is sent, what an answer means, whose token is used, who goes when,
-//! what is sent again, when a task is asked for. They take the time as a parameter and say what to do next; a driver carries
-//! the bytes, waits and reads the clock. This is a whole driver:
+//! All behaviour is here, in plain state machines: what is sent, what a response means, which token is used, when a request may
+//! be sent, what is retried, when a task is polled. The machines take the time as a parameter and return what to do next; a
+//! driver sends the bytes, waits and reads the clock. This is a complete driver:
 //!
 //! ```
 //! use std::time::{Instant, SystemTime};
@@ -17,15 +17,15 @@
 //!         input = match machine.resume(now, input) {
 //!             Step::Ready(output) => return output,
 //!             Step::Transmit(transmit) => match send(transmit) {
-//!                 Ok(answer) => Input::Response(answer),
+//!                 Ok(response) => Input::Response(response),
 //!                 Err(error) => Input::Failed(error),
 //!             },
 //!             Step::Wait(wait) => {
 //!                 wait.signal.wait_until(wait.until);
 //!                 Input::Wake
 //!             }
-//!             Step::Refresh(refresh) => {
-//!                 drive(refresh); // on a thread of its own it would outlive this caller
+//!             Step::Detach(detached) => {
+//!                 drive(detached); // on a thread of its own it would outlive this caller
 //!                 Input::Wake
 //!             }
 //!             Step::Store(op) => Input::Stored(op.unsupported()),
@@ -33,7 +33,7 @@
 //!     }
 //! }
 //!
-//! /// Stands for an HTTP client.
+//! /// Stands in for an HTTP client.
 //! fn send(transmit: Transmit) -> Result<http::Response<bytes::Bytes>, TransportError> {
 //!     let body = match transmit.request.uri().path() {
 //!         "/api/v1/access_token" => r#"{"code":0,"message":"ok","data":{"accessToken":"a"}}"#,
@@ -52,76 +52,108 @@
 //!
 //! `pan123-async` and `pan123-blocking` are such drivers over reqwest and ureq.
 //!
-//! # The map
+//! # Map
 //!
-//! - [`Session`]: one account. It shares a token and a pace among the calls that it makes.
-//! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline.
-//! - [`offline::Watch`]: follows an offline download to its end.
-//! - [`file::Listing`]: reads a list to its end; [`file::EnsureDir`] and [`file::FindPath`] make and find a path, and
-//!   [`offline::FindFile`] finds the file of a download.
-//! - [`Refresh`]: the fetch of a token, which one caller wins for all.
-//! - [`OAuth`]: an app of a third party that acts for a user, whom [`Authorize`] begins with.
-//! - [`Machine`], [`Input`], [`Step`]: what a driver and these machines say to each other.
-//! - [`TokenStore`]: where a token is kept between runs, and shared by processes.
-//! - The endpoints, one file each: [`offline`] has what belongs to an offline download, its callback too, [`file`](mod@file) what
-//!   belongs to files and folders, [`image_bed`] the offline download of pictures, [`user`] the account, and [`access_token`] and
-//!   [`oauth`] the tokens.
+//! - [`Session`]: one account, whose calls share the token and the pace.
+//! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline; [`GatedCall`] asks its owner
+//!   before it sends.
+//! - [`offline::Watch`] follows an offline download to its end, and [`offline::FindFile`] finds its file.
+//! - [`file::Listing`] reads a list to its end; [`file::EnsureDir`] and [`file::FindPath`] create and find a path.
+//! - [`OAuth`]: an app of a third party that acts for a user, and [`Authorize`], which begins that.
+//! - [`Machine`], [`Input`], [`Step`]: what a driver and the machines exchange.
+//! - [`TokenStore`]: the store that keeps a token between runs and shares it among processes.
+//! - The endpoints: [`offline`], [`file`](mod@file), [`image_bed`], [`user`], [`access_token`] and [`oauth`].
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
-//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought; [`error_codes`] has the service's codes.
+//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought. [`which_error_what_to_do`] says how to
+//!   react, and [`error_codes`] lists the service's codes.
 //!
-//! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from
-//! public clients.
-
+//! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from public
+//! clients.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
+// In this order each module imports only from the ones before it; a test holds that.
+mod error;
+mod ids;
+mod task;
+
+mod trace;
+
+mod wire;
+
+mod endpoint;
+
 mod api;
+mod callback;
+
+mod machine;
+
+mod policy;
+
+mod exchange;
+
+mod auth;
+
+mod session;
+
+mod call;
+
+mod flow;
+
 #[cfg(test)]
 #[path = "../tests/support/base.rs"]
 mod base;
-mod call;
-mod control;
-mod date;
-mod endpoint;
-mod envelope;
-mod error;
-mod file_name;
-mod ids;
-mod lenient;
-mod limit;
-mod machine;
-mod retry;
-mod scrub;
-mod session;
-mod store;
-mod timing;
-mod token;
-mod trace;
-mod url;
 
-pub use api::oauth::app::OAuth;
-pub use api::{access_token, file, image_bed, oauth, offline, user};
-pub use call::Call;
-pub use control::CallHandle;
+pub use api::{access_token, image_bed, oauth, user};
+pub use auth::oauth::{Authorize, OAuth};
+pub use auth::tokens::Restored;
+pub use call::{Call, GateEvent, GatedCall};
 pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 pub use error::{
     Ambiguous, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind, FileNameFault,
     PathFault, Reach, ResponseError, TransportError, TransportErrorKind, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
-pub use limit::{Pace, Pacing, Priority};
-pub use machine::{DriveGuard, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
-pub use retry::RetryPolicy;
-pub use scrub::Secrets;
-pub use session::{Authorize, Refresh, Restored, Session, SessionBuilder};
-pub use store::{
-    Account, ClockSkew, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
+pub use machine::control::CallHandle;
+pub use machine::token_store::{
+    Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
 };
+pub use machine::{Detached, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
+pub use policy::pacing::{PaceStatus, Pacing, Priority};
+pub use policy::retry::RetryPolicy;
+pub use session::{Session, SessionBuilder};
 pub use trace::Span;
+pub use wire::redaction::Secrets;
+pub use wire::timestamp::ClockSkew;
 pub use {bytes, http};
+
+/// Offline download (离线下载): the cloud fetches an http(s) URL into the user's drive.
+#[doc(alias = "离线下载")]
+pub mod offline {
+    pub use crate::api::offline::*;
+    pub use crate::callback::{CallbackError, CallbackNotice, CallbackOutcome};
+    #[cfg(feature = "callback-signing")]
+    pub use crate::callback::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
+    pub use crate::error::WatchError;
+    pub use crate::flow::find_file::{ExpectedFile, FileLookup, FindFile};
+    pub use crate::flow::watch::{
+        Downloaded, Watch, WatchEvent, WatchHandle, WatchPolicy, WatchToEnd,
+    };
+    pub use crate::task::{Progress, TaskStatus};
+}
+
+/// Files and folders of the drive: finding, creating, moving and removing them.
+pub mod file {
+    pub use crate::api::file::*;
+    pub use crate::flow::ensure_dir::EnsureDir;
+    pub use crate::flow::find_path::FindPath;
+    pub use crate::flow::listing::Listing;
+}
 
 #[doc = include_str!("../docs/error-codes.md")]
 pub mod error_codes {}
+
+#[doc = include_str!("../docs/which-error.md")]
+pub mod which_error_what_to_do {}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -1,6 +1,8 @@
-//! What a driver and the core say to each other: [`Machine`], [`Input`] and [`Step`].
+//! What a driver and the core exchange: [`Machine`], [`Input`] and [`Step`].
 
-use std::any::Any;
+pub(crate) mod control;
+pub(crate) mod token_store;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,20 +13,19 @@ use bytes::Bytes;
 use event_listener::{EventListener, Listener};
 
 use crate::error::{Error, TransportError};
-use crate::session::Refresh;
-use crate::store::{StoreOp, StoreResult};
 use crate::trace::{self, Span};
+use token_store::{StoreOp, StoreResult};
 
-/// Something that is carried forward by a driver: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch) or a [`Refresh`].
+/// A state machine that a driver runs: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch), a token fetch.
 ///
-/// One input, one step. [`Input::Wake`] with nothing in flight is always harmless. `Wake` while a request is out means that
-/// the driver gave the request up; an input that does not answer the last step counts as `Wake`. After [`Step::Ready`] a
-/// machine stays at its end and never panics.
+/// One input, one step. [`Input::Wake`] with nothing in flight is always harmless. `Wake` while a request is in flight means that
+/// the driver abandoned the request. An input that does not answer the last step counts as `Wake`. A machine that has ended stays
+/// at its end and never panics.
 pub trait Machine {
-    /// What the machine ends with, or hands out item by item.
+    /// What the machine returns: its result, or one item after the other.
     type Output;
 
-    /// Takes what happened and says what to do next.
+    /// Takes what happened and returns what to do next.
     fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output>;
 }
 
@@ -36,58 +37,37 @@ impl<M: Machine + ?Sized> Machine for &mut M {
     }
 }
 
-/// One reading of both clocks, taken by the driver. In tests it is made up.
+/// One reading of both clocks, taken by the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// The clock that only goes forward: all waits and deadlines are counted on it.
+    /// The monotonic clock: all waits and deadlines are counted on it.
     pub mono: Instant,
-    /// The calendar: read only to make sense of a token's date when an answer carries no `Date`.
+    /// The calendar: used only to interpret the dates of tokens and files when a response has no `Date`.
     pub wall: SystemTime,
 }
 
-/// Held by a driver's clock while a machine is driven, so that a clock that jumps knows when everybody waits.
-#[derive(Default)]
-pub struct DriveGuard {
-    _held: Option<Box<dyn Any + Send + Sync>>,
-}
+/// No wait is longer: ten years stand for "for ever", where adding to an `Instant` could overflow.
+const MAX_WAIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-impl DriveGuard {
-    /// Holds this until the drive ends.
-    pub fn holding(value: impl Any + Send + Sync) -> DriveGuard {
-        DriveGuard {
-            _held: Some(Box::new(value)),
-        }
-    }
-}
-
-impl fmt::Debug for DriveGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DriveGuard")
-    }
-}
-
-/// No wait is longer: ten years stand for "without end" where a clock would run over.
-const WITHOUT_END: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// A time after another, for any duration a user may have given.
+/// Adds any duration that a user may have set.
 pub(crate) fn later(at: Instant, by: Duration) -> Instant {
-    at + by.min(WITHOUT_END)
+    at + by.min(MAX_WAIT)
 }
 
 /// What the driver brings back.
 #[non_exhaustive]
 pub enum Input {
-    /// Nothing in particular: the start, the end of a wait, a signal, or a request that was given up.
+    /// The start, the end of a wait, a signal, or a request that the driver abandoned.
     Wake,
-    /// The answer to the request of the last [`Step::Transmit`], with its whole body.
+    /// The response to the request of the last [`Step::Transmit`], with its complete body.
     Response(http::Response<Bytes>),
-    /// The request of the last [`Step::Transmit`] brought no answer.
+    /// The request of the last [`Step::Transmit`] got no response.
     Failed(TransportError),
-    /// The outcome of the last [`Step::Store`].
+    /// The result of the last [`Step::Store`].
     Stored(StoreResult),
 }
 
-/// Without the body, which may be a token.
+/// Leaves out the body, which may hold a token.
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,44 +84,46 @@ impl fmt::Debug for Input {
 }
 
 /// What the driver does next.
+///
+/// The enum is exhaustive: a driver that does not know a step would stall, so it must not compile.
 #[allow(
     clippy::large_enum_variant,
-    reason = "it is taken apart at once; a box would cost every request an allocation"
+    reason = "it is matched at once; a box would cost every request an allocation"
 )]
 #[derive(Debug)]
 pub enum Step<T> {
-    /// Send this and bring the answer back.
+    /// Send this request and bring its response back.
     Transmit(Transmit),
-    /// Wait until a time, or sooner on a signal; then [`Input::Wake`].
+    /// Wait until a time or a signal, then resume with [`Input::Wake`].
     Wait(Wait),
-    /// This caller won the right to fetch the token: run it as a task or a thread of its own (or drive it here), then
-    /// [`Input::Wake`]. Run apart, it outlives a caller who goes away.
-    Refresh(Refresh),
-    /// Do this with the kept token; only a session that was told to keep its token asks for it. A driver that keeps
-    /// nothing answers [`StoreOp::unsupported`].
+    /// Run this machine apart from the caller, as a task or a thread of its own, and resume at once with [`Input::Wake`]. It
+    /// outlives a caller that is dropped. A driver that can start neither may run it in place first.
+    Detach(Detached),
+    /// Run this operation on the token store. Only a session that was told to use one asks for it. A driver without a store
+    /// answers [`StoreOp::unsupported`].
     Store(StoreOp),
-    /// The end, or the next item.
+    /// The result, or the next item.
     Ready(T),
 }
 
 impl<T> Step<T> {
-    /// The output, or the same step for a machine around this one.
+    /// Returns the output, or the same step for an enclosing machine.
     #[allow(
         clippy::result_large_err,
-        reason = "it is taken apart on the spot, and is no error"
+        reason = "it is matched on the spot, and is not an error"
     )]
     pub(crate) fn ready<U>(self) -> Result<T, Step<U>> {
         Err(match self {
             Step::Ready(output) => return Ok(output),
             Step::Transmit(transmit) => Step::Transmit(transmit),
             Step::Wait(wait) => Step::Wait(wait),
-            Step::Refresh(refresh) => Step::Refresh(refresh),
+            Step::Detach(detached) => Step::Detach(detached),
             Step::Store(op) => Step::Store(op),
         })
     }
 }
 
-/// The step of a machine that ends for good: an error is an end too, and any end leads to its last state.
+/// Ends a machine whose result is final: moves it to its last state when it returns a result or an error.
 pub(crate) fn settled<T, S>(
     step: Result<Step<Result<T, Error>>, Error>,
     state: &mut S,
@@ -154,24 +136,56 @@ pub(crate) fn settled<T, S>(
     step
 }
 
+/// A machine to run apart from the caller: see [`Step::Detach`]. It reports its end to whoever waits for it through the session.
+///
+/// Dropping it before its end is safe: whatever it was doing for others is passed on to the next caller.
+pub struct Detached(Box<dyn DetachedMachine>);
+
+trait DetachedMachine: Machine<Output = ()> + fmt::Debug + Send {}
+
+impl<M: Machine<Output = ()> + fmt::Debug + Send> DetachedMachine for M {}
+
+impl Detached {
+    pub(crate) fn new(
+        machine: impl Machine<Output = ()> + fmt::Debug + Send + 'static,
+    ) -> Detached {
+        Detached(Box::new(machine))
+    }
+}
+
+impl Machine for Detached {
+    type Output = ();
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<()> {
+        self.0.resume(now, input)
+    }
+}
+
+impl fmt::Debug for Detached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Detached").field(&self.0).finish()
+    }
+}
+
 /// A request to send once, as it is.
 ///
-/// The driver follows no redirect, repeats nothing, and treats no HTTP status as a failure: the core judges the answer.
+/// The driver follows no redirect, repeats nothing, and treats no HTTP status as a failure: the core judges the response.
 #[non_exhaustive]
 pub struct Transmit {
-    /// The whole request; headers with secrets are marked sensitive.
+    /// The complete request; headers with secrets are marked as sensitive.
     pub request: http::Request<Bytes>,
     /// How long the whole exchange may take. Past it: [`Input::Failed`] with [`TransportError::timed_out`].
     pub timeout: Duration,
     /// The most bytes of body to read. Past it: [`Input::Failed`] with [`TransportError::body_too_large`].
     pub body_limit: usize,
-    /// Fires when nobody wants the answer any more: the driver may take it, and drop the request and say [`Input::Wake`] then.
+    /// Fires when nobody needs the response any more. The driver may take it, and then drop the request and resume with
+    /// [`Input::Wake`].
     pub cancelled: Option<Signal>,
-    /// What the driver may do its work in, so that logs tell which call it is for.
+    /// The span to do the work in, so that logs tell which call it is for.
     pub span: Span,
 }
 
-/// Without query and body, which may hold secrets.
+/// Leaves out query and body, which may hold secrets.
 impl fmt::Debug for Transmit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transmit")
@@ -186,21 +200,21 @@ impl fmt::Debug for Transmit {
     }
 }
 
-/// A time to wait for, and what may end the wait before it.
+/// A time to wait for, and a signal that may end the wait earlier.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Wait {
     /// When to wake at the latest.
     pub until: Instant,
-    /// What ends the wait sooner.
+    /// What ends the wait earlier.
     pub signal: Signal,
-    /// What is waited for.
+    /// What the machine waits for.
     pub reason: WaitReason,
 }
 
 impl Wait {
     pub(crate) fn new(now: Instant, until: Instant, signal: Signal, reason: WaitReason) -> Wait {
-        trace::waits(now, until, reason);
+        trace::waiting(now, until, reason);
         Wait {
             until,
             signal,
@@ -209,23 +223,23 @@ impl Wait {
     }
 }
 
-/// What somebody waits for.
+/// What a machine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// A turn by the pace of the rate class, which may hold off after a 429.
+    /// A slot of the rate class, which may hold off after a 429.
     Pace,
-    /// Another attempt.
+    /// The next attempt.
     Backoff,
-    /// A token that somebody else fetches.
+    /// A token that is being fetched.
     Token,
-    /// The lock of the token store, which somebody else has.
+    /// The lock of the token store, which another process holds, or another attempt to save.
     Store,
     /// The next poll of a watch.
     Poll,
 }
 
-/// A wake-up that serves a future and a thread alike.
+/// A wake-up for futures and threads alike.
 ///
 /// `.await` it, or block on it with [`wait_until`](Signal::wait_until). It fires once.
 #[must_use = "a signal does nothing unless it is awaited"]
@@ -236,7 +250,7 @@ impl Signal {
         Signal(listener)
     }
 
-    /// Blocks the thread until the signal fires (`true`) or `until` has come (`false`).
+    /// Blocks the thread until the signal fires (`true`) or until this time (`false`).
     pub fn wait_until(self, until: Instant) -> bool {
         self.0.wait_deadline(until).is_some()
     }

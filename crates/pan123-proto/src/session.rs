@@ -1,46 +1,38 @@
-//! What all calls of one account share: the token, the pace and the settings. The only shell with a lock.
+//! What all calls of one account share: the tokens, the limiter and the settings. The only lock of the crate is here.
 
-mod ask;
-mod authorize;
 mod builder;
-mod fetch;
-mod keep;
-mod loose;
-mod refresh;
-mod rotate;
-mod save;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use http::HeaderValue;
-use serde::de::DeserializeOwned;
 
-use ask::Ask;
-pub use authorize::Authorize;
 pub use builder::SessionBuilder;
-use fetch::{Fetch, Goal, LEASE_MARGIN};
-pub use keep::Restored;
-use loose::{LoosePair, Spent};
-pub use refresh::Refresh;
 
-use crate::api::access_token::IssueToken;
-use crate::api::oauth::OAuth;
-use crate::api::offline::{Watch, WatchPolicy};
-use crate::call::Call;
-use crate::control::Control;
-use crate::endpoint::{BaseUrl, Endpoint, RateClass};
-use crate::error::{BuildError, CredentialsFault, Error};
-use crate::ids::TaskId;
-use crate::limit::{Limiter, Pace, Priority, Slot, Ticket};
-use crate::machine::{Now, Signal, WaitReason};
-use crate::retry::RetryPolicy;
-use crate::scrub::Secrets;
-use crate::token::{Bearer, Lease, Look, Patience, Token};
+use crate::auth::oauth::Authorize;
+use crate::auth::tokens::{Bearer, Lease, Look, Rejection, Restored, TokenRequest, Tokens};
+use crate::auth::{self, Credentials, TokenHost};
+use crate::endpoint::RateClass;
+use crate::error::{BuildError, Error};
+use crate::exchange::{Host, Settings};
+use crate::machine::control::Control;
+use crate::machine::token_store::{Account, StoredToken};
+use crate::machine::{Detached, Now, Signal, WaitReason};
+use crate::policy::pacing::{Limiter, PaceStatus, Priority, Slot, Ticket};
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
+///
+/// ```
+/// use pan123_proto::{Session, TaskId, offline::WatchPolicy, user::GetUserInfo};
+///
+/// let session = Session::builder().credentials("client id", "client secret").build()?;
+/// let call = session.call(&GetUserInfo)?;
+/// let watch = session.watch(TaskId::new(394756)?, WatchPolicy::default());
+/// // A driver runs both: see the example at the root of the crate.
+/// # drop((call, watch));
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -48,210 +40,151 @@ pub struct Session {
 
 struct Shared {
     settings: Settings,
+    credentials: Credentials,
+    uses_token_store: bool,
+    connect_timeout: Duration,
+    loopback_only: bool,
     state: Mutex<State>,
 }
 
-/// What does not change.
-pub(crate) struct Settings {
-    pub(crate) base: BaseUrl,
-    pub(crate) loopback_only: bool,
-    pub(crate) user_agent: HeaderValue,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) request_timeout: Duration,
-    pub(crate) call_timeout: Duration,
-    pub(crate) body_limit: usize,
-    pub(crate) too_many_downloads: String,
-    pub(crate) identity: Identity,
-    pub(crate) keeps_token: bool,
-    pub(crate) secrets: Secrets,
-}
-
-/// How a session proves who it is.
-#[derive(Debug)]
-pub(crate) enum Identity {
-    /// By a token of the user's.
-    Given,
-    /// By tokens that are issued to a developer.
-    Developer(IssueToken),
-    /// By tokens that are issued to an app for one of its users.
-    App(OAuth),
-}
-
-/// What does. Arithmetic only is done under its lock: nothing is sent, awaited, woken or logged.
+/// What changes. Under its lock there is only arithmetic: nothing is sent, awaited, woken or logged.
 struct State {
-    token: Token,
+    tokens: Tokens,
     limiter: Limiter,
     rng: Rng,
-    waiting: Vec<Weak<Control>>,
-    /// Why the newest token could not be kept.
-    unsaved: Option<String>,
-    /// The newest pair, if no store is known to have it.
-    loose: Option<LoosePair>,
-    /// The refresh token that was refused last.
-    spent: Option<Spent>,
 }
 
 impl Session {
-    /// Sets a session up.
+    /// Returns a builder.
     pub fn builder() -> SessionBuilder {
         SessionBuilder::default()
     }
 
-    /// A call of this endpoint.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] if its request cannot be built.
-    pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<Call<E::Response>, BuildError> {
-        Call::new(self.clone(), endpoint)
-    }
-
-    /// A call of this endpoint whose `data` is read as a type of yours.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] if its request cannot be built.
-    pub fn call_as<T: DeserializeOwned>(
-        &self,
-        endpoint: &impl Endpoint,
-    ) -> Result<Call<T>, BuildError> {
-        Call::new(self.clone(), endpoint)
-    }
-
-    /// Follows an offline download to its end.
-    pub fn watch(&self, task: TaskId, policy: WatchPolicy) -> Watch {
-        Watch::new(self.clone(), task, policy)
-    }
-
-    /// How a class of requests stands.
-    pub fn pace(&self, class: RateClass, now: Instant) -> Pace {
+    /// Returns the state of a rate class.
+    pub fn pace(&self, class: RateClass, now: Instant) -> PaceStatus {
         self.with_state(|state| state.limiter.pace(class, now))
     }
 
-    /// Whether requests go unencrypted, and so to this machine only: a driver must send them through no proxy.
+    /// Returns whether requests are unencrypted and may therefore go to this machine only: a driver must not use a proxy.
     pub fn is_loopback_only(&self) -> bool {
-        self.settings().loopback_only
+        self.shared.loopback_only
     }
 
-    /// How long one request may take, unless its call has less time left.
+    /// Returns the timeout of one request, unless its call has less time left.
     pub fn request_timeout(&self) -> Duration {
-        self.settings().request_timeout
+        self.shared.settings.request_timeout
     }
 
-    /// How long a connection may take to be made. Less than a request may take, so that a connection that is not made is
-    /// known for one.
+    /// Returns the timeout for connecting. It is shorter than that of a request, so that a connection that cannot be made is
+    /// known as such.
     pub fn connect_timeout(&self) -> Duration {
-        let settings = self.settings();
-        settings
-            .connect_timeout
-            .min(settings.request_timeout * 9 / 10)
+        let of_request = self.shared.settings.request_timeout;
+        self.shared.connect_timeout.min(of_request * 9 / 10)
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.shared.settings
+    /// Returns the owner of the session's tokens; none if the session was given a token instead of credentials.
+    pub fn account(&self) -> Option<Account> {
+        TokenHost::account(self)
+    }
+
+    /// Takes a stored token, if the session needs one. Sends nothing.
+    ///
+    /// With a token store there is no need to call this: the session loads the token by itself. Of an OAuth pair the refresh
+    /// token is used even if the access token is [`Expired`](Restored::Expired), as long as the store holds no pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenStore`] if the token belongs to another account or is of another kind, [`Error::Build`] if a header cannot
+    /// hold it.
+    pub fn restore(&self, stored: &StoredToken, now: Now) -> Result<Restored, Error> {
+        let token = self.read_stored(stored, now)?;
+        Ok(self.with_tokens(|tokens| {
+            let restored = match token {
+                Some(token) => tokens.restore(token, now.mono),
+                None => Restored::Expired,
+            };
+            if let Restored::Taken | Restored::Expired = restored
+                && let Some(refresh_token) = stored.expose_refresh_token()
+            {
+                tokens.restore_pair(refresh_token);
+            }
+            restored
+        }))
+    }
+
+    /// Returns why the newest token could not be saved, so that it is lost with this process; none if it was saved.
+    pub fn token_store_fault(&self) -> Option<Error> {
+        self.with_tokens(|tokens| tokens.save_fault().map(Error::TokenStore))
+    }
+
+    /// Exchanges the code with which a user came back from [`OAuth::authorize_url`](crate::OAuth::authorize_url) for the first
+    /// token pair, which replaces any pair in the store. The redirect URI is the one of that page.
+    ///
+    /// A code works once: if its response is lost, it is sent once more, and then the user has to authorize again.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if the session has no OAuth, if the code is empty, or if the redirect URI is invalid.
+    pub fn authorize(&self, code: &str, redirect_uri: &str) -> Result<Authorize, BuildError> {
+        Authorize::new(self.clone(), code, redirect_uri)
     }
 
     pub(crate) fn has_given_token(&self) -> bool {
-        matches!(self.settings().identity, Identity::Given)
+        matches!(self.shared.credentials, Credentials::Given)
     }
 
-    /// A source of chance for one machine.
-    pub(crate) fn fork_rng(&self) -> Rng {
-        self.with_state(|state| state.rng.fork())
-    }
-
-    pub(crate) fn ticket(&self, class: RateClass, priority: Priority) -> Ticket {
-        self.with_state(|state| state.limiter.ticket(class, priority))
-    }
-
-    pub(crate) fn release(&self, ticket: &Ticket) {
-        self.with_state(|state| state.limiter.release(ticket));
-    }
-
-    pub(crate) fn hold_off(
-        &self,
-        class: RateClass,
-        sent: Instant,
-        now: Instant,
-        wait: Duration,
-    ) -> bool {
-        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait))
-    }
-
-    pub(crate) fn prove(&self, generation: u64) {
-        self.with_state(|state| state.token.prove(generation));
-    }
-
-    /// Tells how many refreshes had failed before this refusal, which may count as one more.
-    pub(crate) fn refuse(&self, generation: u64, error: Option<Error>, now: Instant) -> u64 {
-        self.with_state(|state| {
-            let failures = state.token.failures();
-            state.token.refuse(generation, error, now);
-            failures
-        })
-    }
-
-    /// How many refreshes have failed so far.
+    /// How many token fetches have failed so far.
     pub(crate) fn token_failures(&self) -> u64 {
-        self.with_state(|state| state.token.failures())
+        self.with_tokens(|tokens| tokens.failures())
     }
 
-    /// Whether a request may go out now. The token is looked up first and again with every step, so that none goes stale
-    /// while its request waits for a slot.
-    pub(crate) fn admit(&self, asking: &Asking<'_>, now: Instant) -> Admission {
+    pub(crate) fn prove_token(&self, bearer: &Bearer) {
+        self.with_tokens(|tokens| tokens.prove(bearer));
+    }
+
+    pub(crate) fn reject_token(
+        &self,
+        bearer: &Bearer,
+        response: Option<Error>,
+        now: Instant,
+    ) -> Rejection {
+        self.with_tokens(|tokens| tokens.reject(bearer, response, now))
+    }
+
+    /// Decides whether a request may be sent now. The token is looked up with every step, so that a request that waited for its
+    /// slot carries no stale one.
+    pub(crate) fn admit(&self, request: &AdmissionRequest<'_>, now: Instant) -> Admission {
         self.with_state(|state| {
-            let bearer = match asking.token_since {
+            let bearer = match request.token_since {
                 None => None,
-                Some(seen) => match state.token.look(now, seen, asking.patience) {
-                    Look::Use(bearer) => Some(bearer),
-                    Look::Fetch(lease) => return Admission::Fetch(lease),
-                    Look::Fail(error) => return Admission::Fail(error),
-                    Look::Wait(until) => {
-                        let signal = state.wait_for_token(asking.control);
-                        return Admission::Wait(until, signal, WaitReason::Token);
+                Some(failures_seen) => {
+                    let token_request = TokenRequest {
+                        failures_seen,
+                        deadline: request.deadline,
+                        lease: auth::first_lease(self),
+                    };
+                    match state.tokens.look(now, token_request) {
+                        Look::Use(bearer) => Some(bearer),
+                        Look::Fetch(lease) => return Admission::Fetch(lease),
+                        Look::Fail(error) => return Admission::Fail(error),
+                        Look::Wait(until) => {
+                            let signal = state.tokens.wait(request.control);
+                            return Admission::Wait(until, signal, WaitReason::Token);
+                        }
                     }
-                },
+                }
             };
-            let deadline = asking.patience.deadline;
-            match state.limiter.ask(asking.ticket, now, deadline) {
+            match state.limiter.book(request.ticket, now, request.deadline) {
                 Slot::Now => Admission::Send(bearer),
-                Slot::At(at) => Admission::Wait(at, asking.control.listen(), WaitReason::Pace),
-                Slot::TooLate(at) => Admission::TooLate(at),
+                Slot::At(at) => Admission::Wait(at, request.control.listen(), WaitReason::Pace),
+                Slot::TooLate(at) => Admission::SlotTooLate(at),
             }
         })
     }
 
-    /// How long a lease lasts before its holder has done anything.
-    pub(crate) fn first_lease(&self) -> Duration {
-        self.settings().request_timeout + LEASE_MARGIN
-    }
-
-    /// The fetch that a lease gives the right to.
-    pub(crate) fn refresh(&self, lease: Lease, now: Now) -> Result<Refresh, BuildError> {
-        let goal = match &self.settings().identity {
-            Identity::Given => return Err(BuildError::Credentials(CredentialsFault::Missing)),
-            Identity::Developer(credentials) => {
-                Goal::Issue(Ask::Token(Box::new(self.call(credentials)?)))
-            }
-            Identity::App(_) => Goal::Rotate(None),
-        };
-        Ok(Refresh::new(Fetch::new(self.clone(), lease, goal, now)))
-    }
-
-    fn renew(&self, lease: Lease, until: Instant) -> bool {
-        self.with_state(|state| state.token.renew(lease, until))
-    }
-
-    /// Changes the token, and wakes those who wait for it.
-    fn change_token(&self, end: impl FnOnce(&mut Token)) {
-        let waiting = self.with_state(|state| {
-            end(&mut state.token);
-            std::mem::take(&mut state.waiting)
-        });
-        for control in waiting.iter().filter_map(Weak::upgrade) {
-            control.wake();
-        }
+    /// Returns the machine that the lease gives the right to run.
+    pub(crate) fn fetch_token(&self, lease: Lease, now: Now) -> Result<Detached, BuildError> {
+        auth::fetch(self, lease, now)
     }
 
     fn with_state<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
@@ -268,42 +201,71 @@ impl Session {
     }
 }
 
+impl Host for Session {
+    fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    fn fork_rng(&self) -> Rng {
+        self.with_state(|state| state.rng.fork())
+    }
+
+    fn ticket(&self, class: RateClass, priority: Priority) -> Ticket {
+        self.with_state(|state| state.limiter.ticket(class, priority))
+    }
+
+    fn book(&self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot {
+        self.with_state(|state| state.limiter.book(ticket, now, deadline))
+    }
+
+    fn release(&self, ticket: &Ticket) {
+        self.with_state(|state| state.limiter.release(ticket));
+    }
+
+    fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) -> bool {
+        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait))
+    }
+}
+
+impl TokenHost for Session {
+    fn credentials(&self) -> &Credentials {
+        &self.shared.credentials
+    }
+
+    fn uses_token_store(&self) -> bool {
+        self.shared.uses_token_store
+    }
+
+    fn with_tokens<R>(&self, work: impl FnOnce(&mut Tokens) -> R) -> R {
+        self.with_state(|state| work(&mut state.tokens))
+    }
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("base", &self.settings().base)
+            .field("base_url", &self.shared.settings.base_url)
             .finish_non_exhaustive()
     }
 }
 
-impl State {
-    /// The signal is taken under the lock that the check was made under: the end of a refresh cannot fall in between.
-    fn wait_for_token(&mut self, control: &Arc<Control>) -> Signal {
-        let me = Arc::downgrade(control);
-        self.waiting
-            .retain(|other| other.strong_count() > 0 && !other.ptr_eq(&me));
-        self.waiting.push(me);
-        control.listen()
-    }
-}
-
-/// What a call asks the session for with every step.
-pub(crate) struct Asking<'a> {
+/// What a call asks the session for before it sends.
+pub(crate) struct AdmissionRequest<'a> {
     pub(crate) ticket: &'a Ticket,
-    /// For a call that needs a token: how many refreshes had failed when it began.
+    /// For a call that needs a token: how many fetches had failed when it began to wait for one.
     pub(crate) token_since: Option<u64>,
-    pub(crate) patience: Patience,
+    pub(crate) deadline: Instant,
     pub(crate) control: &'a Arc<Control>,
 }
 
-/// The answer to it.
+/// The reply to an [`AdmissionRequest`].
 #[derive(Debug)]
 pub(crate) enum Admission {
     Send(Option<Bearer>),
     Fetch(Lease),
     Wait(Instant, Signal, WaitReason),
-    /// The slot would come then, past the deadline.
-    TooLate(Instant),
+    /// The slot would come at this time, past the deadline.
+    SlotTooLate(Instant),
     Fail(Error),
 }
 
@@ -325,7 +287,7 @@ mod tests {
         static AFTER_UNLOCK: RefCell<Option<Hook>> = RefCell::default();
     }
 
-    /// Runs what a test has put here, once, right after the lock of a session was given back.
+    /// Runs the hook of a test, once, right after the lock of a session is released.
     pub(super) fn after_unlock() {
         if let Some(hook) = AFTER_UNLOCK.take() {
             hook();
@@ -333,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_refresh_right_after_the_check_wakes_the_waiter() {
+    fn fetch_that_ends_right_after_the_check_wakes_the_waiter() {
         let now = Now {
             mono: base(),
             wall: SystemTime::UNIX_EPOCH,
@@ -343,22 +305,19 @@ mod tests {
             .build()
             .unwrap();
         let mut winner = session.call(&GetUserInfo).unwrap();
-        let Step::Refresh(mut refresh) = winner.resume(now, Input::Wake) else {
+        let Step::Detach(mut fetch) = winner.resume(now, Input::Wake) else {
             panic!("the first caller fetches the token");
         };
-        assert!(matches!(
-            refresh.resume(now, Input::Wake),
-            Step::Transmit(_)
-        ));
+        assert!(matches!(fetch.resume(now, Input::Wake), Step::Transmit(_)));
 
         let mut waiter = session.call(&GetUserInfo).unwrap();
-        // Takes its ticket and looks at the failures so far, so that the next lock is the one of the check.
+        // Takes its ticket and reads the number of failures, so that the next lock is the one of the check.
         assert!(matches!(waiter.resume(now, Input::Wake), Step::Wait(_)));
         AFTER_UNLOCK.set(Some(Box::new(move || {
             let body = r#"{"code":0,"data":{"accessToken":"t"}}"#;
             let answer = Response::new(body.into());
             assert!(matches!(
-                refresh.resume(now, Input::Response(answer)),
+                fetch.resume(now, Input::Response(answer)),
                 Step::Ready(())
             ));
         })));
@@ -368,7 +327,7 @@ mod tests {
         let fired = wait.signal.wait_until(now.mono);
         assert!(
             fired,
-            "the refresh ended between the check and the wait, and nobody was told"
+            "the fetch ended between the check and the wait, and the waiter was not woken"
         );
     }
 }

@@ -1,36 +1,35 @@
-//! What is told to `tracing`, with the feature of that name. Without it nothing is told, and nothing of it is left.
+//! Emits `tracing` spans and events, with the feature of that name; without it this module does nothing.
 //!
-//! All of it is here, so that it can be seen what is told: paths, numbers, kinds and trace ids, never a query, a header, a
-//! body or a text of the service. It is told between two steps of a machine, never under the lock of a session.
+//! Everything that is logged is in this file, so that it can be reviewed: paths, numbers, kinds and trace ids, never a query, a
+//! header, a body or a text of the service. Events are emitted between two steps of a machine, never under the lock of a session.
 #![cfg_attr(
     not(feature = "tracing"),
     allow(
         unused_variables,
         clippy::unused_self,
-        reason = "there is nobody to tell"
+        reason = "without the feature nothing is emitted"
     )
 )]
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use http::Method;
 
 use crate::error::Error;
-use crate::machine::WaitReason;
-use crate::token::Found;
 
-/// The `target` of all that is told.
+/// The target of all spans and events.
 #[cfg(feature = "tracing")]
 const TARGET: &str = "pan123";
 
-/// Shorter waits are not told.
+/// Shorter waits are not logged.
 #[cfg(feature = "tracing")]
-const TOLD_WAIT: Duration = Duration::from_secs(1);
+const MIN_LOGGED_WAIT: Duration = Duration::from_secs(1);
 
-/// The `tracing` span of a call, for what its driver does for it; nothing without the feature `tracing`.
+/// The `tracing` span of a call, for what its driver does for it; empty without the feature `tracing`.
 ///
-/// It is named `call` and has the fields `method` and `endpoint` (the path), and from the end of the call `attempt` (how
-/// many requests were sent), `code`, `http_status`, `trace_id` and `elapsed_ms`.
+/// Its name is `call`. It has the fields `method` and `endpoint` (the path), and from the end of the call `attempt` (the number
+/// of requests sent), `code`, `http_status`, `trace_id` and `elapsed_ms`.
 #[derive(Clone, Debug, Default)]
 pub struct Span {
     /// None before the first step of a call.
@@ -39,7 +38,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Does this within the span: around each poll of a future, so that it is never held while others run.
+    /// Runs `work` within the span. Wrap each poll of a future, so that the span is never entered while others run.
     pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
         #[cfg(feature = "tracing")]
         if let Some(span) = &self.span {
@@ -49,7 +48,7 @@ impl Span {
     }
 }
 
-/// What is told of one call.
+/// What is logged about one call.
 #[derive(Debug, Default)]
 pub(crate) struct CallTrace {
     span: Span,
@@ -60,7 +59,7 @@ pub(crate) struct CallTrace {
 }
 
 impl CallTrace {
-    /// The span, which begins with the first step of the call.
+    /// Returns the span, which begins with the first step of the call.
     pub(crate) fn span(&mut self, now: Instant, method: &Method, endpoint: &str) -> Span {
         #[cfg(feature = "tracing")]
         if self.span.span.is_none() {
@@ -80,7 +79,7 @@ impl CallTrace {
         self.span.clone()
     }
 
-    /// A request goes out.
+    /// A request is sent.
     pub(crate) fn sent(&mut self) -> Span {
         #[cfg(feature = "tracing")]
         {
@@ -89,8 +88,8 @@ impl CallTrace {
         self.span.clone()
     }
 
-    /// An attempt failed, and there will be another one.
-    pub(crate) fn again(&self, reason: &'static str, wait: Duration, error: &Error) {
+    /// An attempt failed, and another one follows.
+    pub(crate) fn retrying(&self, reason: &'static str, wait: Duration, error: &Error) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             target: TARGET,
@@ -101,11 +100,11 @@ impl CallTrace {
             code = number(error),
             http_status = status(error),
             trace_id = error.trace_id(),
-            "to be sent again"
+            "retrying"
         );
     }
 
-    /// The call gives its result, after an answer with this trace id if it is a good one.
+    /// The call returns its result; a success comes with the trace id of its response.
     pub(crate) fn ended(&self, now: Instant, result: Result<Option<&str>, &Error>) {
         #[cfg(feature = "tracing")]
         {
@@ -142,55 +141,51 @@ impl CallTrace {
     }
 }
 
-/// Somebody waits.
-pub(crate) fn waits(now: Instant, until: Instant, reason: WaitReason) {
+/// A machine waits until this time at the latest.
+pub(crate) fn waiting(now: Instant, until: Instant, reason: impl Debug) {
     #[cfg(feature = "tracing")]
     {
         let wait = until.saturating_duration_since(now);
-        if wait > TOLD_WAIT {
-            tracing::debug!(target: TARGET, ?reason, at_most_ms = millis(wait), "waits");
+        if wait > MIN_LOGGED_WAIT {
+            tracing::debug!(target: TARGET, ?reason, at_most_ms = millis(wait), "waiting");
         }
     }
 }
 
-/// The fetch of a token begins.
-pub(crate) fn refresh_begins() {
+pub(crate) fn fetching_token() {
     #[cfg(feature = "tracing")]
-    tracing::info!(target: TARGET, "a token is fetched");
+    tracing::info!(target: TARGET, "fetching a token");
 }
 
-/// The fetch of a token ended.
-pub(crate) fn refresh_ended(result: Result<&Found, &Error>) {
+/// A token was fetched from the service or from the store.
+pub(crate) fn token_fetched(from: &'static str, lifetime: Option<Duration>) {
     #[cfg(feature = "tracing")]
-    match result {
-        Ok(found) => {
-            let life_s = found.life.map(|life| life.as_secs());
-            let from = if found.is_new {
-                "the service"
-            } else {
-                "the store"
-            };
-            tracing::info!(target: TARGET, from, life_s, "a token was fetched");
-        }
-        Err(error) => tracing::warn!(
-            target: TARGET,
-            error = ?error.kind(),
-            code = number(error),
-            http_status = status(error),
-            trace_id = error.trace_id(),
-            fault = store_fault(error),
-            "no token could be fetched"
-        ),
+    {
+        let lifetime_s = lifetime.map(|lifetime| lifetime.as_secs());
+        tracing::info!(target: TARGET, from, lifetime_s, "token fetched");
     }
 }
 
-/// The new token is lost with this process.
-pub(crate) fn token_not_kept(fault: &str) {
+pub(crate) fn token_fetch_failed(error: &Error) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: TARGET, fault, "the token could not be kept");
+    tracing::warn!(
+        target: TARGET,
+        error = ?error.kind(),
+        code = number(error),
+        http_status = status(error),
+        trace_id = error.trace_id(),
+        fault = store_fault(error),
+        "token fetch failed"
+    );
 }
 
-/// What the store says: places, no secrets.
+/// A new token could not be saved and is lost with this process.
+pub(crate) fn token_not_saved(fault: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: TARGET, fault, "token could not be saved");
+}
+
+/// Returns what the store reports: places, no secrets.
 #[cfg(feature = "tracing")]
 fn store_fault(error: &Error) -> Option<&str> {
     match error {

@@ -2,7 +2,7 @@
 
 use pan123_mock::http::header::LOCATION;
 use pan123_mock::http::{HeaderValue, StatusCode};
-use pan123_mock::{Canned, TcpServer};
+use pan123_mock::{CannedResponse, TcpServer};
 
 use super::{FOR_EVER, Fault, html};
 
@@ -14,13 +14,13 @@ pub(super) fn faults() -> Vec<Fault> {
 
 fn statuses() -> Vec<Fault> {
     let envelope = r#"{"code":5113,"message":"流量已用尽","data":null,"x-traceID":"t"}"#;
-    let nothing = |status| Canned::raw(status, "");
+    let nothing = |status| CannedResponse::raw(status, "");
     vec![
         Fault::answered("HTTP 204", move |_| {
             nothing(StatusCode::NO_CONTENT).after_acting()
         }),
         Fault::answered("HTTP 400 with an envelope", move |_| {
-            Canned::raw(StatusCode::BAD_REQUEST, envelope)
+            CannedResponse::raw(StatusCode::BAD_REQUEST, envelope)
         }),
         Fault::answered("HTTP 403 with HTML", |_| html(StatusCode::FORBIDDEN)),
         Fault::answered("HTTP 404 with nothing", move |_| {
@@ -30,7 +30,7 @@ fn statuses() -> Vec<Fault> {
             nothing(StatusCode::REQUEST_TIMEOUT)
         }),
         Fault::answered("HTTP 500 with an envelope", move |_| {
-            Canned::raw(StatusCode::INTERNAL_SERVER_ERROR, envelope)
+            CannedResponse::raw(StatusCode::INTERNAL_SERVER_ERROR, envelope)
         }),
         Fault::answered("HTTP 500 with nothing", move |_| {
             nothing(StatusCode::INTERNAL_SERVER_ERROR)
@@ -59,7 +59,7 @@ fn redirects() -> Vec<Fault> {
     let redirect = |(name, status)| {
         let elsewhere = TcpServer::start(drop);
         let location = HeaderValue::from_str(&elsewhere.url("http")).expect("a URL");
-        let answer = Canned::raw(status, "").header(LOCATION, location);
+        let answer = CannedResponse::raw(status, "").header(LOCATION, location);
         Fault {
             elsewhere: Some(elsewhere),
             ..Fault::answered(name, move |_| answer.clone())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pan123_mock::http::header::CONTENT_ENCODING;
 use pan123_mock::http::{HeaderValue, StatusCode};
-use pan123_mock::{Break, Canned, End, Flood};
+use pan123_mock::{Break, CannedResponse, End, Flood};
 use pan123_tests::scenario::{Arrives, Broken, Scenario};
 
 use super::{FOR_EVER, Fault, body, html, impatient, ok};
@@ -174,7 +174,7 @@ fn long_ones() -> Vec<Fault> {
     vec![
         flood(
             "200 MB, announced",
-            Flood::announced(LENGTH),
+            Flood::with_length(LENGTH),
             Arrives::TooLarge,
         ),
         flood(
@@ -184,7 +184,7 @@ fn long_ones() -> Vec<Fault> {
         ),
         flood(
             "200 MB at a byte a second",
-            Flood::announced(LENGTH).slow(second),
+            Flood::with_length(LENGTH).slow(second),
             Arrives::TimedOut,
         ),
         flood(
@@ -194,12 +194,12 @@ fn long_ones() -> Vec<Fault> {
         ),
         Fault::new("gzip that is not gzip", |scenario, op| {
             let gzip = HeaderValue::from_static("gzip");
-            let canned = Canned::own_answer().header(CONTENT_ENCODING, gzip);
-            let broken = Broken::answer(Break::nothing(), Arrives::CutOff);
+            let canned = CannedResponse::passthrough().header(CONTENT_ENCODING, gzip);
+            let broken = Broken::answer(Break::none(), Arrives::CutOff);
             scenario.canned(op.path(), canned).broken(op.path(), broken)
         }),
         Fault::new("no HTTP", |scenario, op| {
-            let ssh = Break::instead("SSH-2.0-OpenSSH_9.9\r\n\r\n", End::Close);
+            let ssh = Break::replace("SSH-2.0-OpenSSH_9.9\r\n\r\n", End::Close);
             scenario.broken(op.path(), Broken::answer(ssh, Arrives::CutOff))
         }),
     ]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_mock::Canned;
+use pan123_mock::CannedResponse;
 use pan123_mock::http::header::{DATE, RETRY_AFTER};
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_tests::door::push_tokens_out;
@@ -17,28 +17,30 @@ pub(super) fn faults() -> Vec<Fault> {
     faults
 }
 
-fn too_frequent() -> Canned {
-    Canned::envelope(429, "请求太频繁")
+fn too_frequent() -> CannedResponse {
+    CannedResponse::envelope(429, "请求太频繁")
 }
 
-fn http_429() -> Canned {
-    Canned::raw(StatusCode::TOO_MANY_REQUESTS, "")
+fn http_429() -> CannedResponse {
+    CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "")
 }
 
 fn codes() -> Vec<Fault> {
     vec![
         Fault::answered("code 1, a business error", |_| {
-            Canned::envelope(1, "参数错误")
+            CannedResponse::envelope(1, "参数错误")
         }),
         Fault::answered("code 1 as a text, under HTTP 403", |_| {
             let body = r#"{"code":"1","message":"no"}"#;
-            Canned::raw(StatusCode::FORBIDDEN, body)
+            CannedResponse::raw(StatusCode::FORBIDDEN, body)
         }),
         Fault::answered("too many downloads at once", |_| {
-            Canned::envelope(1, "同时下载的任务超出最大限制，请稍后")
+            CannedResponse::envelope(1, "同时下载的任务超出最大限制，请稍后")
         }),
         Fault::answered("code 429 twice", |_| too_frequent().times(2)),
-        Fault::answered("code 42902 once", |_| Canned::envelope(42902, "请求太频繁")),
+        Fault::answered("code 42902 once", |_| {
+            CannedResponse::envelope(42902, "请求太频繁")
+        }),
         Fault::answered("code 429 for ever", |_| too_frequent().times(FOR_EVER)),
         Fault::answered("HTTP 429 with nothing, once", |_| http_429()),
         Fault::answered("HTTP 429 with nothing, for ever", |_| {
@@ -48,8 +50,8 @@ fn codes() -> Vec<Fault> {
 }
 
 fn tokens() -> Vec<Fault> {
-    let code_401 = || Canned::envelope(401, "token is expired");
-    let http_401 = || Canned::raw(StatusCode::UNAUTHORIZED, "no");
+    let code_401 = || CannedResponse::envelope(401, "token is expired");
+    let http_401 = || CannedResponse::raw(StatusCode::UNAUTHORIZED, "no");
     vec![
         Fault::new("code 401, and a new token helps", |scenario, _| {
             scenario
@@ -104,7 +106,7 @@ fn retry_after() -> Vec<Fault> {
             },
         ),
         Fault::answered("HTTP 503 with Retry-After", |_| {
-            Canned::raw(StatusCode::SERVICE_UNAVAILABLE, "")
+            CannedResponse::raw(StatusCode::SERVICE_UNAVAILABLE, "")
                 .header(RETRY_AFTER, HeaderValue::from_static("7"))
         }),
     ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::ACCESS_TOKEN;
-use pan123_mock::{Break, Canned, End, Point};
+use pan123_mock::{Break, CannedResponse, End, Point};
 use pan123_tests::door::first_token;
 use pan123_tests::scenario::{Arrives, Broken, Identity, Scenario};
 
@@ -19,7 +19,7 @@ pub(super) fn faults() -> Vec<Fault> {
     faults
 }
 
-fn answered(name: &'static str, canned: Canned) -> Fault {
+fn answered(name: &'static str, canned: CannedResponse) -> Fault {
     Fault::new(name, move |scenario, _| {
         scenario.canned(ACCESS_TOKEN, canned.clone())
     })
@@ -33,8 +33,13 @@ fn broken(name: &'static str, broken: Broken) -> Fault {
 
 fn down() -> Vec<Fault> {
     let gateway = || html(StatusCode::BAD_GATEWAY);
-    let reset = || Broken::answer(Break::answer(Point::Bytes(0), End::Reset), Arrives::CutOff);
-    let silence = || Break::answer(Point::Bytes(0), End::Silence);
+    let reset = || {
+        Broken::answer(
+            Break::response(Point::Bytes(0), End::Reset),
+            Arrives::CutOff,
+        )
+    };
+    let silence = || Break::response(Point::Bytes(0), End::Silence);
     let slow = move |name, times| {
         Fault::new(name, move |scenario: Scenario, _: Op| {
             let silent = Broken::answer(silence(), Arrives::TimedOut).times(times);
@@ -60,10 +65,10 @@ fn down() -> Vec<Fault> {
 }
 
 fn rate_limited() -> Vec<Fault> {
-    let too_frequent = || Canned::envelope(429, "请求太频繁");
+    let too_frequent = || CannedResponse::envelope(429, "请求太频繁");
     let told = |value| {
         let header = HeaderValue::from_static(value);
-        Canned::raw(StatusCode::TOO_MANY_REQUESTS, "").header(RETRY_AFTER, header)
+        CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "").header(RETRY_AFTER, header)
     };
     vec![
         answered("token endpoint: code 429 twice", too_frequent().times(2)),
@@ -85,15 +90,15 @@ fn useless() -> Vec<Fault> {
         answered("token endpoint: HTML once", html(StatusCode::OK)),
         answered(
             "token endpoint: success without a token, once",
-            Canned::envelope(0, "ok"),
+            CannedResponse::envelope(0, "ok"),
         ),
         answered(
             "token endpoint: success without a token, for ever",
-            Canned::envelope(0, "ok").times(FOR_EVER),
+            CannedResponse::envelope(0, "ok").times(FOR_EVER),
         ),
         answered(
             "token endpoint: code 401 for ever",
-            Canned::envelope(401, "token is invalid").times(FOR_EVER),
+            CannedResponse::envelope(401, "token is invalid").times(FOR_EVER),
         ),
         Fault::new("token endpoint: wrong secret", |scenario, _| {
             scenario.with(|settings| settings.identity = Identity::Credentials("me", "wrong"))

@@ -73,11 +73,11 @@ fn requests() -> Vec<Fault> {
 
 fn answers() -> Vec<Fault> {
     let cut = |name, point, end| {
-        let broken = Broken::answer(Break::answer(point, end), Arrives::CutOff);
+        let broken = Broken::answer(Break::response(point, end), Arrives::CutOff);
         once(name, broken)
     };
     let (line, head) = (Point::Bytes(11), Point::Bytes(40));
-    let reset_for_ever = Break::answer(Point::Bytes(0), End::Reset);
+    let reset_for_ever = Break::response(Point::Bytes(0), End::Reset);
     vec![
         cut(
             "closed after it was carried out",
@@ -118,7 +118,7 @@ fn answers() -> Vec<Fault> {
         once(
             "closed in a chunk",
             Broken::answer(
-                Break::instead(
+                Break::replace(
                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod",
                     End::Close,
                 ),
@@ -143,7 +143,7 @@ fn silence() -> Vec<Fault> {
             impatient(scenario, broken.times).broken(op.path(), broken.clone())
         })
     };
-    let stops = |point| Broken::answer(Break::answer(point, End::Silence), Arrives::TimedOut);
+    let stops = |point| Broken::answer(Break::response(point, End::Silence), Arrives::TimedOut);
     let unheard = Break::request(Point::Whole, End::Silence);
     let drip = Break::drip(Duration::from_secs(1));
     vec![
@@ -180,7 +180,7 @@ fn interim() -> Vec<Fault> {
         once(
             "HTTP 100 and no answer",
             Broken::answer(
-                Break::instead("HTTP/1.1 100 Continue\r\n\r\n", End::Close),
+                Break::replace("HTTP/1.1 100 Continue\r\n\r\n", End::Close),
                 Arrives::CutOff,
             ),
         ),

@@ -288,7 +288,7 @@ impl InMemory {
                     self.room.wait(wait).await;
                     Input::Wake
                 }
-                Step::Refresh(refresh) => {
+                Step::Detach(refresh) => {
                     let me = self.clone();
                     let work = Box::pin(async move { me.drive(refresh).await });
                     self.room.work.borrow_mut().push(work);

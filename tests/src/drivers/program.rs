@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use pan123_blocking::ureq;
-use pan123_mock::{Course, Fault};
+use pan123_mock::{Fault, TaskScript};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Site for Program {
         Seen {
             requests: requests.filter(Sent::is_of_the_client).collect(),
             results,
-            minted: state.tokens_minted,
+            minted: state.tokens_issued,
             tasks: tasks.len(),
             task_ids: tasks.iter().map(|task| task.id).collect(),
             ..Seen::default()
@@ -137,7 +137,7 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct State {
-    tokens_minted: usize,
+    tokens_issued: usize,
 }
 
 /// The admin interface.
@@ -214,9 +214,9 @@ impl Door for Admin {
         self.send("POST", "faults", &fault.expect("a fault is JSON"));
     }
 
-    fn set_default_course(&mut self, course: Course) {
+    fn set_default_script(&mut self, course: TaskScript) {
         let course = serde_json::to_value(course);
-        self.send("PUT", "course", &course.expect("a course is JSON"));
+        self.send("PUT", "script", &course.expect("a course is JSON"));
     }
 
     fn oauth_pair(&mut self, _: SystemTime) {

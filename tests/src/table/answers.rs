@@ -1,7 +1,7 @@
 //! Answers that are not what was asked for, on a call that may be made again and on one that may not.
 
 use crate::scenario::{Call, Scenario};
-use pan123_mock::Canned;
+use pan123_mock::CannedResponse;
 use pan123_mock::http::header::LOCATION;
 use pan123_mock::http::{HeaderName, HeaderValue, StatusCode};
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
@@ -20,12 +20,12 @@ pub(crate) fn table() -> Vec<Scenario> {
 const HALF: &str = r#"{"code":0,"message":"ok","data":{"proc"#;
 const RUNNING: &str = r#"{"code":"0","message":"ok","data":{"process":"37.5","status":"3"}}"#;
 
-fn ok(body: &'static str) -> Canned {
-    Canned::raw(StatusCode::OK, body)
+fn ok(body: &'static str) -> CannedResponse {
+    CannedResponse::raw(StatusCode::OK, body)
 }
 
-fn html(status: StatusCode) -> Canned {
-    Canned::raw(status, &b"<html>\xff<h1>Bad Gateway</h1>"[..])
+fn html(status: StatusCode) -> CannedResponse {
+    CannedResponse::raw(status, &b"<html>\xff<h1>Bad Gateway</h1>"[..])
 }
 
 fn unreadable() -> Vec<Scenario> {
@@ -90,7 +90,7 @@ fn unreadable() -> Vec<Scenario> {
         (
             "success without progress",
             "success without a task",
-            Canned::envelope(0, "ok"),
+            CannedResponse::envelope(0, "ok"),
         ),
     ] {
         let good = ok(RUNNING);
@@ -111,7 +111,7 @@ fn refusals() -> Vec<Scenario> {
         Scenario::new("too many downloads at once")
             .canned(
                 OFFLINE_DOWNLOAD,
-                Canned::envelope(7, "同时下载的任务超出最大限制，请稍后"),
+                CannedResponse::envelope(7, "同时下载的任务超出最大限制，请稍后"),
             )
             .call(create())
             .expect(|seen| {
@@ -121,7 +121,7 @@ fn refusals() -> Vec<Scenario> {
                 assert_eq!(seen.count(OFFLINE_DOWNLOAD), 1);
             }),
         Scenario::new("a refusal with a trace id")
-            .canned(USER_INFO, Canned::envelope(5066, "文件不存在"))
+            .canned(USER_INFO, CannedResponse::envelope(5066, "文件不存在"))
             .call(Call::UserInfo)
             .expect(|seen| {
                 let told = &seen.results[0];
@@ -133,7 +133,7 @@ fn refusals() -> Vec<Scenario> {
         Scenario::new("a refusal under another HTTP status")
             .canned(
                 OFFLINE_PROGRESS,
-                Canned::raw(
+                CannedResponse::raw(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     r#"{"code":5113,"message":"流量已用尽"}"#,
                 )
@@ -149,7 +149,7 @@ fn refusals() -> Vec<Scenario> {
         Scenario::new("a refusal with its code as text")
             .canned(
                 OFFLINE_DOWNLOAD,
-                Canned::raw(
+                CannedResponse::raw(
                     StatusCode::FORBIDDEN,
                     r#"{"code":"403","message":"123pan-global-slb forbidden"}"#,
                 ),
@@ -170,7 +170,7 @@ fn refusals() -> Vec<Scenario> {
 fn redirects() -> Vec<Scenario> {
     let to_user_info = |status| {
         let location = HeaderValue::from_static(USER_INFO);
-        Canned::raw(status, "").header(LOCATION, location)
+        CannedResponse::raw(status, "").header(LOCATION, location)
     };
     let stays = |name| {
         Scenario::new(name).expect(|seen| {
@@ -203,7 +203,7 @@ fn too_large() -> Vec<Scenario> {
     let large = |bytes: usize| {
         let mut body = RUNNING.as_bytes().to_vec();
         body.resize(bytes, b' ');
-        Canned::raw(StatusCode::OK, body)
+        CannedResponse::raw(StatusCode::OK, body)
     };
     vec![
         limited("a progress over the limit")

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use pan123_mock::path::{ASYNC_COPY, COPY, IMAGE_BED_DOWNLOAD, RENAME, TRASH};
-use pan123_mock::{Canned, Course, http::StatusCode};
+use pan123_mock::{CannedResponse, TaskScript, http::StatusCode};
 use pan123_proto::file::{ListFilesV1, OrderDirection};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::{ErrorCode, ImageBedDirId, Parent};
@@ -43,7 +43,7 @@ fn three_folders(door: &mut dyn Door, now: SystemTime) {
 /// Three folders, and a file that was downloaded.
 fn filled(name: &'static str) -> Scenario {
     Scenario::new(name)
-        .service(|service| service.default_course(Course::succeeds_after(1)))
+        .service(|service| service.default_script(TaskScript::succeeds_after(1)))
         .act(Act::Elsewhere(three_folders))
         .call(create())
         .call(Call::Wait(Of::Last))
@@ -220,7 +220,7 @@ fn copied() -> Vec<Scenario> {
 }
 
 fn lost() -> Vec<Scenario> {
-    let lost = || Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+    let lost = || CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
     vec![
         then(
             filled("a copy whose answer is lost").canned(COPY, lost()),
@@ -276,7 +276,7 @@ fn images() -> Vec<Scenario> {
         then(
             Scenario::new("a picture whose answer is lost").canned(
                 IMAGE_BED_DOWNLOAD,
-                Canned::raw(StatusCode::BAD_GATEWAY, "").after_acting(),
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "").after_acting(),
             ),
             [DriveCall::ToImageBed(picture("https://example.com/b.png"))],
         )

@@ -38,7 +38,7 @@ pub(crate) fn table() -> Vec<Scenario> {
         cut_short,
         reset,
         closed,
-        answer_lost,
+        response_lost,
         null_data,
         no_data,
         hang
@@ -81,7 +81,7 @@ pub(crate) fn table() -> Vec<Scenario> {
         }));
     }
     // These mean no harm.
-    for row in of![numbers_as_texts, unknown_status] {
+    for row in of![numbers_as_strings, unknown_status] {
         table.push(
             row.read()
                 .expect(|seen| assert_eq!(seen.kinds(), ["ok", "ok"])),
@@ -123,7 +123,7 @@ fn at_random() -> Scenario {
     let scenario = Scenario::new("a gateway that is gone by chance");
     let fault = Fault::bad_gateway().on(OFFLINE_PROGRESS);
     let mut scenario = scenario
-        .fault(fault.at_random(0.25).for_ever())
+        .fault(fault.at_random(0.25).always())
         .with(|settings| settings.retry = RetryPolicy::none())
         .call(create());
     for _ in 0..40 {

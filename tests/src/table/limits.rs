@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::Scenario;
-use pan123_mock::Canned;
+use pan123_mock::CannedResponse;
 use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
@@ -13,21 +13,21 @@ use super::{PROGRESS, create};
 
 const RUNNING: &str = r#"{"code":0,"data":{"process":1,"status":0}}"#;
 
-fn running() -> Canned {
-    Canned::raw(StatusCode::OK, RUNNING)
+fn running() -> CannedResponse {
+    CannedResponse::raw(StatusCode::OK, RUNNING)
 }
 
-fn too_frequent(code: i64) -> Canned {
-    Canned::envelope(code, "请求太频繁")
+fn too_frequent(code: i64) -> CannedResponse {
+    CannedResponse::envelope(code, "请求太频繁")
 }
 
-fn bare(retry_after: &'static str) -> Canned {
-    let canned = Canned::raw(StatusCode::TOO_MANY_REQUESTS, "");
+fn bare(retry_after: &'static str) -> CannedResponse {
+    let canned = CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "");
     canned.header(RETRY_AFTER, HeaderValue::from_static(retry_after))
 }
 
 pub(crate) fn table() -> Vec<Scenario> {
-    let waited_out = |name, refusals: [Canned; 2]| {
+    let waited_out = |name, refusals: [CannedResponse; 2]| {
         let mut scenario = Scenario::new(name);
         for refusal in refusals {
             scenario = scenario.canned(OFFLINE_PROGRESS, refusal);
@@ -80,7 +80,7 @@ pub(crate) fn table() -> Vec<Scenario> {
             })
             .canned(
                 OFFLINE_PROGRESS,
-                Canned::raw(StatusCode::SERVICE_UNAVAILABLE, "").times(100),
+                CannedResponse::raw(StatusCode::SERVICE_UNAVAILABLE, "").times(100),
             )
             .call(PROGRESS)
             .expect(|seen| {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use pan123_mock::path::FILE_LIST;
-use pan123_mock::{Canned, Fault, http::StatusCode};
+use pan123_mock::{CannedResponse, Fault, http::StatusCode};
 use pan123_proto::Parent;
 use pan123_proto::file::ListFiles;
 
@@ -98,11 +98,11 @@ fn whole() -> Vec<Scenario> {
 }
 
 /// A page that a test has prepared.
-fn page(cursor: &str, id: u64) -> Canned {
+fn page(cursor: &str, id: u64) -> CannedResponse {
     let body = format!(
         r#"{{"code":0,"message":"ok","data":{{"lastFileId":{cursor},"fileList":[{{"fileId":{id},"filename":"f","type":0,"parentFileId":0}}]}}}}"#
     );
-    Canned::raw(StatusCode::OK, body)
+    CannedResponse::raw(StatusCode::OK, body)
 }
 
 fn odd() -> Vec<Scenario> {
@@ -142,7 +142,10 @@ fn odd() -> Vec<Scenario> {
         Scenario::new("a page that never comes whole")
             .act(Act::Elsewhere(five_folders))
             .canned(FILE_LIST, page("7", 7))
-            .canned(FILE_LIST, Canned::raw(StatusCode::BAD_GATEWAY, "").times(9))
+            .canned(
+                FILE_LIST,
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "").times(9),
+            )
             .call(Call::List(by_two(), Trash::Without))
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["ok", "RetriesExhausted"]);

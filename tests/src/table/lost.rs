@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use crate::scenario::{Call, Identity, Of, Scenario};
-use pan123_mock::Canned;
+use pan123_mock::CannedResponse;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::{RetryPolicy, TransportErrorKind};
 
 use super::create;
 
 /// The service acts, and its answer comes far too late.
-fn lost() -> Canned {
-    Canned::own_answer().delay(Duration::from_secs(60))
+fn lost() -> CannedResponse {
+    CannedResponse::passthrough().delay(Duration::from_secs(60))
 }
 
 pub(crate) fn table() -> Vec<Scenario> {

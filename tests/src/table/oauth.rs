@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_mock::path::{OAUTH_TOKEN, USER_INFO};
-use pan123_mock::{Canned, OauthRefusal, http::StatusCode};
+use pan123_mock::{CannedResponse, OauthErrorFormat, http::StatusCode};
 use pan123_proto::Pacing;
 
 use crate::scenario::{Act, Call, Code, Identity, Scenario};
@@ -141,7 +141,7 @@ fn crowded() -> Vec<Scenario> {
 
 fn lost() -> Vec<Scenario> {
     let unanswered = |name| {
-        let lost = Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+        let lost = CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
         let scenario = app(name).canned(OAUTH_TOKEN, lost);
         let asked = scenario.call(Call::UserInfo).call(Call::UserInfo);
         asked.expect(|seen| {
@@ -211,13 +211,19 @@ fn lost() -> Vec<Scenario> {
             .expect(|seen| all_well(seen, 4, (3, 4))),
         unanswered("an answer with a pair that is lost"),
         unanswered("an answer with a pair that is lost, and a refusal in the envelope")
-            .service(|service| service.oauth_refusal(OauthRefusal::Envelope)),
+            .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
         app("a service in trouble when a pair is wanted")
-            .canned(OAUTH_TOKEN, Canned::raw(StatusCode::BAD_GATEWAY, "<html>"))
+            .canned(
+                OAUTH_TOKEN,
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>"),
+            )
             .call(Call::UserInfo)
             .expect(|seen| all_well(seen, 1, (2, 1))),
         app("too many requests for pairs")
-            .canned(OAUTH_TOKEN, Canned::envelope(429, "请求太频繁").times(2))
+            .canned(
+                OAUTH_TOKEN,
+                CannedResponse::envelope(429, "请求太频繁").times(2),
+            )
             .call(Call::UserInfo)
             .expect(|seen| all_well(seen, 1, (3, 1))),
     ]

@@ -1,8 +1,8 @@
 //! Folders made as far as they are missing, paths found, and where the file of a download is.
 
-use pan123_mock::Course;
+use pan123_mock::TaskScript;
 use pan123_mock::path::{FILE_LIST, MKDIR};
-use pan123_mock::{Canned, http::StatusCode};
+use pan123_mock::{CannedResponse, http::StatusCode};
 use pan123_proto::DirId;
 
 use crate::door::{FIRST_ENTRY, make_dirs};
@@ -42,7 +42,7 @@ fn folders() -> Vec<Scenario> {
         ensured("a making whose answer is lost")
             .canned(
                 MKDIR,
-                Canned::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
+                CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
             )
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["ok"]);
@@ -50,13 +50,13 @@ fn folders() -> Vec<Scenario> {
                 assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (3, 3));
             }),
         ensured("a making that is refused for another reason")
-            .canned(MKDIR, Canned::envelope(1, "内部错误").times(9))
+            .canned(MKDIR, CannedResponse::envelope(1, "内部错误").times(9))
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["Api"]);
                 assert_eq!(seen.count(MKDIR), 1);
             }),
         ensured("a name that is taken and shows in no list")
-            .canned(MKDIR, Canned::envelope(5060, "已存在").times(9))
+            .canned(MKDIR, CannedResponse::envelope(5060, "已存在").times(9))
             .expect(|seen| {
                 assert_eq!(seen.kinds(), ["Api"]);
                 assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (1, 4));
@@ -86,7 +86,7 @@ fn found() -> Vec<Scenario> {
                 assert_eq!(seen.results[2].value, "None");
             }),
         Scenario::new("a file is found by its path")
-            .service(|service| service.default_course(Course::succeeds_after(1)))
+            .service(|service| service.default_script(TaskScript::succeeds_after(1)))
             .call(create())
             .call(Call::Wait(Of::Last))
             .call(Call::Find("/来自:离线下载/video.mp4"))
@@ -96,7 +96,7 @@ fn found() -> Vec<Scenario> {
 
 fn landed() -> Vec<Scenario> {
     let quick = |name| {
-        Scenario::new(name).service(|service| service.default_course(Course::succeeds_after(1)))
+        Scenario::new(name).service(|service| service.default_script(TaskScript::succeeds_after(1)))
     };
     // The first folder of a drive that somebody makes it in.
     let dir = DirId::new(FIRST_ENTRY).expect("no folder is 0");
@@ -130,7 +130,7 @@ fn landed() -> Vec<Scenario> {
                 assert!(seen.results[1].took.as_secs() >= 7);
             }),
         quick("a download that succeeded, and a look that fails")
-            .canned(FILE_LIST, Canned::envelope(1, "内部错误"))
+            .canned(FILE_LIST, CannedResponse::envelope(1, "内部错误"))
             .call(create())
             .call(Call::WaitForFile(Of::Last, download()))
             .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Api"])),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::door::{Door, fetch_token, push_tokens_out};
 use crate::scenario::{Act, Call, Identity, Of, Scenario};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
-use pan123_mock::{Course, Pace};
+use pan123_mock::{RateLimits, TaskScript};
 use pan123_proto::{DirId, ErrorCode, Pacing};
 
 use super::{create, download};
@@ -19,7 +19,8 @@ pub(crate) fn table() -> Vec<Scenario> {
 
 fn limits() -> Vec<Scenario> {
     let in_a_hurry = |name| {
-        let scenario = Scenario::new(name).service(|service| service.pace(Pace::free()));
+        let scenario =
+            Scenario::new(name).service(|service| service.rate_limits(RateLimits::free()));
         scenario.with(|settings| settings.pacing = Pacing::off())
     };
     let mut polled = in_a_hurry("a client faster than the service").call(create());
@@ -59,7 +60,7 @@ fn limits() -> Vec<Scenario> {
         Scenario::new("a task that ends by the clock")
             .service(|service| {
                 let minute = Duration::from_secs(60);
-                service.default_course(Course::succeeds_within(minute))
+                service.default_script(TaskScript::succeeds_within(minute))
             })
             .call(create())
             .act(Act::Later(Duration::from_secs(30)))
@@ -127,7 +128,7 @@ fn files() -> Vec<Scenario> {
     let named = download().file_name("我的.mp4").expect("a name");
     vec![
         Scenario::new("a download is found in its folder")
-            .service(|service| service.default_course(Course::succeeds_after(1).size(7)))
+            .service(|service| service.default_script(TaskScript::succeeds_after(1).size(7)))
             .call(Call::Create(named.save_to(folder)))
             .call(Call::Wait(Of::Last))
             .call(Call::Detail(FIRST_FILE))
@@ -140,7 +141,7 @@ fn files() -> Vec<Scenario> {
                 );
             }),
         Scenario::new("a download without a folder is found in the default one")
-            .service(|service| service.default_course(Course::succeeds_after(1)))
+            .service(|service| service.default_script(TaskScript::succeeds_after(1)))
             .call(create())
             .call(Call::Wait(Of::Last))
             .call(Call::Detail(FIRST_FILE))

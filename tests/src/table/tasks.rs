@@ -6,7 +6,7 @@ use crate::play::FILE_DETAIL;
 use crate::scenario::{Act, Call, Of, Scenario};
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
-use pan123_mock::{Canned, Course};
+use pan123_mock::{CannedResponse, TaskScript};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{DirId, ErrorCode};
 
@@ -41,7 +41,7 @@ fn followed() -> Vec<Scenario> {
                 assert!(seen.results[1].value.contains("percent: 100.0"));
             }),
         Scenario::new("a task that fails")
-            .service(|service| service.default_course(Course::fails_after(2, "下载失败")))
+            .service(|service| service.default_script(TaskScript::fails_after(2, "下载失败")))
             .call(create())
             .call(watch())
             .call(Call::Wait(Of::Last))
@@ -51,7 +51,7 @@ fn followed() -> Vec<Scenario> {
             }),
         Scenario::new("unknown states are no end")
             .service(|service| {
-                service.default_course(Course::steps([
+                service.default_script(TaskScript::steps([
                     (0.0, 13),
                     (37.5, 3),
                     (37.5, -1),
@@ -78,7 +78,7 @@ fn given_up() -> Vec<Scenario> {
     let policy = WatchPolicy::default;
     let never_ends = |name| {
         let scenario = Scenario::new(name);
-        scenario.service(|service| service.default_course(Course::never_ends()))
+        scenario.service(|service| service.default_script(TaskScript::never_ends()))
     };
     vec![
         never_ends("a task that stands still")
@@ -98,7 +98,7 @@ fn given_up() -> Vec<Scenario> {
         never_ends("polls that fail")
             .canned(
                 OFFLINE_PROGRESS,
-                Canned::raw(StatusCode::BAD_GATEWAY, "<html>").times(8),
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>").times(8),
             )
             .call(create())
             .call(Call::Watch(Of::Last, policy().max_failed_polls(2)))
@@ -106,7 +106,7 @@ fn given_up() -> Vec<Scenario> {
         Scenario::new("polls that fail once")
             .canned(
                 OFFLINE_PROGRESS,
-                Canned::raw(StatusCode::BAD_GATEWAY, "<html>").times(4),
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>").times(4),
             )
             .call(create())
             .call(watch())
@@ -148,14 +148,14 @@ fn odd() -> Vec<Scenario> {
         Scenario::new("ids beyond 2^53")
             .canned(
                 OFFLINE_DOWNLOAD,
-                Canned::raw(
+                CannedResponse::raw(
                     StatusCode::OK,
                     r#"{"code":0,"message":"ok","data":{"taskID":9007199254740993}}"#,
                 ),
             )
             .canned(
                 OFFLINE_PROGRESS,
-                Canned::raw(
+                CannedResponse::raw(
                     StatusCode::OK,
                     r#"{"code":0,"data":{"process":1,"status":0}}"#,
                 )
@@ -175,12 +175,12 @@ fn odd() -> Vec<Scenario> {
 
 fn endpoints_of_a_user() -> Vec<Scenario> {
     let detail = || {
-        Canned::raw(
+        CannedResponse::raw(
             StatusCode::OK,
             r#"{"code":0,"data":{"filename":"测试.mp4","size":18446744073709551615}}"#,
         )
     };
-    let no_route = Canned::raw(
+    let no_route = CannedResponse::raw(
         StatusCode::NOT_FOUND,
         r#"{"message":"no Route matched with those values"}"#,
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::door::push_tokens_out;
 use crate::scenario::{Act, Call, Identity, Scenario};
-use pan123_mock::Canned;
+use pan123_mock::CannedResponse;
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};
 use pan123_proto::ErrorCode;
@@ -71,7 +71,7 @@ fn refused() -> Vec<Scenario> {
         Scenario::new("401 for ever")
             .canned(
                 USER_INFO,
-                Canned::envelope(401, "token is expired").times(9),
+                CannedResponse::envelope(401, "token is expired").times(9),
             )
             .call(Call::UserInfo)
             .call(Call::UserInfo)
@@ -84,7 +84,7 @@ fn refused() -> Vec<Scenario> {
         Scenario::new("401 for ever, with a text that says why")
             .canned(
                 USER_INFO,
-                Canned::envelope(401, "tokens number has exceeded the limit").times(2),
+                CannedResponse::envelope(401, "tokens number has exceeded the limit").times(2),
             )
             .call(Call::UserInfo)
             .expect(|seen| {
@@ -96,7 +96,10 @@ fn refused() -> Vec<Scenario> {
                 assert!(seen.results[0].trace.is_some());
             }),
         Scenario::new("HTTP 401 without an envelope")
-            .canned(USER_INFO, Canned::raw(StatusCode::UNAUTHORIZED, "no"))
+            .canned(
+                USER_INFO,
+                CannedResponse::raw(StatusCode::UNAUTHORIZED, "no"),
+            )
             .call(Call::UserInfo)
             .expect(|seen| assert_eq!((seen.count(USER_INFO), seen.minted), (2, 2))),
         Scenario::new("a fixed token that is refused")
@@ -114,7 +117,7 @@ fn refused() -> Vec<Scenario> {
 }
 
 fn not_fetched() -> Vec<Scenario> {
-    let gateway = || Canned::raw(StatusCode::BAD_GATEWAY, "<html>502</html>");
+    let gateway = || CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>502</html>");
     vec![
         Scenario::new("wrong credentials")
             .with(|settings| settings.identity = Identity::Credentials("me", "wrong"))
@@ -131,11 +134,11 @@ fn not_fetched() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .expect(|seen| assert_eq!(seen.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO])),
         Scenario::new("the token endpoint answers 429 once")
-            .canned(ACCESS_TOKEN, Canned::envelope(429, "请求太频繁"))
+            .canned(ACCESS_TOKEN, CannedResponse::envelope(429, "请求太频繁"))
             .call(Call::UserInfo)
             .expect(|seen| assert_eq!(seen.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO])),
         Scenario::new("the token endpoint answers success without a token once")
-            .canned(ACCESS_TOKEN, Canned::envelope(0, "ok"))
+            .canned(ACCESS_TOKEN, CannedResponse::envelope(0, "ok"))
             .call(Call::UserInfo)
             .expect(|seen| assert_eq!(seen.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO])),
         Scenario::new("the token endpoint answers 502 for ever")

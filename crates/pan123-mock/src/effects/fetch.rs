@@ -1,4 +1,4 @@
-//! The source of a task is really fetched.
+//! Fetches the source of a task.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -8,99 +8,101 @@ use std::thread;
 
 use tempfile::NamedTempFile;
 
-use super::{Owner, agent};
+use super::{TaskReporter, agent};
 use crate::service::{RETRYING, RUNNING};
 
-/// Followed only by those who may leave this machine.
-const REDIRECTS: u32 = 5;
+/// Redirects are followed only if requests may leave this machine.
+const MAX_REDIRECTS: u32 = 5;
 
-/// Why there is no file.
+/// Why a fetch failed.
 struct Failure {
     reason: String,
-    /// Whether another try may bring it.
-    passing: bool,
+    /// Whether a retry may succeed.
+    transient: bool,
 }
 
 impl Failure {
-    fn passing(error: &dyn ToString) -> Self {
+    fn transient(error: &dyn ToString) -> Self {
         Self {
             reason: error.to_string(),
-            passing: true,
+            transient: true,
         }
     }
 
-    fn lasting(reason: impl Into<String>) -> Self {
+    fn permanent(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
-            passing: false,
+            transient: false,
         }
     }
 }
 
-/// Fetches a source to its end, and tells its task all about it.
-pub(super) fn fetch(owner: &Owner, url: &str, name: &str) {
-    let means = &owner.effects.means;
-    let mut tries_left = means.fetch_retries;
-    while owner.cares() {
-        match attempt(owner, url, name) {
-            Ok(bytes) => return owner.end_fetch(Ok(bytes)),
-            Err(Failure { passing: true, .. }) if tries_left > 0 => {
-                tries_left -= 1;
-                if !owner.fetch_progress(0.0, RETRYING) {
+/// Fetches a source and reports progress and result to its task.
+pub(super) fn fetch(reporter: &TaskReporter, url: &str, name: &str) {
+    let network = &reporter.effects.network;
+    let mut retries_left = network.fetch_retries;
+    while reporter.is_current() {
+        match attempt(reporter, url, name) {
+            Ok(bytes) => return reporter.end_fetch(Ok(bytes)),
+            Err(Failure {
+                transient: true, ..
+            }) if retries_left > 0 => {
+                retries_left -= 1;
+                if !reporter.set_fetch_progress(0.0, RETRYING) {
                     return;
                 }
-                thread::sleep(means.fetch_pause);
+                thread::sleep(network.fetch_pause);
             }
-            Err(Failure { reason, .. }) => return owner.end_fetch(Err(reason)),
+            Err(Failure { reason, .. }) => return reporter.end_fetch(Err(reason)),
         }
     }
 }
 
-fn attempt(owner: &Owner, url: &str, name: &str) -> Result<u64, Failure> {
-    let means = &owner.effects.means;
-    let redirects = if means.remote { REDIRECTS } else { 0 };
-    let response = agent(means.fetch_timeout, redirects).get(url).call();
-    let response = response.map_err(|error| Failure::passing(&error))?;
+fn attempt(reporter: &TaskReporter, url: &str, name: &str) -> Result<u64, Failure> {
+    let network = &reporter.effects.network;
+    let redirects = if network.remote { MAX_REDIRECTS } else { 0 };
+    let response = agent(network.fetch_timeout, redirects).get(url).call();
+    let response = response.map_err(|error| Failure::transient(&error))?;
     let status = response.status();
     if !status.is_success() {
         return Err(Failure {
             reason: format!("HTTP {}", status.as_u16()),
-            passing: status.is_server_error(),
+            transient: status.is_server_error(),
         });
     }
     let total = response.body().content_length();
     let source = Source {
         total,
         reader: response.into_body().into_reader(),
-        limit: means.fetch_limit,
+        limit: network.fetch_limit,
     };
-    let tell = |percent| owner.fetch_progress(percent, RUNNING);
-    let Some(directory) = &means.directory else {
-        return source.copy_to(&mut io::sink(), tell);
+    let report = |percent| reporter.set_fetch_progress(percent, RUNNING);
+    let Some(directory) = &network.directory else {
+        return source.copy_to(&mut io::sink(), report);
     };
-    let mut file = file_in(directory).map_err(|error| on_disk(&error))?;
-    let _part = owner.effects.parts.enter(file.path());
-    let bytes = source.copy_to(&mut file, tell)?;
-    let name = format!("{}-{name}", owner.task);
-    keep(file, directory, &name).map_err(|error| on_disk(&error))?;
+    let mut file = temp_file_in(directory).map_err(|error| disk_error(&error))?;
+    let _part = reporter.effects.partial_files.enter(file.path());
+    let bytes = source.copy_to(&mut file, report)?;
+    let name = format!("{}-{name}", reporter.task);
+    persist(file, directory, &name).map_err(|error| disk_error(&error))?;
     Ok(bytes)
 }
 
-/// The files that are not whole yet, for a program that ends before they are.
+/// The temporary files of running fetches, which are removed if the program ends before they are complete.
 #[derive(Default)]
-pub(super) struct Parts(Mutex<BTreeSet<PathBuf>>);
+pub(super) struct PartialFiles(Mutex<BTreeSet<PathBuf>>);
 
-impl Parts {
-    /// Until what is returned is dropped.
-    fn enter(&self, path: &Path) -> Part<'_> {
+impl PartialFiles {
+    /// Registers a file until the returned guard is dropped.
+    fn enter(&self, path: &Path) -> PartialFile<'_> {
         self.lock().insert(path.to_owned());
-        Part(self, path.to_owned())
+        PartialFile(self, path.to_owned())
     }
 
     #[cfg(feature = "program")]
     pub(super) fn remove(&self) {
         for path in std::mem::take(&mut *self.lock()) {
-            // It may have become whole just now.
+            // It may just have been renamed.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -110,9 +112,9 @@ impl Parts {
     }
 }
 
-struct Part<'a>(&'a Parts, PathBuf);
+struct PartialFile<'a>(&'a PartialFiles, PathBuf);
 
-impl Drop for Part<'_> {
+impl Drop for PartialFile<'_> {
     fn drop(&mut self) {
         self.0.lock().remove(&self.1);
     }
@@ -125,9 +127,9 @@ struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    /// Reads it to its end and returns how long it was. `tell` takes the percent and says whether anybody still cares.
-    fn copy_to(self, to: &mut impl Write, tell: impl Fn(f64) -> bool) -> Result<u64, Failure> {
-        let too_long = || Failure::lasting(format!("longer than {} bytes", self.limit));
+    /// Copies the source to its end and returns its length. `report` takes the percentage and returns false if the fetch is to stop.
+    fn copy_to(self, to: &mut impl Write, report: impl Fn(f64) -> bool) -> Result<u64, Failure> {
+        let too_long = || Failure::permanent(format!("longer than {} bytes", self.limit));
         if self.total.is_some_and(|total| total > self.limit) {
             return Err(too_long());
         }
@@ -135,10 +137,10 @@ impl<R: Read> Source<R> {
         let mut done = 0;
         let mut reader = self.reader;
         loop {
-            // A body that is shorter than announced is an error here.
+            // A body shorter than its `Content-Length` is an error here.
             let read = reader
                 .read(&mut buffer)
-                .map_err(|error| Failure::passing(&error))?;
+                .map_err(|error| Failure::transient(&error))?;
             if read == 0 {
                 return Ok(done);
             }
@@ -147,27 +149,27 @@ impl<R: Read> Source<R> {
                 return Err(too_long());
             }
             to.write_all(&buffer[..read])
-                .map_err(|error| on_disk(&error))?;
-            if !tell(self.total.map_or(0.0, |total| percent(done, total))) {
-                return Err(Failure::lasting("the mock is gone"));
+                .map_err(|error| disk_error(&error))?;
+            if !report(self.total.map_or(0.0, |total| percent(done, total))) {
+                return Err(Failure::permanent("the fetch was stopped"));
             }
         }
     }
 }
 
-/// In hundredths, for no reader needs more.
+/// Rounds down to hundredths.
 fn percent(done: u64, total: u64) -> f64 {
     let hundredths = u128::from(done) * 10_000 / u128::from(total.max(1));
     f64::from(u16::try_from(hundredths).unwrap_or(10_000).min(10_000)) / 100.0
 }
 
-fn on_disk(error: &io::Error) -> Failure {
-    Failure::lasting(format!("cannot be kept: {error}"))
+fn disk_error(error: &io::Error) -> Failure {
+    Failure::permanent(format!("cannot be saved: {error}"))
 }
 
-/// Gives a file that is complete its name, or one beside it: a file that is there already stays as it is.
-fn keep(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()> {
-    let name = plain(name);
+/// Renames a complete file to `name`. An existing file is not replaced; the new one gets a numbered name.
+fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()> {
+    let name = safe_name(name);
     for number in 0_u32.. {
         let free = match number {
             0 => name.clone(),
@@ -184,8 +186,8 @@ fn keep(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<()>
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A temporary file is for its owner alone, but a download is a file like any other.
-fn file_in(directory: &Path) -> io::Result<NamedTempFile> {
+/// Temporary files are private to their owner by default; downloads get ordinary permissions.
+fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".part");
     #[cfg(unix)]
@@ -193,8 +195,8 @@ fn file_in(directory: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(directory)
 }
 
-/// A name that names a file in the directory and nothing else, and that any file system takes.
-fn plain(name: &str) -> String {
+/// Returns a name without path separators that any file system accepts.
+fn safe_name(name: &str) -> String {
     let safe = |letter: char| match letter {
         '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
         letter if letter.is_control() => '_',
@@ -212,20 +214,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_leads_out_of_the_directory() {
-        assert_eq!(plain("7-../../etc/passwd"), "7-.._.._etc_passwd");
-        assert_eq!(plain("7-a\\b\0c\n"), "7-a_b_c_");
-        assert_eq!(plain("7-视频.mp4"), "7-视频.mp4");
-        assert_eq!(plain(&"视".repeat(100)).len(), 198);
+    fn file_names_cannot_leave_the_directory() {
+        assert_eq!(safe_name("7-../../etc/passwd"), "7-.._.._etc_passwd");
+        assert_eq!(safe_name("7-a\\b\0c\n"), "7-a_b_c_");
+        assert_eq!(safe_name("7-视频.mp4"), "7-视频.mp4");
+        assert_eq!(safe_name(&"视".repeat(100)).len(), 198);
     }
 
     #[test]
-    fn a_file_that_is_there_stays() {
+    fn existing_files_are_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         for text in ["one", "two", "three"] {
-            let mut file = file_in(directory.path()).unwrap();
+            let mut file = temp_file_in(directory.path()).unwrap();
             file.write_all(text.as_bytes()).unwrap();
-            keep(file, directory.path(), "7-a").unwrap();
+            persist(file, directory.path(), "7-a").unwrap();
         }
         for (name, text) in [("7-a", "one"), ("7-a.1", "two"), ("7-a.2", "three")] {
             let kept = std::fs::read_to_string(directory.path().join(name)).unwrap();
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_is_never_over_a_hundred() {
+    fn percentage_is_at_most_100() {
         let shown =
             [(1, 3), (3, 3), (7, 0), (u64::MAX, 1)].map(|(done, total)| percent(done, total));
         assert_eq!(

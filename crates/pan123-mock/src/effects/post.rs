@@ -1,25 +1,25 @@
-//! Callbacks are posted.
+//! Posts callbacks.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
 
-use super::{Means, agent};
+use super::{NetworkSettings, agent};
 use crate::service::{Delivery, is_loopback};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn post(means: &Means, url: &str, body: &Bytes) -> Delivery {
-    if !means.remote && !is_loopback(url) {
+pub(super) fn post(network: &NetworkSettings, url: &str, body: &Bytes) -> Delivery {
+    if !network.remote && !is_loopback(url) {
         return Delivery::NotLoopback;
     }
-    let answer = agent(TIMEOUT, 0)
+    let response = agent(TIMEOUT, 0)
         .post(url)
         .header(header::CONTENT_TYPE, "application/json")
         .send(body.as_ref());
-    match answer {
-        Ok(answer) => Delivery::Answered(answer.status().as_u16()),
+    match response {
+        Ok(response) => Delivery::Responded(response.status().as_u16()),
         Err(error) => Delivery::Failed(error.to_string()),
     }
 }

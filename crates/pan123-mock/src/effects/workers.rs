@@ -1,4 +1,4 @@
-//! Threads that there are while there is something to do.
+//! Threads that run queued jobs and end when none is left.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,10 @@ use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Does so many things at once, and the rest in turn.
+/// Runs up to `max_threads` jobs at once and queues the rest.
 pub(super) struct Workers {
     work: Arc<Mutex<Work>>,
-    most: usize,
+    max_threads: usize,
 }
 
 #[derive(Default)]
@@ -20,23 +20,23 @@ struct Work {
 }
 
 impl Workers {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(max_threads: usize) -> Self {
         Self {
             work: Arc::default(),
-            most,
+            max_threads,
         }
     }
 
-    /// Does this at once, or when others are done. False if there is no thread to be had for it.
+    /// Runs a job now or when a thread is free. Returns false if no thread could be started.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut work = lock(&self.work);
         work.waiting.push_back(Box::new(job));
-        if work.threads == self.most {
+        if work.threads == self.max_threads {
             return true;
         }
-        let theirs = Arc::clone(&self.work);
+        let shared = Arc::clone(&self.work);
         let thread = thread::Builder::new().name("pan123-mock effect".to_owned());
-        if thread.spawn(move || labour(&theirs)).is_ok() {
+        if thread.spawn(move || run_jobs(&shared)).is_ok() {
             work.threads += 1;
         } else if work.threads == 0 {
             work.waiting.pop_back();
@@ -45,7 +45,7 @@ impl Workers {
         true
     }
 
-    /// What has not begun does not begin any more.
+    /// Drops the queued jobs.
     #[cfg(feature = "program")]
     pub(super) fn clear(&self) {
         let waiting = std::mem::take(&mut lock(&self.work).waiting);
@@ -53,8 +53,8 @@ impl Workers {
     }
 }
 
-/// Until nothing is left to do.
-fn labour(work: &Mutex<Work>) {
+/// Runs jobs until the queue is empty.
+fn run_jobs(work: &Mutex<Work>) {
     loop {
         let mut locked = lock(work);
         let Some(job) = locked.waiting.pop_front() else {
@@ -62,7 +62,7 @@ fn labour(work: &Mutex<Work>) {
             return;
         };
         drop(locked);
-        // What fails must not take the thread along, which is counted.
+        // A panicking job must not end the thread, which is counted.
         drop(catch_unwind(AssertUnwindSafe(job)));
     }
 }
@@ -78,34 +78,34 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_job_that_panics_takes_no_thread_along() {
+    fn a_panicking_job_does_not_end_its_thread() {
         let workers = Workers::new(1);
-        let (done, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         assert!(workers.run(|| panic!("on purpose")));
         assert!(workers.run(move || {
-            let _ = done.send(());
+            let _ = sender.send(());
         }));
-        assert_eq!(told.recv_timeout(PATIENCE), Ok(()));
+        assert_eq!(receiver.recv_timeout(TIMEOUT), Ok(()));
     }
 
     #[test]
-    fn no_more_at_once_than_there_may_be_and_none_is_lost() {
+    fn jobs_beyond_the_limit_wait_and_all_of_them_run() {
         let workers = Workers::new(2);
-        let (begun, begins) = mpsc::channel();
+        let (started, starts) = mpsc::channel();
         let mut ends = Vec::new();
         for number in 0..4 {
             let (end, ended) = mpsc::channel::<()>();
-            let begun = begun.clone();
+            let started = started.clone();
             assert!(workers.run(move || {
-                let _ = begun.send(number);
+                let _ = started.send(number);
                 let _ = ended.recv();
             }));
             ends.push(end);
         }
-        let next = || begins.recv_timeout(PATIENCE).unwrap();
+        let next = || starts.recv_timeout(TIMEOUT).unwrap();
         let mut first = [next(), next()];
         first.sort_unstable();
         assert_eq!(first, [0, 1]);

@@ -1,4 +1,4 @@
-//! How the program is started.
+//! The command line.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,14 +8,13 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::log::Form;
+use super::log::LogFormat;
 use crate::service::Fetch;
-use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
+use crate::{Builder, CLIENT_ID, CLIENT_SECRET, RateLimits};
 
-/// The 123云盘 (123pan) Open Platform as a mock, for clients in any language.
+/// A mock of the 123云盘 (123pan) Open Platform, for clients in any language.
 ///
-/// Point a client at the base URL that is printed, with the client id and the secret below. What happens can be seen and changed under
-/// /__admin/.
+/// Point a client at the base URL that is printed, with the client id and secret below. Inspect and control the mock under /__admin/.
 #[derive(Debug, Parser)]
 #[command(name = "pan123-mock", version)]
 #[expect(
@@ -23,15 +22,15 @@ use crate::{Builder, CLIENT_ID, CLIENT_SECRET, Pace};
     reason = "these are the switches of a command line"
 )]
 pub(super) struct CommandLine {
-    /// Where to listen; with port 0, on a free port
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]
     listen: String,
 
-    /// Let other machines connect: needed to listen on anything but loopback. They can do all that /__admin/ can
+    /// Accept connections from other machines: required to listen on anything but loopback. They have full access to /__admin/
     #[arg(long)]
     allow_remote_clients: bool,
 
-    /// Really download the source URLs, into this directory; without it tasks succeed at the third poll, or go as they are told to
+    /// Download the source URLs into this directory; without it, tasks follow their scripts and by default succeed at the third poll
     #[arg(long, value_name = "DIR")]
     fetch: Option<PathBuf>,
 
@@ -39,80 +38,80 @@ pub(super) struct CommandLine {
     #[arg(long)]
     allow_remote: bool,
 
-    /// How long a download may take, in seconds
+    /// Time limit of a download, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     fetch_timeout: u64,
 
-    /// How many bytes a source may have
+    /// Size limit of a source, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     fetch_limit: u64,
 
-    /// How often a download that fails for the moment is tried again, with status 3 meanwhile
+    /// Retries of a download after a transient failure, with status 3 meanwhile
     #[arg(long, value_name = "TIMES", default_value_t = 2)]
     fetch_retries: u32,
 
-    /// The pause before that, in milliseconds
+    /// Pause before a retry, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     fetch_pause: u64,
 
-    /// Options of the service as JSON; `GET /__admin/options` shows all of them. What is said here beside it goes before it
+    /// Options of the service as JSON; `GET /__admin/options` shows all of them. Other flags take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// The client id that is accepted [default: mock-client-id]
+    /// Client id to accept [default: mock-client-id]
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
 
-    /// The client secret that is accepted [default: mock-client-secret]
+    /// Client secret to accept [default: mock-client-secret]
     #[arg(long, value_name = "SECRET")]
     client_secret: Option<String>,
 
-    /// Refuse what the documentation does not promise
+    /// Reject what the documentation does not promise
     #[arg(long)]
     strict: bool,
 
-    /// How many requests each endpoint takes in a second: as many as come, or as the documentation says of a free or a paying account
+    /// Rate limits of the endpoints: none, or those documented for a free or a paying account
     #[arg(long, value_parser = ["off", "free", "member"])]
-    pace: Option<String>,
+    rate_limits: Option<String>,
 
-    /// How many downloads may run at once, in the drive and in the image bed each
+    /// Downloads that may run at once, counted separately for the drive and the image bed
     #[arg(long, value_name = "DOWNLOADS")]
     running_limit: Option<usize>,
 
-    /// How long a token lives, in seconds [default: 30 days]
+    /// Lifetime of a token, in seconds [default: 30 days]
     #[arg(long, value_name = "SECONDS")]
     token_lifetime: Option<u64>,
 
-    /// Tokens, trace ids and random faults come from this number
+    /// Seed of tokens, trace ids and random faults
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
-    /// Write the line of each request as JSON
+    /// Log each request as a line of JSON
     #[arg(long)]
     json: bool,
 
-    /// Write no lines of requests
+    /// Log no requests
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
 }
 
-/// How many requests are kept to be looked at, unless the options say otherwise.
+/// How many requests are recorded by default.
 const KEPT_REQUESTS: usize = 2000;
 
 impl CommandLine {
     pub(super) fn builder(&self) -> Result<Builder, String> {
         let mut builder = match &self.config {
             Some(file) => read(file)?,
-            None => of_options(Value::default())?,
+            None => builder_from_json(Value::default())?,
         };
-        if let Some(pair) = self.credentials()? {
-            builder = builder.credentials(pair.0, pair.1);
+        if let Some((id, secret)) = self.credentials()? {
+            builder = builder.credentials(id, secret);
         }
         if self.strict {
             builder = builder.strict(true);
         }
-        if let Some(name) = &self.pace {
-            builder = builder.pace(Pace::try_from(Value::from(name.as_str()))?);
+        if let Some(name) = &self.rate_limits {
+            builder = builder.rate_limits(RateLimits::try_from(Value::from(name.as_str()))?);
         }
         if let Some(downloads) = self.running_limit {
             builder = builder.running_limit(downloads);
@@ -124,7 +123,7 @@ impl CommandLine {
             builder = builder.seed(seed);
         }
         builder = builder
-            .reach(self.fetches(), self.allow_remote)
+            .network_access(self.fetch_mode(), self.allow_remote)
             .fetch_limit(self.fetch_limit)
             .fetch_timeout(Duration::from_secs(self.fetch_timeout))
             .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
@@ -136,10 +135,10 @@ impl CommandLine {
         Ok(builder)
     }
 
-    fn fetches(&self) -> Fetch {
+    fn fetch_mode(&self) -> Fetch {
         match (&self.fetch, self.allow_remote) {
             (None, _) => Fetch::Nothing,
-            (Some(_), false) => Fetch::LoopbackAlone,
+            (Some(_), false) => Fetch::LoopbackOnly,
             (Some(_), true) => Fetch::Everything,
         }
     }
@@ -148,9 +147,9 @@ impl CommandLine {
         match (&self.client_id, &self.client_secret, &self.config) {
             (None, None, _) => Ok(None),
             (Some(id), Some(secret), _) => Ok(Some((id.clone(), secret.clone()))),
-            (_, _, Some(_)) => {
-                Err("--client-id and --client-secret go together beside --config".to_owned())
-            }
+            (_, _, Some(_)) => Err(
+                "with --config, give both --client-id and --client-secret or neither".to_owned(),
+            ),
             (id, secret, None) => Ok(Some((
                 id.clone().unwrap_or_else(|| CLIENT_ID.to_owned()),
                 secret.clone().unwrap_or_else(|| CLIENT_SECRET.to_owned()),
@@ -159,34 +158,34 @@ impl CommandLine {
     }
 
     pub(super) fn listener(&self) -> Result<TcpListener, String> {
-        let asked = &self.listen;
-        let addresses: Vec<SocketAddr> = asked
+        let listen = &self.listen;
+        let addresses: Vec<SocketAddr> = listen
             .to_socket_addrs()
-            .map_err(|error| format!("--listen {asked}: {error}; it is an address and a port"))?
+            .map_err(|error| format!("--listen {listen}: {error}; expected ADDRESS:PORT"))?
             .collect();
         let outside = addresses.iter().find(|it| !it.ip().is_loopback());
         if let (Some(outside), false) = (outside, self.allow_remote_clients) {
             return Err(format!(
-                "{outside} can be reached from other machines, and nobody who reaches this mock is asked who they are: \
-                 listen on 127.0.0.1 or [::1], or say --allow-remote-clients"
+                "{outside} can be reached from other machines, and the mock does not authenticate its clients: \
+                 listen on 127.0.0.1 or [::1], or add --allow-remote-clients"
             ));
         }
         TcpListener::bind(&addresses[..]).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => format!(
-                "{asked} is taken: another program listens there. Choose another port with --listen, or 0 for a free one"
+                "{listen} is in use by another program. Choose another port with --listen, or 0 for a free one"
             ),
             ErrorKind::PermissionDenied => {
-                format!("{asked}: this port needs more rights than the program has; choose one above 1023")
+                format!("no permission to listen on {listen}; choose a port above 1023")
             }
-            _ => format!("cannot listen on {asked}: {error}"),
+            _ => format!("cannot listen on {listen}: {error}"),
         })
     }
 
-    pub(super) fn log(&self) -> Form {
+    pub(super) fn log_format(&self) -> LogFormat {
         match (self.quiet, self.json) {
-            (true, _) => Form::Nothing,
-            (false, true) => Form::Json,
-            (false, false) => Form::Text,
+            (true, _) => LogFormat::Nothing,
+            (false, true) => LogFormat::Json,
+            (false, false) => LogFormat::Text,
         }
     }
 }
@@ -196,16 +195,16 @@ fn read(file: &Path) -> Result<Builder, String> {
         |error: &dyn ToString| format!("--config {}: {}", file.display(), error.to_string());
     let text = std::fs::read(file).map_err(|error| about(&error))?;
     let options = serde_json::from_slice(&text).map_err(|error| about(&error))?;
-    of_options(options).map_err(|error| about(&error))
+    builder_from_json(options).map_err(|error| about(&error))
 }
 
-/// A service with these options, an object or nothing; all others are those of the program.
-pub(super) fn of_options(options: Value) -> Result<Builder, String> {
+/// Reads a builder from an object of options, or from null. Missing options have the defaults of the program.
+pub(super) fn builder_from_json(options: Value) -> Result<Builder, String> {
     let mut all = json!({ "kept_requests": KEPT_REQUESTS });
     match (&mut all, options) {
         (_, Value::Null) => {}
         (Value::Object(all), Value::Object(options)) => all.extend(options),
-        _ => return Err("options are an object".to_owned()),
+        _ => return Err("options must be an object".to_owned()),
     }
     serde_json::from_value(all).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! One connection: its requests are answered by hyper, and where an exchange is to break, it is taken away from hyper and broken.
+//! One connection. hyper serves its requests; when an exchange is to break, the connection is taken back from hyper.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -23,81 +23,81 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::admin;
-use super::server::Shared;
-use crate::tcp::{Break, End, Script, head};
+use super::serve::Shared;
+use crate::tcp::{Break, Chunks, End, head};
 
-/// No body of this service is nearly as long.
-const MOST_BODY: usize = 1 << 20;
+/// Far larger than any request of this service.
+const MAX_BODY: usize = 1 << 20;
 
-/// A connection, and what was read of it and not looked at.
-struct Wire {
+/// A connection and the bytes read from it but not yet parsed.
+struct BufferedStream {
     stream: TcpStream,
     read: Bytes,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it closes.
 pub(super) async fn serve(
     stream: TcpStream,
     shared: Arc<Shared>,
-    mut ending: watch::Receiver<bool>,
+    mut shutting_down: watch::Receiver<bool>,
 ) {
-    let mut next = Some(Wire {
+    let mut next = Some(BufferedStream {
         stream,
         read: Bytes::new(),
     });
-    while let Some(wire) = next {
-        next = match until_broken(wire, &shared, ending.clone()).await {
-            // What is broken on purpose nobody waits for.
-            Some((wire, broken)) => tokio::select! {
-                wire = broken.happen(wire) => wire,
-                _ = ending.wait_for(|ending| *ending) => None,
+    while let Some(stream) = next {
+        next = match serve_until_break(stream, &shared, shutting_down.clone()).await {
+            // A deliberately broken exchange does not delay the shutdown.
+            Some((stream, broken)) => tokio::select! {
+                stream = broken.perform(stream) => stream,
+                _ = shutting_down.wait_for(|shutting_down| *shutting_down) => None,
             },
             None => None,
         };
     }
 }
 
-/// An exchange that breaks when its answer is sent.
-struct Broken {
+/// An exchange to break when its response is sent.
+struct BrokenExchange {
     how: Break,
-    answer: Response<Bytes>,
-    /// Whether the client has no more to ask.
+    response: Response<Bytes>,
+    /// Whether the client closes the connection after this request.
     last: bool,
 }
 
-/// Answers requests until the connection ends; or gives it back when an exchange is to break.
-async fn until_broken(
-    wire: Wire,
+/// Serves requests until the connection closes, or returns it when an exchange is to break.
+async fn serve_until_break(
+    stream: BufferedStream,
     shared: &Arc<Shared>,
-    mut ending: watch::Receiver<bool>,
-) -> Option<(Wire, Broken)> {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    mut shutting_down: watch::Receiver<bool>,
+) -> Option<(BufferedStream, BrokenExchange)> {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let service = service_fn(|request| {
-        let (shared, tell) = (Arc::clone(shared), tell.clone());
+        let (shared, sender) = (Arc::clone(shared), sender.clone());
         Box::pin(async move {
-            match answer(&shared, request).await {
-                Ok(answer) => Ok::<_, Infallible>(answer.map(Full::new)),
+            match respond(&shared, request).await {
+                Ok(response) => Ok::<_, Infallible>(response.map(Full::new)),
                 Err(broken) => {
-                    // It is waited for.
-                    let _ = tell.send(broken);
+                    // The receiver outlives this future.
+                    let _ = sender.send(broken);
                     pending().await
                 }
             }
         })
     });
-    let (reading, writing) = wire.stream.into_split();
-    let io = join(Cursor::new(wire.read).chain(reading), writing);
+    let (reading, writing) = stream.stream.into_split();
+    let io = join(Cursor::new(stream.read).chain(reading), writing);
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
     let broken = {
-        let mut end = pin!(ending.wait_for(|ending| *ending));
-        let mut is_ending = false;
+        let mut end = pin!(shutting_down.wait_for(|shutting_down| *shutting_down));
+        let mut is_shutting_down = false;
         poll_fn(|context| {
-            if !is_ending && end.as_mut().poll(context).is_ready() {
-                is_ending = true;
+            if !is_shutting_down && end.as_mut().poll(context).is_ready() {
+                is_shutting_down = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
             let ended = connection.poll_without_shutdown(context);
-            match told.poll_recv(context) {
+            match receiver.poll_recv(context) {
                 Poll::Ready(Some(broken)) => Poll::Ready(Some(broken)),
                 _ => ended.map(|_| None),
             }
@@ -109,26 +109,31 @@ async fn until_broken(
     let (before, reading) = reading.into_inner();
     let looked_at = usize::try_from(before.position()).ok()?;
     let unread = before.into_inner().slice(looked_at..);
-    let wire = Wire {
+    let stream = BufferedStream {
         stream: reading.reunite(writing).ok()?,
         read: [parts.read_buf, unread].concat().into(),
     };
-    Some((wire, broken))
+    Some((stream, broken))
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Bytes>, Broken> {
+async fn respond(
+    shared: &Shared,
+    request: Request<Incoming>,
+) -> Result<Response<Bytes>, BrokenExchange> {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, MOST_BODY).collect().await {
+    let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return Ok(refused(shared, &parts, &*error)),
     };
     let last = is_last(&parts);
     let request = Request::from_parts(parts, body);
-    if admin::is_meant(request.uri().path()) {
-        return Ok(admin::answer(shared, &request));
+    if admin::is_admin_path(request.uri().path()) {
+        return Ok(admin::respond(shared, &request));
     }
-    let mut reply = shared.face.answer(&request);
-    shared.log.answered(|| shared.face.now(), &request, &reply);
+    let mut reply = shared.server.respond(&request);
+    shared
+        .log
+        .responded(|| shared.server.now(), &request, &reply);
     if let Some(delay) = reply.delay {
         sleep(delay).await;
     }
@@ -138,35 +143,32 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     if request.method() == Method::HEAD {
         reply.response.body_mut().clear();
     }
-    Err(Broken {
+    Err(BrokenExchange {
         how,
-        answer: reply.response,
+        response: reply.response,
         last,
     })
 }
 
-/// The answer to a request whose body cannot be read.
+/// Builds the response to a request whose body cannot be read.
 fn refused(
     shared: &Shared,
     request: &Parts,
     error: &(dyn std::error::Error + 'static),
 ) -> Response<Bytes> {
     let (status, why) = if error.is::<LengthLimitError>() {
-        let why = format!("the body is longer than {MOST_BODY} bytes");
+        let why = format!("the body is longer than {MAX_BODY} bytes");
         (StatusCode::PAYLOAD_TOO_LARGE, why)
     } else {
-        (
-            StatusCode::BAD_REQUEST,
-            "the body cannot be read".to_owned(),
-        )
+        (StatusCode::BAD_REQUEST, "cannot read the body".to_owned())
     };
-    shared.log.refused(|| shared.face.now(), request, status);
-    let mut answer = Response::new(Bytes::from(why));
-    *answer.status_mut() = status;
-    answer
+    shared.log.refused(|| shared.server.now(), request, status);
+    let mut response = Response::new(Bytes::from(why));
+    *response.status_mut() = status;
+    response
 }
 
-/// Whether the client wants the connection to end with the answer.
+/// Returns whether the connection ends with the response.
 fn is_last(request: &Parts) -> bool {
     let connection = request.headers.get_all(header::CONNECTION).into_iter();
     let words: Vec<&str> = connection
@@ -180,17 +182,17 @@ fn is_last(request: &Parts) -> bool {
     }
 }
 
-impl Broken {
-    /// Gives the connection back if it goes on.
-    async fn happen(self, mut wire: Wire) -> Option<Wire> {
-        let (script, end) = self.how.script(&head(&self.answer), self.answer.body());
-        play(&mut wire.stream, script).await.ok()?;
+impl BrokenExchange {
+    /// Sends the broken response. Returns the connection if it stays usable.
+    async fn perform(self, mut stream: BufferedStream) -> Option<BufferedStream> {
+        let (chunks, end) = self.how.chunks(&head(&self.response), self.response.body());
+        send_chunks(&mut stream.stream, chunks).await.ok()?;
         match end {
-            End::Stay if !self.last => return Some(wire),
-            End::Silence => until_closed(&wire.stream).await,
+            End::Stay if !self.last => return Some(stream),
+            End::Silence => wait_until_closed(&stream.stream).await,
             End::Reset => {
-                let socket = SockRef::from(&wire.stream);
-                // Where that cannot be had the connection ends in an orderly way.
+                let socket = SockRef::from(&stream.stream);
+                // If this fails the connection is closed in the usual way.
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }
             End::Stay | End::Close => {}
@@ -199,28 +201,28 @@ impl Broken {
     }
 }
 
-async fn play(stream: &mut TcpStream, script: Script) -> io::Result<()> {
-    for (bytes, pause) in script {
+async fn send_chunks(stream: &mut TcpStream, chunks: Chunks) -> io::Result<()> {
+    for (bytes, pause) in chunks {
         stream.write_all(&bytes).await?;
         if !pause.is_zero() {
             tokio::select! {
                 () = sleep(pause) => {}
-                () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                () = wait_until_gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
     }
     Ok(())
 }
 
-/// Until the client has closed; for ever, if it has sent something that is not read yet.
-async fn gone(stream: &TcpStream) {
+/// Waits until the client has closed the connection; forever if it has sent unread bytes.
+async fn wait_until_gone(stream: &TcpStream) {
     if let Ok(1..) = stream.peek(&mut [0]).await {
         pending::<()>().await;
     }
 }
 
-/// Reads over what comes until then.
-async fn until_closed(stream: &TcpStream) {
+/// Discards what the client sends until it closes the connection.
+async fn wait_until_closed(stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.readable().await.is_ok() {
         match stream.try_read(&mut buffer) {

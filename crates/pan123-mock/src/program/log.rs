@@ -1,4 +1,4 @@
-//! One line a request on stderr, without secrets.
+//! Logs one line per request to stderr, without secrets.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -13,82 +13,82 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use serde_json::json;
 
-use crate::service::{Reply, code_in, timestamp, without_secrets};
-use crate::tcp::Fate;
+use crate::service::{Reply, envelope_code, redact_query, timestamp};
+use crate::tcp::WireOutcome;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum LogFormat {
     Nothing,
     Text,
     Json,
 }
 
-/// Where the lines go. Whoever does not read them does not hold the mock up: a thread writes, and what it cannot keep up with is lost
-/// and counted.
+/// Writes lines on a thread of its own, so that a slow reader does not block the mock. Lines that do not fit into the queue are dropped and
+/// counted.
 pub(super) struct Log {
-    form: Form,
+    format: LogFormat,
     lines: Mutex<Option<SyncSender<String>>>,
     lost: Arc<AtomicUsize>,
     written: Mutex<Receiver<()>>,
 }
 
-/// So many lines wait to be written.
-const WAITING: usize = 10_000;
+/// The capacity of the queue.
+const MAX_PENDING_LINES: usize = 10_000;
 
 impl Log {
-    pub(super) fn new(form: Form) -> io::Result<Self> {
-        let (lines, to_write) = sync_channel(WAITING);
+    pub(super) fn new(format: LogFormat) -> io::Result<Self> {
+        let (lines, to_write) = sync_channel(MAX_PENDING_LINES);
         let (done, written) = sync_channel(1);
         let lost = Arc::<AtomicUsize>::default();
-        let theirs = Arc::clone(&lost);
+        let dropped = Arc::clone(&lost);
         thread::Builder::new()
             .name("pan123-mock log".to_owned())
             .spawn(move || {
-                write(&to_write, &theirs);
-                // The other side may have given up.
+                write(&to_write, &dropped);
+                // The receiver may have timed out.
                 let _ = done.send(());
             })?;
         Ok(Self {
-            form,
+            format,
             lines: Mutex::new(Some(lines)),
             lost,
             written: Mutex::new(written),
         })
     }
 
-    /// That the program listens: the base URL alone on stdout, for scripts.
+    /// Prints the base URL alone to stdout, for scripts, and logs it.
     pub(super) fn listening(&self, base_url: &str) {
         let mut out = io::stdout().lock();
-        // Whoever does not read it does not need it.
+        // A closed stdout is not an error.
         let _ = writeln!(out, "{base_url}").and_then(|()| out.flush());
-        self.line(|form| match form {
-            Form::Json => json!({ "listening": base_url }).to_string(),
+        self.line(|format| match format {
+            LogFormat::Json => json!({ "listening": base_url }).to_string(),
             _ => format!("listening on {base_url}, admin under {base_url}/__admin/"),
         });
     }
 
-    /// What became of a request at this time of the service, which is asked for only where a line is written.
-    pub(super) fn answered(
+    /// Logs a request and its response. `now` is called only if a line is written.
+    pub(super) fn responded(
         &self,
         now: impl FnOnce() -> SystemTime,
         request: &Request<Bytes>,
         reply: &Reply,
     ) {
         self.request(|| {
-            let fate = reply.fate();
-            let answered = fate == Fate::Answered;
+            let outcome = reply.wire_outcome();
+            let responded = outcome == WireOutcome::Responded;
             Line {
                 now: now(),
                 method: request.method(),
                 uri: request.uri(),
-                status: answered.then(|| reply.response.status()),
-                code: code_in(reply.response.body()).filter(|_| answered),
-                broken: (!answered).then(|| fate.to_string()),
+                status: responded.then(|| reply.response.status()),
+                code: envelope_code(reply.response.body()).filter(|_| responded),
+                broken: (!responded).then(|| outcome.to_string()),
             }
         });
     }
 
-    /// A request that the service never saw.
+    /// Logs a request that was rejected before it reached the service.
     pub(super) fn refused(
         &self,
         now: impl FnOnce() -> SystemTime,
@@ -105,8 +105,8 @@ impl Log {
         });
     }
 
-    /// Waits until all lines are written, or nobody seems to read them.
-    pub(super) fn end(&self) {
+    /// Waits briefly until all lines are written.
+    pub(super) fn flush(&self) {
         self.lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -116,17 +116,17 @@ impl Log {
     }
 
     fn request<'a>(&self, line: impl FnOnce() -> Line<'a>) {
-        self.line(|form| match form {
-            Form::Json => line().json(),
+        self.line(|format| match format {
+            LogFormat::Json => line().json(),
             _ => line().text(),
         });
     }
 
-    fn line(&self, written: impl FnOnce(Form) -> String) {
-        if self.form == Form::Nothing {
+    fn line(&self, written: impl FnOnce(LogFormat) -> String) {
+        if self.format == LogFormat::Nothing {
             return;
         }
-        let line = written(self.form);
+        let line = written(self.format);
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines
             .as_ref()
@@ -137,12 +137,12 @@ impl Log {
     }
 }
 
-/// How long lines are gathered before they are written: waking a thread for each would cost more than all else.
-const GATHERING: Duration = Duration::from_millis(5);
+/// How long lines are collected before a write. Waking the thread for each line would be too costly.
+const BATCH_DELAY: Duration = Duration::from_millis(5);
 
 fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
     while let Ok(mut text) = lines.recv() {
-        thread::sleep(GATHERING);
+        thread::sleep(BATCH_DELAY);
         text.push('\n');
         while text.len() < 64 * 1024
             && let Ok(line) = lines.try_recv()
@@ -153,7 +153,7 @@ fn write(lines: &Receiver<String>, lost: &AtomicUsize) {
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{lost} lines are lost: nobody read them in time");
+            let _ = writeln!(text, "{lost} lines dropped: stderr is read too slowly");
         }
         if io::stderr().lock().write_all(text.as_bytes()).is_err() {
             return;
@@ -172,15 +172,15 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn text(&self) -> String {
-        let query = self.uri.query().map(without_secrets);
+        let query = self.uri.query().map(redact_query);
         let query = query.map_or(String::new(), |query| format!("?{query}"));
         let status = self.status.map(|status| status.as_u16().to_string());
         let code = self
             .code
             .map_or(String::new(), |code| format!(" code {code}"));
-        let came = status.or(self.broken.clone()).unwrap_or_default();
+        let outcome = status.or(self.broken.clone()).unwrap_or_default();
         format!(
-            "{} {} {}{query} -> {came}{code}",
+            "{} {} {}{query} -> {outcome}{code}",
             self.time(),
             self.method,
             self.uri.path()
@@ -192,7 +192,7 @@ impl Line<'_> {
             "time": self.time(),
             "method": self.method.as_str(),
             "path": self.uri.path(),
-            "query": self.uri.query().map(without_secrets),
+            "query": self.uri.query().map(redact_query),
             "status": self.status.map(|status| status.as_u16()),
             "code": self.code,
             "broken": self.broken,

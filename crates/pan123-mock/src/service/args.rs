@@ -1,4 +1,4 @@
-//! What a request says, its keys and types taken as the service takes them: generously, or to the letter.
+//! Reads the arguments of a request as the service does: leniently, or exactly as documented.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -7,65 +7,69 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde_json::{Map, Value};
 
-use super::answer::Answer;
+use super::response::ApiResponse;
 
-/// The service's code for nearly everything that has none of its own.
+/// The service's code for nearly every error.
 pub(super) const FAILURE: i64 = 1;
 
-/// The arguments of one request under the documented spelling of their keys.
+/// The arguments of one request, under their documented keys.
 #[derive(Debug)]
 pub(super) struct Args {
     values: Map<String, Value>,
     strict: bool,
-    /// Whether a number may be written as a text.
-    numbers_as_texts: bool,
+    /// Whether a number may be written as a string.
+    numbers_as_strings: bool,
 }
 
-/// A value, or the refusal of the request.
-pub(super) type Taken<T> = Result<T, Answer>;
+/// A value, or the error response.
+pub(super) type ArgResult<T> = Result<T, ApiResponse>;
 
 impl Args {
-    /// Those of a JSON body; `documented` are its keys.
+    /// Reads a JSON body with the `documented` keys.
     ///
-    /// Unless `strict`, keys are matched whatever their case, unknown keys are left out, ids may be texts, and a form will do: clients
-    /// in daily use send all of these.
-    pub(super) fn body(request: &Request<Bytes>, strict: bool, documented: &[&str]) -> Taken<Self> {
+    /// Unless `strict`, keys match in any case, unknown keys are ignored, ids may be strings, and a form is accepted, because existing
+    /// clients send all of these.
+    pub(super) fn body(
+        request: &Request<Bytes>,
+        strict: bool,
+        documented: &[&str],
+    ) -> ArgResult<Self> {
         let is_json = content_type(request).is_some_and(|it| it.starts_with("application/json"));
         if strict && !is_json {
             let message = "Content-Type: application/json缺失";
-            return Err(Answer::refused(FAILURE, message));
+            return Err(ApiResponse::error(FAILURE, message));
         }
         let json = serde_json::from_slice::<Map<String, Value>>(request.body());
         let sent = match json {
             Ok(sent) => sent,
-            Err(_) if strict => return Err(wrong("body")),
-            Err(_) => form(request.body()).ok_or_else(|| wrong("body"))?,
+            Err(_) if strict => return Err(invalid("body")),
+            Err(_) => form(request.body()).ok_or_else(|| invalid("body"))?,
         };
-        Self::sent(sent, strict, documented, !strict)
+        Self::new(sent, strict, documented, !strict)
     }
 
-    /// Those of the query; `documented` are its keys.
+    /// Reads the query with the `documented` keys.
     pub(super) fn query(
         request: &Request<Bytes>,
         strict: bool,
         documented: &[&str],
-    ) -> Taken<Self> {
+    ) -> ArgResult<Self> {
         let query = request.uri().query().unwrap_or_default();
-        Self::sent(pairs(query.as_bytes()), strict, documented, true)
+        Self::new(pairs(query.as_bytes()), strict, documented, true)
     }
 
-    fn sent(
+    fn new(
         sent: Map<String, Value>,
         strict: bool,
         documented: &[&str],
-        numbers_as_texts: bool,
-    ) -> Taken<Self> {
+        numbers_as_strings: bool,
+    ) -> ArgResult<Self> {
         let mut values = Map::new();
         for (key, value) in sent {
             let matching =
                 |known: &&&str| **known == key || (!strict && known.eq_ignore_ascii_case(&key));
             match documented.iter().find(matching) {
-                // Of several spellings the documented one counts.
+                // The documented spelling takes precedence.
                 Some(known) if *known == key || !values.contains_key(*known) => {
                     values.insert((*known).to_owned(), value);
                 }
@@ -76,84 +80,84 @@ impl Args {
         Ok(Self {
             values,
             strict,
-            numbers_as_texts,
+            numbers_as_strings,
         })
     }
 
-    /// Null and the empty text stand for nothing: clients send both, and none has complained.
-    fn given(&self, key: &str) -> Option<&Value> {
+    /// Unless strict, null and the empty string count as missing.
+    fn value(&self, key: &str) -> Option<&Value> {
         let value = self.values.get(key)?;
-        let nothing = value.is_null() || value == "";
-        (self.strict || !nothing).then_some(value)
+        let is_empty = value.is_null() || value == "";
+        (self.strict || !is_empty).then_some(value)
     }
 
-    pub(super) fn string(&self, key: &str) -> Taken<Option<String>> {
-        match self.given(key) {
+    pub(super) fn string(&self, key: &str) -> ArgResult<Option<String>> {
+        match self.value(key) {
             None => Ok(None),
             Some(Value::String(value)) if !value.is_empty() => Ok(Some(value.clone())),
-            Some(_) => Err(wrong(key)),
+            Some(_) => Err(invalid(key)),
         }
     }
 
-    /// A number, which in a query is written as a text.
-    pub(super) fn number<T: FromStr>(&self, key: &str) -> Taken<Option<T>> {
-        self.given(key)
-            .map(|value| self.as_number(value).ok_or_else(|| wrong(key)))
+    /// Reads a number, which is a string in a query.
+    pub(super) fn number<T: FromStr>(&self, key: &str) -> ArgResult<Option<T>> {
+        self.value(key)
+            .map(|value| self.as_number(value).ok_or_else(|| invalid(key)))
             .transpose()
     }
 
-    /// A truth of a query, as a word or, unless strict, as a number.
-    pub(super) fn truth(&self, key: &str) -> Taken<Option<bool>> {
-        let truth = |value: &Value| match value.as_str() {
+    /// Reads a boolean of a query; unless strict, `1` and `0` are accepted.
+    pub(super) fn boolean(&self, key: &str) -> ArgResult<Option<bool>> {
+        let boolean = |value: &Value| match value.as_str() {
             Some("true") => Ok(true),
             Some("false") => Ok(false),
             Some("1") if !self.strict => Ok(true),
             Some("0") if !self.strict => Ok(false),
-            _ => Err(wrong(key)),
+            _ => Err(invalid(key)),
         };
-        self.given(key).map(truth).transpose()
+        self.value(key).map(boolean).transpose()
     }
 
-    /// A list of numbers of a body.
-    pub(super) fn numbers<T: FromStr>(&self, key: &str) -> Taken<Option<Vec<T>>> {
-        let Some(value) = self.given(key) else {
+    /// Reads an array of numbers.
+    pub(super) fn numbers<T: FromStr>(&self, key: &str) -> ArgResult<Option<Vec<T>>> {
+        let Some(value) = self.value(key) else {
             return Ok(None);
         };
-        let values = value.as_array().ok_or_else(|| wrong(key))?;
+        let values = value.as_array().ok_or_else(|| invalid(key))?;
         let numbers = values.iter().map(|value| self.as_number(value));
         let numbers: Option<Vec<T>> = numbers.collect();
-        numbers.map(Some).ok_or_else(|| wrong(key))
+        numbers.map(Some).ok_or_else(|| invalid(key))
     }
 
-    /// A list of texts of a body.
-    pub(super) fn strings(&self, key: &str) -> Taken<Option<Vec<String>>> {
-        let Some(value) = self.given(key) else {
+    /// Reads an array of strings.
+    pub(super) fn strings(&self, key: &str) -> ArgResult<Option<Vec<String>>> {
+        let Some(value) = self.value(key) else {
             return Ok(None);
         };
-        let values = value.as_array().ok_or_else(|| wrong(key))?;
-        let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
-        let texts: Option<Vec<String>> = texts.collect();
-        texts.map(Some).ok_or_else(|| wrong(key))
+        let values = value.as_array().ok_or_else(|| invalid(key))?;
+        let strings = values.iter().map(|value| value.as_str().map(str::to_owned));
+        let strings: Option<Vec<String>> = strings.collect();
+        strings.map(Some).ok_or_else(|| invalid(key))
     }
 
     fn as_number<T: FromStr>(&self, value: &Value) -> Option<T> {
         let text = match value {
             Value::Number(number) => Cow::Owned(number.to_string()),
-            Value::String(text) if self.numbers_as_texts => Cow::Borrowed(text.as_str()),
+            Value::String(text) if self.numbers_as_strings => Cow::Borrowed(text.as_str()),
             _ => return None,
         };
         text.parse().ok()
     }
 }
 
-pub(super) fn wrong(key: &str) -> Answer {
-    Answer::refused(FAILURE, format!("{key}参数错误"))
+pub(super) fn invalid(key: &str) -> ApiResponse {
+    ApiResponse::error(FAILURE, format!("{key}参数错误"))
 }
 
-fn undocumented(key: &str, documented: &[&str]) -> Answer {
+fn undocumented(key: &str, documented: &[&str]) -> ApiResponse {
     let documented = documented.join(", ");
-    let message = format!("{key} is not documented here; documented are: {documented}");
-    Answer::refused(FAILURE, message)
+    let message = format!("{key} is not documented; expected one of: {documented}");
+    ApiResponse::error(FAILURE, message)
 }
 
 fn content_type(request: &Request<Bytes>) -> Option<&str> {
@@ -161,13 +165,13 @@ fn content_type(request: &Request<Bytes>) -> Option<&str> {
     value.to_str().ok()
 }
 
-/// A form has at least one pair, and is not a document of another kind.
+/// Parses a body that has at least one pair and does not look like JSON or HTML.
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let starts_well = body.first().is_some_and(u8::is_ascii_alphabetic);
     (starts_well && body.contains(&b'=')).then(|| pairs(body))
 }
 
-/// The first of several pairs with one key counts.
+/// Of several pairs with the same key the first is used.
 fn pairs(encoded: &[u8]) -> Map<String, Value> {
     let mut values = Map::new();
     for (key, value) in form_urlencoded::parse(encoded) {
@@ -191,32 +195,35 @@ mod tests {
         request.body(Bytes::from(body.to_owned())).unwrap()
     }
 
-    fn json(body: &str, strict: bool) -> Taken<Args> {
+    fn json(body: &str, strict: bool) -> ArgResult<Args> {
         Args::body(&request(Some("application/json"), body), strict, KEYS)
     }
 
-    fn refusal<T: std::fmt::Debug>(taken: Taken<T>) -> String {
+    fn error_message<T: std::fmt::Debug>(taken: ArgResult<T>) -> String {
         match taken.unwrap_err() {
-            Answer::Envelope { message, .. } => message,
+            ApiResponse::Envelope { message, .. } => message,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn keys_of_another_case_and_numbers_as_texts_are_taken_unless_strict() {
+    fn other_key_case_and_numeric_strings_are_accepted_unless_strict() {
         let body = r#"{"URL":"http://a/b","dirid":"7"}"#;
         let args = json(body, false).unwrap();
         assert_eq!(args.string("url").unwrap().as_deref(), Some("http://a/b"));
         assert_eq!(args.number("dirID").unwrap(), Some(7_u64));
 
-        let refused = refusal(json(body, true));
+        let refused = error_message(json(body, true));
         assert!(refused.contains("URL") && refused.contains("url, dirID"));
         let as_text = json(r#"{"dirID":"7"}"#, true).unwrap();
-        assert_eq!(refusal(as_text.number::<u64>("dirID")), "dirID参数错误");
+        assert_eq!(
+            error_message(as_text.number::<u64>("dirID")),
+            "dirID参数错误"
+        );
     }
 
     #[test]
-    fn of_several_spellings_the_documented_one_counts() {
+    fn documented_spelling_of_a_key_takes_precedence() {
         for body in [
             r#"{"dirID":1,"dirId":2}"#,
             r#"{"DIRID":2,"dirID":1,"dirid":3}"#,
@@ -227,26 +234,26 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_taken_unless_strict() {
+    fn forms_are_accepted_unless_strict() {
         let body = "url=http%3A%2F%2Fa%2Fb+c&dirID=7";
         for content_type in [None, Some("application/json"), Some("text/plain")] {
             let request = request(content_type, body);
             let args = Args::body(&request, false, KEYS).unwrap();
             assert_eq!(args.string("url").unwrap().as_deref(), Some("http://a/b c"));
             assert_eq!(args.number("dirID").unwrap(), Some(7_i64));
-            refusal(Args::body(&request, true, KEYS));
+            error_message(Args::body(&request, true, KEYS));
         }
         for body in ["", "[1]", "url", "<a=b>"] {
-            assert_eq!(refusal(json(body, false)), "body参数错误", "{body}");
+            assert_eq!(error_message(json(body, false)), "body参数错误", "{body}");
         }
     }
 
     #[test]
-    fn nothing_is_written_in_three_ways_of_which_one_is_documented() {
+    fn null_and_empty_strings_count_as_missing_unless_strict() {
         for body in [r#"{"dirID":null}"#, r#"{"dirID":""}"#] {
             let args = json(body, false).unwrap();
             assert_eq!(args.number::<u64>("dirID").unwrap(), None);
-            refusal(json(body, true).unwrap().number::<u64>("dirID"));
+            error_message(json(body, true).unwrap().number::<u64>("dirID"));
         }
         let args = json("{}", true).unwrap();
         assert_eq!(args.number::<u64>("dirID").unwrap(), None);
@@ -254,23 +261,23 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_numbers_and_is_held_to_its_keys() {
+    fn queries_have_numbers_and_strict_keys() {
         let request = request(None, "");
         let args = Args::query(&request, false, &["taskID"]).unwrap();
         assert_eq!(args.number("taskID").unwrap(), Some(7_u64));
-        refusal(Args::query(&request, true, &["taskID"]));
+        error_message(Args::query(&request, true, &["taskID"]));
         let exact = Args::query(&request, true, &["TaskID", "x"]).unwrap();
         assert_eq!(exact.number("x").unwrap(), Some(1_u64));
     }
 
     #[test]
-    fn lists_are_all_of_one_kind() {
+    fn array_elements_have_one_type() {
         let body = r#"{"url":["a","b"],"dirID":[1,"2"]}"#;
         let args = json(body, false).unwrap();
         assert_eq!(args.strings("url").unwrap().unwrap(), ["a", "b"]);
         assert_eq!(args.numbers::<u64>("dirID").unwrap().unwrap(), [1, 2]);
-        refusal(args.numbers::<u64>("url"));
-        refusal(args.strings("dirID"));
-        refusal(json(body, true).unwrap().numbers::<u64>("dirID"));
+        error_message(args.numbers::<u64>("url"));
+        error_message(args.strings("dirID"));
+        error_message(json(body, true).unwrap().numbers::<u64>("dirID"));
     }
 }

@@ -1,4 +1,4 @@
-//! Assertions that say what came instead.
+//! Assertions that list the actual requests when they fail.
 
 use std::fmt::Write;
 
@@ -6,138 +6,141 @@ use super::endpoints::path;
 use super::{RecordedRequest, Service};
 
 impl Service {
-    /// Passes if exactly one offline download of this URL was created.
+    /// Asserts that exactly one offline download of this URL was created.
     ///
     /// # Panics
     ///
-    /// If there are none or several: the message lists what was asked for and what came of it.
+    /// If there are none or several. The message lists the requests.
     #[track_caller]
     pub fn assert_created_once(&self, url: &str) {
         self.assert_created(url, 1);
     }
 
-    /// Passes if so many offline downloads of this URL were created.
+    /// Asserts how many offline downloads of this URL were created.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer: the message lists what was asked for and what came of it.
+    /// If the number differs. The message lists the requests.
     #[track_caller]
     pub fn assert_created(&self, url: &str, times: usize) {
-        hold(self.created(url, times));
+        enforce(self.check_created(url, times));
     }
 
-    /// Passes if so many tokens were minted.
+    /// Asserts how many tokens were issued to the developer.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
-    pub fn assert_tokens_minted(&self, times: usize) {
-        hold(self.minted(times));
+    pub fn assert_tokens_issued(&self, times: usize) {
+        enforce(self.check_tokens_issued(times));
     }
 
-    /// Passes if so many pairs of tokens were given out for the refresh token of another.
+    /// Asserts how many token pairs were refreshed.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_oauth_refreshes(&self, times: usize) {
-        hold(self.refreshed(times));
+        enforce(self.check_refreshes(times));
     }
 
-    /// Passes if so many requests came to this path, whatever became of them.
+    /// Asserts how many requests were sent to this path, whatever their response.
     ///
     /// # Panics
     ///
-    /// If there were more or fewer.
+    /// If the number differs.
     #[track_caller]
     pub fn assert_requests(&self, path: &str, times: usize) {
-        hold(self.came(path, times));
+        enforce(self.check_requests(path, times));
     }
 
-    pub(crate) fn created(&self, url: &str, times: usize) -> Held {
+    pub(crate) fn check_created(&self, url: &str, times: usize) -> Check {
         let tasks = self.tasks().iter();
         let created = tasks.filter(|task| task.url() == url).count();
         let what = format!("offline downloads of {url} were created");
-        self.are(created, &what, times, path::OFFLINE_DOWNLOAD)
+        self.check_count(created, &what, times, path::OFFLINE_DOWNLOAD)
     }
 
-    pub(crate) fn minted(&self, times: usize) -> Held {
-        let minted = self.tokens_minted();
-        self.are(minted, "tokens were minted", times, path::ACCESS_TOKEN)
+    pub(crate) fn check_tokens_issued(&self, times: usize) -> Check {
+        let issued = self.tokens_issued();
+        self.check_count(issued, "tokens were issued", times, path::ACCESS_TOKEN)
     }
 
-    pub(crate) fn refreshed(&self, times: usize) -> Held {
+    pub(crate) fn check_refreshes(&self, times: usize) -> Check {
         let refreshes = self.oauth_refreshes();
-        let what = "pairs of tokens were refreshed";
-        self.are(refreshes, what, times, path::OAUTH_TOKEN)
+        let what = "token pairs were refreshed";
+        self.check_count(refreshes, what, times, path::OAUTH_TOKEN)
     }
 
-    pub(crate) fn came(&self, path: &str, times: usize) -> Held {
+    pub(crate) fn check_requests(&self, path: &str, times: usize) -> Check {
         let requests = self.requests().iter();
-        let came = requests.filter(|request| request.path == path).count();
-        self.are(came, &format!("requests came to {path}"), times, path)
+        let count = requests.filter(|request| request.path == path).count();
+        self.check_count(count, &format!("requests were sent to {path}"), times, path)
     }
 
-    fn are(&self, counted: usize, what: &str, times: usize, path: &str) -> Held {
+    fn check_count(&self, counted: usize, what: &str, times: usize, path: &str) -> Check {
         if counted == times {
             return Ok(());
         }
-        let told = self.told(path);
-        Err(format!("{counted} {what}, and not {times}{told}"))
+        let requests = self.describe_requests(path);
+        Err(format!("{counted} {what}, expected {times}{requests}"))
     }
 
-    /// The requests to this path, and what other requests there were.
-    fn told(&self, path: &str) -> String {
-        let (to_it, others): (Vec<_>, Vec<_>) = self
+    /// Lists the requests to this path and the other requests.
+    fn describe_requests(&self, path: &str) -> String {
+        let (matching, others): (Vec<_>, Vec<_>) = self
             .requests()
             .iter()
             .partition(|request| request.path == path);
-        let mut told = String::new();
-        listed(&mut told, &format!("requests to {path}"), &to_it);
-        listed(&mut told, "other requests", &others);
-        told
+        let mut text = String::new();
+        list(&mut text, &format!("requests to {path}"), &matching);
+        list(&mut text, "other requests", &others);
+        text
     }
 }
 
-/// What came instead, if it does not hold.
-pub(crate) type Held = Result<(), String>;
+/// The result of an assertion, with the message of its failure.
+pub(crate) type Check = Result<(), String>;
 
 #[track_caller]
-pub(crate) fn hold(held: Held) {
-    if let Err(told) = held {
-        panic!("{told}");
+pub(crate) fn enforce(check: Check) {
+    if let Err(message) = check {
+        panic!("{message}");
     }
 }
 
-/// More would hide what matters.
-const SHOWN: usize = 20;
+/// A longer list would hide what matters.
+const MAX_LISTED: usize = 20;
 
-fn listed(told: &mut String, title: &str, requests: &[&RecordedRequest]) {
+fn list(text: &mut String, title: &str, requests: &[&RecordedRequest]) {
     // Writing to a string cannot fail.
-    let _ = write!(told, "\n{title}: {}", requests.len());
-    for request in requests.iter().take(SHOWN) {
-        let _ = write!(told, "\n  {}", line(request));
+    let _ = write!(text, "\n{title}: {}", requests.len());
+    for request in requests.iter().take(MAX_LISTED) {
+        let _ = write!(text, "\n  {}", describe(request));
     }
-    if requests.len() > SHOWN {
-        let _ = write!(told, "\n  and {} more", requests.len() - SHOWN);
+    if requests.len() > MAX_LISTED {
+        let _ = write!(text, "\n  and {} more", requests.len() - MAX_LISTED);
     }
 }
 
-fn line(request: &RecordedRequest) -> String {
-    let query = match request.shown_query() {
+fn describe(request: &RecordedRequest) -> String {
+    let query = match request.redacted_query() {
         none if none.is_empty() => none,
         query => format!("?{query}"),
     };
     let body = match request.body.len() {
         0 => String::new(),
-        _ => format!(" {}", request.shown_body()),
+        _ => format!(" {}", request.redacted_body()),
     };
-    let came = match (request.code, request.status) {
+    let outcome = match (request.code, request.status) {
         (Some(code), _) => format!("code {code}"),
         (None, Some(status)) => format!("HTTP {}", status.as_u16()),
-        (None, None) => request.fate.to_string(),
+        (None, None) => request.wire_outcome.to_string(),
     };
-    format!("{} {}{query}{body} -> {came}", request.method, request.path)
+    format!(
+        "{} {}{query}{body} -> {outcome}",
+        request.method, request.path
+    )
 }

@@ -1,14 +1,14 @@
-//! The notice that is posted to `callBackUrl` when a task has ended.
+//! The notice posted to `callBackUrl` when a task has ended.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::millis;
-use super::tasks::{Ending, Task};
+use super::serde_millis;
+use super::tasks::{Task, TaskOutcome};
 
-/// Which key carries the reason: the documentation uses both.
+/// The key that holds the reason. The documentation uses both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -20,47 +20,48 @@ pub enum ReasonKey {
     FileReason,
 }
 
-/// How the service calls back: nobody knows what the real one does about time, repetition and loss, so a client must bear all of it.
+/// How the service posts callbacks. The real service documents neither delays nor repetition nor loss, so a client must cope with all of
+/// them.
 ///
 /// ```
 /// use std::time::Duration;
-/// use pan123_mock::{Callbacks, ReasonKey};
+/// use pan123_mock::{CallbackPolicy, ReasonKey};
 ///
-/// let late = Callbacks::new().delay(Duration::from_secs(60));
-/// let twice = Callbacks::new().copies(2).reason_key(ReasonKey::FileReason);
-/// let never = Callbacks::lost();
+/// let late = CallbackPolicy::new().delay(Duration::from_secs(60));
+/// let twice = CallbackPolicy::new().times(2).reason_key(ReasonKey::FileReason);
+/// let never = CallbackPolicy::lost();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Callbacks {
+pub struct CallbackPolicy {
     reason_key: ReasonKey,
-    #[serde(rename = "delay_ms", with = "millis")]
+    #[serde(rename = "delay_ms", with = "serde_millis")]
     delay: Duration,
-    copies: usize,
+    times: usize,
     lost: bool,
 }
 
-/// As [`Callbacks`] has it.
-const MOST_COPIES: usize = 100;
+/// See [`CallbackPolicy::times`].
+const MAX_TIMES: usize = 100;
 
-impl Default for Callbacks {
+impl Default for CallbackPolicy {
     fn default() -> Self {
         Self {
             reason_key: ReasonKey::default(),
             delay: Duration::ZERO,
-            copies: 1,
+            times: 1,
             lost: false,
         }
     }
 }
 
-impl Callbacks {
-    /// Once, and at once.
+impl CallbackPolicy {
+    /// Posts each callback once and immediately.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Never: they are due, and nobody gets them.
+    /// Posts no callback: each is recorded as lost.
     pub fn lost() -> Self {
         Self {
             lost: true,
@@ -68,31 +69,31 @@ impl Callbacks {
         }
     }
 
-    /// So long after the end of the task.
+    /// Posts each callback this long after the end of its task.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// So many times, all at the same time; at most 100.
-    pub fn copies(mut self, copies: usize) -> Self {
-        self.copies = copies.min(MOST_COPIES);
+    /// Posts each callback this many times, at most 100, all at the same time.
+    pub fn times(mut self, times: usize) -> Self {
+        self.times = times.min(MAX_TIMES);
         self
     }
 
-    /// With the reason under this key; otherwise `failReason`.
+    /// Sets the key that holds the reason. The default is `failReason`.
     pub fn reason_key(mut self, key: ReasonKey) -> Self {
         self.reason_key = key;
         self
     }
 
-    pub(super) fn held_back(&self) -> Duration {
+    pub(super) fn post_delay(&self) -> Duration {
         self.delay
     }
 
-    /// The callbacks of this task, if it has ended and asked for one.
-    pub(super) fn of(&self, task: &Task) -> Vec<Callback> {
-        let Some(callback) = due(task, self.reason_key) else {
+    /// Returns the callbacks of an ended task that has a `callBackUrl`.
+    pub(super) fn for_task(&self, task: &Task) -> Vec<Callback> {
+        let Some(callback) = callback_for(task, self.reason_key) else {
             return Vec::new();
         };
         let delivery = self.lost.then_some(Delivery::Lost);
@@ -101,41 +102,41 @@ impl Callbacks {
                 delivery,
                 ..callback
             };
-            self.copies.min(MOST_COPIES)
+            self.times.min(MAX_TIMES)
         ]
     }
 }
 
-/// A callback that was due.
+/// A callback of an ended task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Callback {
-    /// The task that ended.
+    /// The task.
     pub task: u64,
-    /// Where it goes.
+    /// The `callBackUrl`.
     pub url: String,
     /// The JSON body.
     pub body: Bytes,
-    /// What became of it; `None` until somebody has said so with [`Service::callback_ended`](super::Service::callback_ended).
+    /// The delivery; `None` until it is reported with [`Service::callback_delivered`](super::Service::callback_delivered).
     pub delivery: Option<Delivery>,
 }
 
-/// What became of a callback.
+/// The delivery of a callback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The receiver answered with this HTTP status.
-    Answered(u16),
-    /// It could not be posted.
+    /// The receiver responded with this HTTP status.
+    Responded(u16),
+    /// Posting failed.
     Failed(String),
-    /// It was not posted: the receiver is on another machine, and nobody has allowed that.
+    /// Not posted, because the receiver is on another machine and that is not allowed.
     NotLoopback,
-    /// It was lost, as [`Callbacks::lost`] says.
+    /// Lost, as requested with [`CallbackPolicy::lost`].
     Lost,
 }
 
-/// The body, with the fields in the order of the documentation.
+/// The body, with its fields in documented order.
 #[derive(Serialize)]
 struct Notice<'a> {
     url: &'a str,
@@ -148,11 +149,11 @@ struct Notice<'a> {
     file_id: u64,
 }
 
-fn due(task: &Task, key: ReasonKey) -> Option<Callback> {
-    // The numbers are those of the callback (0 is success), not those of the progress.
-    let (status, reason, file_id) = match task.ending()? {
-        Ending::Succeeded { file_id } => (0, "", *file_id),
-        Ending::Failed { reason } => (1, reason.as_str(), 0),
+fn callback_for(task: &Task, key: ReasonKey) -> Option<Callback> {
+    // These statuses are the callback's (0 is success), not those of the progress.
+    let (status, reason, file_id) = match task.outcome()? {
+        TaskOutcome::Succeeded { file_id } => (0, "", *file_id),
+        TaskOutcome::Failed { reason } => (1, reason.as_str(), 0),
     };
     let body = Notice {
         url: task.url(),

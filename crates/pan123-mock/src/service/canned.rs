@@ -1,4 +1,4 @@
-//! Answers that a test has prepared, to see what a client makes of them.
+//! Responses prepared by a test.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::response::ApiResponse;
 use crate::tcp::Break;
 
-/// A prepared answer for [`Service::answer_next`](super::Service::answer_next), or for a [`Fault`](super::Fault) of your own.
+/// A prepared response for [`Service::respond_next`](super::Service::respond_next) or a custom [`Fault`](super::Fault).
 ///
 /// ```
 /// use std::time::Duration;
-/// use pan123_mock::{Canned, Edit, http};
+/// use pan123_mock::{CannedResponse, Edit, http};
 ///
-/// let too_frequent = Canned::envelope(429, "请求太频繁").times(2);
-/// let gateway = Canned::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
-/// // The task is created, and nobody is told.
-/// let lost = Canned::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
-/// let slow = Canned::own_answer().delay(Duration::from_secs(5));
-/// let empty = Canned::own_answer().edited(Edit::NullData);
+/// let too_frequent = CannedResponse::envelope(429, "请求太频繁").times(2);
+/// let gateway = CannedResponse::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
+/// // The task is created, but the response is lost.
+/// let lost = CannedResponse::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
+/// let slow = CannedResponse::passthrough().delay(Duration::from_secs(5));
+/// let empty = CannedResponse::passthrough().edited(Edit::NullData);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Canned {
+pub struct CannedResponse {
     pub(super) kind: Kind,
     pub(super) headers: HeaderMap,
     pub(super) delay: Option<Duration>,
@@ -39,25 +39,25 @@ pub(super) enum Kind {
     Raw { status: StatusCode, body: Bytes },
 }
 
-/// What becomes of an answer of the service's own before it is sent.
+/// A change to the service's own response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Edit {
-    /// `data` is null, whatever the code says.
+    /// Sets `data` to null, whatever the code.
     NullData,
-    /// `data` is left out.
+    /// Removes `data`.
     NoData,
-    /// All numbers in `data` are written as texts.
-    NumbersAsTexts,
-    /// `data.status` is this number.
+    /// Writes all numbers in `data` as strings.
+    NumbersAsStrings,
+    /// Sets `data.status`.
     Status(i64),
-    /// The second half of the body is left out, and the length announced is that of the first.
-    Halved,
+    /// Removes the second half of the body; `Content-Length` is that of the rest.
+    Truncated,
 }
 
-impl Canned {
-    /// HTTP 200 and the envelope with this code and message; `data` is null.
+impl CannedResponse {
+    /// Creates an HTTP 200 response with an envelope of this code and message; `data` is null.
     pub fn envelope(code: i64, message: impl Into<String>) -> Self {
         Self::new(Kind::Envelope {
             code,
@@ -65,7 +65,7 @@ impl Canned {
         })
     }
 
-    /// This HTTP status and body, with no headers but the `Date` and your own.
+    /// Creates a response with this HTTP status and body. It has no headers but `Date` and those that are added.
     pub fn raw(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(Kind::Raw {
             status,
@@ -73,13 +73,13 @@ impl Canned {
         })
     }
 
-    /// The answer that the service gives anyway: to delay it, to edit it, to add a header, or to let a request through before the
-    /// next prepared answer.
-    pub fn own_answer() -> Self {
+    /// Creates a response that the service computes as usual, to delay or edit it, to add a header, or to let a request through before the
+    /// next prepared response.
+    pub fn passthrough() -> Self {
         Self::new(Kind::Own(None)).after_acting()
     }
 
-    /// Changes the service's own answer; it does nothing to another one.
+    /// Edits a [`passthrough`](Self::passthrough) response; it does not change any other.
     pub fn edited(mut self, edit: Edit) -> Self {
         if let Kind::Own(edits) = &mut self.kind {
             *edits = Some(edit);
@@ -87,36 +87,36 @@ impl Canned {
         self
     }
 
-    /// Sets a header, also one that would have been there anyway.
+    /// Sets a header, replacing the original one.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Holds the answer back.
+    /// Delays the response.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
     }
 
-    /// The service acts on the request first, as if its own answer had then been lost.
+    /// Lets the service act on the request first, as if its own response had been lost.
     pub fn after_acting(mut self) -> Self {
         self.acts = true;
         self
     }
 
-    /// Breaks the exchange on its way, and so many as the break says. The service does not act on a request that it is not to hear of. What a face cannot do
-    /// exactly it does as nearly as it can: see [`Fate`](crate::Fate).
+    /// Breaks the exchange, as many times as the break says. The service does not act on a request that is cut. A server that cannot break
+    /// the connection approximates it: see [`WireOutcome`](crate::WireOutcome).
     pub fn broken(mut self, broken: Break) -> Self {
-        if broken.unheard().is_some() {
+        if broken.request_cut().is_some() {
             self.acts = false;
         }
-        self.times = self.times.max(broken.repeated());
+        self.times = self.times.max(broken.count());
         self.broken = Some(broken);
         self
     }
 
-    /// Answers this many requests in a row instead of one.
+    /// Uses this response for this many requests instead of one.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
@@ -133,11 +133,11 @@ impl Canned {
         }
     }
 
-    /// The answer to send in place of `own`.
-    pub(super) fn in_place_of(self, own: Option<Answer>, trace_id: &str) -> Response<Bytes> {
+    /// Builds the HTTP response; `own` is the service's response.
+    pub(super) fn into_http(self, own: Option<ApiResponse>, trace_id: &str) -> Response<Bytes> {
         let mut response = match self.kind {
-            Kind::Own(edit) => edited(own.unwrap_or(Answer::NoRoute), edit, trace_id),
-            Kind::Envelope { code, message } => Answer::refused(code, message).written(trace_id),
+            Kind::Own(edit) => edited(own.unwrap_or(ApiResponse::NoRoute), edit, trace_id),
+            Kind::Envelope { code, message } => ApiResponse::error(code, message).to_http(trace_id),
             Kind::Raw { status, body } => {
                 let mut response = Response::new(body);
                 *response.status_mut() = status;
@@ -149,25 +149,25 @@ impl Canned {
     }
 }
 
-fn edited(mut own: Answer, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
+fn edited(mut own: ApiResponse, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
     match edit {
         None => {}
         Some(Edit::NullData) => own.edit_data(|data| *data = Some(serde_json::Value::Null)),
         Some(Edit::NoData) => own.edit_data(|data| *data = None),
-        Some(Edit::NumbersAsTexts) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
+        Some(Edit::NumbersAsStrings) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
         Some(Edit::Status(status)) => own.edit_data(|data| {
             if let Some(old) = data.as_mut().and_then(|data| data.get_mut("status")) {
                 *old = status.into();
             }
         }),
-        Some(Edit::Halved) => {
-            let mut response = own.written(trace_id);
+        Some(Edit::Truncated) => {
+            let mut response = own.to_http(trace_id);
             let half = response.body().len() / 2;
             response.body_mut().truncate(half);
             return response;
         }
     }
-    own.written(trace_id)
+    own.to_http(trace_id)
 }
 
 fn as_texts(value: &mut serde_json::Value) {

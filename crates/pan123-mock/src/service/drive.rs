@@ -1,6 +1,6 @@
-//! The files and folders.
+//! Files and folders.
 
-mod copies;
+mod copy;
 mod file;
 mod names;
 mod trash;
@@ -11,53 +11,52 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::SystemTime;
 
 use super::Service;
-use super::tasks::{Target, Task};
+use super::tasks::{Destination, Task};
 
-pub(super) use copies::NoCopy;
+pub(super) use copy::CopyError;
 pub use file::File;
-pub(super) use names::{is_allowed, is_image, of_source as name_of_source};
+pub(super) use names::{from_url as name_from_url, is_allowed, is_image};
 
-/// The id of the folder that holds all others.
+/// The id of the root folder.
 const ROOT: u64 = 0;
 
 const FIRST_ID: u64 = 14_710_240;
 
-/// Where downloads go that were given no folder.
+/// The target of downloads without a folder.
 const DEFAULT_FOLDER: &str = "来自:离线下载";
 
-/// The drive. No two entries of a folder have one name, those in the trash aside.
+/// The drive. Names are unique within a folder, except in the trash.
 #[derive(Debug, Default)]
 pub(super) struct Drive {
     files: BTreeMap<u64, File>,
-    /// Each folder's entries, as (folder, entry).
+    /// The entries of each folder, as (folder, entry).
     entries: BTreeSet<(u64, u64)>,
-    /// What is not in the trash.
+    /// The ids by folder and name, except in the trash.
     names: HashMap<(u64, String), u64>,
-    /// The last number that a name was given because it was taken; none is given twice, so that none has to be looked for.
+    /// The last number appended to a taken name. Numbers only increase, so a free name is found quickly.
     numbers: HashMap<(u64, String), u64>,
-    ids: u64,
+    ids_issued: u64,
 }
 
-/// Where entries of the drive are to be, and under which name.
-pub(super) type Places = BTreeMap<u64, (u64, String)>;
+/// The target folder and name of each id.
+pub(super) type Moves = BTreeMap<u64, (u64, String)>;
 
-/// A name that another entry of the folder has.
+/// Another entry of the folder has this name.
 #[derive(Debug)]
 pub(super) struct NameTaken;
 
 impl Service {
-    /// What the drive holds, the trash included, by rising ids.
+    /// Returns the contents of the drive in ascending order of id, including the trash.
     pub fn files(&self) -> impl Iterator<Item = &File> {
         self.drive.after(0)
     }
 
-    /// Puts an empty folder into the drive, and gives its id. 0 is the root; a name that is taken gets a number, as in `name(1)`.
+    /// Adds an empty folder and returns its id. Parent 0 is the root; a taken name gets a number, as in `name(1)`.
     pub fn add_folder(&mut self, now: SystemTime, parent: u64, name: impl Into<String>) -> u64 {
         self.drive.add_folder(now, parent, &name.into())
     }
 
-    /// Puts a file of so many bytes into the drive, and gives its id. 0 is the root; a name that is taken gets a number, as in
-    /// `name(1).ext`.
+    /// Adds a file of this size and returns its id. Parent 0 is the root; a taken name gets a number, as in `name(1).ext`.
     pub fn add_file(
         &mut self,
         now: SystemTime,
@@ -70,12 +69,12 @@ impl Service {
 }
 
 impl Drive {
-    /// Takes the file of a finished download, and gives its id. Of the image bed only the ids are kept.
-    pub(super) fn take(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
-        let folder = match task.target() {
-            Target::ImageBed(_) => return self.next_id(),
-            // What is in a folder with a negative id could not be listed.
-            Target::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
+    /// Stores the file of a finished download and returns its id. Files of the image bed only get an id.
+    pub(super) fn store_download(&mut self, now: SystemTime, task: &Task, size: u64) -> u64 {
+        let folder = match task.destination() {
+            Destination::ImageBed(_) => return self.next_id(),
+            // A negative folder id could not be listed.
+            Destination::Drive(folder) => folder.and_then(|id| u64::try_from(id).ok()),
         };
         let parent = folder.unwrap_or_else(|| self.default_folder(now));
         self.add_file(now, parent, &task.name(), size)
@@ -90,7 +89,7 @@ impl Drive {
         self.files.get(&id)
     }
 
-    /// Whether something can be put there.
+    /// Returns whether this is the root or a folder that is not in the trash.
     pub(super) fn is_folder(&self, id: u64) -> bool {
         id == ROOT
             || self
@@ -98,34 +97,34 @@ impl Drive {
                 .is_some_and(|file| file.is_folder && !file.trashed)
     }
 
-    /// What has this name in a folder, and is not in the trash.
-    pub(super) fn named(&self, parent: u64, name: &str) -> Option<&File> {
+    /// Returns the entry of this name in a folder, unless it is in the trash.
+    pub(super) fn find_by_name(&self, parent: u64, name: &str) -> Option<&File> {
         let id = self.names.get(&(parent, name.to_owned()))?;
         self.get(*id)
     }
 
-    /// Everything with an id above this one, by rising ids.
+    /// Returns all entries with a greater id, in ascending order.
     pub(super) fn after(&self, id: u64) -> impl Iterator<Item = &File> {
         let later = self.files.range((Excluded(id), Unbounded));
         later.map(|(_, file)| file)
     }
 
-    /// The entries of a folder with an id above this one, by rising ids.
+    /// Returns the entries of a folder with a greater id, in ascending order.
     pub(super) fn entries_after(&self, parent: u64, id: u64) -> impl Iterator<Item = &File> {
         let later = (Excluded((parent, id)), Included((parent, u64::MAX)));
         let entries = self.entries.range(later);
         entries.filter_map(|(_, id)| self.get(*id))
     }
 
-    /// Moves and renames these, or does nothing if a name is taken then. Names may be exchanged.
-    pub(super) fn put(&mut self, now: SystemTime, places: Places) -> Result<(), NameTaken> {
-        self.check_names(&places)?;
-        for id in places.keys() {
+    /// Moves and renames all of these, or none if a name is taken. Names may be swapped.
+    pub(super) fn relocate(&mut self, now: SystemTime, moves: Moves) -> Result<(), NameTaken> {
+        self.check_names(&moves)?;
+        for id in moves.keys() {
             if let Some(file) = self.files.get(id).filter(|file| !file.trashed) {
                 self.names.remove(&(file.parent, file.name.clone()));
             }
         }
-        for (id, (parent, name)) in places {
+        for (id, (parent, name)) in moves {
             let Some(file) = self.files.get_mut(&id) else {
                 continue;
             };
@@ -139,20 +138,20 @@ impl Drive {
         Ok(())
     }
 
-    /// Whether this is the folder or somewhere in it.
+    /// Returns whether `id` is `folder` or below it.
     pub(super) fn is_within(&self, id: u64, folder: u64) -> bool {
-        self.way_up(id).any(|id| id == folder)
+        self.ancestors(id).any(|id| id == folder)
     }
 
-    /// This and what it is in, up to the root.
-    fn way_up(&self, id: u64) -> impl Iterator<Item = u64> {
+    /// Returns the id and its ancestors, up to the root.
+    fn ancestors(&self, id: u64) -> impl Iterator<Item = u64> {
         let above = |id: &u64| self.get(*id).map(|file| file.parent);
-        // No way up is longer, not even in a scene where it goes in a circle.
+        // The limit ends a cycle that a test may have built.
         successors(Some(id), above).take(self.files.len() + 1)
     }
 
-    /// These and everything below them, each once and after the folder that it is in.
-    fn with_all_below(&self, tops: &[u64]) -> Vec<u64> {
+    /// Returns these ids and all their descendants without duplicates, each after its folder.
+    fn with_descendants(&self, tops: &[u64]) -> Vec<u64> {
         let mut seen: HashSet<u64> = HashSet::new();
         let mut found = tops.to_vec();
         found.retain(|id| seen.insert(*id));
@@ -166,15 +165,15 @@ impl Drive {
         found
     }
 
-    /// In the trash, names are not taken.
-    fn check_names(&self, places: &Places) -> Result<(), NameTaken> {
-        let mut given = HashSet::new();
-        for (id, place) in places {
+    /// Entries in the trash do not occupy their names.
+    fn check_names(&self, moves: &Moves) -> Result<(), NameTaken> {
+        let mut new_names = HashSet::new();
+        for (id, place) in moves {
             if self.get(*id).is_none_or(|file| file.trashed) {
                 continue;
             }
             let other = self.names.get(place);
-            if other.is_some_and(|other| !places.contains_key(other)) || !given.insert(place) {
+            if other.is_some_and(|other| !moves.contains_key(other)) || !new_names.insert(place) {
                 return Err(NameTaken);
             }
         }
@@ -198,18 +197,18 @@ impl Drive {
     }
 
     fn next_id(&mut self) -> u64 {
-        self.ids += 1;
-        FIRST_ID + self.ids - 1
+        self.ids_issued += 1;
+        FIRST_ID + self.ids_issued - 1
     }
 
     fn default_folder(&mut self, now: SystemTime) -> u64 {
-        match self.named(ROOT, DEFAULT_FOLDER) {
+        match self.find_by_name(ROOT, DEFAULT_FOLDER) {
             Some(folder) if folder.is_folder => folder.id,
             _ => self.add_folder(now, ROOT, DEFAULT_FOLDER),
         }
     }
 
-    /// The name of a new file, with a number if it is taken.
+    /// Returns the name, with a number if it is taken.
     fn free_name(&mut self, file: &File) -> String {
         let wanted = (file.parent, file.name.clone());
         if !self.names.contains_key(&wanted) {
@@ -226,8 +225,8 @@ impl Drive {
     }
 }
 
-/// Ids without those that came before.
-pub(super) fn each_once(mut ids: Vec<u64>) -> Vec<u64> {
+/// Removes repeated ids.
+pub(super) fn without_duplicates(mut ids: Vec<u64>) -> Vec<u64> {
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(*id));
     ids

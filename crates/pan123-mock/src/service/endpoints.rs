@@ -1,8 +1,8 @@
-//! Which endpoint a request is for, and what all of them ask of it. One file for each group of endpoints.
+//! Routes requests to endpoints, after the checks that all of them share. One file per group of endpoints.
 
 mod account;
-mod changes;
-mod copies;
+mod copy;
+mod edits;
 mod image_bed;
 mod lists;
 mod oauth;
@@ -17,122 +17,125 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 
 use super::Service;
-use super::answer::Answer;
-use super::args::{Args, FAILURE, Taken, wrong};
-use super::tokens::Refusal;
+use super::args::{ArgResult, Args, FAILURE, invalid};
+use super::response::ApiResponse;
+use super::tokens::TokenError;
 
 pub use lists::{InfosKey, ListEnd};
-pub use oauth::OauthRefusal;
+pub use oauth::OauthErrorFormat;
 
 /// The paths that the mock knows.
 pub mod path {
-    /// `POST`: a new token.
+    /// `POST`: issues a token.
     pub const ACCESS_TOKEN: &str = "/api/v1/access_token";
-    /// `POST`: a new pair of tokens for an app, asked for in the query.
+    /// `POST`: issues the token pair of an app. The parameters are in the query.
     pub const OAUTH_TOKEN: &str = "/api/v1/oauth2/access_token";
-    /// `GET`: the account.
+    /// `GET`: returns the account.
     pub const USER_INFO: &str = "/api/v1/user/info";
-    /// `POST`: a new offline download.
+    /// `POST`: creates an offline download.
     pub const OFFLINE_DOWNLOAD: &str = "/api/v1/offline/download";
-    /// `GET`: how far an offline download is.
+    /// `GET`: returns the progress of an offline download.
     pub const OFFLINE_PROGRESS: &str = "/api/v1/offline/download/process";
-    /// `POST`: a new offline download of the image bed.
+    /// `POST`: creates an offline download to the image bed.
     pub const IMAGE_BED_DOWNLOAD: &str = "/api/v1/oss/offline/download";
-    /// `GET`: how far an offline download of the image bed is.
+    /// `GET`: returns the progress of an offline download to the image bed.
     pub const IMAGE_BED_PROGRESS: &str = "/api/v1/oss/offline/download/process";
-    /// `GET`: the entries of a folder, or what a search finds, a page at a time.
+    /// `GET`: lists a folder or searches, by cursor.
     pub const FILE_LIST: &str = "/api/v2/file/list";
-    /// `GET`: the same in the old way, by the number of the page.
+    /// `GET`: lists a folder or searches, by page number (the old list).
     pub const OLD_FILE_LIST: &str = "/api/v1/file/list";
-    /// `GET`: one file or folder.
+    /// `GET`: returns one file or folder.
     pub const FILE_DETAIL: &str = "/api/v1/file/detail";
-    /// `POST`: several files and folders.
+    /// `POST`: returns several files and folders.
     pub const FILE_INFOS: &str = "/api/v1/file/infos";
-    /// `GET`: where a file can be downloaded.
+    /// `GET`: returns the download link of a file.
     pub const DOWNLOAD_INFO: &str = "/api/v1/file/download_info";
-    /// `POST`: a new folder.
+    /// `POST`: creates a folder.
     pub const MKDIR: &str = "/upload/v1/file/mkdir";
-    /// `POST`: files and folders into the trash.
+    /// `POST`: moves files and folders to the trash.
     pub const TRASH: &str = "/api/v1/file/trash";
-    /// `POST`: files and folders out of the trash, and gone for good.
+    /// `POST`: permanently deletes files and folders from the trash.
     pub const DELETE: &str = "/api/v1/file/delete";
-    /// `POST`: files and folders out of the trash, to where they were.
+    /// `POST`: restores files and folders from the trash to their folders.
     pub const RECOVER: &str = "/api/v1/file/recover";
-    /// `POST`: files and folders out of the trash, into one folder.
+    /// `POST`: restores files and folders from the trash to one folder.
     pub const RECOVER_BY_PATH: &str = "/api/v1/file/recover/by_path";
-    /// `POST`: files and folders into another folder.
+    /// `POST`: moves files and folders to another folder.
     pub const MOVE: &str = "/api/v1/file/move";
-    /// `POST`: one file or folder is copied into a folder.
+    /// `POST`: copies one file or folder.
     pub const COPY: &str = "/api/v1/file/copy";
-    /// `POST`: several files and folders are to be copied into a folder.
+    /// `POST`: creates an asynchronous copy of files and folders.
     pub const ASYNC_COPY: &str = "/api/v1/file/async/copy";
-    /// `GET`: how far that is.
+    /// `GET`: returns the status of an asynchronous copy.
     pub const ASYNC_COPY_PROGRESS: &str = "/api/v1/file/async/copy/process";
-    /// `PUT`: one file or folder gets another name.
+    /// `PUT`: renames one file or folder.
     pub const FILE_NAME: &str = "/api/v1/file/name";
-    /// `POST`: several files and folders get other names.
+    /// `POST`: renames several files and folders.
     pub const RENAME: &str = "/api/v1/file/rename";
 }
 
 pub(super) const UNAUTHORIZED: i64 = 401;
-/// The text that goes with it is known to nobody.
+/// The message that belongs to it is not documented.
 const TOO_FREQUENT: i64 = 429;
 const NOT_FOUND: i64 = 5066;
 
-/// A good answer, or the refusal.
-type Judged = Taken<Answer>;
+/// The response, or the error response.
+type EndpointResult = ArgResult<ApiResponse>;
 
-type Act = fn(&mut Service, SystemTime, &Request<Bytes>) -> Judged;
+type Handler = fn(&mut Service, SystemTime, &Request<Bytes>) -> EndpointResult;
 
 impl Service {
-    pub(super) fn act(&mut self, now: SystemTime, request: &Request<Bytes>) -> Answer {
-        let judged = match endpoint(request) {
-            Some(act) => self
-                .admitted(now, request)
-                .and_then(|()| act(self, now, request)),
-            None => Err(Answer::NoRoute),
+    pub(super) fn dispatch(&mut self, now: SystemTime, request: &Request<Bytes>) -> ApiResponse {
+        let result = match endpoint(request) {
+            Some(handler) => self
+                .check_request(now, request)
+                .and_then(|()| handler(self, now, request)),
+            None => Err(ApiResponse::NoRoute),
         };
-        judged.unwrap_or_else(|refusal| refusal)
+        result.unwrap_or_else(|error| error)
     }
 
-    /// What is asked of every request before its endpoint sees it.
-    fn admitted(&mut self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
+    /// Checks the platform header, the token and the rate limit.
+    fn check_request(&mut self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
         check_platform(request)?;
         let path = request.uri().path();
         if ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path) {
             self.check_token(now, request)?;
         }
-        if !self.meter.take(&self.options.pace, now, path) {
-            return Err(Answer::refused(TOO_FREQUENT, "请求太频繁"));
+        if !self
+            .rate_counter
+            .admit(&self.options.rate_limits, now, path)
+        {
+            return Err(ApiResponse::error(TOO_FREQUENT, "请求太频繁"));
         }
         Ok(())
     }
 
-    fn check_token(&self, now: SystemTime, request: &Request<Bytes>) -> Taken<()> {
+    fn check_token(&self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
         let value = request.headers().get(header::AUTHORIZATION);
         let token = value
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
         token
-            .ok_or(Refusal::Unknown)
+            .ok_or(TokenError::Unknown)
             .and_then(|token| match self.tokens.check(token, now) {
-                Err(Refusal::Unknown) => self.oauth.check(token, now),
+                Err(TokenError::Unknown) => self.oauth.check(token, now),
                 known => known,
             })
-            .map_err(|refusal| Answer::refused(UNAUTHORIZED, refusal.message()))
+            .map_err(|error| ApiResponse::error(UNAUTHORIZED, error.message()))
     }
 
-    fn body(&self, request: &Request<Bytes>, documented: &[&str]) -> Taken<Args> {
+    fn body(&self, request: &Request<Bytes>, documented: &[&str]) -> ArgResult<Args> {
         Args::body(request, self.options.strict, documented)
     }
 
-    fn query(&self, request: &Request<Bytes>, documented: &[&str]) -> Taken<Args> {
+    fn query(&self, request: &Request<Bytes>, documented: &[&str]) -> ArgResult<Args> {
         Args::query(request, self.options.strict, documented)
     }
 }
 
-fn endpoint(request: &Request<Bytes>) -> Option<Act> {
-    let act: Act = match (request.method(), request.uri().path()) {
+fn endpoint(request: &Request<Bytes>) -> Option<Handler> {
+    let handler: Handler = match (request.method(), request.uri().path()) {
         (&Method::POST, path::ACCESS_TOKEN) => Service::access_token,
         (&Method::POST, path::OAUTH_TOKEN) => Service::oauth_token,
         (&Method::GET, path::USER_INFO) => Service::user_info,
@@ -158,26 +161,26 @@ fn endpoint(request: &Request<Bytes>) -> Option<Act> {
         (&Method::POST, path::RENAME) => Service::rename_many,
         _ => return None,
     };
-    Some(act)
+    Some(handler)
 }
 
-fn needed(args: &Args, key: &str) -> Taken<u64> {
-    args.number(key)?.ok_or_else(|| wrong(key))
+fn required_number(args: &Args, key: &str) -> ArgResult<u64> {
+    args.number(key)?.ok_or_else(|| invalid(key))
 }
 
-/// No file or folder has this id.
-fn not_found() -> Answer {
-    Answer::refused(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
+/// The error for an unknown file or folder.
+fn not_found() -> ApiResponse {
+    ApiResponse::error(NOT_FOUND, "文件不存在，检查传入fileId是否正确")
 }
 
-/// No task has this id.
-fn no_task() -> Answer {
-    Answer::refused(FAILURE, "任务不存在")
+/// The error for an unknown task.
+fn no_task() -> ApiResponse {
+    ApiResponse::error(FAILURE, "任务不存在")
 }
 
-fn check_platform(request: &Request<Bytes>) -> Taken<()> {
+fn check_platform(request: &Request<Bytes>) -> ArgResult<()> {
     match request.headers().get("Platform") {
         Some(value) if value == "open_platform" => Ok(()),
-        _ => Err(Answer::refused(FAILURE, "Platform: open_platform缺失")),
+        _ => Err(ApiResponse::error(FAILURE, "Platform: open_platform缺失")),
     }
 }

@@ -1,146 +1,146 @@
-//! Faults on demand: what goes wrong, with which requests, and how often.
+//! Injected faults: what goes wrong, for which requests, and how often.
 
-mod named;
-mod written;
+mod catalog;
+mod json;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::scrambled;
-use super::canned::Canned;
+use super::canned::CannedResponse;
+use super::response::mix;
 
-pub use named::FAULTS;
+pub use catalog::FAULT_NAMES;
 
-/// Something that goes wrong with the next requests, or with some of them.
+/// A fault that affects one or more of the next requests.
 ///
-/// Without more words it is for one request, whatever its path. Each request meets the first fault that is for it, in the order in which
-/// they were set; a fault that has happened often enough is gone.
+/// By default it affects one request to any path. Each request gets the first matching fault in the order of injection; a fault that has
+/// been used up is removed.
 ///
 /// ```
-/// use pan123_mock::{Canned, Fault, MockPan123, http, path};
+/// use pan123_mock::{CannedResponse, Fault, MockPan123, http, path};
 ///
 /// let mock = MockPan123::start_blocking();
 /// mock.fault(Fault::rate_limited().on(path::OFFLINE_DOWNLOAD).times(2));
-/// mock.fault(Fault::reset().at_random(0.1).for_ever()); // drawn from the seed
-/// mock.fault(Fault::from(Canned::raw(http::StatusCode::IM_A_TEAPOT, "")).for_ever());
+/// mock.fault(Fault::reset().at_random(0.1).always()); // reproducible by seed
+/// mock.fault(Fault::from(CannedResponse::raw(http::StatusCode::IM_A_TEAPOT, "")).always());
 /// mock.clear_faults();
 /// ```
 ///
-/// In the program `pan123-mock` they have the same names: `{"fault": "rate_limited", "path": "…", "times": 2}`.
+/// As JSON, for the program `pan123-mock`: `{"fault": "rate_limited", "path": "…", "times": 2}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "written::Written", into = "written::Written")]
+#[serde(try_from = "json::FaultJson", into = "json::FaultJson")]
 pub struct Fault {
     name: Option<Name>,
-    answer: Canned,
+    response: CannedResponse,
     path: Option<String>,
-    /// None: for ever.
+    /// `None` means always.
     times: Option<usize>,
     chance: Option<f64>,
-    /// In the order in which they were set: what is drawn for one does not hang on the others.
+    /// The order of injection. It makes the random draws of faults independent.
     number: u64,
 }
 
-/// One of [`FAULTS`].
+/// One of [`FAULT_NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Name(&'static str);
 
 impl Fault {
-    /// Only with requests to this path, whatever their method.
+    /// Limits the fault to requests to this path, whatever their method.
     pub fn on(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// So many times instead of once.
+    /// Applies the fault this many times instead of once.
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Again and again, until [`clear_faults`](super::Service::clear_faults).
-    pub fn for_ever(mut self) -> Self {
+    /// Applies the fault until [`clear_faults`](super::Service::clear_faults).
+    pub fn always(mut self) -> Self {
         self.times = None;
         self
     }
 
-    /// Only with this share of the requests that it is for, from 0 to 1. Which ones is drawn from the seed of the service, so it is the
-    /// same again with the same requests.
+    /// Applies the fault to this share of the matching requests, from 0 to 1. They are drawn from the seed of the service, so the same
+    /// requests give the same result.
     pub fn at_random(mut self, chance: f64) -> Self {
         self.chance = Some(chance);
         self
     }
 
-    /// Holds the answer back, too.
+    /// Also delays the response.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.answer = self.answer.delay(delay);
+        self.response = self.response.delay(delay);
         self
     }
 }
 
-/// As often as the prepared answer says, whatever the path.
-impl From<Canned> for Fault {
-    fn from(answer: Canned) -> Self {
+/// Converts a prepared response into a fault that is applied as often as the response says, on any path.
+impl From<CannedResponse> for Fault {
+    fn from(response: CannedResponse) -> Self {
         Self {
             name: None,
             path: None,
-            times: Some(answer.times),
+            times: Some(response.times),
             chance: None,
             number: 0,
-            answer,
+            response,
         }
     }
 }
 
-/// The faults that are set, in order.
+/// The pending faults, in order.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    set: Vec<Fault>,
-    last: u64,
+    pending: Vec<Fault>,
+    last_number: u64,
 }
 
 impl Faults {
-    pub(super) fn set(&mut self, fault: Fault) {
+    pub(super) fn add(&mut self, fault: Fault) {
         if fault.times != Some(0) {
-            self.last += 1;
-            let number = self.last;
-            self.set.push(Fault { number, ..fault });
+            self.last_number += 1;
+            let number = self.last_number;
+            self.pending.push(Fault { number, ..fault });
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.set.clear();
+        self.pending.clear();
     }
 
     pub(super) fn all(&self) -> &[Fault] {
-        &self.set
+        &self.pending
     }
 
-    /// What the `number`-th request of a service with this seed meets.
-    pub(super) fn meet(&mut self, seed: u64, number: u64, path: &str) -> Option<Canned> {
-        let drawn = |fault: &Fault| share(scrambled(seed ^ fault.number.rotate_left(32), number));
-        let is_for = |fault: &Fault| {
+    /// Picks the fault for request `number` of a service with this seed.
+    pub(super) fn pick(&mut self, seed: u64, number: u64, path: &str) -> Option<CannedResponse> {
+        let drawn = |fault: &Fault| unit_interval(mix(seed ^ fault.number.rotate_left(32), number));
+        let applies = |fault: &Fault| {
             fault.path.as_deref().is_none_or(|only| only == path)
                 && fault.chance.is_none_or(|chance| drawn(fault) < chance)
         };
-        let met = self.set.iter().position(is_for)?;
-        let fault = &mut self.set[met];
-        let answer = fault.answer.clone();
+        let index = self.pending.iter().position(applies)?;
+        let fault = &mut self.pending[index];
+        let response = fault.response.clone();
         if let Some(left) = &mut fault.times {
             *left -= 1;
             if *left == 0 {
-                self.set.remove(met);
+                self.pending.remove(index);
             }
         }
-        Some(answer)
+        Some(response)
     }
 }
 
-/// These bits as a number from 0 to 1: the 53 of them that a double has room for.
+/// Maps 53 of these bits, as many as an `f64` can hold, to a number from 0 to 1.
 #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-fn share(bits: u64) -> f64 {
+fn unit_interval(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A fault by its name.
-type Named = (&'static str, fn() -> Canned);
+/// The name of a fault and its response.
+type CatalogEntry = (&'static str, fn() -> CannedResponse);

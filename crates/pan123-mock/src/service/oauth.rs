@@ -1,30 +1,30 @@
-//! The tokens of apps: codes that are good for a pair, and pairs of which each is good for the next one.
+//! The codes and token pairs of apps.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::Service;
-use super::answer::{far_away, scrambled};
-use super::tokens::{Refusal, like_a_jwt};
+use super::response::{max_time, mix};
+use super::tokens::{TokenError, jwt_like};
 
-/// How long an access token of an app lives.
+/// The lifetime of an app's access token.
 pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(7200);
 const REFRESH_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// That of the real service is known to nobody; RFC 6749 has no longer one.
+/// The real lifetime is not documented; RFC 6749 recommends at most this.
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// These keep the tokens of apps apart from all others of a seed.
-const OF_ACCESS: u64 = 0x6163_6365_7373;
-const OF_REFRESH: u64 = 0x7265_6672_6573_6820;
-const OF_CODES: u64 = 0x636f_6465_7320;
+/// Keep the tokens and codes of apps distinct from all other values of a seed.
+const ACCESS_SALT: u64 = 0x6163_6365_7373;
+const REFRESH_SALT: u64 = 0x7265_6672_6573_6820;
+const CODE_SALT: u64 = 0x636f_6465_7320;
 
-/// What an app has once somebody has authorised it. Its `Debug` output shows neither.
+/// The token pair of an authorized app. Its `Debug` output contains neither token.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenPair {
-    /// Good for calls, for two hours.
+    /// Authenticates calls for two hours.
     pub access_token: String,
-    /// Good for the next pair, once, for 90 days.
+    /// Can be exchanged once for the next pair, within 90 days.
     pub refresh_token: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for TokenPair {
     }
 }
 
-/// All codes and pairs that were ever given out, in order.
+/// All codes and pairs ever issued, in order.
 #[derive(Default)]
 pub(super) struct Oauth {
     codes: Vec<Code>,
@@ -45,36 +45,36 @@ pub(super) struct Oauth {
 struct Code {
     value: String,
     redirect_uri: String,
-    ends: SystemTime,
+    expires: SystemTime,
     used: bool,
 }
 
 struct Pair {
     tokens: TokenPair,
-    access_ends: SystemTime,
-    refresh_ends: SystemTime,
-    /// Another pair has come in its place.
+    access_expires: SystemTime,
+    refresh_expires: SystemTime,
+    /// Whether it was exchanged for another pair.
     refreshed: bool,
 }
 
-/// A pair, or why there is none.
-type Given = Result<TokenPair, &'static str>;
+/// A pair, or the error description.
+type PairResult = Result<TokenPair, &'static str>;
 
 impl Service {
-    /// Somebody authorises the app, as on the service's web page: gives the `code` that comes back with the redirect to this URI. It is
-    /// good for one pair of tokens, for ten minutes.
+    /// Authorizes the app, as a user does on the service's web page, and returns the `code` that comes with the redirect to this URI. The
+    /// code can be exchanged for one token pair within ten minutes.
     pub fn authorize(&mut self, now: SystemTime, redirect_uri: impl Into<String>) -> String {
         let seed = self.options.seed;
         self.oauth.code(seed, now, redirect_uri.into())
     }
 
-    /// A pair of tokens as an app has it that was authorised at this time.
+    /// Returns the token pair of an app that was authorized at `now`.
     pub fn oauth_pair(&mut self, now: SystemTime) -> TokenPair {
         let seed = self.options.seed;
         self.oauth.pair(seed, now)
     }
 
-    /// How many pairs were given out for the refresh token of another.
+    /// Returns how many token pairs were refreshed.
     pub fn oauth_refreshes(&self) -> usize {
         self.oauth.refreshes
     }
@@ -83,16 +83,12 @@ impl Service {
 impl Oauth {
     fn code(&mut self, seed: u64, now: SystemTime, redirect_uri: String) -> String {
         let number = 2 * self.codes.len() as u64;
-        let seed = seed ^ OF_CODES;
-        let value = format!(
-            "{:016x}{:016x}",
-            scrambled(seed, number),
-            scrambled(seed, number + 1)
-        );
+        let seed = seed ^ CODE_SALT;
+        let value = format!("{:016x}{:016x}", mix(seed, number), mix(seed, number + 1));
         self.codes.push(Code {
             value: value.clone(),
             redirect_uri,
-            ends: later(now, CODE_LIFETIME),
+            expires: add_saturating(now, CODE_LIFETIME),
             used: false,
         });
         value
@@ -101,33 +97,33 @@ impl Oauth {
     fn pair(&mut self, seed: u64, now: SystemTime) -> TokenPair {
         let number = self.pairs.len() as u64;
         let tokens = TokenPair {
-            access_token: like_a_jwt(seed ^ OF_ACCESS, number),
-            refresh_token: capitals(seed ^ OF_REFRESH, number),
+            access_token: jwt_like(seed ^ ACCESS_SALT, number),
+            refresh_token: base32_like(seed ^ REFRESH_SALT, number),
         };
         self.pairs.push(Pair {
             tokens: tokens.clone(),
-            access_ends: later(now, ACCESS_LIFETIME),
-            refresh_ends: later(now, REFRESH_LIFETIME),
+            access_expires: add_saturating(now, ACCESS_LIFETIME),
+            refresh_expires: add_saturating(now, REFRESH_LIFETIME),
             refreshed: false,
         });
         tokens
     }
 
-    /// The pair for a code.
+    /// Exchanges a code for a pair.
     pub(super) fn exchange(
         &mut self,
         seed: u64,
         now: SystemTime,
         code: &str,
         redirect_uri: &str,
-    ) -> Given {
+    ) -> PairResult {
         let known = self.codes.iter_mut().rfind(|known| known.value == code);
-        let code = known.ok_or("the code is unknown")?;
+        let code = known.ok_or("unknown code")?;
         if code.used {
-            return Err("the code was used before");
+            return Err("the code has already been used");
         }
-        if code.ends <= now {
-            return Err("the code is expired");
+        if code.expires <= now {
+            return Err("the code has expired");
         }
         if code.redirect_uri != redirect_uri {
             return Err("the code was issued for another redirect_uri");
@@ -136,27 +132,32 @@ impl Oauth {
         Ok(self.pair(seed, now))
     }
 
-    /// The pair that comes in the place of the one with this refresh token.
-    pub(super) fn refresh(&mut self, seed: u64, now: SystemTime, refresh_token: &str) -> Given {
+    /// Exchanges a refresh token for the next pair.
+    pub(super) fn refresh(
+        &mut self,
+        seed: u64,
+        now: SystemTime,
+        refresh_token: &str,
+    ) -> PairResult {
         let mut pairs = self.pairs.iter_mut();
         let known = pairs.rfind(|pair| pair.tokens.refresh_token == refresh_token);
-        let pair = known.ok_or("the refresh_token is unknown")?;
+        let pair = known.ok_or("unknown refresh_token")?;
         if pair.refreshed {
-            return Err("the refresh_token was used before");
+            return Err("the refresh_token has already been used");
         }
-        if pair.refresh_ends <= now {
-            return Err("the refresh_token is expired");
+        if pair.refresh_expires <= now {
+            return Err("the refresh_token has expired");
         }
         pair.refreshed = true;
         self.refreshes += 1;
         Ok(self.pair(seed, now))
     }
 
-    pub(super) fn check(&self, access_token: &str, now: SystemTime) -> Result<(), Refusal> {
+    pub(super) fn check(&self, access_token: &str, now: SystemTime) -> Result<(), TokenError> {
         let mut pairs = self.pairs.iter();
         match pairs.rfind(|pair| pair.tokens.access_token == access_token) {
-            None => Err(Refusal::Unknown),
-            Some(pair) if pair.refreshed || pair.access_ends <= now => Err(Refusal::Expired),
+            None => Err(TokenError::Unknown),
+            Some(pair) if pair.refreshed || pair.access_expires <= now => Err(TokenError::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -172,14 +173,14 @@ impl fmt::Debug for Oauth {
     }
 }
 
-fn later(now: SystemTime, by: Duration) -> SystemTime {
-    now.checked_add(by).unwrap_or_else(far_away)
+fn add_saturating(now: SystemTime, by: Duration) -> SystemTime {
+    now.checked_add(by).unwrap_or_else(max_time)
 }
 
-/// 48 capital letters and digits, as refresh tokens have them.
-fn capitals(seed: u64, number: u64) -> String {
+/// Returns 48 capital letters and digits, the format of refresh tokens.
+fn base32_like(seed: u64, number: u64) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let four = (0..4).map(|part| scrambled(seed, 4 * number + part));
+    let four = (0..4).map(|part| mix(seed, 4 * number + part));
     let letters = four.flat_map(|bits| (0..12).map(move |letter| bits >> (5 * letter) & 31));
     letters
         .map(|index| char::from(LETTERS[usize::try_from(index).unwrap_or(0)]))
@@ -193,7 +194,7 @@ mod tests {
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     #[test]
-    fn tokens_and_codes_differ_from_each_other_and_from_those_of_another_seed() {
+    fn tokens_and_codes_are_unique_across_kinds_and_seeds() {
         let all = |seed| {
             let mut oauth = Oauth::default();
             let mut all = Vec::new();
@@ -201,7 +202,7 @@ mod tests {
                 let pair = oauth.pair(seed, NOW);
                 let code = oauth.code(seed, NOW, String::new());
                 all.extend([pair.access_token, pair.refresh_token, code]);
-                all.push(like_a_jwt(!seed, all.len() as u64));
+                all.push(jwt_like(!seed, all.len() as u64));
             }
             all
         };
@@ -213,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn refresh_tokens_look_like_those_of_the_documentation() {
-        let token = capitals(0, 0);
+    fn refresh_tokens_have_the_documented_format() {
+        let token = base32_like(0, 0);
         assert_eq!(token.len(), 48);
         assert!(
             token
@@ -224,21 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_late() {
+    fn late_times_saturate() {
         let mut oauth = Oauth::default();
-        let late = far_away() + Duration::from_secs(1_000_000_000);
+        let late = max_time() + Duration::from_secs(1_000_000_000);
         let pair = oauth.pair(0, late);
         assert_eq!(oauth.check(&pair.access_token, late), Ok(()));
-    }
-
-    #[test]
-    fn nothing_of_it_shows_in_debug_output() {
-        let mut oauth = Oauth::default();
-        let pair = oauth.pair(0, NOW);
-        let code = oauth.code(0, NOW, String::new());
-        let shown = format!("{oauth:?} {pair:?}");
-        for secret in [pair.access_token, pair.refresh_token, code] {
-            assert!(!shown.contains(&secret), "{shown}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be chosen about a service.
+//! The options of a service.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::callback::Callbacks;
-use super::course::Course;
-use super::endpoints::{InfosKey, ListEnd, OauthRefusal};
-use super::pace::Pace;
+use super::callback::CallbackPolicy;
+use super::endpoints::{InfosKey, ListEnd, OauthErrorFormat};
+use super::rate_limits::RateLimits;
+use super::task_script::TaskScript;
 use super::tasks::FIRST_TASK;
-use super::{is_loopback, millis};
+use super::{is_loopback, serde_millis};
 
-/// The client id that is accepted unless another one was chosen.
+/// The default client id.
 pub const CLIENT_ID: &str = "mock-client-id";
 
-/// The client secret that is accepted unless another one was chosen.
+/// The default client secret.
 pub const CLIENT_SECRET: &str = "mock-client-secret";
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -24,74 +24,74 @@ pub const CLIENT_SECRET: &str = "mock-client-secret";
 pub(crate) struct Options {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
-    #[serde(rename = "token_lifetime_ms", with = "millis")]
+    #[serde(rename = "token_lifetime_ms", with = "serde_millis")]
     pub(crate) token_lifetime: Duration,
     pub(crate) strict: bool,
-    pub(crate) pace: Pace,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) running_limit: Option<usize>,
     pub(crate) running_limit_code: i64,
-    pub(crate) default_course: Course,
-    pub(crate) copy_course: Course,
-    pub(crate) courses: HashMap<String, Course>,
-    /// Nobody chooses from outside what the machine may do.
+    pub(crate) default_script: TaskScript,
+    pub(crate) copy_script: TaskScript,
+    pub(crate) scripts: HashMap<String, TaskScript>,
+    /// Not set from JSON: only the command line decides what may be fetched.
     #[serde(skip)]
     pub(crate) fetch: Fetch,
-    pub(crate) callbacks: Callbacks,
+    pub(crate) callbacks: CallbackPolicy,
     pub(crate) infos_key: InfosKey,
     pub(crate) list_end: ListEnd,
-    pub(crate) oauth_refusal: OauthRefusal,
+    pub(crate) oauth_error_format: OauthErrorFormat,
     pub(crate) first_task: u64,
     pub(crate) kept_requests: usize,
     pub(crate) seed: u64,
 }
 
-/// Which sources are really fetched, if they have no course of their own.
+/// Which sources are fetched, unless they have a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fetch {
-    /// None: their tasks are on the default course.
+    /// None; their tasks follow the default script.
     #[default]
     Nothing,
-    /// Those on loopback hosts; the tasks of all others are on the default course.
+    /// Those on loopback hosts; all other tasks follow the default script.
     Loopback,
-    /// The same; the tasks of all others fail.
+    /// Those on loopback hosts; all other tasks fail.
     #[cfg(feature = "program")]
-    LoopbackAlone,
+    LoopbackOnly,
     /// All.
     #[cfg(feature = "program")]
     Everything,
 }
 
-/// How a task goes.
-pub(super) enum Way {
-    Fetched,
-    On(Course),
+/// How a task is carried to its end.
+pub(super) enum Execution {
+    Fetch,
+    Script(TaskScript),
 }
 
 impl Options {
-    /// How a task with this source goes.
-    pub(super) fn way_of(&self, url: &str) -> Way {
-        if let Some(course) = self.courses.get(url) {
-            return Way::On(course.clone());
+    /// Returns how a task with this source is carried to its end.
+    pub(super) fn execution_of(&self, url: &str) -> Execution {
+        if let Some(script) = self.scripts.get(url) {
+            return Execution::Script(script.clone());
         }
         match self.fetch {
             #[cfg(feature = "program")]
-            Fetch::Everything => Way::Fetched,
+            Fetch::Everything => Execution::Fetch,
             #[cfg(feature = "program")]
-            Fetch::LoopbackAlone if !is_loopback(url) => {
-                Way::On(Course::fails_within(Duration::ZERO, ELSEWHERE))
+            Fetch::LoopbackOnly if !is_loopback(url) => {
+                Execution::Script(TaskScript::fails_within(Duration::ZERO, NOT_LOOPBACK))
             }
             #[cfg(feature = "program")]
-            Fetch::LoopbackAlone => Way::Fetched,
-            Fetch::Loopback if is_loopback(url) => Way::Fetched,
-            Fetch::Nothing | Fetch::Loopback => Way::On(self.default_course.clone()),
+            Fetch::LoopbackOnly => Execution::Fetch,
+            Fetch::Loopback if is_loopback(url) => Execution::Fetch,
+            Fetch::Nothing | Fetch::Loopback => Execution::Script(self.default_script.clone()),
         }
     }
 }
 
-/// Why a source is not fetched that is not, in so many words, on this machine.
+/// Why a source on another host is not fetched.
 #[cfg(feature = "program")]
-const ELSEWHERE: &str =
-    "only sources on loopback addresses are fetched: --allow-remote fetches all";
+const NOT_LOOPBACK: &str =
+    "only sources on loopback addresses are fetched; allow others with --allow-remote";
 
 impl Default for Options {
     fn default() -> Self {
@@ -100,17 +100,17 @@ impl Default for Options {
             client_secret: CLIENT_SECRET.to_owned(),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             strict: false,
-            pace: Pace::off(),
+            rate_limits: RateLimits::none(),
             running_limit: None,
             running_limit_code: 1,
-            default_course: Course::default(),
-            copy_course: Course::succeeds_after(2),
-            courses: HashMap::new(),
+            default_script: TaskScript::default(),
+            copy_script: TaskScript::succeeds_after(2),
+            scripts: HashMap::new(),
             fetch: Fetch::default(),
-            callbacks: Callbacks::default(),
+            callbacks: CallbackPolicy::default(),
             infos_key: InfosKey::default(),
             list_end: ListEnd::default(),
-            oauth_refusal: OauthRefusal::default(),
+            oauth_error_format: OauthErrorFormat::default(),
             first_task: FIRST_TASK,
             kept_requests: 100_000,
             seed: 0,
@@ -124,16 +124,16 @@ impl fmt::Debug for Options {
             .field("client_id", &self.client_id)
             .field("token_lifetime", &self.token_lifetime)
             .field("strict", &self.strict)
-            .field("pace", &self.pace)
+            .field("rate_limits", &self.rate_limits)
             .field("running_limit", &self.running_limit)
-            .field("default_course", &self.default_course)
-            .field("copy_course", &self.copy_course)
-            .field("courses", &self.courses)
+            .field("default_script", &self.default_script)
+            .field("copy_script", &self.copy_script)
+            .field("scripts", &self.scripts)
             .field("fetch", &self.fetch)
             .field("callbacks", &self.callbacks)
             .field("infos_key", &self.infos_key)
             .field("list_end", &self.list_end)
-            .field("oauth_refusal", &self.oauth_refusal)
+            .field("oauth_error_format", &self.oauth_error_format)
             .field("first_task", &self.first_task)
             .field("kept_requests", &self.kept_requests)
             .field("seed", &self.seed)

@@ -1,4 +1,4 @@
-//! The requests that were seen. Printed, they show neither tokens nor client secrets.
+//! Recorded requests, whose `Debug` output contains neither tokens nor client secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::answer::{Reply, code_in};
-use crate::tcp::Fate;
+use super::response::{Reply, envelope_code};
+use crate::tcp::WireOutcome;
 
 const REDACTED: &str = "[redacted]";
 
-/// A request as it came. Its `Debug` output leaves out tokens and client secrets; the fields have them.
+/// A recorded request. Its `Debug` output redacts tokens and client secrets; the fields contain them.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {
@@ -22,54 +22,55 @@ pub struct RecordedRequest {
     pub method: Method,
     /// The path, without the query.
     pub path: String,
-    /// The query as it was written, without the question mark; empty if there was none.
+    /// The raw query without the question mark; empty if there was none.
     pub query: String,
     /// All headers.
     pub headers: HeaderMap,
     /// The body, or its first 64 KiB.
     pub body: Bytes,
-    /// How many bytes the body had.
+    /// The length of the whole body.
     pub body_length: usize,
-    /// What became of the exchange.
-    pub fate: Fate,
-    /// The HTTP status of the answer, if one came.
+    /// What the client observed of the exchange.
+    pub wire_outcome: WireOutcome,
+    /// The HTTP status of the response, if it was sent.
     pub status: Option<StatusCode>,
-    /// The code of the answer, if one came and was an envelope.
+    /// The code of the response, if it was sent and has an envelope.
     pub code: Option<i64>,
 }
 
-/// So much of a body is kept.
-const MOST_BODY: usize = 64 * 1024;
+/// The longest body that is recorded in full.
+const MAX_RECORDED_BODY: usize = 64 * 1024;
 
 impl RecordedRequest {
     pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
-            *value = in_own_memory(value);
+            *value = copied(value);
             value.set_sensitive([AUTHORIZATION, COOKIE].contains(name));
         }
         let body = request.body();
-        let answer = Some(&reply.response).filter(|_| reply.fate() == Fate::Answered);
+        let response =
+            Some(&reply.response).filter(|_| reply.wire_outcome() == WireOutcome::Responded);
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers,
-            body: Bytes::copy_from_slice(&body[..body.len().min(MOST_BODY)]),
+            body: Bytes::copy_from_slice(&body[..body.len().min(MAX_RECORDED_BODY)]),
             body_length: body.len(),
-            fate: reply.fate(),
-            status: answer.map(Response::status),
-            code: answer.and_then(|answer| code_in(answer.body())),
+            wire_outcome: reply.wire_outcome(),
+            status: response.map(Response::status),
+            code: response.and_then(|response| envelope_code(response.body())),
         }
     }
 
-    /// The body as JSON, if it is JSON.
+    /// Returns the body as JSON, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The headers without secrets, as pairs: one may come twice.
-    pub(crate) fn shown_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
+    /// Returns the headers with secrets redacted. A name may occur more than once.
+    pub(crate) fn redacted_headers(&self) -> Vec<(&str, Cow<'_, str>)> {
         let pairs = self.headers.iter().map(|(name, value)| {
             let shown = if is_secret(name.as_str()) {
                 Cow::Borrowed(REDACTED)
@@ -81,21 +82,21 @@ impl RecordedRequest {
         pairs.collect()
     }
 
-    /// The body without secrets.
-    pub(crate) fn shown_body(&self) -> String {
+    /// Returns the body with secrets redacted.
+    pub(crate) fn redacted_body(&self) -> String {
         match self.json() {
             Some(mut json) => {
                 redact(&mut json);
                 json.to_string()
             }
-            // What cannot be read cannot be redacted.
+            // A body that is not JSON cannot be redacted.
             None => format!("{} bytes", self.body_length),
         }
     }
 
-    /// The query without secrets.
-    pub(crate) fn shown_query(&self) -> String {
-        without_secrets(&self.query)
+    /// Returns the query with secrets redacted.
+    pub(crate) fn redacted_query(&self) -> String {
+        redact_query(&self.query)
     }
 }
 
@@ -104,29 +105,29 @@ impl fmt::Debug for RecordedRequest {
         f.debug_struct("RecordedRequest")
             .field("method", &self.method)
             .field("path", &self.path)
-            .field("query", &self.shown_query())
-            .field("headers", &self.shown_headers())
-            .field("body", &self.shown_body())
+            .field("query", &self.redacted_query())
+            .field("headers", &self.redacted_headers())
+            .field("body", &self.redacted_body())
             .field("body_length", &self.body_length)
-            .field("fate", &self.fate)
+            .field("wire_outcome", &self.wire_outcome)
             .field("status", &self.status)
             .field("code", &self.code)
             .finish()
     }
 }
 
-/// What a server reads of a request shares the memory of all that was read with it, which is not to be kept for its sake.
-fn in_own_memory(value: &HeaderValue) -> HeaderValue {
+/// Copies a header value, which otherwise keeps the server's whole read buffer alive.
+fn copied(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
-/// A query without the values of secrets.
-pub(crate) fn without_secrets(query: &str) -> String {
-    let pairs: Vec<String> = query.split('&').map(shown_pair).collect();
+/// Redacts the values of secrets in a query.
+pub(crate) fn redact_query(query: &str) -> String {
+    let pairs: Vec<String> = query.split('&').map(redacted_pair).collect();
     pairs.join("&")
 }
 
-fn shown_pair(pair: &str) -> String {
+fn redacted_pair(pair: &str) -> String {
     let key = pair.split('=').next().unwrap_or_default();
     let decoded = percent_decode_str(key).decode_utf8_lossy();
     if is_secret(&decoded) && key.len() < pair.len() {
@@ -152,7 +153,7 @@ fn redact(json: &mut Value) {
     }
 }
 
-/// In the spellings of the OAuth endpoint, which keeps its secrets in the query, and in any of a client's own.
+/// Covers the spellings of the OAuth endpoint, which has its secrets in the query, and similar names.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let words = ["secret", "token", "password", "authorization", "cookie"];
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_in_the_fields_but_not_in_the_debug_output() {
+    fn debug_output_redacts_secrets_and_fields_keep_them() {
         let query = "client_secret=hush1&taskID=7&client%5Fsecret=hush5&token=hush6&a=b=c&refresh-token=hush7";
         let request = Request::post(format!("/api/v1/x?{query}"))
             .header("Authorization", "Bearer hush2")
@@ -201,18 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_json_is_not_shown() {
+    fn non_json_body_is_omitted_from_debug_output() {
         let shown = format!("{:?}", recorded(Request::post("/"), "clientSecret=hush"));
         assert!(shown.contains("17 bytes"), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
     }
 
     #[test]
-    fn of_a_long_body_the_beginning_is_kept() {
+    fn long_bodies_are_truncated() {
         let recorded = recorded(Request::post("/"), &"a".repeat(100_000));
         assert_eq!(
             (recorded.body.len(), recorded.body_length),
-            (MOST_BODY, 100_000)
+            (MAX_RECORDED_BODY, 100_000)
         );
     }
 }

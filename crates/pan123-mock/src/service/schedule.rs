@@ -1,60 +1,63 @@
-//! What is to happen by itself, and when.
+//! Events scheduled by the clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::SystemTime;
 
-/// Something that happens when its time has come.
+/// A scheduled event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Due {
-    /// This task ends.
+pub(super) enum Event {
+    /// The task ends.
     TaskEnds(u64),
-    /// This copy ends.
+    /// The copy ends.
     CopyEnds(u64),
     /// The callback with this index is posted.
     Callback(usize),
 }
 
-/// What is to come, the earliest first; at one time, in the order in which it was put there.
+/// The pending events, earliest first; events at the same time are in order of insertion.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    waiting: BinaryHeap<Reverse<(SystemTime, u64, Due)>>,
+    waiting: BinaryHeap<Reverse<(SystemTime, u64, Event)>>,
     last: u64,
 }
 
 impl Schedule {
     pub(super) fn task_ends(&mut self, at: SystemTime, task: u64) {
-        self.push(at, Due::TaskEnds(task));
+        self.push(at, Event::TaskEnds(task));
     }
 
     pub(super) fn copy_ends(&mut self, at: SystemTime, task: u64) {
-        self.push(at, Due::CopyEnds(task));
+        self.push(at, Event::CopyEnds(task));
     }
 
     pub(super) fn callback(&mut self, at: SystemTime, index: usize) {
-        self.push(at, Due::Callback(index));
+        self.push(at, Event::Callback(index));
     }
 
     pub(super) fn callbacks(&self) -> usize {
-        let all = self.waiting.iter().map(|Reverse((.., due))| due);
-        all.filter(|due| matches!(due, Due::Callback(_))).count()
+        let all = self.waiting.iter().map(|Reverse((.., event))| event);
+        all.filter(|event| matches!(event, Event::Callback(_)))
+            .count()
     }
 
     pub(super) fn next_at(&self) -> Option<SystemTime> {
         self.waiting.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// The next thing whose time has come, with the time that it was to come at.
-    pub(super) fn pop(&mut self, now: SystemTime) -> Option<(SystemTime, Due)> {
+    /// Removes the next event that is due, and returns it with its time.
+    pub(super) fn pop(&mut self, now: SystemTime) -> Option<(SystemTime, Event)> {
         if self.next_at()? > now {
             return None;
         }
-        self.waiting.pop().map(|Reverse((at, _, due))| (at, due))
+        self.waiting
+            .pop()
+            .map(|Reverse((at, _, event))| (at, event))
     }
 
-    fn push(&mut self, at: SystemTime, due: Due) {
+    fn push(&mut self, at: SystemTime, event: Event) {
         self.last += 1;
-        self.waiting.push(Reverse((at, self.last, due)));
+        self.waiting.push(Reverse((at, self.last, event)));
     }
 }
 
@@ -65,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_comes_first_and_not_before_its_time() {
+    fn earliest_event_comes_first_and_not_early() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut schedule = Schedule::default();
         schedule.task_ends(at(9), 1);
@@ -74,10 +77,10 @@ mod tests {
 
         assert_eq!(schedule.next_at(), Some(at(5)));
         assert_eq!(schedule.pop(at(4)), None);
-        assert_eq!(schedule.pop(at(7)), Some((at(5), Due::Callback(0))));
-        assert_eq!(schedule.pop(at(7)), Some((at(5), Due::TaskEnds(2))));
+        assert_eq!(schedule.pop(at(7)), Some((at(5), Event::Callback(0))));
+        assert_eq!(schedule.pop(at(7)), Some((at(5), Event::TaskEnds(2))));
         assert_eq!(schedule.pop(at(7)), None);
-        assert_eq!(schedule.pop(at(9)), Some((at(9), Due::TaskEnds(1))));
+        assert_eq!(schedule.pop(at(9)), Some((at(9), Event::TaskEnds(1))));
         assert_eq!(schedule.next_at(), None);
     }
 }

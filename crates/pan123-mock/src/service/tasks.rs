@@ -1,222 +1,222 @@
-//! The offline downloads: what was asked for, how far they are, how they ended.
+//! Offline downloads.
 
 use std::time::SystemTime;
 
-use super::course::{Course, FAILED, RUNNING, SUCCEEDED, Step};
-use super::drive::name_of_source;
+use super::drive::name_from_url;
+use super::task_script::{FAILED, RUNNING, SUCCEEDED, ScriptStep, TaskScript};
 
-/// The id of the first task, unless another one was chosen.
+/// The default id of the first task.
 pub(super) const FIRST_TASK: u64 = 394_756;
 
-/// What a client asked for, in the types of the wire.
+/// The parameters of an offline download, in the types of the wire.
 #[derive(Debug, Clone)]
 pub(super) struct Download {
     pub(super) url: String,
     pub(super) file_name: Option<String>,
-    pub(super) target: Target,
+    pub(super) destination: Destination,
     pub(super) callback_url: Option<String>,
 }
 
-/// Where the file of a download goes: into a folder, or into the default one.
+/// Where the file goes: a folder, or the default one.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub(super) enum Destination {
     Drive(Option<i64>),
     ImageBed(Option<String>),
 }
 
-/// One of the two places that take downloads.
+/// The two storages that accept downloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Storage {
     Drive,
     ImageBed,
 }
 
-/// An offline download as the service knows it.
+/// An offline download.
 #[derive(Debug, Clone)]
 pub struct Task {
     id: u64,
-    asked: Download,
+    download: Download,
     created: SystemTime,
-    course: Course,
-    /// Whether the task has left its course, for a fetch or the test moves it.
-    moved_by_hand: bool,
-    shown: Step,
+    script: TaskScript,
+    /// Whether a fetch or the test sets its progress, instead of the script.
+    off_script: bool,
+    step: ScriptStep,
     polls: usize,
     fetched: u64,
-    ending: Option<Ending>,
+    outcome: Option<TaskOutcome>,
 }
 
-/// How a task ended.
+/// The outcome of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
-    /// The file is in the drive.
+pub enum TaskOutcome {
+    /// The file was stored.
     #[non_exhaustive]
     Succeeded {
-        /// Its id, which only the callback tells.
+        /// The id of the file, which only the callback contains.
         file_id: u64,
     },
-    /// There is no file.
+    /// The download failed.
     #[non_exhaustive]
     Failed {
-        /// The reason, which only the callback tells.
+        /// The reason, which only the callback contains.
         reason: String,
     },
 }
 
 impl Task {
-    /// `taskID`.
+    /// Returns `taskID`.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// `url` as it was sent.
+    /// Returns `url` as it was sent.
     pub fn url(&self) -> &str {
-        &self.asked.url
+        &self.download.url
     }
 
-    /// `fileName`, if one was sent.
+    /// Returns `fileName`, if it was sent.
     pub fn file_name(&self) -> Option<&str> {
-        self.asked.file_name.as_deref()
+        self.download.file_name.as_deref()
     }
 
-    /// What its file is to be called: `fileName`, otherwise what the end of the URL's path says.
+    /// Returns the name of the file: `fileName`, or the last segment of the URL's path.
     pub fn name(&self) -> String {
-        let given = self.file_name().map(str::to_owned);
-        given.unwrap_or_else(|| name_of_source(self.url()))
+        let name = self.file_name().map(str::to_owned);
+        name.unwrap_or_else(|| name_from_url(self.url()))
     }
 
-    /// `dirID`, if one was sent.
+    /// Returns `dirID`, if it was sent.
     pub fn dir_id(&self) -> Option<i64> {
-        match self.asked.target {
-            Target::Drive(folder) => folder,
-            Target::ImageBed(_) => None,
+        match self.download.destination {
+            Destination::Drive(folder) => folder,
+            Destination::ImageBed(_) => None,
         }
     }
 
-    /// `businessDirID`, if one was sent: a folder of the image bed.
+    /// Returns `businessDirID`, a folder of the image bed, if it was sent.
     pub fn business_dir_id(&self) -> Option<&str> {
-        match &self.asked.target {
-            Target::Drive(_) => None,
-            Target::ImageBed(folder) => folder.as_deref(),
+        match &self.download.destination {
+            Destination::Drive(_) => None,
+            Destination::ImageBed(folder) => folder.as_deref(),
         }
     }
 
-    /// Whether the file goes into the image bed (图床) and not into the drive.
+    /// Returns whether the file goes to the image bed (图床) instead of the drive.
     pub fn is_image_bed(&self) -> bool {
-        self.asked.target.place() == Place::ImageBed
+        self.download.destination.storage() == Storage::ImageBed
     }
 
-    /// `callBackUrl`, if one was sent.
+    /// Returns `callBackUrl`, if it was sent.
     pub fn callback_url(&self) -> Option<&str> {
-        self.asked.callback_url.as_deref()
+        self.download.callback_url.as_deref()
     }
 
-    /// How many progress polls asked for this task.
+    /// Returns how many progress polls were made for this task.
     pub fn polls(&self) -> usize {
         self.polls
     }
 
-    /// What the last poll was told, or how far a fetch is.
-    pub fn step(&self) -> Step {
-        self.shown
+    /// Returns what the last poll returned, or the progress of the fetch.
+    pub fn progress(&self) -> ScriptStep {
+        self.step
     }
 
-    /// How many bytes of the source were fetched, counted when the fetch has ended well.
+    /// Returns the length of the fetched source; 0 until the fetch has succeeded.
     pub fn fetched_bytes(&self) -> u64 {
         self.fetched
     }
 
-    /// How the task ended; `None` while it has not.
-    pub fn ending(&self) -> Option<&Ending> {
-        self.ending.as_ref()
+    /// Returns the outcome; `None` until the task has ended.
+    pub fn outcome(&self) -> Option<&TaskOutcome> {
+        self.outcome.as_ref()
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.asked.target
+    pub(super) fn destination(&self) -> &Destination {
+        &self.download.destination
     }
 
-    /// Moves one step on. Says how the task comes to its end with it, if it does: with the size of its file, or with a reason.
+    /// Advances by one step. Returns the result if the task ends with this step.
     pub(super) fn poll(&mut self, now: SystemTime) -> Option<Result<u64, String>> {
         let index = self.polls;
         self.polls += 1;
-        if self.moved_by_hand {
+        if self.off_script {
             return None;
         }
         let elapsed = now.duration_since(self.created).unwrap_or_default();
-        self.shown = self.course.step(index, elapsed);
-        let ends = self.ending.is_none();
-        self.course.end_of(self.shown).filter(|_| ends)
+        self.step = self.script.step(index, elapsed);
+        let ends = self.outcome.is_none();
+        self.script.result_of(self.step).filter(|_| ends)
     }
 
-    /// How the task ends that its course ends by the clock.
-    pub(super) fn time_is_up(&mut self) -> Option<Result<u64, String>> {
-        if self.moved_by_hand || self.ending.is_some() {
+    /// Ends a task whose script ends by the clock, and returns the result.
+    pub(super) fn end_by_clock(&mut self) -> Option<Result<u64, String>> {
+        if self.off_script || self.outcome.is_some() {
             return None;
         }
-        let end = self.course.end();
-        self.moved_by_hand = true;
-        self.shown = end_of(&end);
-        Some(end)
+        let result = self.script.result();
+        self.off_script = true;
+        self.step = final_step(&result);
+        Some(result)
     }
 
-    /// The task leaves its course, unless it has ended.
-    pub(super) fn moved(&mut self, step: Step) {
-        if self.ending.is_none() {
-            self.moved_by_hand = true;
-            self.shown = step;
+    /// Sets the progress, unless the task has ended. The task no longer follows its script.
+    pub(super) fn set_step(&mut self, step: ScriptStep) {
+        if self.outcome.is_none() {
+            self.off_script = true;
+            self.step = step;
         }
     }
 
-    /// True if the task ended with it: an end is an end.
-    pub(super) fn moved_to_end(&mut self, result: &Result<u64, String>) -> bool {
-        if self.ending.is_some() {
+    /// Sets the final progress. Returns false if the task had already ended.
+    pub(super) fn set_final_step(&mut self, result: &Result<u64, String>) -> bool {
+        if self.outcome.is_some() {
             return false;
         }
-        self.moved(end_of(result));
+        self.set_step(final_step(result));
         self.fetched = *result.as_ref().unwrap_or(&0);
         true
     }
 
-    pub(super) fn end(&mut self, ending: Ending) {
-        self.ending.get_or_insert(ending);
+    pub(super) fn end(&mut self, outcome: TaskOutcome) {
+        self.outcome.get_or_insert(outcome);
     }
 }
 
-impl Target {
-    pub(super) fn place(&self) -> Place {
+impl Destination {
+    pub(super) fn storage(&self) -> Storage {
         match self {
-            Self::Drive(_) => Place::Drive,
-            Self::ImageBed(_) => Place::ImageBed,
+            Self::Drive(_) => Storage::Drive,
+            Self::ImageBed(_) => Storage::ImageBed,
         }
     }
 }
 
-fn end_of(result: &Result<u64, String>) -> Step {
+fn final_step(result: &Result<u64, String>) -> ScriptStep {
     match result {
-        Ok(_) => Step::new(100.0, SUCCEEDED),
-        Err(_) => Step::new(0.0, FAILED),
+        Ok(_) => ScriptStep::new(100.0, SUCCEEDED),
+        Err(_) => ScriptStep::new(0.0, FAILED),
     }
 }
 
-/// All tasks, in the order of their creation.
+/// All tasks, in order of creation.
 #[derive(Debug)]
 pub(super) struct Tasks {
-    /// The id of the first one.
+    /// The id of the first task.
     first: u64,
     all: Vec<Task>,
-    /// How many have not ended, by their places.
+    /// How many are running, by storage.
     running: [usize; 2],
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self::beginning_with(FIRST_TASK)
+        Self::starting_at(FIRST_TASK)
     }
 }
 
 impl Tasks {
-    pub(super) fn beginning_with(first: u64) -> Self {
+    pub(super) fn starting_at(first: u64) -> Self {
         Self {
             first,
             all: Vec::new(),
@@ -224,29 +224,34 @@ impl Tasks {
         }
     }
 
-    pub(super) fn create(&mut self, now: SystemTime, asked: Download, course: Course) -> u64 {
-        // After the last number comes 0: none is given twice.
+    pub(super) fn create(
+        &mut self,
+        now: SystemTime,
+        download: Download,
+        script: TaskScript,
+    ) -> u64 {
+        // Wraps around after the last number, so that ids stay unique.
         let id = self.first.wrapping_add(self.all.len() as u64);
-        self.running[asked.target.place() as usize] += 1;
+        self.running[download.destination.storage() as usize] += 1;
         self.all.push(Task {
             id,
-            asked,
+            download,
             created: now,
-            course,
-            moved_by_hand: false,
-            shown: Step::new(0.0, RUNNING),
+            script,
+            off_script: false,
+            step: ScriptStep::new(0.0, RUNNING),
             polls: 0,
             fetched: 0,
-            ending: None,
+            outcome: None,
         });
         id
     }
 
-    /// A task that is really fetched is not on a course.
-    pub(super) fn create_fetched(&mut self, now: SystemTime, asked: Download) -> u64 {
-        let id = self.create(now, asked, Course::never_ends());
+    /// Creates a task without a script, whose source is fetched.
+    pub(super) fn create_fetched(&mut self, now: SystemTime, download: Download) -> u64 {
+        let id = self.create(now, download, TaskScript::never_ends());
         if let Some(task) = self.get_mut(id) {
-            task.moved(Step::new(0.0, RUNNING));
+            task.set_step(ScriptStep::new(0.0, RUNNING));
         }
         id
     }
@@ -264,18 +269,18 @@ impl Tasks {
         usize::try_from(id.wrapping_sub(self.first)).ok()
     }
 
-    /// Notes how a task ended; it is ended once.
-    pub(super) fn end(&mut self, id: u64, ending: Ending) -> Option<&Task> {
+    /// Sets the outcome of a task.
+    pub(super) fn end(&mut self, id: u64, outcome: TaskOutcome) -> Option<&Task> {
         let index = self.index(id)?;
         let task = self.all.get_mut(index)?;
-        task.end(ending);
-        self.running[task.target().place() as usize] -= 1;
+        task.end(outcome);
+        self.running[task.destination().storage() as usize] -= 1;
         Some(task)
     }
 
-    /// How many of this place have not ended.
-    pub(super) fn running(&self, place: Place) -> usize {
-        self.running[place as usize]
+    /// Returns how many tasks of this storage are running.
+    pub(super) fn running(&self, storage: Storage) -> usize {
+        self.running[storage as usize]
     }
 
     pub(super) fn all(&self) -> &[Task] {
@@ -289,66 +294,66 @@ mod tests {
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
-    fn task(course: Course) -> Task {
+    fn task(script: TaskScript) -> Task {
         let mut tasks = Tasks::default();
-        let asked = Download {
+        let download = Download {
             url: "https://example.com/a".to_owned(),
             file_name: None,
-            target: Target::Drive(None),
+            destination: Destination::Drive(None),
             callback_url: None,
         };
-        tasks.create(START, asked, course);
+        tasks.create(START, download, script);
         tasks.all.remove(0)
     }
 
     #[test]
-    fn a_course_ends_a_task_once_whatever_it_shows_afterwards() {
-        let mut task = task(Course::steps([(100.0, 2), (40.0, 0), (0.0, 1)]).size(7));
+    fn outcome_is_final_even_if_the_script_goes_on() {
+        let mut task = task(TaskScript::steps([(100.0, 2), (40.0, 0), (0.0, 1)]).size(7));
         assert_eq!(task.poll(START), Some(Ok(7)));
-        let ending = Ending::Succeeded { file_id: 1 };
-        task.end(ending.clone());
+        let outcome = TaskOutcome::Succeeded { file_id: 1 };
+        task.end(outcome.clone());
         assert_eq!(task.poll(START), None);
         assert_eq!(task.poll(START), None);
-        assert_eq!(task.step(), Step::new(0.0, 1));
+        assert_eq!(task.progress(), ScriptStep::new(0.0, 1));
         let reason = String::new();
-        task.end(Ending::Failed { reason });
-        assert_eq!(task.ending(), Some(&ending));
+        task.end(TaskOutcome::Failed { reason });
+        assert_eq!(task.outcome(), Some(&outcome));
     }
 
     #[test]
     fn status_13_is_not_an_end() {
-        let mut task = task(Course::steps([(50.0, 13), (50.0, 3)]));
+        let mut task = task(TaskScript::steps([(50.0, 13), (50.0, 3)]));
         assert_eq!(task.poll(START), None);
         assert_eq!(task.poll(START), None);
-        assert_eq!(task.ending(), None);
+        assert_eq!(task.outcome(), None);
     }
 
     #[test]
-    fn a_fetch_takes_the_task_off_its_course() {
-        let mut task = task(Course::succeeds_after(2));
-        task.moved(Step::new(12.5, RUNNING));
+    fn fetched_task_ignores_its_script() {
+        let mut task = task(TaskScript::succeeds_after(2));
+        task.set_step(ScriptStep::new(12.5, RUNNING));
         assert_eq!(task.poll(START), None);
         assert_eq!(task.poll(START), None);
-        assert_eq!(task.step(), Step::new(12.5, RUNNING));
+        assert_eq!(task.progress(), ScriptStep::new(12.5, RUNNING));
 
         let reason = "gone".to_owned();
-        assert!(task.moved_to_end(&Err(reason.clone())));
-        task.end(Ending::Failed { reason });
-        assert!(!task.moved_to_end(&Ok(1)));
-        task.moved(Step::new(99.0, RUNNING));
-        assert_eq!(task.step(), Step::new(0.0, FAILED));
+        assert!(task.set_final_step(&Err(reason.clone())));
+        task.end(TaskOutcome::Failed { reason });
+        assert!(!task.set_final_step(&Ok(1)));
+        task.set_step(ScriptStep::new(99.0, RUNNING));
+        assert_eq!(task.progress(), ScriptStep::new(0.0, FAILED));
     }
 
     #[test]
-    fn the_time_of_a_task_is_up_once_and_not_if_it_was_moved() {
-        let by_the_clock = Course::succeeds_within(std::time::Duration::from_secs(1));
+    fn task_ends_by_the_clock_once_unless_it_is_off_script() {
+        let by_the_clock = TaskScript::succeeds_within(std::time::Duration::from_secs(1));
         let mut first = task(by_the_clock.clone());
-        assert_eq!(first.time_is_up(), Some(Ok(1 << 20)));
-        assert_eq!(first.step(), Step::new(100.0, SUCCEEDED));
-        assert_eq!(first.time_is_up(), None);
+        assert_eq!(first.end_by_clock(), Some(Ok(1 << 20)));
+        assert_eq!(first.progress(), ScriptStep::new(100.0, SUCCEEDED));
+        assert_eq!(first.end_by_clock(), None);
 
         let mut second = task(by_the_clock);
-        second.moved(Step::new(1.0, RUNNING));
-        assert_eq!(second.time_is_up(), None);
+        second.set_step(ScriptStep::new(1.0, RUNNING));
+        assert_eq!(second.end_by_clock(), None);
     }
 }

@@ -1,90 +1,90 @@
-//! The tokens of the one developer: minted, pushed out, expired.
+//! The tokens of the developer.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::answer::{far_away, scrambled};
+use super::response::{max_time, mix};
 
-/// How many tokens live at once; one more pushes the oldest out.
+/// How many tokens live at once. One more revokes the oldest.
 pub const MAX_LIVE_TOKENS: usize = 3;
 
-/// The header of a JWT, for the real tokens are JWTs. What follows it here means nothing.
+/// The header of a JWT, because real tokens are JWTs. The rest of a token is random.
 const PREFIX: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 #[derive(Default)]
 pub(super) struct Tokens {
-    /// Every token ever minted, in order.
-    minted: Vec<Token>,
+    /// Every token ever issued, in order.
+    issued: Vec<Token>,
 }
 
 struct Token {
     value: String,
     expires: SystemTime,
-    pushed_out: bool,
+    revoked: bool,
 }
 
-/// Why a token is not good.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum TokenError {
     Unknown,
-    PushedOut,
+    Revoked,
     Expired,
 }
 
-impl Refusal {
+impl TokenError {
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Unknown => "token is invalid",
-            Self::PushedOut => "tokens number has exceeded the limit",
+            Self::Revoked => "tokens number has exceeded the limit",
             Self::Expired => "token is expired",
         }
     }
 }
 
 impl Tokens {
-    /// A new token and the time of its end, in whole seconds as the client is told.
-    pub(super) fn mint(
+    /// Issues a token and returns it with its expiry in whole seconds.
+    pub(super) fn issue(
         &mut self,
         seed: u64,
         now: SystemTime,
         lifetime: Duration,
     ) -> (String, SystemTime) {
         self.keep_newest(MAX_LIVE_TOKENS - 1, now);
-        let number = self.minted.len() as u64;
-        let value = like_a_jwt(!seed, number);
-        let ends = now.checked_add(lifetime).unwrap_or_else(far_away);
-        let expires = whole_seconds(ends.min(far_away()));
-        self.minted.push(Token {
+        let number = self.issued.len() as u64;
+        let value = jwt_like(!seed, number);
+        let ends = now.checked_add(lifetime).unwrap_or_else(max_time);
+        let expires = whole_seconds(ends.min(max_time()));
+        self.issued.push(Token {
             value: value.clone(),
             expires,
-            pushed_out: false,
+            revoked: false,
         });
         (value, expires)
     }
 
-    /// All that live are pushed out.
-    pub(super) fn push_out(&mut self, now: SystemTime) {
+    /// Revokes all live tokens.
+    pub(super) fn revoke_all(&mut self, now: SystemTime) {
         self.keep_newest(0, now);
     }
 
-    pub(super) fn check(&self, value: &str, now: SystemTime) -> Result<(), Refusal> {
-        match self.minted.iter().rfind(|token| token.value == value) {
-            None => Err(Refusal::Unknown),
-            Some(token) if token.pushed_out => Err(Refusal::PushedOut),
-            Some(token) if token.expires <= now => Err(Refusal::Expired),
+    pub(super) fn check(&self, value: &str, now: SystemTime) -> Result<(), TokenError> {
+        match self.issued.iter().rfind(|token| token.value == value) {
+            None => Err(TokenError::Unknown),
+            Some(token) if token.revoked => Err(TokenError::Revoked),
+            Some(token) if token.expires <= now => Err(TokenError::Expired),
             Some(_) => Ok(()),
         }
     }
 
-    pub(super) fn minted(&self) -> usize {
-        self.minted.len()
+    pub(super) fn issued_count(&self) -> usize {
+        self.issued.len()
     }
 
-    fn keep_newest(&mut self, kept: usize, now: SystemTime) {
-        let newest_first = self.minted.iter_mut().rev();
-        let live = newest_first.filter(|token| !token.pushed_out && token.expires > now);
-        for token in live.skip(kept) {
-            token.pushed_out = true;
+    fn keep_newest(&mut self, count: usize, now: SystemTime) {
+        let newest_first = self.issued.iter_mut().rev();
+        let live = newest_first.filter(|token| !token.revoked && token.expires > now);
+        for token in live.skip(count) {
+            token.revoked = true;
         }
     }
 }
@@ -92,18 +92,18 @@ impl Tokens {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens")
-            .field("minted", &self.minted.len())
+            .field("issued", &self.issued.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The `number`-th token of this seed.
-pub(super) fn like_a_jwt(seed: u64, number: u64) -> String {
+/// Returns token `number` of this seed.
+pub(super) fn jwt_like(seed: u64, number: u64) -> String {
     format!(
         "{PREFIX}.{:016x}{:016x}.{:016x}",
-        scrambled(seed, 3 * number),
-        scrambled(seed, 3 * number + 1),
-        scrambled(seed, 3 * number + 2),
+        mix(seed, 3 * number),
+        mix(seed, 3 * number + 1),
+        mix(seed, 3 * number + 2),
     )
 }
 
@@ -125,74 +125,46 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_token_pushes_the_first_out_and_no_other() {
+    fn expired_tokens_do_not_count_as_live() {
         let mut tokens = Tokens::default();
-        let minted: Vec<String> = (0..4).map(|_| tokens.mint(0, now(), DAY).0).collect();
+        let (old, expires) = tokens.issue(0, now(), DAY);
+        let issued: Vec<String> = (0..3).map(|_| tokens.issue(0, expires, DAY).0).collect();
 
-        let checks: Vec<_> = minted.iter().map(|t| tokens.check(t, now())).collect();
-        assert_eq!(checks, [Err(Refusal::PushedOut), Ok(()), Ok(()), Ok(())]);
+        assert_eq!(tokens.check(&old, expires), Err(TokenError::Expired));
+        assert!(issued.iter().all(|t| tokens.check(t, expires).is_ok()));
     }
 
     #[test]
-    fn three_tokens_live_side_by_side() {
+    fn token_is_valid_until_its_expiry() {
         let mut tokens = Tokens::default();
-        let minted: Vec<String> = (0..3).map(|_| tokens.mint(0, now(), DAY).0).collect();
-        assert!(minted.iter().all(|t| tokens.check(t, now()).is_ok()));
-    }
-
-    #[test]
-    fn an_expired_token_takes_no_place() {
-        let mut tokens = Tokens::default();
-        let (old, expires) = tokens.mint(0, now(), DAY);
-        let minted: Vec<String> = (0..3).map(|_| tokens.mint(0, expires, DAY).0).collect();
-
-        assert_eq!(tokens.check(&old, expires), Err(Refusal::Expired));
-        assert!(minted.iter().all(|t| tokens.check(t, expires).is_ok()));
-    }
-
-    #[test]
-    fn a_token_is_good_until_the_second_that_was_told() {
-        let mut tokens = Tokens::default();
-        let (token, expires) = tokens.mint(0, now() + Duration::from_millis(700), DAY);
+        let (token, expires) = tokens.issue(0, now() + Duration::from_millis(700), DAY);
 
         assert_eq!(expires, now() + DAY);
         let last = expires.checked_sub(Duration::from_nanos(1)).unwrap();
         assert_eq!(tokens.check(&token, last), Ok(()));
-        assert_eq!(tokens.check(&token, expires), Err(Refusal::Expired));
+        assert_eq!(tokens.check(&token, expires), Err(TokenError::Expired));
     }
 
     #[test]
-    fn no_life_is_too_long() {
+    fn long_lifetimes_saturate() {
         let mut tokens = Tokens::default();
         for life in [Duration::MAX, DAY * 4_000_000] {
-            let (token, expires) = tokens.mint(0, now(), life);
-            assert_eq!(expires, far_away());
+            let (token, expires) = tokens.issue(0, now(), life);
+            assert_eq!(expires, max_time());
             assert_eq!(tokens.check(&token, now()), Ok(()));
         }
     }
 
     #[test]
-    fn tokens_differ_from_each_other_and_from_those_of_another_seed() {
-        let mint = |seed| -> Vec<String> {
+    fn tokens_are_unique_across_numbers_and_seeds() {
+        let issue = |seed| -> Vec<String> {
             let mut tokens = Tokens::default();
-            (0..20).map(|_| tokens.mint(seed, now(), DAY).0).collect()
+            (0..20).map(|_| tokens.issue(seed, now(), DAY).0).collect()
         };
-        assert_eq!(mint(1), mint(1));
-        let mut all = [mint(0), mint(1), mint(2)].concat();
+        assert_eq!(issue(1), issue(1));
+        let mut all = [issue(0), issue(1), issue(2)].concat();
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 60);
-    }
-
-    #[test]
-    fn a_made_up_token_is_unknown() {
-        assert_eq!(Tokens::default().check("abc", now()), Err(Refusal::Unknown));
-    }
-
-    #[test]
-    fn tokens_do_not_show_in_debug_output() {
-        let mut tokens = Tokens::default();
-        let (token, _) = tokens.mint(0, now(), DAY);
-        assert!(!format!("{tokens:?}").contains(&token));
     }
 }

@@ -1,10 +1,10 @@
-//! What a URL points to.
+//! Checks of URLs.
 
 use std::net::IpAddr;
 
 use http::Uri;
 
-/// By its beginning only: sources with characters that a strict parser refuses are sent and accepted in practice.
+/// Checks only the scheme: the service accepts sources with characters that a strict parser rejects.
 pub(super) fn is_http(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else {
         return false;
@@ -13,7 +13,7 @@ pub(super) fn is_http(url: &str) -> bool {
     known.iter().any(|name| scheme.eq_ignore_ascii_case(name)) && !rest.is_empty()
 }
 
-/// Whether the host of this URL is this machine and nothing else.
+/// Returns whether the host of this URL is certainly this machine.
 pub(crate) fn is_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_and_https_are_sources() {
+    fn only_http_and_https_are_accepted() {
         for url in ["http://a/b", "HTTPS://a", "https://例子/文件?x=(y)"] {
             assert!(is_http(url), "{url}");
         }

@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 pub(super) const UID: u64 = 1_814_442_530;
 
-/// An account with the paid rights that the real service asks for. Its `spacePermanent` is more than 2^52: a client that reads it as a
-/// double and writes it back may change it.
+/// An account with the paid rights that the real service requires. Its `spacePermanent` exceeds 2^52, which reveals clients that read it as
+/// a double.
 const INFO: &str = r#"{
 "uid":1814442530,
 "nickname":"pan123-mock",
@@ -28,7 +28,7 @@ const INFO: &str = r#"{
 "developerInfo":{"startTime":"2025-07-16 17:27:53","endTime":"2099-07-16 17:27:52"}
 }"#;
 
-/// `data` of the user's information, with the fields in the order of the documentation.
+/// Returns `data` of the user info, with its fields in documented order.
 pub(super) fn info() -> &'static RawValue {
     serde_json::from_str(INFO).unwrap_or(RawValue::NULL)
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_has_its_id() {
+    fn account_has_the_uid_constant() {
         let info: serde_json::Value = serde_json::from_str(info().get()).unwrap();
         assert_eq!(info["uid"], UID);
     }

@@ -1,4 +1,4 @@
-//! What goes wrong with one exchange, as data.
+//! Faults of a single exchange.
 
 use std::fmt;
 use std::iter;
@@ -7,29 +7,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::service::millis;
+use crate::service::serde_millis;
 
-/// What a [`BrokenWire`](super::BrokenWire) does to one exchange.
+/// A fault that a [`BrokenWire`](super::BrokenWire) applies to one exchange.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pan123_mock::{Break, End, Flood, Point};
 ///
-/// // The service acts, and its answer is cut off in the middle of the body.
-/// let cut = Break::answer(Point::Body(20), End::Reset);
-/// // The connection ends before the request's body is read: the service hears nothing.
-/// let unheard = Break::request(Point::Head, End::Close);
-/// let silent = Break::answer(Point::Bytes(0), End::Silence).times(3);
+/// // The service acts, and its response is cut off in the middle of the body.
+/// let cut = Break::response(Point::Body(20), End::Reset);
+/// // The connection ends before the request's body is read, and the service does not act.
+/// let unread = Break::request(Point::Head, End::Close);
+/// let silent = Break::response(Point::Bytes(0), End::Silence).times(3);
 /// let early_hints = Break::before("HTTP/1.1 103 Early Hints\r\n\r\n");
 /// let endless = Break::flood(Flood::chunked(200 << 20));
 /// let slow = Break::drip(Duration::from_secs(1));
 /// ```
 ///
-/// What a face of the mock that cannot break its connections makes of it is its [`fate`](Break::fate).
+/// Servers that cannot break a connection use its [`wire_outcome`](Break::wire_outcome) instead.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
-    what: What,
+    #[serde(rename = "what")]
+    kind: Kind,
     end: End,
     #[serde(skip, default = "once")]
     times: usize,
@@ -37,11 +38,11 @@ pub struct Break {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum What {
+enum Kind {
     Nothing,
     Request(Point),
-    Answer(Point),
-    Instead(#[serde(with = "text")] Bytes),
+    Response(Point),
+    Replace(#[serde(with = "text")] Bytes),
     Around {
         #[serde(with = "text")]
         before: Bytes,
@@ -49,31 +50,31 @@ enum What {
         after: Bytes,
     },
     Flood(Flood),
-    Drip(#[serde(with = "millis")] Duration),
+    Drip(#[serde(with = "serde_millis")] Duration),
 }
 
 fn once() -> usize {
     1
 }
 
-/// What becomes of an exchange, as its client sees it.
+/// What a client observes of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
-    /// The answer comes, in spite of all.
-    Answered,
-    /// The connection ends before all of the answer has come.
+pub enum WireOutcome {
+    /// It receives the response, perhaps slowly or with extra bytes.
+    Responded,
+    /// The connection ends before the response is complete.
     CutOff,
-    /// Nothing comes, and the connection stays open.
+    /// It receives nothing, and the connection stays open.
     Silence,
-    /// A body of so many bytes comes in place of the answer's.
+    /// It receives a body of this many bytes instead of the response's.
     Flood(u64),
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for WireOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered => f.write_str("answered"),
+            Self::Responded => f.write_str("responded"),
             Self::CutOff => f.write_str("cut off"),
             Self::Silence => f.write_str("silence"),
             Self::Flood(bytes) => write!(f, "a flood of {bytes} bytes"),
@@ -81,52 +82,52 @@ impl fmt::Display for Fate {
     }
 }
 
-/// How far something comes.
+/// How far a message is read or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Point {
-    /// So many bytes from its beginning.
+    /// This many bytes from its start.
     Bytes(usize),
-    /// All headers, and nothing of the body.
+    /// All headers and none of the body.
     Head,
-    /// All headers, and so many bytes of the body.
+    /// All headers and this many bytes of the body.
     Body(usize),
     /// All but the last byte.
     AllButOne,
-    /// All of it.
+    /// The whole message.
     Whole,
 }
 
-/// What becomes of the connection after that.
+/// What happens to the connection afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum End {
-    /// The next request may come.
+    /// It stays open for the next request.
     Stay,
-    /// It is closed. What the client sent and nobody read makes the system turn that into a reset.
+    /// It is closed. If the client's bytes were not all read, the system sends a reset.
     Close,
     /// It is reset.
     Reset,
-    /// It stays open, and nothing more is said.
+    /// It stays open, and nothing more is sent.
     Silence,
 }
 
-/// A body of blanks after the head of a good answer.
+/// A body of spaces after the head of a successful response.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flood {
     bytes: u64,
     chunked: bool,
-    /// Between two bytes; without one they come as fast as they are taken.
-    #[serde(rename = "pause_ms", with = "millis", default)]
+    /// The pause between two bytes. If it is zero, bytes are sent as fast as they are read.
+    #[serde(rename = "pause_ms", with = "serde_millis", default)]
     pause: Duration,
 }
 
 impl Flood {
-    /// With a `Content-Length` that says how long it is.
-    pub fn announced(bytes: u64) -> Flood {
+    /// Sends a body with a `Content-Length`.
+    pub fn with_length(bytes: u64) -> Flood {
         Flood {
             bytes,
             chunked: false,
@@ -134,15 +135,15 @@ impl Flood {
         }
     }
 
-    /// In chunks.
+    /// Sends a body in chunks.
     pub fn chunked(bytes: u64) -> Flood {
         Flood {
             chunked: true,
-            ..Flood::announced(bytes)
+            ..Flood::with_length(bytes)
         }
     }
 
-    /// One byte at a time, with this pause after each.
+    /// Sends one byte at a time, with this pause after each.
     pub fn slow(self, pause: Duration) -> Flood {
         Flood { pause, ..self }
     }
@@ -156,13 +157,13 @@ impl Flood {
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n")
     }
 
-    pub(super) fn script(self) -> impl Iterator<Item = Sent> + Send + 'static {
-        let piece = if self.pause.is_zero() { 64 * 1024 } else { 1 };
+    pub(super) fn chunks(self) -> impl Iterator<Item = Chunk> + Send + 'static {
+        let chunk_size = if self.pause.is_zero() { 64 * 1024 } else { 1 };
         let mut left = self.bytes;
         let body = iter::from_fn(move || {
-            let length = left.min(piece);
+            let length = left.min(chunk_size);
             left -= length;
-            (length > 0).then(|| (self.piece(length), self.pause))
+            (length > 0).then(|| (self.chunk(length), self.pause))
         });
         let end = self.chunked.then_some("0\r\n\r\n");
         let at_once = |text: Bytes| (text, Duration::ZERO);
@@ -171,130 +172,132 @@ impl Flood {
             .chain(end.map(|end| at_once(end.into())))
     }
 
-    fn piece(self, length: u64) -> Bytes {
-        let blanks = vec![b' '; usize::try_from(length).unwrap_or_default()];
+    fn chunk(self, length: u64) -> Bytes {
+        let spaces = vec![b' '; usize::try_from(length).unwrap_or_default()];
         if self.chunked {
             let head = format!("{length:x}\r\n");
-            [head.as_bytes(), &blanks, b"\r\n"].concat().into()
+            [head.as_bytes(), &spaces, b"\r\n"].concat().into()
         } else {
-            blanks.into()
+            spaces.into()
         }
     }
 }
 
 /// Some bytes, and the pause after them.
-pub(crate) type Sent = (Bytes, Duration);
+pub(crate) type Chunk = (Bytes, Duration);
 
-/// All that is sent of an answer, piece by piece.
-pub(crate) type Script = Box<dyn Iterator<Item = Sent> + Send>;
+/// The bytes of a response in the pieces in which they are sent.
+pub(crate) type Chunks = Box<dyn Iterator<Item = Chunk> + Send>;
 
 impl Break {
-    /// Nothing: lets a request through before the next break.
-    pub fn nothing() -> Break {
-        Break::of(What::Nothing, End::Stay)
+    /// Does nothing: lets a request through before the next break.
+    pub fn none() -> Break {
+        Break::new(Kind::Nothing, End::Stay)
     }
 
-    /// The request is read as far as this, and the service hears nothing of it.
+    /// Reads the request up to this point. The service does not act on it.
     pub fn request(read: Point, end: End) -> Break {
-        Break::of(What::Request(read), end)
+        Break::new(Kind::Request(read), end)
     }
 
-    /// The service acts and answers, and the answer is sent as far as this.
-    pub fn answer(sent: Point, end: End) -> Break {
-        Break::of(What::Answer(sent), end)
+    /// Lets the service act, and sends its response up to this point.
+    pub fn response(sent: Point, end: End) -> Break {
+        Break::new(Kind::Response(sent), end)
     }
 
-    /// The service acts, and these bytes are sent instead of its answer.
-    pub fn instead(bytes: impl Into<Bytes>, end: End) -> Break {
-        Break::of(What::Instead(bytes.into()), end)
+    /// Lets the service act, and sends these bytes instead of its response.
+    pub fn replace(bytes: impl Into<Bytes>, end: End) -> Break {
+        Break::new(Kind::Replace(bytes.into()), end)
     }
 
-    /// These bytes are sent before the answer.
+    /// Sends these bytes before the response.
     pub fn before(bytes: impl Into<Bytes>) -> Break {
         Break::around(bytes.into(), Bytes::new())
     }
 
-    /// These bytes are sent after the answer.
+    /// Sends these bytes after the response.
     pub fn after(bytes: impl Into<Bytes>) -> Break {
         Break::around(Bytes::new(), bytes.into())
     }
 
-    /// The service acts, and this is sent instead of its answer.
+    /// Lets the service act, and sends this body instead of its response.
     pub fn flood(flood: Flood) -> Break {
-        Break::of(What::Flood(flood), End::Close)
+        Break::new(Kind::Flood(flood), End::Close)
     }
 
-    /// The answer comes byte by byte, with this pause after each.
+    /// Sends the response byte by byte, with this pause after each.
     pub fn drip(pause: Duration) -> Break {
-        Break::of(What::Drip(pause), End::Stay)
+        Break::new(Kind::Drip(pause), End::Stay)
     }
 
-    /// Breaks this many exchanges in a row instead of one.
+    /// Breaks this many exchanges instead of one.
     pub fn times(mut self, times: usize) -> Break {
         self.times = times;
         self
     }
 
     fn around(before: Bytes, after: Bytes) -> Break {
-        Break::of(What::Around { before, after }, End::Stay)
+        Break::new(Kind::Around { before, after }, End::Stay)
     }
 
-    fn of(what: What, end: End) -> Break {
+    fn new(kind: Kind, end: End) -> Break {
         Break {
-            what,
+            kind,
             end,
             times: 1,
         }
     }
 
-    /// What a client sees of it, for a face that cannot break its connections: the model in memory, and wiremock.
-    pub fn fate(&self) -> Fate {
-        match (&self.what, self.end) {
-            (What::Flood(flood), _) => Fate::Flood(flood.bytes),
+    /// Returns what a client observes, for servers that cannot break a connection: the model in memory, and wiremock.
+    pub fn wire_outcome(&self) -> WireOutcome {
+        match (&self.kind, self.end) {
+            (Kind::Flood(flood), _) => WireOutcome::Flood(flood.bytes),
             (
-                What::Nothing | What::Around { .. } | What::Drip(_) | What::Answer(Point::Whole),
+                Kind::Nothing | Kind::Around { .. } | Kind::Drip(_) | Kind::Response(Point::Whole),
                 _,
-            ) => Fate::Answered,
-            (_, End::Silence) | (What::Request(_) | What::Answer(_), End::Stay) => Fate::Silence,
-            _ => Fate::CutOff,
+            ) => WireOutcome::Responded,
+            (_, End::Silence) | (Kind::Request(_) | Kind::Response(_), End::Stay) => {
+                WireOutcome::Silence
+            }
+            _ => WireOutcome::CutOff,
         }
     }
 
-    pub(crate) fn repeated(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.times
     }
 
-    /// How far the request is read, if the service is not to hear of it.
-    pub(crate) fn unheard(&self) -> Option<(Point, End)> {
-        match self.what {
-            What::Request(point) => Some((point, self.end)),
+    /// Returns how far the request is read, if the service does not act on it.
+    pub(crate) fn request_cut(&self) -> Option<(Point, End)> {
+        match self.kind {
+            Kind::Request(point) => Some((point, self.end)),
             _ => None,
         }
     }
 
-    /// What is sent of an answer with this head and body, and how the connection goes on.
-    pub(crate) fn script(&self, head: &[u8], body: &[u8]) -> (Script, End) {
+    /// Returns the bytes to send for a response with this head and body, and what happens to the connection afterwards.
+    pub(crate) fn chunks(&self, head: &[u8], body: &[u8]) -> (Chunks, End) {
         let whole = Bytes::from([head, body].concat());
-        let at_once = |bytes: Bytes| -> Script { Box::new(iter::once((bytes, Duration::ZERO))) };
-        let script = match &self.what {
-            What::Nothing => at_once(whole),
-            What::Request(_) => at_once(Bytes::new()),
-            What::Answer(point) => at_once(whole.slice(..point.of(head.len(), whole.len()))),
-            What::Instead(bytes) => at_once(bytes.clone()),
-            What::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
-            What::Flood(flood) => Box::new(flood.script()),
-            What::Drip(pause) => {
+        let at_once = |bytes: Bytes| -> Chunks { Box::new(iter::once((bytes, Duration::ZERO))) };
+        let chunks = match &self.kind {
+            Kind::Nothing => at_once(whole),
+            Kind::Request(_) => at_once(Bytes::new()),
+            Kind::Response(point) => at_once(whole.slice(..point.length(head.len(), whole.len()))),
+            Kind::Replace(bytes) => at_once(bytes.clone()),
+            Kind::Around { before, after } => at_once([before, &whole[..], after].concat().into()),
+            Kind::Flood(flood) => Box::new(flood.chunks()),
+            Kind::Drip(pause) => {
                 let pause = *pause;
                 let bytes = (0..whole.len()).map(move |at| (whole.slice(at..=at), pause));
                 Box::new(bytes)
             }
         };
-        (script, self.end)
+        (chunks, self.end)
     }
 }
 
 impl Point {
-    pub(super) fn of(self, head: usize, whole: usize) -> usize {
+    pub(super) fn length(self, head: usize, whole: usize) -> usize {
         let bytes = match self {
             Point::Bytes(bytes) => bytes,
             Point::Head => head,
@@ -306,7 +309,7 @@ impl Point {
     }
 }
 
-/// Bytes as a text, for what is sent in place of an answer is one.
+/// Serializes bytes as a string.
 mod text {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -1,4 +1,4 @@
-//! One connection of a server, and what can be done with it.
+//! A connection of a server.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,23 +12,23 @@ use http::Request;
 use http::header::CONTENT_LENGTH;
 use socket2::SockRef;
 
-use super::breaks::Sent;
+use super::breaks::Chunk;
 use super::{Flood, Point, Shared};
 
-/// A connection that a [`TcpServer`](super::TcpServer) has accepted. It is closed when it is dropped.
+/// A connection accepted by a [`TcpServer`](super::TcpServer). It is closed when it is dropped.
 ///
-/// Raw bytes go through [`Read`] and [`Write`].
+/// Raw bytes can be read and written with [`Read`] and [`Write`].
 pub struct Connection {
-    /// None after the end.
+    /// `None` only while it is being dropped.
     stream: Option<Arc<TcpStream>>,
     shared: Arc<Shared>,
     number: usize,
 }
 
-/// The longest head of a request that is looked at before it is read.
-const MOST_HEAD: usize = 8192;
-/// The most headers of a request.
-const MOST_HEADERS: usize = 64;
+/// The longest head that can be peeked at.
+const MAX_HEAD: usize = 8192;
+/// The largest number of headers in a request.
+const MAX_HEADERS: usize = 64;
 
 impl Connection {
     pub(super) fn new(stream: Arc<TcpStream>, shared: Arc<Shared>, number: usize) -> Connection {
@@ -39,12 +39,12 @@ impl Connection {
         }
     }
 
-    /// Which connection of its server this is, counted from 0.
+    /// Returns the number of this connection on its server, counted from 0.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Reads one request with a body of the announced length, and counts it; none if the client has closed or speaks no HTTP.
+    /// Reads and counts a request. Returns `None` if the client has closed the connection or does not send HTTP.
     pub fn read_request(&mut self) -> Option<Request<Bytes>> {
         let head = self.read_head()?;
         let mut body = vec![0; body_length(&head)?];
@@ -53,7 +53,7 @@ impl Connection {
         Some(head.map(|()| body.into()))
     }
 
-    /// Reads one request as far as this, and counts it.
+    /// Reads a request up to this point and counts it.
     pub(super) fn read_part(&mut self, path: &str, point: Point) -> Option<()> {
         self.shared.count(path);
         let head = self.peek(|seen| {
@@ -61,11 +61,11 @@ impl Connection {
             Some(seen[..end + 4].to_vec())
         })?;
         let whole = head.len() + body_length(&parse(&head)?)?;
-        let mut part = vec![0; point.of(head.len(), whole)];
+        let mut part = vec![0; point.length(head.len(), whole)];
         self.read_exact(&mut part).ok()
     }
 
-    /// One byte at a time, for what follows is not to be read yet.
+    /// Reads one byte at a time, so that no bytes after the head are consumed.
     fn read_head(&mut self) -> Option<Request<()>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -76,48 +76,48 @@ impl Connection {
         parse(&head)
     }
 
-    /// Sends as long as anybody takes it. False when nobody does any more.
+    /// Sends these bytes. Returns false if the client has closed the connection.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.write_all(bytes).is_ok() && self.flush().is_ok()
     }
 
-    /// Sends byte by byte, with this pause after each. False when nobody takes them any more, or the server ends.
+    /// Sends byte by byte, with this pause after each. Returns false if the client closes the connection or the server stops.
     pub fn drip(&mut self, bytes: &[u8], pause: Duration) -> bool {
         let bytes = bytes
             .iter()
             .map(|byte| (Bytes::copy_from_slice(&[*byte]), pause));
-        self.play(bytes)
+        self.send_chunks(bytes)
     }
 
-    /// Sends an answer with this body. False when nobody takes it any more, or the server ends.
+    /// Sends a response with this body. Returns false if the client closes the connection or the server stops.
     pub fn flood(&mut self, flood: Flood) -> bool {
-        self.play(flood.script())
+        self.send_chunks(flood.chunks())
     }
 
-    /// Sends all of this, with its pauses. False when nobody takes it any more, or the server ends.
-    pub(super) fn play(&mut self, mut script: impl Iterator<Item = Sent>) -> bool {
-        script.all(|(bytes, pause)| self.send(&bytes) && (pause.is_zero() || self.pause(pause)))
+    /// Sends all chunks with their pauses. Returns false if the client closes the connection or the server stops.
+    pub(super) fn send_chunks(&mut self, mut chunks: impl Iterator<Item = Chunk>) -> bool {
+        chunks.all(|(bytes, pause)| self.send(&bytes) && (pause.is_zero() || self.pause(pause)))
     }
 
-    /// Says nothing for so long. False if the server ends meanwhile.
+    /// Waits this long. Returns false if the server stops meanwhile.
     pub fn pause(&self, time: Duration) -> bool {
         self.shared.pause(time)
     }
 
-    /// Blocks until the client has closed, and reads over what comes until then.
-    pub fn until_closed(&mut self) {
+    /// Blocks until the client has closed the connection, and discards what it sends.
+    pub fn wait_until_closed(&mut self) {
         let mut buffer = [0; 4096];
         while self.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }
 
-    /// Ends the connection with a reset (RST) instead of an orderly end (FIN).
+    /// Closes the connection with a reset (RST) instead of a FIN.
     pub fn reset(self) {
         if let Some(stream) = &self.stream {
             drop(SockRef::from(&**stream).set_linger(Some(Duration::ZERO)));
         }
     }
 
-    /// The path of the next request, of which nothing is taken: it can still be read, or not be read.
+    /// Returns the path of the next request without consuming any of it.
     pub(super) fn next_path(&self) -> Option<String> {
         self.peek(|seen| {
             let mut words = seen.split(|byte| *byte == b' ');
@@ -127,16 +127,16 @@ impl Connection {
         })
     }
 
-    /// Waits until this is found in what has come, of which nothing is taken; none if the client has closed or never sends it.
+    /// Peeks until `find` returns a value. Returns `None` if the client closes the connection or the buffer is full.
     fn peek<T>(&self, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        let mut buffer = [0; MOST_HEAD];
+        let mut buffer = [0; MAX_HEAD];
         loop {
             let seen = self.stream().ok()?.peek(&mut buffer).ok()?;
             let found = find(&buffer[..seen]);
-            if found.is_some() || seen == 0 || seen == MOST_HEAD {
+            if found.is_some() || seen == 0 || seen == MAX_HEAD {
                 return found;
             }
-            // The rest is on its way.
+            // The rest is in flight.
             thread::yield_now();
         }
     }
@@ -163,7 +163,7 @@ impl Write for Connection {
     }
 }
 
-/// The socket is closed by whoever lets go of it last, so the server lets go first.
+/// The last reference closes the socket, so the server drops its own first.
 impl Drop for Connection {
     fn drop(&mut self) {
         let stream = self.stream.take();
@@ -180,7 +180,7 @@ impl fmt::Debug for Connection {
 }
 
 fn parse(head: &[u8]) -> Option<Request<()>> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     parsed.parse(head).ok()?;
     let builder = Request::builder().method(parsed.method?).uri(parsed.path?);

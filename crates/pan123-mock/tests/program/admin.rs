@@ -1,56 +1,56 @@
-//! How a program that runs is led.
+//! The admin interface.
 
-use pan123_mock::{FAULTS, path};
+use pan123_mock::{FAULT_NAMES, path};
 use serde_json::{Value, json};
 
-use crate::client::{agent, read};
-use crate::process::{Program, started, until};
+use crate::process::{Program, start, until};
+use crate::support::client::{agent, read};
 
 #[test]
-fn it_lists_what_can_be_asked_for_and_every_route_answers() {
-    let program = started(&["--quiet"]);
+fn every_listed_route_responds() {
+    let program = start(&["--quiet"]);
     let help = program.get("");
-    assert_eq!(help["faults"], json!(FAULTS));
+    assert_eq!(help["faults"], json!(FAULT_NAMES));
     for route in help["routes"].as_array().expect("a list") {
         let text = |key: &str| route[key].as_str().expect("a text").to_owned();
         let (method, path) = (text("method"), text("path"));
         let what = path.strip_prefix("/__admin/").expect("a path below");
-        let (status, answer) = program.ask(&method, what, &json!({"no": "such thing"}));
+        let (status, response) = program.request(&method, what, &json!({"no": "such thing"}));
         let refused = if what == "tasks/" { 404 } else { 400 };
         assert!(
             [200, refused].contains(&status),
-            "{method} {path}: {answer}"
+            "{method} {path}: {response}"
         );
-        let (status, answer) = program.ask("PATCH", what, None);
+        let (status, response) = program.request("PATCH", what, None);
         let refused = if what == "tasks/" { 404 } else { 405 };
-        assert_eq!(status, refused, "{path}: {answer}");
+        assert_eq!(status, refused, "{path}: {response}");
     }
-    let (status, answer) = program.ask("GET", "oops", None);
+    let (status, response) = program.request("GET", "oops", None);
     assert_eq!(status, 404);
     assert!(
-        answer["error"]
+        response["error"]
             .as_str()
             .is_some_and(|it| it.contains("GET /__admin/"))
     );
     assert_eq!(
         program.get("requests"),
         json!([]),
-        "these are not for the service"
+        "admin requests are not recorded"
     );
 }
 
-fn poll(program: &Program, client: &crate::client::Client, task: u64) -> Value {
+fn poll(program: &Program, client: &crate::support::client::Client, task: u64) -> Value {
     assert!(program.get("state")["tasks"] != json!(0));
     client.poll(task)
 }
 
 #[test]
-fn tasks_are_seen_moved_and_ended() {
-    let program = started(&["--quiet"]);
-    program.send("PUT", "course", &json!({"steps": [[7, 13]]}));
+fn tasks_are_listed_updated_and_ended() {
+    let program = start(&["--quiet"]);
+    program.send("PUT", "script", &json!({"steps": [[7, 13]]}));
     program.send(
         "PUT",
-        "course",
+        "script",
         &json!({"url": "https://example.com/b", "succeeds_after": 1}),
     );
     let client = program.client();
@@ -78,10 +78,10 @@ fn tasks_are_seen_moved_and_ended() {
     );
 
     let tasks = program.get("tasks");
-    let told =
+    let listed =
         |task: usize| ["url", "file_name", "ended", "reason"].map(|key| tasks[task][key].clone());
     assert_eq!(
-        told(0),
+        listed(0),
         [
             json!("https://example.com/a"),
             json!("a.mp4"),
@@ -90,7 +90,7 @@ fn tasks_are_seen_moved_and_ended() {
         ]
     );
     assert_eq!(
-        told(1),
+        listed(1),
         [
             json!("https://example.com/b"),
             json!(null),
@@ -104,10 +104,10 @@ fn tasks_are_seen_moved_and_ended() {
         ("tasks/4", json!({"size": 1})),
         ("tasks/x", json!({"size": 1})),
     ] {
-        assert_eq!(program.ask("POST", what, &body).0, 404);
+        assert_eq!(program.request("POST", what, &body).0, 404);
     }
-    let again = program.ask("POST", &of_first, &json!({"size": 1}));
-    assert_eq!(again.0, 409, "an end is an end");
+    let again = program.request("POST", &of_first, &json!({"size": 1}));
+    assert_eq!(again.0, 409, "the task has already ended");
     let third = client.create(&json!({"url": "https://example.com/a"}));
     for body in [
         json!({}),
@@ -115,14 +115,14 @@ fn tasks_are_seen_moved_and_ended() {
         json!({"size": 1, "reason": "no"}),
         json!({"process": 100.0, "status": 2}),
     ] {
-        let refused = program.ask("POST", &format!("tasks/{third}"), &body);
+        let refused = program.request("POST", &format!("tasks/{third}"), &body);
         assert_eq!(refused.0, 400, "{body}");
     }
 }
 
 #[test]
-fn time_stops_and_moves_and_runs_on() {
-    let program = started(&["--quiet", "--token-lifetime", "3600"]);
+fn clock_stops_advances_and_resumes() {
+    let program = start(&["--quiet", "--token-lifetime", "3600"]);
     let client = program.client();
     let at = |now: Value| {
         program.send("POST", "time", &now);
@@ -143,38 +143,21 @@ fn time_stops_and_moves_and_runs_on() {
         json!({"stop_at": "noon"}),
         json!({"go": 1}),
     ] {
-        assert_eq!(program.ask("POST", "time", &wrong).0, 400, "{wrong}");
+        assert_eq!(program.request("POST", "time", &wrong).0, 400, "{wrong}");
     }
 }
 
 #[test]
-fn a_course_by_the_clock_ends_when_time_is_moved() {
-    let program = started(&["--quiet"]);
-    program.send("POST", "time", &json!({"run": false}));
-    program.send(
-        "PUT",
-        "course",
-        &json!({"succeeds_within_ms": 60_000, "size": 5}),
-    );
-    let client = program.client();
-    let task = client.create(&json!({"url": "https://example.com/a"}));
-    program.send("POST", "time", &json!({"advance_ms": 30_000}));
-    assert_eq!(client.poll(task), json!({"process": 50, "status": 0}));
-    program.send("POST", "time", &json!({"advance_ms": 30_000}));
-    assert_eq!(client.poll(task), json!({"process": 100, "status": 2}));
-}
-
-#[test]
-fn tokens_pace_and_the_running_limit_change_while_it_runs() {
-    let program = started(&["--quiet"]);
+fn tokens_and_limits_change_at_run_time() {
+    let program = start(&["--quiet"]);
     program.send("POST", "time", &json!({"run": false}));
     let client = program.client();
     let code = || client.get(path::USER_INFO).2["code"].clone();
     assert_eq!(code(), 0);
-    program.send("PUT", "pace", &json!({(path::USER_INFO): 2}));
+    program.send("PUT", "rate-limits", &json!({(path::USER_INFO): 2}));
     assert_eq!([code(), code(), code()], [json!(0), json!(0), json!(429)]);
-    program.send("PUT", "pace", &json!("off"));
-    program.send("POST", "token-pushed-out", None);
+    program.send("PUT", "rate-limits", &json!("off"));
+    program.send("POST", "revoke-tokens", None);
     assert_eq!(
         client.get(path::USER_INFO).2["message"],
         "tokens number has exceeded the limit"
@@ -192,16 +175,16 @@ fn tokens_pace_and_the_running_limit_change_while_it_runs() {
     assert_eq!(create()["message"], "同时下载的任务超出最大限制");
     program.send("PUT", "running-limit", &Value::Null);
     assert_eq!(
-        program.ask("PUT", "running-limit", None).0,
+        program.request("PUT", "running-limit", None).0,
         400,
-        "nothing is no number"
+        "a missing body is rejected"
     );
-    assert_eq!(program.ask("PUT", "pace", &json!("fast")).0, 400);
+    assert_eq!(program.request("PUT", "rate-limits", &json!("fast")).0, 400);
 }
 
 #[test]
-fn a_reset_is_a_new_service_at_the_same_time() {
-    let program = started(&["--quiet", "--seed", "5"]);
+fn reset_replaces_the_service_but_not_the_clock() {
+    let program = start(&["--quiet", "--seed", "5"]);
     program.send(
         "POST",
         "time",
@@ -212,7 +195,7 @@ fn a_reset_is_a_new_service_at_the_same_time() {
     program.fault("reset");
     program.send("POST", "reset", None);
     let state = program.get("state");
-    for key in ["requests", "tasks", "faults", "tokens_minted"] {
+    for key in ["requests", "tasks", "faults", "tokens_issued"] {
         assert_eq!(state[key], 0, "{key}");
     }
     assert_eq!(state["now"], "2040-03-23T07:38:37Z");
@@ -221,28 +204,28 @@ fn a_reset_is_a_new_service_at_the_same_time() {
     program.send("POST", "reset", &json!({"seed": 6, "strict": true}));
     assert_eq!(program.get("options")["strict"], true);
     program.send("DELETE", "requests", None);
-    let refused = program.ask("POST", "reset", &json!({"fetch": true}));
+    let refused = program.request("POST", "reset", &json!({"fetch": true}));
     assert_eq!(
         refused.0, 400,
-        "what the machine may do is said at the start alone"
+        "only the command line decides what is fetched"
     );
 }
 
 #[test]
-fn no_number_is_too_large() {
-    let program = started(&["--quiet", "--token-lifetime", "18446744073709551615"]);
+fn huge_numbers_are_accepted() {
+    let program = start(&["--quiet", "--token-lifetime", "18446744073709551615"]);
     let client = program.client();
     assert_eq!(client.get(path::USER_INFO).2["code"], 0);
     program.send(
         "PUT",
         "callbacks",
-        &json!({"copies": u64::MAX, "delay_ms": u64::MAX}),
+        &json!({"times": u64::MAX, "delay_ms": u64::MAX}),
     );
-    program.send("PUT", "course", &json!({"succeeds_after": u32::MAX}));
+    program.send("PUT", "script", &json!({"succeeds_after": u32::MAX}));
     let task = client.create(&json!({"url": "https://example.com/a"}));
     assert_eq!(client.poll(task), json!({"process": 0, "status": 0}));
 
-    program.send("PUT", "course", &json!({"succeeds_within_ms": 1}));
+    program.send("PUT", "script", &json!({"succeeds_within_ms": 1}));
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://127.0.0.1:9/"});
     let task = client.create(&body);
     until("its callbacks", || {
@@ -258,10 +241,10 @@ fn no_number_is_too_large() {
 }
 
 #[test]
-fn no_web_page_leads_the_program() {
-    let program = started(&["--quiet"]);
+fn web_pages_are_rejected() {
+    let program = start(&["--quiet"]);
     let url = format!("{}/__admin/reset", program.base_url);
     let request = agent().post(url).header("Origin", "http://evil.example");
-    let (parts, answer) = read(request.send(""));
-    assert_eq!(parts.status, 403, "{answer}");
+    let (parts, response) = read(request.send(""));
+    assert_eq!(parts.status, 403, "{response}");
 }

@@ -1,4 +1,4 @@
-//! Downloads and callbacks that really happen.
+//! Downloads and callbacks over the network.
 
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -6,37 +6,37 @@ use std::sync::mpsc;
 use pan123_mock::{TcpServer, path};
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
-use crate::client::Client;
-use crate::peers::callback_receiver;
-use crate::process::{Program, started, until};
+use crate::process::{Program, start, until};
+use crate::support::TIMEOUT;
+use crate::support::client::Client;
+use crate::support::peers::callback_receiver;
 
-struct Kept {
+struct Fetching {
     directory: tempfile::TempDir,
     program: Program,
     client: Client,
 }
 
-fn fetching(args: &[&str]) -> Kept {
+fn start_fetching(args: &[&str]) -> Fetching {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("a path").to_owned();
-    let program = started(&[&["--quiet", "--fetch", &path, "--fetch-pause", "0"], args].concat());
+    let program = start(&[&["--quiet", "--fetch", &path, "--fetch-pause", "0"], args].concat());
     let client = program.client();
-    Kept {
+    Fetching {
         directory,
         program,
         client,
     }
 }
 
-impl Kept {
-    /// How the callback of a task is, which comes at its end.
+impl Fetching {
+    /// Creates a task and returns it with the body of its callback.
     fn ended(&self, body: &Value) -> (u64, Value) {
         let (callback, received) = callback_receiver();
         let mut body = body.clone();
         body["callBackUrl"] = callback.into();
         let task = self.client.create(&body);
-        let notice = received.recv_timeout(PATIENCE).expect("a callback");
+        let notice = received.recv_timeout(TIMEOUT).expect("a callback");
         (task, notice)
     }
 
@@ -51,92 +51,98 @@ impl Kept {
     }
 }
 
-/// More than any buffer on the way takes.
-const LONG: usize = 4 << 20;
+/// Larger than all buffers on the way.
+const LENGTH: usize = 4 << 20;
 
 fn film() -> Vec<u8> {
-    (0..LONG)
+    (0..LENGTH)
         .map(|at| u8::try_from(at % 251).expect("a byte"))
         .collect()
 }
 
-fn answer(body: &[u8]) -> Vec<u8> {
+fn ok_response(body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 #[test]
-fn a_source_is_kept_byte_for_byte_and_its_progress_follows_its_bytes() {
+fn source_is_saved_and_progress_follows_its_bytes() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let source = TcpServer::start(move |mut connection| {
         if connection.read_request().is_none() {
             return;
         }
-        let whole = answer(&film());
-        let half = whole.len() - LONG / 2;
+        let whole = ok_response(&film());
+        let half = whole.len() - LENGTH / 2;
         connection.send(&whole[..half]);
-        let _ = released.lock().expect("one at a time").recv();
+        let _ = released.lock().expect("the lock").recv();
         connection.send(&whole[half..]);
     });
-    let kept = fetching(&[]);
+    let fetching = start_fetching(&[]);
     let url = source.url("http") + "/film.bin";
     let (callback, received) = callback_receiver();
     let body = json!({"url": url, "fileName": "我的/film.bin", "callBackUrl": callback});
-    let task = kept.client.create(&body);
+    let task = fetching.client.create(&body);
     until("half of it", || {
-        kept.client.poll(task)["process"] == json!(50)
+        fetching.client.poll(task)["process"] == json!(50)
     });
     assert_eq!(
-        kept.files().len(),
+        fetching.files().len(),
         1,
-        "nothing has its name before it is whole"
+        "the file is renamed only when complete"
     );
-    assert!(kept.files()[0].contains(".part"));
-    release.send(()).expect("the source waits");
+    assert!(fetching.files()[0].contains(".part"));
+    release.send(()).expect("a waiting source");
 
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(
         (&notice["status"], &notice["url"]),
         (&json!(0), &json!(url))
     );
-    assert_eq!(kept.client.poll(task), json!({"process": 100, "status": 2}));
-    assert_eq!(kept.files(), [format!("{task}-我的_film.bin")]);
-    let file = kept.directory.path().join(&kept.files()[0]);
+    assert_eq!(
+        fetching.client.poll(task),
+        json!({"process": 100, "status": 2})
+    );
+    assert_eq!(fetching.files(), [format!("{task}-我的_film.bin")]);
+    let file = fetching.directory.path().join(&fetching.files()[0]);
     assert!(std::fs::read(file).expect("a file") == film());
-    let told = kept.program.get("tasks")[0].clone();
-    assert_eq!(told["fetched_bytes"], LONG);
+    let task = fetching.program.get("tasks")[0].clone();
+    assert_eq!(task["fetched_bytes"], LENGTH);
 }
 
 #[test]
-fn a_source_that_is_cut_off_is_tried_again_with_status_3_meanwhile() {
-    let (tell, told) = mpsc::channel();
+fn interrupted_fetch_is_retried_with_status_3_meanwhile() {
+    let (sender, attempts) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let source = TcpServer::start(move |mut connection| {
         if connection.read_request().is_none() {
             return;
         }
-        let whole = answer(&film());
+        let whole = ok_response(&film());
         if connection.number() == 0 {
             connection.send(&whole[..1000]);
             return;
         }
-        let _ = tell.send(connection.number());
-        let _ = released.lock().expect("one at a time").recv();
+        let _ = sender.send(connection.number());
+        let _ = released.lock().expect("the lock").recv();
         connection.send(&whole);
     });
-    let kept = fetching(&[]);
+    let fetching = start_fetching(&[]);
     let (callback, received) = callback_receiver();
     let body = json!({"url": source.url("http") + "/%E7%89%87.bin?a=b", "callBackUrl": callback});
-    let task = kept.client.create(&body);
-    told.recv_timeout(PATIENCE).expect("it is tried again");
-    assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 3}));
-    release.send(()).expect("the source waits");
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let task = fetching.client.create(&body);
+    attempts.recv_timeout(TIMEOUT).expect("a second attempt");
+    assert_eq!(
+        fetching.client.poll(task),
+        json!({"process": 0, "status": 3})
+    );
+    release.send(()).expect("a waiting source");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(notice["status"], 0);
-    assert_eq!(kept.files(), [format!("{task}-片.bin")]);
-    let files = kept.program.get("files");
+    assert_eq!(fetching.files(), [format!("{task}-片.bin")]);
+    let files = fetching.program.get("files");
     let names: Vec<_> = files
         .as_array()
         .expect("a list")
@@ -146,14 +152,14 @@ fn a_source_that_is_cut_off_is_tried_again_with_status_3_meanwhile() {
     assert_eq!(names, ["来自:离线下载", "片.bin"]);
     assert_eq!(
         (&files[1]["id"], &files[1]["size"]),
-        (&notice["fileID"], &json!(LONG))
+        (&notice["fileID"], &json!(LENGTH))
     );
 }
 
 #[test]
-fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
-    let kept = fetching(&["--fetch-limit", "1000", "--fetch-retries", "1"]);
-    for (answer, tries, reason) in [
+fn failed_fetch_leaves_no_file() {
+    let fetching = start_fetching(&["--fetch-limit", "1000", "--fetch-retries", "1"]);
+    for (response, tries, reason) in [
         (
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
             1,
@@ -170,50 +176,56 @@ fn a_source_that_cannot_be_had_fails_and_leaves_nothing_behind() {
             "HTTP 302",
         ),
     ] {
-        let source = TcpServer::answering(answer);
-        let (_, notice) = kept.ended(&json!({"url": source.url("http")}));
+        let source = TcpServer::responding(response);
+        let (_, notice) = fetching.ended(&json!({"url": source.url("http")}));
         assert_eq!(
             (&notice["status"], &notice["failReason"]),
             (&json!(1), &json!(reason))
         );
         assert_eq!(source.requests(), tries, "{reason}");
     }
-    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
-    let (task, notice) = kept.ended(&json!({"url": source.url("http")}));
+    let source = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
+    let (task, notice) = fetching.ended(&json!({"url": source.url("http")}));
     assert_eq!(notice["failReason"], "longer than 1000 bytes");
-    assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
-    assert_eq!(kept.files(), [""; 0]);
+    assert_eq!(
+        fetching.client.poll(task),
+        json!({"process": 0, "status": 1})
+    );
+    assert_eq!(fetching.files(), [""; 0]);
 }
 
 #[test]
-fn nothing_leaves_this_machine_unless_it_is_allowed() {
-    let kept = fetching(&[]);
+fn remote_sources_and_callbacks_need_permission() {
+    let fetching = start_fetching(&[]);
     let remote = json!({"url": "https://192.0.2.1/a"});
-    let (task, notice) = kept.ended(&remote);
+    let (task, notice) = fetching.ended(&remote);
     assert_eq!(notice["status"], 1);
     let reason = notice["failReason"].as_str().expect("a reason");
     assert!(reason.contains("--allow-remote"), "{reason}");
-    assert_eq!(kept.client.poll(task), json!({"process": 0, "status": 1}));
-
-    let told = json!({"url": "https://192.0.2.1/a", "succeeds_after": 1});
-    kept.program.send("PUT", "course", &told);
-    let body = json!({"url": "https://192.0.2.1/a", "callBackUrl": "http://192.0.2.1/cb"});
-    let task = kept.client.create(&body);
     assert_eq!(
-        kept.client.poll(task),
-        json!({"process": 100, "status": 2}),
-        "by its course"
+        fetching.client.poll(task),
+        json!({"process": 0, "status": 1})
     );
-    let delivery = || kept.program.get("callbacks")[1]["delivery"].clone();
+
+    let script = json!({"url": "https://192.0.2.1/a", "succeeds_after": 1});
+    fetching.program.send("PUT", "script", &script);
+    let body = json!({"url": "https://192.0.2.1/a", "callBackUrl": "http://192.0.2.1/cb"});
+    let task = fetching.client.create(&body);
+    assert_eq!(
+        fetching.client.poll(task),
+        json!({"process": 100, "status": 2}),
+        "as its script says"
+    );
+    let delivery = || fetching.program.get("callbacks")[1]["delivery"].clone();
     until("the delivery", || delivery() != json!(null));
     assert_eq!(delivery(), "not_loopback");
-    assert_eq!(kept.files(), [""; 0]);
+    assert_eq!(fetching.files(), [""; 0]);
 }
 
 #[test]
-fn without_a_directory_nothing_is_fetched() {
-    let source = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let program = started(&["--quiet"]);
+fn nothing_is_fetched_without_a_directory() {
+    let source = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let program = start(&["--quiet"]);
     let client = program.client();
     let task = client.create(&json!({"url": source.url("http")}));
     for status in [0, 0, 2] {
@@ -223,82 +235,82 @@ fn without_a_directory_nothing_is_fetched() {
 }
 
 #[test]
-fn a_fetch_of_an_earlier_service_has_nothing_to_say_to_the_next() {
+fn fetch_of_a_replaced_service_does_not_touch_the_new_one() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
-    let (tell, told) = mpsc::channel();
+    let (sender, attempts) = mpsc::channel();
     let source = TcpServer::start(move |mut connection| {
         connection.read_request();
-        let _ = tell.send(());
-        let _ = released.lock().expect("one at a time").recv();
-        connection.send(&answer(b"film"));
+        let _ = sender.send(());
+        let _ = released.lock().expect("the lock").recv();
+        connection.send(&ok_response(b"film"));
     });
-    let kept = fetching(&[]);
-    let first = kept.client.create(&json!({"url": source.url("http")}));
-    told.recv_timeout(PATIENCE).expect("it is fetched");
-    kept.program.send("POST", "reset", None);
+    let fetching = start_fetching(&[]);
+    let first = fetching.client.create(&json!({"url": source.url("http")}));
+    attempts.recv_timeout(TIMEOUT).expect("a fetch");
+    fetching.program.send("POST", "reset", None);
     let url = "https://example.com/a";
-    let told = json!({"url": url, "steps": [[7, 0]]});
-    kept.program.send("PUT", "course", &told);
-    let client = kept.program.client();
+    let script = json!({"url": url, "steps": [[7, 0]]});
+    fetching.program.send("PUT", "script", &script);
+    let client = fetching.program.client();
     let second = client.create(&json!({ "url": url }));
     assert_eq!(first, second, "ids begin again");
-    release.send(()).expect("the source waits");
-    source.until_ended(1);
+    release.send(()).expect("a waiting source");
+    source.wait_until_ended(1);
     assert_eq!(client.poll(second), json!({"process": 7, "status": 0}));
 }
 
-/// A source that sends a little and then nothing more.
-fn stalls() -> TcpServer {
+/// A source that sends a few bytes and then stalls.
+fn stalling_source() -> TcpServer {
     TcpServer::start(|mut connection| {
         connection.read_request();
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfilm");
-        connection.until_closed();
+        connection.wait_until_closed();
     })
 }
 
 #[test]
-fn fetches_of_an_earlier_service_do_not_hold_up_the_next() {
-    let stalls = stalls();
-    let kept = fetching(&[]);
+fn fetches_of_a_replaced_service_do_not_delay_the_new_one() {
+    let source = stalling_source();
+    let fetching = start_fetching(&[]);
     for _ in 0..80 {
-        kept.client.create(&json!({"url": stalls.url("http")}));
+        fetching.client.create(&json!({"url": source.url("http")}));
     }
-    // As many as the program fetches at once.
-    until("64 fetches", || stalls.accepted() == 64);
-    kept.program.send("POST", "reset", None);
-    let good = TcpServer::answering(answer(b"film"));
-    let client = kept.program.client();
+    // The most fetches that run at once.
+    until("64 fetches", || source.accepted() == 64);
+    fetching.program.send("POST", "reset", None);
+    let good = TcpServer::responding(ok_response(b"film"));
+    let client = fetching.program.client();
     let (callback, received) = callback_receiver();
     client.create(&json!({"url": good.url("http"), "callBackUrl": callback}));
-    let notice = received.recv_timeout(PATIENCE).expect("a callback");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(notice["status"], 0);
 }
 
 #[test]
-fn nothing_is_left_half_fetched_when_the_program_ends() {
-    let stalls = stalls();
-    let mut kept = fetching(&[]);
+fn partial_files_are_removed_at_shutdown() {
+    let source = stalling_source();
+    let mut fetching = start_fetching(&[]);
     for _ in 0..3 {
-        kept.client.create(&json!({"url": stalls.url("http")}));
+        fetching.client.create(&json!({"url": source.url("http")}));
     }
-    until("three parts", || kept.files().len() == 3);
-    kept.program.terminate();
-    assert!(kept.program.ended().success());
-    assert_eq!(kept.files(), [""; 0]);
+    until("three parts", || fetching.files().len() == 3);
+    fetching.program.terminate();
+    assert!(fetching.program.wait().success());
+    assert_eq!(fetching.files(), [""; 0]);
 }
 
 #[test]
-fn callbacks_come_late_and_twice_by_the_clock() {
-    let program = started(&["--quiet"]);
+fn delayed_callbacks_are_posted_when_the_clock_advances() {
+    let program = start(&["--quiet"]);
     program.send("POST", "time", &json!({"run": false}));
-    program.send("PUT", "course", &json!({"fails_after": 1, "reason": "no"}));
+    program.send("PUT", "script", &json!({"fails_after": 1, "reason": "no"}));
     program.send(
         "PUT",
         "callbacks",
-        &json!({"delay_ms": 5000, "copies": 2, "reason_key": "fileReason"}),
+        &json!({"delay_ms": 5000, "times": 2, "reason_key": "fileReason"}),
     );
-    let receivers = TcpServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let receivers = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let client = program.client();
     let url = receivers.url("http") + "/cb";
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
@@ -306,7 +318,7 @@ fn callbacks_come_late_and_twice_by_the_clock() {
     program.send("POST", "time", &json!({"advance_ms": 4999}));
     assert_eq!(program.get("state")["callbacks_due"], 2);
     program.send("POST", "time", &json!({"advance_ms": 1}));
-    receivers.until_ended(2);
+    receivers.wait_until_ended(2);
     assert_eq!(receivers.requests_to("/cb"), 2);
     assert_eq!(program.get("state")["callbacks_due"], 0);
     assert_eq!(program.get("callbacks")[0]["body"]["fileReason"], "no");
@@ -314,15 +326,13 @@ fn callbacks_come_late_and_twice_by_the_clock() {
 }
 
 #[test]
-fn a_callback_that_is_late_comes_by_itself_when_the_time_runs() {
-    let program = started(&["--quiet"]);
-    program.send("PUT", "course", &json!({"succeeds_within_ms": 30}));
+fn delayed_callback_is_posted_without_requests() {
+    let program = start(&["--quiet"]);
+    program.send("PUT", "script", &json!({"succeeds_within_ms": 30}));
     program.send("PUT", "callbacks", &json!({"delay_ms": 30}));
     let (callback, received) = callback_receiver();
     let body = json!({"url": "https://example.com/a", "callBackUrl": callback});
     program.client().create(&body);
-    let notice = received
-        .recv_timeout(PATIENCE)
-        .expect("nobody asks, and it comes");
+    let notice = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(notice["status"], 0);
 }

@@ -1,4 +1,4 @@
-//! A program that runs.
+//! A running program.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -9,10 +9,10 @@ use std::time::Instant;
 use pan123_mock::http::Request;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
-use crate::client::{Client, agent, read};
+use crate::support::TIMEOUT;
+use crate::support::client::{Client, agent, read};
 
-/// It ends when it is dropped.
+/// Killed when it is dropped.
 pub(crate) struct Program {
     process: Child,
     pub(crate) base_url: String,
@@ -25,13 +25,13 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// What comes of a program that does not start.
-pub(crate) fn refused(args: &[&str]) -> Output {
+/// Runs the program until it exits.
+pub(crate) fn run(args: &[&str]) -> Output {
     command(args).output().expect("the program runs")
 }
 
-/// A program that has begun to listen, and its base URL. Nobody reads what it says on stderr.
-pub(crate) fn spawned(args: &[&str]) -> (Child, String) {
+/// Starts the program and returns its base URL. Its stderr is not read.
+pub(crate) fn spawn(args: &[&str]) -> (Child, String) {
     let listen: &[&str] = match args.first() {
         Some(&"--listen") => &[],
         _ => &["--listen", "127.0.0.1:0"],
@@ -43,15 +43,15 @@ pub(crate) fn spawned(args: &[&str]) -> (Child, String) {
         .spawn()
         .expect("the program starts");
     let mut base_url = String::new();
-    let out = process.stdout.take().expect("it is piped");
+    let out = process.stdout.take().expect("a pipe");
     let read = BufReader::new(out).read_line(&mut base_url);
-    read.expect("the program says where it listens");
+    read.expect("the base URL");
     (process, base_url.trim().to_owned())
 }
 
-pub(crate) fn started(args: &[&str]) -> Program {
-    let (mut process, base_url) = spawned(args);
-    let lines = lines_of(process.stderr.take().expect("it is piped"));
+pub(crate) fn start(args: &[&str]) -> Program {
+    let (mut process, base_url) = spawn(args);
+    let lines = read_lines(process.stderr.take().expect("a pipe"));
     Program {
         process,
         base_url,
@@ -59,20 +59,20 @@ pub(crate) fn started(args: &[&str]) -> Program {
     }
 }
 
-fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (tell, told) = mpsc::channel();
+fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(tell.send(line)));
+        lines.for_each(|line| drop(sender.send(line)));
     });
-    told
+    receiver
 }
 
-/// Looks again and again until it is so.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls a condition until it holds.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}: it does not come");
+    while !condition() {
+        assert!(began.elapsed() < TIMEOUT, "timed out waiting for {what}");
         thread::yield_now();
     }
 }
@@ -82,74 +82,74 @@ impl Program {
         Client::new(&self.base_url)
     }
 
-    /// The next line on stderr.
+    /// Returns the next line of stderr.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line")
+        self.lines.recv_timeout(TIMEOUT).expect("a line")
     }
 
-    /// All lines on stderr until it ends.
+    /// Returns the lines of stderr until the program ends.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         self.lines.iter()
     }
 
-    /// The status and the JSON that an admin request is answered with.
-    pub(crate) fn ask<'a>(
+    /// Sends an admin request and returns the status and the JSON.
+    pub(crate) fn request<'a>(
         &self,
         method: &str,
-        what: &str,
+        path: &str,
         body: impl Into<Option<&'a Value>>,
     ) -> (u16, Value) {
         let body = body.into().map_or(String::new(), Value::to_string);
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}/__admin/{what}", self.base_url))
+            .uri(format!("{}/__admin/{path}", self.base_url))
             .body(body)
             .expect("a request");
-        let (parts, answer) = read(agent().run(request));
-        (parts.status.as_u16(), answer)
+        let (parts, response) = read(agent().run(request));
+        (parts.status.as_u16(), response)
     }
 
-    /// How many requests came to the service.
-    pub(crate) fn requests(&self) -> usize {
+    /// Returns how many requests the service has recorded.
+    pub(crate) fn request_count(&self) -> usize {
         self.get("requests").as_array().expect("a list").len()
     }
 
-    pub(crate) fn get(&self, what: &str) -> Value {
-        let (status, answer) = self.ask("GET", what, None);
-        assert_eq!(status, 200, "{answer}");
-        answer
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, response) = self.request("GET", path, None);
+        assert_eq!(status, 200, "{response}");
+        response
     }
 
     pub(crate) fn send<'a>(
         &self,
         method: &str,
-        what: &str,
+        path: &str,
         body: impl Into<Option<&'a Value>>,
     ) -> Value {
-        let (status, answer) = self.ask(method, what, body);
-        assert_eq!(status, 200, "{answer}");
-        answer
+        let (status, response) = self.request(method, path, body);
+        assert_eq!(status, 200, "{response}");
+        response
     }
 
     pub(crate) fn fault(&self, name: &str) {
         self.send("POST", "faults", &json!({ "fault": name }));
     }
 
-    /// Tells it to end, as a system does with its programs.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let id = self.process.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(told.expect("a program `kill`").success());
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.expect("the program `kill`").success());
     }
 
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        self.process.wait().expect("it ends")
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.process.wait().expect("an exit status")
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }

@@ -9,11 +9,11 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::date::read_date;
 use crate::endpoint::{Auth, Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::lenient::Text;
-use crate::scrub::Secrets;
+use crate::wire::lenient::Text;
+use crate::wire::redaction::Secrets;
+use crate::wire::timestamp::read_date;
 
 /// Asks for a token.
 #[derive(Clone, Debug)]

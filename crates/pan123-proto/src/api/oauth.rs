@@ -4,40 +4,36 @@
 //! for them by itself: see [`Session::authorize`](crate::Session::authorize). Asked by hand, the answer is the caller's to
 //! keep, since each refresh token works once only, and using it ends the access token that came with it at once.
 
-pub(crate) mod app;
-
 use std::time::Duration;
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-pub(crate) use app::{OAuth, check_redirect_uri};
-
 use crate::endpoint::{Auth, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
-use crate::lenient::Text;
-use crate::scrub::Secrets;
+use crate::wire::lenient::Text;
+use crate::wire::redaction::Secrets;
 
 const PATH: &str = "/api/v1/oauth2/access_token";
 /// 100 requests in a minute are allowed; after more the service blocks the address that they come from.
 const RATE: RateClass = RateClass::new("oauth2/access_token", Duration::from_millis(600));
 
-/// Who asks: an app that is registered with the service.
+/// An app that is registered with the service.
 #[derive(Clone, Debug)]
-struct App {
-    client_id: String,
-    client_secret: SecretString,
+pub(crate) struct App {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: SecretString,
 }
 
 impl App {
-    fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> App {
+    pub(crate) fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> App {
         App {
             client_id: client_id.into(),
             client_secret: SecretString::from(client_secret.into()),
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
     }
 
@@ -51,9 +47,9 @@ impl App {
 /// Asks for the first pair of a user, by the code that the service sent the user's browser back with.
 #[derive(Clone, Debug)]
 pub struct ExchangeCode {
-    app: App,
-    code: SecretString,
-    redirect_uri: String,
+    pub(crate) app: App,
+    pub(crate) code: SecretString,
+    pub(crate) redirect_uri: String,
 }
 
 impl ExchangeCode {
@@ -97,8 +93,8 @@ impl Endpoint for ExchangeCode {
 /// Asks for a new pair by the refresh token of the last one, which ends with it.
 #[derive(Clone, Debug)]
 pub struct ExchangeRefreshToken {
-    app: App,
-    refresh_token: SecretString,
+    pub(crate) app: App,
+    pub(crate) refresh_token: SecretString,
 }
 
 impl ExchangeRefreshToken {

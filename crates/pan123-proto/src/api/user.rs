@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use serde::{Deserialize, Deserializer};
 
-use crate::date::read_date;
 use crate::endpoint::{Endpoint, Idempotency, RateClass};
-use crate::lenient::{Flag, Maybe, Text, Whole};
+use crate::wire::lenient::{Flag, Maybe, Text, Whole};
+use crate::wire::timestamp::read_date;
 
 /// Asks who the user is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A request whose outcome nobody knows.
+//! A request of unknown outcome.
 
 use std::fmt;
 
@@ -6,37 +6,37 @@ use bytes::Bytes;
 use http::Method;
 
 use super::{Error, TransportErrorKind};
-use crate::api::image_bed::ImageBedDownload;
-use crate::api::offline::Download;
-use crate::endpoint::Endpoint;
 
-/// A request that must not be sent twice and may have been carried out: what was sent, and what went wrong then.
+/// A non-idempotent request that may have been carried out: what was sent, and what went wrong afterwards.
 ///
-/// The service can neither list nor cancel offline downloads, so only the caller can decide whether a second one hurts.
+/// The service can neither list nor cancel offline downloads, so only the caller can decide whether sending it again is
+/// acceptable. [`request`](Ambiguous::request) returns what was sent as a value again.
 pub struct Ambiguous {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
+    /// What the endpoint advises to do next.
+    pub(crate) advice: &'static str,
     pub(crate) cause: Box<Error>,
 }
 
 impl Ambiguous {
-    /// The method that was sent.
+    /// Returns the method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path that was sent to.
+    /// Returns the path of the request.
     pub fn path(&self) -> &str {
         self.path
     }
 
-    /// The body that was sent. It may hold secrets of yours, such as a callback URL.
+    /// Returns the body of the request. It may hold your secrets, such as a callback URL.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// How far it got.
+    /// Returns how far the request got.
     pub fn reach(&self) -> Reach {
         match &*self.cause {
             Error::Transport(error) => match error.kind() {
@@ -49,30 +49,9 @@ impl Ambiguous {
         }
     }
 
-    /// What went wrong.
+    /// Returns what went wrong.
     pub fn cause(&self) -> &Error {
         &self.cause
-    }
-
-    /// The download into the image bed that may have been created, read back from what was sent; none if the request was another.
-    pub fn image_bed_download(&self) -> Option<ImageBedDownload> {
-        let is_it = self.path == <ImageBedDownload as Endpoint>::PATH;
-        is_it
-            .then(|| serde_json::from_slice(&self.body).ok())
-            .flatten()
-    }
-
-    fn advice(&self) -> &'static str {
-        if self.path.contains("/offline/") {
-            "the task may exist, and the service can neither list nor cancel offline downloads"
-        } else {
-            "what it makes may be there or on its way, so look before you ask again"
-        }
-    }
-
-    /// The download that may have been created, read back from what was sent; none if the request was another.
-    pub fn download(&self) -> Option<Download> {
-        Download::read_back(self.path, &self.body)
     }
 }
 
@@ -83,9 +62,8 @@ impl fmt::Debug for Ambiguous {
             .field("path", &self.path)
             .field("reach", &self.reach())
             .field("body", &format_args!("[{} bytes]", self.body.len()))
-            .field("download", &self.download())
             .field("cause", &self.cause)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,31 +71,31 @@ impl fmt::Display for Ambiguous {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{} {}` may have been carried out: {} ({}), so it is not sent again: {}",
+            "`{} {}` may have been carried out: {} ({}), so it was not sent again; {}",
             self.method,
             self.path,
             self.reach(),
             self.cause,
-            self.advice()
+            self.advice
         )
     }
 }
 
-/// How far a request got that may have been carried out.
+/// How far a request of unknown outcome got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reach {
-    /// Some or all of it was sent, and no whole answer came: nobody knows whether it arrived.
+    /// Some or all of it was sent and no complete response came: it is unknown whether it arrived.
     Sent,
-    /// It arrived: an answer came, which does not tell what became of it.
+    /// It arrived: a response came, which does not tell the outcome.
     Answered,
 }
 
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reach::Sent => "it was sent, and no whole answer came",
-            Reach::Answered => "it was sent, and the answer does not tell what became of it",
+            Reach::Sent => "it was sent and no complete response came back",
+            Reach::Answered => "it was sent and the response does not tell the outcome",
         })
     }
 }

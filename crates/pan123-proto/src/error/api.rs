@@ -1,81 +1,81 @@
-//! What the service said no with.
+//! The service's own rejection.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
 
-/// What the service says under code 1 when a name is taken: of a folder, of a file.
+/// The service's texts under code 1 for a name that is taken, of a folder and of a file.
 const NAME_TAKEN: [&str; 2] = ["同名", "文件名重复"];
 
-/// The service's own refusal: an envelope whose `code` is not 0, or the `error` of an endpoint that has no envelope.
+/// A rejection by the service: an envelope whose `code` is not 0, or the `error` of an endpoint without an envelope.
 ///
-/// [`error_codes`](crate::error_codes) lists the codes and their texts, and says what to do about each.
+/// [`error_codes`](crate::error_codes) lists the codes, their texts, and what to do about each.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub(crate) code: ErrorCode,
-    /// None where the service gave none.
+    /// None if the service sent none.
     pub(crate) number: Option<i64>,
     pub(crate) message: String,
     pub(crate) trace_id: Option<String>,
     pub(crate) http_status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) follows_lost_answer: bool,
+    pub(crate) follows_lost_response: bool,
 }
 
 impl ApiError {
-    /// What the code means.
+    /// Returns what the code means.
     pub fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// The code as the service sent it; the HTTP status if it refused without one.
+    /// Returns the code as the service sent it; the HTTP status if it sent none.
     pub fn number(&self) -> i64 {
         let status = self.http_status.as_u16();
         self.number.unwrap_or(status.into())
     }
 
-    /// Whether it is the word of a server in trouble, which says nothing of what was asked.
+    /// Whether this is a server error, which says nothing about the request.
     pub(crate) fn may_pass(&self) -> bool {
         let status = self.http_status;
         let trouble = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
         self.code == ErrorCode::RateLimited || (self.number.is_none() && trouble)
     }
 
-    /// The service's text, often Chinese; of a long one the first 1000 characters.
+    /// Returns the service's message, often in Chinese, at most 1000 characters.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The service's `x-traceID`, to be named when asking its support.
+    /// Returns the service's `x-traceID`, which its support asks for.
     pub fn trace_id(&self) -> Option<&str> {
         self.trace_id.as_deref()
     }
 
-    /// The HTTP status that the refusal came under, mostly 200.
+    /// Returns the HTTP status of the response, mostly 200.
     pub fn http_status(&self) -> StatusCode {
         self.http_status
     }
 
-    /// How long the service asked to stay away, at most five minutes.
+    /// Returns how long the service asked the client to wait, at most five minutes.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether this is the answer to another attempt, after one whose answer was lost and which may have been carried out: a name
-    /// may be taken, or a file be gone, because the work was done then.
-    pub fn follows_lost_answer(&self) -> bool {
-        self.follows_lost_answer
+    /// Returns whether an earlier attempt of the same call lost its response and may have been carried out. A name may be taken, or a
+    /// file gone, because that attempt did the work.
+    pub fn follows_lost_response(&self) -> bool {
+        self.follows_lost_response
     }
 
-    /// Whether the text says that newer tokens pushed this one out: another process uses the same client id.
+    /// Returns whether newer tokens pushed this one out, by the text: another process uses the same client id.
     pub fn is_token_pushed_out(&self) -> bool {
         self.code == ErrorCode::Unauthorized
             && (self.message.contains("exceeded the limit")
                 || self.message.contains("exceeded the imit"))
     }
 
-    /// Whether something of that name is there already: by the code, or by the text under the code that stands for anything.
+    /// Returns whether the name is taken: by the code, or by the text under the catch-all code.
     pub fn is_name_taken(&self) -> bool {
         let said = || NAME_TAKEN.iter().any(|text| self.message.contains(text));
         match self.code {
@@ -97,8 +97,10 @@ impl fmt::Display for ApiError {
                 " (another process uses this client id: at most 3 tokens of it live at once)",
             )?;
         }
-        if self.follows_lost_answer {
-            f.write_str(" (an earlier attempt, whose answer was lost, may have been carried out)")?;
+        if self.follows_lost_response {
+            f.write_str(
+                " (an earlier attempt, whose response was lost, may have been carried out)",
+            )?;
         }
         match &self.trace_id {
             Some(trace) => write!(f, " [trace {trace}]"),
@@ -109,8 +111,8 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// What a code of the service means, as far as that is known: [`error_codes`](crate::error_codes) has the texts that come with
-/// each, and what to do.
+/// The meaning of a code, as far as it is known: [`error_codes`](crate::error_codes) lists the texts that come with each, and what
+/// to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -118,11 +120,11 @@ pub enum ErrorCode {
     Unauthorized,
     /// 429, 42902 or 42903: too many requests.
     RateLimited,
-    /// Too many downloads run at once. Known by its text, `同时下载的任务超出最大限制`; its number is not known.
+    /// Too many downloads are running. Recognized by its text, `同时下载的任务超出最大限制`; its number is unknown.
     TooManyDownloads,
     /// 1: an internal error; in practice a catch-all whose text says more.
     Internal,
-    /// 5060: something of that name is there already.
+    /// 5060: the name is taken.
     NameExists,
     /// 5066: no such file.
     FileNotFound,
@@ -130,9 +132,9 @@ pub enum ErrorCode {
     TrafficExceeded,
     /// 20103: an upload is still being verified.
     Verifying,
-    /// `invalid_grant` of RFC 6749, which has no number: the code or the refresh token is wrong, has ended, or was used before.
+    /// `invalid_grant` of RFC 6749, without a number: the code or the refresh token is wrong, has expired, or was used before.
     InvalidGrant,
-    /// `invalid_client` or `unauthorized_client` of RFC 6749, which have no number: the app's client id or secret is wrong.
+    /// `invalid_client` or `unauthorized_client` of RFC 6749, without a number: the app's client id or secret is wrong.
     InvalidClient,
     /// Any other number.
     Other(i64),
@@ -159,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(number: i64, message: &str) -> ApiError {
+    fn rejection(number: i64, message: &str) -> ApiError {
         ApiError {
             code: ErrorCode::from_number(number),
             number: Some(number),
@@ -167,12 +169,12 @@ mod tests {
             trace_id: None,
             http_status: StatusCode::OK,
             retry_after: None,
-            follows_lost_answer: false,
+            follows_lost_response: false,
         }
     }
 
     #[test]
-    fn a_taken_name_is_told_by_its_code_or_its_text() {
+    fn taken_name_is_recognized_by_code_or_text() {
         for (number, message, taken) in [
             (5060, "", true),
             (1, "该目录下已经有同名文件夹,无法进行创建", true),
@@ -182,7 +184,7 @@ mod tests {
             (401, "文件名重复", false),
         ] {
             assert_eq!(
-                refused(number, message).is_name_taken(),
+                rejection(number, message).is_name_taken(),
                 taken,
                 "{number} {message}"
             );
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_each_number_that_has_a_name_and_no_other() {
+    fn page_lists_exactly_the_numbers_that_have_a_name() {
         let named = rows("\n## Codes with a name\n");
         for number in -10_000..200_000 {
             let code = ErrorCode::from_number(number);
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_each_text_that_is_looked_for() {
+    fn page_lists_every_text_that_is_matched() {
         for text in NAME_TAKEN.iter().chain(&["exceeded the limit"]) {
             assert!(PAGE.contains(text), "{text}");
         }

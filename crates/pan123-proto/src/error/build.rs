@@ -1,4 +1,4 @@
-//! What could not be built: said before anything is sent.
+//! What could not be built. Nothing was sent.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A URL that the service cannot use.
+    /// An invalid URL.
     #[error("the {what} {fault}")]
     #[non_exhaustive]
     Url {
@@ -17,23 +17,25 @@ pub enum BuildError {
         /// What is wrong with it.
         fault: UrlFault,
     },
-    /// A file name that the service refuses.
+    /// A file name that the service would reject.
     #[error("the file name {0}")]
     FileName(FileNameFault),
     /// The root directory as the target of an offline download.
     #[error(
-        "directory 0 is the root, which offline download does not support: give the id of a folder, or no directory at all \
-         to land in `来自:离线下载`"
+        "directory 0 is the root, which offline download does not support: give the id of a folder, or none to save to \
+         `来自:离线下载`"
     )]
     RootDirectory,
     /// The root of the image bed as the target of an offline download.
     #[error(
         "an empty id is the root of the image bed, which its offline download does not support: give the id of a folder, \
-         or none at all to land in `来自:离线下载`"
+         or none to save to `来自:离线下载`"
     )]
     ImageBedRoot,
-    /// An id that no object of the service has.
-    #[error("`{given}` is no {what}: an id is a whole number from 1 to 18446744073709551615")]
+    /// An invalid id.
+    #[error(
+        "`{given}` is not a valid {what}: it must be a whole number from 1 to 18446744073709551615"
+    )]
     #[non_exhaustive]
     Id {
         /// Which kind of id.
@@ -41,19 +43,21 @@ pub enum BuildError {
         /// What was given.
         given: String,
     },
-    /// A session without a way to prove who it is, or with several.
+    /// A session without credentials, or with several kinds of them.
     #[error(
         "give a client id with its secret, an access token, or the OAuth settings of an app: {0}"
     )]
     Credentials(CredentialsFault),
-    /// A value that cannot stand in an HTTP header.
-    #[error("the {what} cannot stand in an HTTP header: printable ASCII characters only")]
+    /// A value that an HTTP header cannot hold.
+    #[error(
+        "the {what} cannot be sent in an HTTP header: it must consist of printable ASCII characters"
+    )]
     #[non_exhaustive]
     Header {
         /// Which value. The value itself may be a secret and is not shown.
         what: &'static str,
     },
-    /// A path of the drive that names nothing there.
+    /// An invalid path of the drive.
     #[error("the path {given:?} {fault}")]
     #[non_exhaustive]
     Path {
@@ -62,18 +66,18 @@ pub enum BuildError {
         /// What is wrong with it.
         fault: PathFault,
     },
-    /// More or fewer ids, names or entries than the service takes at once.
-    #[error("{given} {what}: the service takes {least} to {most} in one request")]
+    /// More or fewer ids, names or entries than the service accepts in one request.
+    #[error("{given} {what} were given: the service accepts {min} to {max} in one request")]
     #[non_exhaustive]
     Count {
         /// Of what.
         what: &'static str,
         /// How many were given.
         given: usize,
-        /// The fewest.
-        least: usize,
-        /// The most.
-        most: usize,
+        /// The minimum.
+        min: usize,
+        /// The maximum.
+        max: usize,
     },
     /// A setting out of its range.
     #[error("{what} is {given}: {allowed}")]
@@ -86,10 +90,10 @@ pub enum BuildError {
         /// What it may be.
         allowed: &'static str,
     },
-    /// A request body that did not become JSON.
-    #[error("the request body could not be written as JSON: {0}")]
+    /// A request body without a JSON form.
+    #[error("the request body could not be encoded as JSON: {0}")]
     Body(#[source] serde_json::Error),
-    /// The HTTP client under an adapter could not be made.
+    /// The HTTP client of an adapter could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -98,19 +102,19 @@ pub enum BuildError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlFault {
-    /// It begins with another scheme, or with none.
+    /// It has another scheme, or none.
     Scheme(Option<String>),
-    /// No host stands after the scheme.
+    /// It has no host.
     NoHost,
-    /// A control character, with its place counted in characters from 0.
+    /// It has a control character at this position, counted in characters from 0.
     Control(usize),
-    /// White space at the beginning or the end.
+    /// It starts or ends with whitespace.
     Whitespace,
-    /// A parameter that a callback's signer adds.
+    /// It has a parameter that the callback signer adds.
     Reserved(&'static str),
-    /// A base URL with a user, a query or a fragment, or one that is no URI at all.
+    /// The base URL has a user, a query or a fragment, or is not a URI.
     NotABaseUrl,
-    /// A base URL of plain `http://` to another machine: the credentials could be read on the way.
+    /// The base URL is plain `http://` to another machine: the credentials could be read on the way.
     PlainHttp,
 }
 
@@ -119,23 +123,23 @@ impl fmt::Display for UrlFault {
         match self {
             UrlFault::Scheme(Some(scheme)) => write!(
                 f,
-                "begins with `{scheme}:`, but the service takes `http://` and `https://` only \
+                "has the scheme `{scheme}:`, but the service accepts `http://` and `https://` only \
                  (no magnet, ed2k, ftp or thunder links)"
             ),
             UrlFault::Scheme(None) => f.write_str(
-                "must begin with `http://` or `https://` (no magnet, ed2k, ftp or thunder links)",
+                "must start with `http://` or `https://` (no magnet, ed2k, ftp or thunder links)",
             ),
             UrlFault::NoHost => {
-                f.write_str("names no host: it must look like `https://host/path`")
+                f.write_str("has no host: it must look like `https://host/path`")
             }
             UrlFault::Control(at) => write!(
                 f,
-                "has a control character at position {at}: leave it out or percent-encode it"
+                "has a control character at position {at}: remove it or percent-encode it"
             ),
-            UrlFault::Whitespace => f.write_str("begins or ends with white space: leave that out"),
+            UrlFault::Whitespace => f.write_str("starts or ends with whitespace: remove it"),
             UrlFault::Reserved(name) => write!(
                 f,
-                "has the parameter `{name}` already: the signer adds it, so leave it out"
+                "already has the parameter `{name}`, which the signer adds: remove it"
             ),
             UrlFault::NotABaseUrl => f.write_str(
                 "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
@@ -153,13 +157,13 @@ impl fmt::Display for UrlFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileNameFault {
-    /// Nothing in it.
+    /// It is empty.
     Empty,
-    /// More than 255 characters (Unicode scalar values); how many there were.
+    /// It has more than 255 characters (Unicode scalar values): this many.
     TooLong(usize),
-    /// One of the characters that the service refuses, or a control character.
+    /// It has a control character, or one of the characters that the service rejects.
     Forbidden(char),
-    /// For the image bed: another ending than those of pictures.
+    /// It does not end in an image format, which the image bed requires.
     NotAnImage,
 }
 
@@ -175,7 +179,7 @@ impl fmt::Display for FileNameFault {
                 "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
             ),
             FileNameFault::NotAnImage => f.write_str(
-                "ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
+                "does not end in an image format: the image bed accepts png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
             ),
         }
     }
@@ -185,11 +189,11 @@ impl fmt::Display for FileNameFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathFault {
-    /// No name in it: it is the root.
+    /// It names the root.
     Root,
-    /// `.` or `..`, which name nothing on the drive.
+    /// It contains `.` or `..`, which mean nothing on the drive.
     Relative,
-    /// A folder that the service would refuse to make.
+    /// It contains a folder name that the service would reject.
     Name(FileNameFault),
 }
 
@@ -197,23 +201,23 @@ impl fmt::Display for PathFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PathFault::Root => {
-                f.write_str("names the root, which is always there and has no id: name something below it")
+                f.write_str("names the root, which always exists and has no id: name something below it")
             }
             PathFault::Relative => f.write_str(
-                "has `.` or `..` in it, which name nothing on the drive: write the path out from the root",
+                "contains `.` or `..`, which mean nothing on the drive: write the path out from the root",
             ),
-            PathFault::Name(fault) => write!(f, "cannot be made: one of its names {fault}"),
+            PathFault::Name(fault) => write!(f, "cannot be created: one of its names {fault}"),
         }
     }
 }
 
-/// What is wrong with what a session was given to prove who it is.
+/// What is wrong with the credentials of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialsFault {
-    /// None of them was given.
+    /// None were given.
     Missing,
-    /// Several were given.
+    /// Several kinds were given.
     Conflicting,
     /// One of them is empty.
     Empty,
@@ -222,9 +226,9 @@ pub enum CredentialsFault {
 impl fmt::Display for CredentialsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            CredentialsFault::Missing => "none of them is there",
-            CredentialsFault::Conflicting => "one of them, not several",
-            CredentialsFault::Empty => "an empty one was given",
+            CredentialsFault::Missing => "none of them was given",
+            CredentialsFault::Conflicting => "several were given, and only one is allowed",
+            CredentialsFault::Empty => "the one given is empty",
         })
     }
 }

@@ -1,13 +1,11 @@
-//! How far a request got before it failed, as far as its driver knows.
+//! How far a request got before it failed, as far as its driver can tell.
 
 use std::error::Error;
 use std::fmt;
 
-use crate::scrub::Scrub;
-
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A request that brought no usable answer, classed by how far it got. "Unknown" counts as "may have arrived".
+/// A request without a usable response, classed by how far it got. When in doubt, it "may have arrived".
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -18,44 +16,44 @@ pub struct TransportError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No byte of it left: the name was not found, the connection refused, the TLS handshake not finished.
+    /// No byte of it was sent: the name did not resolve, the connection was refused, or the TLS handshake failed.
     NeverLeft,
-    /// No byte of it left, since the server's certificate was refused.
+    /// No byte of it was sent, because the server's certificate was rejected.
     Certificate,
-    /// The time ran out; it may have arrived.
+    /// The request timed out; it may have arrived.
     TimedOut,
-    /// The connection broke, or anything else went wrong; it may have arrived.
+    /// The connection broke, or something else went wrong; it may have arrived.
     Interrupted,
-    /// The answer's body was larger than allowed; it did arrive.
+    /// The response body is larger than allowed; the request has arrived.
     BodyTooLarge,
-    /// The answer came from another URL than the one asked, so redirects are not off; it did arrive.
+    /// The response came from another URL, so redirects are not disabled; the request has arrived.
     Redirected,
-    /// The driver gave the request up; it may have arrived.
-    GivenUp,
+    /// The driver abandoned the request; it may have arrived.
+    Abandoned,
 }
 
 impl TransportError {
-    /// For sure not one byte of the request left this machine towards the server's application.
+    /// Not one byte of the request was sent to the server's application. Use it only when that is certain.
     pub fn never_left(source: impl Into<Source>) -> TransportError {
         TransportError::new(TransportErrorKind::NeverLeft, Some(source.into()))
     }
 
-    /// The server's certificate was refused, so nothing was sent.
+    /// The server's certificate was rejected, so nothing was sent.
     pub fn certificate(source: impl Into<Source>) -> TransportError {
         TransportError::new(TransportErrorKind::Certificate, Some(source.into()))
     }
 
-    /// No connection was made, for this reason: [`certificate`](Self::certificate) if a text in its chain speaks of one, else
-    /// [`never_left`](Self::never_left). HTTP clients do not tell the two apart in any better way.
+    /// The connection failed: [`certificate`](Self::certificate) if a text in the chain of the error mentions one, else
+    /// [`never_left`](Self::never_left). HTTP clients offer no better way to tell the two apart.
     pub fn not_connected(source: impl Into<Source>) -> TransportError {
         let source = source.into();
-        let about_certificate = |error: &dyn Error| {
+        let mentions_certificate = |error: &dyn Error| {
             let text = error.to_string().to_lowercase();
             text.contains("certificate")
         };
         let mut cause: Option<&dyn Error> = Some(source.as_ref());
         while let Some(error) = cause {
-            if about_certificate(error) {
+            if mentions_certificate(error) {
                 return TransportError::certificate(source);
             }
             cause = error.source();
@@ -63,58 +61,45 @@ impl TransportError {
         TransportError::never_left(source)
     }
 
-    /// The time ran out after something may have been sent.
+    /// The request timed out after something may have been sent.
     pub fn timed_out() -> TransportError {
         TransportError::new(TransportErrorKind::TimedOut, None)
     }
 
-    /// The exchange broke at a point where something may have been sent. The right one when in doubt.
+    /// The exchange broke when something may have been sent. Use it when in doubt.
     pub fn interrupted(source: impl Into<Source>) -> TransportError {
         TransportError::new(TransportErrorKind::Interrupted, Some(source.into()))
     }
 
-    /// The body of the answer was larger than [`Transmit::body_limit`](crate::Transmit::body_limit).
+    /// The response body is larger than [`Transmit::body_limit`](crate::Transmit::body_limit).
     pub fn body_too_large() -> TransportError {
         TransportError::new(TransportErrorKind::BodyTooLarge, None)
     }
 
-    /// The answer came from another URL than the one asked.
+    /// The response came from another URL than the one requested.
     pub fn redirected() -> TransportError {
         TransportError::new(TransportErrorKind::Redirected, None)
     }
 
-    pub(crate) fn given_up() -> TransportError {
-        TransportError::new(TransportErrorKind::GivenUp, None)
+    pub(crate) fn abandoned() -> TransportError {
+        TransportError::new(TransportErrorKind::Abandoned, None)
     }
 
-    /// The same without secrets. A source that shows one in any way becomes a text.
-    pub(crate) fn scrubbed(self, scrub: Scrub<'_>) -> TransportError {
-        let Some(source) = &self.source else {
-            return self;
-        };
-        let mut texts = vec![source.to_string()];
-        let mut cause = source.source();
-        while let Some(error) = cause {
-            texts.push(error.to_string());
-            cause = error.source();
-        }
-        let text = texts.join(": ");
-        if scrub.finds(&text) || scrub.finds(&format!("{source:?}")) {
-            return TransportError::new(self.kind, Some(scrub.text(text).into()));
-        }
-        self
+    /// The same failure with this text as its source.
+    pub(crate) fn with_source_text(self, text: String) -> TransportError {
+        TransportError::new(self.kind, Some(text.into()))
     }
 
     fn new(kind: TransportErrorKind, source: Option<Source>) -> TransportError {
         TransportError { kind, source }
     }
 
-    /// How far the request got.
+    /// Returns how far the request got.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// Whether the server may have acted on the request.
+    /// Returns whether the server may have acted on the request.
     pub fn may_have_arrived(&self) -> bool {
         !matches!(
             self.kind,
@@ -127,14 +112,14 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             TransportErrorKind::NeverLeft => "the server could not be reached",
-            TransportErrorKind::Certificate => "the server's certificate was refused",
-            TransportErrorKind::TimedOut => "the time for the request ran out",
-            TransportErrorKind::Interrupted => "the exchange was cut off",
-            TransportErrorKind::BodyTooLarge => "the body of the answer is larger than allowed",
+            TransportErrorKind::Certificate => "the server's certificate was rejected",
+            TransportErrorKind::TimedOut => "the request timed out",
+            TransportErrorKind::Interrupted => "the connection was interrupted",
+            TransportErrorKind::BodyTooLarge => "the response body is larger than allowed",
             TransportErrorKind::Redirected => {
-                "the answer came from another URL: the HTTP client must not follow redirects"
+                "the response came from another URL: the HTTP client must not follow redirects"
             }
-            TransportErrorKind::GivenUp => "the request was given up while it was out",
+            TransportErrorKind::Abandoned => "the request was abandoned in flight",
         })
     }
 }

@@ -8,16 +8,18 @@ use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Identity, Session, Settings, Shared, State};
+use super::{Session, Shared, State};
 use crate::api::access_token::IssueToken;
-use crate::api::oauth::OAuth;
-use crate::endpoint::{BaseUrl, Endpoint, PlainHttp, bearer};
+use crate::auth::Credentials;
+use crate::auth::oauth::OAuth;
+use crate::auth::tokens::Tokens;
 use crate::error::{BuildError, CredentialsFault};
-use crate::limit::{Limiter, Pacing};
-use crate::retry::RetryPolicy;
-use crate::scrub::Secrets;
-use crate::token::{Source, Token};
-use crate::url::Redacted;
+use crate::exchange::Settings;
+use crate::policy::pacing::{Limiter, Pacing};
+use crate::policy::retry::RetryPolicy;
+use crate::wire::http_url::RedactedUrl;
+use crate::wire::redaction::Secrets;
+use crate::wire::request::{BaseUrl, PlainHttp, bearer};
 
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -29,7 +31,7 @@ const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 /// let session = Session::builder().credentials("client id", "client secret").build()?;
 /// # drop(session);
 /// let error = Session::builder().build().unwrap_err();
-/// assert!(error.to_string().contains("none of them is there"));
+/// assert!(error.to_string().contains("none of them was given"));
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```
 #[must_use]
@@ -37,7 +39,7 @@ pub struct SessionBuilder {
     credentials: Option<IssueToken>,
     access_token: Option<SecretString>,
     oauth: Option<OAuth>,
-    keeps_token: bool,
+    uses_token_store: bool,
     base_url: String,
     plain_http: PlainHttp,
     user_agent: String,
@@ -57,9 +59,9 @@ impl Default for SessionBuilder {
             credentials: None,
             access_token: None,
             oauth: None,
-            keeps_token: false,
+            uses_token_store: false,
             base_url: BaseUrl::SERVICE.to_owned(),
-            plain_http: PlainHttp::ToLoopback,
+            plain_http: PlainHttp::LoopbackOnly,
             user_agent: USER_AGENT.to_owned(),
             retry: RetryPolicy::default(),
             pacing: Pacing::default(),
@@ -74,7 +76,8 @@ impl Default for SessionBuilder {
 }
 
 impl SessionBuilder {
-    /// The `clientID` and `clientSecret` of a developer: the session fetches, shares and replaces its token by itself.
+    /// Authenticates with the `clientID` and `clientSecret` of a developer. The session fetches, shares and replaces its token by
+    /// itself.
     pub fn credentials(
         mut self,
         id: impl Into<String>,
@@ -84,151 +87,143 @@ impl SessionBuilder {
         self
     }
 
-    /// An access token that was fetched elsewhere. Nobody replaces it: once it is refused, calls end `Unauthorized`.
+    /// Authenticates with an access token that was fetched elsewhere. It is not replaced: once it is rejected, calls end with
+    /// [`Error::Unauthorized`](crate::Error::Unauthorized).
     pub fn access_token(mut self, token: impl Into<String>) -> SessionBuilder {
         self.access_token = Some(SecretString::from(token.into()));
         self
     }
 
-    /// An app of a third party that acts for a user: the session refreshes and shares the user's tokens by itself, once the
-    /// user has authorised it. It needs a token store, since each refresh token works once only.
+    /// Authenticates as an app that acts for a user, once the user has authorized it. The session refreshes and shares the user's
+    /// tokens by itself. It needs a token store, since each refresh token works once.
     pub fn oauth(mut self, app: OAuth) -> SessionBuilder {
         self.oauth = Some(app);
         self
     }
 
-    /// Looks for the token in a store before it asks for a new one, and keeps a new one there: its machines ask for
-    /// [`Step::Store`](crate::Step::Store). It needs credentials or OAuth. An adapter switches it on when it is given a store.
-    pub fn persist_token(mut self, keep: bool) -> SessionBuilder {
-        self.keeps_token = keep;
+    /// Loads the token from a store before a new one is fetched, and saves a new one there: the machines of the session then ask
+    /// for [`Step::Store`](crate::Step::Store). It needs credentials or OAuth. The clients set it when they are given a store.
+    pub fn persist_token(mut self, persist: bool) -> SessionBuilder {
+        self.uses_token_store = persist;
         self
     }
 
-    /// Where the service is, by default `https://open-api.123pan.com`. A path in it comes before every path. Plain `http://`
-    /// is for `localhost`, 127.x.x.x and `[::1]` only.
+    /// Sets where the service is; the default is `https://open-api.123pan.com`. A path in the URL precedes every path. Plain
+    /// `http://` is allowed for `localhost`, 127.x.x.x and `[::1]` only.
     pub fn base_url(mut self, url: impl Into<String>) -> SessionBuilder {
         self.base_url = url.into();
         self
     }
 
-    /// Lets the client secret and the tokens go to any `http://` base URL, where everybody on the way can read them; off by
-    /// default. For a network of your own, such as a proxy beside the program that speaks TLS itself.
+    /// Allows the client secret and the tokens to be sent to any `http://` base URL, where everybody on the way can read them. The
+    /// default is `false`. It is meant for a private network, such as a TLS-terminating proxy beside the program.
     pub fn allow_credentials_over_plain_http(mut self, allowed: bool) -> SessionBuilder {
         self.plain_http = if allowed {
             PlainHttp::Anywhere
         } else {
-            PlainHttp::ToLoopback
+            PlainHttp::LoopbackOnly
         };
         self
     }
 
-    /// How often a failed attempt is made again.
+    /// Sets how often a failed attempt is repeated.
     pub fn retry(mut self, policy: RetryPolicy) -> SessionBuilder {
         self.retry = policy;
         self
     }
 
-    /// How fast requests may follow each other.
+    /// Sets how fast requests may follow each other.
     pub fn pacing(mut self, pacing: Pacing) -> SessionBuilder {
         self.pacing = pacing;
         self
     }
 
-    /// How long a connection may take to be made, TLS included; 10 s by default, and always less than a request may take.
-    /// It is the driver's to keep: with an HTTP client of your own it is yours.
+    /// Sets the timeout for connecting, TLS included; the default is 10 s. It is always kept below the request timeout. The driver
+    /// applies it: an HTTP client of your own needs its own.
     pub fn connect_timeout(mut self, timeout: Duration) -> SessionBuilder {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long one request may take, 30 s by default.
+    /// Sets the timeout of one request; the default is 30 s.
     pub fn request_timeout(mut self, timeout: Duration) -> SessionBuilder {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long a call may take with all its waits and attempts, 120 s by default, 1 s at the least.
+    /// Sets how long a call may take with all its waits and attempts; the default is 120 s, the minimum 1 s.
     pub fn call_timeout(mut self, timeout: Duration) -> SessionBuilder {
         self.call_timeout = timeout;
         self
     }
 
-    /// The most bytes of an answer's body, 1 MiB by default, 1 KiB at the least.
+    /// Sets the maximum size of a response body in bytes; the default is 1 MiB, the minimum 1 KiB.
     pub fn body_limit(mut self, bytes: usize) -> SessionBuilder {
         self.body_limit = bytes;
         self
     }
 
-    /// The `User-Agent` header, by default this crate's name and version.
+    /// Sets the `User-Agent` header; the default is `pan123-rs` and the version.
     pub fn user_agent(mut self, text: impl Into<String>) -> SessionBuilder {
         self.user_agent = text.into();
         self
     }
 
-    /// The part of a message that says that too many downloads run at once, by default `同时下载的任务超出最大限制`. The
-    /// service's code for it is not known. Empty: nothing is taken for it.
+    /// Sets the part of the service's message that means that too many downloads are running; the default is
+    /// `同时下载的任务超出最大限制`. The service's code for it is unknown. An empty text matches nothing.
     pub fn too_many_downloads_text(mut self, text: impl Into<String>) -> SessionBuilder {
         self.too_many_downloads = text.into();
         self
     }
 
-    /// The seed of all chance: pauses between attempts are drawn from it. An adapter draws one; by itself it is fixed.
+    /// Sets the seed of all randomness, from which backoffs are drawn. The default is a fixed seed; the clients draw one.
     pub fn seed(mut self, seed: u64) -> SessionBuilder {
         self.seed = seed;
         self
     }
 
-    /// The session, with nothing sent yet.
+    /// Builds the session. Nothing is sent.
     ///
     /// # Errors
     ///
     /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, or if a setting is out
     /// of its range.
     pub fn build(self) -> Result<Session, BuildError> {
-        let (identity, token) = self.identity()?;
+        let (credentials, tokens) = self.authentication()?;
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
         self.check_limits()?;
-        let base = BaseUrl::parse(&self.base_url, self.plain_http)?;
+        let base_url = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
-        match &identity {
-            Identity::Given => {}
-            Identity::Developer(credentials) => credentials.secrets(&mut secrets),
-            Identity::App(app) => app.secrets(&mut secrets),
-        }
+        credentials.secrets(&mut secrets);
         Ok(Session {
             shared: Arc::new(Shared {
+                loopback_only: base_url.is_plain_http()
+                    && self.plain_http == PlainHttp::LoopbackOnly,
+                connect_timeout: self.connect_timeout,
+                uses_token_store: self.uses_token_store,
+                credentials,
                 settings: Settings {
-                    loopback_only: base.is_plain() && self.plain_http == PlainHttp::ToLoopback,
-                    base,
+                    base_url,
                     user_agent,
                     retry: self.retry,
-                    connect_timeout: self.connect_timeout,
                     request_timeout: self.request_timeout,
                     call_timeout: self.call_timeout,
                     body_limit: self.body_limit,
                     too_many_downloads: self.too_many_downloads,
-                    identity,
-                    keeps_token: self.keeps_token,
                     secrets,
                 },
                 state: Mutex::new(State {
-                    token,
+                    tokens,
                     limiter: Limiter::new(self.pacing),
                     rng: Rng::with_seed(self.seed),
-                    waiting: Vec::new(),
-                    unsaved: None,
-                    loose: None,
-                    spent: None,
                 }),
             }),
         })
     }
-}
 
-impl SessionBuilder {
-    /// The one way to prove who it is, and the token to begin with.
-    fn identity(&self) -> Result<(Identity, Token), BuildError> {
+    /// The one way to authenticate, and the tokens to start with.
+    fn authentication(&self) -> Result<(Credentials, Tokens), BuildError> {
         let fault = |fault| Err(BuildError::Credentials(fault));
         match (&self.credentials, &self.access_token, &self.oauth) {
             (None, None, None) => fault(CredentialsFault::Missing),
@@ -236,27 +231,27 @@ impl SessionBuilder {
                 fault(CredentialsFault::Empty)
             }
             (Some(credentials), None, None) => Ok((
-                Identity::Developer(credentials.clone()),
-                Token::to_come(Source::Issued),
+                Credentials::Developer(credentials.clone()),
+                Tokens::developer(),
             )),
-            (None, Some(token), None) => Ok((Identity::Given, self.given(token)?)),
+            (None, Some(token), None) => Ok((Credentials::Given, self.given(token)?)),
             (None, None, Some(app)) => {
                 app.check()?;
-                if !self.keeps_token {
+                if !self.uses_token_store {
                     return Err(no_store());
                 }
-                Ok((Identity::App(app.clone()), Token::to_come(Source::Rotated)))
+                Ok((Credentials::OAuth(app.clone()), Tokens::oauth()))
             }
             _ => fault(CredentialsFault::Conflicting),
         }
     }
 
-    fn given(&self, token: &SecretString) -> Result<Token, BuildError> {
-        if self.keeps_token {
+    fn given(&self, token: &SecretString) -> Result<Tokens, BuildError> {
+        if self.uses_token_store {
             return Err(BuildError::Setting {
                 what: "the token store",
                 given: "set beside an access token".to_owned(),
-                allowed: "it keeps tokens that are issued for a client id with its secret, or to an OAuth app",
+                allowed: "it stores tokens that are issued for a client id with its secret, or to an OAuth app",
             });
         }
         if token.expose_secret().is_empty() {
@@ -264,7 +259,7 @@ impl SessionBuilder {
         }
         let what = "access token";
         let header = bearer(token.expose_secret()).ok_or(BuildError::Header { what })?;
-        Ok(Token::given(header))
+        Ok(Tokens::given(header))
     }
 }
 
@@ -272,44 +267,44 @@ fn no_store() -> BuildError {
     BuildError::Setting {
         what: "the token store",
         given: "missing beside OAuth".to_owned(),
-        allowed: "a refresh token works once only, so each new pair must be kept before it is used: give `token_store` a store \
-                  that outlives the program, such as `FileStore`, or `MemoryStore` if the pair may be lost with it (a driver of \
-                  your own says `persist_token(true)`)",
+        allowed: "a refresh token works once, so each new pair must be saved before it is used: give `token_store` a store that \
+                  outlives the program, such as `FileStore`, or `MemoryStore` if the pair may be lost with it (with a driver of \
+                  your own, call `persist_token(true)`)",
     }
 }
 
-/// Longer than anybody waits, and short enough that no clock runs over.
-const MOST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// With less, a request that must not be sent twice could never be sent at all.
-const LEAST_CALL_TIMEOUT: Duration = Duration::from_secs(1);
-/// With less, a download could be created whose answer is too large to read.
-const LEAST_BODY_LIMIT: usize = 1024;
+/// Longer than anybody waits, and short enough that no clock overflows.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// With less, a non-idempotent request could never be sent.
+const MIN_CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// With less, a download could be created whose response is too large to read.
+const MIN_BODY_LIMIT: usize = 1024;
 
 impl SessionBuilder {
     fn check_limits(&self) -> Result<(), BuildError> {
-        let over_zero = "it must be over zero and at most 30 days";
-        let a_second = "it must be 1 s at the least and at most 30 days";
-        for (what, timeout, least, allowed) in [
+        let more_than_zero = "it must be more than zero and at most 30 days";
+        let at_least_a_second = "it must be at least 1 s and at most 30 days";
+        for (what, timeout, min, allowed) in [
             (
-                "the timeout of a connection",
+                "the connect timeout",
                 self.connect_timeout,
                 Duration::from_nanos(1),
-                over_zero,
+                more_than_zero,
             ),
             (
-                "the timeout of a request",
+                "the request timeout",
                 self.request_timeout,
                 Duration::from_nanos(1),
-                over_zero,
+                more_than_zero,
             ),
             (
-                "the timeout of a call",
+                "the call timeout",
                 self.call_timeout,
-                LEAST_CALL_TIMEOUT,
-                a_second,
+                MIN_CALL_TIMEOUT,
+                at_least_a_second,
             ),
         ] {
-            if timeout < least || timeout > MOST_TIMEOUT {
+            if timeout < min || timeout > MAX_TIMEOUT {
                 return Err(BuildError::Setting {
                     what,
                     given: format!("{timeout:?}"),
@@ -317,11 +312,11 @@ impl SessionBuilder {
                 });
             }
         }
-        if self.body_limit < LEAST_BODY_LIMIT {
+        if self.body_limit < MIN_BODY_LIMIT {
             return Err(BuildError::Setting {
-                what: "the limit of a body",
+                what: "the body limit",
                 given: format!("{} bytes", self.body_limit),
-                allowed: "it must be 1024 bytes at the least",
+                allowed: "it must be at least 1024 bytes",
             });
         }
         Ok(())
@@ -334,7 +329,7 @@ impl fmt::Debug for SessionBuilder {
             .field("credentials", &self.credentials)
             .field("access_token", &self.access_token)
             .field("oauth", &self.oauth)
-            .field("base_url", &Redacted(&self.base_url))
+            .field("base_url", &RedactedUrl(&self.base_url))
             .finish_non_exhaustive()
     }
 }

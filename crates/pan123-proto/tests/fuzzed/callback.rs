@@ -19,11 +19,11 @@ pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
     BTreeSet::from([match notice {
         Ok(notice) => {
             drop(format!("{notice:?}"));
-            end(&notice.outcome).to_owned()
+            format!("callback: {}", end(&notice.outcome))
         }
         Err(error) => {
             drop(format!("{error} {error:?}"));
-            "refused".to_owned()
+            "callback: refused".to_owned()
         }
     }])
 }

@@ -18,7 +18,7 @@ use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};
 use crate::support::{at, builder, millis, secs};
 use fed::Fed;
 use player::Player;
-use said::Turn;
+use said::Action;
 
 /// More machines than this are not begun.
 const MOST_PLAYERS: usize = 16;
@@ -43,7 +43,6 @@ pub(crate) struct Setup {
     pub(crate) fetches: bool,
     /// Whether requests of a class keep their distance.
     pub(crate) paced: bool,
-    pub(crate) attempts: u32,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) watch_deadline: Duration,
@@ -91,7 +90,6 @@ impl Setup {
             session: session.expect("good settings"),
             fetches,
             paced,
-            attempts,
             request_timeout,
             call_timeout,
             watch_deadline,
@@ -166,10 +164,10 @@ impl Crowd<'_> {
         let player = &mut self.players[who];
         let turn = player.resume(clocks, self.now, fed, self.setup);
         match turn {
-            Turn::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
-            Turn::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
-            Turn::Said(said) => drop(self.told.insert(player.name_of(&said))),
-            Turn::Wait(_) | Turn::Store => {}
+            Action::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
+            Action::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
+            Action::Said(said) => drop(self.told.insert(player.name_of(&said))),
+            Action::Wait(_) | Action::Store => {}
         }
     }
 

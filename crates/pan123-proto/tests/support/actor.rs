@@ -1,4 +1,4 @@
-//! A machine of any kind as the world sees it: something to resume, with a place for what it brings.
+//! A machine of any kind as the world sees it: something to resume, with a slot for its outputs.
 
 use std::cell::RefCell;
 use std::fmt::{self, Debug};
@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use pan123_proto::{Input, Machine, Now, Refresh, Signal, Step, StoreOp, Transmit, Wait};
+use pan123_proto::{Detached, Input, Machine, Now, Signal, Step, StoreOp, Transmit, Wait};
 
-/// What machines have brought, each with the virtual time of it.
+/// Outputs, each with its virtual time.
 pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
 
-/// A step without its output, which is in the slot by then.
-pub(crate) enum Turn {
+/// A step without its output, which is in the slot.
+pub(crate) enum Action {
     Transmit(Box<Transmit>),
     Wait(Wait),
-    Refresh(Refresh),
+    Detach(Detached),
     Store(StoreOp),
-    /// It brought something and goes on.
+    /// An output that is not the last.
     Item,
     End,
 }
 
 pub(crate) trait Driven: Debug {
-    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Turn;
+    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Action;
 }
 
 /// A machine and its slot.
@@ -42,16 +42,21 @@ impl<M: Machine + Debug> Debug for Slotted<M> {
 }
 
 impl<M: Machine + Debug> Driven for Slotted<M> {
-    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Turn {
+    fn resume(&mut self, now: Now, at: Duration, input: Input) -> Action {
         match self.machine.resume(now, input) {
-            Step::Transmit(transmit) => Turn::Transmit(Box::new(transmit)),
-            Step::Wait(wait) => Turn::Wait(wait),
-            Step::Refresh(refresh) => Turn::Refresh(refresh),
-            Step::Store(op) => Turn::Store(op),
+            Step::Transmit(transmit) => Action::Transmit(Box::new(transmit)),
+            Step::Wait(wait) => Action::Wait(wait),
+            Step::Detach(detached) => Action::Detach(detached),
+            Step::Store(op) => Action::Store(op),
             Step::Ready(output) => {
                 let is_last = (self.is_last)(&output);
                 self.items.borrow_mut().push((at, output));
-                if is_last { Turn::End } else { Turn::Item }
+                if !is_last {
+                    return Action::Item;
+                }
+                let after = self.machine.resume(now, Input::Wake);
+                assert!(matches!(after, Step::Ready(_)), "after its end: {self:?}");
+                Action::End
             }
         }
     }
@@ -61,11 +66,11 @@ impl<M: Machine + Debug> Driven for Slotted<M> {
 #[derive(Debug)]
 pub(crate) struct Actor {
     pub(crate) machine: Box<dyn Driven>,
-    /// Counts its resumptions: what was due for an earlier one is void.
-    pub(crate) turn: u64,
-    /// What may wake it before it is due.
+    /// Counts its resumptions: inputs due for an earlier one are void.
+    pub(crate) resumption: u64,
+    /// May wake it before it is due.
     pub(crate) signal: Option<Signal>,
-    /// Who waits for the end of this one.
+    /// The actor that waits for the end of this one.
     pub(crate) parent: Option<usize>,
 }
 
@@ -80,7 +85,7 @@ impl<T> Outcome<T> {
         !self.items.borrow().is_empty()
     }
 
-    /// The one output, and when it came.
+    /// The only output, and its time.
     pub(crate) fn timed(&self) -> (Duration, T) {
         let mut items = self.items.borrow_mut();
         assert_eq!(items.len(), 1, "one output");
@@ -91,7 +96,7 @@ impl<T> Outcome<T> {
         self.timed().1
     }
 
-    /// All outputs so far, and when they came.
+    /// All outputs so far, with their times.
     pub(crate) fn all(&self) -> Vec<(Duration, T)> {
         std::mem::take(&mut *self.items.borrow_mut())
     }
@@ -103,7 +108,6 @@ pub(crate) fn waker(actor: usize, woken: &Arc<Mutex<Vec<usize>>>) -> Waker {
     Waker::from(Arc::new(Flag { actor, woken }))
 }
 
-/// Notes whose signal fired.
 struct Flag {
     actor: usize,
     woken: Arc<Mutex<Vec<usize>>>,

@@ -21,6 +21,19 @@ pub(crate) fn ask_many(world: &mut World, session: &Session, callers: usize) -> 
     (0..callers).map(|_| ask_user(world, session)).collect()
 }
 
+/// Makes one call.
+pub(crate) fn get_user(world: &mut World, session: &Session) -> Result<UserInfo, Error> {
+    let asked = ask_user(world, session);
+    world.run();
+    asked.get()
+}
+
+pub(crate) fn assert_many_succeed(world: &mut World, session: &Session, callers: usize) {
+    let asked = ask_many(world, session, callers);
+    world.run();
+    assert_all_well(&asked);
+}
+
 pub(crate) fn assert_all_well(asked: &[Asked]) {
     for one in asked {
         one.get().expect("a good answer");

@@ -1,13 +1,14 @@
-//! Where the machines of a world keep their token: all sessions on one disk stand for processes on one machine.
+//! The token store of all machines in a world: sessions on one disk stand for processes on one machine.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use pan123_proto::{Input, StoreOp, StoreResult, StoredToken};
+use pan123_proto::{StoreOp, StoreResult, StoredToken};
 
-use super::actor::Turn;
-use super::fate::{Fate, Plan, Whim};
+use super::actor::Action;
+use super::hooks::{Disturbance, Hooks};
 
 /// How long an operation takes.
 pub(crate) const DISK_TIME: Duration = Duration::from_millis(2);
@@ -20,14 +21,14 @@ pub(crate) struct Disk(Rc<RefCell<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    kept: Option<StoredToken>,
-    /// The actor that has the lock.
+    stored: Option<StoredToken>,
+    /// The actor that holds the lock.
     holder: Option<usize>,
-    done: Vec<(&'static str, Duration)>,
+    ops: Vec<(&'static str, Duration)>,
     fault: Option<Fault>,
 }
 
-/// So many saves fail, and no more.
+/// Fails the first `failing` saves.
 pub(crate) fn first_saves(mut failing: usize) -> impl FnMut(&StoreOp) -> Option<StoreResult> {
     move |op| {
         let fails = matches!(op, StoreOp::Save(_)) && failing > 0;
@@ -37,13 +38,13 @@ pub(crate) fn first_saves(mut failing: usize) -> impl FnMut(&StoreOp) -> Option<
 }
 
 impl Disk {
-    pub(crate) fn keeping(token: StoredToken) -> Disk {
+    pub(crate) fn with_token(token: StoredToken) -> Disk {
         let disk = Disk::default();
-        disk.0.borrow_mut().kept = Some(token);
+        disk.0.borrow_mut().stored = Some(token);
         disk
     }
 
-    /// Answers with this instead, where it answers at all: see [`first_saves`].
+    /// Returns what `fault` returns, if anything: see [`first_saves`].
     pub(crate) fn failing(
         self,
         fault: impl FnMut(&StoreOp) -> Option<StoreResult> + 'static,
@@ -52,27 +53,26 @@ impl Disk {
         self
     }
 
-    pub(crate) fn kept(&self) -> Option<StoredToken> {
-        self.0.borrow().kept.clone()
+    pub(crate) fn stored(&self) -> Option<StoredToken> {
+        self.0.borrow().stored.clone()
     }
 
     /// The operations so far.
-    pub(crate) fn done(&self) -> Vec<&'static str> {
-        let names =
-            |done: &[(&'static str, Duration)]| done.iter().map(|(name, _)| *name).collect();
-        names(&self.0.borrow().done)
+    pub(crate) fn ops(&self) -> Vec<&'static str> {
+        let names = |ops: &[(&'static str, Duration)]| ops.iter().map(|(name, _)| *name).collect();
+        names(&self.0.borrow().ops)
     }
 
-    /// When this was asked for.
+    /// When an operation was requested.
     pub(crate) fn times(&self, name: &str) -> Vec<Duration> {
         let inner = self.0.borrow();
-        let same = inner.done.iter().filter(|(done, _)| *done == name);
+        let same = inner.ops.iter().filter(|(op, _)| *op == name);
         same.map(|(_, at)| *at).collect()
     }
 
-    /// Somebody else, who is no machine of this world, keeps this.
+    /// Stores a token on behalf of a process outside this world.
     pub(crate) fn put(&self, token: StoredToken) {
-        self.0.borrow_mut().kept = Some(token);
+        self.0.borrow_mut().stored = Some(token);
     }
 
     pub(crate) fn is_locked(&self) -> bool {
@@ -89,12 +89,12 @@ impl Disk {
             StoreOp::Unlock => "unlock",
             _ => "another",
         };
-        inner.done.push((name, at));
+        inner.ops.push((name, at));
         if let Some(result) = inner.fault.as_mut().and_then(|fault| fault(&op)) {
             return result;
         }
         match op {
-            StoreOp::Load => StoreResult::Loaded(inner.kept.clone()),
+            StoreOp::Load => StoreResult::Loaded(inner.stored.clone()),
             StoreOp::Lock if inner.holder.is_some() => StoreResult::Busy,
             StoreOp::Lock => {
                 inner.holder = Some(actor);
@@ -102,11 +102,11 @@ impl Disk {
             }
             StoreOp::Save(token) => {
                 assert!(mine, "a token is saved under the lock");
-                inner.kept = Some(token);
+                inner.stored = Some(token);
                 StoreResult::Saved
             }
             StoreOp::Unlock => {
-                assert!(mine, "who unlocks has the lock");
+                assert!(mine, "only the holder unlocks");
                 inner.holder = None;
                 StoreResult::Unlocked
             }
@@ -114,7 +114,7 @@ impl Disk {
         }
     }
 
-    /// Gives the lock of an actor that is gone back.
+    /// Releases the lock of an actor that is gone.
     fn close(&self, actor: usize) {
         let mine = |holder: &mut usize| *holder == actor;
         self.0.borrow_mut().holder.take_if(mine);
@@ -122,23 +122,19 @@ impl Disk {
 }
 
 /// The driver of every machine has this disk.
-impl Fate for Disk {
-    fn deliver(&mut self, _: Duration, _: SystemTime, _: usize, _: &Input) {}
-
-    fn step(&mut self, _: Duration, actor: usize, turn: &Turn) -> Whim {
-        if let Turn::End = turn {
+impl Hooks for Disk {
+    fn step(&mut self, _: Duration, actor: usize, action: &Action, _: &dyn Debug) -> Disturbance {
+        if let Action::End = action {
             self.close(actor);
         }
-        Whim::Obey
+        Disturbance::None
     }
-
-    fn refresh(&mut self, _: Duration, _: usize, _: Plan, _: Option<usize>) {}
 
     fn store(&mut self, at: Duration, actor: usize, op: StoreOp) -> (Duration, StoreResult) {
         (DISK_TIME, self.run(at, actor, op))
     }
 
-    fn gone(&mut self, _: Duration, actor: usize) {
+    fn dropped(&mut self, _: Duration, actor: usize) {
         self.close(actor);
     }
 }

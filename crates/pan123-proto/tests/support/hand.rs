@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_proto::{Endpoint, Input, Machine, Refresh, Step, Transmit, Wait};
+use pan123_proto::{Detached, Endpoint, Input, Machine, Step, Transmit, Wait};
 use serde_json::{Value, json};
 
 use super::{at, fixed, secs};
@@ -23,10 +23,10 @@ pub(crate) fn wait<T: Debug>(step: Step<T>) -> Wait {
     }
 }
 
-pub(crate) fn refresh<T: Debug>(step: Step<T>) -> Refresh {
+pub(crate) fn detached<T: Debug>(step: Step<T>) -> Detached {
     match step {
-        Step::Refresh(refresh) => refresh,
-        other => panic!("a refresh was expected: {other:?}"),
+        Step::Detach(machine) => machine,
+        other => panic!("a detached machine was expected: {other:?}"),
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn ready<T: Debug>(step: Step<T>) -> T {
     }
 }
 
-/// The request of an endpoint, with a token that the user gave.
+/// The request of an endpoint, with a given token.
 pub(crate) fn request(endpoint: &impl Endpoint) -> Transmit {
     let call = fixed().call_as::<Value>(endpoint);
     transmit(
@@ -46,12 +46,12 @@ pub(crate) fn request(endpoint: &impl Endpoint) -> Transmit {
     )
 }
 
-/// What a request carries.
+/// The JSON body of a request.
 pub(crate) fn body(transmit: &Transmit) -> Value {
     serde_json::from_slice(transmit.request.body()).expect("a JSON body")
 }
 
-/// An answer with this status and body.
+/// A response with this status and body.
 pub(crate) fn answer(status: u16, body: &str) -> Input {
     let response = Response::builder().status(status);
     let body = Bytes::copy_from_slice(body.as_bytes());

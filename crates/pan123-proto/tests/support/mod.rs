@@ -15,8 +15,8 @@ pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod disk;
 pub(crate) mod drive;
-pub(crate) mod fate;
 pub(crate) mod hand;
+pub(crate) mod hooks;
 pub(crate) mod landings;
 pub(crate) mod reading;
 pub(crate) mod rotation;
@@ -35,7 +35,7 @@ use pan123_proto::{Now, Session, SessionBuilder, TaskId};
 pub(crate) use actor::Outcome;
 use base::base;
 pub(crate) use disk::Disk;
-pub(crate) use fate::Plan;
+pub(crate) use hooks::Plan;
 pub(crate) use server::{Reply, ServerView, path, routine};
 pub(crate) use world::World;
 

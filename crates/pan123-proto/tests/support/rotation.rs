@@ -120,7 +120,7 @@ impl Service {
 
     pub(crate) fn world(&self, disk: &Disk) -> World {
         let service = self.clone();
-        World::new(move |view, request| service.serve(view, request)).fate(disk.clone())
+        World::new(move |view, request| service.serve(view, request)).hooks(disk.clone())
     }
 
     pub(crate) fn serve(&self, view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {

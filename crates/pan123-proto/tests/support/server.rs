@@ -179,12 +179,12 @@ impl Reply {
 }
 
 /// A token `token-<number>` that lives for `life` by the service's clock, with the `Date` that tells it.
-pub(crate) fn mint(view: &ServerView<'_>, number: usize, life: Duration) -> Reply {
-    mint_until(number, view.wall() + life).header("date", &http_date(view.wall()))
+pub(crate) fn issue_token(view: &ServerView<'_>, number: usize, life: Duration) -> Reply {
+    issue_token_until(number, view.wall() + life).header("date", &http_date(view.wall()))
 }
 
 /// The same, without a `Date`.
-pub(crate) fn mint_until(number: usize, expired_at: SystemTime) -> Reply {
+pub(crate) fn issue_token_until(number: usize, expired_at: SystemTime) -> Reply {
     let expired_at = timestamp(expired_at).to_string();
     Reply::data(json!({"accessToken": format!("token-{number}"), "expiredAt": expired_at}))
 }
@@ -205,7 +205,7 @@ pub(crate) fn routine(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply 
     let path = request.uri().path();
     let number = view.count(path) + 1;
     match path {
-        path::TOKEN => mint(view, number, Duration::from_secs(30 * 24 * 3600)),
+        path::TOKEN => issue_token(view, number, Duration::from_secs(30 * 24 * 3600)),
         path::USER_INFO => Reply::data(json!({"uid": 7})),
         path::CREATE => Reply::data(json!({"taskID": number})),
         path::PROGRESS => Reply::data(json!({"process": 10, "status": 0})),

@@ -12,19 +12,19 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use fastrand::Rng;
 use http::Request;
-use pan123_proto::{Input, Machine, Now, Refresh, Signal, Transmit};
+use pan123_proto::{Detached, Input, Machine, Now, Signal, Transmit};
 
-use super::actor::{Actor, Items, Outcome, Slotted, Turn, waker};
-use super::fate::{Fate, Plan, Uneventful, Whim};
+use super::actor::{Action, Actor, Items, Outcome, Slotted, waker};
+use super::hooks::{Disturbance, Hooks, NoHooks, Plan};
 use super::server::{Reply, Sent, ServerView};
 use super::{at, elapsed};
 
 type Server = Box<dyn FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply>;
 
-/// More steps than this at one and the same time are a busy loop.
-const MOST_STEPS_AT_ONCE: u32 = 100_000;
-/// More steps than this have no end.
-const MOST_STEPS: u32 = 3_000_000;
+/// More steps than this at one time are a busy loop.
+const MAX_STEPS_AT_ONCE: u32 = 100_000;
+/// More steps than this never end.
+const MAX_STEPS: u32 = 3_000_000;
 
 pub(crate) struct World {
     server: Server,
@@ -33,19 +33,19 @@ pub(crate) struct World {
     due: BTreeMap<(Duration, u64), Due>,
     sequence: u64,
     actors: Vec<Option<Actor>>,
-    /// What nobody drives on and nobody drops.
+    /// Actors that are neither run nor dropped.
     frozen: Vec<Actor>,
-    /// Refreshes that nobody drives and nobody drops.
-    leaked: Vec<Refresh>,
+    /// Detached machines that are neither run nor dropped.
+    leaked: Vec<Detached>,
     woken: Arc<Mutex<Vec<usize>>>,
     sent: Vec<Sent>,
     plan: Box<dyn FnMut(usize) -> Plan>,
-    fate: Box<dyn Fate>,
-    refreshes: usize,
-    /// What the local calendar shows, if it is not the service's.
+    hooks: Box<dyn Hooks>,
+    detached: usize,
+    /// The local wall clock at the start, if it differs from the service's.
     wall: Option<SystemTime>,
     drops_cancelled: bool,
-    most_late: Duration,
+    max_late: Duration,
     seed: u64,
     rng: Rng,
     steps: u32,
@@ -54,7 +54,7 @@ pub(crate) struct World {
 
 struct Due {
     actor: usize,
-    turn: u64,
+    resumption: u64,
     input: Input,
 }
 
@@ -73,11 +73,11 @@ impl World {
             woken: Arc::default(),
             sent: Vec::new(),
             plan: Box::new(|_| Plan::Detach),
-            fate: Box::new(Uneventful),
-            refreshes: 0,
+            hooks: Box::new(NoHooks),
+            detached: 0,
             wall: None,
             drops_cancelled: true,
-            most_late: Duration::ZERO,
+            max_late: Duration::ZERO,
             seed: 0,
             rng: Rng::with_seed(0),
             steps: 0,
@@ -85,39 +85,39 @@ impl World {
         }
     }
 
-    /// What becomes of the nth refresh, counted from 0.
+    /// Decides what becomes of the nth detached machine, counted from 0.
     pub(crate) fn plan(mut self, plan: impl FnMut(usize) -> Plan + 'static) -> World {
         self.plan = Box::new(plan);
         self
     }
 
-    /// Who sees and disturbs what the drivers do.
-    pub(crate) fn fate(mut self, fate: impl Fate + 'static) -> World {
-        self.fate = Box::new(fate);
+    /// Observes and disturbs the drivers.
+    pub(crate) fn hooks(mut self, hooks: impl Hooks + 'static) -> World {
+        self.hooks = Box::new(hooks);
         self
     }
 
-    /// What the local calendar shows at the start.
+    /// Sets the local wall clock at the start.
     pub(crate) fn local_clock(mut self, wall: SystemTime) -> World {
         self.wall = Some(wall);
         self
     }
 
-    /// A driver that cannot drop a request which is out, as a blocking one.
-    pub(crate) fn keeps_cancelled(mut self) -> World {
+    /// Drivers cannot drop a request in flight, as blocking ones.
+    pub(crate) fn without_cancellation(mut self) -> World {
         self.drops_cancelled = false;
         self
     }
 
-    /// Waits end up to this much too late, at random from a seed.
-    pub(crate) fn late_by_up_to(mut self, most: Duration, seed: u64) -> World {
-        self.most_late = most;
+    /// Waits end up to `max` late, at random from a seed.
+    pub(crate) fn late_by_up_to(mut self, max: Duration, seed: u64) -> World {
+        self.max_late = max;
         self.seed = seed;
         self.rng = Rng::with_seed(seed);
         self
     }
 
-    /// Begins to drive a machine up to its first output.
+    /// Drives a machine up to its first output.
     pub(crate) fn start<M>(&mut self, machine: M) -> Outcome<M::Output>
     where
         M: Machine + Debug + 'static,
@@ -125,7 +125,17 @@ impl World {
         self.add(machine, |_| true, None)
     }
 
-    /// Begins to drive a watch or a listing to its end.
+    /// Runs until nothing more is due, and returns the only output of a machine.
+    pub(crate) fn output_of<M>(&mut self, machine: M) -> M::Output
+    where
+        M: Machine + Debug + 'static,
+    {
+        let outcome = self.start(machine);
+        self.run();
+        outcome.get()
+    }
+
+    /// Drives a watch or a listing to its end.
     pub(crate) fn follow<M, T>(&mut self, machine: M) -> Outcome<Option<T>>
     where
         M: Machine<Output = Option<T>> + Debug + 'static,
@@ -133,31 +143,31 @@ impl World {
         self.add(machine, Option::is_none, None)
     }
 
-    /// Drives on until nothing more is due.
+    /// Runs until nothing more is due.
     pub(crate) fn run(&mut self) {
         while self.advance(None) {}
         let stuck: Vec<_> = self.actors.iter().flatten().collect();
         let seed = self.seed;
-        assert!(stuck.is_empty(), "seed {seed}: nobody wakes {stuck:?}");
+        assert!(stuck.is_empty(), "seed {seed}: never woken: {stuck:?}");
     }
 
-    /// Drives on up to this time, and with it.
+    /// Runs up to and including this time.
     pub(crate) fn run_until(&mut self, until: Duration) {
         while self.advance(Some(until)) {}
         self.now = self.now.max(until);
     }
 
-    /// Lets time pass with nobody awake: what was due meanwhile comes late.
+    /// Lets time pass with nothing running: what was due meanwhile comes late.
     pub(crate) fn suspend(&mut self, pause: Duration) {
         self.now += pause;
     }
 
-    /// Sets the local calendar.
-    pub(crate) fn set_calendar(&mut self, change: impl FnOnce(SystemTime) -> SystemTime) {
+    /// Sets the local wall clock.
+    pub(crate) fn set_wall_clock(&mut self, change: impl FnOnce(SystemTime) -> SystemTime) {
         self.wall = Some(change(self.clock().wall) - self.now);
     }
 
-    /// Drops a machine, and what it runs in place, as a caller does who goes away.
+    /// Drops a machine and what it runs in place, as a caller that goes away does.
     pub(crate) fn abandon<T>(&mut self, outcome: &Outcome<T>) {
         self.kill(outcome.actor);
     }
@@ -167,17 +177,17 @@ impl World {
         for id in 0..self.actors.len() {
             let mine = |other: &mut Actor| id == actor || other.parent == Some(actor);
             if self.actors[id].take_if(mine).is_some() {
-                self.fate.gone(self.now, id);
+                self.hooks.dropped(self.now, id);
             }
         }
     }
 
-    /// Nobody drives this machine any more, and nobody drops it.
+    /// Stops running a machine without dropping it.
     pub(crate) fn freeze(&mut self, actor: usize) {
         self.frozen.extend(self.actors[actor].take());
     }
 
-    /// Drops what nobody drove.
+    /// Drops what was frozen or leaked.
     pub(crate) fn thaw(&mut self) {
         self.frozen.clear();
         self.leaked.clear();
@@ -196,14 +206,14 @@ impl World {
         self.sent.iter().filter(|sent| sent.path == path).collect()
     }
 
-    /// When the requests to this path went out.
+    /// When requests to this path were sent.
     pub(crate) fn times(&self, path: &str) -> Vec<Duration> {
         self.sent_to(path).iter().map(|sent| sent.at).collect()
     }
 
-    /// How many refreshes callers have won.
-    pub(crate) fn refreshes(&self) -> usize {
-        self.refreshes
+    /// How many machines were detached.
+    pub(crate) fn detached(&self) -> usize {
+        self.detached
     }
 
     fn add<M>(
@@ -223,7 +233,7 @@ impl World {
                 items: Rc::clone(&items),
                 is_last,
             }),
-            turn: 0,
+            resumption: 0,
             signal: None,
             parent,
         }));
@@ -231,17 +241,30 @@ impl World {
         Outcome { actor, items }
     }
 
-    fn set(&mut self, at: Duration, actor: usize, turn: u64, input: Input) {
+    fn set(&mut self, at: Duration, actor: usize, resumption: u64, input: Input) {
         self.sequence += 1;
-        let due = Due { actor, turn, input };
+        let due = Due {
+            actor,
+            resumption,
+            input,
+        };
         self.due.insert((at, self.sequence), due);
     }
 
-    fn set_by(&mut self, whim: Whim, at: Duration, actor: usize, turn: u64, input: Input) {
-        match whim {
-            Whim::Obey => self.set(at, actor, turn, input),
-            Whim::Late(late) => self.set(at + late, actor, turn, input),
-            Whim::Instead(after, input) => self.set(self.now + after, actor, turn, input),
+    fn set_by(
+        &mut self,
+        disturbance: Disturbance,
+        at: Duration,
+        actor: usize,
+        resumption: u64,
+        input: Input,
+    ) {
+        match disturbance {
+            Disturbance::None => self.set(at, actor, resumption, input),
+            Disturbance::Late(late) => self.set(at + late, actor, resumption, input),
+            Disturbance::Instead(after, input) => {
+                self.set(self.now + after, actor, resumption, input)
+            }
         }
     }
 
@@ -268,54 +291,54 @@ impl World {
     fn count_step(&mut self) {
         self.steps += 1;
         self.steps_at_once += 1;
-        if self.steps_at_once > MOST_STEPS_AT_ONCE || self.steps > MOST_STEPS {
+        if self.steps_at_once > MAX_STEPS_AT_ONCE || self.steps > MAX_STEPS {
             let left: Vec<_> = self.actors.iter().flatten().take(5).collect();
             panic!(
-                "seed {}: {} steps, {} of them at {:?}: somebody is in a busy loop: {left:#?}",
+                "seed {}: {} steps, {} of them at {:?}: busy loop: {left:#?}",
                 self.seed, self.steps, self.steps_at_once, self.now
             );
         }
     }
 
     fn resume(&mut self, due: Due) {
-        let current = |actor: &mut Actor| actor.turn == due.turn;
+        let current = |actor: &mut Actor| actor.resumption == due.resumption;
         let Some(mut actor) = self.actors[due.actor].take_if(current) else {
             return;
         };
-        actor.turn += 1;
+        actor.resumption += 1;
         actor.signal = None;
         let now = self.clock();
-        let (id, number) = (due.actor, actor.turn);
-        self.fate.deliver(self.now, now.wall, id, &due.input);
-        let turn = actor.machine.resume(now, self.now, due.input);
-        let whim = self.fate.step(self.now, id, &turn);
-        match turn {
-            Turn::End => {
+        let (id, number) = (due.actor, actor.resumption);
+        self.hooks.deliver(self.now, now.wall, id, &due.input);
+        let action = actor.machine.resume(now, self.now, due.input);
+        let disturbance = self.hooks.step(self.now, id, &action, &actor.machine);
+        match action {
+            Action::End => {
                 if let Some(parent) = actor.parent
                     && let Some(waiting) = &self.actors[parent]
                 {
-                    self.set(self.now, parent, waiting.turn, Input::Wake);
+                    self.set(self.now, parent, waiting.resumption, Input::Wake);
                 }
                 return;
             }
-            Turn::Item => self.set(self.now, id, number, Input::Wake),
-            Turn::Store(op) => {
-                let (after, result) = self.fate.store(self.now, id, op);
+            Action::Item => self.set(self.now, id, number, Input::Wake),
+            Action::Store(op) => {
+                let (after, result) = self.hooks.store(self.now, id, op);
                 self.set(self.now + after, id, number, Input::Stored(result));
             }
-            Turn::Wait(wait) => {
-                let late = self.most_late.mul_f64(self.rng.f64());
+            Action::Wait(wait) => {
+                let late = self.max_late.mul_f64(self.rng.f64());
                 let until = elapsed(wait.until) + late;
-                self.set_by(whim, until, id, number, Input::Wake);
+                self.set_by(disturbance, until, id, number, Input::Wake);
                 actor.signal = Some(wait.signal);
             }
-            Turn::Transmit(mut transmit) => {
+            Action::Transmit(mut transmit) => {
                 let signal = transmit.cancelled.take();
                 actor.signal = signal.filter(|_| self.drops_cancelled);
                 let (after, input) = self.exchange(&transmit);
-                self.set_by(whim, self.now + after, id, number, input);
+                self.set_by(disturbance, self.now + after, id, number, input);
             }
-            Turn::Refresh(refresh) => self.detach(refresh, id, number),
+            Action::Detach(machine) => self.detach(machine, id, number),
         }
         let has_signal = actor.signal.is_some();
         self.actors[id] = Some(actor);
@@ -324,24 +347,24 @@ impl World {
         }
     }
 
-    fn detach(&mut self, refresh: Refresh, caller: usize, turn: u64) {
-        self.refreshes += 1;
-        let plan = (self.plan)(self.refreshes - 1);
+    fn detach(&mut self, machine: Detached, caller: usize, resumption: u64) {
+        self.detached += 1;
+        let plan = (self.plan)(self.detached - 1);
         let runs = matches!(plan, Plan::Detach | Plan::InPlace).then_some(self.actors.len());
-        self.fate.refresh(self.now, caller, plan, runs);
+        self.hooks.detached(self.now, caller, plan, runs);
         match plan {
-            Plan::Detach => drop(self.add(refresh, |()| true, None)),
+            Plan::Detach => drop(self.add(machine, |()| true, None)),
             Plan::InPlace => {
-                drop(self.add(refresh, |()| true, Some(caller)));
+                drop(self.add(machine, |()| true, Some(caller)));
                 return;
             }
-            Plan::Drop => drop(refresh),
-            Plan::Leak => self.leaked.push(refresh),
+            Plan::Drop => drop(machine),
+            Plan::Leak => self.leaked.push(machine),
         }
-        self.set(self.now, caller, turn, Input::Wake);
+        self.set(self.now, caller, resumption, Input::Wake);
     }
 
-    /// What a driver brings back, and after which time.
+    /// What a driver returns, and after which time.
     fn exchange(&mut self, transmit: &Transmit) -> (Duration, Input) {
         let view = ServerView {
             at: self.now,
@@ -382,8 +405,8 @@ impl World {
             .is_ready()
         {
             actor.signal = None;
-            let turn = actor.turn;
-            self.set(self.now, id, turn, Input::Wake);
+            let resumption = actor.resumption;
+            self.set(self.now, id, resumption, Input::Wake);
         }
     }
 }

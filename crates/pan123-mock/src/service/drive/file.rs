@@ -1,31 +1,31 @@
-//! What the drive knows of a file or folder.
+//! A file or folder.
 
 use std::time::SystemTime;
 
 use super::names;
-use crate::service::answer::scrambled;
+use crate::service::response::mix;
 
 /// A file or folder of the drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct File {
-    /// Its id. Ids rise.
+    /// Its id. Ids are assigned in ascending order.
     pub id: u64,
-    /// The id of the folder that it is in; 0 is the root.
+    /// The id of its folder; 0 is the root.
     pub parent: u64,
     /// Its name, with the extension.
     pub name: String,
-    /// How many bytes it has; a folder has none.
+    /// Its size in bytes, 0 for a folder.
     pub size: u64,
     /// Whether it is a folder.
     pub is_folder: bool,
-    /// Whether it is in the trash. What is in a folder in the trash is not marked.
+    /// Whether it is in the trash itself. The contents of a trashed folder are not marked.
     pub trashed: bool,
-    /// When it was made.
+    /// When it was created.
     pub created: SystemTime,
     /// When it was last changed.
     pub updated: SystemTime,
-    /// The id of the file whose bytes these are: its own, or that of the one that it is a copy of.
+    /// The id of the file with the original content: its own, or that of the copied file.
     pub(super) content: Option<u64>,
 }
 
@@ -52,18 +52,18 @@ impl File {
         }
     }
 
-    /// What looks like the MD5 of its bytes.
+    /// Returns a hex string in the format of an MD5 digest.
     pub(in crate::service) fn etag(&self, seed: u64) -> String {
         if self.is_folder {
             return String::new();
         }
         let content = self.content.unwrap_or(self.id);
-        let high = scrambled(seed, 2 * content);
-        let low = scrambled(seed, 2 * content + 1);
+        let high = mix(seed, 2 * content);
+        let low = mix(seed, 2 * content + 1);
         format!("{high:016x}{low:016x}")
     }
 
-    /// 0 unknown, 1 audio, 2 video, 3 image.
+    /// Returns 0 for unknown, 1 for audio, 2 for video, 3 for an image.
     pub(in crate::service) fn category(&self) -> u8 {
         if self.is_folder {
             0

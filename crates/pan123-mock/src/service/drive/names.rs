@@ -1,37 +1,37 @@
-//! What files and folders are called.
+//! Names of files and folders.
 
 use percent_encoding::percent_decode_str;
 
 const FORBIDDEN: &str = "\"\\/:*?|><";
 
 /// In characters.
-const LONGEST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
-/// What a file is called whose source does not say.
+/// The name of a file whose URL contains none.
 const FALLBACK: &str = "download";
 
 const AUDIO: [&str; 8] = ["aac", "ape", "flac", "m4a", "mp3", "ogg", "wav", "wma"];
 const VIDEO: [&str; 10] = [
     "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "rmvb", "webm", "wmv",
 ];
-/// Those that the image bed takes.
+/// The formats that the image bed accepts.
 const IMAGE: [&str; 9] = [
     "png", "gif", "jpeg", "tiff", "webp", "jpg", "tif", "svg", "bmp",
 ];
 
-/// Whether a client may give this name.
+/// Returns whether clients may use this name.
 pub(in crate::service) fn is_allowed(name: &str) -> bool {
     !name.trim().is_empty()
-        && name.chars().count() <= LONGEST
+        && name.chars().count() <= MAX_LENGTH
         && !name.contains(|letter| FORBIDDEN.contains(letter))
 }
 
-/// Whether this is the name of an image.
+/// Returns whether this name has the extension of an image.
 pub(in crate::service) fn is_image(name: &str) -> bool {
     has_extension(name, &IMAGE)
 }
 
-/// 0 unknown, 1 audio, 2 video, 3 image.
+/// Returns 0 for unknown, 1 for audio, 2 for video, 3 for an image.
 pub(super) fn category(name: &str) -> u8 {
     let kinds: [&[&str]; 3] = [&AUDIO, &VIDEO, &IMAGE];
     let numbered = (1..).zip(kinds);
@@ -39,8 +39,8 @@ pub(super) fn category(name: &str) -> u8 {
     found.next().map_or(0, |(number, _)| number)
 }
 
-/// The name of the file behind a URL: the end of its path.
-pub(in crate::service) fn of_source(url: &str) -> String {
+/// Returns the name of the file behind a URL: the last segment of its path.
+pub(in crate::service) fn from_url(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
     let path = behind_scheme.split_once('/').map_or("", |(_, path)| path);
@@ -55,7 +55,7 @@ pub(in crate::service) fn of_source(url: &str) -> String {
                 letter
             }
         })
-        .take(LONGEST)
+        .take(MAX_LENGTH)
         .collect();
     if is_allowed(&name) {
         name
@@ -64,7 +64,7 @@ pub(in crate::service) fn of_source(url: &str) -> String {
     }
 }
 
-/// The name with a number, of a file before its extension.
+/// Appends a number to a name, before the extension of a file.
 pub(super) fn numbered(name: &str, number: u64, is_folder: bool) -> String {
     match name.rsplit_once('.') {
         Some((stem, extension)) if !is_folder && !stem.is_empty() => {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_names_its_file_by_the_end_of_its_path() {
+    fn file_name_is_the_last_path_segment_of_the_url() {
         for (url, name) in [
             ("https://example.com/a/b.zip", "b.zip"),
             ("https://example.com/b.zip?x=/c#/d", "b.zip"),
@@ -96,14 +96,14 @@ mod tests {
             ("https://example.com/a/?b", "download"),
             ("https://example.com/%20", "download"),
         ] {
-            assert_eq!(of_source(url), name, "{url}");
+            assert_eq!(from_url(url), name, "{url}");
         }
         let long = format!("https://example.com/{}", "好".repeat(300));
-        assert_eq!(of_source(&long).chars().count(), 255);
+        assert_eq!(from_url(&long).chars().count(), 255);
     }
 
     #[test]
-    fn a_name_has_an_end_and_no_letters_of_paths_and_patterns() {
+    fn names_are_limited_in_length_and_characters() {
         assert!(is_allowed("测试目录名称") && is_allowed(&"好".repeat(255)));
         assert!(!is_allowed("") && !is_allowed(" \t") && !is_allowed(&"a".repeat(256)));
         for letter in FORBIDDEN.chars() {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_stands_before_the_extension_of_a_file() {
+    fn number_is_inserted_before_the_extension() {
         assert_eq!(numbered("a.tar.gz", 1, false), "a.tar(1).gz");
         assert_eq!(numbered("a", 2, false), "a(2)");
         assert_eq!(numbered(".profile", 3, false), ".profile(3)");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_says_what_a_file_is() {
+    fn category_follows_the_extension() {
         let of = ["a", "a.zip", "a.mp3", "a.MKV", "a.b.Jpeg", "mp3"].map(category);
         assert_eq!(of, [0, 0, 1, 2, 3, 0]);
         assert!(is_image("a.svg") && !is_image("a.svg.mp4") && !is_image("png"));

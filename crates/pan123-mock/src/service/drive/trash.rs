@@ -1,11 +1,11 @@
-//! What goes into the trash, comes back out of it, or is gone for good.
+//! The trash.
 
 use std::time::SystemTime;
 
-use super::{Drive, File, ROOT, each_once};
+use super::{Drive, File, ROOT, without_duplicates};
 
 impl Drive {
-    /// Marks these as in the trash; those that are there already stay as they are.
+    /// Moves these to the trash. Those already there do not change.
     pub(in crate::service) fn trash(&mut self, now: SystemTime, ids: &[u64]) {
         for id in ids {
             let Some(file) = self.files.get_mut(id) else {
@@ -19,9 +19,9 @@ impl Drive {
         }
     }
 
-    /// Removes these for good, with everything below them.
+    /// Removes these permanently, with all their descendants.
     pub(in crate::service) fn purge(&mut self, ids: &[u64]) {
-        for id in self.with_all_below(ids) {
+        for id in self.with_descendants(ids) {
             let Some(file) = self.files.remove(&id) else {
                 continue;
             };
@@ -32,20 +32,20 @@ impl Drive {
         }
     }
 
-    /// Takes these out of the trash to where they were, and gives those that could not be taken out.
+    /// Restores these to their folders and returns those that could not be restored.
     pub(in crate::service) fn recover(&mut self, now: SystemTime, ids: &[u64]) -> Vec<u64> {
-        let mut left = each_once(ids.to_vec());
-        // A folder may come after what is in it.
+        let mut left = without_duplicates(ids.to_vec());
+        // A folder may come after its contents.
         loop {
             let before = left.len();
-            left.retain(|id| !self.put_back(now, *id));
+            left.retain(|id| !self.restore(now, *id));
             if left.len() == before {
                 return left;
             }
         }
     }
 
-    /// Takes this out of the trash and into a folder. A name that is taken there gets a number.
+    /// Restores a file or folder to this folder. A taken name gets a number.
     pub(in crate::service) fn recover_to(&mut self, now: SystemTime, id: u64, folder: u64) {
         let Some(file) = self.get(id).filter(|file| file.trashed) else {
             return;
@@ -64,22 +64,22 @@ impl Drive {
         self.files.insert(id, file);
     }
 
-    /// Whether it was in the trash, and its folder is not.
-    fn put_back(&mut self, now: SystemTime, id: u64) -> bool {
+    /// Restores an entry of the trash, unless its folder is missing or trashed. Returns whether it did.
+    fn restore(&mut self, now: SystemTime, id: u64) -> bool {
         let trashed = self.get(id).filter(|file| file.trashed);
         let Some(parent) = trashed.map(|file| file.parent) else {
             return false;
         };
-        let is_there = self.is_in_sight(parent);
+        let is_there = self.is_reachable(parent);
         if is_there {
             self.recover_to(now, id, parent);
         }
         is_there
     }
 
-    /// Whether neither this folder nor any above it is gone or in the trash.
-    fn is_in_sight(&self, folder: u64) -> bool {
-        self.way_up(folder)
+    /// Returns whether this folder and all its ancestors exist and are not in the trash.
+    fn is_reachable(&self, folder: u64) -> bool {
+        self.ancestors(folder)
             .all(|id| id == ROOT || self.is_folder(id))
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /api/v2/file/list`, `GET /api/v1/file/detail`, `POST /api/v1/file/infos`, `GET /api/v1/file/download_info`: what the drive holds.
+//! `GET /api/v2/file/list`, `GET /api/v1/file/detail`, `POST /api/v1/file/infos`, `GET /api/v1/file/download_info`: the contents of the
+//! drive.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,36 +11,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::rows::{Detail, Row};
-use super::{Judged, needed, not_found};
+use super::{EndpointResult, not_found, required_number};
 use crate::service::Service;
-use crate::service::answer::Answer;
-use crate::service::args::{Args, FAILURE, Taken, wrong};
+use crate::service::args::{ArgResult, Args, FAILURE, invalid};
 use crate::service::drive::File;
+use crate::service::response::ApiResponse;
 
-/// Which key carries the rows of `POST /api/v1/file/infos`: the documentation's sample has had both.
+/// The key that holds the rows of `POST /api/v1/file/infos`. The documentation has used both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum InfosKey {
-    /// `fileList`, as in the sample of 2026.
+    /// `fileList`, as in the 2026 sample.
     #[default]
     FileList,
-    /// `list`, as in the sample of 2025.
+    /// `list`, as in the 2025 sample.
     List,
 }
 
-/// What `lastFileId` is in the last page of [`path::FILE_LIST`](super::path::FILE_LIST). A page that is full and has nothing behind it is
-/// the last one already.
+/// The `lastFileId` of the last page of [`path::FILE_LIST`](super::path::FILE_LIST). A full page with nothing after it is already the last
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ListEnd {
-    /// -1, as the documentation has it.
+    /// -1, as documented.
     #[default]
     MinusOne,
-    /// 0, which is known to a client in use. Sent back, it begins the list anew.
+    /// 0, which an existing client expects. Sent back, it starts the list again.
     Zero,
-    /// There is none: from the second page on `lastFileId` is what the client sent, so that the next page is the same for ever.
+    /// None: from the second page on `lastFileId` repeats what the client sent, so the same page comes forever.
     Never,
 }
 
@@ -50,15 +51,15 @@ const LIST_KEYS: [&str; 8] = [
     "searchData",
     "searchMode",
     "category",
-    // These two are sent and have no effect.
+    // Accepted without effect.
     "trashed",
     "businessType",
 ];
 
-/// How many rows a page has at most.
-const LONGEST_PAGE: usize = 100;
+/// The largest number of rows in a page.
+const MAX_PAGE_SIZE: usize = 100;
 
-/// What is left as it is in the path of a URL.
+/// The characters that are escaped in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -66,16 +67,16 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Service {
-    pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> EndpointResult {
         let args = self.query(request, &LIST_KEYS)?;
-        let parent = needed(&args, "parentFileId")?;
-        let limit = page_length(&args)?;
-        // The end of a list may be sent back; it is no id.
+        let parent = required_number(&args, "parentFileId")?;
+        let limit = page_size(&args)?;
+        // A client may send the end marker back, which is not an id.
         let sent = args.number::<i64>("lastFileId")?.unwrap_or(0);
         let last = u64::try_from(sent).unwrap_or(0);
         let category = args.number("category")?.filter(|&number: &u8| number != 0);
 
-        // A search does not look at the folder, and nothing looks at the trash.
+        // A search ignores the folder, and neither kind of list filters the trash.
         let mut page = match Search::of(&args)? {
             Some(search) => {
                 let found = self.drive.after(last);
@@ -86,32 +87,40 @@ impl Service {
         if self.options.list_end == ListEnd::Never && sent > 0 {
             page.last_file_id = sent;
         }
-        Ok(Answer::ok(&page))
+        Ok(ApiResponse::ok(&page))
     }
 
-    pub(super) fn file_detail(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_detail(
+        &mut self,
+        _: SystemTime,
+        request: &Request<Bytes>,
+    ) -> EndpointResult {
         let args = self.query(request, &["fileID"])?;
-        let file = self.file(needed(&args, "fileID")?)?;
-        Ok(Answer::ok(&Detail::of(file, self.options.seed)))
+        let file = self.file(required_number(&args, "fileID")?)?;
+        Ok(ApiResponse::ok(&Detail::of(file, self.options.seed)))
     }
 
-    pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn file_infos(&mut self, _: SystemTime, request: &Request<Bytes>) -> EndpointResult {
         let args = self.body(request, &["fileIds"])?;
-        let ids = args.numbers("fileIds")?.ok_or_else(|| wrong("fileIds"))?;
-        // Those that are not there are left out: of the two ids in the documentation's sample one came back.
+        let ids = args.numbers("fileIds")?.ok_or_else(|| invalid("fileIds"))?;
+        // Unknown ids are skipped, as in the documented sample.
         let known = ids.into_iter().filter_map(|id: u64| self.drive.get(id));
         let rows = self.rows(&known.collect::<Vec<_>>());
-        Ok(Answer::ok(&BTreeMap::from([(
+        Ok(ApiResponse::ok(&BTreeMap::from([(
             self.options.infos_key.as_str(),
             rows,
         )])))
     }
 
-    pub(super) fn download_info(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn download_info(
+        &mut self,
+        _: SystemTime,
+        request: &Request<Bytes>,
+    ) -> EndpointResult {
         let args = self.query(request, &["fileId"])?;
-        let file = self.file(needed(&args, "fileId")?)?;
+        let file = self.file(required_number(&args, "fileId")?)?;
         if file.is_folder {
-            return Err(Answer::refused(FAILURE, "文件夹没有下载地址"));
+            return Err(ApiResponse::error(FAILURE, "文件夹没有下载地址"));
         }
         let host = request.headers().get(header::HOST);
         let host = host
@@ -119,10 +128,10 @@ impl Service {
             .unwrap_or("127.0.0.1");
         let name = utf8_percent_encode(&file.name, IN_PATH);
         let url = format!("http://{host}/__files/{}/{name}", file.id);
-        Ok(Answer::ok(&json!({ "downloadUrl": url })))
+        Ok(ApiResponse::ok(&json!({ "downloadUrl": url })))
     }
 
-    fn file(&self, id: u64) -> Taken<&File> {
+    fn file(&self, id: u64) -> ArgResult<&File> {
         self.drive.get(id).ok_or_else(not_found)
     }
 
@@ -140,7 +149,7 @@ impl Service {
         let end = match self.options.list_end {
             ListEnd::MinusOne => -1,
             ListEnd::Zero => 0,
-            // In an empty folder it is any id.
+            // For an empty folder any id will do.
             ListEnd::Never => last.unwrap_or(1),
         };
         Page {
@@ -164,15 +173,15 @@ impl InfosKey {
     }
 }
 
-/// How many rows a page is to have.
-pub(super) fn page_length(args: &Args) -> Taken<usize> {
+/// Reads the number of rows per page.
+pub(super) fn page_size(args: &Args) -> ArgResult<usize> {
     let limit = args.number("limit")?;
     limit
-        .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-        .ok_or_else(|| wrong("limit"))
+        .filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit))
+        .ok_or_else(|| invalid("limit"))
 }
 
-/// What a search is for.
+/// A search by name.
 pub(super) enum Search {
     Exactly(String),
     /// In lower case.
@@ -180,11 +189,11 @@ pub(super) enum Search {
 }
 
 impl Search {
-    fn of(args: &Args) -> Taken<Option<Self>> {
+    fn of(args: &Args) -> ArgResult<Option<Self>> {
         let exact = match args.number("searchMode")? {
             None | Some(0) => false,
             Some(1) => true,
-            Some(_) => return Err(wrong("searchMode")),
+            Some(_) => return Err(invalid("searchMode")),
         };
         let search = args.string("searchData")?.map(|name| {
             if exact {

@@ -1,4 +1,4 @@
-//! `POST /api/v1/oauth2/access_token`: the tokens of an app. What it says is in the query, and the answer has no envelope.
+//! `POST /api/v1/oauth2/access_token`: token pairs of apps. The parameters are in the query, and the response has no envelope.
 
 use std::time::SystemTime;
 
@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Judged, UNAUTHORIZED};
+use super::{EndpointResult, UNAUTHORIZED};
 use crate::service::Service;
-use crate::service::answer::Answer;
 use crate::service::args::Args;
 use crate::service::oauth::{ACCESS_LIFETIME, TokenPair};
+use crate::service::response::ApiResponse;
 
 const KEYS: [&str; 6] = [
     "client_id",
@@ -23,43 +23,48 @@ const KEYS: [&str; 6] = [
 
 const SCOPE: &str = "user:base,file:all:read,file:all:write";
 
-/// How [`path::OAUTH_TOKEN`](super::path::OAUTH_TOKEN) refuses: how the real service does it is known to nobody.
+/// The format of errors from [`path::OAUTH_TOKEN`](super::path::OAUTH_TOKEN), which is not documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum OauthRefusal {
+pub enum OauthErrorFormat {
     /// HTTP 400 with `error` and `error_description`, as in RFC 6749.
     #[default]
     Rfc6749,
-    /// HTTP 200 and the envelope, with code 401.
+    /// HTTP 200 and an envelope with code 401.
     Envelope,
 }
 
 impl Service {
-    pub(super) fn oauth_token(&mut self, now: SystemTime, request: &Request<Bytes>) -> Judged {
-        let given = self.asked_pair(now, request);
-        let told = given.map(|pair| Answer::flat(StatusCode::OK, &Told::of(&pair)));
-        told.map_err(|refused| refused.answer(self.options.oauth_refusal))
-    }
-
-    fn asked_pair(
+    pub(super) fn oauth_token(
         &mut self,
         now: SystemTime,
         request: &Request<Bytes>,
-    ) -> Result<TokenPair, Refused> {
+    ) -> EndpointResult {
+        let issued = self.issue_pair(now, request);
+        let response =
+            issued.map(|pair| ApiResponse::flat(StatusCode::OK, &TokenResponse::of(&pair)));
+        response.map_err(|error| error.to_response(self.options.oauth_error_format))
+    }
+
+    fn issue_pair(
+        &mut self,
+        now: SystemTime,
+        request: &Request<Bytes>,
+    ) -> Result<TokenPair, OauthError> {
         let args = self.query(request, &KEYS)?;
         let id = required(&args, "client_id")?;
         let secret = required(&args, "client_secret")?;
         let grant_type = required(&args, "grant_type")?;
         let options = &self.options;
         if id != options.client_id || secret != options.client_secret {
-            return Err(Refused::new(
+            return Err(OauthError::new(
                 "invalid_client",
-                "client_id or client_secret is wrong",
+                "client_id or client_secret is invalid",
             ));
         }
         let seed = options.seed;
-        let given = match grant_type.as_str() {
+        let issued = match grant_type.as_str() {
             "authorization_code" => {
                 let code = required(&args, "code")?;
                 let redirect_uri = required(&args, "redirect_uri")?;
@@ -70,24 +75,24 @@ impl Service {
                 self.oauth.refresh(seed, now, &token)
             }
             _ => {
-                return Err(Refused::new(
+                return Err(OauthError::new(
                     "unsupported_grant_type",
-                    "grant_type is authorization_code or refresh_token",
+                    "grant_type must be authorization_code or refresh_token",
                 ));
             }
         };
-        given.map_err(|why| Refused::new("invalid_grant", why))
+        issued.map_err(|why| OauthError::new("invalid_grant", why))
     }
 }
 
-fn required(args: &Args, key: &str) -> Result<String, Refused> {
-    let missing = || Refused::new("invalid_request", format!("{key} is missing"));
+fn required(args: &Args, key: &str) -> Result<String, OauthError> {
+    let missing = || OauthError::new("invalid_request", format!("{key} is missing"));
     args.string(key)?.ok_or_else(missing)
 }
 
-/// With the fields in the order of the documentation.
+/// The fields are in documented order.
 #[derive(Serialize)]
-struct Told<'a> {
+struct TokenResponse<'a> {
     access_token: &'a str,
     expires_in: u64,
     refresh_token: &'a str,
@@ -95,7 +100,7 @@ struct Told<'a> {
     token_type: &'static str,
 }
 
-impl<'a> Told<'a> {
+impl<'a> TokenResponse<'a> {
     fn of(pair: &'a TokenPair) -> Self {
         Self {
             access_token: &pair.access_token,
@@ -107,14 +112,14 @@ impl<'a> Told<'a> {
     }
 }
 
-/// In the words of RFC 6749.
+/// An error as defined by RFC 6749.
 #[derive(Serialize)]
-struct Refused {
+struct OauthError {
     error: &'static str,
     error_description: String,
 }
 
-impl Refused {
+impl OauthError {
     fn new(error: &'static str, why: impl Into<String>) -> Self {
         Self {
             error,
@@ -122,10 +127,10 @@ impl Refused {
         }
     }
 
-    fn answer(&self, shape: OauthRefusal) -> Answer {
-        match shape {
-            OauthRefusal::Rfc6749 => Answer::flat(StatusCode::BAD_REQUEST, self),
-            OauthRefusal::Envelope => Answer::refused(
+    fn to_response(&self, format: OauthErrorFormat) -> ApiResponse {
+        match format {
+            OauthErrorFormat::Rfc6749 => ApiResponse::flat(StatusCode::BAD_REQUEST, self),
+            OauthErrorFormat::Envelope => ApiResponse::error(
                 UNAUTHORIZED,
                 format!("{}: {}", self.error, self.error_description),
             ),
@@ -133,12 +138,12 @@ impl Refused {
     }
 }
 
-/// What was found while the arguments were taken.
-impl From<Answer> for Refused {
-    fn from(answer: Answer) -> Self {
-        let why = match answer {
-            Answer::Envelope { message, .. } => message,
-            Answer::Flat { .. } | Answer::NoRoute => String::new(),
+/// Converts an error from reading the arguments.
+impl From<ApiResponse> for OauthError {
+    fn from(response: ApiResponse) -> Self {
+        let why = match response {
+            ApiResponse::Envelope { message, .. } => message,
+            ApiResponse::Flat { .. } | ApiResponse::NoRoute => String::new(),
         };
         Self::new("invalid_request", why)
     }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/file/list`: the old list of what a folder holds, by the number of the page.
+//! `GET /api/v1/file/list`: the old list, by page number.
 
 use std::cmp::Ordering;
 use std::time::SystemTime;
@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::Request;
 use serde::Serialize;
 
-use super::lists::{Search, page_length};
+use super::lists::{Search, page_size};
 use super::rows::OldRow;
-use super::{Judged, needed};
+use super::{EndpointResult, required_number};
 use crate::service::Service;
-use crate::service::answer::Answer;
-use crate::service::args::{Args, Taken, wrong};
+use crate::service::args::{ArgResult, Args, invalid};
 use crate::service::drive::File;
+use crate::service::response::ApiResponse;
 
 const KEYS: [&str; 7] = [
     "parentFileId",
@@ -26,16 +26,20 @@ const KEYS: [&str; 7] = [
 ];
 
 impl Service {
-    pub(super) fn old_file_list(&mut self, _: SystemTime, request: &Request<Bytes>) -> Judged {
+    pub(super) fn old_file_list(
+        &mut self,
+        _: SystemTime,
+        request: &Request<Bytes>,
+    ) -> EndpointResult {
         let args = self.query(request, &KEYS)?;
-        let parent = needed(&args, "parentFileId")?;
-        let page: usize = args.number("page")?.ok_or_else(|| wrong("page"))?;
-        let before = page.checked_sub(1).ok_or_else(|| wrong("page"))?;
-        let limit = page_length(&args)?;
+        let parent = required_number(&args, "parentFileId")?;
+        let page: usize = args.number("page")?.ok_or_else(|| invalid("page"))?;
+        let before = page.checked_sub(1).ok_or_else(|| invalid("page"))?;
+        let limit = page_size(&args)?;
         let order = Order::of(&args)?;
-        let trashed = args.truth("trashed")?.unwrap_or(false);
+        let trashed = args.boolean("trashed")?.unwrap_or(false);
 
-        // As in the new list, a search does not look at the folder.
+        // As in the new list, a search ignores the folder.
         let found: Vec<&File> = match args.string("searchData")? {
             Some(part) => {
                 let search = Search::part(&part);
@@ -44,7 +48,7 @@ impl Service {
             }
             None => self.drive.entries_after(parent, 0).collect(),
         };
-        // In contrast to the new list, the trash is asked for, or not there.
+        // Unlike the new list, this one shows either the trash or everything else.
         let mut found: Vec<_> = found
             .into_iter()
             .filter(|it| it.trashed == trashed)
@@ -53,41 +57,45 @@ impl Service {
 
         let rows = found.iter().skip(before.saturating_mul(limit)).take(limit);
         let seed = self.options.seed;
-        Ok(Answer::ok(&Page {
+        Ok(ApiResponse::ok(&Page {
             total: found.len(),
             file_list: rows.map(|file| OldRow::of(file, seed)).collect(),
         }))
     }
 }
 
-/// What the rows are ordered by; those that are equal in it, by rising ids.
+/// The order of the rows; equal rows are in ascending order of id.
 struct Order {
     by: fn(&File, &File) -> Ordering,
-    falling: bool,
+    descending: bool,
 }
 
 impl Order {
-    fn of(args: &Args) -> Taken<Self> {
-        let given = |key| args.string(key)?.ok_or_else(|| wrong(key));
-        let by: fn(&File, &File) -> Ordering = match given("orderBy")?.as_str() {
+    fn of(args: &Args) -> ArgResult<Self> {
+        let required = |key| args.string(key)?.ok_or_else(|| invalid(key));
+        let by: fn(&File, &File) -> Ordering = match required("orderBy")?.as_str() {
             "file_id" => |one, other| one.id.cmp(&other.id),
             "file_name" => |one, other| one.name.cmp(&other.name),
             "size" => |one, other| one.size.cmp(&other.size),
             "create_at" => |one, other| one.created.cmp(&other.created),
             "update_at" => |one, other| one.updated.cmp(&other.updated),
-            _ => return Err(wrong("orderBy")),
+            _ => return Err(invalid("orderBy")),
         };
-        let falling = match given("orderDirection")?.as_str() {
+        let descending = match required("orderDirection")?.as_str() {
             "asc" => false,
             "desc" => true,
-            _ => return Err(wrong("orderDirection")),
+            _ => return Err(invalid("orderDirection")),
         };
-        Ok(Self { by, falling })
+        Ok(Self { by, descending })
     }
 
     fn compare(&self, one: &File, other: &File) -> Ordering {
         let order = (self.by)(one, other);
-        if self.falling { order.reverse() } else { order }
+        if self.descending {
+            order.reverse()
+        } else {
+            order
+        }
     }
 }
 

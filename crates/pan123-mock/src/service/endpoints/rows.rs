@@ -1,12 +1,12 @@
-//! How files and folders are written, with the fields in the order of the documentation.
+//! The JSON of files and folders, with fields in documented order.
 
 use serde::Serialize;
 
-use crate::service::answer::{china_date_time, china_date_time_with_zone};
 use crate::service::drive::File;
+use crate::service::response::{china_date_time, china_date_time_with_zone};
 use crate::service::user;
 
-/// A file or folder as lists have it.
+/// A file or folder in a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row<'a> {
@@ -49,7 +49,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A file or folder as the old list has it.
+/// A file or folder in the old list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OldRow<'a> {
@@ -82,7 +82,7 @@ impl<'a> OldRow<'a> {
             file_id: file.id,
             filename: &file.name,
             parent_file_id: file.parent,
-            // Empty in the sample of the documentation, as the last two are.
+            // Empty in the documented sample, as are the last two fields.
             parent_name: "",
             kind: file.is_folder.into(),
             etag: file.etag(seed),
@@ -110,7 +110,7 @@ fn storage_node(file: &File) -> &'static str {
     if file.is_folder { "m0" } else { "m16" }
 }
 
-/// A file or folder by itself.
+/// The details of a file or folder.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Detail<'a> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::CopyTaskId;
-use crate::lenient::Whole;
+use crate::wire::lenient::Whole;
 
 /// Asks what became of a [`CopyFiles`](super::CopyFiles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::file_name::check_file_name;
 use crate::ids::{DirId, Parent};
+use crate::wire::file_name::check_file_name;
 
 /// Makes a folder. If its answer is lost it is asked for again, and may be told then that the name is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::FileId;
-use crate::url::Redacted;
+use crate::wire::http_url::RedactedUrl;
 
 /// Asks for a URL to fetch a file from. The service refuses with
 /// [`TrafficExceeded`](crate::ErrorCode::TrafficExceeded) when the day's traffic is used up, and with
@@ -62,7 +62,7 @@ impl DownloadUrl {
 impl fmt::Debug for DownloadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DownloadUrl")
-            .field(&Redacted(&self.0))
+            .field(&RedactedUrl(&self.0))
             .finish()
     }
 }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::date::read_date;
 use crate::ids::{DirId, EntryId, FileId, Parent};
-use crate::lenient::{Flag, Maybe, Text, Whole};
+use crate::wire::lenient::{Flag, Maybe, Text, Whole};
+use crate::wire::timestamp::read_date;
 
 /// The numbers of [`Entry::status`] above this stand for what the service's review refused.
 const MOST_ACCEPTED: i64 = 100;

@@ -12,7 +12,7 @@ use super::several::check_count;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
-use crate::lenient::Whole;
+use crate::wire::lenient::Whole;
 
 /// The most entries of a page.
 const MOST: usize = 100;
@@ -152,8 +152,9 @@ mod tests {
         assert!(size(1).is_ok() && size(100).is_ok());
         for entries in [0, 101] {
             let error = size(entries).unwrap_err().to_string();
-            let expected =
-                format!("{entries} entries of a page: the service takes 1 to 100 in one request");
+            let expected = format!(
+                "{entries} entries of a page were given: the service accepts 1 to 100 in one request"
+            );
             assert_eq!(error, expected);
         }
     }

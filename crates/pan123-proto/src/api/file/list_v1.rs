@@ -14,8 +14,8 @@ use super::several::check_count;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::Parent;
-use crate::lenient::{Flag, Text, Whole};
-use crate::url::Redacted;
+use crate::wire::http_url::RedactedUrl;
+use crate::wire::lenient::{Flag, Text, Whole};
 
 /// The most entries of a page.
 const MOST: usize = 100;
@@ -201,8 +201,11 @@ impl fmt::Debug for EntryV1 {
             .field("parent_name", &self.parent_name)
             .field("content_type", &self.content_type)
             .field("hidden", &self.hidden)
-            .field("thumbnail", &self.thumbnail.as_deref().map(Redacted))
-            .field("download_url", &self.download_url.as_deref().map(Redacted))
+            .field("thumbnail", &self.thumbnail.as_deref().map(RedactedUrl))
+            .field(
+                "download_url",
+                &self.download_url.as_deref().map(RedactedUrl),
+            )
             .finish()
     }
 }

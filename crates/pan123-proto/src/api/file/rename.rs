@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::done::Done;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::file_name::check_file_name;
 use crate::ids::EntryId;
+use crate::wire::file_name::check_file_name;
 
 /// Gives a file or folder another name. [`RenameFiles`](super::RenameFiles) does so to many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

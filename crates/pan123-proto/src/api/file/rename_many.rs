@@ -10,11 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::several::check_count;
-use crate::date::read_date;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::file_name::check_file_name;
 use crate::ids::EntryId;
+use crate::wire::file_name::check_file_name;
+use crate::wire::timestamp::read_date;
 
 /// The most names of a request.
 const MOST: usize = 30;

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::{BuildError, FileNameFault};
-use crate::file_name::check_file_name;
 use crate::ids::{ImageBedDirId, ImageBedTaskId};
-use crate::scrub::Secrets;
-use crate::url::{Redacted, check_http_url};
+use crate::wire::file_name::check_file_name;
+use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::redaction::Secrets;
 
 /// What the name of a picture may end in.
 const IMAGE_FORMATS: [&str; 9] = [
@@ -151,6 +151,8 @@ impl Endpoint for ImageBedDownload {
     // No figure is documented.
     const RATE: RateClass = RateClass::new("oss/offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const AMBIGUOUS_ADVICE: &'static str =
+        "the task may exist, and the service can neither list nor cancel offline downloads";
     type Response = CreatedImageBedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -169,10 +171,10 @@ impl Endpoint for ImageBedDownload {
 impl fmt::Debug for ImageBedDownload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageBedDownload")
-            .field("url", &Redacted(&self.url))
+            .field("url", &RedactedUrl(&self.url))
             .field("file_name", &self.file_name)
             .field("dir", &self.dir)
-            .field("callback", &self.callback.as_deref().map(Redacted))
+            .field("callback", &self.callback.as_deref().map(RedactedUrl))
             .finish_non_exhaustive()
     }
 }
@@ -243,7 +245,7 @@ mod tests {
             let error = download().file_name(name).unwrap_err().to_string();
             assert_eq!(
                 error,
-                "the file name ends in no format of a picture: the image bed takes png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
+                "the file name does not end in an image format: the image bed accepts png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
                 "{name}"
             );
         }
@@ -256,10 +258,14 @@ mod tests {
     #[test]
     fn both_urls_are_checked() {
         let error = ImageBedDownload::new("ftp://a/b.png").unwrap_err();
-        assert!(error.to_string().starts_with("the download URL begins"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("the download URL has the scheme")
+        );
         let error = download().callback("/relative").unwrap_err().to_string();
         assert!(
-            error.starts_with("the callback URL must begin with"),
+            error.starts_with("the callback URL must start with"),
             "{error}"
         );
     }

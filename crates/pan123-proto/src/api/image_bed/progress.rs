@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::api::offline::Progress;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::ImageBedTaskId;
+use crate::task::Progress;
 
 /// Asks how far a task of the image bed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::file_name::{MOST, check_file_name, is_forbidden};
 use crate::ids::{DirId, TaskId};
-use crate::scrub::Secrets;
-use crate::url::{Redacted, check_http_url};
+use crate::wire::file_name::{MOST, check_file_name, is_forbidden};
+use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::redaction::Secrets;
 
 /// An offline download to create.
 ///
@@ -142,12 +142,6 @@ impl Download {
         let name: String = decoded.trim().chars().map(allowed).take(MOST).collect();
         (!name.is_empty()).then_some(name)
     }
-
-    pub(crate) fn read_back(path: &str, body: &[u8]) -> Option<Download> {
-        (path == <Download as Endpoint>::PATH)
-            .then(|| serde_json::from_slice(body).ok())
-            .flatten()
-    }
 }
 
 impl Endpoint for Download {
@@ -155,6 +149,8 @@ impl Endpoint for Download {
     const PATH: &'static str = "/api/v1/offline/download";
     const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const AMBIGUOUS_ADVICE: &'static str =
+        "the task may exist, and the service can neither list nor cancel offline downloads";
     type Response = CreatedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -173,10 +169,10 @@ impl Endpoint for Download {
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
-            .field("url", &Redacted(&self.url))
+            .field("url", &RedactedUrl(&self.url))
             .field("file_name", &self.file_name)
             .field("dir", &self.dir)
-            .field("callback", &self.callback.as_deref().map(Redacted))
+            .field("callback", &self.callback.as_deref().map(RedactedUrl))
             .finish()
     }
 }
@@ -263,7 +259,7 @@ mod tests {
     fn a_callback_url_is_checked_too() {
         let error = download().callback("/relative").unwrap_err().to_string();
         assert!(
-            error.starts_with("the callback URL must begin with"),
+            error.starts_with("the callback URL must start with"),
             "{error}"
         );
     }

@@ -32,18 +32,6 @@ pub(crate) enum Fed {
     Stored(u8),
 }
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Good,
-    /// Nobody knows whether it was carried out.
-    Doubtful,
-    NeverLeft,
-    TokenRefused,
-    RateLimited,
-    Refused,
-}
-
 const RETRY_AFTER: [Option<&str>; 8] = [
     None,
     None,
@@ -87,24 +75,22 @@ impl Fed {
         }
     }
 
-    pub(crate) fn meaning(self) -> Meaning {
-        match self {
-            Fed::Good { .. } => Meaning::Good,
-            Fed::Refusal { code: 401, .. } | Fed::Bare { status: 401, .. } => Meaning::TokenRefused,
+    pub(crate) fn is_rate_limited(self) -> bool {
+        matches!(
+            self,
             Fed::Refusal {
                 code: 429 | 42902 | 42903,
                 ..
-            }
-            | Fed::Bare { status: 429, .. } => Meaning::RateLimited,
-            Fed::Failed(0) => Meaning::NeverLeft,
-            Fed::Refusal { .. }
-            | Fed::Bare {
-                status: 301 | 404, ..
-            }
-            | Fed::Failed(1) => Meaning::Refused,
-            Fed::Wake | Fed::Bare { .. } | Fed::Empty | Fed::Failed(_) | Fed::Stored(_) => {
-                Meaning::Doubtful
-            }
+            } | Fed::Bare { status: 429, .. }
+        )
+    }
+
+    /// Whether a request that was in flight may have been carried out, and nothing tells.
+    pub(crate) fn may_have_arrived(self) -> bool {
+        match self {
+            Fed::Good { .. } | Fed::Refusal { .. } | Fed::Failed(0 | 1) => false,
+            Fed::Bare { status, .. } => !matches!(status, 301 | 401 | 404 | 429),
+            Fed::Wake | Fed::Empty | Fed::Failed(_) | Fed::Stored(_) => true,
         }
     }
 

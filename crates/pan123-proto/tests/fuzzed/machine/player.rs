@@ -7,17 +7,15 @@ use pan123_proto::offline::{
     CreatedDownload, Progress, TaskStatus, Watch, WatchEvent, WatchHandle, WatchToEnd,
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit};
+use pan123_proto::{Call, CallHandle, Detached, Error, Machine as _, Now, Transmit};
 
 use super::Setup;
-use super::fed::{Fed, Meaning};
-use super::said::{Said, Turn, said, turn};
+use super::fed::Fed;
+use super::said::{Action, Said, said, turn};
 use crate::support::{download, progress, secs, task};
 
 /// How long the fetch of a token may take.
 const REFRESH_LIMIT: Duration = secs(120);
-/// How often a token is asked for at most if its answers are lost.
-const LOST_TOKENS: u32 = 2;
 /// A create is not sent with less time left.
 const LEAST_TIME_FOR_ONCE: Duration = secs(1);
 /// No two requests of a call are closer than this if the first was refused for being too frequent.
@@ -30,7 +28,7 @@ enum Machine {
     User(Box<Call<UserInfo>>),
     Watch(Box<Watch>),
     ToEnd(Box<WatchToEnd>),
-    Refresh(Box<Refresh>),
+    Refresh(Box<Detached>),
 }
 
 #[derive(Debug)]
@@ -59,9 +57,8 @@ pub(crate) struct Player {
     limit: Duration,
     /// Nothing is sent before this.
     not_before: Duration,
-    failures: u32,
-    doubts: u32,
-    refused: u32,
+    /// A create whose last request may have arrived.
+    may_have_arrived: bool,
 }
 
 impl Player {
@@ -103,7 +100,7 @@ impl Player {
         Player::new(machine, handle, limit)
     }
 
-    pub(crate) fn refresh(refresh: Refresh) -> Player {
+    pub(crate) fn refresh(refresh: Detached) -> Player {
         Player::new(
             Machine::Refresh(Box::new(refresh)),
             Handle::None,
@@ -120,9 +117,7 @@ impl Player {
             began: None,
             limit,
             not_before: Duration::ZERO,
-            failures: 0,
-            doubts: 0,
-            refused: 0,
+            may_have_arrived: false,
         }
     }
 
@@ -163,26 +158,30 @@ impl Player {
     }
 
     /// Its next step, checked.
-    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Turn {
+    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Action {
         let before = self.state;
         let turn = self.step(clocks, fed);
         let began = *self.began.get_or_insert(now);
         let left = (began + self.limit).saturating_sub(now);
         let answered = matches!(before, State::Out(_)).then_some(fed);
         if let Some(fed) = answered {
-            self.count(fed.meaning(), now);
+            let is_create = matches!(self.machine, Machine::Create(_));
+            self.may_have_arrived = is_create && fed.may_have_arrived();
+            if fed.is_rate_limited() {
+                self.not_before = now + LEAST_HOLD_OFF;
+            }
         }
         match &turn {
-            Turn::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
-            Turn::Wait(until) => {
+            Action::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
+            Action::Wait(until) => {
                 assert!(*until > now, "a wait for the past: {self:?}");
                 assert!(
                     until.saturating_sub(now) <= left,
                     "a wait past the deadline: {self:?}"
                 );
             }
-            Turn::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
-            Turn::Store | Turn::Said(_) => {}
+            Action::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
+            Action::Store | Action::Said(_) => {}
         }
         if before == State::Over {
             self.check_over(&turn);
@@ -190,20 +189,19 @@ impl Player {
             self.check_answered(&turn, fed);
         } else if self.stopped {
             assert!(
-                matches!(turn, Turn::Said(_)),
+                matches!(turn, Action::Said(_)),
                 "stopped, and goes on: {self:?}"
             );
         }
         self.state = state_after(before, &turn, now);
-        if let Turn::Said(Said::Seen(_) | Said::Missed(_)) = turn {
+        if let Action::Said(Said::Seen(_) | Said::Missed(_)) = turn {
             // The next poll is a call of its own.
             self.not_before = Duration::ZERO;
-            (self.failures, self.doubts, self.refused) = (0, 0, 0);
         }
         turn
     }
 
-    fn step(&mut self, now: Now, fed: Fed) -> Turn {
+    fn step(&mut self, now: Now, fed: Fed) -> Action {
         let input = fed.input();
         match &mut self.machine {
             Machine::Create(call) => turn(call.resume(now, input), |created| {
@@ -233,50 +231,25 @@ impl Player {
         }
     }
 
-    fn count(&mut self, meaning: Meaning, now: Duration) {
-        match meaning {
-            Meaning::Good | Meaning::Refused => {}
-            Meaning::TokenRefused => self.refused += 1,
-            Meaning::RateLimited => self.not_before = now + LEAST_HOLD_OFF,
-            Meaning::NeverLeft => self.failures += 1,
-            Meaning::Doubtful => {
-                self.failures += 1;
-                self.doubts += 1;
-            }
-        }
-    }
-
     fn check_transmit(&self, sent: &Transmit, now: Duration, left: Duration, setup: &Setup) {
         assert!(!sent.timeout.is_zero(), "{self:?}");
         assert!(sent.timeout <= left, "past the deadline: {self:?}");
         assert!(sent.timeout <= setup.request_timeout, "{self:?}");
         let bears_token = sent.request.headers().contains_key(AUTHORIZATION);
         assert_eq!(bears_token, !self.is_refresh(), "{self:?}");
-        let most_refused = u32::from(setup.fetches);
-        match self.machine {
-            // How its polls went it does not tell.
-            Machine::ToEnd(_) => return,
-            Machine::Create(_) => {
-                assert_eq!(self.doubts, 0, "created twice: {self:?}");
-                assert!(left >= LEAST_TIME_FOR_ONCE, "{self:?}");
-                assert!(self.refused <= most_refused, "{self:?}");
-            }
-            Machine::Refresh(_) => {
-                assert!(self.doubts < LOST_TOKENS, "{self:?}");
-                assert_eq!(self.refused, 0, "{self:?}");
-            }
-            _ => assert!(self.refused <= most_refused, "{self:?}"),
+        if let Machine::Create(_) = self.machine {
+            assert!(!self.may_have_arrived, "created twice: {self:?}");
+            assert!(left >= LEAST_TIME_FOR_ONCE, "{self:?}");
         }
-        assert!(now >= self.not_before, "too soon after a 429: {self:?}");
-        assert!(
-            self.failures < setup.attempts,
-            "too many attempts: {self:?}"
-        );
+        // How the polls of this one went is not visible.
+        if !matches!(self.machine, Machine::ToEnd(_)) {
+            assert!(now >= self.not_before, "too soon after a 429: {self:?}");
+        }
     }
 
     /// After its end a machine stays there.
-    fn check_over(&self, turn: &Turn) {
-        let Turn::Said(said) = turn else {
+    fn check_over(&self, turn: &Action) {
+        let Action::Said(said) = turn else {
             panic!("it goes on after its end: {self:?}");
         };
         let stays = match self.machine {
@@ -289,57 +262,35 @@ impl Player {
         assert!(stays, "after the end of {self:?}: {said:?}");
     }
 
-    /// What came back is told as it was, and a doubt as a doubt.
-    fn check_answered(&self, turn: &Turn, fed: Fed) {
-        let said = match turn {
-            Turn::Said(said) => Some(said),
+    /// A lost create is reported with its download, a good response and a code as they were.
+    fn check_answered(&self, action: &Action, fed: Fed) {
+        let output = match action {
+            Action::Said(said) => Some(said),
             _ => None,
         };
-        let ambiguous = match said {
+        let is_ambiguous = match output {
             Some(Said::Failed(Error::Ambiguous(ambiguous))) => {
-                assert_eq!(ambiguous.download(), Some(download()));
+                assert_eq!(ambiguous.request(), Some(download()));
                 true
             }
             _ => false,
         };
-        let is_create = matches!(self.machine, Machine::Create(_));
-        let doubtful = is_create && fed.meaning() == Meaning::Doubtful;
-        assert_eq!(ambiguous, doubtful, "{fed:?} to {self:?}: {said:?}");
-        let told = match (fed, said) {
-            (Fed::Good { .. }, said) => self.tells(said, fed.progress()),
-            (_, Some(Said::Failed(Error::Stopped))) => {
-                self.stopped && fed.meaning() != Meaning::Refused
+        assert_eq!(is_ambiguous, self.may_have_arrived, "{fed:?}: {self:?}");
+        match (fed, &self.machine, output) {
+            (Fed::Good { .. }, Machine::Create(_) | Machine::User(_) | Machine::Refresh(_), _) => {
+                assert!(matches!(output, Some(Said::Done(None))), "{self:?}");
             }
-            // What the token failed of is why it ends.
-            (
-                _,
-                Some(
-                    Said::Failed(Error::Token(_) | Error::Credentials(_))
-                    | Said::Missed(Error::Token(_)),
-                ),
-            ) => fed.meaning() != Meaning::Refused,
-            (Fed::Refusal { code, .. }, Some(Said::Failed(error) | Said::Missed(error))) => {
-                error.api().is_some_and(|api| api.number() == code)
+            (Fed::Good { .. }, _, Some(Said::Done(seen))) => assert_eq!(*seen, fed.progress()),
+            (Fed::Good { .. }, _, Some(Said::Seen(seen))) => {
+                assert_eq!(Some(*seen), fed.progress());
             }
-            (Fed::Refusal { .. }, None) if fed.meaning() == Meaning::Refused => {
-                matches!(self.machine, Machine::ToEnd(_))
+            (Fed::Good { .. }, _, Some(Said::Ended(error))) => {
+                assert_eq!(error.last(), fed.progress());
             }
-            _ => true,
-        };
-        assert!(told, "{fed:?} to {self:?} is lost: {said:?}");
-    }
-
-    /// Whether this is what a machine tells that was answered well.
-    fn tells(&self, said: Option<&Said>, progress: Option<Progress>) -> bool {
-        match (&self.machine, said) {
-            (Machine::Create(_) | Machine::User(_) | Machine::Refresh(_), said) => {
-                matches!(said, Some(Said::Done(None)))
+            (Fed::Refusal { code, .. }, _, Some(Said::Failed(Error::Api(api)))) => {
+                assert_eq!(api.number(), code);
             }
-            (_, Some(Said::Done(seen))) => *seen == progress,
-            (_, Some(Said::Seen(seen))) => Some(*seen) == progress,
-            (_, Some(Said::Ended(error))) => error.last() == progress,
-            (Machine::ToEnd(_), None) => progress.is_some_and(|seen| !seen.status.is_final()),
-            _ => false,
+            _ => {}
         }
     }
 
@@ -357,13 +308,13 @@ impl Player {
     }
 }
 
-fn state_after(before: State, turn: &Turn, now: Duration) -> State {
+fn state_after(before: State, turn: &Action, now: Duration) -> State {
     match turn {
         _ if before == State::Over => State::Over,
-        Turn::Transmit(transmit) => State::Out(now + transmit.timeout),
-        Turn::Wait(until) => State::Waiting(*until),
-        Turn::Refresh(_) | Turn::Store | Turn::Said(Said::Missed(_)) => State::Ready,
-        Turn::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
-        Turn::Said(_) => State::Over,
+        Action::Transmit(transmit) => State::Out(now + transmit.timeout),
+        Action::Wait(until) => State::Waiting(*until),
+        Action::Refresh(_) | Action::Store | Action::Said(Said::Missed(_)) => State::Ready,
+        Action::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
+        Action::Said(_) => State::Over,
     }
 }

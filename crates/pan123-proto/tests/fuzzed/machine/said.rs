@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use pan123_proto::offline::{Progress, WatchError};
-use pan123_proto::{Error, Refresh, Step, Transmit};
+use pan123_proto::{Detached, Error, Step, Transmit};
 
 use crate::support::elapsed;
 
 /// A step without what a driver would do about it.
-pub(crate) enum Turn {
+pub(crate) enum Action {
     Transmit(Box<Transmit>),
     Wait(Duration),
-    Refresh(Refresh),
+    Refresh(Detached),
     Store,
     Said(Said),
 }
@@ -34,7 +34,7 @@ impl Said {
             Said::Done(_) => "done".to_owned(),
             Said::Seen(seen) if seen.status.is_final() => "seen at its end".to_owned(),
             Said::Seen(_) => "seen".to_owned(),
-            Said::Missed(error) => format!("missed, {:?}", error.kind()),
+            Said::Missed(error) => format!("missed {:?}", error.kind()),
             Said::Failed(error) => format!("{:?}", error.kind()),
             Said::Ended(error) => end(error).to_owned(),
             Said::Nothing => "nothing more".to_owned(),
@@ -42,13 +42,13 @@ impl Said {
     }
 }
 
-pub(crate) fn turn<T>(step: Step<T>, said: impl FnOnce(T) -> Said) -> Turn {
+pub(crate) fn turn<T>(step: Step<T>, said: impl FnOnce(T) -> Said) -> Action {
     match step {
-        Step::Transmit(transmit) => Turn::Transmit(Box::new(transmit)),
-        Step::Wait(wait) => Turn::Wait(elapsed(wait.until)),
-        Step::Refresh(refresh) => Turn::Refresh(refresh),
-        Step::Store(_) => Turn::Store,
-        Step::Ready(output) => Turn::Said(said(output)),
+        Step::Transmit(transmit) => Action::Transmit(Box::new(transmit)),
+        Step::Wait(wait) => Action::Wait(elapsed(wait.until)),
+        Step::Detach(refresh) => Action::Refresh(refresh),
+        Step::Store(_) => Action::Store,
+        Step::Ready(output) => Action::Said(said(output)),
     }
 }
 

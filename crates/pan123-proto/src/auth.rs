@@ -1,0 +1,141 @@
+//! How a session gets its tokens, one file a flow:
+//!
+//! - [`developer`]: tokens issued for a client id and its secret;
+//! - [`oauth`]: token pairs issued to an app that acts for a user;
+//! - [`given`]: a token that the user of this crate brings along.
+//!
+//! [`tokens`] is the state that the calls of a session share, and [`fetch`] what the two fetching flows share: the lease, the
+//! deadline, and the lock of the token store.
+
+pub(crate) mod developer;
+mod fetch;
+mod given;
+pub(crate) mod oauth;
+pub(crate) mod tokens;
+
+use crate::api::access_token::IssueToken;
+use crate::error::{BuildError, CredentialsFault, Error};
+use crate::exchange::Host;
+use crate::machine::token_store::{Account, StoredToken};
+use crate::machine::{Detached, Now};
+use crate::wire::redaction::Secrets;
+use crate::wire::request::bearer;
+use developer::FetchToken;
+use oauth::{OAuth, RefreshPair};
+use tokens::{FetchedToken, Lease, TokenOrigin, Tokens};
+
+pub(crate) use fetch::first_lease;
+
+/// How a session authenticates.
+#[derive(Debug)]
+pub(crate) enum Credentials {
+    /// With a token that the user brings along.
+    Given,
+    /// With tokens issued for a client id and its secret.
+    Developer(IssueToken),
+    /// With token pairs issued to an app for one of its users.
+    OAuth(OAuth),
+}
+
+/// The session, as its token flows see it.
+pub(crate) trait TokenHost: Host + Send + Sync + 'static {
+    fn credentials(&self) -> &Credentials;
+
+    fn uses_token_store(&self) -> bool;
+
+    /// Runs `work` on the tokens, under the lock of the session: arithmetic only.
+    fn with_tokens<R>(&self, work: impl FnOnce(&mut Tokens) -> R) -> R;
+
+    /// Changes the tokens, then wakes the calls that wait for one.
+    fn change_tokens(&self, change: impl FnOnce(&mut Tokens)) {
+        let waiters = self.with_tokens(|tokens| {
+            change(tokens);
+            tokens.take_waiters()
+        });
+        waiters.wake();
+    }
+
+    /// Returns the owner of the session's tokens; none if the session was given a token.
+    fn account(&self) -> Option<Account> {
+        let account = |client_id| Account::new(self.settings().base_url.as_str(), client_id);
+        match self.credentials() {
+            Credentials::Given => None,
+            Credentials::Developer(credentials) => Some(account(credentials.client_id())),
+            Credentials::OAuth(app) => Some(match app.user_label() {
+                Some(label) => account(app.client_id()).of_user(label),
+                None => account(app.client_id()),
+            }),
+        }
+    }
+
+    /// Returns the token in what was stored; none if it has expired.
+    fn read_stored(&self, stored: &StoredToken, now: Now) -> Result<Option<FetchedToken>, Error> {
+        if let Some(account) = self.account()
+            && account != *stored.account()
+        {
+            return Err(Error::TokenStore(format!(
+                "it holds the token of {}, not of {account}",
+                stored.account()
+            )));
+        }
+        self.credentials().check_kind(stored)?;
+        let header = bearer(stored.expose()).ok_or(INVALID_TOKEN)?;
+        let token = FetchedToken {
+            header,
+            lifetime: stored.lifetime(now.wall),
+            since: now.mono,
+            origin: TokenOrigin::Stored,
+        };
+        Ok(token.has_credible_lifetime().then_some(token))
+    }
+}
+
+/// A token that a header cannot hold.
+const INVALID_TOKEN: BuildError = BuildError::Header {
+    what: "access token",
+};
+
+/// Returns the machine that fetches a token for all calls of the session. It is the right of whoever holds the lease.
+pub(crate) fn fetch<H: TokenHost>(
+    host: &H,
+    lease: Lease,
+    now: Now,
+) -> Result<Detached, BuildError> {
+    match host.credentials() {
+        Credentials::Given => Err(BuildError::Credentials(CredentialsFault::Missing)),
+        Credentials::Developer(credentials) => {
+            let fetch = FetchToken::new(host.clone(), credentials, lease, now)?;
+            Ok(Detached::new(fetch))
+        }
+        Credentials::OAuth(_) => Ok(Detached::new(RefreshPair::new(host.clone(), lease, now))),
+    }
+}
+
+impl Credentials {
+    /// Adds the secrets that no error may quote.
+    pub(crate) fn secrets(&self, secrets: &mut Secrets) {
+        use crate::endpoint::Endpoint;
+        match self {
+            Credentials::Given => {}
+            Credentials::Developer(credentials) => credentials.secrets(secrets),
+            Credentials::OAuth(app) => app.secrets(secrets),
+        }
+    }
+
+    /// A developer's token has no refresh token, and a pair is not a developer's to replace.
+    fn check_kind(&self, stored: &StoredToken) -> Result<(), Error> {
+        let is_pair = stored.expose_refresh_token().is_some();
+        let text = match self {
+            Credentials::OAuth(_) if !is_pair => {
+                "it holds a token without a refresh token, which was issued for a client id with its secret: give OAuth a store \
+                 of its own"
+            }
+            Credentials::Developer(_) if is_pair => {
+                "it holds the token pair of an OAuth user, not a token for a client id with its secret: give each a store of its \
+                 own"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::TokenStore(text.to_owned()))
+    }
+}

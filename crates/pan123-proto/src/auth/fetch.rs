@@ -1,0 +1,203 @@
+//! What the fetches of a developer's token and of an OAuth pair share: the lease, the deadline, and the lock of the store.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use fastrand::Rng;
+use http::HeaderValue;
+
+use super::TokenHost;
+use super::tokens::{FetchedToken, Lease};
+use crate::error::Error;
+use crate::machine::control::Control;
+use crate::machine::token_store::{StoreResult, StoredToken};
+use crate::machine::{Input, Now, Step, Wait, WaitReason};
+use crate::policy::retry::doubled;
+use crate::trace;
+use crate::wire::redaction::{Redactor, Secrets};
+use crate::wire::response::date;
+
+/// How long a fetch may wait for the store's lock, and then for the service.
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+/// How much longer than its next step a lease lasts.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+/// How long one operation of the store may take before the lease is lost.
+const STORE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest backoff after the lock was busy for the first time; it doubles with each further time.
+const INITIAL_BUSY_BACKOFF: Duration = Duration::from_millis(50);
+const MAX_BUSY_BACKOFF: Duration = Duration::from_secs(1);
+
+pub(super) const NO_ANSWER: &str = "it was asked for an operation and gave no answer";
+
+/// How long a lease lasts before its holder has done anything.
+pub(crate) fn first_lease<H: TokenHost>(host: &H) -> Duration {
+    host.settings().request_timeout + LEASE_MARGIN
+}
+
+/// A fetch in progress.
+pub(super) struct Fetch<H: TokenHost> {
+    pub(super) host: H,
+    pub(super) lease: Lease,
+    /// Whether the store's lock is held, so that a new token is saved.
+    pub(super) locked: bool,
+    /// The value of the token that the session had at the start: finding it in the store does not help.
+    pub(super) replaces: Option<HeaderValue>,
+    /// What the service's clock showed when it last responded.
+    date: Option<SystemTime>,
+    /// The tokens that were seen here.
+    pub(super) secrets: Secrets,
+    deadline: Option<Instant>,
+    /// How often the lock was busy.
+    busy: u32,
+    /// The latest time known, for the drop.
+    pub(super) last_seen: Instant,
+    rng: Rng,
+    control: Control,
+}
+
+impl<H: TokenHost> Fetch<H> {
+    pub(super) fn new(host: H, lease: Lease, now: Now) -> Fetch<H> {
+        trace::fetching_token();
+        Fetch {
+            lease,
+            locked: false,
+            replaces: host.with_tokens(|tokens| tokens.current_value().cloned()),
+            date: None,
+            secrets: Secrets::default(),
+            deadline: None,
+            busy: 0,
+            last_seen: now.mono,
+            rng: host.fork_rng(),
+            control: Control::default(),
+            host,
+        }
+    }
+
+    /// Notes the time, the start of the deadline and the date of a response.
+    pub(super) fn begin_turn(&mut self, now: Now, input: &Input) {
+        self.last_seen = now.mono;
+        self.deadline(now);
+        if let Input::Response(response) = input {
+            self.date = date(response.headers());
+        }
+    }
+
+    pub(super) fn deadline(&mut self, now: Now) -> Instant {
+        *self.deadline.get_or_insert(now.mono + FETCH_TIMEOUT)
+    }
+
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// What the service's clock showed when it responded, or the local one.
+    pub(super) fn responded_at(&self, now: Now) -> SystemTime {
+        self.date.unwrap_or(now.wall)
+    }
+
+    /// Extends the lease past this step. False if it was lost.
+    pub(super) fn renew_lease<T>(&self, now: Now, step: &Step<T>) -> bool {
+        let until = match step {
+            Step::Transmit(transmit) => now.mono + transmit.timeout,
+            Step::Wait(wait) => wait.until,
+            Step::Store(_) => now.mono + STORE_TIMEOUT,
+            Step::Detach(_) | Step::Ready(_) => now.mono,
+        };
+        self.host
+            .with_tokens(|tokens| tokens.renew(self.lease, until + LEASE_MARGIN))
+    }
+
+    /// The lock is held now. After a long wait for it there is still all the time that a response may take.
+    pub(super) fn lock_taken(&mut self, now: Now) {
+        self.locked = true;
+        self.set_deadline(now.mono + FETCH_TIMEOUT);
+    }
+
+    /// The lock is busy: returns when to try again, or fails at the deadline. Nothing is fetched without the lock.
+    pub(super) fn lock_busy(&mut self, now: Now) -> Result<Instant, Error> {
+        let deadline = self.deadline(now);
+        if now.mono >= deadline {
+            let text =
+                "another process held its lock all the time, and no token is fetched without it";
+            return Err(Error::TokenStore(text.to_owned()));
+        }
+        let max = doubled(INITIAL_BUSY_BACKOFF, self.busy, MAX_BUSY_BACKOFF);
+        self.busy += 1;
+        // At least half of it, so that processes that wait for one lock do not spin.
+        let backoff = max.mul_f64(0.5 + self.rng.f64() / 2.0);
+        Ok((now.mono + backoff).min(deadline))
+    }
+
+    /// Whether the lock was never busy before.
+    pub(super) fn is_first_busy(&self) -> bool {
+        self.busy == 1
+    }
+
+    pub(super) fn wait_for_store<T>(&self, now: Now, until: Instant) -> Step<T> {
+        let signal = self.control.listen();
+        Step::Wait(Wait::new(now.mono, until, signal, WaitReason::Store))
+    }
+
+    /// Returns the stored token if it helps: if it is valid, and not the one to be replaced.
+    pub(super) fn useful(
+        &mut self,
+        stored: Option<&StoredToken>,
+        now: Now,
+    ) -> Result<Option<FetchedToken>, Error> {
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        self.secrets.push(stored.expose());
+        self.secrets
+            .push(stored.expose_refresh_token().unwrap_or_default());
+        let token = self.host.read_stored(stored, now)?;
+        let may_try = self.host.with_tokens(|tokens| tokens.may_try_stored());
+        let replaces = self.replaces.as_ref();
+        Ok(token.filter(|token| may_try && Some(&token.header) != replaces))
+    }
+
+    /// The session uses this token from now on.
+    pub(super) fn accept(&self, token: FetchedToken) {
+        trace_fetched(&token);
+        self.host
+            .change_tokens(|tokens| tokens.accept(self.lease, token));
+    }
+
+    /// Turns the store's answer into an error without secrets; `token` is the one that the answer might quote.
+    pub(super) fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> String {
+        let redactor = Redactor {
+            session: &self.host.settings().secrets,
+            request: &self.secrets,
+            token,
+        };
+        match input {
+            Input::Stored(StoreResult::Failed(text)) => redactor.redact(text),
+            Input::Stored(StoreResult::Unsupported) => {
+                "this driver has no token store, so a fetched token would be lost".to_owned()
+            }
+            Input::Stored(_) => "it answered another operation than it was asked for".to_owned(),
+            _ => NO_ANSWER.to_owned(),
+        }
+    }
+
+    pub(super) fn store_error(&self, input: Input) -> Error {
+        Error::TokenStore(self.store_fault(input, self.replaces.as_ref()))
+    }
+}
+
+pub(super) fn trace_fetched(token: &FetchedToken) {
+    let from = match token.origin {
+        super::tokens::TokenOrigin::Stored => "the store",
+        _ => "the service",
+    };
+    trace::token_fetched(from, token.lifetime);
+}
+
+impl<H: TokenHost> fmt::Debug for Fetch<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch")
+            .field("lease", &self.lease)
+            .field("locked", &self.locked)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! The first pair of a user, for a code.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Goal, PairFetch, check_redirect_uri};
+use crate::api::oauth::TokenPair;
+use crate::auth::fetch::{FETCH_TIMEOUT, first_lease};
+use crate::auth::{Credentials, TokenHost};
+use crate::error::{BuildError, Error};
+use crate::exchange::Exchange;
+use crate::machine::control::Control;
+use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason};
+
+/// Exchanges a code for the first token pair and has it saved: see [`Session::authorize`](crate::Session::authorize).
+///
+/// It waits at most 120 s for the end of another fetch, counted from its first [`resume`](Machine::resume), and as long for the
+/// response. If it is dropped before its end, the session stays as it was; a pair that was being saved is used.
+#[must_use = "it does nothing until a driver resumes it"]
+pub struct Authorize(Box<dyn AuthorizeMachine>);
+
+trait AuthorizeMachine: Machine<Output = Result<(), Error>> + fmt::Debug + Send {}
+
+impl<M: Machine<Output = Result<(), Error>> + fmt::Debug + Send> AuthorizeMachine for M {}
+
+impl Authorize {
+    /// # Errors
+    ///
+    /// [`BuildError`] if the session has no OAuth, if the code is empty, or if the redirect URI is invalid.
+    pub(crate) fn new<H: TokenHost>(
+        host: H,
+        code: &str,
+        redirect_uri: &str,
+    ) -> Result<Authorize, BuildError> {
+        let Credentials::OAuth(app) = host.credentials() else {
+            return Err(BuildError::Setting {
+                what: "the session to authorize",
+                given: "one without OAuth".to_owned(),
+                allowed: "only a session built with `oauth` takes a code",
+            });
+        };
+        if code.is_empty() {
+            return Err(BuildError::Setting {
+                what: "the code",
+                given: "empty".to_owned(),
+                allowed: "it must be the `code` with which the user's browser came back to the redirect URI",
+            });
+        }
+        check_redirect_uri(redirect_uri)?;
+        let request = Exchange::new(host.clone(), &app.exchange(code, redirect_uri))?;
+        Ok(Authorize(Box::new(ExchangeCode {
+            host,
+            control: Arc::default(),
+            deadline: None,
+            state: State::Claiming(Box::new(request)),
+        })))
+    }
+}
+
+impl Machine for Authorize {
+    type Output = Result<(), Error>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Result<(), Error>> {
+        self.0.resume(now, input)
+    }
+}
+
+impl fmt::Debug for Authorize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorize").field(&self.0).finish()
+    }
+}
+
+struct ExchangeCode<H: TokenHost> {
+    host: H,
+    control: Arc<Control>,
+    deadline: Option<Instant>,
+    state: State<H>,
+}
+
+enum State<H: TokenHost> {
+    /// Waits while a token is being fetched otherwise.
+    Claiming(Box<Exchange<TokenPair, H>>),
+    Fetching(Box<PairFetch<H>>),
+    Ended,
+}
+
+impl<H: TokenHost> ExchangeCode<H> {
+    fn claim(
+        &mut self,
+        now: Now,
+        deadline: Instant,
+        request: Box<Exchange<TokenPair, H>>,
+    ) -> Step<Result<(), Error>> {
+        let lasts = first_lease(&self.host);
+        let claimed = self.host.with_tokens(|tokens| {
+            let lease = tokens.claim(now.mono, lasts);
+            lease.map_err(|until| (until, tokens.wait(&self.control)))
+        });
+        match claimed {
+            Ok(lease) => {
+                let goal = Goal::ExchangeCode(Some(request));
+                let mut fetch = PairFetch::new(self.host.clone(), goal, lease, now);
+                fetch.fetch.set_deadline(deadline);
+                self.fetch(Box::new(fetch), now, Input::Wake)
+            }
+            Err(_) if now.mono >= deadline => Step::Ready(Err(Error::Deadline { last: None })),
+            Err((until, signal)) => {
+                self.state = State::Claiming(request);
+                let until = until.min(deadline);
+                Step::Wait(Wait::new(now.mono, until, signal, WaitReason::Token))
+            }
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        mut fetch: Box<PairFetch<H>>,
+        now: Now,
+        input: Input,
+    ) -> Step<Result<(), Error>> {
+        let step = fetch.resume(now, input);
+        if !matches!(step, Step::Ready(_)) {
+            self.state = State::Fetching(fetch);
+        }
+        step
+    }
+}
+
+impl<H: TokenHost> Machine for ExchangeCode<H> {
+    type Output = Result<(), Error>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Result<(), Error>> {
+        let deadline = *self.deadline.get_or_insert(now.mono + FETCH_TIMEOUT);
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Claiming(request) => self.claim(now, deadline, request),
+            State::Fetching(fetch) => self.fetch(fetch, now, input),
+            State::Ended => Step::Ready(Err(Error::Finished)),
+        }
+    }
+}
+
+impl<H: TokenHost> fmt::Debug for ExchangeCode<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Claiming(request) => f.debug_tuple("Claiming").field(request).finish(),
+            State::Fetching(fetch) => f.debug_tuple("Fetching").field(fetch).finish(),
+            State::Ended => f.write_str("Ended"),
+        }
+    }
+}

@@ -1,0 +1,558 @@
+//! The tokens of a session as its calls share them: which one is used, who may fetch another, and when nobody may.
+//!
+//! Pure arithmetic under the session's lock. A token leaves as a snapshot, [`Bearer`]. The decisions that differ by flow are in
+//! [`developer`](super::developer), [`oauth`](super::oauth) and [`given`](super::given).
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use super::given::GivenToken;
+use super::oauth::pairs::Pairs;
+use super::{developer, oauth};
+use crate::error::Error;
+use crate::machine::control::Control;
+use crate::machine::{Signal, later};
+use crate::policy::retry::doubled;
+use crate::wire::response::MAX_RETRY_AFTER;
+
+/// After this many fetches in a row that were dropped, each of which may have issued a token, fetching pauses.
+const MAX_DROPS: u32 = 2;
+/// After this many newly issued tokens in a row that were rejected before they were ever accepted, fetching pauses.
+const MAX_REJECTED_FRESH: u32 = 2;
+/// After this many stored tokens in a row that were rejected, the next token is issued and not taken from the store.
+const MAX_REJECTED_STORED: u32 = 2;
+/// How long rejected credentials are not tried again.
+pub(super) const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
+const DROPS_PAUSE: Duration = Duration::from_secs(30);
+const REJECTED_FRESH_PAUSE: Duration = Duration::from_secs(30);
+const MIN_FAILURE_PAUSE: Duration = Duration::from_secs(1);
+const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(30);
+/// A token is stale this long before it expires, or in the last tenth of a short lifetime.
+const STALE_MARGIN: Duration = Duration::from_secs(600);
+/// A shorter lifetime is taken for a wrong clock: such a token is used until it is rejected.
+const MIN_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenOrigin {
+    /// The user of this crate brought it along.
+    Given,
+    /// It was loaded from the token store, or restored.
+    Stored,
+    /// The service issued it to this session.
+    Issued,
+}
+
+/// A token as a request carries it, marked as sensitive.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) header: HeaderValue,
+    /// Which token of the session this is; later ones have greater numbers.
+    pub(crate) generation: u64,
+    pub(crate) origin: TokenOrigin,
+}
+
+/// A token that was loaded or issued.
+pub(crate) struct FetchedToken {
+    pub(crate) header: HeaderValue,
+    /// The remaining lifetime, counted from `since`, if it is known.
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) since: Instant,
+    pub(crate) origin: TokenOrigin,
+}
+
+impl FetchedToken {
+    /// Whether its lifetime, if it is known, is more than the error of a wrong clock.
+    pub(crate) fn has_credible_lifetime(&self) -> bool {
+        self.lifetime
+            .is_none_or(|lifetime| lifetime >= MIN_LIFETIME)
+    }
+}
+
+/// The right to fetch a token. Later ones have greater numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lease(u64);
+
+/// What a call needs a token for, and how long it can wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenRequest {
+    /// How many fetches had failed when the call began to wait: a later failure ends it.
+    pub(crate) failures_seen: u64,
+    pub(crate) deadline: Instant,
+    /// How long a lease lasts if its holder shows no sign of life.
+    pub(crate) lease: Duration,
+}
+
+/// The reply to a call that needs a token.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// Send with this token.
+    Use(Bearer),
+    /// Fetch a token: nobody else does.
+    Fetch(Lease),
+    /// A token is being fetched, or fetching pauses: look again at this time at the latest.
+    Wait(Instant),
+    /// There will be no token.
+    Fail(Error),
+}
+
+/// What the session knows when a token is rejected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rejection {
+    /// The newest token of the session.
+    pub(crate) newest: u64,
+    /// How many fetches had failed before the rejection, which may count as one more.
+    pub(crate) failures: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    flow: Flow,
+    /// The newest token.
+    pub(super) current: Option<Token>,
+    generation: u64,
+    leases: u64,
+    leased: Option<Leased>,
+    pause: Option<Pause>,
+    /// How many fetches have failed so far.
+    failures: u64,
+    failures_in_a_row: u32,
+    drops: u32,
+    rejected_fresh: u32,
+    rejected_stored: u32,
+    waiters: Vec<Weak<Control>>,
+    /// Why the newest token could not be saved.
+    pub(super) save_fault: Option<String>,
+    /// OAuth: pairs that only this session knows.
+    pub(super) pairs: Pairs,
+}
+
+#[derive(Debug)]
+enum Flow {
+    Given(GivenToken),
+    Developer,
+    OAuth,
+}
+
+/// The newest token and its state.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) bearer: Bearer,
+    /// The lease under which it was fetched.
+    lease: Option<Lease>,
+    lifetime: Option<Lifetime>,
+    rejected: bool,
+    /// Whether the service has accepted it, here or, for a stored one, elsewhere.
+    proven: bool,
+    /// When the store that did not save it is tried again.
+    pub(super) save_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Lifetime {
+    stale: Instant,
+    expired: Instant,
+}
+
+impl Token {
+    pub(super) fn is_usable(&self, now: Instant) -> bool {
+        let is_expired = |lifetime: &Lifetime| now >= lifetime.expired;
+        !self.rejected && !self.lifetime.as_ref().is_some_and(is_expired)
+    }
+
+    /// Whether it is time to replace it while it is still usable.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        let is_stale = |lifetime: &Lifetime| now >= lifetime.stale;
+        self.lifetime.as_ref().is_some_and(is_stale)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Leased {
+    lease: Lease,
+    pub(super) until: Instant,
+    /// OAuth: whether a new pair may be on its way, which revokes the current one.
+    pub(super) may_revoke_current: bool,
+}
+
+/// A time in which nobody fetches a token.
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
+    cause: PauseCause,
+}
+
+#[derive(Debug)]
+enum PauseCause {
+    Credentials(Arc<Error>),
+    Failed(Arc<Error>),
+    Dropped,
+}
+
+/// Calls to wake.
+pub(crate) struct Waiters(Vec<Weak<Control>>);
+
+impl Waiters {
+    pub(crate) fn wake(self) {
+        for control in self.0.iter().filter_map(Weak::upgrade) {
+            control.wake();
+        }
+    }
+}
+
+/// What a call does.
+impl Tokens {
+    pub(crate) fn given(header: HeaderValue) -> Tokens {
+        Tokens::new(Flow::Given(GivenToken::new(header)))
+    }
+
+    pub(crate) fn developer() -> Tokens {
+        Tokens::new(Flow::Developer)
+    }
+
+    pub(crate) fn oauth() -> Tokens {
+        Tokens::new(Flow::OAuth)
+    }
+
+    fn new(flow: Flow) -> Tokens {
+        Tokens {
+            flow,
+            current: None,
+            generation: 0,
+            leases: 0,
+            leased: None,
+            pause: None,
+            failures: 0,
+            failures_in_a_row: 0,
+            drops: 0,
+            rejected_fresh: 0,
+            rejected_stored: 0,
+            waiters: Vec::new(),
+            save_fault: None,
+            pairs: Pairs::default(),
+        }
+    }
+
+    /// How many fetches have failed so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Why the newest token could not be saved.
+    pub(crate) fn save_fault(&self) -> Option<String> {
+        self.save_fault.clone()
+    }
+
+    /// Decides what a call that needs a token does now.
+    pub(crate) fn look(&mut self, now: Instant, request: TokenRequest) -> Look {
+        self.end_overdue_lease(now);
+        match &self.flow {
+            Flow::Given(token) => token.look(),
+            Flow::Developer => developer::look(self, now, request),
+            Flow::OAuth => oauth::look(self, now, request),
+        }
+    }
+
+    /// Registers a call that waits for a token. The signal is taken under the lock under which the call looked, so that the end
+    /// of the fetch cannot fall in between.
+    pub(crate) fn wait(&mut self, control: &Arc<Control>) -> Signal {
+        let waiter = Arc::downgrade(control);
+        self.waiters
+            .retain(|other| other.strong_count() > 0 && !other.ptr_eq(&waiter));
+        self.waiters.push(waiter);
+        control.listen()
+    }
+
+    pub(super) fn take_waiters(&mut self) -> Waiters {
+        Waiters(std::mem::take(&mut self.waiters))
+    }
+
+    /// The service accepted this token.
+    pub(crate) fn prove(&mut self, bearer: &Bearer) {
+        if let Some(token) = &mut self.current
+            && token.bearer.generation == bearer.generation
+        {
+            token.proven = true;
+            self.rejected_fresh = 0;
+            self.rejected_stored = 0;
+        }
+    }
+
+    /// The service rejected this token: it is never used again. A late response does not touch a newer token.
+    pub(crate) fn reject(
+        &mut self,
+        bearer: &Bearer,
+        response: Option<Error>,
+        now: Instant,
+    ) -> Rejection {
+        let rejection = Rejection {
+            newest: self.generation,
+            failures: self.failures,
+        };
+        let Some(token) = &mut self.current else {
+            return rejection;
+        };
+        if token.bearer.generation != bearer.generation || token.rejected {
+            return rejection;
+        }
+        token.rejected = true;
+        if token.bearer.origin == TokenOrigin::Stored {
+            self.rejected_stored += 1;
+        }
+        if !token.proven {
+            self.rejected_fresh += 1;
+            if let Some(response) = response
+                && self.rejected_fresh >= MAX_REJECTED_FRESH
+            {
+                let error = Error::Unauthorized(Box::new(response));
+                let cause = PauseCause::Failed(Arc::new(error));
+                self.note_failure(now + REJECTED_FRESH_PAUSE, cause);
+            }
+        }
+        rejection
+    }
+}
+
+/// What the flows have in common when they look.
+impl Tokens {
+    pub(super) fn leased(&self) -> Option<&Leased> {
+        self.leased.as_ref()
+    }
+
+    pub(super) fn usable(&self, now: Instant) -> Option<&Token> {
+        self.current.as_ref().filter(|token| token.is_usable(now))
+    }
+
+    /// Whether a token may be fetched while the current one is still usable.
+    pub(super) fn may_fetch_early(&self, now: Instant) -> bool {
+        self.leased.is_none() && self.pause.as_ref().is_none_or(|pause| now >= pause.until)
+    }
+
+    /// Without a usable token, a call fetches one, waits for the one who does, or fails.
+    pub(super) fn fetch_or_wait(&mut self, now: Instant, request: TokenRequest) -> Look {
+        match self.pause.as_ref().filter(|pause| now < pause.until) {
+            Some(Pause {
+                cause: PauseCause::Credentials(error),
+                ..
+            }) => {
+                return Look::Fail(match &**error {
+                    Error::AuthorizationRequired(rejected) => {
+                        Error::AuthorizationRequired(rejected.clone())
+                    }
+                    _ => Error::Credentials(Arc::clone(error)),
+                });
+            }
+            Some(Pause {
+                cause: PauseCause::Failed(error),
+                until,
+            }) if self.failures > request.failures_seen || *until > request.deadline => {
+                return Look::Fail(Error::Token(Arc::clone(error)));
+            }
+            Some(pause) => return Look::Wait(pause.until),
+            None => {}
+        }
+        match &self.leased {
+            Some(leased) => Look::Wait(leased.until),
+            None => Look::Fetch(self.lease(now, request.lease)),
+        }
+    }
+
+    pub(super) fn lease(&mut self, now: Instant, lasts: Duration) -> Lease {
+        self.leases += 1;
+        let lease = Lease(self.leases);
+        self.leased = Some(Leased {
+            lease,
+            until: now + lasts,
+            may_revoke_current: matches!(self.flow, Flow::OAuth),
+        });
+        lease
+    }
+}
+
+/// What a fetch does.
+impl Tokens {
+    /// Takes the lease for a reason of its own, whatever the current token and any pause; or returns when the present lease ends.
+    pub(super) fn claim(&mut self, now: Instant, lasts: Duration) -> Result<Lease, Instant> {
+        self.end_overdue_lease(now);
+        match &self.leased {
+            Some(leased) => Err(leased.until),
+            None => Ok(self.lease(now, lasts)),
+        }
+    }
+
+    /// Extends the lease. False if it was lost, so that its holder sends nothing more.
+    pub(super) fn renew(&mut self, lease: Lease, until: Instant) -> bool {
+        match &mut self.leased {
+            Some(leased) if leased.lease == lease => {
+                leased.until = until;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// OAuth: whether a new pair may be on its way, which revokes the current one.
+    pub(super) fn set_may_revoke_current(&mut self, lease: Lease, may_revoke: bool) {
+        if let Some(leased) = &mut self.leased
+            && leased.lease == lease
+        {
+            leased.may_revoke_current = may_revoke && matches!(self.flow, Flow::OAuth);
+        }
+    }
+
+    /// The value of the newest token, whatever its state.
+    pub(super) fn current_value(&self) -> Option<&HeaderValue> {
+        self.current.as_ref().map(|token| &token.bearer.header)
+    }
+
+    /// Whether the newest token must be replaced, because of its age or because it was rejected.
+    pub(super) fn must_replace_current(&self, now: Instant) -> bool {
+        let must_replace = |token: &Token| token.rejected || token.is_stale(now);
+        self.current.as_ref().is_none_or(must_replace)
+    }
+
+    /// Whether a stored token may be tried once more, or the next one has to be issued.
+    pub(super) fn may_try_stored(&self) -> bool {
+        self.rejected_stored < MAX_REJECTED_STORED
+    }
+
+    /// Takes a token that was stored, if no usable one is there and it was not rejected before.
+    pub(crate) fn restore(&mut self, token: FetchedToken, now: Instant) -> Restored {
+        match &self.current {
+            _ if matches!(self.flow, Flow::Given(_)) => Restored::NotNeeded,
+            Some(current) if current.is_usable(now) => Restored::NotNeeded,
+            Some(current) if current.rejected && current.bearer.header == token.header => {
+                Restored::Rejected
+            }
+            _ => {
+                self.set_current(token, None);
+                Restored::Taken
+            }
+        }
+    }
+
+    /// Takes a token that was fetched. One that arrives after its lease was lost is taken only if no newer one is there.
+    pub(super) fn accept(&mut self, lease: Lease, token: FetchedToken) {
+        let is_newer = |current: &Token| current.lease > Some(lease);
+        if !self.end_lease(lease) && self.current.as_ref().is_some_and(is_newer) {
+            return;
+        }
+        self.pause = None;
+        self.failures_in_a_row = 0;
+        self.drops = 0;
+        self.set_current(token, Some(lease));
+    }
+
+    /// The fetch failed because the credentials were rejected: for a while nobody tries them again.
+    pub(super) fn reject_credentials(&mut self, lease: Lease, error: Error, now: Instant) {
+        // Another process may store a pair at any time, and looking for one costs the service nothing.
+        let pause = match error {
+            Error::AuthorizationRequired(_) => MIN_FAILURE_PAUSE,
+            _ => CREDENTIALS_PAUSE,
+        };
+        self.fail(lease, now + pause, PauseCause::Credentials(Arc::new(error)));
+    }
+
+    /// The fetch failed for a reason that may pass: those who wait fail with it, and for a while nobody tries again.
+    pub(super) fn fail_fetch(&mut self, lease: Lease, error: Error, now: Instant) {
+        let pause = doubled(MIN_FAILURE_PAUSE, self.failures_in_a_row, MAX_FAILURE_PAUSE);
+        let requested = error.retry_after().unwrap_or_default();
+        let pause = pause.max(requested.min(MAX_RETRY_AFTER));
+        self.fail(lease, now + pause, PauseCause::Failed(Arc::new(error)));
+    }
+
+    /// Ends a lease with nothing fetched and nothing learned.
+    pub(super) fn release(&mut self, lease: Lease) {
+        self.end_lease(lease);
+    }
+
+    /// The fetch was dropped, and may have issued a token: the next call may try, but not again and again.
+    pub(super) fn abandon(&mut self, lease: Lease, now: Instant) {
+        if self.end_lease(lease) {
+            self.note_drop(now);
+        }
+    }
+
+    fn set_current(&mut self, token: FetchedToken, lease: Option<Lease>) {
+        if token.origin == TokenOrigin::Issued {
+            self.rejected_stored = 0;
+        }
+        let lifetime = token.lifetime.filter(|_| token.has_credible_lifetime());
+        let lifetime = lifetime.map(|lifetime| Lifetime {
+            stale: later(
+                token.since,
+                lifetime.saturating_sub(STALE_MARGIN.min(lifetime / 10)),
+            ),
+            expired: later(token.since, lifetime),
+        });
+        self.generation += 1;
+        self.current = Some(Token {
+            bearer: Bearer {
+                header: token.header,
+                generation: self.generation,
+                origin: token.origin,
+            },
+            lease,
+            lifetime,
+            rejected: false,
+            proven: token.origin == TokenOrigin::Stored,
+            save_at: None,
+        });
+    }
+
+    fn fail(&mut self, lease: Lease, until: Instant, cause: PauseCause) {
+        if !self.end_lease(lease) {
+            return;
+        }
+        self.drops = 0;
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.note_failure(until, cause);
+    }
+
+    fn end_lease(&mut self, lease: Lease) -> bool {
+        let is_mine = |leased: &mut Leased| leased.lease == lease;
+        self.leased.take_if(is_mine).is_some()
+    }
+
+    /// A lease without a sign of life until its end counts as dropped.
+    fn end_overdue_lease(&mut self, now: Instant) {
+        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
+            self.note_drop(leased.until);
+        }
+    }
+
+    fn note_drop(&mut self, now: Instant) {
+        self.drops += 1;
+        if self.drops >= MAX_DROPS {
+            self.drops = 0;
+            self.pause = Some(Pause {
+                until: now + DROPS_PAUSE,
+                cause: PauseCause::Dropped,
+            });
+        }
+    }
+
+    fn note_failure(&mut self, until: Instant, cause: PauseCause) {
+        self.failures += 1;
+        self.pause = Some(Pause { until, cause });
+    }
+}
+
+/// What a session did with a token that was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Restored {
+    /// It is used from now on.
+    Taken,
+    /// It has expired, or expires too soon to be of use.
+    Expired,
+    /// The service has rejected it to this session before.
+    Rejected,
+    /// The session has a usable token.
+    NotNeeded,
+}
+
+#[cfg(test)]
+mod tests;

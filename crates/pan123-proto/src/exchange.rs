@@ -1,0 +1,568 @@
+//! One exchange with the service: a request that is paced, sent, judged and retried, without a token of its own.
+//!
+//! [`Call`](crate::Call) adds a token to it. Fetching a token needs none, so that [`Exchange`] alone is its machine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{HeaderValue, Method, Request, Response};
+use serde::de::DeserializeOwned;
+
+use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, encode};
+use crate::error::{Ambiguous, BuildError, Error, TransportError};
+use crate::machine::control::Control;
+use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
+use crate::policy::deadline::Deadline;
+use crate::policy::pacing::{Priority, Slot, Ticket};
+use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
+use crate::trace::{CallTrace, Span};
+use crate::wire::failure::{Failure, FailureClass};
+use crate::wire::redaction::{Redactor, Secrets};
+use crate::wire::request::{BaseUrl, authorize};
+use crate::wire::response::{Decoded, Decoder};
+
+/// A non-idempotent request is not sent with less time left: its response could not be awaited.
+const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);
+
+/// A request for a token is not sent with less time left: a token whose response is not awaited is lost.
+const MIN_TIME_TOKEN: Duration = Duration::from_secs(30);
+
+/// The most requests for a token whose response is lost: each may have issued one that pushed another out.
+const MAX_LOST_TOKENS: u32 = 2;
+
+/// The settings of a session that its exchanges need.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) base_url: BaseUrl,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) request_timeout: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) too_many_downloads: String,
+    /// The secrets of the session.
+    pub(crate) secrets: Secrets,
+}
+
+/// The session, as its exchanges see it: their settings and the limiter that they share.
+pub(crate) trait Host: Clone {
+    fn settings(&self) -> &Settings;
+
+    /// Returns a source of randomness for one machine.
+    fn fork_rng(&self) -> Rng;
+
+    fn ticket(&self, class: RateClass, priority: Priority) -> Ticket;
+
+    /// Books a slot if the ticket has none, and uses it if its time has come.
+    fn book(&self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot;
+
+    fn release(&self, ticket: &Ticket);
+
+    /// Reacts to a 429 for a request sent at `sent`. Returns false if an earlier hold-off already accounts for it.
+    fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) -> bool;
+}
+
+pub(crate) struct Exchange<T, H: Host> {
+    host: H,
+    pub(crate) control: Arc<Control>,
+    request: Request<Bytes>,
+    secrets: Secrets,
+    decode: fn(Decoder<'_>, &Response<Bytes>) -> Result<Decoded<T>, Failure>,
+    path: &'static str,
+    advice: &'static str,
+    rate: RateClass,
+    auth: Auth,
+    secret_response: bool,
+    /// With less time left the request is not sent.
+    min_time: Duration,
+    /// Whether it sends at most once, whatever happens.
+    sends_once: bool,
+    retry: RetryPolicy,
+    priority: Priority,
+    deadline: Deadline,
+    ticket: Option<Ticket>,
+    rng: Rng,
+    attempts: Attempts,
+    /// Whether an attempt that changes something may have been carried out.
+    may_be_done: bool,
+    state: State,
+    last: Option<Error>,
+    trace: CallTrace,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing is in flight; backing off until this time, if there is one.
+    Idle(Option<Instant>),
+    InFlight {
+        sent: Instant,
+        token: Option<HeaderValue>,
+    },
+    Ended,
+}
+
+/// What an exchange with nothing in flight needs.
+pub(crate) enum Idle {
+    Wait(Wait),
+    /// A slot that comes before this deadline; then [`Exchange::transmit`].
+    Slot {
+        deadline: Instant,
+    },
+}
+
+/// An attempt that has been judged.
+pub(crate) struct Judged<T> {
+    pub(crate) token: TokenStatus,
+    pub(crate) outcome: Outcome<T>,
+}
+
+/// What the response says of the token that the request carried.
+pub(crate) enum TokenStatus {
+    Accepted,
+    /// With a copy of the response for other callers.
+    Rejected(Option<Error>),
+    Unknown,
+}
+
+pub(crate) enum Outcome<T> {
+    Ended(Result<T, Error>),
+    Retry,
+    /// Another token is needed: [`Exchange::retry_with_another_token`], or the end.
+    TokenRejected(Error),
+}
+
+impl<T: DeserializeOwned, H: Host> Exchange<T, H> {
+    pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<T, H>, BuildError> {
+        let settings = host.settings();
+        let request = encode(endpoint, &settings.base_url, &settings.user_agent)?;
+        let mut secrets = Secrets::default();
+        endpoint.secrets(&mut secrets);
+        let timeout = settings.call_timeout;
+        let min_time = match (E::AUTH, E::IDEMPOTENCY) {
+            (Auth::None, _) => MIN_TIME_TOKEN
+                .min(settings.request_timeout)
+                .min(timeout / 2),
+            (Auth::Bearer, Idempotency::NonIdempotent) => MIN_TIME_NON_IDEMPOTENT,
+            (Auth::Bearer, Idempotency::Idempotent) => Duration::ZERO,
+        };
+        Ok(Exchange {
+            control: Arc::default(),
+            request,
+            secrets,
+            decode: |decoder, response| decoder.decode(E::RESPONSE_FORMAT, response),
+            path: E::PATH,
+            advice: E::AMBIGUOUS_ADVICE,
+            rate: E::RATE,
+            auth: E::AUTH,
+            secret_response: E::SECRET_RESPONSE,
+            min_time,
+            sends_once: false,
+            retry: bounded(settings.retry.clone(), E::AUTH),
+            priority: Priority::default(),
+            deadline: Deadline::new(timeout),
+            ticket: None,
+            rng: host.fork_rng(),
+            attempts: Attempts {
+                idempotency: E::IDEMPOTENCY,
+                failed: 0,
+                rate_limited: 0,
+            },
+            may_be_done: false,
+            state: State::Idle(None),
+            last: None,
+            trace: CallTrace::default(),
+            host,
+        })
+    }
+}
+
+/// Whatever the policy says, a response that may be a token is not requested too often.
+fn bounded(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
+    match auth {
+        Auth::None => retry.max_lost_responses(MAX_LOST_TOKENS),
+        Auth::Bearer => retry,
+    }
+}
+
+/// Settings of one exchange.
+impl<T, H: Host> Exchange<T, H> {
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.deadline.set_timeout(timeout);
+    }
+
+    /// Takes over a deadline that is already running.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline.set(deadline);
+    }
+
+    /// Until it is sent, only this time bounds it; from then on its own timeout.
+    pub(crate) fn queue_until(&mut self, end: Instant) {
+        self.deadline.queue_until(end);
+    }
+
+    pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
+        self.retry = bounded(policy, self.auth);
+    }
+
+    pub(crate) fn set_priority(&mut self, priority: Priority) {
+        self.priority = priority;
+    }
+
+    pub(crate) fn send_once(&mut self) {
+        self.sends_once = true;
+    }
+
+    pub(crate) fn auth(&self) -> Auth {
+        self.auth
+    }
+}
+
+/// The turns of an exchange: [`receive`](Exchange::receive), [`idle`](Exchange::idle), [`transmit`](Exchange::transmit) and
+/// [`finish`](Exchange::finish).
+impl<T, H: Host> Exchange<T, H> {
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Returns the span of the call, which begins with its first step.
+    pub(crate) fn span(&mut self, now: Now) -> Span {
+        self.trace.span(now.mono, self.request.method(), self.path)
+    }
+
+    /// Judges the attempt in flight; none if nothing was in flight.
+    pub(crate) fn receive(&mut self, now: Now, input: Input) -> Option<Judged<T>> {
+        self.deadline.get(now.mono);
+        match std::mem::replace(&mut self.state, State::Idle(None)) {
+            State::InFlight { sent, token } => Some(self.judge(now, sent, token.as_ref(), input)),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Returns what the next attempt needs.
+    pub(crate) fn idle(&mut self, now: Now) -> Result<Idle, Error> {
+        self.check_stopped()?;
+        let deadline = self.deadline.get(now.mono);
+        let left = deadline.saturating_duration_since(now.mono);
+        if left.is_zero() || left < self.min_time {
+            return Err(self.deadline_passed());
+        }
+        match self.state {
+            State::Idle(Some(until)) if now.mono < until => {
+                let signal = self.control.listen();
+                let wait = self.wait(now, until, signal, WaitReason::Backoff)?;
+                Ok(Idle::Wait(wait))
+            }
+            _ => Ok(Idle::Slot {
+                deadline: deadline.checked_sub(self.min_time).unwrap_or(deadline),
+            }),
+        }
+    }
+
+    /// Returns the ticket for the slots of all attempts.
+    pub(crate) fn ticket(&mut self) -> &Ticket {
+        self.ticket
+            .get_or_insert_with(|| self.host.ticket(self.rate, self.priority))
+    }
+
+    /// A wait that the deadline bounds. The signal is taken before the check for a stop, which would be missed otherwise.
+    pub(crate) fn wait(
+        &mut self,
+        now: Now,
+        until: Instant,
+        signal: Signal,
+        reason: WaitReason,
+    ) -> Result<Wait, Error> {
+        self.check_stopped()?;
+        let until = until.min(self.deadline.get(now.mono));
+        Ok(Wait::new(now.mono, until, signal, reason))
+    }
+
+    /// Sends the request, with this token if it needs one.
+    pub(crate) fn transmit(
+        &mut self,
+        now: Now,
+        token: Option<HeaderValue>,
+    ) -> Result<Transmit, Error> {
+        let cancelled = self.control.cancelled();
+        self.check_stopped()?;
+        self.deadline.sent(now.mono);
+        let deadline = self.deadline.get(now.mono);
+        let left = deadline.saturating_duration_since(now.mono);
+        let settings = self.host.settings();
+        let mut request = self.request.clone();
+        if let Some(token) = &token {
+            authorize(&mut request, token.clone());
+        }
+        self.state = State::InFlight {
+            sent: now.mono,
+            token,
+        };
+        Ok(Transmit {
+            request,
+            timeout: settings.request_timeout.min(left),
+            body_limit: settings.body_limit,
+            cancelled: Some(cancelled),
+            span: self.trace.sent(),
+        })
+    }
+
+    /// The next attempt is made with another token; the error is kept in case there is none.
+    pub(crate) fn retry_with_another_token(&mut self, error: Error) -> Result<(), Error> {
+        if self.sends_once {
+            return Err(Error::TokenRejected(Box::new(error)));
+        }
+        self.trace
+            .retrying("token rejected", Duration::ZERO, &error);
+        self.last = Some(error);
+        Ok(())
+    }
+
+    /// The slot would come at this time, after the deadline.
+    pub(crate) fn slot_too_late(&mut self, slot: Instant, now: Now) -> Error {
+        Error::RateLimited {
+            retry_after: slot.saturating_duration_since(now.mono),
+            last: self.last.take().map(Box::new),
+        }
+    }
+
+    /// Ends the exchange if this is a result.
+    pub(crate) fn finish(
+        &mut self,
+        now: Now,
+        step: Result<Step<Result<T, Error>>, Error>,
+    ) -> Step<Result<T, Error>> {
+        let step = step.unwrap_or_else(|error| Step::Ready(Err(error)));
+        if let Step::Ready(result) = &step {
+            self.state = State::Ended;
+            self.leave_queue();
+            if let Err(error) = result {
+                self.trace.ended(now.mono, Err(error));
+            }
+        }
+        step
+    }
+
+    fn check_stopped(&self) -> Result<(), Error> {
+        if self.control.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        Ok(())
+    }
+
+    fn deadline_passed(&mut self) -> Error {
+        Error::Deadline {
+            last: self.last.take().map(Box::new),
+        }
+    }
+
+    fn leave_queue(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.host.release(&ticket);
+        }
+    }
+}
+
+/// How an attempt is judged.
+impl<T, H: Host> Exchange<T, H> {
+    fn judge(
+        &mut self,
+        now: Now,
+        sent: Instant,
+        token: Option<&HeaderValue>,
+        input: Input,
+    ) -> Judged<T> {
+        let settings = self.host.settings();
+        let redactor = Redactor {
+            session: &settings.secrets,
+            request: &self.secrets,
+            token,
+        };
+        let received = match input {
+            Input::Response(response) => {
+                let decoder = Decoder {
+                    secret: self.secret_response,
+                    body_limit: settings.body_limit,
+                    too_many_downloads: &settings.too_many_downloads,
+                    redactor,
+                    wall: now.wall,
+                };
+                (self.decode)(decoder, &response)
+            }
+            Input::Failed(error) => Err(redactor.redact_transport_error(error).into()),
+            Input::Wake | Input::Stored(_) if self.was_stopped_safely() => {
+                return Judged {
+                    token: TokenStatus::Unknown,
+                    outcome: Outcome::Ended(Err(Error::Stopped)),
+                };
+            }
+            Input::Wake | Input::Stored(_) => Err(TransportError::abandoned().into()),
+        };
+        Judged {
+            token: TokenStatus::of(&received),
+            outcome: match received {
+                Ok(decoded) => {
+                    let trace_id = decoded.trace_id.as_deref();
+                    self.trace.ended(now.mono, Ok(trace_id));
+                    Outcome::Ended(Ok(decoded.value))
+                }
+                Err(failure) => self.after_failure(failure, sent, now.mono),
+            },
+        }
+    }
+
+    /// Whether the driver dropped the request because of a stop, and that does no harm.
+    fn was_stopped_safely(&self) -> bool {
+        self.control.is_stopped() && self.attempts.idempotency == Idempotency::Idempotent
+    }
+
+    /// Prepares another attempt, or ends the exchange.
+    fn after_failure(&mut self, failure: Failure, sent: Instant, now: Instant) -> Outcome<T> {
+        let failure = if self.may_be_done {
+            failure.after_lost_response()
+        } else {
+            failure
+        };
+        self.may_be_done |= failure.is_indeterminate() && self.request.method() != Method::GET;
+        let verdict = self.retry.verdict(failure, &self.attempts, &mut self.rng);
+        let retries = match verdict {
+            Verdict::Fail(error) => Err(error),
+            Verdict::Ambiguous(cause) => Err(self.ambiguous(cause)),
+            Verdict::TokenRejected(error) => return Outcome::TokenRejected(error),
+            Verdict::Retry { wait, error } => self.back_off(now, wait, error),
+            Verdict::HoldOff { wait, error } => self.hold_off(sent, now, wait, error),
+        };
+        match retries {
+            Ok(()) => Outcome::Retry,
+            Err(error) => Outcome::Ended(Err(error)),
+        }
+    }
+
+    fn ambiguous(&self, cause: Error) -> Error {
+        Error::Ambiguous(Box::new(Ambiguous {
+            method: self.request.method().clone(),
+            path: self.path,
+            body: self.request.body().clone(),
+            advice: self.advice,
+            cause: Box::new(cause),
+        }))
+    }
+
+    fn back_off(&mut self, now: Instant, wait: Duration, error: Error) -> Result<(), Error> {
+        if self.sends_once {
+            return Err(error);
+        }
+        self.attempts.failed += 1;
+        let until = later(now, wait);
+        if until > self.deadline.get(now) {
+            self.last = Some(error);
+            return Err(self.deadline_passed());
+        }
+        self.trace.retrying("backoff", wait, &error);
+        self.last = Some(error);
+        self.state = State::Idle(Some(until));
+        Ok(())
+    }
+
+    /// The whole rate class holds off; the deadline bounds that, not the number of attempts.
+    fn hold_off(
+        &mut self,
+        sent: Instant,
+        now: Instant,
+        wait: Duration,
+        error: Error,
+    ) -> Result<(), Error> {
+        self.attempts.rate_limited += 1;
+        let until = later(now, wait);
+        let queue_moves = self.host.hold_off(self.rate, sent, now, wait);
+        if self.sends_once || until > self.deadline.get(now) {
+            return Err(Error::RateLimited {
+                retry_after: wait,
+                last: Some(Box::new(error)),
+            });
+        }
+        self.trace.retrying("hold-off", wait, &error);
+        self.last = Some(error);
+        if !queue_moves {
+            self.state = State::Idle(Some(until));
+        }
+        Ok(())
+    }
+}
+
+impl TokenStatus {
+    fn of<T>(received: &Result<Decoded<T>, Failure>) -> TokenStatus {
+        match received {
+            Ok(_) => TokenStatus::Accepted,
+            Err(failure) if failure.class == FailureClass::TokenRejected => {
+                TokenStatus::Rejected(failure.copy_response())
+            }
+            Err(failure) if failure.error.api().is_some() => TokenStatus::Accepted,
+            Err(_) => TokenStatus::Unknown,
+        }
+    }
+}
+
+/// An exchange without a token.
+impl<T, H: Host> Machine for Exchange<T, H> {
+    type Output = Result<T, Error>;
+
+    fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
+        if self.is_ended() {
+            return Step::Ready(Err(Error::Finished));
+        }
+        let span = self.span(now);
+        span.within(|| {
+            let step = self.advance(now, input);
+            self.finish(now, step)
+        })
+    }
+}
+
+impl<T, H: Host> Exchange<T, H> {
+    fn advance(&mut self, now: Now, input: Input) -> Result<Step<Result<T, Error>>, Error> {
+        if let Some(judged) = self.receive(now, input) {
+            match judged.outcome {
+                Outcome::Ended(result) => return Ok(Step::Ready(result)),
+                Outcome::TokenRejected(error) => return Err(error),
+                Outcome::Retry => {}
+            }
+        }
+        let deadline = match self.idle(now)? {
+            Idle::Wait(wait) => return Ok(Step::Wait(wait)),
+            Idle::Slot { deadline } => deadline,
+        };
+        let host = self.host.clone();
+        match host.book(self.ticket(), now.mono, deadline) {
+            Slot::Now => self.transmit(now, None).map(Step::Transmit),
+            Slot::At(slot) => {
+                let signal = self.control.listen();
+                let wait = self.wait(now, slot, signal, WaitReason::Pace)?;
+                Ok(Step::Wait(wait))
+            }
+            Slot::TooLate(slot) => Err(self.slot_too_late(slot, now)),
+        }
+    }
+}
+
+impl<T, H: Host> Drop for Exchange<T, H> {
+    fn drop(&mut self) {
+        self.leave_queue();
+    }
+}
+
+impl<T, H: Host> fmt::Debug for Exchange<T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("method", self.request.method())
+            .field("path", &self.path)
+            .field("state", &self.state)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! The one event of a machine, and what its handles have requested.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use event_listener::Event;
+
+use super::{Signal, Wait, WaitReason};
+use crate::error::Error;
+use crate::ids::FileId;
+
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    wake: Event,
+    cancel: Event,
+    stopped: AtomicBool,
+    nudged: AtomicBool,
+    /// The file id that a callback named; zero for none.
+    file_hint: AtomicU64,
+}
+
+impl Control {
+    pub(crate) fn listen(&self) -> Signal {
+        Signal::new(self.wake.listen())
+    }
+
+    pub(crate) fn wake(&self) {
+        self.wake.notify(usize::MAX);
+    }
+
+    /// Returns a signal that fires when the machine is stopped.
+    pub(crate) fn cancelled(&self) -> Signal {
+        Signal::new(self.cancel.listen())
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// A backoff that only a stop ends early.
+    pub(crate) fn backoff(&self, now: Instant, until: Instant) -> Result<Wait, Error> {
+        let signal = self.listen();
+        // Checked after listening: a stop in between would be missed otherwise.
+        if self.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        Ok(Wait::new(now, until, signal, WaitReason::Backoff))
+    }
+
+    /// Whether there was a nudge since the last time this was asked.
+    pub(crate) fn take_nudge(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    /// The file id that a callback named.
+    pub(crate) fn file_hint(&self) -> Option<FileId> {
+        FileId::new(self.file_hint.load(Ordering::Acquire)).ok()
+    }
+
+    /// Whether a handle has requested something that a wait would miss.
+    pub(crate) fn has_request(&self) -> bool {
+        self.is_stopped() || self.nudged.load(Ordering::Acquire)
+    }
+}
+
+/// Stops a call from elsewhere.
+///
+/// A call that waits ends with [`Error::Stopped`]. A request in flight is dropped by an async driver; with a blocking one it ends
+/// after its timeout at the latest. If it is not idempotent, the call ends with [`Error::Ambiguous`]. A response that has arrived
+/// is still returned.
+#[derive(Clone)]
+pub struct CallHandle {
+    control: Arc<Control>,
+}
+
+impl CallHandle {
+    pub(crate) fn new(control: &Arc<Control>) -> CallHandle {
+        CallHandle {
+            control: Arc::clone(control),
+        }
+    }
+
+    /// Stops the call at its next step.
+    pub fn stop(&self) {
+        self.control.stopped.store(true, Ordering::Release);
+        self.control.cancel.notify(usize::MAX);
+        self.control.wake();
+    }
+
+    pub(crate) fn set_file_hint(&self, file: FileId) {
+        self.control.file_hint.store(file.get(), Ordering::Release);
+    }
+
+    pub(crate) fn nudge(&self) {
+        self.control.nudged.store(true, Ordering::Release);
+        self.control.wake();
+    }
+}
+
+impl fmt::Debug for CallHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallHandle")
+            .field("stopped", &self.control.is_stopped())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! Pure policies: whether to retry, when to send, and until when.
+
+pub(crate) mod deadline;
+pub(crate) mod pacing;
+pub(crate) mod retry;

@@ -1,0 +1,149 @@
+//! What can be said of a URL without parsing it: it goes out byte for byte as it was given.
+
+use std::fmt;
+
+use crate::error::{BuildError, UrlFault};
+
+/// Refuses what is not `http://…` or `https://…` with a host, and what has control characters or blanks around it.
+pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildError> {
+    match fault(url) {
+        Some(fault) => Err(BuildError::Url { what, fault }),
+        None => Ok(()),
+    }
+}
+
+fn fault(url: &str) -> Option<UrlFault> {
+    if let Some(at) = url.chars().position(char::is_control) {
+        return Some(UrlFault::Control(at));
+    }
+    if url.trim() != url {
+        return Some(UrlFault::Whitespace);
+    }
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Some(UrlFault::Scheme(None));
+    };
+    if !is_scheme(scheme) {
+        return Some(UrlFault::Scheme(None));
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme != "http" && scheme != "https" {
+        return Some(UrlFault::Scheme(Some(scheme)));
+    }
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Some(UrlFault::NoHost);
+    };
+    let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let no_host = host.is_empty() || host.starts_with(':');
+    no_host.then_some(UrlFault::NoHost)
+}
+
+/// By RFC 3986, and short enough to be quoted in an error.
+fn is_scheme(text: &str) -> bool {
+    text.len() <= 20
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// A URL without what may be secret in it: user, password, query and fragment.
+pub(crate) struct RedactedUrl<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for RedactedUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.0;
+        let (start, rest) = url.split_once(':').unwrap_or(("", url));
+        let rest = rest.trim_start_matches('/');
+        // Wherever a user and a password could be meant to end.
+        let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = if user.is_empty() { "" } else { "…@" };
+        let shown = rest.find(['?', '#']).unwrap_or(rest.len());
+        let tail = if shown < rest.len() { "?…" } else { "" };
+        let rest = &rest[..shown];
+        write!(f, "\"{start}://{user}{rest}{tail}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_urls_pass_as_they_are() {
+        for url in [
+            "http://a",
+            "https://example.com/video.mp4?sig=%E6%B5%8B&x=1#f",
+            "HTTPS://例子.测试/视频 1.mp4",
+            "https://user:pw@host:8443/",
+            "http://[::1]:8080/x",
+        ] {
+            assert_eq!(fault(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_named() {
+        for (url, scheme) in [
+            ("magnet:?xt=urn:btih:0", "magnet"),
+            ("ed2k://|file|a|1|b|/", "ed2k"),
+            ("ftp://host/file", "ftp"),
+            ("thunder://QUFodHRw", "thunder"),
+            ("FILE:///etc/passwd", "file"),
+        ] {
+            assert_eq!(
+                fault(url),
+                Some(UrlFault::Scheme(Some(scheme.into()))),
+                "{url}"
+            );
+        }
+        let error = check_http_url("download URL", "magnet:?xt=1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the download URL has the scheme `magnet:`, but the service accepts `http://` and `https://` only \
+             (no magnet, ed2k, ftp or thunder links)"
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for (url, expected) in [
+            ("", UrlFault::Scheme(None)),
+            ("example.com/file", UrlFault::Scheme(None)),
+            ("//example.com/file", UrlFault::Scheme(None)),
+            ("http:example.com", UrlFault::NoHost),
+            ("http://", UrlFault::NoHost),
+            ("https:///path", UrlFault::NoHost),
+            ("https://user@/path", UrlFault::NoHost),
+            ("https://:80/path", UrlFault::NoHost),
+            (" https://a/", UrlFault::Whitespace),
+            ("https://a/ ", UrlFault::Whitespace),
+            ("https://a/\n", UrlFault::Control(10)),
+            ("https://a/\u{7f}", UrlFault::Control(10)),
+            ("https://a/\u{85}b", UrlFault::Control(10)),
+        ] {
+            assert_eq!(fault(url), Some(expected), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        let shown = |url| format!("{:?}", RedactedUrl(url));
+        assert_eq!(shown("https://h/p?key=s3cret"), r#""https://h/p?…""#);
+        assert_eq!(shown("https://u:s3cret@h:1/p@q#f"), r#""https://…@q?…""#);
+        assert_eq!(shown("https://h"), r#""https://h""#);
+        assert_eq!(shown("http://s3cret@h"), r#""http://…@h""#);
+        for url in [
+            "https:/u:s3cret@h",
+            "https://u:s3cret?x@h",
+            "https://u:s3/cret@h",
+            "https://u:s3cret#@h",
+            "https:u:s3cret@h",
+        ] {
+            let text = shown(url);
+            assert!(!text.contains("s3") && text.contains("@h"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a response means: the envelope's code is judged first, the HTTP status only where there is no envelope.
+
+mod flat;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::de::DeserializeOwned;
+
+use super::envelope::Envelope;
+use super::failure::{Failure, FailureClass};
+use super::redaction::Redactor;
+use super::timestamp::system_time;
+use crate::error::{ApiError, Error, ErrorCode, ResponseError};
+
+/// The longest `Retry-After` that is honoured.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// The most characters of a body that an error keeps.
+const MAX_EXCERPT: usize = 200;
+/// The most characters of the service's own message, and of a parser's message about its response.
+const MAX_MESSAGE: usize = 1000;
+/// The most characters of a trace id.
+const MAX_TRACE_ID: usize = 200;
+
+/// Where a response holds its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponseFormat {
+    /// In the `data` of the service's envelope.
+    Envelope,
+    /// The whole body is the data, under an HTTP status of success. An envelope with a `code` other than 0 is a rejection here
+    /// too, and so is a body with an `error` or an `error_description`.
+    Flat,
+}
+
+/// What decoding a response needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoder<'a> {
+    /// Whether the response may hold a secret, so that nothing of it is quoted.
+    pub(crate) secret: bool,
+    /// The most bytes of body.
+    pub(crate) body_limit: usize,
+    /// The text by which a rejection for too many concurrent downloads is known.
+    pub(crate) too_many_downloads: &'a str,
+    pub(crate) redactor: Redactor<'a>,
+    /// The local calendar, for a response without a date.
+    pub(crate) wall: SystemTime,
+}
+
+/// A response with the promised data.
+#[derive(Debug)]
+pub(crate) struct Decoded<T> {
+    pub(crate) value: T,
+    pub(crate) trace_id: Option<String>,
+}
+
+impl Decoder<'_> {
+    pub(crate) fn decode<T: DeserializeOwned>(
+        &self,
+        format: ResponseFormat,
+        response: &Response<Bytes>,
+    ) -> Result<Decoded<T>, Failure> {
+        if response.body().len() > self.body_limit {
+            let reason = format!("the body is larger than {} bytes", self.body_limit);
+            return Err(self.undecodable(response, None, reason));
+        }
+        // Bytes that are not UTF-8 in one string must not hide the code, the trace id or the data beside it.
+        let body = String::from_utf8_lossy(response.body());
+        match (format, Envelope::read(&body)) {
+            (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, envelope)),
+            (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
+                Ok(value) => Ok(Decoded {
+                    value,
+                    trace_id: self.redact_trace_id(envelope.trace_id),
+                }),
+                Err(error) => Err(self.missing_data(response, envelope.trace_id, &error)),
+            },
+            (ResponseFormat::Envelope, Err(error)) => Err(self.no_envelope(response, &error)),
+            (ResponseFormat::Flat, _) => self.read_flat(response, &body),
+        }
+    }
+
+    fn rejection(&self, response: &Response<Bytes>, envelope: Envelope<'_>) -> Failure {
+        let too_many = !self.too_many_downloads.is_empty()
+            && envelope.message.contains(self.too_many_downloads);
+        let code = if too_many {
+            ErrorCode::TooManyDownloads
+        } else {
+            ErrorCode::from_number(envelope.code)
+        };
+        Failure {
+            class: match code {
+                ErrorCode::Unauthorized => FailureClass::TokenRejected,
+                ErrorCode::RateLimited => FailureClass::RateLimited,
+                _ => FailureClass::Rejected,
+            },
+            error: Error::Api(Box::new(ApiError {
+                code,
+                number: Some(envelope.code),
+                message: self.redactor.redact_prefix(&envelope.message, MAX_MESSAGE),
+                trace_id: self
+                    .redact_trace_id(envelope.trace_id.or_else(|| trace_id(response.headers()))),
+                http_status: response.status(),
+                retry_after: self.retry_after(response.headers()),
+                follows_lost_response: false,
+            })),
+        }
+    }
+
+    /// A success without the promised data.
+    fn missing_data(
+        &self,
+        response: &Response<Bytes>,
+        trace: Option<String>,
+        error: &serde_json::Error,
+    ) -> Failure {
+        let reason = format!("success without the promised data: {}", self.quote(error));
+        self.undecodable(response, trace, reason)
+    }
+
+    /// A response that is not from the service's application: the status decides.
+    fn no_envelope(&self, response: &Response<Bytes>, error: &serde_json::Error) -> Failure {
+        if should_hold_data(response.status()) {
+            let reason = format!("not a response of the service: {}", self.quote(error));
+            return self.undecodable(response, None, reason);
+        }
+        self.by_status(response)
+    }
+
+    fn by_status(&self, response: &Response<Bytes>) -> Failure {
+        let status = response.status();
+        let error = self.response_error(response, None, reason_of_status(status));
+        Failure {
+            class: class_of_status(status),
+            error: Error::Http(Box::new(error)),
+        }
+    }
+
+    fn undecodable(
+        &self,
+        response: &Response<Bytes>,
+        trace: Option<String>,
+        reason: String,
+    ) -> Failure {
+        Failure {
+            class: FailureClass::Indeterminate,
+            error: Error::Decode(Box::new(self.response_error(response, trace, reason))),
+        }
+    }
+
+    fn response_error(
+        &self,
+        response: &Response<Bytes>,
+        trace: Option<String>,
+        reason: String,
+    ) -> ResponseError {
+        ResponseError {
+            http_status: response.status(),
+            trace_id: self.redact_trace_id(trace.or_else(|| trace_id(response.headers()))),
+            retry_after: self.retry_after(response.headers()),
+            reason,
+            excerpt: if self.secret {
+                String::new()
+            } else {
+                let body = String::from_utf8_lossy(response.body());
+                self.redactor.redact_prefix(&body, MAX_EXCERPT)
+            },
+        }
+    }
+
+    /// A parser's message quotes the body, so for a secret one only the position is given.
+    fn quote(&self, error: &serde_json::Error) -> String {
+        if self.secret {
+            format!("line {} column {}", error.line(), error.column())
+        } else {
+            self.redactor.redact_prefix(&error.to_string(), MAX_MESSAGE)
+        }
+    }
+
+    fn redact_trace_id(&self, text: Option<String>) -> Option<String> {
+        text.map(|text| self.redactor.redact_prefix(&text, MAX_TRACE_ID))
+    }
+
+    /// Reads `Retry-After`, in seconds or as a date; at most five minutes.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let wait = match text.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) if is_digits(text) => MAX_RETRY_AFTER,
+            Err(_) => {
+                let now = date(headers).unwrap_or(self.wall);
+                http_date(text)?.duration_since(now).unwrap_or_default()
+            }
+        };
+        Some(wait.min(MAX_RETRY_AFTER))
+    }
+}
+
+/// Whether a body under this status should hold the promised data.
+fn should_hold_data(status: StatusCode) -> bool {
+    status.is_success() || status.is_informational()
+}
+
+/// Whether this is a number of seconds, even one too large for any type.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn class_of_status(status: StatusCode) -> FailureClass {
+    match status {
+        StatusCode::UNAUTHORIZED => FailureClass::TokenRejected,
+        StatusCode::TOO_MANY_REQUESTS => FailureClass::RateLimited,
+        StatusCode::REQUEST_TIMEOUT => FailureClass::Indeterminate,
+        status if status.is_server_error() => FailureClass::Indeterminate,
+        _ => FailureClass::Rejected,
+    }
+}
+
+fn reason_of_status(status: StatusCode) -> String {
+    if status.is_redirection() {
+        "a redirect, which is never followed".to_owned()
+    } else {
+        let reason = status
+            .canonical_reason()
+            .unwrap_or("not a response of the service");
+        reason.to_lowercase()
+    }
+}
+
+/// Returns what the service's clock showed when it responded.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    let date = DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()?;
+    system_time(date)
+}
+
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let name = HeaderName::from_static("x-traceid");
+    let trace = headers.get(name)?.to_str().ok()?;
+    (!trace.is_empty()).then(|| trace.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

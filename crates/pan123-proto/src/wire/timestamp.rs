@@ -1,0 +1,115 @@
+//! The service's dates and clock.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+
+/// Reads RFC 3339; `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the latter with an offset and a zone name, as in `… +0800 CST`.
+/// None for anything else, for a date past the end of year 9999 in UTC, and for one before 1970, such as the zero dates that
+/// some programs write.
+pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let instant = match words[..] {
+        [date] => at_its_offset_or_in_china(date),
+        [date, time] => at_its_offset_or_in_china(&format!("{date}T{time}")),
+        // The zone name repeats the offset.
+        [date, time, offset] | [date, time, offset, _] => {
+            format!("{date}T{time}{offset}").parse::<Timestamp>()
+        }
+        _ => return None,
+    };
+    system_time(instant.ok()?)
+}
+
+/// None before 1970, or where the system's time cannot hold the date.
+pub(crate) fn system_time(instant: Timestamp) -> Option<SystemTime> {
+    let since = Duration::try_from(instant.duration_since(Timestamp::UNIX_EPOCH)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+fn at_its_offset_or_in_china(text: &str) -> Result<Timestamp, jiff::Error> {
+    if let Ok(instant) = text.parse() {
+        return Ok(instant);
+    }
+    let china = TimeZone::fixed(Offset::constant(8));
+    let zoned = text.parse::<DateTime>()?.to_zoned(china)?;
+    Ok(zoned.timestamp())
+}
+
+/// How far the service's clock was from the local one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockSkew {
+    /// The service's clock was ahead by this much.
+    Ahead(Duration),
+    /// The service's clock was behind by this much.
+    Behind(Duration),
+}
+
+impl ClockSkew {
+    /// Compares two readings taken at the same moment.
+    pub(crate) fn between(service: SystemTime, local: SystemTime) -> ClockSkew {
+        match service.duration_since(local) {
+            Ok(ahead) => ClockSkew::Ahead(ahead),
+            Err(behind) => ClockSkew::Behind(behind.duration()),
+        }
+    }
+
+    /// Returns what the local clock shows when the service's shows `service`.
+    pub(crate) fn local_time(self, service: SystemTime) -> SystemTime {
+        let local = match self {
+            ClockSkew::Ahead(by) => service.checked_sub(by),
+            ClockSkew::Behind(by) => service.checked_add(by),
+        };
+        local.unwrap_or(service)
+    }
+
+    /// Returns what the service's clock shows when the local one shows `local`.
+    pub(crate) fn service_time(self, local: SystemTime) -> Option<SystemTime> {
+        match self {
+            ClockSkew::Ahead(by) => local.checked_add(by),
+            ClockSkew::Behind(by) => local.checked_sub(by),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_date() {
+        let unix = |text| {
+            let since = read_date(text)?.duration_since(SystemTime::UNIX_EPOCH);
+            Some(since.unwrap().as_secs())
+        };
+        for text in [
+            "2025-03-23T15:48:37+08:00",
+            "2025-03-23T07:48:37Z",
+            "2025-03-23 15:48:37",
+            " 2025-03-23  15:48:37 ",
+            "2025-03-23 15:48:37+08:00",
+            "2025-03-23 15:48:37 +0800 CST",
+            "2025-03-23 07:48:37 +0000 UTC",
+            "2025-03-23 15:48:37.000 +0800",
+        ] {
+            assert_eq!(unix(text), Some(1_742_716_117), "{text}");
+        }
+        assert_eq!(unix("1970-01-01T00:00:00Z"), Some(0));
+        for text in [
+            "",
+            "soon",
+            "2025-13-01 00:00:00",
+            "1742716117",
+            "2025-03-23 15:48:37 CST",
+            "2025-03-23 15:48:37 +0800 CST m=+1",
+            "0001-01-01 00:00:00",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "9999-12-31 23:59:59",
+        ] {
+            assert_eq!(unix(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What comes back, read: every recorded body.
+
+use std::time::SystemTime;
+
+use crate::support::reading::{created, polled, read, token, user};
+use crate::support::secs;
+use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
+use pan123_proto::{ErrorCode, ErrorKind, FileId};
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_str!(concat!("../../fixtures/", $name, ".json"))
+    };
+}
+
+fn notice(body: &str) -> CallbackNotice {
+    CallbackNotice::parse(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn access_token() {
+    let token = token(fixture!("official_access_token_response")).unwrap();
+    assert!(
+        token
+            .expose()
+            .starts_with("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.")
+    );
+    let expired_at = SystemTime::UNIX_EPOCH + secs(1_742_716_117);
+    assert_eq!(token.expired_at(), Some(expired_at));
+}
+
+#[test]
+fn token_pair() {
+    let asked = ExchangeRefreshToken::new("id", "secret", "token");
+    let body = fixture!("official_oauth2_access_token_response_flat");
+    let pair = read(&asked, body).unwrap();
+    assert!(
+        pair.expose_access_token()
+            .starts_with("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.")
+    );
+    let refresh_token = "ZMY5MTKWNDCTNWZHOS01OWMYLTGYMMUTNZY5YTHIMGRHMJZL";
+    assert_eq!(pair.expose_refresh_token(), refresh_token);
+    assert_eq!(pair.expires_in(), Some(secs(7200)));
+    assert_eq!(pair.scope(), "user:base,file:all:read,file:all:write");
+    assert_eq!(pair.token_type(), "Bearer");
+    let code = ExchangeCode::new("id", "secret", "code", "https://app.example/");
+    assert_eq!(
+        read(&code, body).unwrap().expose_refresh_token(),
+        refresh_token
+    );
+}
+
+#[test]
+fn user_info() {
+    let user = user(fixture!("official_user_info_response")).unwrap();
+    assert_eq!(user.uid, 1_814_442_530);
+    assert_eq!(user.nickname, "志中测试专属号003");
+    assert_eq!(user.space_used, Some(459_894_954_684));
+    assert_eq!(user.space_permanent, Some(6_894_212_784_062_464));
+    assert_eq!(user.space_temp, Some(0));
+    assert_eq!(user.vip, Some(true));
+    assert_eq!(user.direct_traffic, Some(276_046_404_229_020));
+    assert_eq!(
+        user.space_temp_until, None,
+        "a number where a text is documented"
+    );
+    assert_eq!(
+        (user.hides_uid, user.https_count),
+        (Some(false), Some(9_999_998))
+    );
+    let labels: Vec<_> = user
+        .vip_periods
+        .iter()
+        .map(|it| (it.level, &*it.label))
+        .collect();
+    assert_eq!(
+        labels,
+        [(Some(1), "VIP"), (Some(2), "SVIP"), (Some(3), "长期VIP")]
+    );
+    let at = |unix| Some(SystemTime::UNIX_EPOCH + secs(unix));
+    let first = user.vip_periods[0].period;
+    assert_eq!(
+        (first.from, first.until),
+        (at(1_751_771_573), at(1_778_739_185))
+    );
+    assert_eq!(user.vip_periods[2].period.until, None, "without end");
+    let developer = user.developer.unwrap();
+    assert_eq!(
+        (developer.from, developer.until),
+        (at(1_752_658_073), at(1_784_194_072))
+    );
+}
+
+#[test]
+fn user_info_with_little_in_it() {
+    let bare = user(r#"{"code":0,"message":"ok","data":{"uid":"7","nickname":null,"vip":null}}"#);
+    let bare = bare.unwrap();
+    assert_eq!((bare.uid, bare.nickname.as_str()), (7, ""));
+    assert_eq!((bare.space_used, bare.vip), (None, None));
+    assert_eq!((bare.vip_periods.len(), bare.developer), (0, None));
+    assert!(user(r#"{"code":0,"data":{}}"#).is_err());
+}
+
+#[test]
+fn created_download() {
+    let created = created(fixture!("official_offline_create_response")).unwrap();
+    assert_eq!(created.task.get(), 394_756);
+}
+
+#[test]
+fn download_progress() {
+    for (body, percent, status) in [
+        (
+            fixture!("official_offline_process_response_success"),
+            100.0,
+            TaskStatus::Succeeded,
+        ),
+        (
+            fixture!("synthetic_offline_process_response_failed"),
+            0.0,
+            TaskStatus::Failed,
+        ),
+        (
+            fixture!("synthetic_offline_process_response_retrying"),
+            12.0,
+            TaskStatus::Retrying,
+        ),
+        (
+            fixture!("synthetic_offline_process_response_running"),
+            37.5,
+            TaskStatus::Running,
+        ),
+        (
+            fixture!("synthetic_offline_process_response_unknown_13"),
+            50.0,
+            TaskStatus::Other(13),
+        ),
+    ] {
+        let progress = polled(body).unwrap();
+        assert_eq!((progress.percent, progress.status), (percent, status));
+    }
+}
+
+#[test]
+fn callbacks() {
+    let url = Some("http://dc.com/resource.jpg");
+    let good = notice(fixture!("official_offline_callback_success"));
+    assert_eq!(good.url.as_deref(), url);
+    let file = Some(FileId::new(100).unwrap());
+    assert_eq!(good.outcome, CallbackOutcome::Succeeded { file });
+    for body in [
+        fixture!("synthetic_offline_callback_failed_failReason"),
+        fixture!("synthetic_offline_callback_failed_fileReason"),
+    ] {
+        let bad = notice(body);
+        assert_eq!(bad.url.as_deref(), url);
+        let reason = Some("下载失败".to_owned());
+        assert_eq!(bad.outcome, CallbackOutcome::Failed { reason });
+    }
+}
+
+#[test]
+fn refusals() {
+    for (body, code, number, message) in [
+        (
+            fixture!("rebuilt_error_1_mkdir_duplicate"),
+            ErrorCode::Internal,
+            1,
+            "该目录下已经有同名文件夹,无法进行创建",
+        ),
+        (
+            fixture!("rebuilt_error_20103_verifying"),
+            ErrorCode::Verifying,
+            20103,
+            "文件正在校验中,请间隔1秒后再试",
+        ),
+        (
+            fixture!("rebuilt_error_5066_file_not_found"),
+            ErrorCode::FileNotFound,
+            5066,
+            "文件不存在，检查传入fileId是否正确",
+        ),
+        (
+            fixture!("rebuilt_error_5113_traffic_exceeded"),
+            ErrorCode::TrafficExceeded,
+            5113,
+            "您今日自用下载流量已超出1GB上限，升级VIP会员可无限流量下载",
+        ),
+        (
+            fixture!("synthetic_error_offline_concurrency_code_unknown"),
+            ErrorCode::TooManyDownloads,
+            1,
+            "同时下载的任务超出最大限制",
+        ),
+        (
+            fixture!("observed_cdn_error_50001"),
+            ErrorCode::Other(1010),
+            1010,
+            "download err: 50001",
+        ),
+        (
+            fixture!("observed_cdn_error_50002"),
+            ErrorCode::Other(1010),
+            1010,
+            "download err: 50002",
+        ),
+        (
+            fixture!("observed_cdn_error_region"),
+            ErrorCode::Other(1010),
+            1010,
+            "forbidden realc:chongqing city arg_c:shanghai city",
+        ),
+        (
+            fixture!("observed_slb_forbidden_string_code"),
+            ErrorCode::Other(403),
+            403,
+            "123pan-global-slb forbidden client ip 47.99.111.81",
+        ),
+    ] {
+        for error in [created(body).unwrap_err(), polled(body).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Api, "{body}");
+            let api = error.api().unwrap();
+            assert_eq!((api.code(), api.number()), (code, number));
+            assert_eq!(api.message(), message);
+            assert_eq!(api.trace_id(), None, "empty and absent are the same");
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}
+
+#[test]
+fn refused_tokens() {
+    for (body, pushed_out, trace) in [
+        (
+            fixture!("observed_error_401_tokens_exceeded"),
+            true,
+            Some("6a6b0b93-d9b6-4107-9f5b-79e0a5dcfcda_kong-db-69f86b54db-zt2z6"),
+        ),
+        (fixture!("rebuilt_error_401_token_expired"), false, None),
+    ] {
+        let error = polled(body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(error.code(), Some(ErrorCode::Unauthorized));
+        assert_eq!(error.trace_id(), trace);
+        assert_eq!(error.api().unwrap().is_token_pushed_out(), pushed_out);
+        assert_eq!(error.to_string().contains("another process"), pushed_out);
+    }
+}

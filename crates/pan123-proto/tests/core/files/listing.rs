@@ -1,0 +1,244 @@
+//! Lists read to their end: pages, cursors, failures and what changes meanwhile.
+
+use crate::support::drive::{FIRST, FakeDrive};
+use crate::support::{Reply, World, at, fixed, hand, path, secs};
+use pan123_proto::file::{Entry, ListFiles, Listing};
+use pan123_proto::{EntryId, Error, ErrorKind, Input, Machine, Parent, RetryPolicy, Session};
+use serde_json::{Value, json};
+
+fn entry(id: u64, trashed: bool) -> Value {
+    json!({"fileId": id, "filename": format!("f{id}"), "type": 0, "parentFileId": 0, "trashed": u8::from(trashed)})
+}
+
+fn page(last: i64, entries: &[Value]) -> Reply {
+    Reply::data(json!({"lastFileId": last, "fileList": entries}))
+}
+
+/// A server that answers one page after the other, and the last of them for ever.
+fn pages(pages: Vec<(i64, Vec<Value>)>) -> World {
+    World::new(move |view, _| {
+        assert!(view.earlier.len() < 100, "it asks for ever");
+        let number = view.count(path::LIST).min(pages.len() - 1);
+        let (last, entries) = &pages[number];
+        page(*last, entries)
+    })
+}
+
+fn root() -> ListFiles {
+    ListFiles::of(Parent::Root)
+}
+
+fn once(session: &Session) -> Listing {
+    session.list(root())
+}
+
+fn no_retries() -> Session {
+    let builder = Session::builder().access_token("fixed-token");
+    builder.retry(RetryPolicy::none()).build().unwrap()
+}
+
+/// The ids of all entries, and the error at the end if there is one.
+fn read(world: &mut World, listing: Listing) -> (Vec<u64>, Option<Error>) {
+    let outcome = world.follow(listing);
+    world.run();
+    let mut ids = Vec::new();
+    let mut end = None;
+    for (_, item) in outcome.all() {
+        match item {
+            Some(Ok(Entry { id, .. })) => ids.push(id.get()),
+            Some(Err(error)) => end = Some(error),
+            None => {}
+        }
+    }
+    (ids, end)
+}
+
+fn queries(world: &World) -> Vec<String> {
+    let sent = world.sent_to(path::LIST);
+    sent.iter().filter_map(|sent| sent.query.clone()).collect()
+}
+
+#[test]
+fn an_empty_folder_ends_at_once() {
+    for last in [-1, 0] {
+        let mut world = pages(vec![(last, Vec::new())]);
+        let (ids, error) = read(&mut world, once(&fixed()));
+        assert!(ids.is_empty() && error.is_none(), "{ids:?} {error:?}");
+        assert_eq!(queries(&world), ["parentFileId=0&limit=100"]);
+    }
+}
+
+#[test]
+fn an_empty_page_in_the_middle_is_no_end() {
+    let mut world = pages(vec![
+        (5, Vec::new()),
+        (9, vec![entry(7, false)]),
+        (-1, vec![entry(10, false)]),
+    ]);
+    assert_eq!(read(&mut world, once(&fixed())).0, [7, 10]);
+}
+
+#[test]
+fn a_cursor_that_does_not_move_is_an_error() {
+    let mut world = pages(vec![(7, vec![entry(7, false)])]);
+    let (ids, error) = read(&mut world, once(&fixed()));
+    assert_eq!(ids, [7], "nothing is handed out twice");
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::PaginationLoop);
+    assert!(error.to_string().contains("the cursor 7"), "{error}");
+    assert!(!error.is_retryable());
+    assert_eq!(world.sent().len(), 2, "the second answer showed it");
+}
+
+#[test]
+fn the_cursor_that_a_listing_begins_with_counts_too() {
+    let cursor = EntryId::new(7).unwrap();
+    let mut world = pages(vec![(7, vec![entry(8, false)])]);
+    let (ids, error) = read(&mut world, fixed().list(root().after(cursor)));
+    assert!(ids.is_empty());
+    assert_eq!(error.unwrap().kind(), ErrorKind::PaginationLoop);
+    assert_eq!(queries(&world), ["parentFileId=0&limit=100&lastFileId=7"]);
+}
+
+#[test]
+fn the_next_page_is_asked_for_when_this_one_is_used_up() {
+    let mut listing = fixed().list(root());
+    let now = at(secs(0));
+    hand::transmit(listing.resume(now, Input::Wake));
+    let data = json!({"lastFileId": 2, "fileList": [entry(1, false), entry(2, false)]});
+    let first = hand::ready(listing.resume(now, hand::data(data)));
+    assert_eq!(first.unwrap().unwrap().id.get(), 1);
+    assert_eq!(listing.cursor(), None, "the first page is being handed out");
+    let second = hand::ready(listing.resume(now, Input::Wake));
+    assert_eq!(second.unwrap().unwrap().id.get(), 2);
+    hand::wait(listing.resume(now, Input::Wake));
+    assert_eq!(listing.cursor().map(EntryId::get), Some(2));
+}
+
+#[test]
+fn a_page_that_failed_is_tried_again_and_nothing_is_lost() {
+    let session = no_retries();
+    let mut listing = session.list(root());
+    let mut time = secs(0);
+    let mut next = |listing: &mut Listing, answer: Input| {
+        time += secs(1);
+        hand::transmit(listing.resume(at(time), Input::Wake));
+        listing.resume(at(time), answer)
+    };
+    let data = |last: i64, id: u64| {
+        hand::data(json!({"lastFileId": last, "fileList": [entry(id, false)]}))
+    };
+    let first = hand::ready(next(&mut listing, data(1, 1)));
+    assert_eq!(first.unwrap().unwrap().id.get(), 1);
+    let failed = hand::ready(next(&mut listing, hand::answer(502, "bad gateway")));
+    failed.unwrap().unwrap_err();
+    for _ in 0..3 {
+        assert!(hand::ready(listing.resume(at(secs(9)), Input::Wake)).is_none());
+    }
+    let cursor = listing.cursor().unwrap();
+    assert_eq!(cursor.get(), 1);
+
+    listing.retry();
+    let step = listing.resume(at(secs(10)), Input::Wake);
+    let query = hand::transmit(step)
+        .request
+        .uri()
+        .query()
+        .map(str::to_owned);
+    assert_eq!(
+        query.as_deref(),
+        Some("parentFileId=0&limit=100&lastFileId=1")
+    );
+    let second = hand::ready(listing.resume(at(secs(10)), data(-1, 2)));
+    assert_eq!(second.unwrap().unwrap().id.get(), 2);
+    assert!(hand::ready(listing.resume(at(secs(10)), Input::Wake)).is_none());
+    listing.retry();
+    let end = hand::ready(listing.resume(at(secs(10)), Input::Wake));
+    assert!(end.is_none(), "a whole list is not begun again");
+
+    let mut later = session.list(root().after(cursor));
+    let step = later.resume(at(secs(20)), Input::Wake);
+    let again = hand::transmit(step)
+        .request
+        .uri()
+        .query()
+        .map(str::to_owned);
+    assert_eq!(again, query, "another listing goes on at the same page");
+}
+
+#[test]
+fn what_changes_between_pages_neither_repeats_nor_loses_the_rest() {
+    let drive = FakeDrive::default();
+    for number in 0..6 {
+        drive.file(0, &format!("f{number}"));
+    }
+    let served = drive.clone();
+    let mut world = World::new(move |view, request| {
+        // Before the second page one entry of the first goes, one of the second goes, and a new one comes.
+        if view.count(path::LIST) == 1 {
+            drive.remove(FIRST);
+            drive.remove(FIRST + 3);
+            drive.trash(FIRST + 4);
+            drive.file(0, "new");
+        }
+        served.serve(view, request)
+    });
+    let listing = fixed().list(root().page_size(2).unwrap());
+    let (ids, error) = read(&mut world, listing);
+    assert!(error.is_none());
+    assert_eq!(ids, [0, 1, 2, 5, 6].map(|number| FIRST + number));
+}
+
+#[test]
+fn a_listing_that_is_stopped_in_a_page_is_no_whole_list() {
+    let listing = fixed().list(root());
+    let handle = listing.handle();
+    let mut listing = listing;
+    let now = at(secs(0));
+    hand::transmit(listing.resume(now, Input::Wake));
+    let data = json!({"lastFileId": -1, "fileList": [entry(1, false), entry(2, false)]});
+    hand::ready(listing.resume(now, hand::data(data)))
+        .unwrap()
+        .unwrap();
+    handle.stop();
+    let told = hand::ready(listing.resume(now, Input::Wake));
+    assert_eq!(told.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
+    assert!(hand::ready(listing.resume(now, Input::Wake)).is_none());
+    assert_eq!(
+        listing.cursor(),
+        None,
+        "another one begins with this page again"
+    );
+}
+
+#[test]
+fn a_listing_tells_where_it_begins_and_is_not_disturbed_by_a_retry() {
+    let cursor = EntryId::new(7).unwrap();
+    let mut listing = fixed().list(root().after(cursor));
+    assert_eq!(listing.cursor(), Some(cursor));
+    hand::transmit(listing.resume(at(secs(0)), Input::Wake));
+    listing.retry();
+    let data = json!({"lastFileId": -1, "fileList": [entry(8, false)]});
+    let first = hand::ready(listing.resume(at(secs(0)), hand::data(data)));
+    assert_eq!(first.unwrap().unwrap().id.get(), 8);
+}
+
+#[test]
+fn a_listing_that_is_stopped_says_so() {
+    let listing = fixed().list(root());
+    let handle = listing.handle();
+    handle.stop();
+    let mut world = pages(vec![(-1, Vec::new())]);
+    let (ids, error) = read(&mut world, listing);
+    assert!(ids.is_empty());
+    assert_eq!(error.unwrap().kind(), ErrorKind::Stopped);
+    assert!(world.sent().is_empty());
+}
+
+#[test]
+fn a_row_that_is_no_entry_is_an_error_and_not_a_shorter_list() {
+    let mut world = pages(vec![(-1, vec![entry(1, false), json!({"fileId": 2})])]);
+    let (ids, error) = read(&mut world, no_retries().list(root()));
+    assert!(ids.is_empty());
+    assert!(error.unwrap().to_string().contains("filename"));
+}

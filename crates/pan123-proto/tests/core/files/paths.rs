@@ -1,0 +1,243 @@
+//! Paths of the drive: found, and made as far as they are missing.
+
+use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
+use crate::support::{Reply, World, fixed, millis, path, secs};
+use pan123_proto::file::{CreateDir, Entry};
+use pan123_proto::{BuildError, DirId, Error, ErrorKind, Parent};
+
+fn world(drive: &FakeDrive) -> World {
+    let drive = drive.clone();
+    World::new(move |view, request| drive.serve(view, request))
+}
+
+fn ensure(world: &mut World, path: &str) -> Result<DirId, Error> {
+    world.output_of(fixed().ensure_dir(path).unwrap())
+}
+
+fn find(world: &mut World, path: &str) -> Result<Option<Entry>, Error> {
+    world.output_of(fixed().find(path).unwrap())
+}
+
+fn counts(world: &World) -> (usize, usize) {
+    (
+        world.times(path::LIST).len(),
+        world.times(path::MKDIR).len(),
+    )
+}
+
+#[test]
+fn what_is_missing_is_made_and_a_new_folder_is_not_looked_into() {
+    let drive = FakeDrive::default();
+    let mut world = world(&drive);
+    let made = ensure(&mut world, "/videos/2026/11").unwrap();
+    assert_eq!(made.get(), FIRST + 2);
+    assert_eq!(drive.names(0), ["videos"]);
+    assert_eq!(drive.names(FIRST), ["2026"]);
+    assert_eq!(drive.names(FIRST + 1), ["11"]);
+    assert_eq!(counts(&world), (1, 3));
+}
+
+#[test]
+fn what_is_there_is_taken_and_nothing_is_made() {
+    let drive = FakeDrive::default();
+    let videos = drive.dir(0, "videos");
+    drive.file(videos, "2026");
+    drive.file(0, "videos");
+    let year = drive.dir(videos, "2026");
+    let mut world = world(&drive);
+    let found = ensure(&mut world, "videos/2026/").unwrap();
+    assert_eq!(found.get(), year, "the folder, not the file of that name");
+    assert_eq!(counts(&world), (2, 0));
+}
+
+#[test]
+fn of_many_names_the_very_one_counts() {
+    let drive = FakeDrive::default();
+    for other in ["a", "Videos", "videos ", "videos2"] {
+        let dir = drive.dir(0, other);
+        drive.dir(dir, "2026");
+    }
+    let videos = drive.dir(0, "videos");
+    drive.dir(videos, "2025");
+    let year = drive.dir(videos, "2026");
+    let mut world = world(&drive);
+    let found = find(&mut world, "/videos/2026").unwrap().unwrap();
+    assert_eq!(found.id.get(), year);
+    assert_eq!(ensure(&mut world, "/videos/2026").unwrap().get(), year);
+    assert!(find(&mut world, "/video").unwrap().is_none());
+}
+
+#[test]
+fn a_folder_in_the_trash_is_not_there() {
+    let drive = FakeDrive::default();
+    let old = drive.dir(0, "videos");
+    drive.trash(old);
+    let mut world = world(&drive);
+    assert!(find(&mut world, "/videos").unwrap().is_none());
+}
+
+#[test]
+fn a_folder_beyond_the_first_page_is_found() {
+    let drive = FakeDrive::default();
+    for number in 0..250 {
+        drive.file(0, &format!("f{number}"));
+    }
+    let dir = drive.dir(0, "videos");
+    for number in 250..400 {
+        drive.file(0, &format!("f{number}"));
+    }
+    let mut world = world(&drive);
+    assert_eq!(ensure(&mut world, "/videos").unwrap().get(), dir);
+    assert_eq!(counts(&world), (3, 0), "and no page after it is read");
+}
+
+#[test]
+fn a_list_that_is_late_to_show_the_folder_is_read_again_after_a_pause() {
+    let drive = FakeDrive::default();
+    let dir = drive.dir(0, "videos");
+    let mut world = World::new(move |view, request| {
+        let late = request.uri().path() == path::LIST && view.at < secs(3);
+        if late {
+            FakeDrive::default().serve(view, request)
+        } else {
+            drive.serve(view, request)
+        }
+    });
+    assert_eq!(ensure(&mut world, "/videos").unwrap().get(), dir);
+    assert_eq!(counts(&world), (4, 1));
+    assert!(world.now() < secs(5), "{:?}", world.now());
+}
+
+#[test]
+fn a_name_that_is_taken_by_a_file_is_the_services_refusal() {
+    let drive = FakeDrive::default();
+    drive.file(0, "videos");
+    let mut world = world(&drive);
+    let error = ensure(&mut world, "/videos/2026").unwrap_err();
+    assert_eq!(error.api().unwrap().message(), DUPLICATE);
+    assert_eq!(
+        counts(&world),
+        (4, 1),
+        "one making, and a bounded number of looks"
+    );
+    assert_eq!(drive.names(0), ["videos"]);
+}
+
+#[test]
+fn another_refusal_ends_it_at_once() {
+    let drive = FakeDrive::default();
+    let mut world = World::new(move |view, request| match request.uri().path() {
+        path::MKDIR => Reply::code(1, "内部错误"),
+        _ => drive.serve(view, request),
+    });
+    let error = ensure(&mut world, "/videos/2026").unwrap_err();
+    assert_eq!(error.api().unwrap().message(), "内部错误");
+    assert_eq!(counts(&world), (1, 1));
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
+    let drive = FakeDrive::default();
+    let mut world = World::new(move |view, request| {
+        let reply = drive.serve(view, request);
+        if view.earlier.is_empty() {
+            return Reply::cut();
+        }
+        reply
+    });
+    let make = || {
+        fixed()
+            .call(&CreateDir::new(Parent::Root, "videos").unwrap())
+            .unwrap()
+    };
+    let error = world.output_of(make()).unwrap_err();
+    assert!(error.api().unwrap().follows_lost_response() && error.api().unwrap().is_name_taken());
+    assert!(
+        error.to_string().contains("may have been carried out"),
+        "{error}"
+    );
+    let error = world.output_of(make()).unwrap_err();
+    assert!(!error.api().unwrap().follows_lost_response());
+}
+
+#[test]
+fn what_the_service_refuses_is_not_asked_for() {
+    for (path, said) in [
+        ("/", "names the root"),
+        ("/a/../b", "`..`"),
+        ("/a/b:c", "contains ':'"),
+    ] {
+        let error = fixed().ensure_dir(path).unwrap_err();
+        assert!(matches!(error, BuildError::Path { .. }));
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    assert!(fixed().find("/").is_err() && fixed().find("/a/./b").is_err());
+}
+
+#[test]
+fn an_entry_is_found_at_its_path() {
+    let drive = FakeDrive::default();
+    let default = drive.dir(0, "来自:离线下载");
+    let inner = drive.dir(default, "a");
+    drive.file(0, "a");
+    let file = drive.file(inner, "film.mp4");
+    let mut world = world(&drive);
+    let found = find(&mut world, "/来自:离线下载/a/film.mp4")
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.file().unwrap().get(), file);
+    assert_eq!(counts(&world), (3, 0));
+}
+
+#[test]
+fn what_is_not_there_is_none_and_is_looked_for_no_further() {
+    let drive = FakeDrive::default();
+    drive.file(0, "a");
+    for path in ["/b/c/d", "/a/c"] {
+        let mut world = world(&drive);
+        assert!(find(&mut world, path).unwrap().is_none(), "{path}");
+        assert_eq!(
+            counts(&world),
+            (1, 0),
+            "{path}: a file has nothing below it"
+        );
+    }
+}
+
+#[test]
+fn a_stop_ends_a_look_and_a_making() {
+    for (hangs, sent) in [(path::LIST, 1), (path::MKDIR, 2)] {
+        let drive = FakeDrive::default();
+        let mut world = World::new(move |view, request| {
+            if request.uri().path() == hangs {
+                return Reply::hang();
+            }
+            drive.serve(view, request)
+        });
+        let ensure = fixed().ensure_dir("/videos").unwrap();
+        let handle = ensure.handle();
+        let outcome = world.start(ensure);
+        world.run_until(secs(1));
+        handle.stop();
+        world.run_until(secs(1));
+        assert_eq!(outcome.get().unwrap_err().kind(), ErrorKind::Stopped);
+        assert_eq!(world.sent().len(), sent);
+    }
+}
+
+#[test]
+fn a_stop_ends_a_pause() {
+    let drive = FakeDrive::default();
+    drive.file(0, "videos");
+    let mut world = world(&drive);
+    let ensure = fixed().ensure_dir("/videos").unwrap();
+    let handle = ensure.handle();
+    let outcome = world.start(ensure);
+    world.run_until(millis(900));
+    assert!(!outcome.is_there());
+    handle.stop();
+    world.run();
+    let (when, result) = outcome.timed();
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Stopped);
+    assert_eq!(when, millis(900));
+}

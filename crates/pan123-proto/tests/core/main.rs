@@ -1,0 +1,79 @@
+//! The tests of the core, in one binary: virtual time, no sockets, no threads but those that share out the chaos runs.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+#[path = "../fuzzed/mod.rs"]
+mod fuzzed;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calls {
+    mod care;
+    mod deadlines;
+    mod responses;
+    mod stopping;
+}
+
+#[cfg(feature = "callback-signing")]
+mod callbacks {
+    mod signing;
+}
+
+mod chaos;
+
+mod decode {
+    mod drive;
+    mod lenient;
+    mod offline;
+    mod round_trips;
+}
+
+mod files {
+    mod any_drive;
+    mod find_file;
+    mod listing;
+    mod paths;
+}
+
+mod fuzz {
+    mod corpus;
+    mod inputs;
+    mod responses;
+}
+
+mod golden {
+    mod drive;
+    mod offline;
+}
+
+mod oauth {
+    mod accounts;
+    mod authorize;
+    mod many_processes;
+    mod pairs;
+    mod retries;
+    mod storing;
+}
+
+mod layers;
+
+mod pacing;
+
+mod secrets;
+
+mod session {
+    mod plain_http;
+    mod settings;
+}
+
+mod tokens {
+    mod fetching;
+    mod rejections;
+    mod storing;
+}
+
+mod watch {
+    mod ends;
+    mod events;
+    mod file_hints;
+}

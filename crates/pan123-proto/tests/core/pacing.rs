@@ -1,0 +1,276 @@
+//! Who may send when: the pace of each class, its hold-offs, its priorities.
+
+use std::time::Duration;
+
+use crate::support::server::LATENCY;
+use crate::support::{
+    Outcome, Reply, World, at, fixed, gaps, millis, numbered_task, path, progress, routine, secs,
+};
+use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress, WatchPolicy};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{Call, Endpoint, Error, ErrorKind, PaceStatus, Pacing, Session};
+
+const HOUR: Duration = secs(3600);
+
+/// A create that can be told from others in the queue.
+fn create(session: &Session, number: usize) -> Call<CreatedDownload> {
+    let download = Download::new(format!("https://example.com/{number}")).unwrap();
+    session.call(&download).unwrap().timeout(10 * HOUR)
+}
+
+fn create_many(
+    world: &mut World,
+    session: &Session,
+    calls: usize,
+) -> Vec<Outcome<Result<CreatedDownload, Error>>> {
+    let start = |number| world.start(create(session, number));
+    (0..calls).map(start).collect()
+}
+
+/// Which creates were sent, in their order.
+fn order(world: &World) -> Vec<usize> {
+    let number = |body: &[u8]| {
+        let download: Download = serde_json::from_slice(body).unwrap();
+        download.url().rsplit_once('/').unwrap().1.parse().unwrap()
+    };
+    let sent = world.sent_to(path::CREATE);
+    sent.iter().map(|sent| number(&sent.body)).collect()
+}
+
+fn pace<E: Endpoint>(session: &Session, now: Duration) -> PaceStatus {
+    session.pace(E::RATE, at(now).mono)
+}
+
+fn paced(pacing: Pacing) -> Session {
+    let builder = Session::builder().access_token("t").pacing(pacing);
+    builder.build().unwrap()
+}
+
+#[test]
+fn each_class_keeps_its_own_pace() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    create_many(&mut world, &session, 10);
+    for _ in 0..10 {
+        world.start(session.call(&progress()).unwrap());
+        world.start(session.call(&GetUserInfo).unwrap());
+    }
+    world.run();
+    assert_eq!(gaps(&world.times(path::CREATE)), [secs(1); 9]);
+    assert_eq!(gaps(&world.times(path::PROGRESS)), [millis(200); 9]);
+    assert_eq!(gaps(&world.times(path::USER_INFO)), [millis(100); 9]);
+    assert_eq!(order(&world), (0..10).collect::<Vec<_>>());
+    for path in [path::CREATE, path::PROGRESS, path::USER_INFO] {
+        assert_eq!(world.times(path)[0], Duration::ZERO);
+    }
+}
+
+#[test]
+fn a_pace_may_be_slower_than_one_a_second_or_none_at_all() {
+    let slow = Pacing::default().every(Download::RATE, secs(5));
+    let free = Pacing::default().every(Download::RATE, Duration::ZERO);
+    for (pacing, gap) in [
+        (slow, secs(5)),
+        (free, Duration::ZERO),
+        (Pacing::off(), Duration::ZERO),
+    ] {
+        let mut world = World::new(routine);
+        create_many(&mut world, &paced(pacing), 5);
+        world.run();
+        assert_eq!(gaps(&world.times(path::CREATE)), [gap; 4]);
+    }
+}
+
+#[test]
+fn there_is_no_burst_after_an_hour_of_sleep() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    let created = create_many(&mut world, &session, 21);
+    world.run_until(millis(500));
+    world.suspend(HOUR);
+    world.run();
+    assert!(created.iter().all(|one| one.get().is_ok()));
+    let times = world.times(path::CREATE);
+    assert_eq!(times[1], HOUR + millis(500), "the first goes at once");
+    assert_eq!(gaps(&times[1..]), [secs(1); 19]);
+    assert_eq!(order(&world), (0..21).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_429_stops_its_class_in_order_and_no_other() {
+    let mut world = World::new(|view, request| {
+        if request.uri().path() == path::CREATE && view.count(path::CREATE) == 2 {
+            return Reply::code(429, "请求太频繁").header("retry-after", "10");
+        }
+        routine(view, request)
+    });
+    let session = fixed();
+    let created = create_many(&mut world, &session, 8);
+    for _ in 0..50 {
+        world.start(session.call(&progress()).unwrap());
+    }
+    world.run();
+    assert!(created.iter().all(|one| one.get().is_ok()));
+    assert_eq!(order(&world), [0, 1, 2, 2, 3, 4, 5, 6, 7]);
+    let times = world.times(path::CREATE);
+    assert_eq!(times[3], times[2] + LATENCY + secs(10));
+    assert_eq!(gaps(&times[3..]), [secs(2); 5], "more slowly, and no burst");
+    assert_eq!(gaps(&world.times(path::PROGRESS)), [millis(200); 49]);
+}
+
+#[test]
+fn a_429_to_a_request_sent_before_the_hold_off_holds_nobody_else_off() {
+    let mut world = World::new(|view, request| {
+        let refusal = Reply::code(429, "请求太频繁").header("retry-after", "5");
+        match view.earlier.len() {
+            0 => refusal.after(secs(1)),
+            1 => refusal.after(secs(3)),
+            _ => routine(view, request),
+        }
+    });
+    let session = fixed();
+    for _ in 0..8 {
+        let call = session.call(&progress()).unwrap();
+        world.start(call);
+    }
+    world.run_until(secs(4));
+    let times: Vec<_> = [0, 200, 400, 600, 800].map(millis).to_vec();
+    assert_eq!(world.times(path::PROGRESS), times);
+    assert_eq!(
+        pace::<GetDownloadProgress>(&session, secs(4)).interval,
+        millis(400)
+    );
+    world.run();
+    let rest = &world.times(path::PROGRESS)[5..];
+    let others = [6000, 6400, 6800, 7200].map(millis);
+    assert_eq!(rest[..4], others, "the class is not held off once more");
+    assert_eq!(rest[4..], [millis(8200)], "but who was told to wait waits");
+}
+
+#[test]
+fn a_minute_after_the_hold_off_the_pace_is_as_before() {
+    let mut world = World::new(|view, request| match view.count(path::CREATE) {
+        0 => Reply::code(429, "请求太频繁").header("retry-after", "10"),
+        _ => routine(view, request),
+    });
+    let session = fixed();
+    create_many(&mut world, &session, 1);
+    world.run();
+    let end = LATENCY + secs(10 + 60);
+    let before = pace::<Download>(&session, secs(10 + 60)).interval;
+    let after = pace::<Download>(&session, end).interval;
+    assert_eq!((before, after), (secs(2), secs(1)));
+    world.run_until(end);
+    create_many(&mut world, &session, 3);
+    world.run();
+    assert_eq!(gaps(&world.times(path::CREATE)[2..]), [secs(1); 2]);
+}
+
+#[test]
+fn a_class_without_a_pace_gets_one_after_a_429() {
+    let mut world = World::new(|view, request| match view.count(path::CREATE) {
+        0..8 => Reply::code(429, "请求太频繁").header("retry-after", "3"),
+        _ => routine(view, request),
+    });
+    let session = paced(Pacing::off());
+    let created = create_many(&mut world, &session, 8);
+    world.run();
+    assert!(created.iter().all(|one| one.get().is_ok()));
+    let times = &world.times(path::CREATE)[8..];
+    assert!(times[0] >= secs(3) + LATENCY);
+    assert!(gaps(times).iter().all(|gap| *gap >= millis(100)));
+}
+
+#[test]
+fn a_dropped_call_frees_its_slot_for_the_next_and_nobody_else_moves() {
+    for next_comes in [true, false] {
+        let mut world = World::new(routine);
+        let session = fixed();
+        let created = create_many(&mut world, &session, 4);
+        world.run_until(millis(500));
+        world.abandon(&created[1]);
+        let expected = if next_comes {
+            world.start(create(&session, 4));
+            vec![0, 4, 2, 3]
+        } else {
+            vec![0, 2, 3]
+        };
+        world.run();
+        assert_eq!(order(&world), expected);
+        let times: Vec<_> = if next_comes {
+            [0, 1, 2, 3].map(secs).to_vec()
+        } else {
+            [0, 2, 3].map(secs).to_vec()
+        };
+        assert_eq!(world.times(path::CREATE), times);
+    }
+}
+
+#[test]
+fn a_slot_past_the_deadline_or_in_its_last_second_is_not_booked() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    let hurried: Vec<_> = (0..200)
+        .map(|number| world.start(create(&session, number).timeout(millis(10_500))))
+        .collect();
+    world.run_until(Duration::ZERO);
+    let refused: Vec<_> = hurried.iter().filter(|one| one.is_there()).collect();
+    assert_eq!(
+        refused.len(),
+        190,
+        "those who cannot be served know at once"
+    );
+    for one in refused {
+        let error = one.get().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(error.retry_after(), Some(secs(10)));
+    }
+    assert_eq!(pace::<Download>(&session, Duration::ZERO).waiting, 9);
+    world.output_of(create(&session, 200)).unwrap();
+    assert_eq!(*world.times(path::CREATE).last().unwrap(), secs(10));
+}
+
+#[test]
+fn one_who_waits_for_an_answer_is_not_starved_by_a_thousand_watches() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    for number in 1..=1000 {
+        let task = numbered_task(number);
+        world.follow(session.watch(task, WatchPolicy::default().deadline(secs(600))));
+    }
+    world.run_until(secs(10));
+    assert!(pace::<GetDownloadProgress>(&session, secs(10)).waiting > 900);
+    for nth in 0..5 {
+        let asked = world.start(session.call(&progress()).unwrap());
+        world.run_until(secs(11 + nth));
+        let (when, result) = asked.timed();
+        result.unwrap();
+        assert!(when <= secs(10 + nth) + millis(400) + LATENCY, "{when:?}");
+    }
+    world.run_until(secs(220));
+    let asked = |number: u64| {
+        let query = format!("taskID={number}");
+        let sent = world.sent_to(path::PROGRESS);
+        sent.iter()
+            .any(|sent| sent.query.as_deref() == Some(&query))
+    };
+    assert!((1..=1000).all(asked), "every watch has polled by then");
+    assert!(
+        gaps(&world.times(path::PROGRESS))
+            .iter()
+            .all(|gap| *gap >= millis(200))
+    );
+}
+
+#[test]
+fn how_a_class_stands_can_be_seen() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    let idle = pace::<Download>(&session, Duration::ZERO);
+    assert_eq!((idle.waiting, idle.wait), (0, Duration::ZERO));
+    create_many(&mut world, &session, 4);
+    world.run_until(millis(500));
+    let busy = pace::<Download>(&session, millis(500));
+    assert_eq!(busy.interval, secs(1));
+    assert_eq!((busy.waiting, busy.wait), (3, millis(3500)));
+}

@@ -1,0 +1,240 @@
+//! The fetch of a token: one for all callers, whatever becomes of it.
+
+use std::time::Duration;
+
+use crate::support::callers::{
+    ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds, unpaced,
+};
+use crate::support::server::{LATENCY, token_in};
+use crate::support::{
+    Plan, Reply, ServerView, World, at, hand, millis, path, routine, secs, session,
+};
+use bytes::Bytes;
+use http::Request;
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{ErrorKind, Input, Machine, TransportError};
+use serde_json::json;
+
+#[test]
+fn many_callers_at_a_cold_start_make_one_token_request() {
+    let mut world = World::new(routine);
+    let session = unpaced();
+    assert_many_succeed(&mut world, &session, 64);
+    assert_eq!(world.times(path::TOKEN), [Duration::ZERO]);
+    assert_eq!(world.detached(), 1);
+    assert_eq!(
+        world.times(path::USER_INFO),
+        [LATENCY; 64],
+        "all are told at once"
+    );
+}
+
+#[test]
+fn a_dropped_fetch_is_taken_over_at_once() {
+    let slow =
+        |view: &ServerView<'_>, request: &Request<Bytes>| routine(view, request).after(secs(5));
+    let mut world = World::new(slow).plan(|nth| match nth {
+        0 => Plan::InPlace,
+        _ => Plan::Detach,
+    });
+    let session = unpaced();
+    let leaving = ask_user(&mut world, &session);
+    let staying = ask_many(&mut world, &session, 8);
+    world.run_until(secs(1));
+    world.abandon(&leaving);
+    world.run();
+    assert_all_well(&staying);
+    assert_eq!(world.times(path::TOKEN), [Duration::ZERO, secs(1)]);
+}
+
+#[test]
+fn fetches_that_are_dropped_again_and_again_cool_down() {
+    let slow =
+        |view: &ServerView<'_>, request: &Request<Bytes>| routine(view, request).after(secs(5));
+    let mut world = World::new(slow).plan(|nth| match nth {
+        0 | 1 => Plan::InPlace,
+        _ => Plan::Detach,
+    });
+    let session = unpaced();
+    let asked = ask_many(&mut world, &session, 3);
+    world.run_until(secs(1));
+    world.abandon(&asked[0]);
+    world.run_until(secs(2));
+    world.abandon(&asked[1]);
+    world.run();
+    asked[2].get().unwrap();
+    // The pause counts from the last step of the second fetch.
+    assert_eq!(
+        world.times(path::TOKEN),
+        [Duration::ZERO, secs(1), secs(31)]
+    );
+}
+
+#[test]
+fn a_driver_that_drops_every_fetch_does_not_spin() {
+    let mut world = World::new(routine).plan(|_| Plan::Drop);
+    let asked = ask_user(&mut world, &session());
+    world.run();
+    let (when, result) = asked.timed();
+    assert_eq!(
+        (when, result.unwrap_err().kind()),
+        (secs(120), ErrorKind::Deadline)
+    );
+    assert!(world.detached() <= 8, "{} fetches", world.detached());
+    assert!(world.sent().is_empty());
+}
+
+#[test]
+fn a_fetch_that_nobody_runs_is_taken_over_after_its_lease() {
+    let mut world = World::new(routine).plan(|nth| match nth {
+        0 => Plan::Leak,
+        _ => Plan::Detach,
+    });
+    assert_many_succeed(&mut world, &unpaced(), 4);
+    // The timeout of a request, and a margin.
+    assert_eq!(world.times(path::TOKEN), [secs(40)]);
+}
+
+#[test]
+fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::TOKEN if view.count(path::TOKEN) == 0 => Reply::hang(),
+        path::TOKEN => routine(view, request).after(secs(29)),
+        _ => routine(view, request),
+    });
+    assert_many_succeed(&mut world, &unpaced(), 4);
+    assert_eq!(world.detached(), 1);
+    assert_eq!(world.sent_to(path::TOKEN).len(), 2);
+}
+
+#[test]
+fn a_fetch_that_lost_its_lease_sends_nothing_more() {
+    let session = unpaced();
+    let mut first = session.call(&GetUserInfo).unwrap();
+    let mut lost = hand::detached(first.resume(at(secs(0)), Input::Wake));
+    hand::transmit(lost.resume(at(secs(0)), Input::Wake));
+    let mut second = session.call(&GetUserInfo).unwrap();
+    let mut taken_over = hand::detached(second.resume(at(secs(41)), Input::Wake));
+    hand::transmit(taken_over.resume(at(secs(41)), Input::Wake));
+
+    let broken = Input::Failed(TransportError::never_left("refused"));
+    hand::ready(lost.resume(at(secs(42)), broken));
+    let waiting = hand::wait(second.resume(at(secs(42)), Input::Wake));
+    assert!(
+        waiting.until > at(secs(50)).mono,
+        "the newer fetch goes on undisturbed"
+    );
+}
+
+#[test]
+fn a_token_that_comes_after_its_lease_was_lost_does_not_replace_a_newer_one() {
+    let token = |name: &str| hand::data(json!({"accessToken": name}));
+    for newer_first in [true, false] {
+        let session = unpaced();
+        let mut call = session.call(&GetUserInfo).unwrap();
+        let mut lost = hand::detached(call.resume(at(secs(0)), Input::Wake));
+        hand::transmit(lost.resume(at(secs(0)), Input::Wake));
+        let mut newer = hand::detached(call.resume(at(secs(41)), Input::Wake));
+        hand::transmit(newer.resume(at(secs(41)), Input::Wake));
+        if newer_first {
+            hand::ready(newer.resume(at(secs(42)), token("newer")));
+        }
+        hand::ready(lost.resume(at(secs(43)), token("late")));
+        let expected = if newer_first { "newer" } else { "late" };
+        let sent = hand::transmit(call.resume(at(secs(44)), Input::Wake));
+        assert_eq!(token_in(sent.request.headers()), expected);
+    }
+}
+
+#[test]
+fn a_failed_fetch_is_told_to_those_who_waited_and_tried_again_later() {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::TOKEN if view.count(path::TOKEN) == 0 => Reply::code(1, "内部错误"),
+        _ => routine(view, request),
+    });
+    let session = unpaced();
+    let waited = ask_many(&mut world, &session, 8);
+    world.run_until(millis(500));
+    assert_eq!(kinds(&waited), [ErrorKind::Token; 8]);
+    get_user(&mut world, &session).unwrap();
+    assert_eq!(
+        world.times(path::TOKEN),
+        [Duration::ZERO, LATENCY + secs(1)]
+    );
+}
+
+#[test]
+fn a_caller_who_cannot_wait_for_the_next_try_is_told_now() {
+    let mut world = World::new(|_, _| Reply::code(1, "内部错误"));
+    let session = unpaced();
+    let first = ask_user(&mut world, &session);
+    world.run_until(millis(500));
+    let hurried = session.call(&GetUserInfo).unwrap().timeout(millis(200));
+    let hurried = world.start(hurried);
+    world.run();
+    assert_eq!(first.get().unwrap_err().kind(), ErrorKind::Token);
+    let (when, result) = hurried.timed();
+    assert_eq!(
+        (when, result.unwrap_err().kind()),
+        (millis(500), ErrorKind::Token)
+    );
+    assert_eq!(world.sent().len(), 1);
+}
+
+#[test]
+fn wrong_credentials_fail_fast_and_are_tried_again_after_a_pause() {
+    let refusals: [fn() -> Reply; 2] = [
+        || Reply::code(401, "clientID or clientSecret is wrong"),
+        || Reply::http(401, "<html>Unauthorized</html>"),
+    ];
+    for refusal in refusals {
+        let mut world = World::new(move |_, _| refusal());
+        let session = unpaced();
+        let waited = ask_many(&mut world, &session, 8);
+        world.run_until(secs(1));
+        assert_eq!(kinds(&waited), [ErrorKind::Credentials; 8]);
+        assert_eq!(world.sent().len(), 1, "only the token endpoint, once");
+
+        world.run_until(secs(59));
+        let soon = ask_user(&mut world, &session);
+        world.run_until(secs(60));
+        let (when, result) = soon.timed();
+        let error = result.unwrap_err();
+        assert_eq!((when, error.kind()), (secs(59), ErrorKind::Credentials));
+        assert!(!error.to_string().contains("access token"), "{error}");
+        assert!(!error.is_retryable());
+        assert_eq!(world.sent().len(), 1);
+
+        world.run_until(secs(61));
+        let late = ask_user(&mut world, &session);
+        world.run();
+        assert_eq!(late.get().unwrap_err().kind(), ErrorKind::Credentials);
+        assert_eq!(world.times(path::TOKEN), [secs(0), secs(61)]);
+    }
+}
+
+#[test]
+fn a_mint_whose_answer_was_lost_is_tried_once_more_only() {
+    let lost: [fn() -> Reply; 4] = [
+        Reply::cut,
+        Reply::hang,
+        || Reply::http(502, "Bad Gateway"),
+        || Reply::http(200, "<html>"),
+    ];
+    for reply in lost {
+        let mut world = World::new(move |_, _| reply());
+        let asked = ask_user(&mut world, &session());
+        world.run();
+        assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
+        assert_eq!(world.sent_to(path::TOKEN).len(), 2);
+    }
+}
+
+#[test]
+fn a_mint_that_never_left_is_tried_as_often_as_anything() {
+    let mut world = World::new(|_, _| Reply::failure(TransportError::never_left("refused")));
+    let asked = ask_user(&mut world, &session());
+    world.run();
+    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
+    assert_eq!(world.sent_to(path::TOKEN).len(), 4);
+}

@@ -1,0 +1,264 @@
+//! How a watch ends: well, in time, stalled, after too many failures, without a token.
+
+use std::time::Duration;
+
+use crate::support::server::LATENCY;
+use crate::support::watches::{even, polls, run, status, told, told_error, watch};
+use crate::support::{
+    Reply, World, at, fixed, hand, numbered_task, path, routine, secs, session, task,
+};
+use pan123_proto::offline::{TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::{ErrorKind, Input, Machine, Session, TransportError};
+use serde_json::json;
+
+fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
+    session.watch(numbered_task(number), policy)
+}
+
+#[test]
+fn a_failed_download_is_the_error_with_its_task() {
+    let world = polls(|number| status(10.0, i64::from(number == 2)));
+    let (_, watched) = run(world, WatchPolicy::default());
+    let (_, error) = told_error(&watched);
+    let WatchError::DownloadFailed {
+        task: failed, last, ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((failed, last.status), (task(), TaskStatus::Failed));
+}
+
+#[test]
+fn a_watch_ends_at_its_deadline_though_all_polls_are_good() {
+    let policy = WatchPolicy::default().deadline(secs(100));
+    let (_, watched) = run(even(secs(200)), policy);
+    let (when, error) = told_error(&watched);
+    assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
+    assert_eq!(when, secs(100));
+    assert!(error.last().unwrap().percent > 35.0);
+    assert_eq!(error.task(), task());
+}
+
+#[test]
+fn a_poll_that_is_out_at_the_deadline_is_cut_short() {
+    let policy = WatchPolicy::default().deadline(secs(10));
+    let (_, watched) = run(polls(|_| Reply::hang()), policy);
+    let (events, error) = told(&watched);
+    let (when, error) = error.unwrap();
+    assert!(matches!(error, WatchError::Deadline { last: None, .. }));
+    assert_eq!((when, events.len()), (secs(10), 0));
+}
+
+#[test]
+fn a_good_poll_that_comes_after_the_deadline_is_the_last() {
+    let policy = WatchPolicy::default().deadline(secs(10));
+    let mut watch = fixed().watch(task(), policy);
+    hand::transmit(watch.resume(at(secs(0)), Input::Wake));
+    let running = hand::data(json!({"process": 70, "status": 0}));
+    let item = hand::ready(watch.resume(at(secs(11)), running));
+    let Some(Err(WatchError::Deadline {
+        last: Some(last), ..
+    })) = item
+    else {
+        panic!("{item:?}");
+    };
+    assert_eq!(last.status, TaskStatus::Running);
+    assert!(hand::ready(watch.resume(at(secs(11)), Input::Wake)).is_none());
+}
+
+#[test]
+fn a_success_that_is_seen_after_the_deadline_is_one() {
+    let policy = WatchPolicy::default().deadline(secs(10));
+    let session = fixed();
+    let mut watch = session.watch(task(), policy);
+    hand::transmit(watch.resume(at(secs(0)), Input::Wake));
+    let done = hand::data(json!({"process": 100, "status": 2}));
+    let item = hand::ready(watch.resume(at(secs(11)), done));
+    assert!(
+        matches!(item, Some(Ok(WatchEvent::Progress(_)))),
+        "{item:?}"
+    );
+    assert!(hand::ready(watch.resume(at(secs(11)), Input::Wake)).is_none());
+}
+
+#[test]
+fn without_a_change_for_half_an_hour_it_has_stalled() {
+    // Something changes once, after ten minutes.
+    let world = World::new(|view, _| status(if view.at < secs(600) { 5.0 } else { 6.0 }, 0));
+    let (_, watched) = run(world, WatchPolicy::default());
+    let (when, error) = told_error(&watched);
+    let WatchError::Stalled {
+        last: Some(last), ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert!(last.percent > 5.0, "the latest one: {last:?}");
+    let half_an_hour = secs(600 + 1800)..secs(600 + 1800 + 32);
+    assert!(half_an_hour.contains(&when), "{when:?}");
+}
+
+#[test]
+fn a_change_of_status_alone_is_progress() {
+    let world = World::new(|view, _| match view.at.as_secs() {
+        0..1500 => status(0.0, 3),
+        1500..3000 => status(0.0, 0),
+        _ => status(100.0, 2),
+    });
+    let (_, watched) = run(world, WatchPolicy::default());
+    assert!(told(&watched).1.is_none());
+}
+
+#[test]
+fn a_watch_that_never_saw_anything_stalls_too() {
+    let policy = WatchPolicy::default().max_failed_polls(u32::MAX);
+    let (_, watched) = run(polls(|_| Reply::http(503, "")), policy);
+    let (when, error) = told_error(&watched);
+    assert!(matches!(error, WatchError::Stalled { last: None, .. }));
+    assert!((secs(1800)..secs(1830)).contains(&when), "{when:?}");
+}
+
+#[test]
+fn ten_failed_polls_in_a_row_end_it() {
+    let (world, watched) = run(
+        polls(|_| Reply::code(1, "内部错误")),
+        WatchPolicy::default(),
+    );
+    let (events, error) = told(&watched);
+    assert_eq!(events.len(), 9);
+    let Some((_, WatchError::Polls { error, .. })) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::Api);
+    assert_eq!(world.sent().len(), 10);
+}
+
+#[test]
+fn what_polls_failed_of_can_be_asked_of_the_end() {
+    let policy = WatchPolicy::default().max_failed_polls(1);
+    let (_, watched) = run(polls(|_| Reply::code(1, "内部错误")), policy.clone());
+    let (_, error) = told_error(&watched);
+    assert_eq!(error.polls().unwrap().kind(), ErrorKind::Api);
+    let error = pan123_proto::Error::from(error);
+    assert_eq!(error.trace_id(), Some("trace"));
+
+    let lost = || Reply::failure(TransportError::interrupted(std::io::Error::other("cause")));
+    let (_, watched) = run(polls(move |_| lost()), policy);
+    let (_, error) = told_error(&watched);
+    let cause = std::error::Error::source(&error).unwrap();
+    assert!(cause.to_string().contains("cause"), "{cause}");
+    assert!(WatchError::polls(&error).is_some());
+}
+
+#[test]
+fn the_end_of_a_watch_that_was_over_before_tells_it_again() {
+    for (number, kind) in [(1, "failed"), (0, "was stopped")] {
+        let mut watch = watch(&fixed());
+        let now = at(Duration::ZERO);
+        hand::transmit(watch.resume(now, Input::Wake));
+        let seen = hand::data(json!({"process": 10, "status": number}));
+        assert!(hand::ready(watch.resume(now, seen)).is_some());
+        watch.handle().stop();
+        while hand::ready(watch.resume(now, Input::Wake)).is_some() {}
+        let error = hand::ready(watch.to_end().resume(now, Input::Wake)).unwrap_err();
+        assert!(error.to_string().contains(kind), "{error}");
+    }
+}
+
+#[test]
+fn a_good_poll_in_between_starts_the_count_again() {
+    let world = polls(|number| match number {
+        40 => status(100.0, 2),
+        number if number % 10 == 9 => status(1.0, 0),
+        _ => Reply::code(1, "内部错误"),
+    });
+    let (_, watched) = run(world, WatchPolicy::default());
+    assert!(told(&watched).1.is_none());
+}
+
+#[test]
+fn the_most_failed_polls_is_a_setting_and_zero_is_one() {
+    for (setting, sent) in [(0, 1), (1, 1), (3, 3)] {
+        let policy = WatchPolicy::default().max_failed_polls(setting);
+        let (world, watched) = run(polls(|_| Reply::code(1, "")), policy);
+        assert!(matches!(told_error(&watched).1, WatchError::Polls { .. }));
+        assert_eq!(world.sent().len(), sent);
+    }
+}
+
+#[test]
+fn wrong_credentials_end_it_at_once() {
+    let mut world = World::new(|_, _| Reply::code(401, "no"));
+    let issued = world.follow(watch(&session()));
+    world.run();
+    let given = world.follow(watch(&fixed()));
+    world.run();
+    for (watched, kind) in [
+        (issued, ErrorKind::Credentials),
+        (given, ErrorKind::Unauthorized),
+    ] {
+        let (events, error) = told(&watched);
+        let Some((
+            _,
+            WatchError::Polls {
+                error, last: None, ..
+            },
+        )) = error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((error.kind(), events.len()), (kind, 0));
+    }
+    assert_eq!(world.sent().len(), 2);
+}
+
+#[test]
+fn a_token_that_may_be_replaced_later_does_not_end_it() {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::PROGRESS if view.at < secs(100) => Reply::code(401, "token is expired"),
+        path::PROGRESS => status(100.0, 2),
+        _ => routine(view, request),
+    });
+    let watched = world.follow(watch(&session()));
+    world.run();
+    let (events, error) = told(&watched);
+    assert!(error.is_none(), "{error:?}");
+    assert!(matches!(events[0], WatchEvent::PollFailed(_)));
+    let mints = world.sent_to(path::TOKEN).len();
+    assert!(mints <= 6, "{mints} tokens");
+}
+
+#[test]
+fn a_slot_past_the_end_of_the_watch_is_its_deadline() {
+    let mut world = World::new(routine);
+    let session = fixed();
+    let policy = WatchPolicy::default().deadline(secs(10));
+    let watched: Vec<_> = (1..=200)
+        .map(|number| world.follow(watch_of(&session, number, policy.clone())))
+        .collect();
+    world.run();
+    for one in watched {
+        let (events, error) = told(&one);
+        assert!(matches!(error, Some((_, WatchError::Deadline { .. }))));
+        let failed = |event: &WatchEvent| matches!(event, WatchEvent::PollFailed(_));
+        assert!(!events.iter().any(failed));
+    }
+    assert!(world.now() <= secs(10) + LATENCY);
+}
+
+#[test]
+fn no_duration_of_a_policy_is_too_long() {
+    let endless = WatchPolicy::default()
+        .interval(Duration::MAX)
+        .max_interval(Duration::MAX)
+        .deadline(Duration::MAX)
+        .stall_timeout(Duration::MAX)
+        .max_failed_polls(u32::MAX);
+    for reply in [|| status(1.0, 0), || Reply::code(1, ""), Reply::hang] {
+        let mut world = polls(move |_| reply());
+        let watched = world.follow(fixed().watch(task(), endless.clone()));
+        world.run_until(secs(100 * 365 * 24 * 3600));
+        assert!(!watched.all().is_empty());
+    }
+}
