@@ -37,7 +37,7 @@ use crate::offline::OfflineDownload;
 ///
 /// The futures of a client with the default transport or the default clock panic if they are polled outside a tokio runtime with
 /// its IO and time drivers enabled. With another [`Transport`](crate::Transport) and another [`Clock`](crate::Clock) any executor
-/// drives them.
+/// drives them; token fetches then run in place, unless a [`Spawner`](crate::Spawner) is set as well.
 #[derive(Clone)]
 pub struct Client {
     session: Session,
