@@ -61,6 +61,7 @@ impl Default for ClientBuilder {
 
 impl ClientBuilder {
     /// Uses the `clientID` and `clientSecret` of a developer. The client fetches, shares and replaces the access token on its own.
+    #[doc(alias = "get_access_token")]
     pub fn credentials(
         mut self,
         id: impl Into<String>,
