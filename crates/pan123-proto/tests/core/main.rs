@@ -10,6 +10,7 @@ mod support;
 mod calls {
     mod care;
     mod deadlines;
+    mod gate;
     mod responses;
     mod stopping;
 }
@@ -68,6 +69,7 @@ mod session {
 
 mod tokens {
     mod fetching;
+    mod pushed_out;
     mod rejections;
     mod storing;
 }
