@@ -8,8 +8,8 @@ mod fuzzed;
 mod support;
 
 mod calls {
-    mod care;
     mod deadlines;
+    mod endpoints;
     mod responses;
     mod stopping;
 }
@@ -23,7 +23,6 @@ mod chaos;
 
 mod decode {
     mod drive;
-    mod lenient;
     mod offline;
     mod round_trips;
 }

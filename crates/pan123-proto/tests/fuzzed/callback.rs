@@ -1,4 +1,4 @@
-//! Any body as a callback: nothing panics, and what was there beyond doubt is read.
+//! Any callback body: no panic, and what is unambiguous is read.
 
 use std::collections::BTreeSet;
 

@@ -21,9 +21,9 @@ use player::Player;
 use said::Action;
 
 /// More machines than this are not begun.
-const MOST_PLAYERS: usize = 16;
+const MAX_PLAYERS: usize = 16;
 /// A driver in good order has everybody at the end after fewer rounds.
-const MOST_ROUNDS: usize = 10_000;
+const MAX_ROUNDS: usize = 10_000;
 
 pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
     let (setup, moves) = data.split_at(data.len().min(3));
@@ -128,7 +128,7 @@ impl Crowd<'_> {
     fn play(&mut self, who: u8, what: u8, how: u8) {
         let much = u64::from(how);
         match what % 16 {
-            9 if self.players.len() < MOST_PLAYERS => {
+            9 if self.players.len() < MAX_PLAYERS => {
                 self.players.push(Player::begin(how % 5, self.setup));
             }
             10 => self.now += millis(10 * much),
@@ -189,7 +189,7 @@ impl Crowd<'_> {
 
     /// A driver in good order, and a service that knows no path: everybody comes to an end.
     fn finish(&mut self) {
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let mut all_wait = true;
             for who in 0..self.players.len() {
                 let player = &self.players[who];

@@ -1,4 +1,4 @@
-//! Signed callbacks: a signer, what comes in on its URLs, and when two URLs mean the same.
+//! Signed callbacks: signers, requests, and an independent reader of signed URLs.
 
 use http::header::CONTENT_TYPE;
 use http::{Request, Uri};

@@ -1,4 +1,4 @@
-//! Many callers who all need the token of one session.
+//! Many callers that need the token of one session.
 
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{Error, ErrorKind, Pacing, Session};

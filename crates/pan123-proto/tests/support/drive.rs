@@ -1,4 +1,4 @@
-//! A drive of the other side: it lists and makes folders, and tests put files into it.
+//! A model of the service's drive, which tests fill with files.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Downloads that succeed at once, and where their files are.
+//! Downloads that succeed at once, and their files.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! Bodies read as the answer of an endpoint; nothing is tried again.
+//! Bodies decoded as the response of an endpoint, without retries.
 
 use std::fmt::Debug;
 

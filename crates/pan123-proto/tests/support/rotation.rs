@@ -1,5 +1,4 @@
-//! The service as an app of a third party knows it: pairs of tokens, of which each refresh token works once and ends the access
-//! token before it.
+//! The service as an OAuth app sees it: each refresh token works once and revokes the access token before it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -44,7 +43,7 @@ pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
 }
 
 /// What befalls a request for a pair.
-pub(crate) enum Mishap {
+pub(crate) enum Fault {
     /// It does not arrive.
     LostBefore,
     /// Its answer does not arrive.
@@ -65,7 +64,7 @@ struct Inner {
     code: Option<&'static str>,
     /// How often it refused a refresh token or a code.
     refused: u32,
-    mishaps: VecDeque<Mishap>,
+    faults: VecDeque<Fault>,
     latency: Duration,
 }
 
@@ -78,7 +77,7 @@ impl Service {
             refresh: number,
             code: Some("code-1"),
             refused: 0,
-            mishaps: VecDeque::new(),
+            faults: VecDeque::new(),
             latency: LATENCY,
         })))
     }
@@ -90,13 +89,13 @@ impl Service {
     }
 
     /// What befalls the next requests for a pair.
-    pub(crate) fn mishaps(&self, mishaps: impl IntoIterator<Item = Mishap>) {
-        self.0.borrow_mut().mishaps.extend(mishaps);
+    pub(crate) fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.0.borrow_mut().faults.extend(faults);
     }
 
     /// Nothing more befalls them.
-    pub(crate) fn forget_mishaps(&self) {
-        self.0.borrow_mut().mishaps.clear();
+    pub(crate) fn clear_faults(&self) {
+        self.0.borrow_mut().faults.clear();
     }
 
     /// No access token is good any more.
@@ -143,14 +142,14 @@ impl Service {
 
 impl Inner {
     fn befall(&mut self, uri: &Uri) -> Reply {
-        match self.mishaps.pop_front() {
+        match self.faults.pop_front() {
             None => self.grant(uri),
-            Some(Mishap::LostBefore) => Reply::cut(),
-            Some(Mishap::LostAfter) => {
+            Some(Fault::LostBefore) => Reply::cut(),
+            Some(Fault::LostAfter) => {
                 self.grant(uri);
                 Reply::cut()
             }
-            Some(Mishap::Instead(reply)) => reply,
+            Some(Fault::Instead(reply)) => reply,
         }
     }
 

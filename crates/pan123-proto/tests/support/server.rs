@@ -1,4 +1,4 @@
-//! The other side: what was sent, and what is answered and when.
+//! The scripted server: requests sent, and replies.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! One call over one server: the shortest way from a reply to its result.
+//! One call over one server.
 
 use pan123_proto::offline::{CreatedDownload, Progress};
 use pan123_proto::{Call, Error, Session};

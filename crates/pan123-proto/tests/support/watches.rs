@@ -1,4 +1,4 @@
-//! Watches from their first poll to what they told.
+//! Watches from their first poll to their end.
 
 use std::time::Duration;
 
@@ -39,7 +39,9 @@ pub(crate) fn polls(answer: impl Fn(usize) -> Reply + 'static) -> World {
 }
 
 /// What a watch told up to its end, and how it ended if not well. Nothing came after that but `None`.
-pub(crate) fn told(watched: &Watched) -> (Vec<WatchEvent>, Option<(Duration, WatchError)>) {
+pub(crate) fn events_and_end(
+    watched: &Watched,
+) -> (Vec<WatchEvent>, Option<(Duration, WatchError)>) {
     let mut items = watched.all();
     let (end, last) = items.pop().expect("an end");
     assert!(last.is_none(), "{last:?}");
@@ -58,8 +60,8 @@ pub(crate) fn told(watched: &Watched) -> (Vec<WatchEvent>, Option<(Duration, Wat
     (events, error)
 }
 
-pub(crate) fn told_error(watched: &Watched) -> (Duration, WatchError) {
-    told(watched).1.expect("it did not end well")
+pub(crate) fn end_error(watched: &Watched) -> (Duration, WatchError) {
+    events_and_end(watched).1.expect("it did not end well")
 }
 
 /// Runs one watch to its end with this policy.

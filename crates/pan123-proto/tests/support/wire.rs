@@ -1,4 +1,4 @@
-//! Requests as they go out, in a form that a test can write down.
+//! Requests in a form that a test can write down.
 
 use pan123_proto::Transmit;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Callback URLs that are signed, and what comes in on them.
+//! Signed callback URLs, and the requests that arrive at them.
 #![allow(clippy::print_stdout, reason = "the counts are to be read")]
 
 use crate::support::callbacks::{
@@ -21,7 +21,7 @@ fn signed() -> String {
 }
 
 #[test]
-fn a_signed_url_is_the_users_with_three_parameters_more() {
+fn signing_appends_three_parameters() {
     // python3: hmac.new(NEW_SECRET, b"pan123-callback-v1\nnew\n" + ID, "sha256"), the tag of `src/…/signing.rs`.
     let added = "pan123_id=job%204%2B2%2F%E5%BD%B1%20%25%26%3D%23&pan123_key=new&pan123_tag=iaXen0wyHplB_jBLMBvjnlF5NVEE_5Qy8mvDGbXVgzw";
     for (url, expected) in [
@@ -41,7 +41,7 @@ fn a_signed_url_is_the_users_with_three_parameters_more() {
 }
 
 #[test]
-fn a_url_that_cannot_be_signed_is_refused_at_once() {
+fn invalid_url_cannot_be_signed() {
     for (url, says) in [
         ("magnet:?xt=1", "the callback URL begins with `magnet:`"),
         ("/relative", "the callback URL must begin with"),
@@ -68,7 +68,7 @@ fn a_url_that_cannot_be_signed_is_refused_at_once() {
 }
 
 #[test]
-fn an_id_has_its_bounds() {
+fn id_length_is_bounded() {
     let longest = "影".repeat(85) + "a";
     assert_eq!(longest.len(), CallbackSigner::LONGEST_ID);
     let url = rotating().sign(URL, &longest).unwrap();
@@ -84,7 +84,7 @@ fn an_id_has_its_bounds() {
 }
 
 #[test]
-fn a_weak_key_is_refused_and_never_shown() {
+fn weak_key_is_an_error_and_keys_are_redacted() {
     let canary = "canary-canary-canary-canary-canary-canary";
     let error = CallbackKey::new("k", &canary[..31]).unwrap_err();
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_weak_key_is_refused_and_never_shown() {
 }
 
 #[test]
-fn keys_have_ids_that_tell_them_apart() {
+fn key_ids_are_checked() {
     for id in ["", "a b", "a&b", "a\n", "é", &"k".repeat(33)] {
         let error = CallbackKey::new(id, NEW_SECRET).unwrap_err().to_string();
         assert!(error.starts_with("the id of a callback key is"), "{error}");
@@ -129,7 +129,7 @@ fn keys_have_ids_that_tell_them_apart() {
 }
 
 #[test]
-fn a_change_of_keys_refuses_nobody() {
+fn key_rotation_accepts_both_keys() {
     let before = signer("old", OLD_SECRET).sign(URL, "1").unwrap();
     let during = rotating().sign(URL, "2").unwrap();
     let after = signer("new", NEW_SECRET);
@@ -147,7 +147,7 @@ fn a_change_of_keys_refuses_nobody() {
 }
 
 #[test]
-fn a_verified_callback_brings_its_id_and_its_notice() {
+fn verified_callback_has_its_id_and_notice() {
     let callback = rotating().verify(&posted(&signed()).unwrap()).unwrap();
     assert_eq!(callback.id, ID);
     let outcome = callback.notice.outcome;
@@ -158,7 +158,7 @@ fn a_verified_callback_brings_its_id_and_its_notice() {
 }
 
 #[test]
-fn order_and_spelling_mean_nothing() {
+fn order_and_encoding_of_parameters_do_not_matter() {
     let url = signed();
     let (front, query) = url.split_once('?').unwrap();
     let parts: Vec<_> = query.split('&').collect();
@@ -183,7 +183,7 @@ fn order_and_spelling_mean_nothing() {
 }
 
 #[test]
-fn every_lack_has_its_name() {
+fn each_refusal_of_a_url_is_named() {
     let refusal = |url: &str| verified(&rotating(), url).unwrap_err().to_string();
     assert_eq!(refusal(URL), "the URL has no parameter `pan123_id`");
     assert_eq!(refusal("/"), "the URL has no parameter `pan123_id`");
@@ -223,7 +223,7 @@ fn every_lack_has_its_name() {
 }
 
 #[test]
-fn what_is_wrong_behind_a_good_url_has_its_name() {
+fn each_refusal_of_a_request_is_named() {
     let with = |change: &dyn Fn(&mut http::Request<Vec<u8>>)| {
         let mut request = posted(&signed()).unwrap();
         change(&mut request);
@@ -262,7 +262,7 @@ fn what_is_wrong_behind_a_good_url_has_its_name() {
 }
 
 #[test]
-fn a_type_that_cannot_be_json_is_refused() {
+fn content_type_that_cannot_be_json_is_refused() {
     let typed = |kind: Option<HeaderValue>| {
         let mut request = posted(&signed()).unwrap();
         request.headers_mut().remove(CONTENT_TYPE);
@@ -298,7 +298,7 @@ fn a_type_that_cannot_be_json_is_refused() {
 }
 
 #[test]
-fn a_forger_is_refused_before_anything_else_is_looked_at() {
+fn tag_is_checked_before_anything_else() {
     let mut request = posted(&signed().replace("job", "Job")).unwrap();
     *request.method_mut() = Method::GET;
     *request.body_mut() = vec![b'x'; CallbackSigner::LONGEST_BODY + 1];
@@ -368,7 +368,7 @@ proptest! {
     #![proptest_config(config(500))]
 
     #[test]
-    fn any_id_comes_back_from_any_url((url, fragment) in any_url(), id in any_id()) {
+    fn any_id_round_trips_through_any_url((url, fragment) in any_url(), id in any_id()) {
         let given = format!("{url}{fragment}");
         let signed = rotating().sign(&given, &id).unwrap();
         prop_assert!(signed.starts_with(&url) && signed.ends_with(&fragment), "{}", signed);
@@ -386,7 +386,7 @@ proptest! {
     }
 
     #[test]
-    fn any_query_at_all_is_refused(query in "[!-~]{0,60}", known in "(pan123_(id|key|tag)=[!-~]{0,8}&){0,4}") {
+    fn unsigned_query_is_refused(query in "[!-~]{0,60}", known in "(pan123_(id|key|tag)=[!-~]{0,8}&){0,4}") {
         let url = format!("/?{known}{query}");
         if let Some(request) = posted(&url) {
             prop_assert!(rotating().verify(&request).is_err());

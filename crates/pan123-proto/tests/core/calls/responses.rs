@@ -1,4 +1,4 @@
-//! One call to its result: what is sent again, what never, and how it ends.
+//! One call to its result: what is sent again, what is not, and how it ends.
 
 use crate::support::single::{always, ask, create, first, run_ask, run_create};
 use crate::support::{Reply, World, download, fixed, path, progress, routine, task};
@@ -29,7 +29,7 @@ fn losses() -> Vec<Reply> {
 }
 
 #[test]
-fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
+fn create_is_not_resent_after_lost_response() {
     for reply in losses() {
         let shown = format!("{:?}", reply.what);
         let (world, created) = run_create(first(reply));
@@ -46,7 +46,7 @@ fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
 }
 
 #[test]
-fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
+fn ambiguous_says_how_far_the_request_got() {
     let failure = Reply::failure;
     for (reply, reach, words) in [
         (Reply::hang(), Reach::Sent, "no whole answer came (the time"),
@@ -95,7 +95,7 @@ fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
 }
 
 #[test]
-fn the_same_losses_are_tried_again_where_that_is_safe() {
+fn idempotent_request_is_resent_after_lost_response() {
     for reply in losses() {
         let shown = format!("{:?}", reply.what);
         let (world, asked) = run_ask(first(reply));
@@ -105,7 +105,7 @@ fn the_same_losses_are_tried_again_where_that_is_safe() {
 }
 
 #[test]
-fn a_create_that_did_nothing_for_sure_is_sent_again() {
+fn create_is_resent_when_it_was_certainly_not_carried_out() {
     for reply in [
         Reply::failure(TransportError::never_left("refused")),
         Reply::code(429, "请求太频繁"),
@@ -124,7 +124,7 @@ fn a_create_that_did_nothing_for_sure_is_sent_again() {
 }
 
 #[test]
-fn a_redirect_is_an_error_and_never_followed() {
+fn redirect_is_an_error_and_not_followed() {
     for status in [300, 301, 302, 303, 304, 307, 308] {
         let redirect = move || Reply::http(status, "").header("location", "https://elsewhere/");
         let (world, created) = run_create(always(redirect));
@@ -139,7 +139,7 @@ fn a_redirect_is_an_error_and_never_followed() {
 }
 
 #[test]
-fn an_http_refusal_without_an_envelope_is_not_tried_again() {
+fn http_error_without_envelope_is_not_retried() {
     for status in [400, 402, 403, 404, 405, 409, 413, 415, 422, 451] {
         let refusal = move || Reply::http(status, "<html>no</html>").header("x-traceid", "t");
         let (world, created) = run_create(always(refusal));
@@ -156,7 +156,7 @@ fn an_http_refusal_without_an_envelope_is_not_tried_again() {
 }
 
 #[test]
-fn the_text_of_too_many_downloads_is_a_setting() {
+fn text_of_too_many_downloads_is_a_setting() {
     for (setting, expected) in [
         ("slots are taken", ErrorCode::TooManyDownloads),
         ("", ErrorCode::Internal),
@@ -171,7 +171,7 @@ fn the_text_of_too_many_downloads_is_a_setting() {
 }
 
 #[test]
-fn an_own_type_reads_the_data_of_any_endpoint() {
+fn call_as_reads_the_data_into_any_type() {
     let mut world = World::new(routine);
     let call = fixed().call_as::<serde_json::Value>(&progress()).unwrap();
     let asked = world.start(call);
@@ -182,7 +182,7 @@ fn an_own_type_reads_the_data_of_any_endpoint() {
 }
 
 #[test]
-fn a_program_is_told_what_may_be_tried_again() {
+fn is_retryable_matches_the_cause() {
     let failure = Reply::failure;
     for (reply, again) in [
         (Reply::cut(), true),

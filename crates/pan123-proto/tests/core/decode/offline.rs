@@ -1,4 +1,4 @@
-//! What comes back, read: every recorded body.
+//! Recorded responses, decoded.
 
 use std::time::SystemTime;
 
@@ -161,7 +161,7 @@ fn callbacks() {
 }
 
 #[test]
-fn refusals() {
+fn api_errors() {
     for (body, code, number, message) in [
         (
             fixture!("rebuilt_error_1_mkdir_duplicate"),
@@ -230,7 +230,7 @@ fn refusals() {
 }
 
 #[test]
-fn refused_tokens() {
+fn rejected_tokens() {
     for (body, pushed_out, trace) in [
         (
             fixture!("observed_error_401_tokens_exceeded"),
@@ -245,5 +245,37 @@ fn refused_tokens() {
         assert_eq!(error.trace_id(), trace);
         assert_eq!(error.api().unwrap().is_token_pushed_out(), pushed_out);
         assert_eq!(error.to_string().contains("another process"), pushed_out);
+    }
+}
+
+#[test]
+fn task_id_keeps_every_digit() {
+    for id in [9_007_199_254_740_993, i64::MAX.unsigned_abs() + 1, u64::MAX] {
+        for key in ["taskID", "taskId"] {
+            for quote in ["", "\""] {
+                let body = format!(r#"{{"code":0,"data":{{"{key}":{quote}{id}{quote}}}}}"#);
+                assert_eq!(created(&body).unwrap().task.get(), id, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_task_id_makes_a_create_ambiguous() {
+    for id in [
+        "0",
+        "-1",
+        "1.5",
+        "null",
+        "\"\"",
+        "\"abc\"",
+        "true",
+        "18446744073709551616",
+        "9007199254740994.0",
+        "{}",
+    ] {
+        let body = format!(r#"{{"code":0,"message":"ok","data":{{"taskID":{id}}}}}"#);
+        let error = created(&body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{id}");
     }
 }

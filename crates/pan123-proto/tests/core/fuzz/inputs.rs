@@ -1,4 +1,4 @@
-//! Whatever a driver says, in whatever order: a machine keeps what it promises.
+//! Any inputs in any order.
 
 use crate::support::cases::config;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(config(600))]
 
     #[test]
-    fn any_inputs_in_any_order(data in moves()) {
+    fn machines_accept_any_inputs_in_any_order(data in moves()) {
         crate::fuzzed::machine::run(&data);
     }
 }

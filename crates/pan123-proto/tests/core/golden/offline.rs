@@ -1,4 +1,4 @@
-//! What goes out on the wire, one request for each endpoint: method, URL, headers and body.
+//! Golden requests: method, URL, headers and body.
 
 use crate::support::hand::{body, request};
 use crate::support::wire::{SERVICE, fixture, head, with_token};
@@ -33,7 +33,7 @@ fn issue_token() {
 }
 
 #[test]
-fn the_fetch_of_a_session_is_the_same_request() {
+fn session_fetches_a_token_with_the_same_request() {
     let builder = Session::builder().credentials("123456789", "123456789");
     let session = builder.build().unwrap();
     let mut call = session.call(&GetUserInfo).unwrap();
@@ -78,7 +78,7 @@ fn exchange_refresh_token() {
 }
 
 #[test]
-fn a_session_asks_for_a_pair_in_the_same_way() {
+fn session_requests_a_pair_with_the_same_request() {
     let session = rotation::process();
     let mut authorize = session.authorize("code-1", rotation::REDIRECT).unwrap();
     authorize.resume(at(secs(0)), Input::Wake);
@@ -132,7 +132,7 @@ fn download_with_the_url_only() {
 }
 
 #[test]
-fn the_documented_example_of_a_download() {
+fn download_is_the_documented_example() {
     let expected = fixture(include_str!(
         "../../fixtures/official_offline_create_request.json"
     ));
@@ -143,7 +143,7 @@ fn the_documented_example_of_a_download() {
 }
 
 #[test]
-fn a_source_url_goes_out_byte_for_byte() {
+fn source_url_is_sent_unchanged() {
     for url in [
         "https://例子.测试/视频 1.mp4?名=值#片段",
         "https://example.com/%E6%B5%8B%e8%af%95/a%2Fb?sig=a+b%3D%3d&x=/../&&",
@@ -179,7 +179,7 @@ fn get_user_info() {
 }
 
 #[test]
-fn a_token_is_marked_as_a_secret_whether_given_or_fetched() {
+fn token_header_is_sensitive() {
     let given = request(&GetUserInfo);
     let session = session();
     let mut call = session.call(&GetUserInfo).unwrap();
@@ -243,7 +243,7 @@ impl Endpoint for Rename {
 }
 
 #[test]
-fn an_endpoint_of_ones_own_gets_the_same_headers() {
+fn custom_endpoint_gets_the_same_headers() {
     let transmit = request(&Rename);
     let url = format!("PUT {SERVICE}/api/v1/file/name?a%26b=c%20d%2F%E6%B5%8B&n=7");
     assert_eq!(head(&transmit), with_token(url));

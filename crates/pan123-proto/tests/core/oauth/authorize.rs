@@ -1,4 +1,4 @@
-//! The first pair of a user, by a code: kept before it is used, in turn with every refresh, and a code is not spent in vain.
+//! The first token pair of a user, exchanged for a code.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::callers::{
 };
 use crate::support::disk::{DISK_TIME, Disk};
 use crate::support::rotation::{
-    LIFE, Mishap, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
+    Fault, LIFE, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::server::{LATENCY, token_in};
 use crate::support::{
@@ -24,7 +24,7 @@ fn authorize(world: &mut World, session: &Session) -> Outcome<Result<(), Error>>
 }
 
 #[test]
-fn a_code_brings_the_first_pair_which_is_kept_and_used() {
+fn code_is_exchanged_for_a_pair_that_is_saved_and_used() {
     let disk = Disk::default();
     let mut world = Service::after(0).world(&disk);
     let session = process();
@@ -50,7 +50,7 @@ fn a_code_brings_the_first_pair_which_is_kept_and_used() {
 }
 
 #[test]
-fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
+fn calls_succeed_right_after_authorization() {
     for kept in [None, Some(pair(0, LIFE))] {
         let disk = kept.map_or_else(Disk::default, Disk::with_token);
         let service = Service::after(1);
@@ -68,7 +68,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
 }
 
 #[test]
-fn a_new_pair_comes_in_place_of_any_that_was_there() {
+fn authorization_replaces_an_existing_pair() {
     let service = Service::after(1);
     let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
@@ -85,7 +85,7 @@ fn a_new_pair_comes_in_place_of_any_that_was_there() {
 }
 
 #[test]
-fn it_waits_for_a_refresh_and_callers_wait_for_it() {
+fn authorization_waits_for_a_refresh_and_callers_wait_for_authorization() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
     let disk = Disk::with_token(pair(1, LIFE));
@@ -109,7 +109,7 @@ fn it_waits_for_a_refresh_and_callers_wait_for_it() {
 }
 
 #[test]
-fn it_waits_for_the_lock_of_another_process() {
+fn authorization_waits_for_the_lock_of_another_process() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
     let disk = Disk::with_token(pair(1, LIFE));
@@ -128,7 +128,7 @@ fn it_waits_for_the_lock_of_another_process() {
 }
 
 #[test]
-fn a_refused_code_leaves_the_session_as_it_was() {
+fn rejected_code_leaves_the_session_unchanged() {
     let service = Service::after(1);
     let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
@@ -156,22 +156,22 @@ fn a_refused_code_leaves_the_session_as_it_was() {
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_only() {
-    for (mishaps, requests, kind) in [
-        (vec![Mishap::LostBefore], 2, None),
-        (vec![Mishap::LostAfter], 2, Some(ErrorKind::Api)),
+    for (faults, requests, kind) in [
+        (vec![Fault::LostBefore], 2, None),
+        (vec![Fault::LostAfter], 2, Some(ErrorKind::Api)),
         (
-            (0..9).map(|_| Mishap::LostBefore).collect(),
+            (0..9).map(|_| Fault::LostBefore).collect(),
             2,
             Some(ErrorKind::RetriesExhausted),
         ),
         (
-            vec![Mishap::Instead(Reply::code(429, "请求太频繁"))],
+            vec![Fault::Instead(Reply::code(429, "请求太频繁"))],
             2,
             None,
         ),
     ] {
         let service = Service::after(0);
-        service.mishaps(mishaps);
+        service.faults(faults);
         let mut world = service.world(&Disk::default());
         let authorized = authorize(&mut world, &process());
         world.run();
@@ -181,7 +181,7 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 }
 
 #[test]
-fn no_code_is_spent_where_its_pair_cannot_be_kept() {
+fn code_is_not_sent_where_its_pair_cannot_be_stored() {
     let account = Account::new(SERVICE, "client-id");
     let developers = StoredToken::new(account.clone(), "t", None, ClockSkew::Ahead(secs(0)));
     let others = StoredToken::new(account.of_user("x"), "t", None, ClockSkew::Ahead(secs(0)));
@@ -221,7 +221,7 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
 }
 
 #[test]
-fn what_cannot_be_authorised_is_refused_before_anything_is_sent() {
+fn authorization_checks_its_arguments() {
     let oauth = process();
     for (result, part) in [
         (session().authorize("code", REDIRECT), "without OAuth"),
@@ -255,7 +255,7 @@ fn exchanging(session: &Session) -> Authorize {
 const ANSWER: &str = r#"{"access_token":"access-1","refresh_token":"refresh-1","expires_in":7200}"#;
 
 #[test]
-fn dropped_it_leaves_the_next_one_free_to_go() {
+fn dropped_authorization_releases_the_lease() {
     let now = at(Duration::ZERO);
     for _ in 0..4 {
         let session = process();
@@ -278,7 +278,7 @@ fn dropped_it_leaves_the_next_one_free_to_go() {
 }
 
 #[test]
-fn it_ends_once_and_in_time() {
+fn authorization_ends_once_and_by_its_deadline() {
     let now = at(Duration::ZERO);
     let session = process();
     let mut done = exchanging(&session);
@@ -311,7 +311,7 @@ fn it_ends_once_and_in_time() {
 }
 
 #[test]
-fn what_comes_after_the_lease_was_lost_is_kept_or_the_end() {
+fn pair_received_after_the_lease_was_lost_is_saved() {
     let pair = || hand::answer(200, ANSWER);
     let lost = || Input::Failed(TransportError::timed_out());
     for (input, saves) in [(pair(), true), (lost(), false)] {

@@ -1,4 +1,4 @@
-//! Pairs of tokens in use: one refresh for all, nobody uses a token that a refresh ends, and none before it is kept.
+//! Token pairs in use: one refresh for all callers, and no token is used that a refresh revokes or that is not saved.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::callers::{
     Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
 };
 use crate::support::disk::{DISK_TIME, Disk};
-use crate::support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
+use crate::support::rotation::{Fault, LIFE, Service, app, asked_with, of, pair, process, used};
 use crate::support::server::LATENCY;
 use crate::support::{Reply, World, millis, path, secs};
 use pan123_proto::{Error, ErrorKind, RetryPolicy, Session};
@@ -40,7 +40,7 @@ fn assert_never_between(world: &World, disk: &Disk) {
 }
 
 #[test]
-fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
+fn stale_pair_is_refreshed_once_and_others_wait_until_it_is_saved() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service.slow(secs(5)), &disk);
     world.run_until(STALE);
@@ -61,7 +61,7 @@ fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
 }
 
 #[test]
-fn after_many_refusals_there_is_one_refresh() {
+fn many_rejections_cause_one_refresh() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service.clone().slow(secs(5)), &disk);
     service.end_access();
@@ -77,7 +77,7 @@ fn after_many_refusals_there_is_one_refresh() {
 }
 
 #[test]
-fn a_pair_lives_as_long_as_its_answer_says() {
+fn pair_expires_after_expires_in() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
     service.end_access();
@@ -96,7 +96,7 @@ fn a_pair_lives_as_long_as_its_answer_says() {
 }
 
 #[test]
-fn of_several_processes_one_refreshes_and_the_others_take_what_it_kept() {
+fn one_process_refreshes_and_the_others_load_the_new_pair() {
     let (service, disk) = first_pair();
     let mut world = service.clone().slow(secs(5)).world(&disk);
     let sessions: Vec<Session> = (0..6).map(|_| process()).collect();
@@ -121,7 +121,7 @@ fn of_several_processes_one_refreshes_and_the_others_take_what_it_kept() {
 }
 
 #[test]
-fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
+fn token_revoked_by_another_process_is_replaced_from_the_store() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
     service.rotate();
@@ -132,7 +132,7 @@ fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
 }
 
 #[test]
-fn refused_for_good_or_not() {
+fn only_a_rejected_refresh_token_requires_authorization() {
     let refusals: [fn() -> Reply; 6] = [
         || Reply::code(400, "refresh_token无效"),
         || Reply::code(401, "token无效"),
@@ -191,14 +191,14 @@ fn refused_for_good_or_not() {
 }
 
 #[test]
-fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
+fn server_error_does_not_reject_the_refresh_token() {
     for reply in [
         Reply::http(503, r#"{"error":"temporarily_unavailable"}"#),
         Reply::http(408, r#"{"error":"timeout"}"#),
     ] {
         let (service, disk) = first_pair();
         service.end_access();
-        service.mishaps([Mishap::Instead(reply)]);
+        service.faults([Fault::Instead(reply)]);
         let mut world = service.world(&disk);
         let builder = of(app()).retry(RetryPolicy::none());
         let session = builder.build().unwrap();
@@ -215,7 +215,7 @@ fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
 fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     let (service, disk) = first_pair();
     service.end_access();
-    service.mishaps((0..9).map(|_| Mishap::Instead(reply())));
+    service.faults((0..9).map(|_| Fault::Instead(reply())));
     let mut world = service.world(&disk);
     let error = get_user(&mut world, &process()).unwrap_err();
     let inner = match &error {
@@ -228,12 +228,12 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
 }
 
 #[test]
-fn too_many_requests_are_waited_out() {
+fn refresh_waits_out_rate_limit() {
     let (service, disk) = first_pair();
     service.end_access();
-    let busy = || Mishap::Instead(Reply::code(429, "请求太频繁"));
+    let busy = || Fault::Instead(Reply::code(429, "请求太频繁"));
     let flat = r#"{"error":"slow_down"}"#;
-    service.mishaps([busy(), Mishap::Instead(Reply::http(429, flat)), busy()]);
+    service.faults([busy(), Fault::Instead(Reply::http(429, flat)), busy()]);
     let mut world = service.world(&disk);
     get_user(&mut world, &process()).unwrap();
     assert_eq!(asked_with(&world), ["refresh-1"; 4]);
@@ -241,13 +241,13 @@ fn too_many_requests_are_waited_out() {
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_only() {
-    for (mishap, kind) in [
-        (Mishap::LostBefore, None),
-        (Mishap::LostAfter, Some(ErrorKind::AuthorizationRequired)),
+    for (fault, kind) in [
+        (Fault::LostBefore, None),
+        (Fault::LostAfter, Some(ErrorKind::AuthorizationRequired)),
     ] {
         let (service, disk) = first_pair();
         service.end_access();
-        service.mishaps([mishap]);
+        service.faults([fault]);
         let mut world = service.world(&disk);
         let asked = ask_user(&mut world, &process());
         world.run();
@@ -256,7 +256,7 @@ fn a_lost_answer_is_asked_for_once_more_only() {
     }
     let (service, disk) = first_pair();
     service.end_access();
-    service.mishaps((0..9).map(|_| Mishap::LostBefore));
+    service.faults((0..9).map(|_| Fault::LostBefore));
     let mut world = service.world(&disk);
     let asked = ask_user(&mut world, &process());
     world.run();
@@ -265,10 +265,10 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 }
 
 #[test]
-fn while_a_failed_refresh_pauses_the_old_token_is_used_to_its_end() {
+fn old_token_is_used_until_it_expires_while_refreshes_fail() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
-    service.mishaps((0..99).map(|_| Mishap::Instead(Reply::http(404, ""))));
+    service.faults((0..99).map(|_| Fault::Instead(Reply::http(404, ""))));
     world.run_until(STALE);
     let told = ask_user(&mut world, &session);
     world.run_until(STALE + millis(500));
@@ -287,10 +287,10 @@ fn while_a_failed_refresh_pauses_the_old_token_is_used_to_its_end() {
 }
 
 #[test]
-fn a_refused_refresh_token_leaves_the_access_token_in_use() {
+fn rejected_refresh_token_leaves_the_access_token_in_use() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
-    service.mishaps([Mishap::Instead(Reply::code(400, "no"))]);
+    service.faults([Fault::Instead(Reply::code(400, "no"))]);
     world.run_until(STALE);
     assert_many_succeed(&mut world, &session, 8);
     assert_eq!(used(&world), ["access-1"; 9]);

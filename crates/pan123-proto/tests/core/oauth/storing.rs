@@ -1,4 +1,4 @@
-//! Pairs of tokens kept: what becomes of them when a run crashes, a store fails, or somebody else goes on.
+//! Stored token pairs: crashes, failing stores, other processes.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn first_pair() -> (Service, Disk) {
 
 /// All that is known of a run that ends between the answer and the keeping of the pair is gone with it.
 #[test]
-fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
+fn crash_before_the_pair_is_saved_requires_authorization_without_a_loop() {
     let (service, disk) = first_pair();
     service.end_access();
     let mut world = service.world(&disk).plan(|nth| match nth {
@@ -71,7 +71,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
 }
 
 #[test]
-fn a_first_refresh_token_is_used_while_nothing_is_kept() {
+fn given_refresh_token_is_used_while_the_store_is_empty() {
     let service = Service::after(1);
     let disk = Disk::default();
     let mut world = service.world(&disk);
@@ -89,7 +89,7 @@ fn a_first_refresh_token_is_used_while_nothing_is_kept() {
 }
 
 #[test]
-fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
+fn without_a_pair_nothing_is_sent_and_authorization_is_required() {
     let disk = Disk::default();
     let mut world = Service::after(1).world(&disk);
     let session = process();
@@ -116,7 +116,7 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
 }
 
 #[test]
-fn a_store_that_never_saves_does_not_end_the_session() {
+fn session_survives_a_store_that_never_saves() {
     let (service, disk) = first_pair();
     let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
     let disk = disk.failing(move |op| fails(op).then(|| StoreResult::Failed("full".to_owned())));
@@ -132,7 +132,7 @@ fn a_store_that_never_saves_does_not_end_the_session() {
 }
 
 #[test]
-fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
+fn newer_stored_pair_replaces_the_unsaved_pair() {
     let (service, disk) = first_pair();
     service.end_access();
     let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
@@ -152,7 +152,7 @@ fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
 }
 
 #[test]
-fn where_a_pair_cannot_be_kept_none_is_asked_for() {
+fn pair_is_not_requested_where_it_cannot_be_stored() {
     let mut world = World::new(routine);
     let session = of(app().refresh_token("refresh-0")).build().unwrap();
     let asked = ask_many(&mut world, &session, 8);
@@ -209,7 +209,7 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
 }
 
 #[test]
-fn a_pair_that_is_being_saved_is_not_lost_with_its_refresh() {
+fn pair_being_saved_survives_a_dropped_refresh() {
     for (kept, expected) in [
         (pair(1, LIFE), Some("refresh-2")),
         (pair(2, LIFE), Some("refresh-2")),
@@ -227,7 +227,7 @@ fn a_pair_that_is_being_saved_is_not_lost_with_its_refresh() {
 }
 
 #[test]
-fn nobody_goes_on_with_a_pair_that_is_being_saved() {
+fn callers_wait_while_a_pair_is_being_saved() {
     let session = process();
     let (_refresh, step) = saving(&session);
     assert!(matches!(step, Step::Store(StoreOp::Save(_))), "{step:?}");
@@ -236,7 +236,7 @@ fn nobody_goes_on_with_a_pair_that_is_being_saved() {
 }
 
 #[test]
-fn a_pair_from_elsewhere_is_refreshed_too() {
+fn restored_pair_is_refreshed_too() {
     for (life, restored) in [(LIFE, Restored::Taken), (secs(5), Restored::Expired)] {
         let service = Service::after(1);
         let disk = Disk::default();

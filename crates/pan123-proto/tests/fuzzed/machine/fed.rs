@@ -1,4 +1,4 @@
-//! What a machine is resumed with, and what that means to a request that was out.
+//! The inputs of a machine.
 
 use std::time::{Duration, SystemTime};
 

@@ -17,9 +17,9 @@ use crate::support::{download, progress, secs, task};
 /// How long the fetch of a token may take.
 const REFRESH_LIMIT: Duration = secs(120);
 /// A create is not sent with less time left.
-const LEAST_TIME_FOR_ONCE: Duration = secs(1);
+const MIN_TIME_FOR_ONCE: Duration = secs(1);
 /// No two requests of a call are closer than this if the first was refused for being too frequent.
-const LEAST_HOLD_OFF: Duration = secs(1);
+const MIN_HOLD_OFF: Duration = secs(1);
 
 #[derive(Debug)]
 enum Machine {
@@ -168,7 +168,7 @@ impl Player {
             let is_create = matches!(self.machine, Machine::Create(_));
             self.may_have_arrived = is_create && fed.may_have_arrived();
             if fed.is_rate_limited() {
-                self.not_before = now + LEAST_HOLD_OFF;
+                self.not_before = now + MIN_HOLD_OFF;
             }
         }
         match &turn {
@@ -239,7 +239,7 @@ impl Player {
         assert_eq!(bears_token, !self.is_refresh(), "{self:?}");
         if let Machine::Create(_) = self.machine {
             assert!(!self.may_have_arrived, "created twice: {self:?}");
-            assert!(left >= LEAST_TIME_FOR_ONCE, "{self:?}");
+            assert!(left >= MIN_TIME_FOR_ONCE, "{self:?}");
         }
         // How the polls of this one went is not visible.
         if !matches!(self.machine, Machine::ToEnd(_)) {

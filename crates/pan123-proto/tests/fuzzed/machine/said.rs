@@ -1,4 +1,4 @@
-//! The steps of all machines as one type, and what they tell.
+//! The steps of all machines as one type, and their outputs.
 
 use std::time::Duration;
 
