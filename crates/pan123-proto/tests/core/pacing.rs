@@ -12,7 +12,7 @@ use pan123_proto::{Call, Endpoint, Error, ErrorKind, Pace, Pacing, Session};
 
 const HOUR: Duration = secs(3600);
 
-/// A create that can be told from others in the queue.
+/// A create with a number.
 fn create(session: &Session, number: usize) -> Call<CreatedDownload> {
     let download = Download::new(format!("https://example.com/{number}")).unwrap();
     session.call(&download).unwrap().timeout(10 * HOUR)

@@ -36,7 +36,7 @@ pub(crate) fn assert_many_succeed(world: &mut World, session: &Session, callers:
 
 pub(crate) fn assert_all_well(asked: &[Asked]) {
     for one in asked {
-        one.get().expect("a good answer");
+        one.get().expect("success");
     }
 }
 

@@ -24,10 +24,10 @@ pub(crate) mod path {
     pub(crate) const MKDIR: &str = "/upload/v1/file/mkdir";
 }
 
-/// How long an answer takes unless a test says otherwise.
+/// How long a response takes by default.
 pub(crate) const LATENCY: Duration = Duration::from_millis(50);
 
-/// A request as it went out.
+/// A request as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     /// Virtual time since the start.
@@ -119,7 +119,7 @@ impl Reply {
         Reply::http(200, &envelope.to_string())
     }
 
-    /// A refusal, under HTTP 200.
+    /// An error code, under HTTP 200.
     pub(crate) fn code(code: i64, message: &str) -> Reply {
         let envelope =
             json!({"code": code, "message": message, "data": null, "x-traceID": "trace"});
@@ -148,7 +148,7 @@ impl Reply {
         Reply::new(What::GiveUp)
     }
 
-    /// What a driver makes of it that keeps the limits of the request, and after which time.
+    /// What a driver returns that respects the limits of the request, and after which time.
     pub(crate) fn within(self, transmit: &Transmit) -> (Duration, Input) {
         let timed_out = || (transmit.timeout, Input::Failed(TransportError::timed_out()));
         match self.what {
@@ -178,7 +178,7 @@ impl Reply {
     }
 }
 
-/// A token `token-<number>` that lives for `life` by the service's clock, with the `Date` that tells it.
+/// A token `token-<number>` that lives for `life` by the service's clock, with a `Date`.
 pub(crate) fn issue_token(view: &ServerView<'_>, number: usize, life: Duration) -> Reply {
     issue_token_until(number, view.wall() + life).header("date", &http_date(view.wall()))
 }

@@ -308,7 +308,7 @@ fn tag_is_checked_before_anything_else() {
     assert!(matches!(refusal, CallbackRefusal::WrongTag), "{refusal}");
 }
 
-/// Every byte in every place, one too many and one too few: refused, unless it says the same.
+/// Replaces, inserts and removes every byte: the URL is refused unless it decodes to the same.
 #[test]
 fn no_byte_of_the_signed_part_can_be_changed() {
     let signer = rotating();

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    Reply, World, at, fixed, hand, secs,
-};
+use crate::support::{Reply, World, at, fixed, hand, secs};
 use pan123_proto::api::access_token::IssueToken;
-use pan123_proto::{
-    BuildError, Endpoint, Error, Idempotency, Input, Machine, RateClass, http,
-};
+use pan123_proto::{BuildError, Endpoint, Error, Idempotency, Input, Machine, RateClass, http};
 
 macro_rules! endpoint {
     ($name:ident, $method:ident, $path:literal) => {
@@ -56,7 +52,7 @@ fn empty_post_has_content_length_zero() {
     assert_eq!(length(&EmptyGet), None);
 }
 
-/// Each answer that is lost may be a token that pushes another one out.
+/// Each lost response may be a token that pushes another one out.
 #[test]
 fn explicit_token_request_is_sent_at_most_twice() {
     let mut world = World::new(|_, _| Reply::cut());

@@ -5,7 +5,7 @@ use crate::support::{Reply, World, download, fixed, path, progress, routine, tas
 use pan123_proto::{Error, ErrorCode, ErrorKind, Reach, RetryPolicy, Session, TransportError};
 use serde_json::json;
 
-/// Answers after which nobody knows whether the request was carried out.
+/// Replies that leave unknown whether the request was carried out.
 fn losses() -> Vec<Reply> {
     let failure = Reply::failure;
     let mut lost = vec![

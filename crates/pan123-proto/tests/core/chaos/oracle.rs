@@ -277,7 +277,8 @@ impl Oracle {
         let call = self.calls.get_mut(&actor).expect("a known machine");
         call.check_goes_on(at);
         let session = &mut self.sessions[call.session];
-        let left = call.deadline.expect("it was resumed") - at;
+        let deadline = call.deadline.expect("it was resumed");
+        let left = deadline.saturating_sub(at);
         assert!(
             transmit.timeout <= left.min(session.request_timeout),
             "{call:?}"

@@ -92,7 +92,7 @@ impl Run {
         match rng.u8(..3) {
             0 => {
                 pacing = Pacing::off();
-                intervals.values_mut().for_each(|it| *it = Duration::ZERO);
+                intervals = CLASSES.map(|(path, _)| (path, Duration::ZERO)).into();
             }
             1 => {
                 let slow = millis(rng.u64(1..4000));

@@ -110,8 +110,11 @@ impl Service {
         };
         coverage.count(fault);
         let is_carried_out = match fault {
-            Fault::Slow | Fault::LostAfter | Fault::HungAfter => true,
-            Fault::Redirected | Fault::Garbage => true,
+            Fault::Slow
+            | Fault::LostAfter
+            | Fault::HungAfter
+            | Fault::Redirected
+            | Fault::Garbage => true,
             Fault::BadGateway => self.rng.bool(),
             _ => false,
         };

@@ -86,7 +86,7 @@ fn kept<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// An id by every way in and out.
+/// Converts an id in every way and back.
 fn assert_id<T>(number: u64, new: fn(u64) -> Result<T, BuildError>, get: fn(T) -> u64)
 where
     T: Copy + Debug + PartialEq + ToString + FromStr + TryFrom<u64> + Serialize + DeserializeOwned,

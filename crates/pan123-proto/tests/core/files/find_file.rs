@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::support::drive::FakeDrive;
-use crate::support::landings::{DEFAULT_DIR, download, found, into, start, target, world};
+use crate::support::file_lookups::{DEFAULT_DIR, download, found, into, start, target, world};
 use crate::support::{Outcome, Reply, World, fixed, millis, path, secs, task};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, WatchError, WatchPolicy,

@@ -14,7 +14,7 @@ fn page(last: i64, entries: &[Value]) -> Reply {
     Reply::data(json!({"lastFileId": last, "fileList": entries}))
 }
 
-/// A server that answers one page after the other, and the last of them for ever.
+/// A server that returns one page after the other, and then the last one forever.
 fn pages(pages: Vec<(i64, Vec<Value>)>) -> World {
     World::new(move |view, _| {
         assert!(view.earlier.len() < 100, "it asks for ever");

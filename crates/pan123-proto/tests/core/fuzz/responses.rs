@@ -219,7 +219,7 @@ proptest! {
         let step = refresh.resume(at(secs(1)), Input::Response(answer));
         let ended = matches!(step, Step::Ready(()));
         drop(refresh);
-        // It ended, or it was dropped: somebody may go on, at the latest after the longest pause.
+        // It ended or was dropped: the call goes on.
         match call.resume(at(millis(1500)), Input::Wake) {
             Step::Transmit(_) => prop_assert!(ended),
             Step::Refresh(_) => prop_assert!(!ended),

@@ -135,7 +135,7 @@ fn image_bed_download_with_the_url_only() {
     );
 }
 
-/// Takes 1 and the most; refuses none and one more, and says how many it takes.
+/// Accepts 1 and the maximum, and neither 0 nor one more.
 #[track_caller]
 fn assert_takes<T>(what: &str, most: u64, build: impl Fn(u64) -> Result<T, BuildError>) {
     assert!(build(1).is_ok() && build(most).is_ok());

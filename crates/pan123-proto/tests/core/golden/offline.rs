@@ -2,7 +2,7 @@
 
 use crate::support::hand::{body, request};
 use crate::support::wire::{SERVICE, fixture, head, with_token};
-use crate::support::{at, builder, fixed, hand, millis, rotation, secs, session, task};
+use crate::support::{at, builder, fixed, hand, millis, oauth_service, secs, session, task};
 use http::header::AUTHORIZATION;
 use pan123_proto::api::access_token::IssueToken;
 use pan123_proto::api::oauth::{ExchangeCode, ExchangeRefreshToken};
@@ -79,19 +79,26 @@ fn exchange_refresh_token() {
 
 #[test]
 fn session_requests_a_pair_with_the_same_request() {
-    let session = rotation::process();
-    let mut authorize = session.authorize("code-1", rotation::REDIRECT).unwrap();
+    let session = oauth_service::process();
+    let mut authorize = session
+        .authorize("code-1", oauth_service::REDIRECT)
+        .unwrap();
     authorize.resume(at(secs(0)), Input::Wake);
     authorize.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
     let none = Input::Stored(StoreResult::Loaded(None));
     let sent = hand::transmit(authorize.resume(at(secs(0)), none));
-    let asked = ExchangeCode::new("client-id", "client-secret", "code-1", rotation::REDIRECT);
+    let asked = ExchangeCode::new(
+        "client-id",
+        "client-secret",
+        "code-1",
+        oauth_service::REDIRECT,
+    );
     assert_eq!(head(&sent), head(&request(&asked)));
     drop(authorize);
 
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
-    let kept = || Input::Stored(StoreResult::Loaded(Some(rotation::pair(1, secs(0)))));
+    let kept = || Input::Stored(StoreResult::Loaded(Some(oauth_service::pair(1, secs(0)))));
     refresh.resume(at(secs(0)), Input::Wake);
     refresh.resume(at(secs(0)), kept());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));

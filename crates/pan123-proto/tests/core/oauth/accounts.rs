@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::support::callers::ask_user;
 use crate::support::disk::Disk;
-use crate::support::rotation::{LIFE, SERVICE, app, of, pair, process};
+use crate::support::oauth_service::{LIFE, SERVICE, app, of, pair, process};
 use crate::support::{World, at, builder, routine};
 use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
 
-/// The kind of token that is kept, and what a caller is told of it.
+/// The error of a call while this token is stored.
 fn store_error(kept: StoredToken, session: &Session) -> String {
     let disk = Disk::with_token(kept);
     let mut world = World::new(routine).hooks(disk.clone());

@@ -6,7 +6,7 @@ use crate::support::callers::{
     ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
 };
 use crate::support::disk::{DISK_TIME, Disk};
-use crate::support::rotation::{
+use crate::support::oauth_service::{
     Fault, LIFE, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::server::{LATENCY, token_in};

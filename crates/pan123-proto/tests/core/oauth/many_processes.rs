@@ -3,7 +3,7 @@
 
 use crate::support::callers::{Asked, ask_user};
 use crate::support::disk::Disk;
-use crate::support::rotation::{Fault, LIFE, REDIRECT, Service, app, asked_with, of, pair};
+use crate::support::oauth_service::{Fault, LIFE, REDIRECT, Service, app, asked_with, of, pair};
 use crate::support::{Outcome, Reply, World, millis, secs};
 use fastrand::Rng;
 use pan123_proto::{Error, ErrorKind, Session, StoreOp, StoreResult};
@@ -48,7 +48,7 @@ impl Simulation {
         match self.rng.u8(..20) {
             0..10 => self.asked.push(ask_user(&mut self.world, session)),
             10 if !self.asked.is_empty() => {
-                // Who goes away takes no fetch along, since each one runs apart.
+                // A dropped caller does not drop the fetch, which is detached.
                 let gone = self.asked.swap_remove(self.rng.usize(..self.asked.len()));
                 self.world.abandon(&gone);
             }

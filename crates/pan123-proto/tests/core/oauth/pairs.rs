@@ -6,7 +6,9 @@ use crate::support::callers::{
     Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
 };
 use crate::support::disk::{DISK_TIME, Disk};
-use crate::support::rotation::{Fault, LIFE, Service, app, asked_with, of, pair, process, used};
+use crate::support::oauth_service::{
+    Fault, LIFE, Service, app, asked_with, of, pair, process, used,
+};
 use crate::support::server::LATENCY;
 use crate::support::{Reply, World, millis, path, secs};
 use pan123_proto::{Error, ErrorKind, RetryPolicy, Session};
@@ -26,7 +28,7 @@ fn first_pair() -> (Service, Disk) {
     (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
-/// No request went out with the old token once the refresh was sent, and none with the new one before it was kept.
+/// No request was sent with the old token once the refresh was sent, and none with the new one before it was saved.
 fn assert_never_between(world: &World, disk: &Disk) {
     let sent = world.times(path::OAUTH)[0];
     let saved = disk.times("save")[0] + DISK_TIME;
@@ -91,7 +93,7 @@ fn pair_expires_after_expires_in() {
     }
     let end = disk.stored().unwrap().expired_at().unwrap();
     let exact = crate::support::at(answered + STALE + LATENCY + LIFE).wall;
-    // The service tells its time in whole seconds.
+    // `Date` has whole seconds.
     assert!(end <= exact && end + secs(1) > exact, "{end:?} {exact:?}");
 }
 
@@ -160,7 +162,7 @@ fn only_a_rejected_refresh_token_requires_authorization() {
         let (kind, _, requests) = after(refusal);
         assert_eq!((kind, requests), (ErrorKind::Credentials, 1));
     }
-    // What says nothing of the refresh token sends no user to authorise again.
+    // Errors that are not about the refresh token do not require authorization.
     let others: [fn() -> Reply; 5] = [
         || Reply::code(1, "内部错误"),
         || Reply::code(403, "123pan-global-slb forbidden client ip 192.0.2.7"),
@@ -211,7 +213,7 @@ fn server_error_does_not_reject_the_refresh_token() {
     }
 }
 
-/// What a caller is told whose refresh is always answered so, and how many requests for a pair there were.
+/// The error of a call whose refresh always gets this reply, its cause, and the number of requests for a pair.
 fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     let (service, disk) = first_pair();
     service.end_access();

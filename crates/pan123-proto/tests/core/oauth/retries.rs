@@ -6,7 +6,7 @@ use crate::support::callers::{
     ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
 };
 use crate::support::disk::{Disk, first_saves};
-use crate::support::rotation::{
+use crate::support::oauth_service::{
     Fault, LIFE, REDIRECT, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs, task};
@@ -46,7 +46,7 @@ fn late_lock_still_leaves_a_full_request_timeout() {
 
 #[test]
 fn pair_is_not_requested_with_too_little_time_left() {
-    // The service is busy for nearly two minutes, and then needs two seconds for an answer.
+    // The service is busy for nearly two minutes, and then needs two seconds for a response.
     for (seed, well) in (110..121).zip(110..) {
         let (service, disk) = ended_pair();
         let slow = service.clone().slow(secs(2));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::callers::{ask_many, ask_user, assert_many_succeed, get_user, kinds};
 use crate::support::disk::Disk;
-use crate::support::rotation::{
+use crate::support::oauth_service::{
     LIFE, Service, app, asked_with, of, pair, parameter, process, used,
 };
 use crate::support::server::token_in;
@@ -19,7 +19,7 @@ fn first_pair() -> (Service, Disk) {
     (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
-/// All that is known of a run that ends between the answer and the keeping of the pair is gone with it.
+/// The process ends between the response and the save, and the pair is lost.
 #[test]
 fn crash_before_the_pair_is_saved_requires_authorization_without_a_loop() {
     let (service, disk) = first_pair();
@@ -109,7 +109,7 @@ fn without_a_pair_nothing_is_sent_and_authorization_is_required() {
             assert!(text.contains(part), "{text}");
         }
     }
-    // Another process, where the user came back to, keeps the first pair.
+    // Another process stores the first pair.
     disk.put(pair(1, LIFE));
     world.run_until(secs(2));
     get_user(&mut world, &session).unwrap();
@@ -190,7 +190,8 @@ fn saving(session: &Session) -> (Refresh, Step<()>) {
     (refresh, step)
 }
 
-/// What the session asks for a pair with, once this is kept and its access token is refused; none if it takes what is kept.
+/// The refresh token that the session sends once its access token is rejected while this pair is stored; none if it uses the
+/// stored pair.
 fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();

@@ -240,7 +240,7 @@ fn fetch_that_never_left_makes_four_attempts() {
     assert_eq!(world.sent_to(path::TOKEN).len(), 4);
 }
 
-/// Fetches that nobody runs any more may each have made a token.
+/// Each fetch that is no longer run may have been issued a token.
 #[test]
 fn fetches_whose_leases_expire_cool_down() {
     let mut world = World::new(routine).plan(|_| Plan::Leak);
@@ -257,7 +257,7 @@ fn fetches_whose_leases_expire_cool_down() {
     );
 }
 
-/// Somebody else's fetch failed while its request was out: it waits for the next one as anybody who comes now does.
+/// A call whose request was in flight while a fetch failed waits for the next fetch.
 #[test]
 fn failed_fetch_does_not_fail_a_call_in_flight() {
     let mut world = World::new(|view, request| match request.uri().path() {

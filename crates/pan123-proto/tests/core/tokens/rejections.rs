@@ -90,7 +90,7 @@ fn failed_fetch_leaves_a_stale_token_in_use() {
     let first = ask_user(&mut world, &session);
     world.run_until(secs(1100));
     let near_end = ask_many(&mut world, &session, 8);
-    // In the pause after it nobody tries again, and later one does.
+    // During the cool-down nothing is fetched.
     world.run_until(millis(1_100_500));
     let in_the_pause = ask_many(&mut world, &session, 2);
     world.run_until(secs(1150));
@@ -172,7 +172,7 @@ fn refuses_every_token(refusal: fn() -> Reply) {
 
 #[test]
 fn processes_that_push_out_each_others_tokens_do_not_loop() {
-    // Each call is refused once, each new token is good for one call.
+    // Each token is good for one call.
     let mut world = World::new(|view, request| {
         let token = token_in(request.headers()).to_owned();
         let used = view.earlier.iter().any(|sent| sent.token() == token);
@@ -223,7 +223,7 @@ fn rejected_given_token_is_used_by_the_next_call() {
     assert_eq!(world.sent().len(), 4);
 }
 
-/// Calls for an hour; in the middle of it the token is refused.
+/// Calls every minute for an hour; the token is rejected after half of it.
 fn assert_used_until_refused(
     wall: Option<SystemTime>,
     issue: impl Fn(&crate::support::ServerView<'_>, usize) -> Reply + 'static,

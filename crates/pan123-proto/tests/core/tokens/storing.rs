@@ -21,7 +21,7 @@ use pan123_proto::{
 const SERVICE: &str = "https://open-api.123pan.com";
 const DAY: Duration = secs(24 * 3600);
 
-/// A process that keeps its token.
+/// A process that stores its token.
 fn process() -> Session {
     let builder = builder().pacing(Pacing::off()).persist_token(true);
     builder.build().unwrap()

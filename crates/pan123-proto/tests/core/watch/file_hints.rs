@@ -1,12 +1,12 @@
 //! Files that a callback names: only a hint, which is confirmed.
 
 use crate::support::drive::FakeDrive;
-use crate::support::landings::{DEFAULT_DIR, found, into, start, target, world};
+use crate::support::file_lookups::{DEFAULT_DIR, found, into, start, target, world};
 use crate::support::{Reply, World, fixed, millis, path, secs, task};
 use pan123_proto::offline::{CallbackNotice, ExpectedFile, FileLookup, WatchPolicy};
 use serde_json::json;
 
-/// A watch that a callback tells of this file, ten seconds after it began.
+/// The end of a watch that a callback notifies of this file ten seconds after its start.
 fn end_after_callback(world: &mut World, target: Option<ExpectedFile>, file: u64) -> FileLookup {
     let watch = fixed().watch(task(), WatchPolicy::default().interval(secs(900)));
     let handle = watch.handle();

@@ -10,15 +10,15 @@ use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit};
 
 use super::Setup;
-use super::fed::Fed;
-use super::said::{Action, Said, said, turn};
+use super::input::FuzzInput;
+use super::output::{Action, Output, action, output};
 use crate::support::{download, progress, secs, task};
 
 /// How long the fetch of a token may take.
 const REFRESH_LIMIT: Duration = secs(120);
 /// A create is not sent with less time left.
 const MIN_TIME_FOR_ONCE: Duration = secs(1);
-/// No two requests of a call are closer than this if the first was refused for being too frequent.
+/// No two requests of a call are closer than this if the first was rate limited.
 const MIN_HOLD_OFF: Duration = secs(1);
 
 #[derive(Debug)]
@@ -42,8 +42,8 @@ enum Handle {
 enum State {
     Ready,
     Waiting(Duration),
-    /// A request is out, for so long at the most.
-    Out(Duration),
+    /// A request is in flight, until this time at most.
+    InFlight(Duration),
     Over,
 }
 
@@ -145,8 +145,8 @@ impl Player {
     }
 
     /// Whether a request of this one may still be on its way.
-    pub(crate) fn is_out(&self, now: Duration) -> bool {
-        matches!(self.state, State::Out(until) if now < until)
+    pub(crate) fn is_in_flight(&self, now: Duration) -> bool {
+        matches!(self.state, State::InFlight(until) if now < until)
     }
 
     /// When a wait of it ends.
@@ -158,20 +158,26 @@ impl Player {
     }
 
     /// Its next step, checked.
-    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Action {
+    pub(crate) fn resume(
+        &mut self,
+        clocks: Now,
+        now: Duration,
+        input: FuzzInput,
+        setup: &Setup,
+    ) -> Action {
         let before = self.state;
-        let turn = self.step(clocks, fed);
+        let action = self.step(clocks, input);
         let began = *self.began.get_or_insert(now);
         let left = (began + self.limit).saturating_sub(now);
-        let answered = matches!(before, State::Out(_)).then_some(fed);
-        if let Some(fed) = answered {
+        let answered = matches!(before, State::InFlight(_)).then_some(input);
+        if let Some(input) = answered {
             let is_create = matches!(self.machine, Machine::Create(_));
-            self.may_have_arrived = is_create && fed.may_have_arrived();
-            if fed.is_rate_limited() {
+            self.may_have_arrived = is_create && input.may_have_arrived();
+            if input.is_rate_limited() {
                 self.not_before = now + MIN_HOLD_OFF;
             }
         }
-        match &turn {
+        match &action {
             Action::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
             Action::Wait(until) => {
                 assert!(*until > now, "a wait for the past: {self:?}");
@@ -181,53 +187,55 @@ impl Player {
                 );
             }
             Action::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
-            Action::Store | Action::Said(_) => {}
+            Action::Store | Action::Output(_) => {}
         }
         if before == State::Over {
-            self.check_over(&turn);
-        } else if let Some(fed) = answered {
-            self.check_answered(&turn, fed);
+            self.check_over(&action);
+        } else if let Some(input) = answered {
+            self.check_answered(&action, input);
         } else if self.stopped {
             assert!(
-                matches!(turn, Action::Said(_)),
+                matches!(action, Action::Output(_)),
                 "stopped, and goes on: {self:?}"
             );
         }
-        self.state = state_after(before, &turn, now);
-        if let Action::Said(Said::Seen(_) | Said::Missed(_)) = turn {
+        self.state = state_after(before, &action, now);
+        if let Action::Output(Output::Progress(_) | Output::PollFailed(_)) = action {
             // The next poll is a call of its own.
             self.not_before = Duration::ZERO;
         }
-        turn
+        action
     }
 
-    fn step(&mut self, now: Now, fed: Fed) -> Action {
-        let input = fed.input();
+    fn step(&mut self, now: Now, input: FuzzInput) -> Action {
+        let input = input.input();
         match &mut self.machine {
-            Machine::Create(call) => turn(call.resume(now, input), |created| {
-                said(created, |created| {
+            Machine::Create(call) => action(call.resume(now, input), |created| {
+                output(created, |created| {
                     assert_eq!(created.task.get(), 9);
                     None
                 })
             }),
-            Machine::Poll(call) => turn(call.resume(now, input), |polled| said(polled, Some)),
-            Machine::User(call) => turn(call.resume(now, input), |user| {
-                said(user, |user| {
+            Machine::Poll(call) => action(call.resume(now, input), |polled| output(polled, Some)),
+            Machine::User(call) => action(call.resume(now, input), |user| {
+                output(user, |user| {
                     assert_eq!(user.uid, 1);
                     None
                 })
             }),
-            Machine::Watch(watch) => turn(watch.resume(now, input), |item| match item {
-                Some(Ok(WatchEvent::Progress(progress))) => Said::Seen(progress),
-                Some(Ok(WatchEvent::PollFailed(error))) => Said::Missed(error),
-                Some(Err(error)) => Said::Ended(error),
-                _ => Said::Nothing,
+            Machine::Watch(watch) => action(watch.resume(now, input), |item| match item {
+                Some(Ok(WatchEvent::Progress(progress))) => Output::Progress(progress),
+                Some(Ok(WatchEvent::PollFailed(error))) => Output::PollFailed(error),
+                Some(Err(error)) => Output::Ended(error),
+                _ => Output::Nothing,
             }),
-            Machine::ToEnd(watch) => turn(watch.resume(now, input), |end| match end {
-                Ok(done) => Said::Done(Some(done.progress)),
-                Err(error) => Said::Ended(error),
+            Machine::ToEnd(watch) => action(watch.resume(now, input), |end| match end {
+                Ok(done) => Output::Done(Some(done.progress)),
+                Err(error) => Output::Ended(error),
             }),
-            Machine::Refresh(refresh) => turn(refresh.resume(now, input), |()| Said::Done(None)),
+            Machine::Refresh(refresh) => {
+                action(refresh.resume(now, input), |()| Output::Done(None))
+            }
         }
     }
 
@@ -248,54 +256,60 @@ impl Player {
     }
 
     /// After its end a machine stays there.
-    fn check_over(&self, turn: &Action) {
-        let Action::Said(said) = turn else {
+    fn check_over(&self, action: &Action) {
+        let Action::Output(output) = action else {
             panic!("it goes on after its end: {self:?}");
         };
         let stays = match self.machine {
             Machine::Create(_) | Machine::Poll(_) | Machine::User(_) => {
-                matches!(said, Said::Failed(Error::Finished))
+                matches!(output, Output::Failed(Error::Finished))
             }
-            Machine::Watch(_) => matches!(said, Said::Nothing),
+            Machine::Watch(_) => matches!(output, Output::Nothing),
             Machine::ToEnd(_) | Machine::Refresh(_) => true,
         };
-        assert!(stays, "after the end of {self:?}: {said:?}");
+        assert!(stays, "after the end of {self:?}: {output:?}");
     }
 
     /// A lost create is reported with its download, a good response and a code as they were.
-    fn check_answered(&self, action: &Action, fed: Fed) {
+    fn check_answered(&self, action: &Action, input: FuzzInput) {
         let output = match action {
-            Action::Said(said) => Some(said),
+            Action::Output(output) => Some(output),
             _ => None,
         };
         let is_ambiguous = match output {
-            Some(Said::Failed(Error::Ambiguous(ambiguous))) => {
+            Some(Output::Failed(Error::Ambiguous(ambiguous))) => {
                 assert_eq!(ambiguous.download(), Some(download()));
                 true
             }
             _ => false,
         };
-        assert_eq!(is_ambiguous, self.may_have_arrived, "{fed:?}: {self:?}");
-        match (fed, &self.machine, output) {
-            (Fed::Good { .. }, Machine::Create(_) | Machine::User(_) | Machine::Refresh(_), _) => {
-                assert!(matches!(output, Some(Said::Done(None))), "{self:?}");
+        assert_eq!(is_ambiguous, self.may_have_arrived, "{input:?}: {self:?}");
+        match (input, &self.machine, output) {
+            (
+                FuzzInput::Good { .. },
+                Machine::Create(_) | Machine::User(_) | Machine::Refresh(_),
+                _,
+            ) => {
+                assert!(matches!(output, Some(Output::Done(None))), "{self:?}");
             }
-            (Fed::Good { .. }, _, Some(Said::Done(seen))) => assert_eq!(*seen, fed.progress()),
-            (Fed::Good { .. }, _, Some(Said::Seen(seen))) => {
-                assert_eq!(Some(*seen), fed.progress());
+            (FuzzInput::Good { .. }, _, Some(Output::Done(seen))) => {
+                assert_eq!(*seen, input.progress());
             }
-            (Fed::Good { .. }, _, Some(Said::Ended(error))) => {
-                assert_eq!(error.last(), fed.progress());
+            (FuzzInput::Good { .. }, _, Some(Output::Progress(seen))) => {
+                assert_eq!(Some(*seen), input.progress());
             }
-            (Fed::Refusal { code, .. }, _, Some(Said::Failed(Error::Api(api)))) => {
+            (FuzzInput::Good { .. }, _, Some(Output::Ended(error))) => {
+                assert_eq!(error.last(), input.progress());
+            }
+            (FuzzInput::Refusal { code, .. }, _, Some(Output::Failed(Error::Api(api)))) => {
                 assert_eq!(api.number(), code);
             }
             _ => {}
         }
     }
 
-    /// What it said, with its name.
-    pub(crate) fn name_of(&self, said: &Said) -> String {
+    /// What it output, with its name.
+    pub(crate) fn name_of(&self, output: &Output) -> String {
         let who = match self.machine {
             Machine::Create(_) => "create",
             Machine::Poll(_) => "progress",
@@ -304,17 +318,19 @@ impl Player {
             Machine::ToEnd(_) => "watch to its end",
             Machine::Refresh(_) => "refresh",
         };
-        format!("{who}: {}", said.name())
+        format!("{who}: {}", output.name())
     }
 }
 
-fn state_after(before: State, turn: &Action, now: Duration) -> State {
-    match turn {
+fn state_after(before: State, action: &Action, now: Duration) -> State {
+    match action {
         _ if before == State::Over => State::Over,
-        Action::Transmit(transmit) => State::Out(now + transmit.timeout),
+        Action::Transmit(transmit) => State::InFlight(now + transmit.timeout),
         Action::Wait(until) => State::Waiting(*until),
-        Action::Refresh(_) | Action::Store | Action::Said(Said::Missed(_)) => State::Ready,
-        Action::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
-        Action::Said(_) => State::Over,
+        Action::Refresh(_) | Action::Store | Action::Output(Output::PollFailed(_)) => State::Ready,
+        Action::Output(Output::Progress(seen)) if seen.status != TaskStatus::Succeeded => {
+            State::Ready
+        }
+        Action::Output(_) => State::Over,
     }
 }

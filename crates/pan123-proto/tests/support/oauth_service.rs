@@ -46,9 +46,9 @@ pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
 pub(crate) enum Fault {
     /// It does not arrive.
     LostBefore,
-    /// Its answer does not arrive.
+    /// Its response does not arrive.
     LostAfter,
-    /// It is answered with this, and nothing is done.
+    /// The service responds with this, and does nothing.
     Instead(Reply),
 }
 
@@ -62,7 +62,7 @@ struct Inner {
     access: u32,
     refresh: u32,
     code: Option<&'static str>,
-    /// How often it refused a refresh token or a code.
+    /// How often it rejected a refresh token or a code.
     refused: u32,
     faults: VecDeque<Fault>,
     latency: Duration,

@@ -13,49 +13,52 @@ pub(crate) enum Action {
     Wait(Duration),
     Refresh(Refresh),
     Store,
-    Said(Said),
+    Output(Output),
 }
 
-/// What a machine told.
+/// The output of a machine.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum Output {
     /// It has done what it was made for, and this is the progress if it is about one.
     Done(Option<Progress>),
-    Seen(Progress),
-    Missed(Error),
+    Progress(Progress),
+    PollFailed(Error),
     Failed(Error),
     Ended(WatchError),
     Nothing,
 }
 
-impl Said {
+impl Output {
     pub(crate) fn name(&self) -> String {
         match self {
-            Said::Done(_) => "done".to_owned(),
-            Said::Seen(seen) if seen.status.is_final() => "seen at its end".to_owned(),
-            Said::Seen(_) => "seen".to_owned(),
-            Said::Missed(error) => format!("missed {:?}", error.kind()),
-            Said::Failed(error) => format!("{:?}", error.kind()),
-            Said::Ended(error) => end(error).to_owned(),
-            Said::Nothing => "nothing more".to_owned(),
+            Output::Done(_) => "done".to_owned(),
+            Output::Progress(seen) if seen.status.is_final() => "seen at its end".to_owned(),
+            Output::Progress(_) => "seen".to_owned(),
+            Output::PollFailed(error) => format!("missed {:?}", error.kind()),
+            Output::Failed(error) => format!("{:?}", error.kind()),
+            Output::Ended(error) => end(error).to_owned(),
+            Output::Nothing => "nothing more".to_owned(),
         }
     }
 }
 
-pub(crate) fn turn<T>(step: Step<T>, said: impl FnOnce(T) -> Said) -> Action {
+pub(crate) fn action<T>(step: Step<T>, output: impl FnOnce(T) -> Output) -> Action {
     match step {
         Step::Transmit(transmit) => Action::Transmit(Box::new(transmit)),
         Step::Wait(wait) => Action::Wait(elapsed(wait.until)),
         Step::Refresh(refresh) => Action::Refresh(refresh),
         Step::Store(_) => Action::Store,
-        Step::Ready(output) => Action::Said(said(output)),
+        Step::Ready(value) => Action::Output(output(value)),
     }
 }
 
-pub(crate) fn said<T>(result: Result<T, Error>, seen: impl FnOnce(T) -> Option<Progress>) -> Said {
+pub(crate) fn output<T>(
+    result: Result<T, Error>,
+    seen: impl FnOnce(T) -> Option<Progress>,
+) -> Output {
     match result {
-        Ok(value) => Said::Done(seen(value)),
-        Err(error) => Said::Failed(error),
+        Ok(value) => Output::Done(seen(value)),
+        Err(error) => Output::Failed(error),
     }
 }
 
