@@ -144,7 +144,7 @@ fn late_429_does_not_extend_the_hold_off() {
     let rest = &world.times(path::PROGRESS)[5..];
     let others = [6000, 6400, 6800, 7200].map(millis);
     assert_eq!(rest[..4], others, "the class is not held off once more");
-    assert_eq!(rest[4..], [millis(8200)], "but who was told to wait waits");
+    assert_eq!(rest[4..], [millis(8200)], "but the rejected call waits");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! The first three bytes set the session up, the next ones are moves of three: who, what, and how.
 
 mod input;
-mod output;
 mod player;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,8 +16,7 @@ use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};
 
 use crate::support::{at, builder, millis, secs};
 use input::FuzzInput;
-use output::Action;
-use player::Player;
+use player::{Action, Player};
 
 /// More machines than this are not begun.
 const MAX_PLAYERS: usize = 16;
@@ -165,7 +163,7 @@ impl Crowd<'_> {
         let action = player.resume(clocks, self.now, input, self.setup);
         match action {
             Action::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
-            Action::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
+            Action::Refresh(refresh) => self.players.push(Player::fetch(refresh)),
             Action::Output(output) => drop(self.outcomes.insert(player.name_of(&output))),
             Action::Wait(_) | Action::Store => {}
         }
@@ -178,11 +176,11 @@ impl Crowd<'_> {
             let distance = self.now.saturating_sub(earlier);
             assert!(distance >= interval(path), "{path}: {distance:?}");
         }
-        if self.players[who].is_refresh() {
+        if self.players[who].is_fetch() {
             let others = self.players.iter().enumerate();
             let rival = others
                 .filter(|(other, _)| *other != who)
-                .find(|(_, other)| other.is_refresh() && other.is_in_flight(self.now));
+                .find(|(_, other)| other.is_fetch() && other.is_in_flight(self.now));
             assert!(rival.is_none(), "two fetches of a token at once: {rival:?}");
         }
     }

@@ -50,7 +50,7 @@ fn endless_429_ends_by_the_deadline_with_retry_after() {
         assert_eq!(error.kind(), ErrorKind::RateLimited);
         assert!(error.retry_after().unwrap() >= secs(1));
         assert!(error.is_retryable());
-        assert!(error.http_status().is_some(), "the refusal is kept");
+        assert!(error.http_status().is_some(), "the last error is kept");
         assert!(world.now() <= secs(120));
         let sent = world.sent().len();
         assert!(

@@ -45,53 +45,41 @@ fn create_is_not_resent_after_lost_response() {
     }
 }
 
+fn assert_ambiguous(reply: Reply, reach: Reach, text: &str) {
+    let (_, created) = run_create(first(reply));
+    let Err(Error::Ambiguous(ambiguous)) = created else {
+        panic!("{text}: {created:?}");
+    };
+    assert_eq!(ambiguous.reach(), reach, "{text}");
+    let shown = ambiguous.to_string();
+    let meaning = "the task may exist, and the service can neither list nor cancel";
+    for text in [text, path::CREATE, "is not sent again", meaning] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+}
+
 #[test]
 fn ambiguous_says_how_far_the_request_got() {
+    let sent = |reply, why| assert_ambiguous(reply, Reach::Sent, why);
+    sent(Reply::hang(), "no whole answer came (the time");
+    sent(
+        Reply::give_up(),
+        "no whole answer came (the request was given up",
+    );
+    sent(
+        Reply::cut(),
+        "no whole answer came (the exchange was cut off)",
+    );
+    let answered = |reply, why| {
+        let text = format!("the answer does not tell what became of it ({why}");
+        assert_ambiguous(reply, Reach::Answered, &text);
+    };
     let failure = Reply::failure;
-    for (reply, reach, words) in [
-        (Reply::hang(), Reach::Sent, "no whole answer came (the time"),
-        (
-            Reply::give_up(),
-            Reach::Sent,
-            "no whole answer came (the request was given up",
-        ),
-        (
-            failure(TransportError::interrupted("reset")),
-            Reach::Sent,
-            "no whole answer came (the exchange was cut off)",
-        ),
-        (
-            failure(TransportError::body_too_large()),
-            Reach::Answered,
-            "the answer does not tell what became of it (the body",
-        ),
-        (
-            failure(TransportError::redirected()),
-            Reach::Answered,
-            "the answer does not tell what became of it (the answer came from another URL",
-        ),
-        (
-            Reply::http(502, "<html>"),
-            Reach::Answered,
-            "the answer does not tell what became of it (HTTP 502",
-        ),
-        (
-            Reply::data(json!(null)),
-            Reach::Answered,
-            "the answer does not tell what became of it (HTTP 200: success without",
-        ),
-    ] {
-        let (_, created) = run_create(first(reply));
-        let Err(Error::Ambiguous(ambiguous)) = created else {
-            panic!("{words}: {created:?}");
-        };
-        assert_eq!(ambiguous.reach(), reach, "{words}");
-        let text = ambiguous.to_string();
-        let meaning = "the task may exist, and the service can neither list nor cancel";
-        for words in [words, path::CREATE, "is not sent again", meaning] {
-            assert!(text.contains(words), "{words}: {text}");
-        }
-    }
+    answered(failure(TransportError::body_too_large()), "the body");
+    let redirected = failure(TransportError::redirected());
+    answered(redirected, "the answer came from another URL");
+    answered(Reply::http(502, "<html>"), "HTTP 502");
+    answered(Reply::data(json!(null)), "HTTP 200: success without");
 }
 
 #[test]

@@ -45,10 +45,12 @@ struct Run {
     creates: u64,
 }
 
+type Check = Box<dyn FnOnce(&mut Oracle, &CallModel)>;
+
 /// A call or a watch: stops it, and checks its outcome.
 struct Started {
     stop: Box<dyn Fn()>,
-    check: Box<dyn FnOnce(&mut Oracle, &CallModel)>,
+    check: Check,
 }
 
 impl Run {
@@ -292,7 +294,7 @@ impl Run {
         for (session, _) in &self.sessions {
             for (_, class) in CLASSES {
                 let pace = session.pace(class, at(self.world.now()).mono);
-                assert_eq!(pace.waiting, 0, "slots that nobody frees: {class:?}");
+                assert_eq!(pace.waiting, 0, "slots not freed: {class:?}");
             }
         }
         self.check_outcomes();

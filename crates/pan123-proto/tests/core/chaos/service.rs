@@ -77,10 +77,8 @@ impl Service {
     pub(crate) fn serve(&mut self, view: &ServerView<'_>, request: &Request<Bytes>) -> Served {
         let for_token = request.uri().path() == path::TOKEN;
         let outage = self.outage.filter(|(fault, until)| {
-            let spared = match for_token {
-                true => Fault::AllTokensRejected,
-                false => Fault::TokenEndpointDown,
-            };
+            let spared = [Fault::TokenEndpointDown, Fault::AllTokensRejected];
+            let spared = spared[usize::from(for_token)];
             *fault != spared && view.at < *until
         });
         let soon = LATENCY.mul_f64(0.2 + 4.0 * self.rng.f64());

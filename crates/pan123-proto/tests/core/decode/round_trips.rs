@@ -82,7 +82,7 @@ fn parameters(transmit: &Transmit) -> Vec<(String, String)> {
         .collect()
 }
 
-fn kept<T: Serialize + DeserializeOwned>(value: &T) -> T {
+fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
@@ -99,7 +99,7 @@ where
     assert_eq!(id.to_string(), number.to_string());
     assert_eq!(id.to_string().parse::<T>().unwrap(), id);
     assert_eq!(serde_json::to_value(id).unwrap(), json!(number));
-    assert_eq!(kept(&id), id);
+    assert_eq!(round_trip(&id), id);
     let text: T = serde_json::from_value(json!(number.to_string())).unwrap();
     assert_eq!(text, id);
 }
@@ -142,7 +142,7 @@ proptest! {
             }
         }
         prop_assert_eq!(body(&transmit), expected);
-        prop_assert_eq!(kept(&download), download);
+        prop_assert_eq!(round_trip(&download), download);
     }
 
     #[test]
@@ -164,7 +164,7 @@ proptest! {
         let status: TaskStatus = serde_json::from_value(json!(number)).unwrap();
         prop_assert_eq!(status.number(), number);
         let progress = Progress::new(percent, status);
-        prop_assert_eq!(kept(&progress), progress);
+        prop_assert_eq!(round_trip(&progress), progress);
         let data = serde_json::to_string(&progress).unwrap();
         let answer = format!(r#"{{"code":0,"data":{data}}}"#);
         prop_assert_eq!(polled(&answer).unwrap(), progress);

@@ -187,8 +187,8 @@ fn failed_lookup_does_not_fail_the_watch() {
 #[test]
 fn stop_ends_each_part_of_a_lookup() {
     // Once while the callback's file is looked at, once while the folder is looked for, once while it is read.
-    for (target, told) in [(target(), Some(77)), (target(), None), (into(7), None)] {
-        let find = fixed().find_file(match told {
+    for (target, hint) in [(target(), Some(77)), (target(), None), (into(7), None)] {
+        let find = fixed().find_file(match hint {
             Some(file) => target.file_hint(FileId::new(file).unwrap()),
             None => target,
         });

@@ -201,8 +201,8 @@ fn listing_stopped_within_a_page_is_incomplete() {
         .unwrap()
         .unwrap();
     handle.stop();
-    let told = hand::ready(listing.resume(now, Input::Wake));
-    assert_eq!(told.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
+    let item = hand::ready(listing.resume(now, Input::Wake));
+    assert_eq!(item.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
     assert!(hand::ready(listing.resume(now, Input::Wake)).is_none());
     assert_eq!(
         listing.cursor(),

@@ -224,8 +224,8 @@ proptest! {
             Step::Transmit(_) => prop_assert!(ended),
             Step::Refresh(_) => prop_assert!(!ended),
             Step::Ready(Err(error)) => {
-                let told = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
-                prop_assert!(told && ended, "{error:?}");
+                let is_expected = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
+                prop_assert!(is_expected && ended, "{error:?}");
             }
             other => panic!("{other:?}"),
         }

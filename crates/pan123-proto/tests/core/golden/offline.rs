@@ -98,11 +98,11 @@ fn session_requests_a_pair_with_the_same_request() {
 
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
-    let kept = || Input::Stored(StoreResult::Loaded(Some(oauth_service::pair(1, secs(0)))));
+    let stored = || Input::Stored(StoreResult::Loaded(Some(oauth_service::pair(1, secs(0)))));
     refresh.resume(at(secs(0)), Input::Wake);
-    refresh.resume(at(secs(0)), kept());
+    refresh.resume(at(secs(0)), stored());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(secs(0)), kept()));
+    let sent = hand::transmit(refresh.resume(at(secs(0)), stored()));
     let asked = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     assert_eq!(head(&sent), head(&request(&asked)));
 }

@@ -9,8 +9,8 @@ use crate::support::{World, at, builder, routine};
 use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
 
 /// The error of a call while this token is stored.
-fn store_error(kept: StoredToken, session: &Session) -> String {
-    let disk = Disk::with_token(kept);
+fn store_error(stored: StoredToken, session: &Session) -> String {
+    let disk = Disk::with_token(stored);
     let mut world = World::new(routine).hooks(disk.clone());
     let asked = ask_user(&mut world, session);
     world.run();
@@ -62,9 +62,9 @@ fn users_of_one_app_have_separate_accounts() {
     );
 
     let skew = ClockSkew::Ahead(Duration::ZERO);
-    let kept = StoredToken::new(alice, "access-1", None, skew).with_refresh_token("refresh-1");
+    let stored = StoredToken::new(alice, "access-1", None, skew).with_refresh_token("refresh-1");
     for other in [session("bob"), process()] {
-        let text = store_error(kept.clone(), &other);
+        let text = store_error(stored.clone(), &other);
         assert!(text.contains("user \"alice\" of client id"), "{text}");
     }
 }

@@ -51,14 +51,14 @@ fn code_is_exchanged_for_a_pair_that_is_saved_and_used() {
 
 #[test]
 fn calls_succeed_right_after_authorization() {
-    for kept in [None, Some(pair(0, LIFE))] {
-        let disk = kept.map_or_else(Disk::default, Disk::with_token);
+    for stored in [None, Some(pair(0, LIFE))] {
+        let disk = stored.map_or_else(Disk::default, Disk::with_token);
         let service = Service::after(1);
         let mut world = service.world(&disk);
         let session = process();
-        let told = ask_many(&mut world, &session, 4);
+        let asked = ask_many(&mut world, &session, 4);
         world.run_until(secs(1));
-        assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
+        assert_eq!(kinds(&asked), [ErrorKind::AuthorizationRequired; 4]);
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
@@ -150,7 +150,7 @@ fn rejected_code_leaves_the_session_unchanged() {
     assert_eq!(
         asked_with(&world),
         ["another", "refresh-1"],
-        "nobody pauses for it"
+        "without a pause"
     );
 }
 
@@ -193,7 +193,7 @@ fn code_is_not_sent_where_its_pair_cannot_be_stored() {
             _ => return None,
         })
     };
-    for (disk, told) in [
+    for (disk, text) in [
         (Disk::with_token(developers), "without a refresh token"),
         (
             Disk::with_token(others.with_refresh_token("r")),
@@ -210,7 +210,7 @@ fn code_is_not_sent_where_its_pair_cannot_be_stored() {
         world.run();
         let error = authorized.get().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TokenStore);
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
         assert!(world.sent().is_empty() && !disk.is_locked());
     }
     let mut world = World::new(routine);
@@ -247,8 +247,8 @@ fn exchanging(session: &Session) -> Authorize {
         Step::Store(StoreOp::Lock)
     ));
     authorize.resume(now, Input::Stored(StoreResult::Locked));
-    let kept = Input::Stored(StoreResult::Loaded(None));
-    hand::transmit(authorize.resume(now, kept));
+    let stored = Input::Stored(StoreResult::Loaded(None));
+    hand::transmit(authorize.resume(now, stored));
     authorize
 }
 

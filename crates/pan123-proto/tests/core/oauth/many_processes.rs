@@ -80,13 +80,13 @@ impl Simulation {
     fn recover(&mut self) {
         self.world.run();
         for one in self.asked.drain(..) {
-            let told = one.get().err().map(|error| error.kind());
+            let kind = one.get().err().map(|error| error.kind());
             let expected = [
                 ErrorKind::Token,
                 ErrorKind::Deadline,
                 ErrorKind::Unauthorized,
             ];
-            assert!(told.is_none_or(|kind| expected.contains(&kind)), "{told:?}");
+            assert!(kind.is_none_or(|kind| expected.contains(&kind)), "{kind:?}");
         }
         self.service.clear_faults();
         for _ in 0..9 {

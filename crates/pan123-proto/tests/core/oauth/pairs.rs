@@ -55,9 +55,9 @@ fn stale_pair_is_refreshed_once_and_others_wait_until_it_is_saved() {
     assert_eq!(asked_with(&world), ["refresh-1"]);
     assert_eq!(world.detached(), 2, "one has read the store");
     assert_never_between(&world, &disk);
-    let kept = disk.stored().unwrap();
+    let stored = disk.stored().unwrap();
     assert_eq!(
-        (kept.expose(), kept.expose_refresh_token()),
+        (stored.expose(), stored.expose_refresh_token()),
         ("access-2", Some("refresh-2"))
     );
 }
@@ -272,11 +272,11 @@ fn old_token_is_used_until_it_expires_while_refreshes_fail() {
     let (mut world, session) = begun(&service, &disk);
     service.faults((0..99).map(|_| Fault::Instead(Reply::http(404, ""))));
     world.run_until(STALE);
-    let told = ask_user(&mut world, &session);
+    let asked = ask_user(&mut world, &session);
     world.run_until(STALE + millis(500));
     let in_the_pause = ask_many(&mut world, &session, 8);
     world.run_until(STALE + millis(600));
-    told.get().unwrap();
+    asked.get().unwrap();
     assert_all_well(&in_the_pause);
     assert_eq!(asked_with(&world).len(), 1);
     assert_eq!(used(&world), ["access-1"; 10]);

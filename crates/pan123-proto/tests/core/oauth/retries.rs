@@ -27,11 +27,11 @@ fn ended_pair() -> (Service, Disk) {
 #[test]
 fn late_lock_still_leaves_a_full_request_timeout() {
     let session = process();
-    let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
+    let stored = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
     let mut call = session.call(&GetUserInfo).unwrap().timeout(secs(300));
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     refresh.resume(at(secs(0)), Input::Wake);
-    let mut step = refresh.resume(at(secs(0)), kept());
+    let mut step = refresh.resume(at(secs(0)), stored());
     let mut now = secs(0);
     while now < secs(119) {
         assert!(matches!(step, Step::Store(StoreOp::Lock)), "{step:?}");
@@ -40,7 +40,7 @@ fn late_lock_still_leaves_a_full_request_timeout() {
         step = refresh.resume(at(now), Input::Wake);
     }
     refresh.resume(at(now), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(now), kept()));
+    let sent = hand::transmit(refresh.resume(at(now), stored()));
     assert_eq!(sent.timeout, secs(30));
 }
 
@@ -90,11 +90,11 @@ fn unsaved_pair_is_saved_a_minute_after_the_store_recovers() {
     for minute in 0..5 {
         world.run_until(secs(70 * minute));
         assert_many_succeed(&mut world, &session, 4);
-        let kept = disk.stored().unwrap().expose().to_owned();
-        let is_kept = session.token_store_fault().is_none();
-        assert_eq!(is_kept, kept == "access-2", "{minute}: {kept}");
+        let stored = disk.stored().unwrap().expose().to_owned();
+        let is_saved = session.token_store_fault().is_none();
+        assert_eq!(is_saved, stored == "access-2", "{minute}: {stored}");
         assert_eq!(
-            is_kept,
+            is_saved,
             minute >= 3,
             "three at once, one a minute after that"
         );
@@ -129,9 +129,9 @@ fn pair_authorized_elsewhere_is_found_soon_after_a_rejection() {
     service.rotate();
     let mut world = service.world(&disk);
     let session = process();
-    let told = ask_many(&mut world, &session, 4);
+    let asked = ask_many(&mut world, &session, 4);
     world.run();
-    assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
+    assert_eq!(kinds(&asked), [ErrorKind::AuthorizationRequired; 4]);
     disk.put(pair(service.rotate(), LIFE));
     world.run_until(world.now() + secs(2));
     assert_many_succeed(&mut world, &session, 4);
@@ -145,9 +145,9 @@ fn rejected_refresh_token_is_sent_at_most_once_a_minute() {
     let mut world = service.world(&disk);
     let session = process();
     for half_second in 1..=250 {
-        let told = ask_user(&mut world, &session);
+        let asked = ask_user(&mut world, &session);
         world.run_until(millis(500 * half_second));
-        let error = told.get().unwrap_err();
+        let error = asked.get().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AuthorizationRequired);
         assert_eq!(error.api().unwrap().message(), "已失效");
     }
@@ -204,9 +204,9 @@ fn pair_with_an_absurd_expiry_is_saved() {
     service.faults([Fault::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
     get_user(&mut world, &process()).unwrap();
-    let kept = disk.stored().unwrap();
-    assert_eq!((kept.expose(), kept.expired_at()), ("access-2", None));
-    serde_json::to_string(&kept).unwrap();
+    let stored = disk.stored().unwrap();
+    assert_eq!((stored.expose(), stored.expired_at()), ("access-2", None));
+    serde_json::to_string(&stored).unwrap();
 }
 
 #[test]
@@ -238,7 +238,11 @@ fn wrong_local_clock_does_not_move_the_expiry_of_a_pair() {
         for asked in asked {
             asked.get().unwrap();
         }
-        assert_eq!(asked_with(&world).len(), 1, "a restart takes what is kept");
+        assert_eq!(
+            asked_with(&world).len(),
+            1,
+            "a restart uses the stored pair"
+        );
     }
 }
 

@@ -181,10 +181,10 @@ fn saving(session: &Session) -> (Refresh, Step<()>) {
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(now, Input::Wake));
     refresh.resume(now, Input::Wake);
-    let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
-    refresh.resume(now, kept());
+    let stored = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
+    refresh.resume(now, stored());
     refresh.resume(now, Input::Stored(StoreResult::Locked));
-    hand::transmit(refresh.resume(now, kept()));
+    hand::transmit(refresh.resume(now, stored()));
     let answer = r#"{"access_token":"access-2","refresh_token":"refresh-2","expires_in":7200}"#;
     let step = refresh.resume(now, hand::answer(200, answer));
     (refresh, step)
@@ -192,7 +192,7 @@ fn saving(session: &Session) -> (Refresh, Step<()>) {
 
 /// The refresh token that the session sends once its access token is rejected while this pair is stored; none if it uses the
 /// stored pair.
-fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
+fn next_asked_with(session: &Session, stored: &StoredToken) -> Option<String> {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let sent = hand::transmit(call.resume(now, Input::Wake));
@@ -200,7 +200,7 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
     let refused = call.resume(now, hand::code(401, "token is expired"));
     let mut refresh = hand::detached(refused);
     refresh.resume(now, Input::Wake);
-    let loaded = || Input::Stored(StoreResult::Loaded(Some(kept.clone())));
+    let loaded = || Input::Stored(StoreResult::Loaded(Some(stored.clone())));
     if let Step::Ready(()) = refresh.resume(now, loaded()) {
         return None;
     }
@@ -211,7 +211,7 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
 
 #[test]
 fn pair_being_saved_survives_a_dropped_refresh() {
-    for (kept, expected) in [
+    for (stored, expected) in [
         (pair(1, LIFE), Some("refresh-2")),
         (pair(2, LIFE), Some("refresh-2")),
         (pair(3, Duration::ZERO), Some("refresh-3")),
@@ -223,7 +223,7 @@ fn pair_being_saved_survives_a_dropped_refresh() {
         drop(refresh);
         let fault = session.token_store_fault().unwrap().to_string();
         assert!(fault.contains("gave no answer"), "{fault}");
-        assert_eq!(next_asked_with(&session, &kept).as_deref(), expected);
+        assert_eq!(next_asked_with(&session, &stored).as_deref(), expected);
     }
 }
 
@@ -265,5 +265,9 @@ fn restored_pair_is_refreshed_too() {
         .unwrap();
     service.end_access();
     get_user(&mut world, &session).unwrap();
-    assert_eq!(asked_with(&world), ["refresh-1"], "what is kept is newer");
+    assert_eq!(
+        asked_with(&world),
+        ["refresh-1"],
+        "the stored pair is newer"
+    );
 }

@@ -26,7 +26,7 @@ fn cold_start_fetches_one_token_for_all_callers() {
     assert_eq!(
         world.times(path::USER_INFO),
         [LATENCY; 64],
-        "all are told at once"
+        "all continue at once"
     );
 }
 

@@ -35,7 +35,7 @@ fn service_time(after_start: Duration) -> SystemTime {
     SystemTime::UNIX_EPOCH + START + after_start
 }
 
-fn kept(value: &str, life: Duration) -> StoredToken {
+fn stored_token(value: &str, life: Duration) -> StoredToken {
     let account = Account::new(SERVICE, "client-id");
     let skew = ClockSkew::Ahead(Duration::ZERO);
     StoredToken::new(account, value, Some(service_time(life)), skew)
@@ -100,7 +100,7 @@ fn token_is_saved_before_callers_continue() {
 #[test]
 fn expired_stored_token_is_ignored() {
     for (life, issued) in [(0, 1), (59, 1), (61, 0)] {
-        let disk = Disk::with_token(kept("old", secs(life)));
+        let disk = Disk::with_token(stored_token("old", secs(life)));
         let mut world = World::new(routine).hooks(disk.clone());
         get_user(&mut world, &process()).unwrap();
         assert_eq!(world.sent_to(path::TOKEN).len(), issued, "{life} s");
@@ -165,7 +165,7 @@ fn stale_token_is_replaced_by_one_process_for_all() {
 
 #[test]
 fn rejected_token_is_replaced_by_one_process_for_all() {
-    let disk = Disk::with_token(kept("pushed-out", DAY));
+    let disk = Disk::with_token(stored_token("pushed-out", DAY));
     let mut world = World::new(refusing("pushed-out")).hooks(disk.clone());
     let asked = ask_each(&mut world, &processes(6));
     world.run();
@@ -392,9 +392,15 @@ fn restored_token_is_taken_only_if_needed() {
     let session = builder().build().unwrap();
     let now = at(Duration::ZERO);
     let restore = |token: &StoredToken| session.restore(token, now);
-    assert_eq!(restore(&kept("ended", secs(5))).unwrap(), Restored::Expired);
-    assert_eq!(restore(&kept("a", DAY)).unwrap(), Restored::Taken);
-    assert_eq!(restore(&kept("b", 2 * DAY)).unwrap(), Restored::NotNeeded);
+    assert_eq!(
+        restore(&stored_token("ended", secs(5))).unwrap(),
+        Restored::Expired
+    );
+    assert_eq!(restore(&stored_token("a", DAY)).unwrap(), Restored::Taken);
+    assert_eq!(
+        restore(&stored_token("b", 2 * DAY)).unwrap(),
+        Restored::NotNeeded
+    );
     let foreign = StoredToken::new(
         Account::new(SERVICE, "x"),
         "t",
@@ -403,7 +409,9 @@ fn restored_token_is_taken_only_if_needed() {
     );
     assert_eq!(restore(&foreign).unwrap_err().kind(), ErrorKind::TokenStore);
     assert_eq!(
-        restore(&kept("two\nlines", DAY)).unwrap_err().kind(),
+        restore(&stored_token("two\nlines", DAY))
+            .unwrap_err()
+            .kind(),
         ErrorKind::Build
     );
 
@@ -417,12 +425,12 @@ fn restored_token_is_taken_only_if_needed() {
 fn rejected_token_is_not_restored() {
     let session = builder().build().unwrap();
     let now = at(Duration::ZERO);
-    session.restore(&kept("a", DAY), now).unwrap();
+    session.restore(&stored_token("a", DAY), now).unwrap();
     let mut call = session.call(&GetUserInfo).unwrap();
     hand::transmit(call.resume(now, Input::Wake));
     let refused = call.resume(now, hand::code(401, "token is expired"));
     assert!(matches!(refused, Step::Refresh(_)));
-    let again = session.restore(&kept("a", DAY), now).unwrap();
+    let again = session.restore(&stored_token("a", DAY), now).unwrap();
     assert_eq!(again, Restored::Refused);
 }
 

@@ -1,34 +1,74 @@
 //! A machine in the crowd, and what must hold of it at every step.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use pan123_proto::offline::{
-    CreatedDownload, Progress, TaskStatus, Watch, WatchEvent, WatchHandle, WatchToEnd,
-};
-use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{Call, CallHandle, Error, Machine as _, Now, Refresh, Transmit};
+use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{CallHandle, Endpoint, Error, Input, Machine, Now, Refresh, Step, Transmit};
 
 use super::Setup;
 use super::input::FuzzInput;
-use super::output::{Action, Output, action, output};
-use crate::support::{download, progress, secs, task};
+use crate::support::{download, elapsed, progress, secs, task};
 
-/// How long the fetch of a token may take.
-const REFRESH_LIMIT: Duration = secs(120);
+const MAX_FETCH_TIME: Duration = secs(120);
 /// A create is not sent with less time left.
-const MIN_TIME_FOR_ONCE: Duration = secs(1);
-/// No two requests of a call are closer than this if the first was rate limited.
+const MIN_TIME_FOR_CREATE: Duration = secs(1);
+/// After a 429, a call sends nothing for this long.
 const MIN_HOLD_OFF: Duration = secs(1);
 
+/// A step, with outputs of all machines as one type.
+pub(crate) enum Action {
+    Transmit(Box<Transmit>),
+    Wait(Duration),
+    Refresh(Refresh),
+    Store,
+    Output(Output),
+}
+
 #[derive(Debug)]
-enum Machine {
-    Create(Box<Call<CreatedDownload>>),
-    Poll(Box<Call<Progress>>),
-    User(Box<Call<UserInfo>>),
-    Watch(Box<Watch>),
-    ToEnd(Box<WatchToEnd>),
-    Refresh(Box<Refresh>),
+pub(crate) enum Output {
+    /// With the progress, if the machine is about one.
+    Done(Option<Progress>),
+    Progress(Progress),
+    PollFailed(Error),
+    Failed(Error),
+    Ended(WatchError),
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Create,
+    Progress,
+    User,
+    Watch,
+    ToEnd,
+    Fetch,
+}
+
+trait Subject: Debug {
+    fn resume(&mut self, now: Now, input: Input) -> Action;
+}
+
+/// A machine, and what its output is in the common type.
+#[derive(Debug)]
+struct Mapped<M: Machine>(M, fn(M::Output) -> Output);
+
+impl<M: Machine + Debug> Subject for Mapped<M>
+where
+    M::Output: Debug,
+{
+    fn resume(&mut self, now: Now, input: Input) -> Action {
+        match self.0.resume(now, input) {
+            Step::Transmit(transmit) => Action::Transmit(Box::new(transmit)),
+            Step::Wait(wait) => Action::Wait(elapsed(wait.until)),
+            Step::Refresh(fetch) => Action::Refresh(fetch),
+            Step::Store(_) => Action::Store,
+            Step::Ready(output) => Action::Output((self.1)(output)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,7 +89,8 @@ enum State {
 
 #[derive(Debug)]
 pub(crate) struct Player {
-    machine: Machine,
+    kind: Kind,
+    machine: Box<dyn Subject>,
     handle: Handle,
     state: State,
     stopped: bool,
@@ -63,54 +104,66 @@ pub(crate) struct Player {
 
 impl Player {
     pub(crate) fn begin(kind: u8, setup: &Setup) -> Player {
-        let session = &setup.session;
-        let watch = || session.watch(task(), setup.policy.clone());
-        let (machine, handle, limit) = match kind {
-            0 => {
-                let call = session.call(&download()).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::Create(Box::new(call)), handle, setup.call_timeout)
-            }
-            1 => {
-                let call = session.call(&progress()).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::Poll(Box::new(call)), handle, setup.call_timeout)
-            }
-            2 => {
-                let call = session.call(&GetUserInfo).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::User(Box::new(call)), handle, setup.call_timeout)
-            }
+        fn output<T>(result: Result<T, Error>, progress: fn(T) -> Option<Progress>) -> Output {
+            result.map_or_else(Output::Failed, |value| Output::Done(progress(value)))
+        }
+        let watch = || setup.session.watch(task(), setup.policy.clone());
+        match kind {
+            0 => Player::call(Kind::Create, setup, &download(), |created| {
+                output(created, |created| {
+                    assert_eq!(created.task.get(), 9);
+                    None
+                })
+            }),
+            1 => Player::call(Kind::Progress, setup, &progress(), |it| output(it, Some)),
+            2 => Player::call(Kind::User, setup, &GetUserInfo, |user| {
+                output(user, |user| {
+                    assert_eq!(user.uid, 1);
+                    None
+                })
+            }),
             3 => {
                 let watch = watch();
                 let handle = Handle::Watch(watch.handle());
-                (
-                    Machine::Watch(Box::new(watch)),
-                    handle,
-                    setup.watch_deadline,
-                )
+                let watch = Mapped(watch, |item| match item {
+                    Some(Ok(WatchEvent::Progress(progress))) => Output::Progress(progress),
+                    Some(Ok(WatchEvent::PollFailed(error))) => Output::PollFailed(error),
+                    Some(Err(error)) => Output::Ended(error),
+                    _ => Output::Nothing,
+                });
+                Player::new(Kind::Watch, watch, handle, setup.watch_deadline)
             }
             _ => {
                 let watch = watch();
                 let handle = Handle::Watch(watch.handle());
-                let watch = Box::new(watch.to_end());
-                (Machine::ToEnd(watch), handle, setup.watch_deadline)
+                let watch = Mapped(watch.to_end(), |end| {
+                    end.map_or_else(Output::Ended, |done| Output::Done(Some(done.progress)))
+                });
+                Player::new(Kind::ToEnd, watch, handle, setup.watch_deadline)
             }
-        };
-        Player::new(machine, handle, limit)
+        }
     }
 
-    pub(crate) fn refresh(refresh: Refresh) -> Player {
-        Player::new(
-            Machine::Refresh(Box::new(refresh)),
-            Handle::None,
-            REFRESH_LIMIT,
-        )
+    fn call<E: Endpoint<Response: Debug>>(
+        kind: Kind,
+        setup: &Setup,
+        endpoint: &E,
+        output: fn(Result<E::Response, Error>) -> Output,
+    ) -> Player {
+        let call = setup.session.call(endpoint).expect("a good request");
+        let handle = Handle::Call(call.handle());
+        Player::new(kind, Mapped(call, output), handle, setup.call_timeout)
     }
 
-    fn new(machine: Machine, handle: Handle, limit: Duration) -> Player {
+    pub(crate) fn fetch(fetch: Refresh) -> Player {
+        let fetch = Mapped(fetch, |()| Output::Done(None));
+        Player::new(Kind::Fetch, fetch, Handle::None, MAX_FETCH_TIME)
+    }
+
+    fn new(kind: Kind, machine: impl Subject + 'static, handle: Handle, limit: Duration) -> Player {
         Player {
-            machine,
+            kind,
+            machine: Box::new(machine),
             handle,
             state: State::Ready,
             stopped: false,
@@ -136,15 +189,14 @@ impl Player {
         }
     }
 
-    pub(crate) fn is_refresh(&self) -> bool {
-        matches!(self.machine, Machine::Refresh(_))
+    pub(crate) fn is_fetch(&self) -> bool {
+        self.kind == Kind::Fetch
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Whether a request of this one may still be on its way.
     pub(crate) fn is_in_flight(&self, now: Duration) -> bool {
         matches!(self.state, State::InFlight(until) if now < until)
     }
@@ -166,13 +218,12 @@ impl Player {
         setup: &Setup,
     ) -> Action {
         let before = self.state;
-        let action = self.step(clocks, input);
+        let action = self.machine.resume(clocks, input.input());
         let began = *self.began.get_or_insert(now);
         let left = (began + self.limit).saturating_sub(now);
-        let answered = matches!(before, State::InFlight(_)).then_some(input);
-        if let Some(input) = answered {
-            let is_create = matches!(self.machine, Machine::Create(_));
-            self.may_have_arrived = is_create && input.may_have_arrived();
+        let was_in_flight = matches!(before, State::InFlight(_));
+        if was_in_flight {
+            self.may_have_arrived = self.kind == Kind::Create && input.may_have_arrived();
             if input.is_rate_limited() {
                 self.not_before = now + MIN_HOLD_OFF;
             }
@@ -181,23 +232,19 @@ impl Player {
             Action::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
             Action::Wait(until) => {
                 assert!(*until > now, "a wait for the past: {self:?}");
-                assert!(
-                    until.saturating_sub(now) <= left,
-                    "a wait past the deadline: {self:?}"
-                );
+                let is_in_time = until.saturating_sub(now) <= left;
+                assert!(is_in_time, "a wait past the deadline: {self:?}");
             }
-            Action::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
+            Action::Refresh(_) => assert!(setup.fetches && !self.is_fetch(), "{self:?}"),
             Action::Store | Action::Output(_) => {}
         }
         if before == State::Over {
             self.check_over(&action);
-        } else if let Some(input) = answered {
+        } else if was_in_flight {
             self.check_answered(&action, input);
-        } else if self.stopped {
-            assert!(
-                matches!(action, Action::Output(_)),
-                "stopped, and goes on: {self:?}"
-            );
+        } else {
+            let ends = matches!(action, Action::Output(_));
+            assert!(ends || !self.stopped, "stopped, and goes on: {self:?}");
         }
         self.state = state_after(before, &action, now);
         if let Action::Output(Output::Progress(_) | Output::PollFailed(_)) = action {
@@ -207,70 +254,36 @@ impl Player {
         action
     }
 
-    fn step(&mut self, now: Now, input: FuzzInput) -> Action {
-        let input = input.input();
-        match &mut self.machine {
-            Machine::Create(call) => action(call.resume(now, input), |created| {
-                output(created, |created| {
-                    assert_eq!(created.task.get(), 9);
-                    None
-                })
-            }),
-            Machine::Poll(call) => action(call.resume(now, input), |polled| output(polled, Some)),
-            Machine::User(call) => action(call.resume(now, input), |user| {
-                output(user, |user| {
-                    assert_eq!(user.uid, 1);
-                    None
-                })
-            }),
-            Machine::Watch(watch) => action(watch.resume(now, input), |item| match item {
-                Some(Ok(WatchEvent::Progress(progress))) => Output::Progress(progress),
-                Some(Ok(WatchEvent::PollFailed(error))) => Output::PollFailed(error),
-                Some(Err(error)) => Output::Ended(error),
-                _ => Output::Nothing,
-            }),
-            Machine::ToEnd(watch) => action(watch.resume(now, input), |end| match end {
-                Ok(done) => Output::Done(Some(done.progress)),
-                Err(error) => Output::Ended(error),
-            }),
-            Machine::Refresh(refresh) => {
-                action(refresh.resume(now, input), |()| Output::Done(None))
-            }
-        }
-    }
-
     fn check_transmit(&self, sent: &Transmit, now: Duration, left: Duration, setup: &Setup) {
         assert!(!sent.timeout.is_zero(), "{self:?}");
         assert!(sent.timeout <= left, "past the deadline: {self:?}");
         assert!(sent.timeout <= setup.request_timeout, "{self:?}");
-        let bears_token = sent.request.headers().contains_key(AUTHORIZATION);
-        assert_eq!(bears_token, !self.is_refresh(), "{self:?}");
-        if let Machine::Create(_) = self.machine {
-            assert!(!self.may_have_arrived, "created twice: {self:?}");
-            assert!(left >= MIN_TIME_FOR_ONCE, "{self:?}");
-        }
-        // How the polls of this one went is not visible.
-        if !matches!(self.machine, Machine::ToEnd(_)) {
-            assert!(now >= self.not_before, "too soon after a 429: {self:?}");
-        }
+        let has_token = sent.request.headers().contains_key(AUTHORIZATION);
+        assert_eq!(has_token, !self.is_fetch(), "{self:?}");
+        assert!(!self.may_have_arrived, "created twice: {self:?}");
+        assert!(
+            self.kind != Kind::Create || left >= MIN_TIME_FOR_CREATE,
+            "{self:?}"
+        );
+        // How the polls of `to_end` went is not visible.
+        let is_in_time = now >= self.not_before || self.kind == Kind::ToEnd;
+        assert!(is_in_time, "too soon after a 429: {self:?}");
     }
 
     /// After its end a machine stays there.
     fn check_over(&self, action: &Action) {
-        let Action::Output(output) = action else {
-            panic!("it goes on after its end: {self:?}");
-        };
-        let stays = match self.machine {
-            Machine::Create(_) | Machine::Poll(_) | Machine::User(_) => {
+        let stays = match (self.kind, action) {
+            (Kind::Create | Kind::Progress | Kind::User, Action::Output(output)) => {
                 matches!(output, Output::Failed(Error::Finished))
             }
-            Machine::Watch(_) => matches!(output, Output::Nothing),
-            Machine::ToEnd(_) | Machine::Refresh(_) => true,
+            (Kind::Watch, Action::Output(output)) => matches!(output, Output::Nothing),
+            (Kind::ToEnd | Kind::Fetch, Action::Output(_)) => true,
+            _ => false,
         };
-        assert!(stays, "after the end of {self:?}: {output:?}");
+        assert!(stays, "it goes on after its end: {self:?}");
     }
 
-    /// A lost create is reported with its download, a good response and a code as they were.
+    /// A lost create is reported with its download, a good response and an error code as they were.
     fn check_answered(&self, action: &Action, input: FuzzInput) {
         let output = match action {
             Action::Output(output) => Some(output),
@@ -284,41 +297,50 @@ impl Player {
             _ => false,
         };
         assert_eq!(is_ambiguous, self.may_have_arrived, "{input:?}: {self:?}");
-        match (input, &self.machine, output) {
-            (
-                FuzzInput::Good { .. },
-                Machine::Create(_) | Machine::User(_) | Machine::Refresh(_),
-                _,
-            ) => {
-                assert!(matches!(output, Some(Output::Done(None))), "{self:?}");
+        match (input, output) {
+            (FuzzInput::Good { .. }, Some(Output::Done(None))) => {}
+            (FuzzInput::Good { .. }, Some(output)) => {
+                let seen = match output {
+                    Output::Done(seen) => *seen,
+                    Output::Progress(seen) => Some(*seen),
+                    Output::Ended(error) => error.last(),
+                    other => panic!("{other:?}: {self:?}"),
+                };
+                assert_eq!(seen, input.progress(), "{self:?}");
             }
-            (FuzzInput::Good { .. }, _, Some(Output::Done(seen))) => {
-                assert_eq!(*seen, input.progress());
-            }
-            (FuzzInput::Good { .. }, _, Some(Output::Progress(seen))) => {
-                assert_eq!(Some(*seen), input.progress());
-            }
-            (FuzzInput::Good { .. }, _, Some(Output::Ended(error))) => {
-                assert_eq!(error.last(), input.progress());
-            }
-            (FuzzInput::Refusal { code, .. }, _, Some(Output::Failed(Error::Api(api)))) => {
+            (FuzzInput::Good { .. }, None) => assert_eq!(self.kind, Kind::ToEnd, "{self:?}"),
+            (FuzzInput::Refusal { code, .. }, Some(Output::Failed(Error::Api(api)))) => {
                 assert_eq!(api.number(), code);
             }
             _ => {}
         }
     }
 
-    /// What it output, with its name.
+    /// The output with the name of the machine.
     pub(crate) fn name_of(&self, output: &Output) -> String {
-        let who = match self.machine {
-            Machine::Create(_) => "create",
-            Machine::Poll(_) => "progress",
-            Machine::User(_) => "user",
-            Machine::Watch(_) => "watch",
-            Machine::ToEnd(_) => "watch to its end",
-            Machine::Refresh(_) => "refresh",
+        let who = match self.kind {
+            Kind::Create => "create",
+            Kind::Progress => "progress",
+            Kind::User => "user",
+            Kind::Watch => "watch",
+            Kind::ToEnd => "watch to its end",
+            Kind::Fetch => "refresh",
         };
-        format!("{who}: {}", output.name())
+        match output {
+            Output::Done(_) => format!("{who}: done"),
+            Output::Progress(seen) if seen.status.is_final() => format!("{who}: seen at its end"),
+            Output::Progress(_) => format!("{who}: seen"),
+            Output::PollFailed(error) => format!("{who}: missed {:?}", error.kind()),
+            Output::Failed(error) => format!("{who}: {:?}", error.kind()),
+            Output::Ended(error) => {
+                let name = format!("{error:?}");
+                format!(
+                    "{who}: {}",
+                    name.split([' ', '{']).next().unwrap_or_default()
+                )
+            }
+            Output::Nothing => format!("{who}: nothing more"),
+        }
     }
 }
 
