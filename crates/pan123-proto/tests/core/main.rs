@@ -1,4 +1,4 @@
-//! The tests of the core, in one binary: virtual time, no sockets, no threads but those that share out the chaos runs.
+//! The tests of the core, in one binary: virtual time, no sockets, no threads.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 

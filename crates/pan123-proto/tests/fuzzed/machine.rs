@@ -18,9 +18,9 @@ use crate::support::{at, builder, millis, secs};
 use input::FuzzInput;
 use player::{Action, Player};
 
-/// More machines than this are not begun.
+/// No more machines than this are started.
 const MAX_PLAYERS: usize = 16;
-/// A driver in good order has everybody at the end after fewer rounds.
+/// A correct driver ends all machines in fewer rounds.
 const MAX_ROUNDS: usize = 10_000;
 
 pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
@@ -100,7 +100,7 @@ struct Crowd<'a> {
     setup: &'a Setup,
     players: Vec<Player>,
     now: Duration,
-    /// How far the calendar is from where it began, in hours.
+    /// The offset of the wall clock, in hours.
     hours_off: i8,
     /// When a request was last sent to each path.
     last_sent: HashMap<String, Duration>,
@@ -185,7 +185,7 @@ impl Crowd<'_> {
         }
     }
 
-    /// A driver in good order, and a service that knows no path: everybody comes to an end.
+    /// With a correct driver and a service that returns 404, every machine ends.
     fn finish(&mut self) {
         for _ in 0..MAX_ROUNDS {
             let mut all_wait = true;

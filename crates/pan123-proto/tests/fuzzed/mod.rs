@@ -1,11 +1,6 @@
 //! What any bytes are tried on by the fuzz targets in `fuzz/`, the replayed corpus and the property tests. Each `run` panics
 //! when an invariant is violated, and returns the outcomes.
 
-#![allow(
-    dead_code,
-    reason = "each fuzz target and each test uses its own part of this"
-)]
-
 pub(crate) mod callback;
 pub(crate) mod envelope;
 mod json;

@@ -12,25 +12,25 @@ pub(crate) fn key(id: &str, secret: &[u8]) -> CallbackKey {
     CallbackKey::new(id, secret).expect("a good key")
 }
 
-/// One that signs with this key alone.
+/// A signer with one key.
 pub(crate) fn signer(id: &str, secret: &[u8]) -> CallbackSigner {
     CallbackSigner::new([key(id, secret)]).expect("a good signer")
 }
 
-/// One in the middle of a change of keys: signs with `new`, and takes `old` too.
+/// A signer during a key rotation: signs with `new`, accepts `old` too.
 pub(crate) fn rotating() -> CallbackSigner {
     let keys = [key("new", NEW_SECRET), key("old", OLD_SECRET)];
     CallbackSigner::new(keys).expect("a good signer")
 }
 
-/// The notice of a success, posted to this URL; none if that is no URI.
+/// A notice of success, posted to this URL; none if that is not a URI.
 pub(crate) fn posted(url: &str) -> Option<Request<Vec<u8>>> {
     let uri: Uri = url.parse().ok()?;
     let request = Request::post(uri).header(CONTENT_TYPE, "application/json");
     Some(request.body(NOTICE.into()).expect("a good request"))
 }
 
-/// The id that a URL proves, or why it proves none.
+/// The id that a URL proves, or why it is refused.
 pub(crate) fn verified(signer: &CallbackSigner, url: &str) -> Result<String, CallbackRefusal> {
     let request = posted(url).expect("a URI");
     signer.verify(&request).map(|callback| callback.id)

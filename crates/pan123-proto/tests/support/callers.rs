@@ -7,7 +7,7 @@ use super::{Outcome, World, builder};
 
 pub(crate) type Asked = Outcome<Result<UserInfo, Error>>;
 
-/// No pace, so that all callers send at once.
+/// Without a pace, so that all callers send at once.
 pub(crate) fn unpaced() -> Session {
     let builder = builder().pacing(Pacing::off());
     builder.build().expect("good settings")

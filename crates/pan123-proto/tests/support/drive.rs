@@ -82,7 +82,7 @@ impl FakeDrive {
         id
     }
 
-    /// Answers what is asked of a drive; anything else as a service in good order does.
+    /// Serves the endpoints of a drive, and anything else like [`routine`].
     pub(crate) fn serve(&self, view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
         match request.uri().path() {
             path::LIST => self.list(request).header("date", &http_date(view.wall())),

@@ -33,7 +33,7 @@ pub(crate) fn process() -> Session {
     of(app()).build().expect("good settings")
 }
 
-/// The pair of this number, whose access token lives this long from the start on.
+/// The pair with this number, whose access token lives this long from the start.
 pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
     let end = SystemTime::UNIX_EPOCH + START + life;
     let account = Account::new(SERVICE, "client-id");
@@ -42,7 +42,7 @@ pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
         .with_refresh_token(format!("refresh-{number}"))
 }
 
-/// What befalls a request for a pair.
+/// What happens to a request for a pair.
 pub(crate) enum Fault {
     /// It does not arrive.
     LostBefore,
@@ -58,7 +58,7 @@ pub(crate) struct Service(Rc<RefCell<Inner>>);
 
 struct Inner {
     issued: u32,
-    /// The number of the pair whose access token is good, and of the one whose refresh token is.
+    /// The numbers of the pairs whose access token and whose refresh token are valid.
     access: u32,
     refresh: u32,
     code: Option<&'static str>,
@@ -69,7 +69,7 @@ struct Inner {
 }
 
 impl Service {
-    /// One that has issued a pair of this number; 0 is none.
+    /// A service that has issued a pair with this number; 0 is none.
     pub(crate) fn after(number: u32) -> Service {
         Service(Rc::new(RefCell::new(Inner {
             issued: number,
@@ -82,28 +82,28 @@ impl Service {
         })))
     }
 
-    /// Answers requests for a pair this slowly.
+    /// Sets the latency of requests for a pair.
     pub(crate) fn slow(self, latency: Duration) -> Service {
         self.0.borrow_mut().latency = latency;
         self
     }
 
-    /// What befalls the next requests for a pair.
+    /// Sets what happens to the next requests for a pair.
     pub(crate) fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.0.borrow_mut().faults.extend(faults);
     }
 
-    /// Nothing more befalls them.
+    /// Clears the faults.
     pub(crate) fn clear_faults(&self) {
         self.0.borrow_mut().faults.clear();
     }
 
-    /// No access token is good any more.
+    /// Revokes the access token.
     pub(crate) fn end_access(&self) {
         self.0.borrow_mut().access = 0;
     }
 
-    /// The user comes back with `code-1` once more.
+    /// Makes `code-1` valid once more.
     pub(crate) fn offer_code(&self) {
         self.0.borrow_mut().code = Some("code-1");
     }
@@ -112,7 +112,7 @@ impl Service {
         self.0.borrow().refused
     }
 
-    /// Another program asks for a pair, and has the new number.
+    /// Issues a pair to another program, and returns its number.
     pub(crate) fn rotate(&self) -> u32 {
         self.0.borrow_mut().issue()
     }
@@ -199,7 +199,7 @@ pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     decoded.ok().map(std::borrow::Cow::into_owned)
 }
 
-/// The refresh tokens, and `code`s, that pairs were asked for with.
+/// The refresh tokens and codes that were sent for a pair.
 pub(crate) fn asked_with(world: &World) -> Vec<String> {
     let of = |query: &str| {
         let uri: Uri = format!("/?{query}").parse().expect("a query");
@@ -211,7 +211,7 @@ pub(crate) fn asked_with(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// The access tokens that calls were made with.
+/// The access tokens of calls.
 pub(crate) fn used(world: &World) -> Vec<String> {
     let sent = world.sent_to(path::USER_INFO);
     sent.iter().map(|sent| sent.token().to_owned()).collect()

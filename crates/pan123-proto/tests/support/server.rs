@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use pan123_proto::{Input, Transmit, TransportError};
@@ -32,7 +32,6 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(50);
 pub(crate) struct Sent {
     /// Virtual time since the start.
     pub(crate) at: Duration,
-    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
@@ -43,7 +42,6 @@ impl Sent {
     pub(crate) fn new(at: Duration, request: &Request<Bytes>) -> Sent {
         Sent {
             at,
-            method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
             headers: request.headers().clone(),
@@ -73,7 +71,7 @@ pub(crate) struct ServerView<'a> {
 }
 
 impl ServerView<'_> {
-    /// How many requests came here before this one.
+    /// How many requests to this path came before this one.
     pub(crate) fn count(&self, path: &str) -> usize {
         self.earlier.iter().filter(|sent| sent.path == path).count()
     }
@@ -84,7 +82,7 @@ impl ServerView<'_> {
     }
 }
 
-/// What comes back, and when.
+/// A reply, and when it arrives.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) after: Duration,
@@ -97,7 +95,7 @@ pub(crate) enum What {
     Failure(TransportError),
     /// Nothing until the request's timeout.
     Hang,
-    /// The driver drops the request and only says `Wake`.
+    /// The driver drops the request and resumes with `Wake`.
     GiveUp,
 }
 
@@ -200,7 +198,7 @@ fn timestamp(wall: SystemTime) -> Timestamp {
     Timestamp::from_second(exact.as_second()).expect("a time in range")
 }
 
-/// A service in good order: it numbers its tokens and its tasks, and every task runs for ever.
+/// A healthy service: it numbers its tokens and tasks, and every task runs forever.
 pub(crate) fn routine(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
     let path = request.uri().path();
     let number = view.count(path) + 1;

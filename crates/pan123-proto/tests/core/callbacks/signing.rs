@@ -233,7 +233,7 @@ fn each_refusal_of_a_request_is_named() {
         let refusal = with(&|request| *request.method_mut() = method.clone()).unwrap_err();
         assert!(matches!(refusal, CallbackRefusal::Method), "{refusal}");
     }
-    // Blanks behind a JSON text are no fault but their number.
+    // Blanks after the JSON text are allowed, up to the limit.
     let padded = |length| {
         let mut body = NOTICE.as_bytes().to_vec();
         body.resize(length, b' ');
@@ -343,7 +343,7 @@ fn no_byte_of_the_signed_part_can_be_changed() {
     assert!(refused > 10_000 && same > 100, "{refused} {same}");
 }
 
-/// URLs of the user's that a request can be sent to.
+/// URLs of a user.
 fn any_url() -> impl Strategy<Value = (String, String)> {
     let parts = (
         "(http|https|HTTPS)://[a-z0-9.-]{0,8}[a-z](:[1-9][0-9]{0,3})?",
@@ -374,7 +374,7 @@ proptest! {
         prop_assert!(signed.starts_with(&url) && signed.ends_with(&fragment), "{}", signed);
         Download::new("https://example.com/a").unwrap().callback(&signed).unwrap();
         prop_assert_eq!(verified(&rotating(), &signed).unwrap(), &*id);
-        // The id is written in one way, and read in another.
+        // An independent reader finds the same id.
         prop_assert_eq!(&said(&signed)[0], &[id.into_bytes()]);
     }
 

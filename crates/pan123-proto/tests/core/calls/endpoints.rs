@@ -27,7 +27,7 @@ endpoint!(WithFragment, GET, "/x#a");
 endpoint!(EmptyPost, POST, "/api/v1/x");
 endpoint!(EmptyGet, GET, "/api/v1/x");
 
-/// The host would go on with such a path, and the token go to that host.
+/// Such a path would extend the host name, and the token would be sent there.
 #[test]
 fn path_cannot_send_the_token_to_another_host() {
     fn refused(endpoint: &impl Endpoint) {

@@ -266,7 +266,7 @@ fn numbers_may_be_text_and_ids_of_either_spelling() {
     assert_eq!(progress.status, CopyStatus::Pending);
 }
 
-/// Answers that say yes and hold nothing that was promised.
+/// Successful responses without the promised data.
 const HOLLOW: [&str; 4] = [
     r#"{"code":0,"data":null}"#,
     r#"{"code":0,"data":{}}"#,

@@ -37,7 +37,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 1..40)
 }
 
-/// No case asks for more.
+/// No case needs more requests.
 fn assert_bounded(view: &ServerView<'_>) {
     assert!(view.earlier.len() < 1000, "it asks for ever");
 }

@@ -186,7 +186,7 @@ fn failed_lookup_does_not_fail_the_watch() {
 
 #[test]
 fn stop_ends_each_part_of_a_lookup() {
-    // Once while the callback's file is looked at, once while the folder is looked for, once while it is read.
+    // Once during the look-up of the hint, once of the folder, once of its list.
     for (target, hint) in [(target(), Some(77)), (target(), None), (into(7), None)] {
         let find = fixed().find_file(match hint {
             Some(file) => target.file_hint(FileId::new(file).unwrap()),

@@ -3,7 +3,7 @@
 use crate::support::cases::config;
 use proptest::prelude::*;
 
-/// Moves of a driver, most of them to where a machine gets on.
+/// Moves of a driver, most of which advance a machine.
 fn moves() -> impl Strategy<Value = Vec<u8>> {
     let what = prop_oneof![
         4 => Just(0_u8),

@@ -170,7 +170,7 @@ macro_rules! for_each_endpoint {
     }};
 }
 
-/// One exchange, and the step after it. What it comes to is shown, so that showing is tried too.
+/// One exchange, and the step after it. The result is formatted, so that formatting is tested, too.
 fn exchange<E: Endpoint>(endpoint: &E, answer: &Response<Bytes>)
 where
     E::Response: Debug,

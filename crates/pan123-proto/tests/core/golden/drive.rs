@@ -26,7 +26,7 @@ fn entries(ids: impl IntoIterator<Item = u64>) -> impl Iterator<Item = EntryId> 
     ids.into_iter().map(|id| EntryId::new(id).unwrap())
 }
 
-/// The two of the vendor's samples.
+/// The ids in the vendor's samples.
 fn two() -> impl Iterator<Item = EntryId> {
     entries([14_705_301, 14_705_306])
 }

@@ -229,7 +229,7 @@ fn base_url_and_user_agent_are_settings() {
     }
 }
 
-/// An endpoint of a user's own.
+/// An endpoint defined by a user.
 struct Rename;
 
 impl Endpoint for Rename {

@@ -238,7 +238,7 @@ fn authorization_checks_its_arguments() {
     }
 }
 
-/// An exchange that has sent its code, by hand.
+/// An authorization whose code was sent.
 fn exchanging(session: &Session) -> Authorize {
     let now = at(Duration::ZERO);
     let mut authorize = session.authorize("code-1", REDIRECT).unwrap();
@@ -288,7 +288,7 @@ fn authorization_ends_once_and_by_its_deadline() {
     let again = hand::ready(done.resume(now, Input::Wake));
     assert_eq!(again.unwrap_err().kind(), ErrorKind::Finished);
 
-    // Somebody fetches, and shows no sign of life or too many.
+    // A fetch holds the lease: first without any step, then with many.
     let session = process();
     let _slow = exchanging(&session);
     let mut waiting = session.authorize("code-2", REDIRECT).unwrap();

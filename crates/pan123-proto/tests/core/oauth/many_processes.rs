@@ -76,7 +76,7 @@ impl Simulation {
         self.authorized.retain(|one| !one.is_there());
     }
 
-    /// After the simulation all is well again.
+    /// Without faults, every session works again.
     fn recover(&mut self) {
         self.world.run();
         for one in self.asked.drain(..) {

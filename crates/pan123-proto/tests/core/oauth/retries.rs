@@ -15,7 +15,7 @@ use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};
 
-/// When a token of the full life is replaced.
+/// When a token with the full life becomes stale.
 const STALE: Duration = secs(6600);
 
 fn ended_pair() -> (Service, Disk) {
@@ -220,7 +220,7 @@ fn pair_in_an_envelope_is_accepted() {
     assert_eq!(disk.stored().unwrap().expose(), "access-2");
 }
 
-/// The pair's end counts by the service's clock, whatever the local calendar shows.
+/// The expiry follows the service's clock, whatever the local wall clock shows.
 #[test]
 fn wrong_local_clock_does_not_move_the_expiry_of_a_pair() {
     for local in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + START * 2] {

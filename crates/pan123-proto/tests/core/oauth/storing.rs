@@ -141,7 +141,7 @@ fn newer_stored_pair_replaces_the_unsaved_pair() {
     let session = process();
     ask_user(&mut world, &session);
     world.run();
-    // Elsewhere the user has authorised the app again.
+    // The user authorizes the app again elsewhere.
     service.rotate();
     disk.put(pair(3, LIFE));
     assert_many_succeed(&mut world, &session, 8);
@@ -175,7 +175,7 @@ fn pair_is_not_requested_where_it_cannot_be_stored() {
     assert!(asked_with(&world).is_empty());
 }
 
-/// The refresh of the first pair up to its keeping, by hand.
+/// A refresh of the first pair, up to its save.
 fn saving(session: &Session) -> (Refresh, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();

@@ -45,7 +45,7 @@ fn ask_each(world: &mut World, sessions: &[Session]) -> Vec<Asked> {
     sessions.iter().map(|one| ask_user(world, one)).collect()
 }
 
-/// Refuses this token as often as it comes.
+/// Rejects this token.
 fn refusing(token: &'static str) -> impl FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply {
     move |view, request| match token_in(request.headers()) {
         sent if sent == token => Reply::code(401, "tokens number has exceeded the limit"),
@@ -309,7 +309,7 @@ fn unexpected_input_ends_the_fetch() {
     }
 }
 
-/// A fetch, resumed with these one after the other, and its step after the last.
+/// A fetch, resumed with these inputs in turn, and its last step.
 fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Refresh, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();

@@ -263,7 +263,7 @@ fn policy_accepts_any_duration() {
     }
 }
 
-/// A program that creates and waits in one function has one error to hand on.
+/// A function that creates and waits can return one error type.
 #[test]
 fn watch_error_converts_to_error() {
     let mut watch = fixed().watch(task(), WatchPolicy::default()).to_end();

@@ -184,7 +184,7 @@ fn two_lookups_do_not_add_up() {
     let file = drive.file_made(dir, "film.mp4", start());
     let other = drive.file_made(dir, "film(1).mp4", start());
     let served = drive.clone();
-    // A callback between the first look and its end makes it begin again.
+    // A callback during the first lookup restarts it.
     let watch = fixed().watch(task(), WatchPolicy::default());
     let handle = watch.handle();
     let mut world = World::new(move |view, request| match request.uri().path() {

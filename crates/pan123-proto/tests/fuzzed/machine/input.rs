@@ -12,7 +12,7 @@ use crate::support::{START, hand};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FuzzInput {
     Wake,
-    /// What any endpoint takes for its data.
+    /// Data that any endpoint accepts.
     Good {
         how: u8,
     },
@@ -96,7 +96,7 @@ impl FuzzInput {
         }
     }
 
-    /// What a poll brings.
+    /// The progress that a poll decodes.
     pub(crate) fn progress(self) -> Option<Progress> {
         let FuzzInput::Good { how } = self else {
             return None;
@@ -159,7 +159,7 @@ fn status(how: u8) -> i64 {
     [0, 0, 3, 13, 0, 1, 2, 0][usize::from(how % 8)]
 }
 
-/// By the upper bits, as the lower ones have chosen something else.
+/// Picks by the upper bits, since the lower ones have picked the kind.
 fn pick(texts: [Option<&'static str>; 8], how: u8) -> Option<&'static str> {
     texts[usize::from(how >> 5)]
 }
