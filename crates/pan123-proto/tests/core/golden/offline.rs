@@ -130,15 +130,6 @@ fn download_with_everything() {
 }
 
 #[test]
-fn download_with_the_url_only() {
-    let transmit = request(&Download::new("https://example.com/file.zip").unwrap());
-    assert_eq!(
-        &transmit.request.body()[..],
-        br#"{"url":"https://example.com/file.zip"}"#
-    );
-}
-
-#[test]
 fn download_is_the_documented_example() {
     let expected = fixture(include_str!(
         "../../fixtures/official_offline_create_request.json"

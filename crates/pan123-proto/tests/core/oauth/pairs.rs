@@ -230,18 +230,6 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
 }
 
 #[test]
-fn refresh_waits_out_rate_limit() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    let busy = || Fault::Instead(Reply::code(429, "请求太频繁"));
-    let flat = r#"{"error":"slow_down"}"#;
-    service.faults([busy(), Fault::Instead(Reply::http(429, flat)), busy()]);
-    let mut world = service.world(&disk);
-    get_user(&mut world, &process()).unwrap();
-    assert_eq!(asked_with(&world), ["refresh-1"; 4]);
-}
-
-#[test]
 fn a_lost_answer_is_asked_for_once_more_only() {
     for (fault, kind) in [
         (Fault::LostBefore, None),

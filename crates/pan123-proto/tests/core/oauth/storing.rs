@@ -11,8 +11,7 @@ use crate::support::server::token_in;
 use crate::support::{Plan, World, at, hand, millis, path, routine, secs};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Error, ErrorKind, Input, Machine, Refresh, Restored, Session, Step, StoreOp, StoreResult,
-    StoredToken,
+    Error, ErrorKind, Input, Machine, Restored, Session, Step, StoreOp, StoreResult, StoredToken,
 };
 
 fn first_pair() -> (Service, Disk) {
@@ -176,7 +175,7 @@ fn pair_is_not_requested_where_it_cannot_be_stored() {
 }
 
 /// A refresh of the first pair, up to its save.
-fn saving(session: &Session) -> (Refresh, Step<()>) {
+fn saving(session: &Session) -> (impl Machine<Output = ()>, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(now, Input::Wake));

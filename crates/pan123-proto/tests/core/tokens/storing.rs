@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Pacing, Refresh, Restored,
-    Session, Step, StoreOp, StoreResult, StoredToken,
+    Account, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Pacing, Restored, Session,
+    Step, StoreOp, StoreResult, StoredToken,
 };
 
 const SERVICE: &str = "https://open-api.123pan.com";
@@ -310,7 +310,10 @@ fn unexpected_input_ends_the_fetch() {
 }
 
 /// A fetch, resumed with these inputs in turn, and its last step.
-fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Refresh, Step<()>) {
+fn fetch(
+    session: &Session,
+    inputs: impl IntoIterator<Item = Input>,
+) -> (impl Machine<Output = ()>, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(now, Input::Wake));
