@@ -4,6 +4,8 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Uri};
 use pan123_proto::offline::{CallbackKey, CallbackRefusal, CallbackSigner};
 
+use super::wire::percent_decoded;
+
 pub(crate) const NEW_SECRET: &[u8] = b"the new secret of the tests, long enough";
 pub(crate) const OLD_SECRET: &[u8] = b"the old secret of the tests, long enough";
 pub(crate) const NOTICE: &str = include_str!("../fixtures/official_offline_callback_success.json");
@@ -45,30 +47,12 @@ pub(crate) fn said(url: &str) -> [Vec<Vec<u8>>; 3] {
         let mut found = Vec::new();
         for pair in query.split('&') {
             let at = pair.find('=').unwrap_or(pair.len());
-            if plain(&pair.as_bytes()[..at]) == name.as_bytes() {
-                found.push(plain(pair.as_bytes().get(at + 1..).unwrap_or(b"")));
+            if percent_decoded(&pair.as_bytes()[..at]) == name.as_bytes() {
+                found.push(percent_decoded(
+                    pair.as_bytes().get(at + 1..).unwrap_or(b""),
+                ));
             }
         }
         found
     })
-}
-
-fn plain(mut text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut plain = Vec::new();
-    while let Some((&first, rest)) = text.split_first() {
-        text = rest;
-        plain.push(match (first, rest) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    text = after;
-                    u8::try_from(high * 16 + low).expect("two digits")
-                }
-                _ => b'%',
-            },
-            _ => first,
-        });
-    }
-    plain
 }

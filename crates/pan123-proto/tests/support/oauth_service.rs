@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Request, Uri};
 use pan123_proto::{Account, ClockSkew, OAuth, Pacing, Session, SessionBuilder, StoredToken};
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::server::{LATENCY, ServerView, http_date, token_in};
+use super::wire::percent_decoded;
 use super::{Disk, Reply, START, World, path};
 
 pub(crate) const SERVICE: &str = "https://open-api.123pan.com";
@@ -195,8 +195,7 @@ pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let found = pairs
         .filter_map(|pair| pair.split_once('='))
         .find(|(key, _)| *key == name);
-    let decoded = percent_decode_str(found?.1).decode_utf8();
-    decoded.ok().map(std::borrow::Cow::into_owned)
+    String::from_utf8(percent_decoded(found?.1.as_bytes())).ok()
 }
 
 /// The refresh tokens and codes that were sent for a pair.
