@@ -1,4 +1,4 @@
-//! Any body as a callback: nothing panics, and what was there beyond doubt is read.
+//! Any callback body: no panic, and what is unambiguous is read.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
     }])
 }
 
-/// What must be read, if there is a number as status and every other member that counts is of its proper type.
+/// What must be read, if the status is a number and every other member has its proper type.
 fn expected(said: &Object<'_>) -> Option<(Option<String>, CallbackOutcome)> {
     let status: i64 = said.read_one(|key| key == "status")?;
     let text = |name| match said.count(|key| key == name) {
