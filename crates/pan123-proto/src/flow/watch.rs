@@ -157,7 +157,7 @@ impl Watch {
                     let call = self.session.call(&GetDownloadProgress::new(self.task));
                     match call {
                         Ok(call) => {
-                            let call = call.as_poll(&self.control, end);
+                            let call = call.polling(&self.control, end);
                             self.state = State::Polling(Box::new(call));
                         }
                         Err(error) => return self.end(self.gave_up(error.into())),
