@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use syn::{FnArg, ImplItem, Item, Pat, Signature, TraitItem, Type, UseTree, Visibility};
 
 /// The types and traits whose methods are compared.
-const COMPARED: [&str; 9] = [
+const COMPARED: [&str; 10] = [
     "Client",
     "ClientBuilder",
     "OfflineDownload",
@@ -18,6 +18,7 @@ const COMPARED: [&str; 9] = [
     "Listing",
     "Transport",
     "Clock",
+    "Spawner",
 ];
 
 /// What one of them has alone: its own HTTP client, and `next`, which an iterator has from its trait.
@@ -31,11 +32,11 @@ const METHODS_OF_BLOCKING: [&str; 2] = [
     "ClientBuilder::with_agent(agent)",
     "ClientBuilder::with_config(config)",
 ];
-const NAMES_OF_ASYNC: [&str; 3] = ["BoxFuture", "ReqwestTransport", "reqwest"];
-const NAMES_OF_BLOCKING: [&str; 2] = ["UreqTransport", "ureq"];
+const NAMES_OF_ASYNC: [&str; 4] = ["BoxFuture", "ReqwestTransport", "TokioSpawner", "reqwest"];
+const NAMES_OF_BLOCKING: [&str; 4] = ["ThreadSpawner", "UreqTransport", "Work", "ureq"];
 
 /// The names at a root, the core and the HTTP client not counted. With many more it would be no overview.
-const MAX_NAMES: usize = 34;
+const MAX_NAMES: usize = 36;
 
 #[test]
 fn both_adapters_have_the_same_methods() {
