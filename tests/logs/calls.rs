@@ -130,7 +130,7 @@ fn the_fetch_of_a_token_is_told() {
                 service.respond_next(
                     ACCESS_TOKEN,
                     CannedResponse::envelope(401, "clientSecret错误"),
-                )
+                );
             },
             |client| {
                 let error = client.send(&GetUserInfo).unwrap_err();

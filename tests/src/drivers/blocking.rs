@@ -130,7 +130,7 @@ pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
             scenario.seed,
             stage.base_url(scenario)
         );
-        if scenario.settings.identity.is_app() {
+        if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
         let clock = stage.clock.clone();

@@ -133,7 +133,7 @@ pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
         // The certificates of the machine take their time to load, and nothing here needs them.
         let carrier = reqwest::Client::builder().tls_certs_only([]);
         let mut builder = builder.with_client_builder(carrier);
-        if scenario.settings.identity.is_app() {
+        if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
         let clock = stage.clock.clone();
