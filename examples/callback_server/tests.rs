@@ -138,7 +138,7 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
     let good = scene.signed("a");
     let untagged = good.split_once("&pan123_tag").unwrap().0.to_owned();
     let post = |url: &str| scene.notice(Method::POST, url);
-    let long = vec![b' '; CallbackSigner::LONGEST_BODY + 1];
+    let long = vec![b' '; CallbackSigner::MAX_BODY_BYTES + 1];
     let html = scene.http.post(&good).header(CONTENT_TYPE, "text/html");
     let cases = [
         (

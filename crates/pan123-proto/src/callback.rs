@@ -32,7 +32,7 @@ const MOST_REASON: usize = 1000;
 ///
 /// let body = br#"{"url":"http://dc.com/resource.jpg","status":0,"failReason":"","fileID":100}"#;
 /// let notice = CallbackNotice::parse(body)?;
-/// assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { file: Some(id) } if id.get() == 100));
+/// assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { file: Some(id), .. } if id.get() == 100));
 /// # Ok::<(), pan123_proto::offline::CallbackError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -49,16 +49,19 @@ pub struct CallbackNotice {
 #[non_exhaustive]
 pub enum CallbackOutcome {
     /// 0: the file is in the drive.
+    #[non_exhaustive]
     Succeeded {
         /// Its id, if the notice names it.
         file: Option<FileId>,
     },
     /// 1: it failed.
+    #[non_exhaustive]
     Failed {
         /// Why, in the service's words, if it says: at most 1000 characters, without the query of the URL.
         reason: Option<String>,
     },
     /// Any other number.
+    #[non_exhaustive]
     Other {
         /// The number.
         status: i64,
@@ -67,6 +70,21 @@ pub enum CallbackOutcome {
         /// A reason, if the notice names one.
         reason: Option<String>,
     },
+}
+
+impl CallbackOutcome {
+    /// Returns the outcome for the `status` of a notice. A file id counts unless the task failed, a reason unless it succeeded.
+    pub fn new(status: i64, file: Option<FileId>, reason: Option<String>) -> CallbackOutcome {
+        match status {
+            0 => CallbackOutcome::Succeeded { file },
+            1 => CallbackOutcome::Failed { reason },
+            status => CallbackOutcome::Other {
+                status,
+                file,
+                reason,
+            },
+        }
+    }
 }
 
 /// Without the query of the URL, which may hold keys.
@@ -127,18 +145,9 @@ impl<'de> Deserialize<'de> for CallbackNotice {
         secrets.push_url(url.as_deref().unwrap_or_default());
         let reason = said(wire.fail_reason).or(said(wire.file_reason));
         let reason = reason.map(|reason| secrets.redact(&reason, MOST_REASON));
-        let file = wire.file;
         Ok(CallbackNotice {
             url,
-            outcome: match wire.status.0 {
-                0 => CallbackOutcome::Succeeded { file },
-                1 => CallbackOutcome::Failed { reason },
-                status => CallbackOutcome::Other {
-                    status,
-                    file,
-                    reason,
-                },
-            },
+            outcome: CallbackOutcome::new(wire.status.0, wire.file, reason),
         })
     }
 }

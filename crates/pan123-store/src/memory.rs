@@ -24,8 +24,8 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
-    /// What is kept for an account.
-    pub fn kept(&self, account: &Account) -> Option<StoredToken> {
+    /// Returns the stored token of an account.
+    pub fn token(&self, account: &Account) -> Option<StoredToken> {
         self.lock().kept.get(account).cloned()
     }
 

@@ -25,7 +25,7 @@ fn accounts_are_apart_and_clones_are_the_same() {
         a.run(StoreOp::Save(token("a"))),
         StoreResult::Saved
     ));
-    assert_eq!(store.kept(&account("a")).unwrap().expose(), "a");
+    assert_eq!(store.token(&account("a")).unwrap().expose(), "a");
     assert!(matches!(b.run(StoreOp::Load), StoreResult::Loaded(None)));
 }
 
@@ -64,13 +64,13 @@ fn users_of_one_client_id_are_apart() {
         assert!(matches!(open.run(StoreOp::Save(pair)), StoreResult::Saved));
     }
     let refresh_token = |account: &Account| {
-        let kept = store.kept(account)?;
-        kept.expose_refresh_token().map(str::to_owned)
+        let token = store.token(account)?;
+        token.expose_refresh_token().map(str::to_owned)
     };
     assert_eq!(
         refresh_token(&of("alice")).as_deref(),
         Some("refresh of alice")
     );
     assert_eq!(refresh_token(&of("bob")).as_deref(), Some("refresh of bob"));
-    assert!(store.kept(&account("app")).is_none());
+    assert!(store.token(&account("app")).is_none());
 }

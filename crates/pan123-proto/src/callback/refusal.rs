@@ -28,8 +28,8 @@ pub enum CallbackRefusal {
     /// The URL is good, but the method is not POST.
     #[error("the method is not POST")]
     Method,
-    /// The URL is good, but the body is longer than [`CallbackSigner::LONGEST_BODY`].
-    #[error("the body is longer than {} bytes", CallbackSigner::LONGEST_BODY)]
+    /// The URL is good, but the body is longer than [`CallbackSigner::MAX_BODY_BYTES`].
+    #[error("the body is longer than {} bytes", CallbackSigner::MAX_BODY_BYTES)]
     BodyTooLong,
     /// The URL is good, but the body is said to be something else than JSON. Text, bytes, a form (the default of many HTTP
     /// clients) and no type at all may still be JSON.

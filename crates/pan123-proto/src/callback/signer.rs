@@ -79,11 +79,11 @@ pub struct VerifiedCallback {
 
 impl CallbackSigner {
     /// The longest id, in bytes.
-    pub const LONGEST_ID: usize = 256;
+    pub const MAX_ID_BYTES: usize = 256;
 
     /// The longest body that is looked at, in bytes. A server need not read more; to one that stops there [`CallbackRefusal::BodyTooLong`]
     /// is the name of it.
-    pub const LONGEST_BODY: usize = 64 * 1024;
+    pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
     /// The first key signs, all of them verify. To change the key put the new one first and keep the old one until no task is left
     /// that was created with it.
@@ -124,7 +124,7 @@ impl CallbackSigner {
     /// # Errors
     ///
     /// [`BuildError::Url`] as for [`Download::callback`](super::Download::callback), and if a parameter of the signer's is in it already;
-    /// [`BuildError::Setting`] if the id is empty or longer than [`LONGEST_ID`](Self::LONGEST_ID).
+    /// [`BuildError::Setting`] if the id is empty or longer than [`MAX_ID_BYTES`](Self::MAX_ID_BYTES).
     pub fn sign(&self, url: &str, id: &str) -> Result<String, BuildError> {
         let what = "callback URL";
         check_http_url(what, url)?;
@@ -173,7 +173,7 @@ impl CallbackSigner {
             return Err(CallbackRefusal::Method);
         }
         let body = request.body().as_ref();
-        if body.len() > Self::LONGEST_BODY {
+        if body.len() > Self::MAX_BODY_BYTES {
             return Err(CallbackRefusal::BodyTooLong);
         }
         if !may_hold_json(request.headers()) {
@@ -284,7 +284,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 fn is_id(id: &str) -> bool {
-    (1..=CallbackSigner::LONGEST_ID).contains(&id.len())
+    (1..=CallbackSigner::MAX_ID_BYTES).contains(&id.len())
 }
 
 fn is_key_id(id: &str) -> bool {

@@ -130,10 +130,10 @@ impl Download {
     /// use pan123_proto::offline::Download;
     ///
     /// let download = Download::new("https://example.com/a/%E7%94%B5%E5%BD%B1%3F.mp4?sig=x")?;
-    /// assert_eq!(download.proposed_file_name().as_deref(), Some("电影_.mp4"));
+    /// assert_eq!(download.suggested_file_name().as_deref(), Some("电影_.mp4"));
     /// # Ok::<(), pan123_proto::BuildError>(())
     /// ```
-    pub fn proposed_file_name(&self) -> Option<String> {
+    pub fn suggested_file_name(&self) -> Option<String> {
         let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
         let (_, rest) = self.url[..end].split_once("://")?;
         let (_, segment) = rest.rsplit_once('/')?;
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_name_is_proposed_from_the_last_segment_only() {
-        let propose = |url: &str| Download::new(url).unwrap().proposed_file_name();
+        let propose = |url: &str| Download::new(url).unwrap().suggested_file_name();
         assert_eq!(propose("https://h/a/b.mp4#f").as_deref(), Some("b.mp4"));
         assert_eq!(propose("https://h/a%2Fb").as_deref(), Some("a_b"));
         for url in [

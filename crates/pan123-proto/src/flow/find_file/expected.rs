@@ -26,7 +26,7 @@ impl ExpectedFile {
         let asked = download.name().map(str::to_owned);
         ExpectedFile {
             dir: download.dir(),
-            name: asked.or_else(|| download.proposed_file_name()),
+            name: asked.or_else(|| download.suggested_file_name()),
             since: created,
             file_hint: None,
         }
