@@ -195,8 +195,7 @@ fn each_refusal_of_a_url_is_named() {
         let says = format!("the URL has the parameter `pan123_{name}` more than once");
         assert_eq!(refusal(&format!("{url}&pan123_{parameter}")), says);
     }
-    let malformed =
-        |name| format!("the parameter `pan123_{name}` of the URL is nothing that was ever signed");
+    let malformed = |name| format!("the parameter `pan123_{name}` of the URL is malformed");
     let long = "a".repeat(257);
     for id in ["", "%ff", "%ED%A0%80", &long] {
         let url = format!(
@@ -214,11 +213,11 @@ fn each_refusal_of_a_url_is_named() {
     );
     assert_eq!(
         refusal(&url.replace("=new", "=newer")),
-        "the URL names a key that is not known"
+        "the URL names an unknown key"
     );
     assert_eq!(
         refusal(&url.replace("job", "Job")),
-        "the tag of the URL does not belong to its id"
+        "the tag of the URL does not match its id"
     );
 }
 
