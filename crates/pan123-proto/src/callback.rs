@@ -46,7 +46,7 @@ pub struct CallbackNotice {
     pub outcome: CallbackOutcome,
 }
 
-/// How a task ended, as a callback reports it. Progress uses other numbers: [`TaskStatus`](super::TaskStatus).
+/// How a task ended, as a callback reports it. Progress uses other numbers: [`TaskStatus`](crate::offline::TaskStatus).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackOutcome {

@@ -12,7 +12,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
         $(#[$doc])*
         ///
-        /// Serialized as a number; deserialized from a number or a string, for which serde needs a self-describing format such as JSON.
+        /// Serialized as a number, deserialized from a number or a string: serde needs a self-describing format such as JSON.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(NonZeroU64);
@@ -83,8 +83,8 @@ id! {
 }
 
 id! {
-    /// The id of a file or a folder of the drive (`fileID`), which share one range of numbers. A [`FileId`] or a [`DirId`] converts
-    /// with `into()`.
+    /// The id of a file or a folder of the drive (`fileID`), which share one range of numbers. A [`FileId`] or a [`DirId`]
+    /// converts with `into()`.
     EntryId, "file or directory id", zero: invalid_id("file or directory id", "0")
 }
 

@@ -1,8 +1,9 @@
 //! `POST /api/v1/oauth2/access_token`: issues the tokens with which a third-party app acts for its users.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (第三方挂载应用接入, 授权须知). A session with [`OAuth`] fetches
-//! them: see [`Session::authorize`](crate::Session::authorize). A caller that sends these requests itself must store the
-//! response: a refresh token works once, and using it revokes the access token that came with it at once.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (第三方挂载应用接入, 授权须知). A session with
+//! [`OAuth`](crate::OAuth) fetches them: see [`Session::authorize`](crate::Session::authorize). A caller that sends these
+//! requests itself must store the response: a refresh token works once, and using it revokes the access token that came with it
+//! at once.
 
 use std::time::Duration;
 

@@ -32,8 +32,8 @@ const MAX_KEY_ID_BYTES: usize = 32;
 ///
 /// Even a verified callback is only a hint. The tag proves that the sender knows a URL that you signed, as the service does and
 /// anyone who can read its logs or yours; it does not vouch for the body. The URL is valid for as long as its key, so a callback
-/// may arrive late, or many times: [nudge](super::WatchHandle::nudge) the watch of its id if there still is one, and respond with
-/// 200 in any case. A nudged watch polls once, at the pace of its session.
+/// may arrive late, or many times: [nudge](crate::offline::WatchHandle::nudge) the watch of its id if there still is one, and
+/// respond with 200 in any case. A nudged watch polls once, at the pace of its session.
 ///
 /// ```
 /// use pan123_proto::offline::{CallbackKey, CallbackRefusal, CallbackSigner, Download};
@@ -87,8 +87,8 @@ impl CallbackSigner {
     /// [`CallbackRefusal::BodyTooLong`].
     pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-    /// Creates a signer. The first key signs; all keys verify. To change the key, put the new one first, and remove the old one when
-    /// all tasks that were created with it have ended.
+    /// Creates a signer. The first key signs; all keys verify. To change the key, put the new one first, and remove the old one
+    /// when all tasks that were created with it have ended.
     ///
     /// # Errors
     ///
@@ -119,13 +119,14 @@ impl CallbackSigner {
         Ok(signer)
     }
 
-    /// Returns the URL with the id and its tag added to the query, for [`Download::callback`](super::Download::callback). The rest of
-    /// the URL is unchanged, and not covered by the tag. The id is not encrypted.
+    /// Returns the URL with the id and its tag added to the query, for
+    /// [`Download::callback`](crate::offline::Download::callback). The rest of the URL is unchanged, and not covered by the tag.
+    /// The id is not encrypted.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Url`] as for [`Download::callback`](super::Download::callback), and if the URL already has one of the signer's
-    /// parameters; [`BuildError::Setting`] if the id is empty or longer than [`MAX_ID_BYTES`](Self::MAX_ID_BYTES).
+    /// [`BuildError::Url`] as for [`Download::callback`](crate::offline::Download::callback), and if the URL already has one of
+    /// the signer's parameters; [`BuildError::Setting`] if the id is empty or longer than [`MAX_ID_BYTES`](Self::MAX_ID_BYTES).
     pub fn sign(&self, url: &str, id: &str) -> Result<String, BuildError> {
         let what = "callback URL";
         check_http_url(what, url)?;
@@ -158,7 +159,7 @@ impl CallbackSigner {
         ))
     }
 
-    /// Verifies a request to a signed URL and parses its body. The tag is compared first, in constant time, before the body is read.
+    /// Verifies a request to a signed URL, and parses its body. The tag is checked first, in constant time.
     ///
     /// Only the decoded values of the three parameters count: neither their order nor the spelling of a character (`%7E` or `~`,
     /// `%20` or `+`) matters. A notice with an undocumented status is refused, and the refusal holds the callback.

@@ -174,8 +174,8 @@ impl WatchHandle {
         self.0.stop();
     }
 
-    /// Passes a callback to the watch: it keeps the file id as a hint for [`Downloaded`](crate::offline::Downloaded), and polls at once. An
-    /// unverified notice may name anyone's file.
+    /// Passes a callback to the watch: it polls at once, and returns the file id as a hint in
+    /// [`Downloaded`](crate::offline::Downloaded). An unverified notice may name anyone's file.
     pub fn notify(&self, notice: &CallbackNotice) {
         if let CallbackOutcome::Succeeded { file: Some(file) } = notice.outcome {
             self.0.set_file_hint(file);

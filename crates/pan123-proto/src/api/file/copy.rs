@@ -14,7 +14,8 @@ use crate::ids::{FileId, Parent};
 
 /// Copies one file. [`CopyFiles`](super::CopyFiles) copies many.
 ///
-/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying again.
+/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CopyFile {
     #[serde(rename = "fileId")]

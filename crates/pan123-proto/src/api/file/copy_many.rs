@@ -18,7 +18,8 @@ const MAX_ENTRIES: usize = 3000;
 
 /// Starts copying many files and folders. [`GetCopyProgress`](super::GetCopyProgress) tells when it is done.
 ///
-/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying again.
+/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CopyFiles {
     #[serde(rename = "fileIds")]

@@ -87,7 +87,8 @@ impl Download {
         self
     }
 
-    /// Sets the URL that the service posts a [`CallbackNotice`](super::CallbackNotice) to when the task ends (`callBackUrl`).
+    /// Sets the URL that the service posts a [`CallbackNotice`](crate::offline::CallbackNotice) to when the task ends
+    /// (`callBackUrl`).
     ///
     /// The notice is not signed and names no task: put something unguessable into the URL that identifies the task, or have a
     /// `CallbackSigner` do so (feature `callback-signing`).
