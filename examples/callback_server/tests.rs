@@ -138,7 +138,7 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
     let good = scene.signed("a");
     let untagged = good.split_once("&pan123_tag").unwrap().0.to_owned();
     let post = |url: &str| scene.notice(Method::POST, url);
-    let long = vec![b' '; CallbackSigner::LONGEST_BODY + 1];
+    let long = vec![b' '; CallbackSigner::MAX_BODY_BYTES + 1];
     let html = scene.http.post(&good).header(CONTENT_TYPE, "text/html");
     let cases = [
         (
@@ -147,7 +147,7 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
         ),
         (
             post(&good.replace("=passing", "=other")),
-            "the URL names a key that is not known",
+            "the URL names an unknown key",
         ),
         (post(&untagged), "the URL has no parameter `pan123_tag`"),
         (
@@ -172,9 +172,9 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
         (html.body(SUCCEEDED), "the content type is not"),
         (
             post(&good).body("status=0"),
-            "this is no notice of the service",
+            "the body is not a callback notice",
         ),
-        (post(&good).body("{}"), "this is no notice of the service"),
+        (post(&good).body("{}"), "the body is not a callback notice"),
     ];
     let mut looks = Vec::new();
     for (request, says) in cases {

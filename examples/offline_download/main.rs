@@ -136,7 +136,7 @@ impl Ending {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
             }
             (_, FileLookup::Hint(id))
-            | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
+            | (Some(CallbackOutcome::Succeeded { file: Some(id), .. }), _) => {
                 format!("file id {id}, says the callback")
             }
             _ => format!("look in {}", folder(download)),
@@ -148,6 +148,7 @@ impl Ending {
         match self.outcome() {
             Some(CallbackOutcome::Failed {
                 reason: Some(reason),
+                ..
             }) => format!("{}, the callback does: {reason}", one_line(&error)).into(),
             _ => error.into(),
         }

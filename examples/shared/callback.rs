@@ -23,7 +23,7 @@ struct Receiver<F> {
 pub fn routes(signer: CallbackSigner, hear: impl Fn(Heard) + Send + Sync + 'static) -> Router {
     Router::new()
         .fallback(take)
-        .layer(DefaultBodyLimit::max(CallbackSigner::LONGEST_BODY))
+        .layer(DefaultBodyLimit::max(CallbackSigner::MAX_BODY_BYTES))
         .with_state(Arc::new(Receiver { signer, hear }))
 }
 
