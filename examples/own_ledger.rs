@@ -1,5 +1,5 @@
-//! A program with a ledger of its own: it records each download before it is sent and again when its task is known, so that no
-//! crash makes it send one twice. The service is the mock.
+//! Keeps a ledger of downloads: each one is recorded before it is sent, and again when its task is known, so that it is never sent
+//! twice, not even after a crash. The service is the mock.
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use pan123_blocking::proto::GateEvent;
@@ -7,21 +7,25 @@ use pan123_blocking::proto::offline::CreatedDownload;
 use pan123_blocking::{Client, Download, Error};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
-/// What is known of a download. In a real program each change is durable before the program goes on.
+/// What the ledger says about a download. A real program makes each change durable before it continues.
 #[derive(Default)]
 enum Entry {
+    /// Certainly not created, so that it may be sent.
     #[default]
     Queued,
-    /// It may have been sent: after a crash it is never sent again without a person's word.
+    /// Possibly sent. After a crash, only a person may decide to send it again.
     Intended,
+    /// The service has created this task.
     Created(CreatedDownload),
 }
 
+/// Creates a download, and updates its entry at each point where a crash could leave it unclear what has happened.
 fn submit(client: &Client, download: &Download, entry: &mut Entry) -> Result<(), Error> {
     let mut call = client.session().call(download)?.gated();
     loop {
         match client.drive(&mut call) {
             GateEvent::AtGate => {
+                // Nothing has been sent yet. If this could not be recorded, dropping the call would send nothing.
                 *entry = Entry::Intended;
                 call.proceed();
             }
@@ -29,7 +33,7 @@ fn submit(client: &Client, download: &Download, entry: &mut Entry) -> Result<(),
                 *entry = Entry::Created(created);
                 return Ok(());
             }
-            // Only an ambiguous end leaves it open whether the task exists.
+            // After any error but `Ambiguous` the task certainly does not exist.
             GateEvent::Ended(Err(error)) => {
                 if !matches!(error, Error::Ambiguous(_)) {
                     *entry = Entry::Queued;
