@@ -149,6 +149,7 @@ impl Ending {
         match self.outcome() {
             Some(CallbackOutcome::Failed {
                 reason: Some(reason),
+                ..
             }) => format!("{}; the callback says: {reason}", one_line(&error)).into(),
             _ => error.into(),
         }
