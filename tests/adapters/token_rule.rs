@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::Response;
-use pan123_async::BoxFuture;
+use pan123_async::context::BoxFuture;
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service};
 use pan123_proto::{ErrorKind, Pacing, Transmit, TransportError};
@@ -379,27 +379,27 @@ fn token(transmit: &Transmit) -> Option<String> {
     Some(format!("\"{token}\""))
 }
 
-impl pan123_async::Transport for Scripted {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, Answer> {
+impl pan123_async::context::Transport for Scripted {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, Answer> {
         Box::pin(async move {
             let (world, token) = (self.world(), token(&transmit));
             if token.is_some() {
                 world.before_request().await;
             }
-            let answer = pan123_async::Transport::send(&world.held, transmit).await;
+            let answer = pan123_async::context::Transport::send(&world.held, transmit).await;
             world.note(self.process, Scripted::request(token, &answer));
             answer
         })
     }
 }
 
-impl pan123_blocking::Transport for Scripted {
+impl pan123_blocking::context::Transport for Scripted {
     fn send(&self, transmit: Transmit) -> Answer {
         let (world, token) = (self.world(), token(&transmit));
         if token.is_some() {
             block_on(world.before_request());
         }
-        let answer = pan123_blocking::Transport::send(&world.held, transmit);
+        let answer = pan123_blocking::context::Transport::send(&world.held, transmit);
         world.note(self.process, Scripted::request(token, &answer));
         answer
     }
