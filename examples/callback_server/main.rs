@@ -208,9 +208,11 @@ fn print(entry: &Entry) {
         Entry::Refused(refusal) => return println!("a request was refused: {}", one_line(refusal)),
     };
     let outcome = match &callback.notice.outcome {
-        CallbackOutcome::Succeeded { file: Some(file) } => format!("succeeded, file id {file}"),
+        CallbackOutcome::Succeeded {
+            file: Some(file), ..
+        } => format!("succeeded, file id {file}"),
         CallbackOutcome::Succeeded { .. } => "succeeded".to_owned(),
-        CallbackOutcome::Failed { reason } => {
+        CallbackOutcome::Failed { reason, .. } => {
             format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))
         }
         other => format!("{other:?}"),

@@ -140,7 +140,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
     let good = setup.signed_url("a");
     let untagged = good.split_once("&pan123_tag").unwrap().0.to_owned();
     let post = |url: &str| setup.notice(Method::POST, url);
-    let long = vec![b' '; CallbackSigner::LONGEST_BODY + 1];
+    let long = vec![b' '; CallbackSigner::MAX_BODY_BYTES + 1];
     let html = setup.http.post(&good).header(CONTENT_TYPE, "text/html");
     let cases = [
         (
@@ -149,7 +149,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
         ),
         (
             post(&good.replace("=temporary", "=other")),
-            "the URL names a key that is not known",
+            "the URL names an unknown key",
         ),
         (post(&untagged), "the URL has no parameter `pan123_tag`"),
         (
@@ -174,9 +174,9 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
         (html.body(SUCCEEDED), "the content type is not"),
         (
             post(&good).body("status=0"),
-            "this is no notice of the service",
+            "the body is not a callback notice",
         ),
-        (post(&good).body("{}"), "this is no notice of the service"),
+        (post(&good).body("{}"), "the body is not a callback notice"),
     ];
     let mut responses = Vec::new();
     for (request, reason) in cases {

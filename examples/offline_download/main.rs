@@ -137,7 +137,7 @@ impl Ending {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
             }
             (_, FileLookup::Hint(id))
-            | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
+            | (Some(CallbackOutcome::Succeeded { file: Some(id), .. }), _) => {
                 format!("file id {id}, according to the callback")
             }
             _ => format!("look for its file in {}", folder(download)),
@@ -149,6 +149,7 @@ impl Ending {
         match self.outcome() {
             Some(CallbackOutcome::Failed {
                 reason: Some(reason),
+                ..
             }) => format!("{}; the callback says: {reason}", one_line(&error)).into(),
             _ => error.into(),
         }

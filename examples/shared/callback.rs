@@ -27,7 +27,7 @@ pub fn routes(
 ) -> Router {
     Router::new()
         .fallback(receive)
-        .layer(DefaultBodyLimit::max(CallbackSigner::LONGEST_BODY))
+        .layer(DefaultBodyLimit::max(CallbackSigner::MAX_BODY_BYTES))
         .with_state(Arc::new(Receiver { signer, on_request }))
 }
 

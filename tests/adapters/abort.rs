@@ -16,7 +16,7 @@ fn before_anything() {
         let world = World::new(TaskScript::default());
         let client = world.client();
         drop(client.user_info());
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         assert_eq!(
             (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO)),
             (1, 1)
@@ -31,16 +31,16 @@ fn while_the_token_is_fetched() {
         let world = World::new(TaskScript::default());
         let client = world.client();
         world.held.hold(ACCESS_TOKEN);
-        let calling = tokio::spawn(client.user_info());
+        let calling = tokio::spawn(world.clock.drive(client.user_info()));
         world.held.until_sent(ACCESS_TOKEN, 1).await;
-        let waiting = tokio::spawn(client.user_info());
+        let waiting = tokio::spawn(world.clock.drive(client.user_info()));
         tokio::task::yield_now().await;
         calling.abort();
         assert!(calling.await.unwrap_err().is_cancelled());
         assert_eq!(world.held.dropped(), 0);
         world.held.release();
         waiting.await.unwrap().unwrap();
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         assert_eq!(
             (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO)),
             (1, 2)
@@ -55,18 +55,20 @@ fn while_it_waits_for_its_slot() {
         let world = World::new(TaskScript::default());
         let client = world.client();
         let offline = client.offline_download();
-        offline.download(&download()).await.unwrap();
+        let call = world.clock.drive(offline.download(&download()));
+        call.await.unwrap();
         let begun = world.clock.elapsed();
 
         let working = world.clock.enter();
         for _ in 0..5 {
-            let mut waits = pin!(offline.download(&download()));
+            let mut waits = pin!(world.clock.drive(offline.download(&download())));
             assert!(poll_once(waits.as_mut()).await.is_none());
             assert_eq!(world.clock.resting(), 1);
         }
         drop(working);
 
-        offline.download(&download()).await.unwrap();
+        let call = world.clock.drive(offline.download(&download()));
+        call.await.unwrap();
         assert_eq!(world.clock.elapsed(), begun + Duration::from_secs(1));
         assert_eq!(
             (
@@ -83,15 +85,15 @@ fn while_its_request_is_out() {
     on_tokio(async {
         let world = World::new(TaskScript::default());
         let client = world.client();
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         world.held.hold(USER_INFO);
-        let calling = tokio::spawn(client.user_info());
+        let calling = tokio::spawn(world.clock.drive(client.user_info()));
         world.held.until_sent(USER_INFO, 2).await;
         calling.abort();
         assert!(calling.await.unwrap_err().is_cancelled());
         assert_eq!(world.held.dropped(), 1);
         world.held.release();
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         assert_eq!(
             (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO)),
             (1, 3)
@@ -110,7 +112,7 @@ fn after_any_number_of_polls() {
             let client = world.client();
             let mut done = false;
             {
-                let mut call = pin!(client.user_info());
+                let mut call = pin!(world.clock.drive(client.user_info()));
                 for _ in 0..polls {
                     done = done || poll_once(call.as_mut()).await.is_some();
                     if done {
@@ -120,7 +122,7 @@ fn after_any_number_of_polls() {
                 }
             }
             ended += usize::from(done);
-            client.user_info().await.unwrap();
+            world.clock.drive(client.user_info()).await.unwrap();
             assert_eq!(world.held.sent(ACCESS_TOKEN), 1, "{polls}");
             let out = world.held.dropped();
             assert_eq!(

@@ -14,11 +14,11 @@ use crate::worlds::World;
 fn a_task_is_created_and_followed() {
     let world = World::new(TaskScript::succeeds_after(4));
     let client = world.client();
-    let done = block_on(async {
+    let done = block_on(world.clock.drive(async {
         let offline = client.offline_download();
         let task = offline.download(&download()).await.unwrap();
         offline.wait(task).await.unwrap()
-    });
+    }));
     assert!(done.progress.status.is_final());
     assert_eq!(world.held.sent(ACCESS_TOKEN), 1);
     assert!(world.clock.elapsed() > Duration::from_secs(2));
@@ -34,7 +34,7 @@ fn a_token_is_fetched_at_the_second_attempt() {
         service.respond_next(ACCESS_TOKEN, CannedResponse::envelope(429, "请求太频繁"));
     });
     let client = world.client();
-    block_on(client.user_info()).unwrap();
+    block_on(world.clock.drive(client.user_info())).unwrap();
     assert_eq!(
         (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO)),
         (3, 1)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pan123_proto::offline::Download;
 use pan123_proto::{Error, TaskId};
+use pan123_tests::clock::JumpClock;
 
 /// Which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,15 @@ pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Gives a builder of either adapter what these tests need: a token, two attempts, a clock that jumps.
 macro_rules! basics {
-    ($builder:expr, $url:expr) => {
+    ($builder:expr, $url:expr, $clock:expr) => {
         $builder
             .access_token("eyJ.of.somebody")
             .base_url($url)
             // For the host that cannot be.
             .allow_credentials_over_plain_http(true)
             .retry(pan123_proto::RetryPolicy::default().max_attempts(2))
-            .clock(pan123_tests::clock::JumpClock::new())
+            .clock($clock.clone())
+            .spawner($clock.clone())
     };
 }
 
@@ -51,22 +53,23 @@ impl Default for Limits {
 impl Adapter {
     /// Creates an offline download over a client of its own.
     pub(crate) fn create(self, url: &str, limits: &Limits) -> Result<TaskId, Error> {
+        let clock = JumpClock::new();
         match self {
             Adapter::Async => {
-                let client = basics!(pan123_async::Client::builder(), url)
+                let client = basics!(pan123_async::Client::builder(), url, clock)
                     .connect_timeout(limits.connect)
                     .request_timeout(limits.request)
                     .body_limit(limits.body)
                     .build()?;
-                on_tokio(client.offline_download().download(&download()))
+                on_tokio(clock.drive(client.offline_download().download(&download())))
             }
             Adapter::Blocking => {
-                let client = basics!(pan123_blocking::Client::builder(), url)
+                let client = basics!(pan123_blocking::Client::builder(), url, clock)
                     .connect_timeout(limits.connect)
                     .request_timeout(limits.request)
                     .body_limit(limits.body)
                     .build()?;
-                client.offline_download().download(&download())
+                clock.drive_blocking(|| client.offline_download().download(&download()))
             }
         }
     }
@@ -81,20 +84,23 @@ impl Adapter {
 
     /// Creates two offline downloads over the same client, with something in between.
     pub(crate) fn create_twice(self, url: &str, between: impl FnOnce()) -> Result<TaskId, Error> {
+        let clock = JumpClock::new();
         match self {
             Adapter::Async => {
-                let client = basics!(pan123_async::Client::builder(), url).build()?;
-                on_tokio(async {
+                let client = basics!(pan123_async::Client::builder(), url, clock).build()?;
+                on_tokio(clock.drive(async {
                     client.offline_download().download(&download()).await?;
                     between();
                     client.offline_download().download(&download()).await
-                })
+                }))
             }
             Adapter::Blocking => {
-                let client = basics!(pan123_blocking::Client::builder(), url).build()?;
-                client.offline_download().download(&download())?;
-                between();
-                client.offline_download().download(&download())
+                let client = basics!(pan123_blocking::Client::builder(), url, clock).build()?;
+                clock.drive_blocking(|| {
+                    client.offline_download().download(&download())?;
+                    between();
+                    client.offline_download().download(&download())
+                })
             }
         }
     }

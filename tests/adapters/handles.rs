@@ -18,15 +18,14 @@ fn stopping_a_watch_drops_the_request_that_is_out() {
     on_tokio(async {
         let world = World::new(TaskScript::never_ends());
         let client = world.client();
-        let task = client
-            .offline_download()
-            .download(&download())
-            .await
-            .unwrap();
+        let offline = client.offline_download();
+        let created = world.clock.drive(offline.download(&download()));
+        let task = created.await.unwrap();
         world.held.hold(OFFLINE_PROGRESS);
         let mut watch = client.offline_download().watch(task);
         let handle = watch.handle();
-        let following = tokio::spawn(async move { (watch.next().await, watch.next().await) });
+        let following = async move { (watch.next().await, watch.next().await) };
+        let following = tokio::spawn(world.clock.drive(following));
         world.held.until_sent(OFFLINE_PROGRESS, 1).await;
         assert_eq!(world.held.dropped(), 0);
         handle.stop();
@@ -48,7 +47,7 @@ fn stopping_a_create_that_is_out_leaves_it_in_doubt() {
         world.held.hold(OFFLINE_DOWNLOAD);
         let call = client.session().call(&download()).unwrap();
         let handle = call.handle();
-        let creating = tokio::spawn(client.drive(call));
+        let creating = tokio::spawn(world.clock.drive(client.drive(call)));
         world.held.until_sent(OFFLINE_DOWNLOAD, 1).await;
         handle.stop();
         let error = creating.await.unwrap().unwrap_err();
@@ -75,7 +74,7 @@ fn stopping_a_call_ends_its_wait() {
             .call(&GetDownloadProgress::new(task()))
             .unwrap();
         let handle = call.handle();
-        let asking = tokio::spawn(client.drive(call));
+        let asking = tokio::spawn(world.clock.drive(client.drive(call)));
         world.held.until_sent(OFFLINE_PROGRESS, 1).await;
         tokio::task::yield_now().await;
         handle.stop();
@@ -91,19 +90,18 @@ fn a_nudge_ends_the_wait_of_an_async_watch() {
     on_tokio(async {
         let world = World::new(TaskScript::succeeds_after(2));
         let client = world.client();
-        let task = client
-            .offline_download()
-            .download(&download())
-            .await
-            .unwrap();
+        let offline = client.offline_download();
+        let created = world.clock.drive(offline.download(&download()));
+        let task = created.await.unwrap();
         let mut watch = client.offline_download().watch(task);
         let handle = watch.handle();
-        watch.next().await.unwrap().unwrap();
+        let first = world.clock.drive(watch.next()).await;
+        first.unwrap().unwrap();
         // The next poll would be due in a second, and its slot in a fifth of one.
         let working = world.clock.enter();
         world.clock.advance(Duration::from_millis(200));
         let before = world.clock.elapsed();
-        let following = tokio::spawn(async move { watch.next().await });
+        let following = tokio::spawn(world.clock.drive(async move { watch.next().await }));
         while world.clock.resting() == 0 {
             tokio::task::yield_now().await;
         }
@@ -119,14 +117,19 @@ fn a_nudge_ends_the_wait_of_an_async_watch() {
 fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
     let world = World::new(TaskScript::never_ends());
     let client = world.blocking();
-    let task = client.offline_download().download(&download()).unwrap();
+    let offline = client.offline_download();
+    let created = world.clock.drive_blocking(|| offline.download(&download()));
+    let task = created.unwrap();
     let mut watch = client.offline_download().watch(task);
     let handle = watch.handle();
-    watch.next().unwrap().unwrap();
+    let first = world.clock.drive_blocking(|| watch.next());
+    first.unwrap().unwrap();
     let working = world.clock.enter();
     world.clock.advance(Duration::from_millis(200));
     let before = world.clock.elapsed();
-    let following = thread::spawn(move || (watch.next(), watch.next(), watch.next()));
+    let clock = world.clock.clone();
+    let mut next = move || clock.drive_blocking(|| watch.next());
+    let following = thread::spawn(move || (next(), next(), next()));
     world.clock.until_resting(1);
     handle.nudge();
     world.held.block_until_sent(OFFLINE_PROGRESS, 2);
@@ -151,11 +154,15 @@ fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
 fn a_stopped_blocking_watch_ends_after_its_answer() {
     let world = World::new(TaskScript::never_ends());
     let client = world.blocking();
-    let task = client.offline_download().download(&download()).unwrap();
+    let offline = client.offline_download();
+    let created = world.clock.drive_blocking(|| offline.download(&download()));
+    let task = created.unwrap();
     world.held.hold(OFFLINE_PROGRESS);
     let mut watch = client.offline_download().watch(task);
     let handle = watch.handle();
-    let following = thread::spawn(move || (watch.next(), watch.next(), watch.next()));
+    let clock = world.clock.clone();
+    let mut next = move || clock.drive_blocking(|| watch.next());
+    let following = thread::spawn(move || (next(), next(), next()));
     world.held.block_until_sent(OFFLINE_PROGRESS, 1);
     handle.stop();
     world.held.release();
@@ -184,7 +191,8 @@ fn a_stopped_blocking_call_ends_after_its_timeout() {
     let client = pan123_blocking::Client::builder()
         .access_token("eyJ.of.somebody")
         .transport(times_out)
-        .clock(clock)
+        .clock(clock.clone())
+        .spawner(clock.clone())
         .build()
         .unwrap();
     held.hold(OFFLINE_PROGRESS);
@@ -193,7 +201,7 @@ fn a_stopped_blocking_call_ends_after_its_timeout() {
         .call(&GetDownloadProgress::new(task()))
         .unwrap();
     let handle = call.handle();
-    let asking = thread::spawn(move || client.drive(call));
+    let asking = thread::spawn(move || clock.drive_blocking(|| client.drive(call)));
     held.block_until_sent(OFFLINE_PROGRESS, 1);
     handle.stop();
     held.release();

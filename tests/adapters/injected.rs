@@ -6,6 +6,7 @@ use pan123_async::reqwest;
 use pan123_blocking::ureq;
 use pan123_mock::TcpServer;
 use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
+use pan123_tests::clock::JumpClock;
 use pan123_tests::seen::reached;
 
 use crate::both::{SHORT, basics, download, nobody, ok, on_tokio};
@@ -26,13 +27,15 @@ fn redirecting() -> TcpServer {
 }
 
 fn create(builder: pan123_async::ClientBuilder, url: &str) -> Result<TaskId, Error> {
-    let client = basics!(builder, url).build()?;
-    on_tokio(client.offline_download().download(&download()))
+    let clock = JumpClock::new();
+    let client = basics!(builder, url, clock).build()?;
+    on_tokio(clock.drive(client.offline_download().download(&download())))
 }
 
 fn create_blocking(builder: pan123_blocking::ClientBuilder, url: &str) -> Result<TaskId, Error> {
-    let client = basics!(builder, url).build()?;
-    client.offline_download().download(&download())
+    let clock = JumpClock::new();
+    let client = basics!(builder, url, clock).build()?;
+    clock.drive_blocking(|| client.offline_download().download(&download()))
 }
 
 fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &TcpServer) {

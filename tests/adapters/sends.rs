@@ -3,6 +3,7 @@
 use pan123_proto::TaskId;
 use pan123_proto::offline::{self, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
+use pan123_tests::clock::JumpClock;
 use serde::de::IgnoredAny;
 
 use crate::both::{basics, download};
@@ -21,9 +22,9 @@ fn shared<T: Clone + Send + Sync + 'static>(value: T) -> T {
 
 #[test]
 fn futures_can_be_spawned_and_clients_shared() {
-    let url = "http://127.0.0.1:1";
+    let (url, clock) = ("http://127.0.0.1:1", JumpClock::new());
     let client = shared(
-        basics!(pan123_async::Client::builder(), url)
+        basics!(pan123_async::Client::builder(), url, clock)
             .build()
             .unwrap(),
     );
@@ -49,8 +50,8 @@ fn futures_can_be_spawned_and_clients_shared() {
 
 #[test]
 fn blocking_clients_are_shared_and_watches_change_threads() {
-    let url = "http://127.0.0.1:1";
-    let client = basics!(pan123_blocking::Client::builder(), url).build();
+    let (url, clock) = ("http://127.0.0.1:1", JumpClock::new());
+    let client = basics!(pan123_blocking::Client::builder(), url, clock).build();
     let client = shared(client.unwrap());
     let offline = shared(client.offline_download());
     let watch = send_and_own(offline.watch(TaskId::new(7).unwrap()));

@@ -22,7 +22,7 @@ fn a_cold_start_of_many_threads_fetches_one_token() {
     world.held.hold(ACCESS_TOKEN);
     thread::scope(|scope| {
         let callers: Vec<_> = (0..THREADS)
-            .map(|_| scope.spawn(|| client.clone().user_info()))
+            .map(|_| scope.spawn(|| world.clock.drive_blocking(|| client.clone().user_info())))
             .collect();
         world.held.block_until_sent(ACCESS_TOKEN, 1);
         world.clock.until_resting(THREADS);
@@ -49,7 +49,7 @@ fn a_failed_fetch_is_told_to_all_who_waited() {
     world.held.hold(ACCESS_TOKEN);
     thread::scope(|scope| {
         let callers: Vec<_> = (0..THREADS)
-            .map(|_| scope.spawn(|| client.clone().user_info()))
+            .map(|_| scope.spawn(|| world.clock.drive_blocking(|| client.clone().user_info())))
             .collect();
         world.held.block_until_sent(ACCESS_TOKEN, 1);
         world.clock.until_resting(THREADS);
@@ -72,32 +72,32 @@ fn near_its_end_a_token_is_used_while_another_is_fetched() {
 
     let world = World::new(TaskScript::default());
     let client = world.blocking();
-    client.user_info().unwrap();
+    world.clock.drive_blocking(|| client.user_info()).unwrap();
     world.clock.advance(nearly);
     world.held.hold(ACCESS_TOKEN);
     for _ in 0..3 {
-        client.user_info().unwrap();
+        world.clock.drive_blocking(|| client.user_info()).unwrap();
         world.clock.advance(pace);
     }
     world.held.block_until_sent(ACCESS_TOKEN, 2);
     world.held.release();
     world.clock.until_idle();
-    client.user_info().unwrap();
+    world.clock.drive_blocking(|| client.user_info()).unwrap();
     assert_eq!(world.held.sent(ACCESS_TOKEN), 2);
 
     let world = World::new(TaskScript::default());
     let client = world.client();
     on_tokio(async {
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         world.clock.advance(nearly);
         world.held.hold(ACCESS_TOKEN);
         for _ in 0..3 {
-            client.user_info().await.unwrap();
+            world.clock.drive(client.user_info()).await.unwrap();
             world.clock.advance(pace);
         }
         world.held.until_sent(ACCESS_TOKEN, 2).await;
         world.held.release();
-        client.user_info().await.unwrap();
+        world.clock.drive(client.user_info()).await.unwrap();
         assert_eq!(world.held.sent(ACCESS_TOKEN), 2);
     });
 }
@@ -122,12 +122,13 @@ fn many_tasks_with_a_refused_token_fetch_one() {
         .base_url(mock.base_url())
         .pacing(Pacing::off())
         .clock(clock.clone())
+        .spawner(clock.clone())
         .build()
         .unwrap();
     on_tokio(async {
-        client.user_info().await.unwrap();
+        clock.drive(client.user_info()).await.unwrap();
         push_out(&mock, &clock);
-        let call = || tokio::spawn(client.user_info());
+        let call = || tokio::spawn(clock.drive(client.user_info()));
         let callers: Vec<_> = (0..THREADS).map(|_| call()).collect();
         for caller in callers {
             caller.await.unwrap().unwrap();
@@ -145,13 +146,14 @@ fn many_threads_with_a_refused_token_fetch_one() {
         .base_url(mock.base_url())
         .pacing(Pacing::off())
         .clock(clock.clone())
+        .spawner(clock.clone())
         .build()
         .unwrap();
-    client.user_info().unwrap();
+    clock.drive_blocking(|| client.user_info()).unwrap();
     push_out(&mock, &clock);
     thread::scope(|scope| {
         let callers: Vec<_> = (0..THREADS)
-            .map(|_| scope.spawn(|| client.user_info()))
+            .map(|_| scope.spawn(|| clock.drive_blocking(|| client.user_info())))
             .collect();
         for caller in callers {
             caller.join().unwrap().unwrap();

@@ -17,8 +17,9 @@ use crate::worlds::World;
 async fn world_with_task(course: TaskScript) -> (World, pan123_async::Client, TaskId) {
     let world = World::new(course);
     let client = world.client();
-    let created = client.offline_download().download(&download()).await;
-    let task = created.expect("a task");
+    let offline = client.offline_download();
+    let created = world.clock.drive(offline.download(&download()));
+    let task = created.await.expect("a task");
     (world, client, task)
 }
 
@@ -30,13 +31,17 @@ fn in_the_middle_of_its_request() {
         for polls in 1..=3 {
             world.held.hold(OFFLINE_PROGRESS);
             for _ in 0..100 {
-                assert!(poll_once(pin!(watch.next())).await.is_none());
+                assert!(
+                    poll_once(pin!(world.clock.drive(watch.next())))
+                        .await
+                        .is_none()
+                );
             }
             assert_eq!(world.held.sent(OFFLINE_PROGRESS), polls);
             world.held.release();
-            watch.next().await.unwrap().unwrap();
+            world.clock.drive(watch.next()).await.unwrap().unwrap();
         }
-        assert!(watch.next().await.is_none());
+        assert!(world.clock.drive(watch.next()).await.is_none());
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 3);
         assert_eq!(world.held.dropped(), 0);
     });
@@ -51,7 +56,7 @@ fn everywhere_and_it_still_ends() {
         let mut events = Vec::new();
         let mut cancelled = 0;
         loop {
-            match poll_once(pin!(watch.next())).await {
+            match poll_once(pin!(world.clock.drive(watch.next()))).await {
                 Some(Some(event)) => events.push(event.unwrap()),
                 Some(None) => break,
                 None => cancelled += 1,
@@ -72,10 +77,14 @@ fn and_is_then_driven_to_its_end() {
         let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         world.held.hold(OFFLINE_PROGRESS);
         let mut watch = client.offline_download().watch(task);
-        assert!(poll_once(pin!(watch.next())).await.is_none());
+        assert!(
+            poll_once(pin!(world.clock.drive(watch.next())))
+                .await
+                .is_none()
+        );
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 1);
         world.held.release();
-        let done = watch.to_end().await.unwrap();
+        let done = world.clock.drive(watch.to_end()).await.unwrap();
         assert_eq!(done.task, task);
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 3);
         assert_eq!(world.held.dropped(), 0);
@@ -89,15 +98,20 @@ fn while_others_go_on() {
         let (world, client, task) = world_with_task(TaskScript::never_ends()).await;
         let offline = client.offline_download();
         let mut watch = offline.watch(task);
-        watch.next().await.unwrap().unwrap();
+        world.clock.drive(watch.next()).await.unwrap().unwrap();
         let working = world.clock.enter();
-        assert!(poll_once(pin!(watch.next())).await.is_none());
+        assert!(
+            poll_once(pin!(world.clock.drive(watch.next())))
+                .await
+                .is_none()
+        );
         drop(working);
         for _ in 0..20 {
-            offline.download(&download()).await.unwrap();
+            let call = world.clock.drive(offline.download(&download()));
+            call.await.unwrap();
         }
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 1);
-        watch.next().await.unwrap().unwrap();
+        world.clock.drive(watch.next()).await.unwrap().unwrap();
         assert_eq!(world.held.sent(OFFLINE_PROGRESS), 2);
     });
 }

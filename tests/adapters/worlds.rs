@@ -25,7 +25,8 @@ impl World {
             .credentials(CLIENT_ID, CLIENT_SECRET)
             .seed(1)
             .transport(self.held.clone())
-            .clock(self.clock.clone());
+            .clock(self.clock.clone())
+            .spawner(self.clock.clone());
         builder.build().expect("good settings")
     }
 
@@ -34,7 +35,8 @@ impl World {
             .credentials(CLIENT_ID, CLIENT_SECRET)
             .seed(1)
             .transport(self.held.clone())
-            .clock(self.clock.clone());
+            .clock(self.clock.clone())
+            .spawner(self.clock.clone());
         builder.build().expect("good settings")
     }
 }

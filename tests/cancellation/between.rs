@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use pan123_blocking::Client;
+use pan123_blocking::{Client, Watch};
 use pan123_mock::Service;
 use pan123_tests::block_on::block_on;
-use pan123_tests::play::{perform, task};
+use pan123_tests::drivers::ClockedClient;
+use pan123_tests::play::{Caller, perform, task};
 use pan123_tests::scenario::{Act, Scenario};
 use pan123_tests::seen::{Seen, Told};
 use pan123_tests::watchdog::Watchdog;
@@ -33,18 +34,22 @@ fn play(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
     let runtime = false;
     let stage = Stage::new(scenario, Ground { runtime, store });
     let client = stage.blocking(scenario);
-    let session = client.session().clone();
+    let session = client.client.session().clone();
     let (watch, mut told) = (follow(&stage, &client, scenario), Vec::new());
     let mut client = Some(client);
     let mut watch = Some(watch);
-    while let Some(item) = watch.as_mut().and_then(Iterator::next) {
+    let next = |watch: &mut Option<Watch>| {
+        let watch = watch.as_mut()?;
+        stage.clock.drive_blocking(|| watch.next())
+    };
+    while let Some(item) = next(&mut watch) {
         told.push(Told::event(&item));
         if told.len() == items {
             match event {
                 Event::WatchDropped => watch = None,
                 Event::ClientDropped => client = None,
                 Event::Stopped => {
-                    let handle = watch.as_ref().map(pan123_blocking::Watch::handle);
+                    let handle = watch.as_ref().map(Watch::handle);
                     let stopping = thread::spawn(move || handle.map(|handle| handle.stop()));
                     stopping.join().expect("a stop does not panic");
                 }
@@ -56,7 +61,7 @@ fn play(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
     let seen = stage.seen();
     if let Some(client) = client {
         stage.held.service(Service::clear_faults);
-        let probe = Told::of(&client.user_info());
+        let probe = Told::of(&block_on(client.user_info()));
         assert!(probe.kind == "ok", "{probe:?}");
         stage.clock.until_idle();
         assert_eq!(stage.seen().minted, seen.minted, "the token is still there");
@@ -65,11 +70,11 @@ fn play(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
     Left { told, seen }
 }
 
-fn follow(stage: &Stage, client: &Client, scenario: &Scenario) -> pan123_blocking::Watch {
+fn follow(stage: &Stage, client: &ClockedClient<Client>, scenario: &Scenario) -> Watch {
     let mut last = None;
     for act in &scenario.acts {
         if let Some((of, policy)) = watched(act) {
-            let offline = client.offline_download();
+            let offline = client.client.offline_download();
             return offline.watch_with(task(of, last), policy.clone());
         }
         if let Act::Call(call) = act {

@@ -9,6 +9,7 @@ use pan123_mock::Service;
 use pan123_mock::http::Method;
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_proto::{Endpoint, Error, Idempotency, RateClass};
+use pan123_tests::play::Caller;
 use pan123_tests::scenario::{Act, Call, Scenario};
 use pan123_tests::seen::{Seen, Sent, Told};
 use pan123_tests::table::create;
@@ -134,7 +135,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
     }
 
     let mut call = Box::pin(carry_out(client.clone(), scenario.acts[act].clone(), last));
-    let mut other = Box::pin(client.send(&Bystander));
+    let mut other = Box::pin(stage.clock.drive(client.client.send(&Bystander)));
     let mut fared = None;
     let begun = stage.clock.elapsed();
     let (mut made, mut ended) = (0, false);
@@ -174,7 +175,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
         ));
     }
     stage.settle();
-    stage.check_nothing_is_held(client.session());
+    stage.check_nothing_is_held(client.client.session());
     if !way.may_lose_token() {
         let tokens = stage.held.dropped_at(ACCESS_TOKEN);
         assert_eq!(tokens, 0, "a token was on its way, and is lost");
@@ -186,7 +187,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize, way: Way) -> Outcome {
     let result = stage.run(client.user_info());
     let took = stage.clock.elapsed().saturating_sub(before);
     stage.settle();
-    stage.check_nothing_is_held(client.session());
+    stage.check_nothing_is_held(client.client.session());
     Outcome {
         polls: made,
         ended,

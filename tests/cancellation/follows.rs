@@ -7,6 +7,7 @@ use pan123_async::Watch;
 use pan123_mock::path::OFFLINE_PROGRESS;
 use pan123_mock::{CannedResponse, http::StatusCode};
 use pan123_proto::offline::WatchPolicy;
+use pan123_tests::clock::JumpClock;
 use pan123_tests::play::task;
 use pan123_tests::scenario::{Act, Call, Of, Scenario};
 use pan123_tests::seen::{Seen, Told};
@@ -78,11 +79,11 @@ fn play(
             last = stage.act(&client, act, last);
             continue;
         };
-        let offline = client.offline_download();
+        let offline = client.client.offline_download();
         let watch = offline.watch_with(task(of, last), policy.clone());
         let (polls, told) = follow(&stage, watch);
         stage.settle();
-        stage.check_nothing_is_held(client.session());
+        stage.check_nothing_is_held(client.client.session());
         return Followed {
             polls,
             told,
@@ -93,8 +94,13 @@ fn play(
 }
 
 /// Polls `next` until it has an item, or until its future is dropped.
-async fn next(watch: &mut Watch, cut: Cut, polls: &mut usize) -> Option<Option<Told>> {
-    let mut next = Box::pin(watch.next());
+async fn next(
+    clock: &JumpClock,
+    watch: &mut Watch,
+    cut: Cut,
+    polls: &mut usize,
+) -> Option<Option<Told>> {
+    let mut next = Box::pin(clock.drive(watch.next()));
     poll_fn(|context| {
         *polls += 1;
         match next.as_mut().poll(context) {
@@ -112,7 +118,7 @@ fn by_events(cut: Cut) -> impl FnOnce(&Stage, Watch) -> (usize, Vec<Told>) {
         let (mut polls, mut told) = (0, Vec::new());
         stage.run(async {
             loop {
-                match next(&mut watch, cut, &mut polls).await {
+                match next(&stage.clock, &mut watch, cut, &mut polls).await {
                     Some(Some(event)) => told.push(event),
                     Some(None) => break,
                     // Others have their turn, as when a `select!` takes another branch.
@@ -129,8 +135,11 @@ fn to_end_after(cut: Cut) -> impl FnOnce(&Stage, Watch) -> (usize, Vec<Told>) {
     move |stage, mut watch| {
         let mut polls = 0;
         let end = stage.run(async {
-            while cut.is_yet_to_come(polls) && next(&mut watch, cut, &mut polls).await.is_some() {}
-            watch.to_end().await
+            let clock = &stage.clock;
+            while cut.is_yet_to_come(polls)
+                && next(clock, &mut watch, cut, &mut polls).await.is_some()
+            {}
+            clock.drive(watch.to_end()).await
         });
         let told = end.map_or_else(|error| Told::watch(&error), Told::ok);
         (polls, vec![told])

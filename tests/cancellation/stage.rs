@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pan123_async::Client;
 use pan123_proto::access_token::IssueToken;
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
@@ -17,6 +16,7 @@ use pan123_proto::{Endpoint, RateClass, Session, StoreOp, StoreResult, TaskId, T
 use pan123_store::MemoryStore;
 use pan123_tests::carriers::Held;
 use pan123_tests::clock::JumpClock;
+use pan123_tests::drivers::ClockedClient;
 use pan123_tests::play::{FileDetail, perform};
 use pan123_tests::scenario::{Act, Identity, Scenario};
 use pan123_tests::seen::Seen;
@@ -66,6 +66,9 @@ pub(crate) struct Stage {
     runtime: Option<Runtime>,
 }
 
+/// The client of the async adapter.
+pub(crate) type Client = ClockedClient<pan123_async::Client>;
+
 /// A client of either adapter.
 macro_rules! build {
     ($stage:expr, $builder:expr, $scenario:expr) => {{
@@ -76,12 +79,15 @@ macro_rules! build {
             Some(store) => builder.token_store(store.clone()),
             None => builder,
         };
-        let builder = builder
+        let client = builder
             .transport(stage.held.clone())
-            .clock(stage.clock.clone());
-        builder
-            .build()
-            .expect("the settings of a scenario are good")
+            .clock(stage.clock.clone())
+            .spawner(stage.clock.clone())
+            .build();
+        ClockedClient {
+            client: client.expect("the settings of a scenario are good"),
+            clock: stage.clock.clone(),
+        }
     }};
 }
 
@@ -109,11 +115,11 @@ impl Stage {
 
     /// A client as the scenario sets it up. Each has a session of its own.
     pub(crate) fn client(&self, scenario: &Scenario) -> Client {
-        build!(self, Client::builder(), scenario)
+        build!(self, pan123_async::Client::builder(), scenario)
     }
 
     /// A blocking one.
-    pub(crate) fn blocking(&self, scenario: &Scenario) -> pan123_blocking::Client {
+    pub(crate) fn blocking(&self, scenario: &Scenario) -> ClockedClient<pan123_blocking::Client> {
         build!(self, pan123_blocking::Client::builder(), scenario)
     }
 

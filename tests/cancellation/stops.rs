@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use pan123_async::Client;
 use pan123_mock::path::OFFLINE_DOWNLOAD;
 use pan123_proto::file::Entry;
 use pan123_proto::offline::GetDownloadProgress;
@@ -16,7 +15,7 @@ use pan123_tests::seen::{Seen, Told};
 use pan123_tests::table::rows;
 use pan123_tests::watchdog::Watchdog;
 
-use crate::stage::{Ground, Here, Stage};
+use crate::stage::{Client, Ground, Here, Stage};
 
 const GROUND: Ground = Ground {
     runtime: true,
@@ -36,15 +35,15 @@ fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHand
         }
         Call::UserInfo => Some(begin(client, &GetUserInfo)),
         Call::EnsureDir(path) => {
-            let ensure = client.session().ensure_dir(path).ok()?;
+            let ensure = client.client.session().ensure_dir(path).ok()?;
             let handle = ensure.handle();
-            let driven = client.drive(ensure);
+            let driven = client.clock.drive(client.client.drive(ensure));
             Some((handle, Box::pin(async move { Told::of(&driven.await) })))
         }
         Call::Find(path) => {
-            let find = client.session().find(path).ok()?;
+            let find = client.client.session().find(path).ok()?;
             let handle = find.handle();
-            let driven = client.drive(find);
+            let driven = client.clock.drive(client.client.drive(find));
             let told = |found: Option<Entry>| found.map(|entry| entry.id);
             Some((
                 handle,
@@ -59,9 +58,13 @@ fn begin<E: Endpoint>(client: &Client, endpoint: &E) -> (CallHandle, Calling)
 where
     E::Response: std::fmt::Debug,
 {
-    let call = client.session().call(endpoint).expect("it can be built");
+    let call = client
+        .client
+        .session()
+        .call(endpoint)
+        .expect("it can be built");
     let handle = call.handle();
-    let driven = client.drive(call);
+    let driven = client.clock.drive(client.client.drive(call));
     (handle, Box::pin(async move { Told::of(&driven.await) }))
 }
 
@@ -101,7 +104,7 @@ fn play(scenario: &Scenario, act: usize, polls: usize) -> Option<Ended> {
         assert_eq!(stage.clock.elapsed(), stopped, "it went on after the stop");
     }
     stage.settle();
-    stage.check_nothing_is_held(client.session());
+    stage.check_nothing_is_held(client.client.session());
     Some(Ended {
         polls: made,
         told: told?,

@@ -26,8 +26,11 @@ pub(crate) struct Doing<'a> {
 impl Doing<'_> {
     pub(crate) fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
         match self.adapter {
-            Adapter::Async => block_on(self.world.client().send(endpoint)),
-            Adapter::Blocking => self.world.blocking().send(endpoint),
+            Adapter::Async => block_on(self.world.clock.drive(self.world.client().send(endpoint))),
+            Adapter::Blocking => self
+                .world
+                .clock
+                .drive_blocking(|| self.world.blocking().send(endpoint)),
         }
     }
 
@@ -37,21 +40,28 @@ impl Doing<'_> {
         match self.adapter {
             Adapter::Async => {
                 let offline = self.world.client().offline_download();
-                block_on(offline.download(&download))?;
-                block_on(offline.download(&download))
+                block_on(self.world.clock.drive(offline.download(&download)))?;
+                block_on(self.world.clock.drive(offline.download(&download)))
             }
             Adapter::Blocking => {
                 let offline = self.world.blocking().offline_download();
-                offline.download(&download)?;
-                offline.download(&download)
+                let create = || offline.download(&download);
+                self.world.clock.drive_blocking(create)?;
+                self.world.clock.drive_blocking(create)
             }
         }
     }
 
     pub(crate) fn wait(&self, task: TaskId) {
         let done = match self.adapter {
-            Adapter::Async => block_on(self.world.client().offline_download().wait(task)),
-            Adapter::Blocking => self.world.blocking().offline_download().wait(task),
+            Adapter::Async => {
+                let offline = self.world.client().offline_download();
+                block_on(self.world.clock.drive(offline.wait(task)))
+            }
+            Adapter::Blocking => {
+                let offline = self.world.blocking().offline_download();
+                self.world.clock.drive_blocking(|| offline.wait(task))
+            }
         };
         done.expect("the task succeeds");
     }

@@ -33,7 +33,7 @@ fn a_good_call_is_a_span() {
             "trace_id": null
         });
         assert_eq!(spans[0], expected, "{adapter:?}");
-        assert_eq!(told(&lines, "to be sent again"), [], "{adapter:?}");
+        assert_eq!(told(&lines, "retrying"), [], "{adapter:?}");
     }
 }
 
@@ -52,7 +52,7 @@ fn each_attempt_that_is_not_the_last_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        let mut again = told(&lines, "to be sent again");
+        let mut again = told(&lines, "retrying");
         let backoff = again[1].remove("wait_ms").unwrap_or_default();
         assert!(backoff.as_u64().is_some_and(|wait| wait < 500), "{backoff}");
         for told in &mut again {
@@ -64,7 +64,7 @@ fn each_attempt_that_is_not_the_last_is_told() {
             }),
             json!({"attempt": 2, "reason": "backoff", "error": "Http", "http_status": 502}),
             json!({
-                "attempt": 3, "reason": "token refused", "wait_ms": 0, "error": "Api", "code": 401, "http_status": 200
+                "attempt": 3, "reason": "token rejected", "wait_ms": 0, "error": "Api", "code": 401, "http_status": 200
             }),
         ];
         assert_eq!(again.map_to_values(), expected, "{adapter:?}");
@@ -116,11 +116,11 @@ fn the_fetch_of_a_token_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        assert_eq!(told(&lines, "a token is fetched").len(), 1, "{adapter:?}");
-        let fetched = told(&lines, "a token was fetched");
+        assert_eq!(told(&lines, "fetching a token").len(), 1, "{adapter:?}");
+        let fetched = told(&lines, "token fetched");
         assert_eq!(
             fetched.map_to_values(),
-            [json!({"from": "the service", "life_s": 30 * 24 * 3600})]
+            [json!({"from": "the service", "lifetime_s": 30 * 24 * 3600})]
         );
         assert_eq!(spans(&lines, ACCESS_TOKEN).len(), 1, "{adapter:?}");
 
@@ -130,16 +130,16 @@ fn the_fetch_of_a_token_is_told() {
                 service.respond_next(
                     ACCESS_TOKEN,
                     CannedResponse::envelope(401, "clientSecret错误"),
-                )
+                );
             },
             |client| {
                 let error = client.send(&GetUserInfo).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Credentials);
             },
         );
-        let failed = told(&lines, "no token could be fetched");
+        let failed = told(&lines, "token fetch failed");
         assert_eq!((failed.len(), &failed[0]["code"]), (1, &json!(401)));
-        assert_eq!(told(&lines, "a token was fetched"), []);
+        assert_eq!(told(&lines, "token fetched"), []);
     }
 }
 
@@ -147,7 +147,7 @@ fn the_fetch_of_a_token_is_told() {
 fn only_waits_of_more_than_a_second_are_told() {
     for adapter in BOTH {
         let reasons = |lines: &[Value]| {
-            let mut waits = told(lines, "waits").map_to_values();
+            let mut waits = told(lines, "waiting").map_to_values();
             // Who waits for a token is told of the time at which it looks again by itself.
             waits.retain(|wait| wait["reason"] != "Token");
             waits

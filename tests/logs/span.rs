@@ -50,16 +50,18 @@ fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
 
 #[test]
 fn in_async_it_is_entered_for_each_poll_and_left_between() {
+    let clock = JumpClock::new();
     let client = pan123_async::Client::builder()
         .access_token("t")
         .transport(Talking)
-        .clock(JumpClock::new())
+        .clock(clock.clone())
+        .spawner(clock.clone())
         .build()
         .unwrap();
     let lines = logged(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(async {
-            let call = tokio::spawn(client.send(&GetUserInfo));
+            let call = tokio::spawn(clock.drive(client.send(&GetUserInfo)));
             let other = tokio::spawn(async {
                 for _ in 0..10 {
                     tracing::info!("somebody else");
@@ -88,14 +90,16 @@ fn in_async_it_is_entered_for_each_poll_and_left_between() {
 
 #[test]
 fn in_blocking_it_is_around_the_request() {
+    let clock = JumpClock::new();
     let client = pan123_blocking::Client::builder()
         .access_token("t")
         .transport(Talking)
-        .clock(JumpClock::new())
+        .clock(clock.clone())
+        .spawner(clock.clone())
         .build()
         .unwrap();
     let lines = logged(|| {
-        client.send(&GetUserInfo).unwrap();
+        clock.drive_blocking(|| client.send(&GetUserInfo)).unwrap();
         tracing::info!("afterwards");
     });
     let sent = said(&lines, "it sends");

@@ -43,6 +43,11 @@ fn the_service_decides_the_same() {
 }
 
 #[test]
+fn a_shared_store() {
+    hold("shared_store");
+}
+
+#[test]
 fn limits_are_kept_the_same() {
     hold("limits");
 }

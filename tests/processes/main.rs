@@ -160,7 +160,7 @@ fn a_process_that_dies_before_it_kept_a_pair_leaves_an_app_that_says_so() {
     for asked in 2..4 {
         let said = said(place.start_app("app", &mock, &pair));
         assert!(said.starts_with("AuthorizationRequired"), "{said}");
-        assert!(said.contains("Authorise again"), "{said}");
+        assert!(said.contains("Authorize again"), "{said}");
         assert!(!said.contains(&pair.refresh_token), "{said}");
         assert_eq!(pairs_asked_for(&mock), asked, "asked once, and no more");
     }

@@ -134,11 +134,12 @@ static REQWEST: LazyLock<ReqwestTransport> = LazyLock::new(|| {
 });
 
 macro_rules! client {
-    ($builder:expr, $url:expr, $identity:expr) => {{
+    ($builder:expr, $url:expr, $identity:expr, $clock:expr) => {{
         let builder = $builder
             .base_url($url)
             .retry(RetryPolicy::none())
-            .clock(JumpClock::new());
+            .clock($clock.clone())
+            .spawner($clock.clone());
         let builder = match $identity {
             Identity::Credentials => builder.credentials("client-id", CLIENT_SECRET),
             Identity::Token => builder.access_token(GIVEN),
@@ -159,19 +160,22 @@ fn send<E: Endpoint>(
     identity: Identity,
     endpoint: &E,
 ) -> (Result<E::Response, Error>, String) {
+    let clock = JumpClock::new();
     match adapter {
         Adapter::Async => {
             let builder = pan123_async::Client::builder().transport(REQWEST.clone());
-            let client = client!(builder, url, identity);
+            let client = client!(builder, url, identity, clock);
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
-            (runtime.block_on(client.send(endpoint)), debugged(&client))
+            let sent = runtime.block_on(clock.drive(client.send(endpoint)));
+            (sent, debugged(&client))
         }
         Adapter::Blocking => {
-            let client = client!(pan123_blocking::Client::builder(), url, identity);
-            (client.send(endpoint), debugged(&client))
+            let client = client!(pan123_blocking::Client::builder(), url, identity, clock);
+            let sent = clock.drive_blocking(|| client.send(endpoint));
+            (sent, debugged(&client))
         }
     }
 }

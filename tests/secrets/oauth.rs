@@ -61,6 +61,7 @@ fn server(echoes: bool) -> TcpServer {
 
 /// The code exchanged, and one call with what it brought.
 fn authorized(adapter: &str, url: &str) -> Result<UserInfo, Error> {
+    let clock = JumpClock::new();
     macro_rules! client {
         ($builder:expr) => {
             $builder
@@ -68,15 +69,16 @@ fn authorized(adapter: &str, url: &str) -> Result<UserInfo, Error> {
                 .token_store(MemoryStore::new())
                 .base_url(url)
                 .retry(RetryPolicy::none())
-                .clock(JumpClock::new())
+                .clock(clock.clone())
+                .spawner(clock.clone())
                 .build()
                 .expect("good settings")
         };
     }
     if adapter == "blocking" {
         let client = client!(pan123_blocking::Client::builder());
-        client.authorize(CODE, REDIRECT)?;
-        return client.user_info();
+        clock.drive_blocking(|| client.authorize(CODE, REDIRECT))?;
+        return clock.drive_blocking(|| client.user_info());
     }
     let client = client!(pan123_async::Client::builder());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -84,7 +86,7 @@ fn authorized(adapter: &str, url: &str) -> Result<UserInfo, Error> {
         .build();
     runtime.expect("a runtime").block_on(async {
         client.authorize(CODE, REDIRECT).await?;
-        client.user_info().await
+        clock.drive(client.user_info()).await
     })
 }
 

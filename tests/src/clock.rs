@@ -1,16 +1,18 @@
-//! A clock that stands still while anybody works, and jumps to the next wake-up when everybody waits.
+//! A clock that stands still while any call runs, and jumps to the next wake-up when every running call waits.
 //!
-//! It knows who works from the guards that a driver holds ([`JumpClock::enter`]) and who waits from the waits that are polled. A
-//! request that is out is no wait, so that real IO takes no time on this clock and no wait runs out under it.
+//! A call counts as running while it holds a guard: [`JumpClock::drive`] and [`JumpClock::drive_blocking`] hold one around a call,
+//! and the clock is a `Spawner` of both adapters that holds one around detached work. A call waits while one of its waits is
+//! polled. A request in flight is not a wait, so that real IO takes no time on this clock and no wait ends during it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use pan123_proto::{DriveGuard, Now, Signal, Wait};
+use pan123_proto::{Now, Signal, Wait};
 
 use crate::block_on::block_on;
 
@@ -128,10 +130,25 @@ impl JumpClock {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Counts a drive until the guard is dropped.
-    pub fn enter(&self) -> DriveGuard {
+    /// Counts a call as running until the guard is dropped.
+    pub fn enter(&self) -> Running {
         self.core.lock().running += 1;
-        DriveGuard::holding(Running(Arc::clone(&self.core)))
+        Running(Arc::clone(&self.core))
+    }
+
+    /// Counts a call as running from its first poll until it ends or is dropped.
+    pub fn drive<F: Future>(&self, call: F) -> impl Future<Output = F::Output> + use<F> {
+        let clock = self.clone();
+        async move {
+            let _running = clock.enter();
+            call.await
+        }
+    }
+
+    /// Counts a call as running until it returns.
+    pub fn drive_blocking<T>(&self, call: impl FnOnce() -> T) -> T {
+        let _running = self.enter();
+        call()
     }
 
     /// A wait on this clock.
@@ -175,9 +192,24 @@ impl pan123_async::Clock for JumpClock {
     fn wait(&self, wait: Wait) -> pan123_async::BoxFuture<'static, ()> {
         Box::pin(self.sleep(wait))
     }
+}
 
-    fn enter(&self) -> DriveGuard {
-        JumpClock::enter(self)
+/// Spawns on tokio's current runtime. The work counts as running from now on, and not only when it is first polled.
+impl pan123_async::Spawner for JumpClock {
+    fn spawn(
+        &self,
+        work: pan123_async::BoxFuture<'static, ()>,
+    ) -> Result<(), pan123_async::BoxFuture<'static, ()>> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // In place, the guard of its caller counts for both.
+            return Err(work);
+        };
+        let running = self.enter();
+        runtime.spawn(async move {
+            let _running = running;
+            work.await;
+        });
+        Ok(())
     }
 }
 
@@ -189,9 +221,17 @@ impl pan123_blocking::Clock for JumpClock {
     fn wait(&self, wait: Wait) {
         block_on(self.sleep(wait));
     }
+}
 
-    fn enter(&self) -> DriveGuard {
-        JumpClock::enter(self)
+/// Starts a thread. The work counts as running from now on, and not only when the thread has begun.
+impl pan123_blocking::Spawner for JumpClock {
+    fn spawn(&self, work: pan123_blocking::Work) -> Result<(), pan123_blocking::Work> {
+        let running = self.enter();
+        thread::spawn(move || {
+            let _running = running;
+            work.run();
+        });
+        Ok(())
     }
 }
 
@@ -313,8 +353,15 @@ pub(crate) fn turned(now: Now, by: i64) -> Now {
     }
 }
 
-/// A drive that runs.
-struct Running(Arc<Core>);
+/// Counts one call as running until it is dropped.
+#[must_use = "the call counts only until this is dropped"]
+pub struct Running(Arc<Core>);
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Running")
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -13,6 +13,15 @@ use crate::seen::Seen;
 
 use stage::Site;
 
+/// A client of an adapter, each of whose calls counts as running on its clock.
+#[derive(Clone, Debug)]
+pub struct ClockedClient<C> {
+    /// The client. Its own methods do not count.
+    pub client: C,
+    /// The clock that the client was built with.
+    pub clock: JumpClock,
+}
+
 /// A driver.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {

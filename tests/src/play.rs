@@ -113,10 +113,11 @@ pub async fn play_all<C: Caller>(
     scenario: &Scenario,
 ) -> Vec<Told> {
     let mut caller = make();
+    let mut other = None;
     let mut last = None;
     let mut told = Vec::new();
     for act in &scenario.acts {
-        if scenario.settings.identity.is_app() {
+        if scenario.settings.has_store() {
             world.settle();
         }
         let begun = world.elapsed();
@@ -130,6 +131,10 @@ pub async fn play_all<C: Caller>(
                 came = vec![Told::of(&caller.authorize(&code, REDIRECT_URI).await)];
             }
             Act::Call(call) => came = perform(&caller, call, &mut last).await,
+            Act::OtherProcess(call) => {
+                let other = other.get_or_insert_with(&make);
+                came = perform(other, call, &mut last).await;
+            }
             Act::Together(callers, call) => came = caller.together(*callers, call, last).await,
             Act::ListWhile(files, after, act) => {
                 let mut entries = 0;

@@ -58,6 +58,8 @@ pub enum Act {
     ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
     /// The client exchanges a code for the first pair of tokens.
     Authorize(Code),
+    /// Another process of the client, which shares its token store, makes a call.
+    OtherProcess(Call),
     /// The client's process ends, and another one begins with what the store has.
     Restart,
     /// So many times the client cannot save what it has to keep.
@@ -186,8 +188,17 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long a call may take.
     pub call_timeout: Duration,
-    /// The most bytes of an answer.
+    /// The maximum size of a response body, in bytes.
     pub body_limit: usize,
+    /// Whether it has a token store even if its identity does not need one.
+    pub shares_store: bool,
+}
+
+impl Settings {
+    /// Whether the client has a token store.
+    pub fn has_store(&self) -> bool {
+        self.shares_store || self.identity.is_app()
+    }
 }
 
 /// How a client proves who it is.
@@ -221,6 +232,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(120),
             body_limit: 1 << 20,
+            shares_store: false,
         }
     }
 }

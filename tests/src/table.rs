@@ -9,6 +9,7 @@ mod lost;
 mod oauth;
 mod paths;
 mod service;
+mod shared_store;
 mod tasks;
 mod together;
 mod tokens;
@@ -27,7 +28,7 @@ pub struct Part {
 }
 
 /// All of it.
-pub const PARTS: [Part; 12] = [
+pub const PARTS: [Part; 13] = [
     part("answers", answers::table),
     part("drive", drive::table),
     part("faults", faults::table),
@@ -37,6 +38,7 @@ pub const PARTS: [Part; 12] = [
     part("oauth", oauth::table),
     part("paths", paths::table),
     part("service", service::table),
+    part("shared_store", shared_store::table),
     part("tasks", tasks::table),
     part("together", together::table),
     part("tokens", tokens::table),

@@ -218,16 +218,16 @@ impl Actor {
         for _ in 0..deeds {
             let begun = self.crowd.clock.elapsed();
             match self.next() {
-                Deed::Ask(call) => self.crowd.note(&client.drive(call), begun),
-                Deed::Progress(call) => self.crowd.note(&client.drive(call), begun),
+                Deed::Ask(call) => self.crowd.note(&self.block_on(client, call), begun),
+                Deed::Progress(call) => self.crowd.note(&self.block_on(client, call), begun),
                 Deed::Create(call) => {
-                    let created = client.drive(call);
+                    let created = self.block_on(client, call);
                     self.crowd.note(&created, begun);
                     self.note_created(&created);
                 }
                 Deed::Follow(mut watch, items) => {
                     for _ in 0..items {
-                        let item = client.drive(&mut *watch);
+                        let item = self.block_on(client, &mut *watch);
                         self.note_watch(item.and_then(Result::err).as_ref());
                     }
                     self.crowd.dropped.fetch_add(1, Ordering::SeqCst);
@@ -270,13 +270,18 @@ impl Actor {
         self.says("is done");
     }
 
+    fn block_on<M: Machine>(&self, client: &pan123_blocking::Client, machine: M) -> M::Output {
+        let clock = &self.crowd.clock;
+        clock.drive_blocking(|| client.drive(machine))
+    }
+
     /// One in three goes away after a few polls.
     async fn drive<M: Machine + Send>(
         &mut self,
         client: &pan123_async::Client,
         machine: M,
     ) -> Option<M::Output> {
-        let driven = client.drive(machine);
+        let driven = self.crowd.clock.drive(client.drive(machine));
         if self.rng.u8(..3) > 0 {
             return Some(driven.await);
         }

@@ -51,6 +51,7 @@ macro_rules! set_up {
             .pacing(pacing())
             .transport($chaos.clone())
             .clock($clock.clone())
+            .spawner($clock.clone())
             .build()
             .expect("good settings")
     };

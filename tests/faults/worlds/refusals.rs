@@ -6,7 +6,7 @@ use pan123_mock::CannedResponse;
 use pan123_mock::http::header::{DATE, RETRY_AFTER};
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_tests::door::push_tokens_out;
-use pan123_tests::scenario::{Act, Call, Identity};
+use pan123_tests::scenario::{Act, Call, Identity, Scenario};
 
 use super::{FOR_EVER, Fault};
 
@@ -52,7 +52,24 @@ fn codes() -> Vec<Fault> {
 fn tokens() -> Vec<Fault> {
     let code_401 = || CannedResponse::envelope(401, "token is expired");
     let http_401 = || CannedResponse::raw(StatusCode::UNAUTHORIZED, "no");
+    let replaced_by_another_process = |scenario: Scenario| {
+        scenario
+            .with(|settings| settings.shares_store = true)
+            .call(Call::UserInfo)
+            .act(Act::Elsewhere(push_tokens_out))
+            .act(Act::OtherProcess(Call::UserInfo))
+    };
     vec![
+        Fault::new(
+            "code 401, and the stored token of another process helps",
+            move |scenario, _| replaced_by_another_process(scenario),
+        ),
+        Fault::new(
+            "code 401, and the stored token of another process is rejected, too",
+            move |scenario, _| {
+                replaced_by_another_process(scenario).act(Act::Elsewhere(push_tokens_out))
+            },
+        ),
         Fault::new("code 401, and a new token helps", |scenario, _| {
             scenario
                 .call(Call::UserInfo)

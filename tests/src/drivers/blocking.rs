@@ -12,8 +12,8 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::Place;
 use super::stage::Stage;
+use super::{ClockedClient, Place};
 use crate::block_on::block_on;
 use crate::drive_calls::{DriveCall, by_methods};
 use crate::lossy::LossyStore;
@@ -22,17 +22,19 @@ use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
 use crate::set_up;
 
-impl Caller for Client {
+impl Caller for ClockedClient<Client> {
     async fn create(&self, download: &Download) -> Result<TaskId, Error> {
-        self.offline_download().download(download)
+        let offline = self.client.offline_download();
+        self.clock.drive_blocking(|| offline.download(download))
     }
 
     async fn progress(&self, task: TaskId) -> Result<Progress, Error> {
-        self.offline_download().progress(task)
+        let offline = self.client.offline_download();
+        self.clock.drive_blocking(|| offline.progress(task))
     }
 
     async fn user_info(&self) -> Result<UserInfo, Error> {
-        Client::user_info(self)
+        self.clock.drive_blocking(|| self.client.user_info())
     }
 
     async fn events(
@@ -40,11 +42,13 @@ impl Caller for Client {
         task: TaskId,
         policy: WatchPolicy,
     ) -> Vec<Result<WatchEvent, WatchError>> {
-        self.offline_download().watch_with(task, policy).collect()
+        let watch = self.client.offline_download().watch_with(task, policy);
+        self.clock.drive_blocking(|| watch.collect())
     }
 
     async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
-        self.offline_download().wait(task)
+        let offline = self.client.offline_download();
+        self.clock.drive_blocking(|| offline.wait(task))
     }
 
     async fn wait_for_file(
@@ -52,7 +56,9 @@ impl Caller for Client {
         task: TaskId,
         target: ExpectedFile,
     ) -> Result<Downloaded, WatchError> {
-        self.offline_download().wait_for_file(task, target)
+        let offline = self.client.offline_download();
+        self.clock
+            .drive_blocking(|| offline.wait_for_file(task, target))
     }
 
     async fn list(
@@ -61,35 +67,40 @@ impl Caller for Client {
         with_trashed: bool,
         mut came: impl FnMut(),
     ) -> Vec<Result<Entry, Error>> {
-        let listing = self.files().list_with(files).with_trashed(with_trashed);
-        listing.inspect(|_| came()).collect()
+        let listing = self.client.files().list_with(files);
+        let listing = listing.with_trashed(with_trashed);
+        let entries = listing.inspect(|_| came());
+        self.clock.drive_blocking(|| entries.collect())
     }
 
     async fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
-        self.files().find(path)
+        self.clock.drive_blocking(|| self.client.files().find(path))
     }
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
-        self.files().ensure_dir(path)
+        let files = self.client.files();
+        self.clock.drive_blocking(|| files.ensure_dir(path))
     }
 
     async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
-        Client::authorize(self, code, redirect_uri)
+        let authorize = || self.client.authorize(code, redirect_uri);
+        self.clock.drive_blocking(authorize)
     }
 
     async fn drive_call(&self, call: &DriveCall) -> Told {
-        by_methods!(self, call)
+        self.clock
+            .drive_blocking(|| by_methods!(&self.client, call))
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
-        Client::send(self, endpoint)
+        self.clock.drive_blocking(|| self.client.send(endpoint))
     }
 
     async fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
         &self,
         endpoint: &E,
     ) -> Result<T, Error> {
-        Client::send_as(self, endpoint)
+        self.clock.drive_blocking(|| self.client.send_as(endpoint))
     }
 
     async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
@@ -119,11 +130,15 @@ pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
             scenario.seed,
             stage.base_url(scenario)
         );
-        if scenario.settings.identity.is_app() {
+        if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
-        let client = builder.clock(stage.clock.clone()).build();
-        client.expect("the settings of a scenario are good")
+        let clock = stage.clock.clone();
+        let client = builder.clock(clock.clone()).spawner(clock.clone()).build();
+        ClockedClient {
+            client: client.expect("the settings of a scenario are good"),
+            clock,
+        }
     };
     let results = block_on(play_all(make, &store, &stage, scenario));
     stage.seen(results)

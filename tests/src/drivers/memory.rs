@@ -63,7 +63,7 @@ pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
             scenario.seed,
             "http://127.0.0.1:1"
         );
-        let builder = builder.persist_token(scenario.settings.identity.is_app());
+        let builder = builder.persist_token(scenario.settings.has_store());
         InMemory {
             session: builder
                 .build()

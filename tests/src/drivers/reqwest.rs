@@ -9,8 +9,8 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::Place;
 use super::stage::Stage;
+use super::{ClockedClient, Place};
 use crate::drive_calls::{DriveCall, by_methods};
 use crate::lossy::LossyStore;
 use crate::play::{Caller, perform, play_all};
@@ -18,17 +18,19 @@ use crate::scenario::{Call, Scenario};
 use crate::seen::{Seen, Told};
 use crate::set_up;
 
-impl Caller for Client {
+impl Caller for ClockedClient<Client> {
     async fn create(&self, download: &Download) -> Result<TaskId, Error> {
-        self.offline_download().download(download).await
+        let offline = self.client.offline_download();
+        self.clock.drive(offline.download(download)).await
     }
 
     async fn progress(&self, task: TaskId) -> Result<Progress, Error> {
-        self.offline_download().progress(task).await
+        let offline = self.client.offline_download();
+        self.clock.drive(offline.progress(task)).await
     }
 
     async fn user_info(&self) -> Result<UserInfo, Error> {
-        Client::user_info(self).await
+        self.clock.drive(self.client.user_info()).await
     }
 
     async fn events(
@@ -36,16 +38,17 @@ impl Caller for Client {
         task: TaskId,
         policy: WatchPolicy,
     ) -> Vec<Result<WatchEvent, WatchError>> {
-        let mut watch = self.offline_download().watch_with(task, policy);
+        let mut watch = self.client.offline_download().watch_with(task, policy);
         let mut events = Vec::new();
-        while let Some(event) = watch.next().await {
+        while let Some(event) = self.clock.drive(watch.next()).await {
             events.push(event);
         }
         events
     }
 
     async fn wait(&self, task: TaskId) -> Result<Downloaded, WatchError> {
-        self.offline_download().wait(task).await
+        let offline = self.client.offline_download();
+        self.clock.drive(offline.wait(task)).await
     }
 
     async fn wait_for_file(
@@ -53,7 +56,8 @@ impl Caller for Client {
         task: TaskId,
         target: ExpectedFile,
     ) -> Result<Downloaded, WatchError> {
-        self.offline_download().wait_for_file(task, target).await
+        let offline = self.client.offline_download();
+        self.clock.drive(offline.wait_for_file(task, target)).await
     }
 
     async fn list(
@@ -62,9 +66,10 @@ impl Caller for Client {
         with_trashed: bool,
         mut came: impl FnMut(),
     ) -> Vec<Result<Entry, Error>> {
-        let mut listing = self.files().list_with(files).with_trashed(with_trashed);
+        let listing = self.client.files().list_with(files);
+        let mut listing = listing.with_trashed(with_trashed);
         let mut entries = Vec::new();
-        while let Some(entry) = listing.next().await {
+        while let Some(entry) = self.clock.drive(listing.next()).await {
             entries.push(entry);
             came();
         }
@@ -72,30 +77,32 @@ impl Caller for Client {
     }
 
     async fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
-        self.files().find(path).await
+        self.clock.drive(self.client.files().find(path)).await
     }
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
-        self.files().ensure_dir(path).await
+        self.clock.drive(self.client.files().ensure_dir(path)).await
     }
 
+    /// Runs apart from its caller: the clock counts it as its spawner.
     async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {
-        Client::authorize(self, code, redirect_uri).await
+        self.client.authorize(code, redirect_uri).await
     }
 
     async fn drive_call(&self, call: &DriveCall) -> Told {
-        by_methods!(self, call, await)
+        let call = async { by_methods!(&self.client, call, await) };
+        self.clock.drive(call).await
     }
 
     async fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
-        Client::send(self, endpoint).await
+        self.clock.drive(self.client.send(endpoint)).await
     }
 
     async fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
         &self,
         endpoint: &E,
     ) -> Result<T, Error> {
-        Client::send_as(self, endpoint).await
+        self.clock.drive(self.client.send_as(endpoint)).await
     }
 
     async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
@@ -126,11 +133,15 @@ pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
         // The certificates of the machine take their time to load, and nothing here needs them.
         let carrier = reqwest::Client::builder().tls_certs_only([]);
         let mut builder = builder.with_client_builder(carrier);
-        if scenario.settings.identity.is_app() {
+        if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
-        let client = builder.clock(stage.clock.clone()).build();
-        client.expect("the settings of a scenario are good")
+        let clock = stage.clock.clone();
+        let client = builder.clock(clock.clone()).spawner(clock.clone()).build();
+        ClockedClient {
+            client: client.expect("the settings of a scenario are good"),
+            clock,
+        }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

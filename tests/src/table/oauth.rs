@@ -181,7 +181,7 @@ fn lost() -> Vec<Scenario> {
                     .find(|told| told.kind == "AuthorizationRequired");
                 let text = &told.expect("one").text;
                 assert!(
-                    text.contains("once") && text.contains("Authorise again"),
+                    text.contains("once") && text.contains("Authorize again"),
                     "{text}"
                 );
             }),

@@ -70,7 +70,7 @@ fn invalid_url_cannot_be_signed() {
 #[test]
 fn id_length_is_bounded() {
     let longest = "影".repeat(85) + "a";
-    assert_eq!(longest.len(), CallbackSigner::LONGEST_ID);
+    assert_eq!(longest.len(), CallbackSigner::MAX_ID_BYTES);
     let url = rotating().sign(URL, &longest).unwrap();
     assert_eq!(verified(&rotating(), &url).unwrap(), longest);
     for id in [String::new(), longest + "a"] {
@@ -152,7 +152,7 @@ fn verified_callback_has_its_id_and_notice() {
     assert_eq!(callback.id, ID);
     let outcome = callback.notice.outcome;
     assert!(
-        matches!(outcome, CallbackOutcome::Succeeded { file: Some(id) } if id.get() == 100),
+        matches!(outcome, CallbackOutcome::Succeeded { file: Some(id), .. } if id.get() == 100),
         "{outcome:?}"
     );
 }
@@ -195,8 +195,7 @@ fn each_refusal_of_a_url_is_named() {
         let says = format!("the URL has the parameter `pan123_{name}` more than once");
         assert_eq!(refusal(&format!("{url}&pan123_{parameter}")), says);
     }
-    let malformed =
-        |name| format!("the parameter `pan123_{name}` of the URL is nothing that was ever signed");
+    let malformed = |name| format!("the parameter `pan123_{name}` of the URL is malformed");
     let long = "a".repeat(257);
     for id in ["", "%ff", "%ED%A0%80", &long] {
         let url = format!(
@@ -214,11 +213,11 @@ fn each_refusal_of_a_url_is_named() {
     );
     assert_eq!(
         refusal(&url.replace("=new", "=newer")),
-        "the URL names a key that is not known"
+        "the URL names an unknown key"
     );
     assert_eq!(
         refusal(&url.replace("job", "Job")),
-        "the tag of the URL does not belong to its id"
+        "the tag of the URL does not match its id"
     );
 }
 
@@ -239,8 +238,8 @@ fn each_refusal_of_a_request_is_named() {
         body.resize(length, b' ');
         with(&|request| *request.body_mut() = body.clone())
     };
-    padded(CallbackSigner::LONGEST_BODY).unwrap();
-    let refusal = padded(CallbackSigner::LONGEST_BODY + 1).unwrap_err();
+    padded(CallbackSigner::MAX_BODY_BYTES).unwrap();
+    let refusal = padded(CallbackSigner::MAX_BODY_BYTES + 1).unwrap_err();
     assert!(matches!(refusal, CallbackRefusal::BodyTooLong), "{refusal}");
     assert_eq!(refusal.to_string(), "the body is longer than 65536 bytes");
 
@@ -301,7 +300,7 @@ fn content_type_that_cannot_be_json_is_refused() {
 fn tag_is_checked_before_anything_else() {
     let mut request = posted(&signed().replace("job", "Job")).unwrap();
     *request.method_mut() = Method::GET;
-    *request.body_mut() = vec![b'x'; CallbackSigner::LONGEST_BODY + 1];
+    *request.body_mut() = vec![b'x'; CallbackSigner::MAX_BODY_BYTES + 1];
     let html = HeaderValue::from_static("text/html");
     request.headers_mut().insert(CONTENT_TYPE, html);
     let refusal = rotating().verify(&request).unwrap_err();

@@ -78,7 +78,10 @@ fn ambiguous_says_how_far_the_request_got() {
         assert_ambiguous(reply, Reach::Answered, &text);
     };
     let failure = Reply::failure;
-    answered(failure(TransportError::body_too_large()), "the response body");
+    answered(
+        failure(TransportError::body_too_large()),
+        "the response body",
+    );
     let redirected = failure(TransportError::redirected());
     answered(redirected, "the response came from another URL");
     answered(Reply::http(502, "<html>"), "HTTP 502");

@@ -132,7 +132,7 @@ fn callbacks() {
     let good = notice(fixture!("official_offline_callback_success"));
     assert_eq!(good.url.as_deref(), url);
     let file = Some(FileId::new(100).unwrap());
-    assert_eq!(good.outcome, CallbackOutcome::Succeeded { file });
+    assert_eq!(good.outcome, CallbackOutcome::new(0, file, None));
     for body in [
         fixture!("synthetic_offline_callback_failed_failReason"),
         fixture!("synthetic_offline_callback_failed_fileReason"),
@@ -140,7 +140,7 @@ fn callbacks() {
         let bad = notice(body);
         assert_eq!(bad.url.as_deref(), url);
         let reason = Some("下载失败".to_owned());
-        assert_eq!(bad.outcome, CallbackOutcome::Failed { reason });
+        assert_eq!(bad.outcome, CallbackOutcome::new(1, None, reason));
     }
 }
 

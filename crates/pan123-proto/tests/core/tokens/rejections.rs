@@ -170,22 +170,40 @@ fn refuses_every_token(refusal: fn() -> Reply) {
     );
 }
 
-#[test]
-fn processes_that_push_out_each_others_tokens_do_not_loop() {
-    // Each token is good for one call.
-    let mut world = World::new(|view, request| {
+/// Makes ten calls while each token gets this reply once and is rejected from then on: the kinds of their errors, and the
+/// number of tokens issued.
+fn errors_while_each_token_is_used_once(reply: fn() -> Reply) -> (Vec<Option<ErrorKind>>, usize) {
+    let mut world = World::new(move |view, request| {
         let token = token_in(request.headers()).to_owned();
         let used = view.earlier.iter().any(|sent| sent.token() == token);
         match request.uri().path() {
             path::USER_INFO if used => Reply::code(401, "tokens number has exceeded the limit"),
+            path::USER_INFO => reply(),
             _ => routine(view, request),
         }
     });
     let session = unpaced();
-    for nth in 0..10 {
-        get_user(&mut world, &session).unwrap();
-        assert_eq!(world.sent_to(path::TOKEN).len(), nth + 1);
-    }
+    let call = |_| {
+        get_user(&mut world, &session)
+            .err()
+            .map(|error| error.kind())
+    };
+    let errors = (0..10).map(call).collect();
+    (errors, world.sent_to(path::TOKEN).len())
+}
+
+#[test]
+fn processes_that_push_out_each_others_tokens_do_not_loop() {
+    let (errors, issued) = errors_while_each_token_is_used_once(|| Reply::data(json!({"uid": 7})));
+    assert_eq!((errors, issued), (vec![None; 10], 10));
+}
+
+#[test]
+fn api_error_proves_a_token_and_http_error_does_not() {
+    let (errors, issued) = errors_while_each_token_is_used_once(|| Reply::code(5066, "gone"));
+    assert_eq!((errors, issued), (vec![Some(ErrorKind::Api); 10], 10));
+    let (errors, _) = errors_while_each_token_is_used_once(|| Reply::http(404, "gone"));
+    assert!(errors.contains(&Some(ErrorKind::Token)), "{errors:?}");
 }
 
 #[test]
