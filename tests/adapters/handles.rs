@@ -185,7 +185,7 @@ fn a_stopped_blocking_call_ends_after_its_timeout() {
     let held = Held::new(Service::default(), &clock);
     let theirs = held.clone();
     let times_out = Scripted(move |transmit| {
-        drop(pan123_blocking::Transport::send(&theirs, transmit));
+        drop(pan123_blocking::context::Transport::send(&theirs, transmit));
         Err(TransportError::timed_out())
     });
     let client = pan123_blocking::Client::builder()

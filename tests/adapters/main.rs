@@ -10,5 +10,6 @@ mod names;
 mod reach;
 mod sends;
 mod sharing;
+mod token_rule;
 mod watches;
 mod worlds;

@@ -12,10 +12,10 @@ use pan123_proto::{Endpoint, Error, Idempotency, RateClass};
 use pan123_tests::play::Caller;
 use pan123_tests::scenario::{Act, Call, Scenario};
 use pan123_tests::seen::{Seen, Sent, Told};
-use pan123_tests::table::create;
+use pan123_tests::table::{create, rows_of};
 use pan123_tests::watchdog::Watchdog;
 
-use crate::stage::{Ground, Here, Stage, carry_out, rows_of};
+use crate::stage::{Ground, Here, Stage, carry_out};
 
 /// A call waits so much longer at most because another was dropped: for a slot at the token endpoint.
 const SLACK: Duration = Duration::from_secs(1);

@@ -21,7 +21,6 @@ use pan123_tests::play::{FileDetail, perform};
 use pan123_tests::scenario::{Act, Identity, Scenario};
 use pan123_tests::seen::Seen;
 use pan123_tests::set_up;
-use pan123_tests::table::PARTS;
 use tokio::runtime::{Builder, Runtime};
 
 /// What a client is run on.
@@ -217,12 +216,6 @@ pub(crate) async fn carry_out(client: Client, act: Act, last: Option<TaskId>) ->
         last
     });
     join_all(all).await.pop().flatten()
-}
-
-/// The rows of a part of the table.
-pub(crate) fn rows_of(part: &str) -> Vec<Scenario> {
-    let part = PARTS.iter().find(|it| it.name == part);
-    (part.expect("it is a part of the table").rows)()
 }
 
 /// Says where a test is if it fails there.

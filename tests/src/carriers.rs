@@ -183,8 +183,8 @@ impl State {
     }
 }
 
-impl pan123_async::Transport for Held {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, Answer> {
+impl pan123_async::context::Transport for Held {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, Answer> {
         let mut exchange = Exchange {
             transport: self.clone(),
             state: Waiting::ToSend(Box::new(transmit)),
@@ -193,7 +193,7 @@ impl pan123_async::Transport for Held {
     }
 }
 
-impl pan123_blocking::Transport for Held {
+impl pan123_blocking::context::Transport for Held {
     fn send(&self, transmit: Transmit) -> Answer {
         let (path, answer) = self.take(&transmit);
         self.block_until(|state| !state.holds(&path));
@@ -287,7 +287,7 @@ pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportErr
 /// A blocking transport made of a function.
 pub struct Scripted<F>(pub F);
 
-impl<F> pan123_blocking::Transport for Scripted<F>
+impl<F> pan123_blocking::context::Transport for Scripted<F>
 where
     F: Fn(Transmit) -> Answer + Send + Sync + 'static,
 {

@@ -18,39 +18,55 @@ use pan123_proto::offline::{Download, WatchPolicy};
 
 use crate::scenario::{Call, Of, Scenario};
 
-/// A part of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Part {
-    /// What it is about.
-    pub name: &'static str,
-    /// Its rows.
-    pub rows: fn() -> Vec<Scenario>,
+/// Names the parts, once: what is not named here is dead code, and what is named has a test wherever the parts are tested.
+macro_rules! parts {
+    ($dollar:tt $($part:ident)*) => {
+        /// The rows of the part of this name.
+        ///
+        /// # Panics
+        ///
+        /// If there is no such part.
+        pub fn rows_of(part: &str) -> Vec<Scenario> {
+            match part {
+                $(stringify!($part) => $part::table(),)*
+                _ => panic!("the table has no part `{part}`"),
+            }
+        }
+
+        /// The rows of all parts.
+        pub fn rows() -> impl Iterator<Item = Scenario> {
+            [$($part::table),*].into_iter().flat_map(|table| table())
+        }
+
+        /// Defines a test for each part, which passes its rows to a function.
+        #[macro_export]
+        macro_rules! test_each_part {
+            ($dollar check:path) => {
+                $(
+                    #[test]
+                    fn $part() {
+                        $dollar check($crate::table::rows_of(stringify!($part)));
+                    }
+                )*
+            };
+        }
+    };
 }
 
-/// All of it.
-pub const PARTS: [Part; 13] = [
-    part("answers", answers::table),
-    part("drive", drive::table),
-    part("faults", faults::table),
-    part("limits", limits::table),
-    part("lists", lists::table),
-    part("lost", lost::table),
-    part("oauth", oauth::table),
-    part("paths", paths::table),
-    part("service", service::table),
-    part("shared_store", shared_store::table),
-    part("tasks", tasks::table),
-    part("together", together::table),
-    part("tokens", tokens::table),
-];
-
-const fn part(name: &'static str, rows: fn() -> Vec<Scenario>) -> Part {
-    Part { name, rows }
-}
-
-/// The rows of all parts.
-pub fn rows() -> impl Iterator<Item = Scenario> {
-    PARTS.into_iter().flat_map(|part| (part.rows)())
+parts! { $
+    answers
+    drive
+    faults
+    limits
+    lists
+    lost
+    oauth
+    paths
+    service
+    shared_store
+    tasks
+    together
+    tokens
 }
 
 /// A download like any other.

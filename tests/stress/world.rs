@@ -151,26 +151,27 @@ fn instead(fate: Fate, served: Option<Answer>) -> Answer {
     }
 }
 
-impl pan123_blocking::Transport for Chaos {
+impl pan123_blocking::context::Transport for Chaos {
     fn send(&self, transmit: Transmit) -> Answer {
         let _minting = self.minting(&transmit);
         let fate = self.decide(&transmit);
         let arrives = matches!(fate, Fate::Served | Fate::Lost);
         std::thread::yield_now();
-        let served = arrives.then(|| pan123_blocking::Transport::send(&self.held, transmit));
+        let served =
+            arrives.then(|| pan123_blocking::context::Transport::send(&self.held, transmit));
         instead(fate, served)
     }
 }
 
-impl pan123_async::Transport for Chaos {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, Answer> {
+impl pan123_async::context::Transport for Chaos {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, Answer> {
         Box::pin(async move {
             let _minting = self.minting(&transmit);
             let fate = self.decide(&transmit);
             let arrives = matches!(fate, Fate::Served | Fate::Lost);
             tokio::task::yield_now().await;
             let served = if arrives {
-                Some(pan123_async::Transport::send(&self.held, transmit).await)
+                Some(pan123_async::context::Transport::send(&self.held, transmit).await)
             } else {
                 None
             };

@@ -179,7 +179,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`TokioSpawner`](crate::TokioSpawner).
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`TokioSpawner`](crate::context::TokioSpawner).
     pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
         self.spawner = Arc::new(spawner);
         self

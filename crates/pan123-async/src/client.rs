@@ -36,8 +36,8 @@ use crate::offline::OfflineDownload;
 /// # Panics
 ///
 /// The futures of a client with the default transport or the default clock panic if they are polled outside a tokio runtime with
-/// its IO and time drivers enabled. With another [`Transport`](crate::Transport) and another [`Clock`](crate::Clock) any executor
-/// drives them; token fetches then run in place, unless a [`Spawner`](crate::Spawner) is set as well.
+/// its IO and time drivers enabled. With another [`Transport`](crate::context::Transport) and another [`Clock`](crate::context::Clock) any executor
+/// drives them; token fetches then run in place, unless a [`Spawner`](crate::context::Spawner) is set as well.
 #[derive(Clone)]
 pub struct Client {
     session: Session,

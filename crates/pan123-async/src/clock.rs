@@ -13,7 +13,8 @@ use crate::drive::BoxFuture;
 /// use std::time::{Duration, Instant, SystemTime};
 ///
 /// use pan123_async::proto::{Now, Wait};
-/// use pan123_async::{BoxFuture, Client, Clock};
+/// use pan123_async::context::{BoxFuture, Clock};
+/// use pan123_async::Client;
 ///
 /// /// Does not wait, but moves its time forward.
 /// #[derive(Default)]

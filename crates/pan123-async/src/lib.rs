@@ -48,8 +48,6 @@ mod watch;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use clock::{Clock, SystemClock};
-pub use drive::BoxFuture;
 pub use files::Files;
 pub use image_bed::ImageBed;
 pub use listing::Listing;
@@ -65,9 +63,15 @@ pub use pan123_proto::{
     TaskId,
 };
 pub use reqwest;
-pub use spawner::{Spawner, TokioSpawner};
-pub use transport::{ReqwestTransport, Transport};
 pub use watch::Watch;
+
+/// What a client runs on: its transport, its clocks, and where detached work runs. Each may be replaced by one of your own.
+pub mod context {
+    pub use crate::clock::{Clock, SystemClock};
+    pub use crate::drive::BoxFuture;
+    pub use crate::spawner::{Spawner, TokioSpawner};
+    pub use crate::transport::{ReqwestTransport, Transport};
+}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -17,7 +17,8 @@ use crate::drive::BoxFuture;
 /// use pan123_async::proto::bytes::Bytes;
 /// use pan123_async::proto::http::Response;
 /// use pan123_async::proto::{Transmit, TransportError};
-/// use pan123_async::{BoxFuture, Client, Transport};
+/// use pan123_async::context::{BoxFuture, Transport};
+/// use pan123_async::Client;
 ///
 /// /// Returns the same response to every request.
 /// struct Canned(&'static str);

@@ -171,7 +171,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`ThreadSpawner`](crate::ThreadSpawner).
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`ThreadSpawner`](crate::context::ThreadSpawner).
     pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
         self.spawner = Arc::new(spawner);
         self

@@ -11,7 +11,8 @@ use pan123_proto::{Now, Wait};
 /// use std::time::{Duration, Instant, SystemTime};
 ///
 /// use pan123_blocking::proto::{Now, Wait};
-/// use pan123_blocking::{Client, Clock};
+/// use pan123_blocking::context::Clock;
+/// use pan123_blocking::Client;
 ///
 /// /// Does not wait, but moves its time forward.
 /// #[derive(Default)]

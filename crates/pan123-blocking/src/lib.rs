@@ -48,7 +48,6 @@ mod watch;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use clock::{Clock, SystemClock};
 pub use files::Files;
 pub use image_bed::ImageBed;
 pub use listing::Listing;
@@ -63,10 +62,15 @@ pub use pan123_proto::{
     BuildError, DirId, Error, ErrorCode, ErrorKind, FileId, OAuth, Pacing, Parent, RetryPolicy,
     TaskId,
 };
-pub use spawner::{Spawner, ThreadSpawner, Work};
-pub use transport::{Transport, UreqTransport};
 pub use ureq;
 pub use watch::Watch;
+
+/// What a client runs on: its transport, its clocks, and where detached work runs. Each may be replaced by one of your own.
+pub mod context {
+    pub use crate::clock::{Clock, SystemClock};
+    pub use crate::spawner::{Spawner, ThreadSpawner, Work};
+    pub use crate::transport::{Transport, UreqTransport};
+}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

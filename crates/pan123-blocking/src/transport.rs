@@ -21,7 +21,8 @@ use ureq::{Agent, AsSendBody, Body, Timeout};
 /// use pan123_blocking::proto::bytes::Bytes;
 /// use pan123_blocking::proto::http::Response;
 /// use pan123_blocking::proto::{Transmit, TransportError};
-/// use pan123_blocking::{Client, Transport};
+/// use pan123_blocking::context::Transport;
+/// use pan123_blocking::Client;
 ///
 /// /// Returns the same response to every request.
 /// struct Canned(&'static str);

@@ -85,6 +85,19 @@ fn backoff_after_429_grows() {
 }
 
 #[test]
+fn backoff_past_the_deadline_fails_at_once() {
+    for (limit, fails) in [(20, false), (19, true)] {
+        let mut world = first(Reply::http(503, "").header("retry-after", "20"));
+        let asked = world.start(ask(&fixed()).timeout(secs(limit) + 3 * LATENCY));
+        world.run();
+        let (when, result) = asked.timed();
+        let kind = result.err().map(|error| error.kind());
+        assert_eq!(kind, fails.then_some(ErrorKind::Deadline), "{limit}");
+        assert_eq!(when == LATENCY, fails, "{when:?}");
+    }
+}
+
+#[test]
 fn retry_after_past_the_deadline_fails_at_once() {
     let mut world = first(Reply::code(429, "").header("retry-after", "200"));
     let created = world.start(create(&fixed()));
