@@ -145,7 +145,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
     let cases = [
         (
             post(&good.replace("_id=a", "_id=b")),
-            "the tag of the URL does not belong",
+            "the tag of the URL does not match",
         ),
         (
             post(&good.replace("=temporary", "=other")),
@@ -158,7 +158,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
         ),
         (
             post(&format!("{good}A")),
-            "the parameter `pan123_tag` of the URL is nothing",
+            "the parameter `pan123_tag` of the URL is malformed",
         ),
         (post(&setup.address), "the URL has no parameter `pan123_id`"),
         (
@@ -171,7 +171,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
         ),
         (setup.notice(Method::GET, &good), "the method is not POST"),
         (setup.notice(Method::PUT, &good), "the method is not POST"),
-        (html.body(SUCCEEDED), "the content type is not"),
+        (html.body(SUCCEEDED), "the content type rules out"),
         (
             post(&good).body("status=0"),
             "the body is not a callback notice",
