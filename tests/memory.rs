@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use pan123_mock::{Connection, Flood, TcpServer, path};
 use pan123_proto::offline::Download;
 use pan123_proto::{Error, Pacing, RetryPolicy, TaskId, TransportErrorKind};
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;

@@ -2,41 +2,23 @@
 
 use std::time::Duration;
 
-use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
-use pan123_mock::{CannedResponse, TaskScript};
+use pan123_mock::TaskScript;
+use pan123_mock::path::ACCESS_TOKEN;
 use pan123_tests::block_on::block_on;
 
 use crate::both::download;
-use crate::worlds::World;
+use pan123_tests::fixture::Fixture;
 
 #[test]
 fn a_task_is_created_and_followed() {
-    let world = World::new(TaskScript::succeeds_after(4));
-    let client = world.client();
-    let done = block_on(world.clock.drive(async {
+    let fixture = Fixture::new(TaskScript::succeeds_after(4));
+    let client = fixture.client();
+    let done = block_on(fixture.clock.drive(async {
         let offline = client.offline_download();
         let task = offline.download(&download()).await.unwrap();
         offline.wait(task).await.unwrap()
     }));
     assert!(done.progress.status.is_final());
-    assert_eq!(world.held.sent(ACCESS_TOKEN), 1);
-    assert!(world.clock.elapsed() > Duration::from_secs(2));
-}
-
-/// The refresh is driven in place, with all its waits and attempts.
-#[test]
-fn a_token_is_fetched_at_the_second_attempt() {
-    let world = World::new(TaskScript::default());
-    let status = pan123_mock::http::StatusCode::BAD_GATEWAY;
-    world.held.service(|service| {
-        service.respond_next(ACCESS_TOKEN, CannedResponse::raw(status, "<html>"));
-        service.respond_next(ACCESS_TOKEN, CannedResponse::envelope(429, "请求太频繁"));
-    });
-    let client = world.client();
-    block_on(world.clock.drive(client.user_info())).unwrap();
-    assert_eq!(
-        (world.held.sent(ACCESS_TOKEN), world.held.sent(USER_INFO)),
-        (3, 1)
-    );
-    assert!(world.clock.elapsed() >= Duration::from_secs(1));
+    assert_eq!(fixture.transport.sent(ACCESS_TOKEN), 1);
+    assert!(fixture.clock.elapsed() > Duration::from_secs(2));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pan123_mock::TcpServer;
 use pan123_proto::{ErrorKind, TransportErrorKind};
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 
 use crate::both::{BOTH, Limits, ok};
 
@@ -40,21 +40,8 @@ fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + S
 }
 
 #[test]
-fn an_endless_body_in_chunks() {
-    is_cut("Transfer-Encoding: chunked\r\n", |blanks| {
-        let length = format!("{:x}\r\n", blanks.len());
-        [length.as_bytes(), blanks, b"\r\n"].concat()
-    });
-}
-
-#[test]
 fn an_endless_body_until_the_end_of_the_connection() {
     is_cut("", <[u8]>::to_vec);
-}
-
-#[test]
-fn a_body_that_says_it_is_too_long() {
-    is_cut("Content-Length: 1000000000\r\n", <[u8]>::to_vec);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pan123_blocking::ureq;
 use pan123_mock::TcpServer;
 use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
 use pan123_tests::clock::JumpClock;
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 
 use crate::both::{SHORT, basics, download, nobody, ok, on_tokio};
 

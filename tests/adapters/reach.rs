@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use pan123_mock::{Connection, TcpServer};
 use pan123_proto::{Error, ErrorKind, TransportErrorKind};
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::both::{Adapter, BOTH, Limits, SHORT, nobody, ok};
 
-fn impatient() -> Limits {
+fn with_short_timeouts() -> Limits {
     Limits {
         connect: SHORT,
         request: SHORT,
@@ -35,28 +35,10 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
     );
 }
 
-/// It was not tried again, since it may have been carried out.
-fn in_doubt(expected: TransportErrorKind, limits: &Limits, start: impl Fn() -> TcpServer) {
-    for adapter in BOTH {
-        let server = start();
-        let error = adapter.fails(&server.url("http"), limits);
-        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
-        assert_eq!(reached(&error), Some(expected), "{adapter:?}: {error:?}");
-        assert_eq!(server.requests(), 1, "{adapter:?}");
-    }
-}
-
-#[test]
-fn a_refused_connection() {
-    for adapter in BOTH {
-        never_left(adapter, "http://127.0.0.1:1", &Limits::default());
-    }
-}
-
 #[test]
 fn a_name_that_is_not_found() {
     for adapter in BOTH {
-        never_left(adapter, &nobody(), &impatient());
+        never_left(adapter, &nobody(), &with_short_timeouts());
     }
 }
 
@@ -132,50 +114,6 @@ fn a_certificate_that_is_refused_ends_it_at_once() {
     }
 }
 
-#[test]
-fn a_connection_closed_after_the_request_was_read() {
-    let kind = TransportErrorKind::Interrupted;
-    in_doubt(kind, &Limits::default(), || TcpServer::responding(""));
-}
-
-#[test]
-fn an_answer_that_is_no_http() {
-    let kind = TransportErrorKind::Interrupted;
-    let answer = "SSH-2.0-OpenSSH_9.9\r\n\r\n";
-    in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
-}
-
-#[test]
-fn a_body_that_is_cut_short() {
-    let by_length = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0,";
-    let by_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod\r\n";
-    for answer in [by_length, by_chunks] {
-        let kind = TransportErrorKind::Interrupted;
-        in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
-    }
-}
-
-#[test]
-fn an_answer_that_does_not_come() {
-    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
-        TcpServer::start(|mut connection| {
-            connection.read_request();
-            connection.wait_until_closed();
-        })
-    });
-}
-
-#[test]
-fn a_body_that_does_not_come() {
-    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
-        TcpServer::start(|mut connection| {
-            connection.read_request();
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{");
-            connection.wait_until_closed();
-        })
-    });
-}
-
 /// Clients like to send again over a new connection what failed on an old one. A create must not be.
 #[test]
 fn an_old_connection_closed_after_the_request_was_read() {
@@ -190,9 +128,9 @@ fn an_old_connection_closed_after_the_request_was_read() {
             .create_twice(&server.url("http"), || ())
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
-        let seen = (server.accepted(), server.requests());
+        let observed = (server.accepted(), server.requests());
         assert_eq!(
-            seen,
+            observed,
             (1, 2),
             "{adapter:?}: the second one over the same connection"
         );

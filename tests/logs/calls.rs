@@ -7,7 +7,7 @@ use pan123_proto::user::GetUserInfo;
 use pan123_proto::{ErrorCode, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::both::{BOTH, logs, spans, told};
+use crate::both::{BOTH, events, logs, spans};
 
 fn held_off(seconds: &'static str) -> CannedResponse {
     let canned = CannedResponse::envelope(429, "请求太频繁");
@@ -33,7 +33,7 @@ fn a_good_call_is_a_span() {
             "trace_id": null
         });
         assert_eq!(spans[0], expected, "{adapter:?}");
-        assert_eq!(told(&lines, "retrying"), [], "{adapter:?}");
+        assert_eq!(events(&lines, "retrying"), [], "{adapter:?}");
     }
 }
 
@@ -52,11 +52,11 @@ fn each_attempt_that_is_not_the_last_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        let mut again = told(&lines, "retrying");
+        let mut again = events(&lines, "retrying");
         let backoff = again[1].remove("wait_ms").unwrap_or_default();
         assert!(backoff.as_u64().is_some_and(|wait| wait < 500), "{backoff}");
-        for told in &mut again {
-            told.remove("trace_id");
+        for event in &mut again {
+            event.remove("trace_id");
         }
         let expected = [
             json!({
@@ -96,7 +96,7 @@ fn a_call_that_fails_tells_how() {
             (&span["code"], &span["http_status"]),
             (&json!(5066), &json!(200))
         );
-        let ended = told(&lines, "ended");
+        let ended = events(&lines, "ended");
         let ended = ended.last().expect("the call ended");
         assert_eq!(
             (&ended["error"], &ended["code"]),
@@ -116,8 +116,8 @@ fn the_fetch_of_a_token_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        assert_eq!(told(&lines, "fetching a token").len(), 1, "{adapter:?}");
-        let fetched = told(&lines, "token fetched");
+        assert_eq!(events(&lines, "fetching a token").len(), 1, "{adapter:?}");
+        let fetched = events(&lines, "token fetched");
         assert_eq!(
             fetched.map_to_values(),
             [json!({"from": "the service", "lifetime_s": 30 * 24 * 3600})]
@@ -137,9 +137,9 @@ fn the_fetch_of_a_token_is_told() {
                 assert_eq!(error.kind(), ErrorKind::Credentials);
             },
         );
-        let failed = told(&lines, "token fetch failed");
+        let failed = events(&lines, "token fetch failed");
         assert_eq!((failed.len(), &failed[0]["code"]), (1, &json!(401)));
-        assert_eq!(told(&lines, "token fetched"), []);
+        assert_eq!(events(&lines, "token fetched"), []);
     }
 }
 
@@ -147,8 +147,8 @@ fn the_fetch_of_a_token_is_told() {
 fn only_waits_of_more_than_a_second_are_told() {
     for adapter in BOTH {
         let reasons = |lines: &[Value]| {
-            let mut waits = told(lines, "waiting").map_to_values();
-            // Who waits for a token is told of the time at which it looks again by itself.
+            let mut waits = events(lines, "waiting").map_to_values();
+            // Who waits for a token is outcome of the time at which it looks again by itself.
             waits.retain(|wait| wait["reason"] != "Token");
             waits
         };

@@ -3,6 +3,5 @@
 mod both;
 mod calls;
 mod lock;
+mod secrets;
 mod span;
-#[path = "../adapters/worlds.rs"]
-mod worlds;

@@ -26,11 +26,11 @@ struct Core {
     start: Now,
     state: Mutex<State>,
     changed: Condvar,
-    /// Told of each move before anybody can see it in what others do.
-    told: OnceLock<Told>,
+    /// Outcome of each move before anybody can see it in what others do.
+    observer: OnceLock<Observer>,
 }
 
-type Told = Box<dyn Fn(SystemTime) + Send + Sync>;
+type Observer = Box<dyn Fn(SystemTime) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -47,9 +47,9 @@ struct Sleeper {
     until: Instant,
     /// Polled since anything happened, and found nothing to do. A wait that a cancelled drive has left behind is not polled any
     /// more: it must not be taken for somebody who waits.
-    resting: bool,
+    waiting: bool,
     /// The signal has fired since the sleeper looked for it last.
-    rung: bool,
+    signalled: bool,
     waker: Option<Waker>,
 }
 
@@ -71,21 +71,21 @@ impl JumpClock {
                 },
                 state: Mutex::default(),
                 changed: Condvar::new(),
-                told: OnceLock::new(),
+                observer: OnceLock::new(),
             }),
         }
     }
 
-    /// Tells the time, which nobody has turned, to somebody who has no other clock: after each move, and before anybody wakes. One can
-    /// be told.
-    pub fn tell(&self, told: impl Fn(SystemTime) + Send + Sync + 'static) {
-        drop(self.core.told.set(Box::new(told)));
+    /// Tells the time, which nobody has with_calendar, to somebody who has no other clock: after each move, and before anybody wakes. One can
+    /// be outcome.
+    pub fn on_move(&self, observer: impl Fn(SystemTime) + Send + Sync + 'static) {
+        drop(self.core.observer.set(Box::new(observer)));
     }
 
     /// Both clocks as they stand.
     pub fn now(&self) -> Now {
         let calendar = self.core.lock().calendar;
-        turned(self.true_time(), calendar)
+        with_calendar(self.true_time(), calendar)
     }
 
     /// The same on a machine whose calendar nobody sets.
@@ -114,8 +114,8 @@ impl JumpClock {
     }
 
     /// How many drives wait.
-    pub fn resting(&self) -> usize {
-        self.core.lock().resting()
+    pub fn waiting(&self) -> usize {
+        self.core.lock().waiting()
     }
 
     /// Moves the clock by hand, and wakes those whose time has come.
@@ -126,7 +126,7 @@ impl JumpClock {
         let woken = state.wake_if(|sleeper| sleeper.until <= now);
         let elapsed = state.elapsed;
         drop(state);
-        self.core.tell(elapsed);
+        self.core.notify(elapsed);
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -158,15 +158,15 @@ impl JumpClock {
         let id = state.last_id;
         let sleeper = Sleeper {
             until: wait.until,
-            resting: false,
-            rung: false,
+            waiting: false,
+            signalled: false,
             waker: None,
         };
         state.sleepers.insert(id, sleeper);
         drop(state);
         let core = Arc::clone(&self.core);
         Sleep {
-            bell: Waker::from(Arc::new(Bell(Arc::clone(&core), id))),
+            waker: Waker::from(Arc::new(SignalWaker(Arc::clone(&core), id))),
             signal: Some(wait.signal),
             core,
             id,
@@ -174,8 +174,8 @@ impl JumpClock {
     }
 
     /// Blocks this thread until so many drives wait, all on a signal or a time to come.
-    pub fn until_resting(&self, drives: usize) {
-        self.core.block_until(|state| state.resting() >= drives);
+    pub fn until_waiting(&self, drives: usize) {
+        self.core.block_until(|state| state.waiting() >= drives);
     }
 
     /// Blocks this thread until nothing is driven any more, detached refreshes included.
@@ -241,7 +241,7 @@ impl fmt::Debug for JumpClock {
         f.debug_struct("JumpClock")
             .field("elapsed", &state.elapsed)
             .field("running", &state.running)
-            .field("resting", &state.resting())
+            .field("waiting", &state.waiting())
             .finish_non_exhaustive()
     }
 }
@@ -258,9 +258,9 @@ impl Core {
         }
     }
 
-    fn tell(&self, elapsed: Duration) {
-        if let Some(told) = self.told.get() {
-            told(self.now_at(elapsed).wall);
+    fn notify(&self, elapsed: Duration) {
+        if let Some(observer) = self.observer.get() {
+            observer(self.now_at(elapsed).wall);
         }
     }
 
@@ -274,45 +274,45 @@ impl Core {
             !timeout.timed_out(),
             "it hangs: {} run, {} wait",
             state.running,
-            state.resting()
+            state.waiting()
         );
     }
 
     /// Puts a sleeper to rest, and jumps if it was the last one awake.
-    fn rest(&self, id: u64, waker: &Waker) -> Rest {
+    fn wait(&self, id: u64, waker: &Waker) -> SleepState {
         let mut state = self.lock();
         let now = self.now_at(state.elapsed).mono;
         let Some(sleeper) = state.sleepers.get_mut(&id) else {
-            return Rest::Over;
+            return SleepState::Over;
         };
         if sleeper.until <= now {
-            return Rest::Over;
+            return SleepState::Over;
         }
-        if sleeper.rung {
-            return Rest::Rung;
+        if sleeper.signalled {
+            return SleepState::Signalled;
         }
-        sleeper.resting = true;
+        sleeper.waiting = true;
         let old = sleeper.waker.replace(waker.clone());
         let before = state.elapsed;
         let woken = self.jump(&mut state);
         let elapsed = state.elapsed;
         drop(state);
         if elapsed > before {
-            self.tell(elapsed);
+            self.notify(elapsed);
         }
         self.changed.notify_all();
         // Neither is done under the lock: what a waker does, and drops, may come back to this clock.
         drop(old);
         woken.into_iter().for_each(Waker::wake);
-        Rest::Resting
+        SleepState::Waiting
     }
 
     fn jump(&self, state: &mut State) -> Vec<Waker> {
-        if state.resting() != state.running {
+        if state.waiting() != state.running {
             return Vec::new();
         }
-        let resting = state.sleepers.values().filter(|sleeper| sleeper.resting);
-        let Some(earliest) = resting.map(|sleeper| sleeper.until).min() else {
+        let waiting = state.sleepers.values().filter(|sleeper| sleeper.waiting);
+        let Some(earliest) = waiting.map(|sleeper| sleeper.until).min() else {
             return Vec::new();
         };
         state.jumps += 1;
@@ -322,8 +322,8 @@ impl Core {
 }
 
 impl State {
-    fn resting(&self) -> usize {
-        self.sleepers.values().filter(|it| it.resting).count()
+    fn waiting(&self) -> usize {
+        self.sleepers.values().filter(|it| it.waiting).count()
     }
 
     /// These have to look again; they do not count as waiting until they have.
@@ -332,7 +332,7 @@ impl State {
         sleepers
             .filter(|sleeper| to_wake(sleeper))
             .filter_map(|sleeper| {
-                sleeper.resting = false;
+                sleeper.waiting = false;
                 sleeper.waker.take()
             })
             .collect()
@@ -340,7 +340,7 @@ impl State {
 }
 
 /// The same moment by a calendar that was set by so many seconds.
-pub(crate) fn turned(now: Now, by: i64) -> Now {
+pub(crate) fn with_calendar(now: Now, by: i64) -> Now {
     let seconds = Duration::from_secs(by.unsigned_abs());
     let wall = if by < 0 {
         now.wall.checked_sub(seconds)
@@ -368,28 +368,28 @@ impl Drop for Running {
         let mut state = self.0.lock();
         state.running -= 1;
         // The wait of a drive that was cancelled may still be there, so all show anew that somebody stands behind them.
-        let woken = state.wake_if(|sleeper| sleeper.resting);
+        let woken = state.wake_if(|sleeper| sleeper.waiting);
         drop(state);
         self.0.changed.notify_all();
         woken.into_iter().for_each(Waker::wake);
     }
 }
 
-enum Rest {
+enum SleepState {
     Over,
-    Rung,
-    Resting,
+    Signalled,
+    Waiting,
 }
 
 /// Rung by the signal of a wait, at once and on the thread that fires it: no jump can come between the firing and the waking.
-struct Bell(Arc<Core>, u64);
+struct SignalWaker(Arc<Core>, u64);
 
-impl Wake for Bell {
+impl Wake for SignalWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.0.lock();
         let waker = state.sleepers.get_mut(&self.1).and_then(|sleeper| {
-            sleeper.rung = true;
-            sleeper.resting = false;
+            sleeper.signalled = true;
+            sleeper.waiting = false;
             sleeper.waker.take()
         });
         drop(state);
@@ -405,16 +405,16 @@ pub struct Sleep {
     core: Arc<Core>,
     id: u64,
     signal: Option<Signal>,
-    bell: Waker,
+    waker: Waker,
 }
 
 impl Sleep {
     fn signal_has_fired(&mut self) -> bool {
         if let Some(sleeper) = self.core.lock().sleepers.get_mut(&self.id) {
-            sleeper.rung = false;
-            sleeper.resting = false;
+            sleeper.signalled = false;
+            sleeper.waiting = false;
         }
-        let mut context = Context::from_waker(&self.bell);
+        let mut context = Context::from_waker(&self.waker);
         let signal = self.signal.as_mut();
         signal.is_some_and(|signal| Pin::new(signal).poll(&mut context).is_ready())
     }
@@ -429,10 +429,10 @@ impl Future for Sleep {
                 self.signal = None;
                 return Poll::Ready(());
             }
-            match self.core.rest(self.id, context.waker()) {
-                Rest::Over => return Poll::Ready(()),
-                Rest::Rung => {}
-                Rest::Resting => return Poll::Pending,
+            match self.core.wait(self.id, context.waker()) {
+                SleepState::Over => return Poll::Ready(()),
+                SleepState::Signalled => {}
+                SleepState::Waiting => return Poll::Pending,
             }
         }
     }

@@ -7,9 +7,9 @@ use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
-use crate::door::{Door, REDIRECT_URI, create_elsewhere, fetch_token};
 use crate::drive_calls::DriveCall;
-use crate::seen::Seen;
+use crate::observed::Observed;
+use crate::service_access::{REDIRECT_URI, ServiceAccess, create_elsewhere, fetch_token};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Scenario {
     /// What goes wrong at the service after that.
     pub faults: Vec<Fault>,
     /// What goes wrong on the way to the service, by path.
-    pub broken: Vec<(&'static str, Broken)>,
-    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`](crate::door::TASK_ON_ITS_WAY)
+    pub broken: Vec<(&'static str, BrokenExchange)>,
+    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`](crate::service_access::TASK_ON_ITS_WAY)
     /// says.
     pub has_task: bool,
     /// Whether anybody listens at all.
@@ -38,7 +38,7 @@ pub struct Scenario {
     /// Whether things happen at once, so that the order of the requests means nothing.
     pub in_any_order: bool,
     /// What must come of it, under any driver.
-    pub expect: fn(&Seen),
+    pub expect: fn(&Observed),
 }
 
 /// One thing that is done.
@@ -49,13 +49,13 @@ pub enum Act {
     /// The client makes so many of the same call at once.
     Together(usize, Call),
     /// Somebody else comes to the service.
-    Elsewhere(fn(&mut dyn Door, SystemTime)),
+    Others(fn(&mut dyn ServiceAccess, SystemTime)),
     /// Time passes for all.
-    Later(Duration),
+    Advance(Duration),
     /// The clock of the service goes ahead of the client's, for good.
-    Ahead(Duration),
+    AdvanceService(Duration),
     /// The client reads a list, and after so many entries somebody else comes to the service.
-    ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
+    ListWhile(ListFiles, usize, fn(&mut dyn ServiceAccess, SystemTime)),
     /// The client exchanges a code for the first pair of tokens.
     Authorize(Code),
     /// Another process of the client, which shares its token store, makes a call.
@@ -63,9 +63,9 @@ pub enum Act {
     /// The client's process ends, and another one begins with what the store has.
     Restart,
     /// So many times the client cannot save what it has to keep.
-    LoseSaves(usize),
+    FailSaves(usize),
     /// Somebody sets the client's calendar, by so many seconds and for good.
-    Calendar(i64),
+    SetCalendar(i64),
 }
 
 /// A call of the client.
@@ -117,22 +117,22 @@ pub enum Trash {
 
 /// What goes wrong on the way to the service and back.
 #[derive(Clone, Debug)]
-pub struct Broken {
+pub struct BrokenExchange {
     /// What happens on a socket.
-    pub on_a_socket: Break,
+    pub wire_break: Break,
     /// Whether the service hears of the request.
-    pub heard: bool,
+    pub reaches_service: bool,
     /// What an adapter has to make of it.
-    pub arrives: Arrives,
+    pub received: Received,
     /// How often.
     pub times: usize,
 }
 
 /// What an adapter has to make of an exchange that broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrives {
+pub enum Received {
     /// The answer, in spite of all.
-    Answer,
+    Response,
     /// The exchange was cut off.
     CutOff,
     /// The time ran out.
@@ -141,28 +141,28 @@ pub enum Arrives {
     TooLarge,
 }
 
-impl Broken {
+impl BrokenExchange {
     /// The service acts, and on the way back this happens.
-    pub fn answer(on_a_socket: Break, arrives: Arrives) -> Broken {
-        Broken {
-            on_a_socket,
-            heard: true,
-            arrives,
+    pub fn answer(wire_break: Break, received: Received) -> BrokenExchange {
+        BrokenExchange {
+            wire_break,
+            reaches_service: true,
+            received,
             times: 1,
         }
     }
 
     /// This happens on the way there, so that the service hears nothing.
-    pub fn request(on_a_socket: Break, arrives: Arrives) -> Broken {
-        Broken {
-            heard: false,
-            ..Broken::answer(on_a_socket, arrives)
+    pub fn request(wire_break: Break, received: Received) -> BrokenExchange {
+        BrokenExchange {
+            reaches_service: false,
+            ..BrokenExchange::answer(wire_break, received)
         }
     }
 
     /// So many times in a row.
-    pub fn times(self, times: usize) -> Broken {
-        Broken { times, ..self }
+    pub fn times(self, times: usize) -> BrokenExchange {
+        BrokenExchange { times, ..self }
     }
 }
 
@@ -254,11 +254,13 @@ macro_rules! set_up {
             $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
             $crate::scenario::Identity::Token(token) => builder.access_token(token),
             $crate::scenario::Identity::Issued => {
-                builder.access_token($crate::door::first_token($seed))
+                builder.access_token($crate::service_access::first_token($seed))
             }
-            $crate::scenario::Identity::App => builder
-                .oauth($crate::door::app().refresh_token($crate::door::first_refresh_token($seed))),
-            $crate::scenario::Identity::NewApp => builder.oauth($crate::door::app()),
+            $crate::scenario::Identity::App => builder.oauth(
+                $crate::service_access::app()
+                    .refresh_token($crate::service_access::first_refresh_token($seed)),
+            ),
+            $crate::scenario::Identity::NewApp => builder.oauth($crate::service_access::app()),
         }
     }};
 }
@@ -301,12 +303,12 @@ impl Scenario {
     }
 
     /// Breaks exchanges on their way.
-    pub fn broken(mut self, path: &'static str, broken: Broken) -> Scenario {
+    pub fn broken(mut self, path: &'static str, broken: BrokenExchange) -> Scenario {
         self.broken.push((path, broken));
         self
     }
 
-    /// Somebody else has created the [`first_task`](crate::door::first_task) before.
+    /// Somebody else has created the [`first_task`](crate::service_access::first_task) before.
     pub fn with_a_task(mut self) -> Scenario {
         self.has_task = true;
         self
@@ -337,7 +339,7 @@ impl Scenario {
     }
 
     /// What must come of it.
-    pub fn expect(mut self, expect: fn(&Seen)) -> Scenario {
+    pub fn expect(mut self, expect: fn(&Observed)) -> Scenario {
         self.expect = expect;
         self
     }
@@ -348,21 +350,21 @@ impl Scenario {
     }
 
     /// Prepares the answers, and what the client was given before.
-    pub fn prepare(&self, door: &mut dyn Door, now: SystemTime) {
+    pub fn prepare(&self, service: &mut dyn ServiceAccess, now: SystemTime) {
         match self.settings.identity {
-            Identity::Issued => drop(fetch_token(door, now)),
-            Identity::App => door.oauth_pair(now),
-            Identity::NewApp => door.oauth_code(now, REDIRECT_URI),
+            Identity::Issued => drop(fetch_token(service, now)),
+            Identity::App => service.oauth_pair(now),
+            Identity::NewApp => service.oauth_code(now, REDIRECT_URI),
             Identity::Credentials(..) | Identity::Token(_) => {}
         }
         if self.has_task {
-            create_elsewhere(door, now);
+            create_elsewhere(service, now);
         }
         for (path, canned) in &self.canned {
-            door.fault(Fault::from(canned.clone()).on(*path));
+            service.fault(Fault::from(canned.clone()).on(*path));
         }
         for fault in &self.faults {
-            door.fault(fault.clone());
+            service.fault(fault.clone());
         }
     }
 }

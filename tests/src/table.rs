@@ -1,13 +1,12 @@
 //! The table of scenarios. Each module is a part of it; a row says what is done, once for all drivers, and what must come of it.
 
-mod answers;
 mod drive;
-mod faults;
 mod limits;
 mod lists;
 mod lost;
 mod oauth;
 mod paths;
+mod responses;
 mod service;
 mod shared_store;
 mod tasks;
@@ -54,9 +53,8 @@ macro_rules! parts {
 }
 
 parts! { $
-    answers
+    responses
     drive
-    faults
     limits
     lists
     lost
@@ -88,5 +86,5 @@ pub fn watch() -> Call {
     Call::Watch(Of::Last, WatchPolicy::default())
 }
 
-/// A task that nobody created, for answers that are prepared.
+/// A task that nobody created, for responses that are prepared.
 pub const PROGRESS: Call = Call::Progress(Of::Task(7));

@@ -16,7 +16,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// If it hangs, this text is the last that is heard of it.
+    /// If it hangs, this text is the last that is reaches_service of it.
     pub fn watch(at: impl Fn() -> String + Send + 'static) -> Watchdog {
         let (done, ended) = channel::<()>();
         thread::spawn(move || {

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::stage::Site;
+use super::setup::ServiceHost;
 use crate::clock::JumpClock;
-use crate::door::Door;
+use crate::observed::{Observed, Outcome, SentRequest};
 use crate::scenario::Scenario;
-use crate::seen::{Seen, Sent, Told};
+use crate::service_access::ServiceAccess;
 
 /// The program, and the way to it. Dropped, it ends.
 pub(super) struct Program {
@@ -52,7 +52,7 @@ pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Progr
 
     let ahead = Arc::<Mutex<Duration>>::default();
     let theirs = (admin.clone(), Arc::clone(&ahead));
-    clock.tell(move |now| {
+    clock.on_move(move |now| {
         let ahead = *theirs.1.lock().unwrap_or_else(PoisonError::into_inner);
         theirs.0.stop_clock_at(now + ahead);
     });
@@ -64,12 +64,12 @@ pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Progr
     }
 }
 
-impl Site for Program {
+impl ServiceHost for Program {
     fn base_url(&self) -> String {
         self.admin.base_url.clone()
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&mut dyn Door)) {
+    fn visit(&self, visit: &mut dyn FnMut(&mut dyn ServiceAccess)) {
         visit(&mut self.admin.clone());
     }
 
@@ -80,18 +80,18 @@ impl Site for Program {
             .send("POST", "time", &json!({ "advance_ms": by }));
     }
 
-    fn seen(&self, results: Vec<Told>) -> Seen {
+    fn observed(&self, results: Vec<Outcome>) -> Observed {
         let requests: Vec<Recorded> = self.admin.get("requests?secrets=true");
         let tasks: Vec<Listed> = self.admin.get("tasks");
         let state: State = self.admin.get("state");
         let requests = requests.into_iter().map(Recorded::sent);
-        Seen {
-            requests: requests.filter(Sent::is_of_the_client).collect(),
+        Observed {
+            requests: requests.filter(SentRequest::is_of_the_client).collect(),
             results,
-            minted: state.tokens_issued,
+            issued: state.tokens_issued,
             tasks: tasks.len(),
             task_ids: tasks.iter().map(|task| task.id).collect(),
-            ..Seen::default()
+            ..Observed::default()
         }
     }
 }
@@ -114,9 +114,9 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn sent(self) -> Sent {
+    fn sent(self) -> SentRequest {
         let headers = self.headers.into_iter();
-        Sent {
+        SentRequest {
             method: self.method,
             path: self.path,
             query: self.query,
@@ -192,8 +192,8 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-impl Door for Admin {
-    /// At the time of the program, which is told each time that there is.
+impl ServiceAccess for Admin {
+    /// At the time of the program, which is outcome each time that there is.
     fn ask(&mut self, _: SystemTime, request: &Request<Bytes>) -> Bytes {
         let headers = request.headers().iter();
         let headers: Vec<_> = headers
