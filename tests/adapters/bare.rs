@@ -1,4 +1,4 @@
-//! The async client without a runtime: another transport, another clock, and the least that runs a future.
+//! The async client without a runtime: another transport, another clock, a minimal executor.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::both::download;
 use pan123_tests::fixture::Fixture;
 
 #[test]
-fn a_task_is_created_and_followed() {
+fn client_without_runtime_creates_and_follows_a_task() {
     let fixture = Fixture::new(TaskScript::succeeds_after(4));
     let client = fixture.client();
     let done = block_on(fixture.clock.drive(async {

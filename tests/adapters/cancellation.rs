@@ -1,5 +1,5 @@
-//! Whatever is dropped, wherever it is, the session stays sound: whoever waits goes on, the token that was being fetched comes, places
-//! in a queue are given back, and nothing is sent twice.
+//! Whatever is dropped or stopped, at any point, the session stays sound: other calls go on, the token that was being fetched
+//! arrives, slots are given back, and nothing is sent twice.
 
 mod between;
 mod drops;

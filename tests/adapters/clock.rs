@@ -1,4 +1,4 @@
-//! The clock of the tests over sockets: it jumps when all that runs waits, and at no other time.
+//! The clock of the tests over sockets: it jumps when every running call waits, and only then.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use pan123_tests::clock::{JumpClock, Sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A watch that is outcome of a running task, and then waits for its next poll.
+/// A watch of a running task that waits for its next poll.
 fn waiting(clock: &JumpClock, interval: Duration) -> (Watch, Wait, WatchHandle) {
     let session = Session::builder()
         .access_token("t")
@@ -76,7 +76,7 @@ impl Sleeper {
 }
 
 #[test]
-fn it_jumps_to_the_earliest_when_all_wait() {
+fn clock_jumps_to_the_earliest_wake_up_when_all_wait() {
     let clock = JumpClock::new();
     let (late, early) = (
         Sleeper::new(&clock, 5 * SECOND),
@@ -90,7 +90,7 @@ fn it_jumps_to_the_earliest_when_all_wait() {
     assert_eq!((clock.elapsed(), clock.jumps()), (SECOND, 1));
     assert_eq!((late.woken(), early.woken()), (0, 1));
 
-    // The one whose time has come works now, so the other waits on.
+    // The sleeper that woke works now, so that the clock stands still for the other one.
     assert!(early.is_over() && !late.is_over());
     assert_eq!(clock.elapsed(), SECOND);
     let [first, second] = guards;
@@ -103,7 +103,7 @@ fn it_jumps_to_the_earliest_when_all_wait() {
 }
 
 #[test]
-fn it_stands_still_while_anybody_works_or_nobody_runs() {
+fn clock_stands_still_while_a_call_works_or_none_runs() {
     let clock = JumpClock::new();
     let mut sleeper = Sleeper::new(&clock, SECOND);
     assert!(!sleeper.is_over());
@@ -116,9 +116,9 @@ fn it_stands_still_while_anybody_works_or_nobody_runs() {
     drop(guard);
 }
 
-/// Who was signalled is awake from that moment on, long before it gets to run.
+/// A signalled call no longer waits, even before its task runs.
 #[test]
-fn a_signal_ends_a_wait_and_no_jump_comes_between() {
+fn signal_ends_a_wait_without_a_jump() {
     let clock = JumpClock::new();
     let mut sleeper = Sleeper::new(&clock, SECOND);
     let (signalling, guard) = (clock.enter(), clock.enter());
@@ -133,7 +133,7 @@ fn a_signal_ends_a_wait_and_no_jump_comes_between() {
 }
 
 #[test]
-fn a_signal_before_the_first_look_is_not_lost() {
+fn signal_before_the_first_poll_is_not_lost() {
     let clock = JumpClock::new();
     let mut sleeper = Sleeper::new(&clock, SECOND);
     sleeper.handle.nudge();
@@ -142,9 +142,9 @@ fn a_signal_before_the_first_look_is_not_lost() {
     assert_eq!(clock.jumps(), 0);
 }
 
-/// The wait of a cancelled drive may be there still, as that of a watch between two calls of `next`.
+/// The wait of a cancelled call may still exist, as that of a watch between two calls of `next`.
 #[test]
-fn a_wait_that_is_left_behind_does_not_stand_for_somebody_who_works() {
+fn wait_of_a_cancelled_call_does_not_count() {
     let clock = JumpClock::new();
     let mut left = Sleeper::new(&clock, SECOND);
     let (cancelled, working) = (clock.enter(), clock.enter());
@@ -188,7 +188,7 @@ fn threads_sleep_through_a_day_in_no_time() {
 }
 
 #[test]
-fn moved_by_hand_it_wakes_those_whose_time_has_come() {
+fn advance_wakes_waits_that_are_over() {
     let clock = JumpClock::new();
     let mut sleeper = Sleeper::new(&clock, SECOND);
     assert!(!sleeper.is_over());
@@ -201,7 +201,7 @@ fn moved_by_hand_it_wakes_those_whose_time_has_come() {
 }
 
 #[test]
-fn a_bare_thread_runs_a_wait() {
+fn wait_runs_on_a_thread_without_runtime() {
     let clock = JumpClock::new();
     let (_watch, wait, _handle) = waiting(&clock, SECOND);
     let _guard = clock.enter();

@@ -14,7 +14,7 @@ use crate::both::{download, on_tokio};
 use pan123_tests::fixture::{Fixture, task};
 
 #[test]
-fn stopping_a_watch_drops_the_request_that_is_out() {
+fn stop_of_a_watch_drops_its_request_in_flight() {
     on_tokio(async {
         let fixture = Fixture::new(TaskScript::never_ends());
         let client = fixture.client();
@@ -40,7 +40,7 @@ fn stopping_a_watch_drops_the_request_that_is_out() {
 }
 
 #[test]
-fn a_nudge_ends_the_wait_of_an_async_watch() {
+fn nudge_ends_the_wait_of_an_async_watch() {
     on_tokio(async {
         let fixture = Fixture::new(TaskScript::succeeds_after(2));
         let client = fixture.client();
@@ -68,7 +68,7 @@ fn a_nudge_ends_the_wait_of_an_async_watch() {
 }
 
 #[test]
-fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
+fn nudge_and_stop_end_the_waits_of_a_blocking_watch() {
     let fixture = Fixture::new(TaskScript::never_ends());
     let client = fixture.blocking();
     let offline = client.offline_download();
@@ -105,9 +105,9 @@ fn a_nudge_and_a_stop_end_the_waits_of_a_blocking_watch() {
     drop(working);
 }
 
-/// The request of a blocking watch cannot be dropped: what came of it is outcome, and then the end.
+/// The request of a blocking watch cannot be dropped: its event comes first, and then the end.
 #[test]
-fn a_stopped_blocking_watch_ends_after_its_answer() {
+fn stopped_blocking_watch_ends_after_its_response() {
     let fixture = Fixture::new(TaskScript::never_ends());
     let client = fixture.blocking();
     let offline = client.offline_download();
@@ -138,7 +138,7 @@ fn a_stopped_blocking_watch_ends_after_its_answer() {
 }
 
 #[test]
-fn a_stopped_blocking_call_ends_after_its_timeout() {
+fn stopped_blocking_call_ends_after_its_timeout() {
     let clock = JumpClock::new();
     let transport = ServiceTransport::new(Service::default(), &clock);
     let theirs = transport.clone();

@@ -1,4 +1,4 @@
-//! What is transport of the adapters alone: how far a request got, what is dropped and what goes on, who shares what.
+//! The two adapters: how far a request got, what is dropped and what goes on, what calls share.
 
 mod bare;
 mod both;

@@ -1,4 +1,4 @@
-//! How far a request got, in the words of both adapters: over real sockets, with a create, which may be sent once only.
+//! How far a request got, as both adapters report it: over real sockets, with a create, which may be sent only once.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn with_short_timeouts() -> Limits {
     }
 }
 
-/// It was tried again, since nothing had been sent.
+/// Checks that the create was sent again, since nothing had left.
 fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
     let error = adapter.fails(url, limits);
     let reached = reached(&error);
@@ -36,14 +36,14 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
 }
 
 #[test]
-fn a_name_that_is_not_found() {
+fn unknown_host_never_left() {
     for adapter in BOTH {
         never_left(adapter, &nobody(), &with_short_timeouts());
     }
 }
 
 #[test]
-fn a_handshake_that_gets_nonsense() {
+fn handshake_with_a_non_tls_server_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| {
             connection.send(b"SSH-2.0-OpenSSH_9.9\r\n");
@@ -58,7 +58,7 @@ fn a_handshake_that_gets_nonsense() {
 }
 
 #[test]
-fn a_handshake_that_is_cut_off() {
+fn handshake_that_is_cut_off_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(drop);
         never_left(adapter, &server.url("https"), &Limits::default());
@@ -67,7 +67,7 @@ fn a_handshake_that_is_cut_off() {
 }
 
 #[test]
-fn a_handshake_that_hangs() {
+fn handshake_that_hangs_never_left() {
     let limits = Limits {
         connect: SHORT,
         ..Limits::default()
@@ -82,9 +82,9 @@ fn a_handshake_that_hangs() {
     }
 }
 
-/// Connecting gets less time than the request, whatever was asked for, so that it is known for what it is.
+/// Connecting always gets less time than the request, so that a connect timeout is reported as such.
 #[test]
-fn a_handshake_that_hangs_longer_than_the_request_may_take() {
+fn handshake_that_hangs_past_the_request_timeout_never_left() {
     let limits = Limits {
         request: SHORT,
         ..Limits::default()
@@ -97,7 +97,7 @@ fn a_handshake_that_hangs_longer_than_the_request_may_take() {
 }
 
 #[test]
-fn a_certificate_that_is_refused_ends_it_at_once() {
+fn rejected_certificate_ends_the_call_at_once() {
     for adapter in BOTH {
         let (server, talked) = self_signed();
         let error = adapter.fails(&server.url("https"), &Limits::default());
@@ -114,9 +114,9 @@ fn a_certificate_that_is_refused_ends_it_at_once() {
     }
 }
 
-/// Clients like to send again over a new connection what failed on an old one. A create must not be.
+/// HTTP clients resend over a new connection what failed on an old one. A create must not be resent.
 #[test]
-fn an_old_connection_closed_after_the_request_was_read() {
+fn create_is_not_resent_if_a_reused_connection_closes_after_the_request() {
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| {
             let created = ok(r#"{"code":0,"data":{"taskID":7}}"#);
@@ -137,9 +137,9 @@ fn an_old_connection_closed_after_the_request_was_read() {
     }
 }
 
-/// Nothing was sent over it then, so that even a create goes out over a new one.
+/// Nothing was sent over the old one, so that even a create is sent over a new one.
 #[test]
-fn an_old_connection_closed_before_the_request() {
+fn create_is_sent_over_a_new_connection_if_the_old_one_was_closed() {
     for adapter in BOTH {
         let server = TcpServer::responding(ok(r#"{"code":0,"data":{"taskID":7}}"#));
         let closed = || server.wait_until_ended(1);
@@ -152,7 +152,7 @@ fn an_old_connection_closed_before_the_request() {
     }
 }
 
-/// A certificate of its own making, which nobody vouches for. Whether anybody sent anything under it is noted.
+/// A server with a self-signed certificate, and whether anything was sent to it over TLS.
 fn self_signed() -> (TcpServer, Arc<AtomicBool>) {
     let names = vec!["127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
@@ -175,7 +175,7 @@ fn self_signed() -> (TcpServer, Arc<AtomicBool>) {
     (server, talked)
 }
 
-/// Whether the client takes the certificate and goes on.
+/// Whether the client accepts the certificate and sends something.
 fn takes_a_request(connection: Connection, config: Arc<rustls::ServerConfig>) -> bool {
     let session = rustls::ServerConnection::new(config).expect("a configuration of ours");
     let mut stream = rustls::StreamOwned::new(session, connection);

@@ -1,4 +1,4 @@
-//! Calls of one session: what one of them leaves to the others.
+//! Calls that share a session.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use pan123_tests::transports::poll_once;
 use crate::both::{download, on_tokio};
 use pan123_tests::fixture::Fixture;
 
-/// Nobody waits for the new one, which comes when it comes.
+/// No call waits for the next token.
 #[test]
-fn near_its_end_a_token_is_used_while_another_is_fetched() {
+fn stale_token_is_used_while_the_next_one_is_fetched() {
     let nearly = Duration::from_secs(30 * 24 * 3600).mul_f64(0.9999);
-    // The clock stands still while the token is out, and each call needs a slot of its own.
+    // The clock stands still while the token request is in flight, and each call needs its own slot.
     let pace = Duration::from_secs(1);
 
     let fixture = Fixture::new(TaskScript::default());
@@ -49,9 +49,9 @@ fn near_its_end_a_token_is_used_while_another_is_fetched() {
     });
 }
 
-/// The slot goes to the next, who waits no longer than if there had been nobody.
+/// The next call waits no longer than if there had been no dropped ones.
 #[test]
-fn while_it_waits_for_its_slot() {
+fn dropped_calls_give_their_slots_back() {
     on_tokio(async {
         let fixture = Fixture::new(TaskScript::default());
         let client = fixture.client();

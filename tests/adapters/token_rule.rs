@@ -25,7 +25,7 @@ use crate::both::{Adapter, BOTH};
 enum Event {
     /// The request is sent.
     Send,
-    /// Somebody else pushes all tokens out.
+    /// A process with another store pushes all tokens out.
     Push,
     /// This process makes a call, unless it is in one.
     Call(usize),
@@ -206,7 +206,7 @@ impl Call {
         before.contains(&Request::Issued(token.clone()))
     }
 
-    /// Counts on how many issued tokens in a row were rejected before any token was accepted.
+    /// Continues the count of issued tokens in a row that were rejected before any token was accepted.
     fn unused_rejections(&self, before: usize) -> usize {
         let mut newest = None;
         self.requests
@@ -318,7 +318,7 @@ impl Fixture {
         state.calls[call].outcome = Some(ended.map_err(|error| error.kind()));
     }
 
-    /// Lets happen what comes before a request.
+    /// Runs the events before a request.
     async fn before_request(&self) {
         loop {
             let event = lock(&self.state).script.pop();

@@ -22,9 +22,9 @@ async fn world_with_task(course: TaskScript) -> (Fixture, pan123_async::Client, 
     (fixture, client, task)
 }
 
-/// Others go on meanwhile, and the wait that is left behind holds nobody up.
+/// Other calls go on, and the wait of the dropped `next` does not delay them.
 #[test]
-fn while_others_go_on() {
+fn dropped_next_does_not_delay_other_calls() {
     on_tokio(async {
         let (fixture, client, task) = world_with_task(TaskScript::never_ends()).await;
         let offline = client.offline_download();
@@ -48,11 +48,11 @@ fn while_others_go_on() {
 }
 
 #[test]
-fn a_watch_is_a_stream_too() {
+fn watch_is_a_stream() {
     on_tokio(async {
         let (fixture, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         let mut watch = pin!(client.offline_download().watch(task));
-        // Nobody counts a stream that is polled, so that this test does.
+        // A stream is polled directly, so that the test holds the guard.
         let _driven = fixture.clock.enter();
         let mut events = 0;
         while let Some(event) = poll_fn(|context| watch.as_mut().poll_next(context)).await {

@@ -1,4 +1,4 @@
-//! A client of either adapter in a fixture without sockets, and what it logs.
+//! A client of either adapter without sockets, and what it logs.
 
 use pan123_mock::{Service, TaskScript};
 use pan123_proto::offline::Download;
@@ -71,7 +71,7 @@ impl Doing<'_> {
     }
 }
 
-/// What this adapter logs while this is done with such a service.
+/// Returns what this adapter logs during these calls.
 pub(crate) fn logs(
     adapter: Adapter,
     prepare: impl FnOnce(&mut Service),

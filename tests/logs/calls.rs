@@ -1,4 +1,4 @@
-//! A span a call, and an event for what happens on the way.
+//! Each call is a span, with events for what happens in it.
 
 use pan123_mock::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
@@ -15,7 +15,7 @@ fn held_off(seconds: &'static str) -> CannedResponse {
 }
 
 #[test]
-fn a_good_call_is_a_span() {
+fn successful_call_is_a_span() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -38,7 +38,7 @@ fn a_good_call_is_a_span() {
 }
 
 #[test]
-fn each_attempt_that_is_not_the_last_is_told() {
+fn each_retry_is_logged() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -76,7 +76,7 @@ fn each_attempt_that_is_not_the_last_is_told() {
 }
 
 #[test]
-fn a_call_that_fails_tells_how() {
+fn failed_call_logs_its_error() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -107,7 +107,7 @@ fn a_call_that_fails_tells_how() {
 }
 
 #[test]
-fn the_fetch_of_a_token_is_told() {
+fn token_fetch_is_logged() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -144,11 +144,11 @@ fn the_fetch_of_a_token_is_told() {
 }
 
 #[test]
-fn only_waits_of_more_than_a_second_are_told() {
+fn only_waits_of_more_than_a_second_are_logged() {
     for adapter in BOTH {
         let reasons = |lines: &[Value]| {
             let mut waits = events(lines, "waiting").map_to_values();
-            // Who waits for a token is outcome of the time at which it looks again by itself.
+            // A wait for a token ends at its signal, long before the time that is logged.
             waits.retain(|wait| wait["reason"] != "Token");
             waits
         };

@@ -1,4 +1,4 @@
-//! Who listens to the logs may use the session in the middle of them: nothing is logged under its lock.
+//! A subscriber may use the session: nothing is logged under the session's lock.
 
 use std::sync::mpsc;
 use std::thread;
@@ -17,7 +17,7 @@ use tracing_subscriber::registry;
 
 use pan123_tests::fixture::{Fixture, task};
 
-/// Takes the session's lock whenever it is outcome something.
+/// Takes the session's lock on every event.
 struct Nosy {
     session: Session,
     outcome: mpsc::Sender<&'static str>,
@@ -103,7 +103,7 @@ fn everything(fixture: &Fixture, session: &Session) {
 }
 
 #[test]
-fn a_listener_may_use_the_session() {
+fn subscriber_may_use_the_session() {
     let (outcome, telling) = mpsc::channel();
     let work = thread::spawn(move || {
         let fixture = Fixture::new(TaskScript::default());

@@ -49,7 +49,7 @@ fn lines_with<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
 }
 
 #[test]
-fn in_async_it_is_entered_for_each_poll_and_left_between() {
+fn async_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_async::Client::builder()
         .access_token("t")
@@ -93,7 +93,7 @@ fn in_async_it_is_entered_for_each_poll_and_left_between() {
 }
 
 #[test]
-fn in_blocking_it_is_around_the_request() {
+fn blocking_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_blocking::Client::builder()
         .access_token("t")

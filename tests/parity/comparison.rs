@@ -16,13 +16,13 @@ const PLANTED: [Planted; 21] = [
         observed.requests[2].method.push('T');
     }),
     ("another path", |observed| {
-        observed.requests[2].path.push('/')
+        observed.requests[2].path.push('/');
     }),
     ("another query", |observed| {
-        observed.requests[2].query.push('0')
+        observed.requests[2].query.push('0');
     }),
     ("another body", |observed| {
-        observed.requests[1].body.push(b' ')
+        observed.requests[1].body.push(b' ');
     }),
     ("a header is changed", |observed| {
         value_of(observed, 2, "platform").push(b'2');
@@ -48,7 +48,7 @@ const PLANTED: [Planted; 21] = [
         observed.requests[2].extra.push(header);
     }),
     ("a request is missing", |observed| {
-        drop(observed.requests.remove(2))
+        drop(observed.requests.remove(2));
     }),
     ("the last request is missing", |observed| {
         drop(observed.requests.pop());
@@ -58,22 +58,22 @@ const PLANTED: [Planted; 21] = [
         observed.requests.insert(1, request);
     }),
     ("requests change places", |observed| {
-        observed.requests.swap(1, 2)
+        observed.requests.swap(1, 2);
     }),
     ("another value", |observed| {
-        observed.results[1].value.push('1')
+        observed.results[1].value.push('1');
     }),
     ("another kind", |observed| {
         observed.results[3].kind.push('!');
     }),
     ("another text", |observed| {
-        observed.results[3].text.push('.')
+        observed.results[3].text.push('.');
     }),
     ("another reach", |observed| {
         observed.results[3].reached = Some(TransportErrorKind::TimedOut);
     }),
     ("a result is missing", |observed| {
-        drop(observed.results.pop())
+        drop(observed.results.pop());
     }),
     ("one more token", |observed| observed.issued += 1),
     ("a request that was not reaches_service", |observed| {
@@ -88,7 +88,7 @@ fn value_of<'a>(observed: &'a mut Observed, request: usize, name: &str) -> &'a m
 }
 
 #[test]
-fn what_one_driver_does_otherwise_is_found() {
+fn difference_of_one_driver_is_found() {
     let scenario = Scenario::new("a base to plant differences in")
         .service(|service| service.default_script(TaskScript::fails_after(3, "下载失败")))
         .call(create())
@@ -112,7 +112,7 @@ fn what_one_driver_does_otherwise_is_found() {
 }
 
 #[test]
-fn where_order_means_nothing_all_else_does() {
+fn order_of_concurrent_calls_is_ignored_and_nothing_else() {
     let scenario = Scenario::new("a base of many at once").act(Act::Together(4, Call::UserInfo));
     let observed = run_all(&DRIVERS, &scenario);
     assert_eq!(differences(&DRIVERS, true, &observed), []);

@@ -21,7 +21,7 @@ const TABLE: &str = include_str!("../faults.md");
 const AT_ONCE: usize = 6;
 
 #[test]
-fn all_faults_come_to_what_the_table_says() {
+fn every_fault_has_the_consequences_of_the_table() {
     let rows = paired();
     let cells: Vec<(&Row, Op)> = rows
         .iter()
@@ -46,7 +46,7 @@ fn all_faults_come_to_what_the_table_says() {
 }
 
 #[test]
-fn every_row_has_a_fault_and_every_fault_a_row() {
+fn every_row_has_a_scenario_and_every_scenario_a_row() {
     let mut rows: Vec<String> = table::rows(TABLE).map(|row| row.fault).collect();
     let mut faults: Vec<String> = scenarios::all()
         .map(|fault| fault.name.to_owned())

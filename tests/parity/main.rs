@@ -1,8 +1,8 @@
-//! One table of scenarios, three drivers, three drivers_with_program of the service: what a client sends and answers must not depend on what carries
-//! its bytes, and not on where the service runs.
+//! One table of scenarios, three drivers, and the service in memory, on wiremock and as a program: what a client sends and returns
+//! must not depend on its transport, nor on where the service runs.
 //!
-//! The requests and the results of all are compared with each other, besides what each row demands; the (virtual) times are
-//! not, nor are the texts of lower layers.
+//! The requests and results under all drivers are compared with each other and with what each row expects; times in virtual
+//! time are not, nor are the texts of lower layers.
 
 mod comparison;
 mod faults;
@@ -29,7 +29,7 @@ mod all_drivers_agree_on {
 }
 
 #[test]
-fn every_row_has_a_name_and_a_seed_of_its_own() {
+fn names_and_seeds_are_unique() {
     let rows: Vec<Scenario> = rows().collect();
     let seeds: HashSet<u64> = rows.iter().map(|row| row.seed).collect();
     assert_eq!(seeds.len(), rows.len());

@@ -15,7 +15,7 @@ use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, TcpServer, TokenPair, p
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
-/// Longer than any test takes on a machine that is busy with something else.
+/// Longer than any test takes on a busy machine.
 const LONG: Duration = Duration::from_secs(300);
 
 struct TokenFile {
@@ -54,7 +54,7 @@ impl TokenFile {
         kinds.take(number).map(start).collect()
     }
 
-    /// What is stored, which must be whole or nothing.
+    /// Returns the stored token, which must be complete or absent.
     fn stored(&self, account: &Account) -> Option<String> {
         match FileStore::new(&self.file).open(account).run(StoreOp::Load) {
             StoreResult::Loaded(token) => token.map(|token| token.expose().to_owned()),
@@ -104,7 +104,7 @@ fn requests_to(mock: &MockPan123, path: &str) -> usize {
     asked.count()
 }
 
-/// Blocks until somebody has asked for a token.
+/// Blocks until a token was requested.
 fn until_asked(mock: &MockPan123) {
     let asked = mock.wait_for(LONG, |service| {
         let mut requests = service.requests().iter();
@@ -116,7 +116,7 @@ fn until_asked(mock: &MockPan123) {
 }
 
 #[test]
-fn ten_processes_started_at_once_on_an_empty_store_mint_one_token() {
+fn ten_processes_with_an_empty_store_issue_one_token() {
     let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     assert_all_well(token_file.start_all(PROCESSES, &mock.base_url()));
     assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
@@ -126,7 +126,7 @@ fn ten_processes_started_at_once_on_an_empty_store_mint_one_token() {
 }
 
 #[test]
-fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_mints() {
+fn one_process_issues_a_token_after_the_lock_holder_is_killed() {
     for kind in ["blocking", "async"] {
         let (mock, token_file) = (MockPan123::start_blocking(), token_file());
         let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG);
@@ -142,7 +142,7 @@ fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_
 }
 
 #[test]
-fn ten_processes_of_an_app_use_up_one_refresh_token() {
+fn ten_processes_of_an_app_use_one_refresh_token() {
     let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     let pair = mock.oauth_pair();
     let start = |_| token_file.start_app("app", &mock, &pair);
@@ -152,7 +152,7 @@ fn ten_processes_of_an_app_use_up_one_refresh_token() {
 }
 
 #[test]
-fn a_process_that_dies_before_it_kept_a_pair_leaves_an_app_that_says_so() {
+fn pair_lost_with_its_process_requires_authorization() {
     let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     let pair = mock.oauth_pair();
     assert_eq!(
@@ -171,7 +171,7 @@ fn a_process_that_dies_before_it_kept_a_pair_leaves_an_app_that_says_so() {
 }
 
 #[test]
-fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_unlocked() {
+fn no_process_issues_a_token_without_the_lock_if_the_network_hangs() {
     let (network, token_file) = (HangingNetwork::start(), token_file());
     let second = Duration::from_secs(1);
     let start = |_| token_file.start("blocking", &network.url, 2 * second, LONG);
@@ -187,7 +187,7 @@ fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_un
 }
 
 #[test]
-fn what_goes_to_this_machine_goes_through_no_proxy() {
+fn requests_to_loopback_use_no_proxy() {
     for kind in ["blocking", "async"] {
         let (mock, token_file) = (MockPan123::start_blocking(), token_file());
         let proxy = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -204,7 +204,7 @@ fn what_goes_to_this_machine_goes_through_no_proxy() {
 }
 
 #[test]
-fn a_kill_at_any_point_leaves_a_whole_file() {
+fn token_file_is_complete_after_a_kill_at_any_point() {
     let token_file = token_file();
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     for round in 0..40_u64 {
@@ -218,7 +218,7 @@ fn a_kill_at_any_point_leaves_a_whole_file() {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "saving\n", "the lock of the process before is free");
-        // Somewhere in its work, and never at the same token_file.
+        // At a different point of its work in each round.
         for _ in 0..round * 11 {
             token_file
                 .stored(&account)
@@ -233,11 +233,11 @@ fn a_kill_at_any_point_leaves_a_whole_file() {
     }
 }
 
-/// Takes connections and answers nothing.
+/// A server that accepts connections and never responds.
 struct HangingNetwork {
     url: String,
     asked: Arc<AtomicUsize>,
-    /// How often a request came while an earlier one was still out.
+    /// How often a request came while an earlier one was in flight.
     at_once: Arc<AtomicUsize>,
 }
 
@@ -267,7 +267,7 @@ impl HangingNetwork {
     }
 }
 
-/// Whether the client of this connection still waits, with a little patience for one that is just going away.
+/// Whether the client of this connection still waits; one that is about to close gets a short time.
 fn is_open(mut stream: &TcpStream) -> bool {
     let patience = Duration::from_millis(200);
     stream.set_read_timeout(Some(patience)).unwrap();

@@ -26,7 +26,7 @@ struct Core {
     start: Now,
     state: Mutex<State>,
     changed: Condvar,
-    /// Outcome of each move before anybody can see it in what others do.
+    /// Called after each move, before any sleeper is woken.
     observer: OnceLock<Observer>,
 }
 
@@ -35,7 +35,7 @@ type Observer = Box<dyn Fn(SystemTime) + Send + Sync>;
 #[derive(Default)]
 struct State {
     elapsed: Duration,
-    /// By how many seconds the calendar was set.
+    /// By how many seconds the wall clock was set.
     calendar: i64,
     running: usize,
     jumps: usize,
@@ -45,23 +45,24 @@ struct State {
 
 struct Sleeper {
     until: Instant,
-    /// Polled since anything happened, and found nothing to do. A wait that a cancelled drive has left behind is not polled any
-    /// more: it must not be taken for somebody who waits.
+    /// Polled since the last change, and found nothing to do. The wait of a cancelled call is not polled any more, so that it does not
+    /// count as a waiting call.
     waiting: bool,
-    /// The signal has fired since the sleeper looked for it last.
+    /// The signal has fired since the last poll.
     signalled: bool,
     waker: Option<Waker>,
 }
 
-/// Nothing here takes so long, in real time.
+/// Longer than anything takes in real time.
 const HANGS: Duration = Duration::from_secs(20);
 
 impl JumpClock {
-    /// A clock at some fixed date.
+    /// Creates a clock at a fixed date.
     #[allow(
         clippy::new_without_default,
         reason = "two clocks are two times: nobody should get one without asking"
     )]
+    #[must_use]
     pub fn new() -> JumpClock {
         JumpClock {
             core: Arc::new(Core {
@@ -76,49 +77,55 @@ impl JumpClock {
         }
     }
 
-    /// Tells the time, which nobody has with_calendar, to somebody who has no other clock: after each move, and before anybody wakes. One can
-    /// be outcome.
+    /// Sets an observer of the true time. It is called after each move of the clock, before any sleeper is woken. Only the first one
+    /// counts.
     pub fn on_move(&self, observer: impl Fn(SystemTime) + Send + Sync + 'static) {
         drop(self.core.observer.set(Box::new(observer)));
     }
 
-    /// Both clocks as they stand.
+    /// Returns the monotonic and the wall clock.
+    #[must_use]
     pub fn now(&self) -> Now {
         let calendar = self.core.lock().calendar;
         with_calendar(self.true_time(), calendar)
     }
 
-    /// The same on a machine whose calendar nobody sets.
+    /// Returns both clocks of a machine whose wall clock was never set.
+    #[must_use]
     pub fn true_time(&self) -> Now {
         self.core.now_at(self.elapsed())
     }
 
-    /// Sets the calendar by so many seconds. Nothing else changes.
+    /// Sets the wall clock forward by this many seconds.
     pub fn set_calendar(&self, by: i64) {
         self.core.lock().calendar += by;
     }
 
-    /// How far the clock has come.
+    /// Returns how much time has passed.
+    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.core.lock().elapsed
     }
 
-    /// How often the clock has jumped by itself.
+    /// Returns how often the clock has jumped.
+    #[must_use]
     pub fn jumps(&self) -> usize {
         self.core.lock().jumps
     }
 
-    /// How many drives there are, waiting or not.
+    /// Returns how many calls run, waiting or not.
+    #[must_use]
     pub fn running(&self) -> usize {
         self.core.lock().running
     }
 
-    /// How many drives wait.
+    /// Returns how many calls wait.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.core.lock().waiting()
     }
 
-    /// Moves the clock by hand, and wakes those whose time has come.
+    /// Moves the clock forward and wakes the waits that are over.
     pub fn advance(&self, by: Duration) {
         let mut state = self.core.lock();
         state.elapsed += by;
@@ -151,7 +158,7 @@ impl JumpClock {
         call()
     }
 
-    /// A wait on this clock.
+    /// Returns a wait on this clock.
     pub fn sleep(&self, wait: Wait) -> Sleep {
         let mut state = self.core.lock();
         state.last_id += 1;
@@ -173,12 +180,12 @@ impl JumpClock {
         }
     }
 
-    /// Blocks this thread until so many drives wait, all on a signal or a time to come.
+    /// Blocks this thread until at least this many calls wait.
     pub fn until_waiting(&self, drives: usize) {
         self.core.block_until(|state| state.waiting() >= drives);
     }
 
-    /// Blocks this thread until nothing is driven any more, detached refreshes included.
+    /// Blocks this thread until no call runs, detached work included.
     pub fn until_idle(&self) {
         self.core.block_until(|state| state.running == 0);
     }
@@ -278,7 +285,7 @@ impl Core {
         );
     }
 
-    /// Puts a sleeper to rest, and jumps if it was the last one awake.
+    /// Marks a sleeper as waiting, and jumps if every running call waits now.
     fn wait(&self, id: u64, waker: &Waker) -> SleepState {
         let mut state = self.lock();
         let now = self.now_at(state.elapsed).mono;
@@ -301,7 +308,7 @@ impl Core {
             self.notify(elapsed);
         }
         self.changed.notify_all();
-        // Neither is done under the lock: what a waker does, and drops, may come back to this clock.
+        // Not under the lock: waking or dropping a waker may call this clock.
         drop(old);
         woken.into_iter().for_each(Waker::wake);
         SleepState::Waiting
@@ -326,7 +333,7 @@ impl State {
         self.sleepers.values().filter(|it| it.waiting).count()
     }
 
-    /// These have to look again; they do not count as waiting until they have.
+    /// Takes the wakers of these sleepers. They do not count as waiting until they are polled again.
     fn wake_if(&mut self, to_wake: impl Fn(&Sleeper) -> bool) -> Vec<Waker> {
         let sleepers = self.sleepers.values_mut();
         sleepers
@@ -339,7 +346,7 @@ impl State {
     }
 }
 
-/// The same moment by a calendar that was set by so many seconds.
+/// Returns the same moment on a machine whose wall clock was set by this many seconds.
 pub(crate) fn with_calendar(now: Now, by: i64) -> Now {
     let seconds = Duration::from_secs(by.unsigned_abs());
     let wall = if by < 0 {
@@ -367,7 +374,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.running -= 1;
-        // The wait of a drive that was cancelled may still be there, so all show anew that somebody stands behind them.
+        // The wait of a cancelled call may still exist, so every waiting call has to be polled again.
         let woken = state.wake_if(|sleeper| sleeper.waiting);
         drop(state);
         self.0.changed.notify_all();
@@ -381,7 +388,7 @@ enum SleepState {
     Waiting,
 }
 
-/// Rung by the signal of a wait, at once and on the thread that fires it: no jump can come between the firing and the waking.
+/// Woken by the signal of a wait, on the thread that fires it: no jump can come between the signal and the wake-up.
 struct SignalWaker(Arc<Core>, u64);
 
 impl Wake for SignalWaker {

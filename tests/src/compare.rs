@@ -1,4 +1,4 @@
-//! In what the drivers differ.
+//! Compares what was observed under several drivers.
 
 use std::fmt::{self, Debug};
 use std::sync::mpsc;
@@ -9,7 +9,7 @@ use crate::drivers::Driver;
 use crate::observed::{Observed, SentRequest};
 use crate::scenario::Scenario;
 
-/// One difference between two drivers, or between one and what it is allowed.
+/// A difference between two drivers, or a header that a driver may not send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Difference(String);
 
@@ -23,7 +23,8 @@ impl Debug for Difference {
 ///
 /// # Panics
 ///
-/// If a driver panics, or comes to no end.
+/// If a driver panics or hangs.
+#[must_use]
 pub fn run_all(drivers: &[Driver], scenario: &Scenario) -> Vec<Observed> {
     let run = |driver: &Driver| {
         let (driver, theirs) = (*driver, scenario.clone());
@@ -37,7 +38,7 @@ pub fn run_all(drivers: &[Driver], scenario: &Scenario) -> Vec<Observed> {
     drivers.iter().map(run).collect()
 }
 
-/// All differences between what was observed under the drivers. Where things happen at once, their order is none.
+/// Returns all differences between what was observed under the drivers, regardless of the order if calls ran concurrently.
 pub fn differences(
     drivers: &[Driver],
     in_any_order: bool,
@@ -65,10 +66,10 @@ pub fn differences(
     found
 }
 
-/// What a transport added that it may not add, or left out, or got wrong.
+/// Returns headers that a transport added without permission, left out, or got wrong.
 fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
     let mut wrong = Vec::new();
-    // Where a body is expected and there is none, the core says so.
+    // The core announces an empty body where one is expected.
     let expects_body = ["POST", "PUT", "PATCH"].contains(&sent.method.as_str());
     let has_length = expects_body || !sent.body.is_empty();
     for (name, value) in &sent.extra {
@@ -76,7 +77,7 @@ fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
         let good = match name.as_str() {
             "accept" => value == "*/*",
             "content-length" => has_length && value == sent.body.len().to_string(),
-            // Somebody else in the same build may have switched the feature `gzip` on.
+            // Another package of the same build may have enabled the feature `gzip`.
             "accept-encoding" if !driver.adds.is_empty() => value == "gzip",
             "host" => value.starts_with("127.0.0.1:"),
             _ => false,
@@ -138,11 +139,11 @@ fn lists<T>(what: &str, one: &[T], other: &[T], written: impl Fn(&T) -> String) 
         .collect()
 }
 
-/// Runs a scenario under each driver and says what is wrong, by name and seed.
+/// Runs a scenario under each driver, and reports differences and missed expectations with its name and seed.
 ///
 /// # Panics
 ///
-/// If the drivers differ, or if what came of it is not what the scenario expects.
+/// If the drivers differ, or if the scenario expects something else.
 pub fn assert_drivers_agree(drivers: &[Driver], scenario: &Scenario) {
     let name = format!("`{}` (seed {:#x})", scenario.name, scenario.seed);
     let observed = run_all(drivers, scenario);

@@ -13,7 +13,7 @@ use pan123_proto::{BuildError, CopyTaskId, EntryId, Error, FileId, ImageBedTaskI
 use crate::observed::Outcome;
 use crate::run::Caller;
 
-/// A call of one endpoint. Ids are the numbers of the service, a folder 0 is the root.
+/// A call of one endpoint. Ids are those of the service; folder 0 is the root.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is the call of that name")]
 pub enum DriveCall {
@@ -56,7 +56,7 @@ pub(crate) fn parent(id: u64) -> Parent {
     Parent::from_number(id)
 }
 
-/// The names of many with their new ones.
+/// Entries with their new names.
 pub(crate) fn renames<'a>(names: &[(u64, &'a str)]) -> Vec<(EntryId, &'a str)> {
     names.iter().map(|(id, name)| (entry(*id), *name)).collect()
 }
@@ -103,7 +103,7 @@ macro_rules! by_methods {
 
 pub(crate) use by_methods;
 
-/// The URL without the address, which is another one in each run.
+/// The path of the URL; its address differs between runs.
 pub(crate) fn url(url: Result<DownloadUrl, Error>) -> Outcome {
     let path = |url: DownloadUrl| {
         let url = url.into_string();

@@ -1,4 +1,4 @@
-//! The drivers of the core that are compared, and the services that they are run against.
+//! The drivers of the core that are compared, and the services that they run against.
 
 mod blocking;
 mod in_process;
@@ -25,7 +25,7 @@ pub struct ClockedClient<C> {
 /// A driver.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {
-    /// What it is called.
+    /// Its name in reports.
     pub name: &'static str,
     /// The headers that its transport adds to each request, by name.
     pub adds: &'static [&'static str],
@@ -35,6 +35,7 @@ pub struct Driver {
 
 impl Driver {
     /// Runs a scenario.
+    #[must_use]
     pub fn run(&self, scenario: &Scenario) -> Observed {
         (self.run)(scenario, self.location)
     }
@@ -74,7 +75,7 @@ const BLOCKING: Driver = Driver {
     location: Location::Here,
 };
 
-/// Asks the model of the service itself.
+/// Calls the model of the service directly.
 const IN_MEMORY: Driver = Driver {
     name: "in memory",
     adds: &[],
@@ -82,10 +83,11 @@ const IN_MEMORY: Driver = Driver {
     location: Location::Here,
 };
 
-/// One for each driver.
+/// The drivers.
 pub const DRIVERS: [Driver; 3] = [ASYNC, BLOCKING, IN_MEMORY];
 
-/// Each driver with each face of the service: on wiremock, in memory, and as the program `pan123-mock` at this path.
+/// Each driver, and the adapters also against the program `pan123-mock` at this path.
+#[must_use]
 pub const fn drivers_with_program(program: &'static str) -> [Driver; 5] {
     [
         ASYNC,

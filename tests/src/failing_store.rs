@@ -1,4 +1,4 @@
-//! A token store that may lose what it is to keep, as when a process dies before it was kept.
+//! A token store whose saves can fail, as when a process dies before the token is saved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ pub struct FailingStore {
 }
 
 impl FailingStore {
-    /// So many saves to come fail.
+    /// Makes the next saves fail.
     pub fn fail_saves(&self, saves: usize) {
         self.loses.store(saves, Ordering::Release);
     }

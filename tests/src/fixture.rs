@@ -30,6 +30,7 @@ macro_rules! build {
 
 impl Fixture {
     /// A service whose tasks follow this script.
+    #[must_use]
     pub fn new(script: TaskScript) -> Fixture {
         let clock = JumpClock::new();
         let service = Service::builder().default_script(script).service();
@@ -44,6 +45,7 @@ impl Fixture {
     /// # Panics
     ///
     /// Never: its settings are constants.
+    #[must_use]
     pub fn client(&self) -> pan123_async::Client {
         build!(pan123_async::Client::builder(), self)
     }
@@ -53,6 +55,7 @@ impl Fixture {
     /// # Panics
     ///
     /// Never: its settings are constants.
+    #[must_use]
     pub fn blocking(&self) -> pan123_blocking::Client {
         build!(pan123_blocking::Client::builder(), self)
     }
@@ -63,6 +66,7 @@ impl Fixture {
 /// # Panics
 ///
 /// Never: it is a constant.
+#[must_use]
 pub fn task() -> TaskId {
     TaskId::new(7).expect("no zero")
 }

@@ -1,4 +1,4 @@
-//! What came of a scenario: the requests as the service saw them, and the results as a program would ask for them.
+//! What a scenario did: the requests as the service received them, and the results as a program reads them.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -9,25 +9,25 @@ use pan123_proto::file::{Entry, FileInfos, FilePageV1};
 use pan123_proto::offline::{FileLookup, Progress, WatchError, WatchEvent};
 use pan123_proto::{Error, ErrorCode, TransportErrorKind};
 
-/// What came of one scenario under one driver.
+/// What one scenario did under one driver.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// What the service received, in order.
     pub requests: Vec<SentRequest>,
-    /// What the client answered, in order.
+    /// What the calls of the client returned, in order.
     pub results: Vec<Outcome>,
     /// How many tokens the service issued.
     pub issued: usize,
-    /// How many offline downloads the service took.
+    /// How many offline downloads the service accepted.
     pub tasks: usize,
     /// Their ids.
     pub task_ids: Vec<u64>,
-    /// How many requests came and were not reaches_service by the service, by path.
+    /// How many requests arrived at the socket but did not reach the service, by path.
     pub unreceived: BTreeMap<&'static str, usize>,
 }
 
 impl Observed {
-    /// What the service has observed, with these results.
+    /// Returns what the service received, with these results.
     pub fn new(service: &Service, results: Vec<Outcome>) -> Observed {
         let requests = service.requests().iter().map(SentRequest::of);
         Observed {
@@ -40,14 +40,15 @@ impl Observed {
         }
     }
 
-    /// The same without the order in which things happened to come.
+    /// The same in a fixed order, for calls that ran concurrently.
     pub fn sorted(mut self) -> Observed {
         self.requests.sort_by_key(SentRequest::written);
         self.results.sort_by_key(|outcome| format!("{outcome:?}"));
         self
     }
 
-    /// How many requests went to this path.
+    /// Returns how many requests were sent to this path.
+    #[must_use]
     pub fn count(&self, path: &str) -> usize {
         self.requests
             .iter()
@@ -55,12 +56,14 @@ impl Observed {
             .count()
     }
 
-    /// How many requests to this path came, whether the service reaches_service of them or not.
+    /// How many requests to this path arrived at the socket, whether they reached the service or not.
+    #[must_use]
     pub fn came(&self, path: &str) -> usize {
         self.count(path) + self.unreceived.get(path).copied().unwrap_or_default()
     }
 
     /// The paths of the requests, in order.
+    #[must_use]
     pub fn paths(&self) -> Vec<&str> {
         self.requests
             .iter()
@@ -69,6 +72,7 @@ impl Observed {
     }
 
     /// The kinds of the results, in order.
+    #[must_use]
     pub fn kinds(&self) -> Vec<&str> {
         self.results
             .iter()
@@ -89,13 +93,13 @@ fn values<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<String> {
     entries.map(shown).collect()
 }
 
-/// Marks the requests of somebody else, which are no part of what was observed.
+/// Marks the requests of others, which are not observed.
 pub const FROM_OTHERS: &str = "x-elsewhere";
 
 /// The headers that the core sets; all others are the transport's.
 const OF_THE_CORE: [&str; 4] = ["authorization", "content-type", "platform", "user-agent"];
 
-/// A request as the service saw it.
+/// A request as the service received it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SentRequest {
     /// The method.
@@ -127,7 +131,7 @@ impl SentRequest {
         .sorted()
     }
 
-    /// The same with the headers of the core apart from all others, both by name.
+    /// Separates the headers of the core from all others, and sorts both.
     pub(crate) fn sorted(mut self) -> SentRequest {
         self.headers.sort();
         let is_core = |pair: &(String, _)| OF_THE_CORE.contains(&pair.0.as_str());
@@ -135,12 +139,13 @@ impl SentRequest {
         self
     }
 
-    /// Whether it is of the client, and not of [somebody else](FROM_OTHERS).
+    /// Whether the client sent it, and not [others](FROM_OTHERS).
     pub(crate) fn is_of_the_client(&self) -> bool {
         !self.extra.iter().any(|(name, _)| name == FROM_OTHERS)
     }
 
-    /// All that a driver is transport to, as one text. What its transport adds is looked at apart.
+    /// All that must be the same under every driver, as one text. The headers that a transport adds are checked separately.
+    #[must_use]
     pub fn written(&self) -> String {
         let mut lines = vec![format!("{} {}?{}", self.method, self.path, self.query)];
         for (name, value) in &self.headers {
@@ -151,6 +156,7 @@ impl SentRequest {
     }
 
     /// The text of a header of the core.
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let named = self.headers.iter().find(|header| header.0 == name);
         named.map(|(_, value)| value.escape_ascii().to_string())
@@ -163,14 +169,14 @@ impl Debug for SentRequest {
     }
 }
 
-/// A result, taken apart as far as a program can ask.
+/// The result of a call, as far as a program can inspect it.
 #[derive(Clone, PartialEq)]
 pub struct Outcome {
     /// `ok`, the kind of the error, or what a watch ended with.
     pub kind: String,
     /// The value, or the last progress observed.
     pub value: String,
-    /// The text for people.
+    /// The text of the error.
     pub text: String,
     /// The service's code.
     pub code: Option<ErrorCode>,
@@ -180,15 +186,15 @@ pub struct Outcome {
     pub trace: Option<String>,
     /// The HTTP status.
     pub status: Option<u16>,
-    /// How many attempts were made, if they ran out.
+    /// How many attempts were made, if the retries were used up.
     pub attempts: Option<u32>,
-    /// How long to stay away.
+    /// When to try again.
     pub retry_after: Option<Duration>,
-    /// How far the last request got, if it brought no answer.
+    /// How far the last request got, if it brought no response.
     pub reached: Option<TransportErrorKind>,
-    /// Whether trying again may help.
+    /// Whether a retry may help.
     pub retryable: bool,
-    /// How long it took all in all; no part of what is compared.
+    /// How long the call took. It is not compared.
     pub took: Duration,
 }
 
@@ -219,7 +225,8 @@ impl Outcome {
         }
     }
 
-    /// An entry of a list, without its times, which are those of each driver's own clock.
+    /// An entry of a list, without its times, which depend on each driver's clock.
+    #[must_use]
     pub fn entry(entry: &Result<Entry, Error>) -> Outcome {
         match entry {
             Ok(entry) => Outcome::ok(format_args!("{}", shown(entry))),
@@ -228,12 +235,14 @@ impl Outcome {
     }
 
     /// Many entries.
+    #[must_use]
     pub fn entries(infos: &Result<FileInfos, Error>) -> Outcome {
         let values = |infos: &FileInfos| values(infos.entries.iter());
         Outcome::of_ref(infos, values)
     }
 
     /// A page of the old list.
+    #[must_use]
     pub fn old_list(page: &Result<FilePageV1, Error>) -> Outcome {
         let values = |page: &FilePageV1| {
             let of_all = values(page.entries.iter().map(|entry| &entry.entry));
@@ -249,7 +258,8 @@ impl Outcome {
         }
     }
 
-    /// What is known of a file.
+    /// The result of a file lookup.
+    #[must_use]
     pub fn landed(landed: &FileLookup) -> Outcome {
         match landed {
             FileLookup::Found(entry) => {
@@ -263,7 +273,8 @@ impl Outcome {
         }
     }
 
-    /// What a watch outcome, or its end.
+    /// An event of a watch, or its end.
+    #[must_use]
     pub fn event(event: &Result<WatchEvent, WatchError>) -> Outcome {
         match event {
             Ok(WatchEvent::Progress(progress)) => Outcome::ok(progress),
@@ -273,7 +284,8 @@ impl Outcome {
         }
     }
 
-    /// How a watch ended before its task did.
+    /// The error that ended a watch.
+    #[must_use]
     pub fn watch(error: &WatchError) -> Outcome {
         let (kind, outcome) = match error {
             WatchError::DownloadFailed { .. } => ("DownloadFailed", Outcome::ok(())),
@@ -318,7 +330,8 @@ impl Outcome {
     }
 }
 
-/// How far the last request of a failed call got, if it brought no answer.
+/// Returns how far the last request of a failed call got, if it brought no response.
+#[must_use]
 pub fn reached(error: &Error) -> Option<TransportErrorKind> {
     match error {
         Error::Transport(error) => Some(error.kind()),
@@ -332,7 +345,7 @@ pub fn reached(error: &Error) -> Option<TransportErrorKind> {
     }
 }
 
-/// Only what there is to say.
+/// Shows only what is set.
 impl Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.kind, self.value, self.text)?;

@@ -1,4 +1,4 @@
-//! How a driver runs a scenario: one piece of code for all of them.
+//! How a driver runs a scenario: the same code for all drivers.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use crate::observed::Outcome;
 use crate::scenario::{Act, Call, Code, Of, Scenario, Trash};
 use crate::service_access::{REDIRECT_URI, ServiceAccess, first_code};
 
-/// What a user of a client can call. A blocking client blocks in it.
+/// The calls of a client. A blocking client blocks in them.
 pub trait Caller {
     /// Creates an offline download.
     fn create(&self, download: &Download) -> impl Future<Output = Result<TaskId, Error>>;
@@ -29,7 +29,7 @@ pub trait Caller {
     /// Asks who the user is.
     fn user_info(&self) -> impl Future<Output = Result<UserInfo, Error>>;
 
-    /// Follows a task, and gives all that its watch tells.
+    /// Follows a task and returns all events of its watch.
     fn events(
         &self,
         task: TaskId,
@@ -46,7 +46,7 @@ pub trait Caller {
         target: ExpectedFile,
     ) -> impl Future<Output = Result<Downloaded, WatchError>>;
 
-    /// Reads a list to its end, and tells of each entry that it came.
+    /// Reads a list to its end, and calls the closure after each entry.
     fn list(
         &self,
         files: ListFiles,
@@ -57,25 +57,25 @@ pub trait Caller {
     /// Looks for the entry at a path.
     fn find(&self, path: &str) -> impl Future<Output = Result<Option<Entry>, Error>>;
 
-    /// Makes a folder as far as it is missing.
+    /// Creates the folders of a path that are missing.
     fn ensure_dir(&self, path: &str) -> impl Future<Output = Result<DirId, Error>>;
 
     /// Exchanges a code for the first pair of tokens.
     fn authorize(&self, code: &str, redirect_uri: &str) -> impl Future<Output = Result<(), Error>>;
 
-    /// Calls one endpoint of the drive or the image bed, by the method that there is for it.
+    /// Calls one endpoint of the drive or the image bed by its method.
     fn drive_call(&self, call: &DriveCall) -> impl Future<Output = Outcome>;
 
     /// Calls any endpoint.
     fn send<E: Endpoint>(&self, endpoint: &E) -> impl Future<Output = Result<E::Response, Error>>;
 
-    /// Calls any endpoint, and reads the answer as another type.
+    /// Calls any endpoint and reads its data as another type.
     fn send_as<T: DeserializeOwned + Send + 'static, E: Endpoint>(
         &self,
         endpoint: &E,
     ) -> impl Future<Output = Result<T, Error>>;
 
-    /// Makes so many of the same call at once, as this kind of client is used: in tasks, or in threads.
+    /// Makes the same call several times concurrently: in tasks or in threads, as this kind of client is used.
     fn together(
         &self,
         callers: usize,
@@ -84,28 +84,28 @@ pub trait Caller {
     ) -> impl Future<Output = Vec<Outcome>>;
 }
 
-/// What a scenario can do besides calling.
+/// What a scenario can do besides calls.
 pub trait Environment {
-    /// Somebody else comes to the service.
+    /// Others use the service.
     fn elsewhere(&self, act: fn(&mut dyn ServiceAccess, SystemTime));
 
-    /// Time passes for all.
+    /// Moves the time of the client and the service on.
     fn later(&self, by: Duration);
 
-    /// The clock of the service goes ahead.
+    /// Sets the service's clock forward.
     fn ahead(&self, by: Duration);
 
-    /// The client's calendar is set by so many seconds.
+    /// Sets the client's wall clock by this many seconds.
     fn calendar(&self, by: i64);
 
-    /// How much time has passed for all.
+    /// Returns how much time has passed.
     fn elapsed(&self) -> Duration;
 
-    /// Nobody has anything left to do: a refresh that goes on after its callers, for one, has given the lock back.
+    /// Waits until no work runs: a detached fetch, for example, has released the lock.
     fn settle(&self);
 }
 
-/// Runs a scenario to its end, with a client that is made anew when its process begins anew.
+/// Runs a scenario to its end. A restart of the client's process makes a new client.
 pub async fn run_scenario<C: Caller>(
     make: impl Fn() -> C,
     store: &FailingStore,
@@ -160,7 +160,7 @@ pub async fn run_scenario<C: Caller>(
     outcome
 }
 
-/// Makes a call. The task created last is `last`, and is set by a call that creates one.
+/// Makes a call. `last` is the newest task; a call that creates one sets it.
 pub async fn make_call<C: Caller>(
     caller: &C,
     call: &Call,
@@ -185,7 +185,7 @@ pub async fn make_call<C: Caller>(
             Err(error) => Outcome::watch(&error),
         },
         Call::WaitForFile(of, download) => {
-            // Every file of a scenario is younger.
+            // Every file of a scenario is newer.
             let target = ExpectedFile::of(download, SystemTime::UNIX_EPOCH);
             match caller.wait_for_file(task(*of, *last), target).await {
                 Ok(downloaded) => Outcome::landed(&downloaded.file),
@@ -212,11 +212,12 @@ pub async fn make_call<C: Caller>(
     vec![outcome]
 }
 
-/// The task that is meant, after this one was created last.
+/// Returns the task that is meant, given the newest one.
 ///
 /// # Panics
 ///
-/// If the scenario speaks of a task that no call before created, or of task 0.
+/// If the scenario means a task that was not created before, or task 0.
+#[must_use]
 pub fn task(of: Of, last: Option<TaskId>) -> TaskId {
     match of {
         Of::Last => last.expect("a call before this one creates a task"),
@@ -230,7 +231,7 @@ pub struct FileDetail {
     file: u64,
 }
 
-/// Where it is.
+/// Its path.
 pub const FILE_DETAIL: &str = "/api/v1/file/detail";
 
 impl Endpoint for FileDetail {
@@ -246,7 +247,7 @@ impl Endpoint for FileDetail {
     }
 }
 
-/// What it answers.
+/// Its data.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, reason = "it is read to be shown")]
 pub struct Detail {
@@ -254,7 +255,7 @@ pub struct Detail {
     size: u64,
 }
 
-/// What another reader takes from it.
+/// The same data, read as another type.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, reason = "it is read to be shown")]
 struct Named {

@@ -1,4 +1,4 @@
-//! The service as somebody other than the client under test comes to it.
+//! The service as others than the client under test use it.
 
 use std::time::SystemTime;
 
@@ -10,21 +10,21 @@ use pan123_proto::OAuth;
 
 use crate::observed::FROM_OTHERS;
 
-/// A way to the service, wherever it runs.
+/// Access to the service past the client under test, wherever the service runs.
 pub trait ServiceAccess {
-    /// Answers a request that comes at this time, and gives the body of the answer.
+    /// Sends a request at this time, and returns the body of the response.
     fn ask(&mut self, now: SystemTime, request: &Request<Bytes>) -> Bytes;
 
-    /// Lets something go wrong with requests to come.
+    /// Adds a fault.
     fn fault(&mut self, fault: Fault);
 
-    /// The course of tasks from now on.
+    /// Sets the script of new tasks.
     fn set_default_script(&mut self, course: TaskScript);
 
-    /// A user has allowed an app to act, and the app has its pair of tokens.
+    /// Issues a token pair, as after a user's permission.
     fn oauth_pair(&mut self, now: SystemTime);
 
-    /// A user has allowed an app to act, and comes back with a code.
+    /// Issues a code, as after a user's permission.
     fn oauth_code(&mut self, now: SystemTime, redirect_uri: &str);
 }
 
@@ -50,40 +50,44 @@ impl ServiceAccess for Service {
     }
 }
 
-/// Another process fetches three tokens with the same credentials, which pushes all older ones out.
+/// Issues three tokens to another process with the same credentials, which pushes all older ones out.
 pub fn push_tokens_out(service: &mut dyn ServiceAccess, now: SystemTime) {
     for _ in 0..MAX_LIVE_TOKENS {
         fetch_token(service, now);
     }
 }
 
-/// The first token of any service with this seed.
+/// Returns the first token of any service with this seed.
+#[must_use]
 pub fn first_token(seed: u64) -> String {
     let mut service = Service::builder().seed(seed).service();
     token_in(&fetch_token(&mut service, SystemTime::UNIX_EPOCH))
 }
 
-/// Where users come back to from the service.
+/// The redirect URI of the app.
 pub const REDIRECT_URI: &str = "https://app.example/callback";
 
-/// The app.
+/// Returns the OAuth app.
+#[must_use]
 pub fn app() -> OAuth {
     OAuth::new(CLIENT_ID, CLIENT_SECRET)
 }
 
-/// The refresh token of the first pair of any service with this seed.
+/// Returns the refresh token of the first pair of any service with this seed.
+#[must_use]
 pub fn first_refresh_token(seed: u64) -> String {
     let mut service = Service::builder().seed(seed).service();
     service.oauth_pair(SystemTime::UNIX_EPOCH).refresh_token
 }
 
-/// The first code of any service with this seed.
+/// Returns the first code of any service with this seed.
+#[must_use]
 pub fn first_code(seed: u64) -> String {
     let mut service = Service::builder().seed(seed).service();
     service.authorize(SystemTime::UNIX_EPOCH, REDIRECT_URI)
 }
 
-/// Somebody else creates a task, which goes on for ever as [`TASK_ON_ITS_WAY`] says, as do all after it.
+/// Creates a task as another client. This task and all later ones stay as [`TASK_ON_ITS_WAY`] says.
 pub fn create_elsewhere(service: &mut dyn ServiceAccess, now: SystemTime) {
     service.set_default_script(TaskScript::steps([TASK_ON_ITS_WAY]));
     let token = token_in(&fetch_token(service, now));
@@ -94,18 +98,19 @@ pub fn create_elsewhere(service: &mut dyn ServiceAccess, now: SystemTime) {
 /// Percent and status of the [`first_task`].
 pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
 
-/// The id of the first task of any service.
+/// Returns the id of the first task of any service.
 ///
 /// # Panics
 ///
 /// Never: the service creates one.
+#[must_use]
 pub fn first_task() -> u64 {
     let mut service = Service::default();
     create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
     service.tasks().first().expect("a task").id()
 }
 
-/// Somebody else fetches a token.
+/// Fetches a token as another client.
 pub fn fetch_token(service: &mut dyn ServiceAccess, now: SystemTime) -> Bytes {
     let body = format!(r#"{{"clientID":"{CLIENT_ID}","clientSecret":"{CLIENT_SECRET}"}}"#);
     post(service, now, path::ACCESS_TOKEN, None, &body)
@@ -131,7 +136,7 @@ fn post(
     service.ask(now, &request)
 }
 
-/// Somebody else fetches a token, and makes folders of these names in the root, in this order.
+/// Creates folders of these names in the root, in this order, as another client.
 pub fn make_dirs(service: &mut dyn ServiceAccess, now: SystemTime, names: &[&str]) {
     let token = token_in(&fetch_token(service, now));
     for name in names {
@@ -140,7 +145,7 @@ pub fn make_dirs(service: &mut dyn ServiceAccess, now: SystemTime, names: &[&str
     }
 }
 
-/// Somebody else fetches a token, and puts entries into the trash.
+/// Moves entries to the trash as another client.
 pub fn trash(service: &mut dyn ServiceAccess, now: SystemTime, ids: &[u64]) {
     let token = token_in(&fetch_token(service, now));
     let body = format!(r#"{{"fileIDs":{ids:?}}}"#);

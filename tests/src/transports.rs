@@ -1,4 +1,4 @@
-//! Transports in memory, whose answers a test can hold back.
+//! Transports in memory, whose responses a test can hold back.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,9 +16,9 @@ use crate::clock::JumpClock;
 
 type SendResult = Result<Response<Bytes>, TransportError>;
 
-/// The service in memory, for either adapter. Clones are the same one.
+/// The service in memory, as a transport of either adapter. Clones share the service.
 ///
-/// It acts on a request at once. The answer comes at once, too, or when [`release`](ServiceTransport::release) lets it go if its path is held.
+/// It acts on a request at once. The response comes at once, or after [`release`](ServiceTransport::release) if its path is held.
 #[derive(Clone)]
 pub struct ServiceTransport {
     clock: JumpClock,
@@ -42,7 +42,8 @@ struct State {
 }
 
 impl ServiceTransport {
-    /// Asks this service, at the time of this clock.
+    /// Creates a transport to this service, whose time is that of the clock.
+    #[must_use]
     pub fn new(service: Service, clock: &JumpClock) -> ServiceTransport {
         ServiceTransport {
             clock: clock.clone(),
@@ -62,53 +63,56 @@ impl ServiceTransport {
         }
     }
 
-    /// From now on no answer comes from this path.
+    /// Holds the responses of this path back.
     pub fn hold(&self, path: &str) {
         self.update(|state| state.held.push(path.to_owned()));
     }
 
-    /// All answers may come.
+    /// Lets all responses go.
     pub fn release(&self) {
         self.update(|state| state.held.clear());
     }
 
-    /// From now on a future that waits for an answer is polled so many times in vain.
+    /// Makes a future pending for this many polls before its response comes.
     pub fn pause(&self, polls: usize) {
         self.update(|state| state.pauses = polls);
     }
 
-    /// From now on nobody listens.
+    /// Makes the service unreachable.
     pub fn disconnect(&self) {
         self.update(|state| state.unreachable = true);
     }
 
-    /// The clock of the service goes ahead.
+    /// Sets the service's clock forward.
     pub fn ahead(&self, by: Duration) {
         self.update(|state| state.ahead += by);
     }
 
-    /// How many requests went to this path.
+    /// Returns how many requests were sent to this path.
+    #[must_use]
     pub fn sent(&self, path: &str) -> usize {
         self.lock().count(path)
     }
 
-    /// How many requests were given up before their answer came.
+    /// Returns how many requests were dropped before their response came.
+    #[must_use]
     pub fn dropped(&self) -> usize {
         self.lock().dropped.len()
     }
 
-    /// How many of them went to this path.
+    /// Returns how many of those were sent to this path.
+    #[must_use]
     pub fn dropped_at(&self, path: &str) -> usize {
         let state = self.lock();
         state.dropped.iter().filter(|it| *it == path).count()
     }
 
-    /// Looks into the service.
+    /// Gives access to the service.
     pub fn service<T>(&self, look: impl FnOnce(&mut Service) -> T) -> T {
         look(&mut self.lock().service)
     }
 
-    /// Waits until so many requests went to this path.
+    /// Waits until this many requests were sent to this path.
     pub async fn until_sent(&self, path: &str, requests: usize) {
         poll_fn(|context| {
             let mut state = self.lock();
@@ -121,7 +125,7 @@ impl ServiceTransport {
         .await;
     }
 
-    /// Blocks until so many requests went to this path.
+    /// Blocks until this many requests were sent to this path.
     pub fn block_until_sent(&self, path: &str, requests: usize) {
         self.block_until(|state| state.count(path) >= requests);
     }
@@ -207,7 +211,7 @@ impl fmt::Debug for ServiceTransport {
     }
 }
 
-/// A request that is sent when it is polled first, as with any HTTP client.
+/// A request that is sent on its first poll, as by any HTTP client.
 struct Exchange {
     transport: ServiceTransport,
     state: Waiting,
@@ -266,11 +270,11 @@ impl Drop for Exchange {
     }
 }
 
-/// What comes of a reply without a wire, and after how long.
+/// Returns the response of a reply and its delay, without a socket.
 ///
 /// # Errors
 ///
-/// What a transport would say.
+/// The error of a transport, if the reply breaks.
 pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
     let fate = reply
         .broken
@@ -302,7 +306,7 @@ impl<F> fmt::Debug for Scripted<F> {
     }
 }
 
-/// Polls a future once, and says whether that was its end.
+/// Polls a future once.
 pub async fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
     let mut future = Some(future);
     poll_fn(|context| {

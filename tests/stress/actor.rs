@@ -1,4 +1,4 @@
-//! One of many who use the session, and what all of them do together.
+//! One of many concurrent users of a session, and what they share.
 
 use std::fmt;
 use std::pin::pin;
@@ -57,7 +57,7 @@ impl Group {
         doing.map(text).collect()
     }
 
-    /// Ends that no call should come to.
+    /// Errors that no call should end with.
     pub(crate) fn unexpected(&self) -> Vec<String> {
         lock(&self.unexpected).clone()
     }
@@ -118,14 +118,14 @@ pub(crate) struct Actor {
     actions: usize,
 }
 
-/// What one does next.
+/// What an actor does next.
 enum Action {
     Ask(Call<pan123_proto::user::UserInfo>),
     Progress(Call<pan123_proto::offline::Progress>),
     Create(Call<CreatedDownload>),
-    /// Follows, and goes away after so many items.
+    /// Follows a task, and drops the watch after this many items.
     Follow(Box<Watch>, usize),
-    /// Only stops, or nudges, somebody.
+    /// Stops or nudges another actor.
     Interfere,
 }
 
@@ -175,14 +175,14 @@ impl Actor {
         *lock(&self.group.doing[self.index]) = format!("{what} ({})", self.actions);
     }
 
-    /// Of any endpoint, with its handle where others find it.
+    /// Creates a call, and shares its handle.
     fn call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Response> {
         let call = self.group.session.call(endpoint).expect("it can be built");
         lock(&self.group.calls).push(call.handle());
         call
     }
 
-    /// One that somebody created, or one that nobody did.
+    /// Returns a task of any actor, or one that does not exist.
     fn task(&mut self) -> TaskId {
         let tasks = lock(&self.group.tasks);
         let task = self.rng.choice(tasks.iter()).copied();
@@ -275,7 +275,7 @@ impl Actor {
         clock.drive_blocking(|| client.drive(machine))
     }
 
-    /// One in three goes away after a few polls.
+    /// Runs a machine; one in three is dropped after a few polls.
     async fn drive<M: Machine + Send>(
         &mut self,
         client: &pan123_async::Client,
@@ -299,7 +299,7 @@ impl Actor {
 
 fn pick<T>(all: &Mutex<Vec<T>>, rng: &mut Rng) -> Option<T> {
     let mut all = lock(all);
-    // Of the last few, some of which are not yet at their end.
+    // One of the newest, some of which have not ended.
     let newest = all.len().saturating_sub(32)..all.len();
     (!all.is_empty()).then(|| all.swap_remove(rng.usize(newest)))
 }

@@ -1,6 +1,6 @@
-//! Many threads and many tasks on one session, by chance: all come to their end, nobody is forgotten, nothing comes twice.
+//! Many threads and tasks use one session at random: every call ends, no call is forgotten, nothing is sent twice.
 //!
-//! The seed is `PAN123_STRESS_SEED`, or one of a few. Threads come in any order all the same, so that a seed says what is done and not
+//! The seed is `PAN123_STRESS_SEED`, or one of a few. Threads run in any order, so that a seed determines what is done, but not
 //! when.
 
 mod actor;
@@ -24,10 +24,10 @@ use transport::FaultyTransport;
 /// How many threads, and how many tasks.
 const MANY: usize = 64;
 
-/// How many things each of them does.
+/// How many actions each of them performs.
 const ACTIONS: usize = 12;
 
-/// A call waits for its slot, for pauses and for hold-offs. One that nobody woke would wait longer, until a lease is over.
+/// A call waits for slots, backoffs and hold-offs. One that is not woken would wait longer, until a lease ends.
 const LONGEST_CALL: Duration = Duration::from_secs(35);
 
 const CLASSES: [RateClass; 3] = [Download::RATE, GetDownloadProgress::RATE, GetUserInfo::RATE];
@@ -57,14 +57,14 @@ macro_rules! set_up {
     };
 }
 
-/// Fast enough that most of the queue is served before anybody's time is over.
+/// Fast enough that most of the queue is served before any deadline.
 fn pacing() -> Pacing {
     let every = Duration::from_millis(10);
     let faster = |pacing: Pacing, class| pacing.every(class, every);
     CLASSES.into_iter().fold(Pacing::default(), faster)
 }
 
-/// Has so many threads and tasks act on one session, which is the blocking client's: the async one drives its machines.
+/// Runs threads and tasks on the session of the blocking client; the async client drives its machines, too.
 fn run(seed: u64, threads: usize, tasks: usize) {
     let clock = JumpClock::new();
     let transport = FaultyTransport::new(&clock, seed);
@@ -120,21 +120,21 @@ fn run(seed: u64, threads: usize, tasks: usize) {
 }
 
 #[test]
-fn many_threads() {
+fn threads_share_a_session() {
     for seed in seeds() {
         run(seed, MANY, 0);
     }
 }
 
 #[test]
-fn many_tasks() {
+fn tasks_share_a_session() {
     for seed in seeds() {
         run(seed, 0, MANY);
     }
 }
 
 #[test]
-fn many_threads_and_tasks_together() {
+fn threads_and_tasks_share_a_session() {
     for seed in seeds() {
         run(seed, MANY, MANY);
     }

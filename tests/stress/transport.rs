@@ -1,4 +1,4 @@
-//! A service in memory that loses, refuses and delays at random, and looks whether anything comes twice.
+//! A service in memory that loses, rejects and delays requests at random, and checks that nothing is sent twice.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -23,7 +23,7 @@ type SendResult = Result<Response<Bytes>, TransportError>;
 pub(crate) enum Fault {
     Served,
     NeverLeft,
-    /// It was served, and its answer is lost.
+    /// It was served, and its response is lost.
     Lost,
     Unauthorized,
     TooMany,
@@ -31,10 +31,10 @@ pub(crate) enum Fault {
 
 const FAULTS: usize = 5;
 
-/// After so many requests a token has certainly been of use.
+/// After this many requests a token has certainly been accepted.
 const PROVEN: usize = 40;
 
-/// A transport for either adapter. Clones are the same one.
+/// A transport for either adapter. Clones share the service.
 #[derive(Clone)]
 pub(crate) struct FaultyTransport {
     transport: ServiceTransport,
@@ -45,10 +45,10 @@ struct Shared {
     rng: Mutex<Rng>,
     /// The bodies of the creates that may have arrived.
     arrived: Mutex<HashSet<Bytes>>,
-    /// Created twice, or two token requests at once.
+    /// Creates that were sent twice, and concurrent token requests.
     violations: Mutex<Vec<String>>,
     issuing: AtomicUsize,
-    /// How many requests came since the last token was refused.
+    /// How many requests were sent since the last rejected token.
     proven: AtomicUsize,
     faults: [AtomicUsize; FAULTS],
 }
@@ -70,12 +70,12 @@ impl FaultyTransport {
         }
     }
 
-    /// What must never be, as far as it was.
+    /// Returns what must never happen, but did.
     pub(crate) fn violations(&self) -> Vec<String> {
         lock(&self.shared.violations).clone()
     }
 
-    /// How often each fault has come.
+    /// How often each fault happened.
     pub(crate) fn faults(&self) -> [usize; FAULTS] {
         self.shared
             .faults
@@ -94,7 +94,7 @@ impl FaultyTransport {
         let fault = match rng.u8(..40) {
             0 | 1 => Fault::NeverLeft,
             2 | 3 => Fault::Lost,
-            // Not so soon that it looks as if new tokens were good for nothing, which makes everybody pause.
+            // Not so soon that new tokens are rejected unused, which would pause fetching.
             4..8 if !is(ACCESS_TOKEN) && self.shared.proven.load(Ordering::SeqCst) > PROVEN => {
                 self.shared.proven.store(0, Ordering::SeqCst);
                 Fault::Unauthorized
@@ -127,7 +127,7 @@ impl FaultyTransport {
     }
 }
 
-/// A request for a token that is out.
+/// A token request in flight.
 struct Issuing(Arc<Shared>);
 
 impl Drop for Issuing {
@@ -136,7 +136,7 @@ impl Drop for Issuing {
     }
 }
 
-/// The answer that comes in place of one that does not.
+/// The response in place of the real one.
 fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
     let refused = |code| {
         let body = format!(r#"{{"code":{code},"message":"no"}}"#);

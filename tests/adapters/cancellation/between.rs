@@ -1,4 +1,4 @@
-//! A blocking watch is left, stopped or outlives its client between any two of its items.
+//! Between any two items of a blocking watch, the watch or its client is dropped, or the watch is stopped.
 
 use std::thread;
 
@@ -23,13 +23,13 @@ enum Event {
     Stopped,
 }
 
-/// What came of it.
+/// The outcome.
 struct Left {
     outcome: Vec<Outcome>,
     observed: Observed,
 }
 
-/// Runs the acts up to the first watch, and has this apply after so many of its items.
+/// Runs the acts up to the first watch, and applies the event after this many items.
 fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
     let runtime = false;
     let setup = Setup::new(scenario, Variant { runtime, store });
@@ -91,7 +91,7 @@ fn follow(setup: &Setup, client: &ClockedClient<Client>, scenario: &Scenario) ->
 }
 
 #[test]
-fn between_any_two_items_of_a_blocking_watch() {
+fn blocking_watch_may_be_dropped_or_stopped_between_any_two_items() {
     for scenario in rows_with_a_watch() {
         let name = scenario.name;
         let _watched = Watchdog::watch(move || name.to_owned());

@@ -1,4 +1,4 @@
-//! Each call of each scenario is dropped after each number of polls it takes, with its client or without, or its runtime ends.
+//! Each call of each scenario is dropped after each number of polls: alone, with its client, or with its runtime.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -17,24 +17,24 @@ use pan123_tests::watchdog::Watchdog;
 
 use super::setup::{OnFailure, Setup, Variant, make_calls};
 
-/// A call waits so much longer at most because another was dropped: for a slot at the token endpoint.
+/// How much longer a call may take because another was dropped: it may wait for a slot of the token endpoint.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// No call takes longer.
+/// The deadline of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What goes away.
+/// What is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
     /// The future.
     Future,
     /// The future, and all clients of the session.
     Client,
-    /// The future, and the runtime with all that was detached to it.
+    /// The future, and the runtime with all detached work.
     Runtime,
 }
 
-/// One case to run a scenario.
+/// One case: where a call runs, and what is dropped.
 #[derive(Clone, Copy, Debug)]
 struct DropCase {
     variant: Variant,
@@ -42,7 +42,7 @@ struct DropCase {
 }
 
 impl DropCase {
-    /// Whether a refresh goes away, too, and with it the answer that it was waiting for.
+    /// Whether a token fetch is dropped as well, and with it the token in flight.
     fn may_lose_token(self) -> bool {
         !self.variant.runtime || self.loss == Loss::Runtime
     }
@@ -66,7 +66,7 @@ const fn case(runtime: bool, store: bool, loss: Loss) -> DropCase {
     }
 }
 
-/// A call of somebody else on the same session, begun at the same time. The service does not know it, and says so.
+/// Another call on the same session, started at the same time. The service does not know its endpoint, and rejects it.
 struct Bystander;
 
 const BYSTANDER: &str = "/api/v1/bystander";
@@ -94,7 +94,7 @@ impl CallEnd {
         }
     }
 
-    /// The longest that the same call may take in another run. One that was served had nothing to wait for but others.
+    /// How long the same call may take in another run. One that succeeded waited for nothing but other calls.
     fn limit(&self) -> Duration {
         let served = ["ok", "Http"].contains(&self.kind.as_str());
         if served {
@@ -105,12 +105,12 @@ impl CallEnd {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 struct Run {
     /// How often the call was polled.
     polls: usize,
     ended: bool,
-    /// When nothing was driven any more.
+    /// Observed when no call ran any more.
     observed: Observed,
     bystander: Option<CallEnd>,
     /// A call that was made afterwards.
@@ -119,7 +119,7 @@ struct Run {
 }
 
 impl Run {
-    /// The requests of the call, as they were written.
+    /// The requests of the call.
     fn requests(&self) -> Vec<String> {
         let requests = self.observed.requests.iter();
         let own = requests.filter(|sent| ![ACCESS_TOKEN, BYSTANDER].contains(&sent.path.as_str()));
@@ -127,7 +127,7 @@ impl Run {
     }
 }
 
-/// Runs the acts before this one, polls it so often, lets it go, and looks what is left.
+/// Runs the acts before this one, polls its call this many times, drops it, and checks the session.
 fn run(scenario: &Scenario, act: usize, polls: usize, case: DropCase) -> Run {
     let mut setup = Setup::new(scenario, case.variant);
     let mut client = setup.client(scenario);
@@ -200,7 +200,7 @@ fn run(scenario: &Scenario, act: usize, polls: usize, case: DropCase) -> Run {
     }
 }
 
-/// What is the same whenever the call is dropped, and what can only be less than if it is not.
+/// Compares a run with a dropped call to the undisturbed one.
 fn compare(dropped: &Run, undisturbed: &Run, case: DropCase, ordered: usize) {
     let (requests, all) = (dropped.requests(), undisturbed.requests());
     assert!(
@@ -257,7 +257,7 @@ fn drop_everywhere(scenario: &Scenario) {
     }
 }
 
-/// How many tasks an act orders.
+/// How many tasks an act creates.
 fn creates(act: &Act) -> usize {
     match act {
         Act::Call(Call::Create(_)) => 1,
@@ -271,38 +271,38 @@ fn hold(part: &str) {
 }
 
 #[test]
-fn wherever_an_answer_is_odd() {
+fn calls_with_unusual_responses_may_be_dropped() {
     hold("responses");
 }
 
 #[test]
-fn wherever_it_is_told_to_wait() {
+fn calls_that_are_rate_limited_may_be_dropped() {
     hold("limits");
 }
 
 #[test]
-fn wherever_an_answer_is_lost() {
+fn calls_with_lost_responses_may_be_dropped() {
     hold("lost");
 }
 
 #[test]
-fn wherever_a_task_is_followed() {
+fn calls_that_follow_a_task_may_be_dropped() {
     hold("tasks");
 }
 
 #[test]
-fn wherever_many_share() {
+fn concurrent_calls_may_be_dropped() {
     hold("together");
 }
 
 #[test]
-fn wherever_a_token_is_fetched() {
+fn calls_that_fetch_a_token_may_be_dropped() {
     hold("tokens");
 }
 
-/// The refresh is begun by a caller who needs it less than others will, and goes on with the old token.
+/// The fetch is started by a call that goes on with the stale token.
 #[test]
-fn wherever_a_token_is_replaced_before_its_end() {
+fn calls_that_replace_a_stale_token_may_be_dropped() {
     let nearly = Duration::from_secs(30 * 24 * 3600).mul_f64(0.9999);
     let scenario = Scenario::new("a token near its end is replaced")
         .call(Call::UserInfo)

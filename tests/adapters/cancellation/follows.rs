@@ -1,4 +1,4 @@
-//! The future of a watch's `next` is dropped, as in a `select!`: nothing is lost, and nothing comes twice.
+//! The future of a watch's `next` is dropped, as in a `select!`: no event is lost or repeated.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -34,7 +34,7 @@ impl Cut {
     }
 }
 
-/// The rows that follow a task, and one in which the watch itself finds no token yet.
+/// The rows that follow a task, and one in which the watch fetches the token.
 pub(crate) fn rows_with_a_watch() -> Vec<Scenario> {
     let running = r#"{"code":0,"data":{"process":50,"status":0}}"#;
     let done = r#"{"code":0,"data":{"process":100,"status":2}}"#;
@@ -58,14 +58,14 @@ pub(crate) fn watched(act: &Act) -> Option<(Of, &WatchPolicy)> {
     }
 }
 
-/// What came of a watch.
+/// The outcome of a watch.
 struct Followed {
     polls: usize,
     outcome: Vec<Outcome>,
     observed: Observed,
 }
 
-/// Runs the acts up to the first watch and follows it, in this way.
+/// Runs the acts up to the first watch, and follows it with this closure.
 fn run(
     scenario: &Scenario,
     variant: Variant,
@@ -121,7 +121,7 @@ fn by_events(cut: Cut) -> impl FnOnce(&Setup, Watch) -> (usize, Vec<Outcome>) {
                 match next(&setup.clock, &mut watch, cut, &mut polls).await {
                     Some(Some(event)) => outcome.push(event),
                     Some(None) => break,
-                    // Others have their turn, as when a `select!` takes another branch.
+                    // Other tasks run, as when a `select!` takes another branch.
                     None => tokio::task::yield_now().await,
                 }
             }
@@ -130,7 +130,7 @@ fn by_events(cut: Cut) -> impl FnOnce(&Setup, Watch) -> (usize, Vec<Outcome>) {
     }
 }
 
-/// Follows event by event until the cut, and from there to the end at once.
+/// Follows event by event until the cut, and from there by `to_end`.
 fn to_end_after(cut: Cut) -> impl FnOnce(&Setup, Watch) -> (usize, Vec<Outcome>) {
     move |setup, mut watch| {
         let mut polls = 0;
@@ -159,7 +159,7 @@ fn compare(one: &Followed, other: &Followed) {
 }
 
 #[test]
-fn its_next_is_dropped_once_anywhere() {
+fn next_may_be_dropped_once_at_any_poll() {
     for scenario in rows_with_a_watch() {
         let name = scenario.name;
         let _watched = Watchdog::watch(move || name.to_owned());
@@ -171,7 +171,7 @@ fn its_next_is_dropped_once_anywhere() {
                     OnFailure(format!("{:?}, {variant:?}, {polls} polls", scenario.name));
                 let cut = Cut::After(polls);
                 compare(&run(&scenario, variant, by_events(cut)), &undisturbed);
-                // The poll before the last gives the end as an item.
+                // The poll before the last returns the end as an item.
                 if polls + 1 < undisturbed.polls {
                     compare(&run(&scenario, variant, to_end_after(cut)), &at_once);
                 }
@@ -181,14 +181,14 @@ fn its_next_is_dropped_once_anywhere() {
 }
 
 #[test]
-fn its_next_is_dropped_after_every_poll() {
+fn next_may_be_dropped_after_every_poll() {
     for scenario in rows_with_a_watch() {
         let name = scenario.name;
         let _watched = Watchdog::watch(move || name.to_owned());
         for variant in VARIANTS {
             let _on_failure = OnFailure(format!("{:?}, {variant:?}", scenario.name));
             let undisturbed = run(&scenario, variant, by_events(Cut::Never));
-            // A thread that asks the store may take thousands of polls.
+            // A store operation on a thread may take thousands of polls.
             if !(variant.runtime && variant.store) {
                 compare(
                     &run(&scenario, variant, by_events(Cut::Always)),

@@ -23,12 +23,12 @@ use pan123_tests::set_up;
 use pan123_tests::transports::ServiceTransport;
 use tokio::runtime::{Builder, Runtime};
 
-/// What a client is run on.
+/// How a client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Variant {
-    /// A runtime of one thread, which a refresh is detached to. Without one it is driven in place.
+    /// On a runtime of one thread, which runs detached work; without a runtime, detached work runs in place.
     pub(crate) runtime: bool,
-    /// Whether the token is kept.
+    /// Whether there is a token store.
     pub(crate) store: bool,
 }
 
@@ -43,7 +43,7 @@ const fn variant(runtime: bool, store: bool) -> Variant {
     Variant { runtime, store }
 }
 
-/// All classes of requests that the scenarios make.
+/// The rate classes of all requests of the scenarios.
 const CLASSES: [RateClass; 5] = [
     IssueToken::RATE,
     Download::RATE,
@@ -52,10 +52,10 @@ const CLASSES: [RateClass; 5] = [
     FileDetail::RATE,
 ];
 
-/// No piece of a scenario is polled so often.
+/// More polls than any part of a scenario needs.
 const MAX_POLLS: usize = 20_000;
 
-/// Longer than anything takes on_failure, in real time.
+/// Longer than anything takes in real time.
 const HANGS: Duration = Duration::from_secs(60);
 
 pub(crate) struct Setup {
@@ -91,7 +91,7 @@ macro_rules! build {
 }
 
 impl Setup {
-    /// The fixture of a scenario. An answer takes one poll more than it must, so that there is a time in which it is out.
+    /// The service of a scenario. A response takes one poll more than necessary, so that a request can be dropped in flight.
     pub(crate) fn new(scenario: &Scenario, variant: Variant) -> Setup {
         let clock = JumpClock::new();
         let mut service = scenario.builder().service();
@@ -112,17 +112,17 @@ impl Setup {
         }
     }
 
-    /// A client as the scenario sets it up. Each has a session of its own.
+    /// Creates a client as the scenario sets it up, with a new session.
     pub(crate) fn client(&self, scenario: &Scenario) -> Client {
         build!(self, pan123_async::Client::builder(), scenario)
     }
 
-    /// A blocking one.
+    /// Creates a blocking client, with a new session.
     pub(crate) fn blocking(&self, scenario: &Scenario) -> ClockedClient<pan123_blocking::Client> {
         build!(self, pan123_blocking::Client::builder(), scenario)
     }
 
-    /// Does what a scenario says, and gives the task created last.
+    /// Runs an act, and returns the newest task.
     pub(crate) fn act(&self, client: &Client, act: &Act, last: Option<TaskId>) -> Option<TaskId> {
         if !matches!(act, Act::Call(_) | Act::Together(..)) {
             self.apply(act);
@@ -133,7 +133,7 @@ impl Setup {
         last
     }
 
-    /// Does what no client does.
+    /// Runs an act that is not a call.
     pub(crate) fn apply(&self, act: &Act) {
         match act {
             Act::Others(act) => {
@@ -147,7 +147,7 @@ impl Setup {
         }
     }
 
-    /// Runs a future to its end, which it must come to by itself.
+    /// Runs a future to its end.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let mut polls = 0;
@@ -165,13 +165,13 @@ impl Setup {
         }
     }
 
-    /// Ends the runtime with all its tasks, and begins another.
+    /// Drops the runtime with all its tasks, and starts another one.
     pub(crate) fn restart(&mut self) {
         drop(self.runtime.take());
         self.runtime = Some(runtime());
     }
 
-    /// Waits until nothing is driven any more. What was detached comes to its end by itself.
+    /// Waits until no call runs, detached work included.
     pub(crate) fn settle(&self) {
         if let Some(runtime) = &self.runtime {
             let idle = async {
@@ -185,7 +185,7 @@ impl Setup {
         assert_eq!(self.clock.running(), 0, "somebody is still driven");
     }
 
-    /// Nobody waits for a slot, and nobody has the lock of the store.
+    /// Checks that no slot is booked and that the lock of the store is free.
     pub(crate) fn check_nothing_is_held(&self, session: &Session) {
         let now = self.clock.now().mono;
         for class in CLASSES {
@@ -204,7 +204,7 @@ impl Setup {
     }
 }
 
-/// Makes the calls of an act on this client, in one future.
+/// Makes the calls of an act, in one future.
 pub(crate) async fn make_calls(client: Client, act: Act, last: Option<TaskId>) -> Option<TaskId> {
     let (callers, call) = match act {
         Act::Call(call) => (1, call),
@@ -219,7 +219,7 @@ pub(crate) async fn make_calls(client: Client, act: Act, last: Option<TaskId>) -
     join_all(all).await.pop().flatten()
 }
 
-/// Says where a test is if it fails there.
+/// Prints the case that a test was in if it fails.
 pub(crate) struct OnFailure(pub(crate) String);
 
 impl Drop for OnFailure {
@@ -237,7 +237,7 @@ fn runtime() -> Runtime {
     builder.build().expect("a runtime")
 }
 
-/// Runs a future on this thread alone: if it waits and was not woken yet, nobody will ever do it.
+/// Runs a future on this thread only: a pending future that was not woken will never be.
 fn run_alone<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let woken = Arc::new(Woken(AtomicBool::new(true)));

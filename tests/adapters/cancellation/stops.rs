@@ -1,4 +1,4 @@
-//! Calls are stopped after every number of polls.
+//! Each call is stopped after each number of polls.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -68,17 +68,17 @@ where
     (handle, Box::pin(async move { Outcome::of(&driven.await) }))
 }
 
-/// What came of a call.
+/// The outcome of a call.
 struct Ended {
     polls: usize,
     outcome: Outcome,
     observed: Observed,
 }
 
-/// Runs the acts before this one, and stops its call after so many polls; none if it cannot be stopped.
+/// Runs the acts before this one, and stops its call after this many polls; none if it cannot be stopped.
 fn run(scenario: &Scenario, act: usize, polls: usize) -> Option<Ended> {
     let setup = Setup::new(scenario, VARIANT);
-    // A stop comes while the answer is still out: one that has come is outcome all the same.
+    // The stop comes before the response: one that has arrived is returned all the same.
     setup.transport.pause(2);
     let client = setup.client(scenario);
     let mut last = None;
@@ -113,7 +113,7 @@ fn run(scenario: &Scenario, act: usize, polls: usize) -> Option<Ended> {
 }
 
 #[test]
-fn every_call_is_stopped_anywhere() {
+fn every_call_may_be_stopped_at_any_poll() {
     let mut stopped = [0; 2];
     for scenario in rows() {
         let name = scenario.name;
@@ -137,7 +137,7 @@ fn every_call_is_stopped_anywhere() {
                         stopped[0] += 1;
                     }
                     "Ambiguous" if ended.outcome.reached == Some(TransportErrorKind::Abandoned) => {
-                        // Nobody who gives a request up can tell that nobody would have listened.
+                        // A request that was abandoned may have reached the service.
                         let out = !scenario.reachable || sent(&ended.observed) > sent(&before);
                         assert!(out, "nothing was sent");
                         stopped[1] += 1;

@@ -1,4 +1,4 @@
-//! Secrets that can be error_texts from anything else, and where they must not be.
+//! Secrets that can be `error_texts` from anything else, and where they must not be.
 
 use std::error::Error;
 use std::fmt::{Debug, Write};

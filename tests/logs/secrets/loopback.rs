@@ -1,4 +1,4 @@
-//! Both adapters over a socket, with a server that echoes all it is error_texts: results, clients and every line of every log.
+//! Both adapters over a socket, with a server that echoes all it is `error_texts`: results, clients and every line of every log.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -216,7 +216,7 @@ fn all(check: impl Fn(Adapter, Identity)) {
 }
 
 #[test]
-fn nothing_comes_out_when_all_is_well() {
+fn success_reveals_no_secret() {
     all(|adapter, identity| {
         let server = server(OFFLINE_DOWNLOAD, None);
         let lines = logged(|| {
@@ -229,7 +229,7 @@ fn nothing_comes_out_when_all_is_well() {
 }
 
 #[test]
-fn nothing_comes_out_with_an_answer_that_echoes() {
+fn response_that_echoes_the_request_reveals_no_secret() {
     for (how, echo) in ECHOES {
         for path in [OFFLINE_DOWNLOAD, ACCESS_TOKEN] {
             all(|adapter, identity| {
@@ -266,7 +266,7 @@ impl Endpoint for Form {
 
 /// However little is known of what is secret, an HTTP client's own error tells no URL with its query.
 #[test]
-fn no_query_comes_out_with_the_error_of_an_http_client() {
+fn error_of_an_http_client_reveals_no_query() {
     let silent = TcpServer::start(|mut connection| {
         // One byte of what comes, be it HTTP or TLS, and then the connection is cut.
         let _ = connection.read(&mut [0]);
@@ -292,7 +292,7 @@ fn no_query_comes_out_with_the_error_of_an_http_client() {
 }
 
 #[test]
-fn nothing_comes_out_when_nobody_answers() {
+fn unreachable_server_reveals_no_secret() {
     let no_name = format!("https://{}.invalid", "n".repeat(64));
     for url in ["http://127.0.0.1:1", "https://127.0.0.1:1", &no_name] {
         all(|adapter, identity| {

@@ -98,7 +98,7 @@ fn is_of_the_url(line: &Value) -> bool {
 }
 
 #[test]
-fn nothing_of_an_authorisation_comes_out_of_the_adapters() {
+fn authorization_reveals_no_secret() {
     let (good, echoing) = (server(false), server(true));
     for adapter in ["async", "blocking"] {
         let lines = logged(|| {

@@ -1,11 +1,11 @@
-//! Both builders keep credentials off plain http, and let themselves be error_texts otherwise.
+//! Both builders keep credentials off plain http, and let themselves be `error_texts` otherwise.
 
 use pan123_proto::{BuildError, UrlFault};
 
 use crate::secrets::canaries::GIVEN;
 
 #[test]
-fn both_builders_refuse_plain_http_to_another_machine() {
+fn both_builders_reject_plain_http_to_another_machine() {
     const ANOTHER_HOST: &str = "http://192.0.2.1";
     macro_rules! fault {
         ($client:ty, $allowed:expr) => {{

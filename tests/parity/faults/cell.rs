@@ -17,14 +17,14 @@ const PROGRESS: &str = "Progress { percent: 37.5, status: Retrying }";
 pub(crate) struct Cell {
     pub(crate) result: String,
     pub(crate) requests: RangeInclusive<usize>,
-    /// How many downloads exist because of it; expected of a create.
+    /// How many downloads exist because of it; only of a create.
     pub(crate) tasks: Option<usize>,
-    /// Expected where it matters.
+    /// Only where it matters.
     pub(crate) token_requests: Option<RangeInclusive<usize>>,
 }
 
 impl Cell {
-    /// None if there is nothing to say.
+    /// None if the cell is empty.
     pub(crate) fn read(text: &str) -> Option<Cell> {
         if text == "–" {
             return None;
@@ -50,7 +50,7 @@ impl Cell {
         Some(cell)
     }
 
-    /// What came of the last `calls` calls.
+    /// What the last `calls` calls did.
     pub(crate) fn of(observed: &Observed, op: Op, calls: usize) -> Cell {
         let came = observed.came(op.path());
         let of_tokens = observed.came(path::ACCESS_TOKEN);
@@ -63,7 +63,7 @@ impl Cell {
         }
     }
 
-    /// Whether this is what the table says, as far as it says anything.
+    /// Whether this is what the table says.
     pub(crate) fn is(&self, expected: &Cell) -> bool {
         let as_said = |expected: &RangeInclusive<usize>, came: &RangeInclusive<usize>| {
             expected.contains(came.start()) && expected.contains(came.end())
@@ -111,7 +111,7 @@ fn count(range: &RangeInclusive<usize>, unit: &str) -> String {
     format!("{at_most}{most} {unit}{plural}")
 }
 
-/// Each result that is another, with how often it came.
+/// Each different result, with its count.
 fn all_said(results: &[Outcome], observed: &Observed, op: Op) -> String {
     let mut expected: Vec<(String, usize)> = Vec::new();
     for outcome in results {
@@ -162,7 +162,7 @@ fn in_words(outcome: &Outcome, observed: &Observed, op: Op) -> String {
     }
 }
 
-/// The service's own way to say no is HTTP 200 with a code: then the status tells nothing.
+/// The service rejects with HTTP 200 and a code: then the status says nothing.
 fn of_status(status: u16, outcome: &Outcome) -> Option<String> {
     match (status, outcome.code) {
         (200, Some(_)) => None,
@@ -182,7 +182,7 @@ fn of_reach(reached: TransportErrorKind) -> &'static str {
 }
 
 #[test]
-fn a_cell_is_read_as_it_is_written() {
+fn cell_is_written_as_it_is_read() {
     for text in [
         "the answer, 2 requests",
         "`RateLimited`, ≤ 20 requests",

@@ -1,4 +1,4 @@
-//! A row, row and compared.
+//! One row of the table: it is run and compared.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// What is wrong with one of its cells.
+    /// Returns what is wrong with one of its cells.
     pub(crate) fn check(&self, op: Op) -> Vec<String> {
         let Some(expected) = self.expected.cell(op) else {
             return Vec::new();
@@ -77,7 +77,7 @@ impl Row {
             .collect()
     }
 
-    /// In virtual time, as a user has it who sets nothing.
+    /// Checks the time in virtual time, with the default settings.
     fn check_bound(&self, op: Op, expected: &Cell) -> Option<String> {
         let by_default = |settings: &mut Settings| {
             settings.request_timeout = Duration::from_secs(30);
@@ -98,7 +98,7 @@ impl Row {
         (!holds).then(|| format!("by default it took {took:?}, and came to: {cell}"))
     }
 
-    /// A scenario in which the fault happens while this is called, and all is well after it.
+    /// Returns a scenario in which the fault happens during this call.
     pub(crate) fn scenario(&self, op: Op) -> Scenario {
         let mut scenario = Scenario::new(self.fault.name);
         if op == Op::Progress {
@@ -112,7 +112,7 @@ impl Row {
     }
 }
 
-/// How many calls are made while the fault happens: all but those for the name of the user.
+/// How many calls are made while the fault happens: all except `UserInfo`.
 pub(crate) fn ordered(scenario: &Scenario) -> usize {
     let calls = scenario.acts.iter().map(|act| match act {
         Act::Call(Call::UserInfo) => 0,
@@ -123,7 +123,7 @@ pub(crate) fn ordered(scenario: &Scenario) -> usize {
     calls.sum()
 }
 
-/// More tasks than were asked for, or one task for two who asked.
+/// Reports more tasks than creates, or one task id for two creates.
 fn duplicates(observed: &Observed, op: Op, calls: usize) -> Option<String> {
     if op == Op::Progress {
         return None;

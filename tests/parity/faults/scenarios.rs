@@ -1,4 +1,4 @@
-//! A scenario for each fault of the table: a service, and a wire to it, in which the fault happens.
+//! A scenario for each fault of the table.
 
 mod bodies;
 mod clocks;
@@ -20,11 +20,11 @@ use crate::faults::row::Op;
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) arrange: Arrange,
-    /// Where nothing may come.
+    /// A server that must receive nothing.
     elsewhere: Option<TcpServer>,
 }
 
-/// Makes the fault happen to this call. Unless it makes calls of its own, one is made after it.
+/// Makes the fault happen to this call. If it adds no calls itself, one is added after it.
 type Arrange = Box<dyn Fn(Scenario, Op) -> Scenario + Send + Sync>;
 
 impl Fault {
@@ -39,7 +39,7 @@ impl Fault {
         }
     }
 
-    /// The responses to the call come from here.
+    /// A fault that is a prepared response to the call.
     fn responded(
         name: &'static str,
         answer: impl Fn(Op) -> CannedResponse + Send + Sync + 'static,
@@ -69,11 +69,11 @@ pub(crate) fn all() -> impl Iterator<Item = Fault> {
     parts.into_iter().flatten()
 }
 
-/// For as long as anybody asks.
+/// More often than any call is sent.
 const ALWAYS: usize = 10_000;
 
-/// How long a request may take where nothing comes: on sockets this time really passes. Where something has to come at last, it gets
-/// more, for the machine may be busy.
+/// The timeout of a request without a response: on sockets this time really passes. It is longer if a response has to come at
+/// last, since the machine may be busy.
 fn request_timeout(times: usize) -> Duration {
     Duration::from_millis(if times == 1 { 1000 } else { 300 })
 }
@@ -96,7 +96,7 @@ fn html(status: StatusCode) -> CannedResponse {
     CannedResponse::raw(status, HTML)
 }
 
-/// Waits but a short time for an answer that so many times does not come. No token has to be fetched within it.
+/// Sets a short timeout for this many missing responses. No token has to be fetched within it.
 fn with_short_timeout(scenario: Scenario, times: usize) -> Scenario {
     scenario.with(|settings| {
         settings.request_timeout = request_timeout(times);

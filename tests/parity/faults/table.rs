@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::faults::cell::Cell;
 use crate::faults::row::Op;
 
-/// A row: a fault and what comes of it.
+/// A row: a fault and its consequences.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) fault: String,
-    /// None where the fault cannot be.
+    /// None where the fault cannot happen.
     progress: Option<Cell>,
     create: Option<Cell>,
-    /// The least and the most time, at the default settings.
+    /// The minimum and maximum time, at the default settings.
     pub(crate) bound: (Duration, Duration),
 }
 
@@ -25,7 +25,7 @@ impl Expected {
     }
 }
 
-/// All rows of all tables in a text, headings and lines left out.
+/// All rows of all tables of a text, without headings.
 pub(crate) fn rows(text: &str) -> impl Iterator<Item = Expected> {
     let lines = text.lines().filter(|line| line.starts_with('|'));
     let rows = lines.map(|line| line.trim_matches('|').split('|').map(str::trim));
@@ -60,7 +60,7 @@ fn seconds(text: &str) -> Duration {
 }
 
 #[test]
-fn a_table_is_read() {
+fn table_is_parsed() {
     let text = "## Heading\n\n| fault | `progress` | `create` | time |\n|---|---|---|---|\n\
                 | late, and cut | the answer, 2 requests | – | 3 s to 12 s |\n\
                 | gone | `Http` (HTTP 404), 1 request | `Ambiguous`, 1 request, 1 task | at once |\n";

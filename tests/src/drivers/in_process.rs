@@ -10,9 +10,9 @@ use crate::observed::{Observed, Outcome};
 use crate::scenario::Scenario;
 use crate::service_access::ServiceAccess;
 
-/// A mock, and the way to it.
+/// A mock and its address.
 pub(super) struct InProcess {
-    /// The way to the service, if it breaks.
+    /// The proxy in front of the mock that breaks exchanges, if the scenario has one.
     wire: Option<BrokenWire>,
     mock: MockPan123,
 }

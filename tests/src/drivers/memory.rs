@@ -1,4 +1,4 @@
-//! A third driver, without a socket, a thread or a clock: the model of the service is asked directly, in virtual time.
+//! A third driver, without sockets, threads or a clock: it calls the model of the service directly, in virtual time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -86,20 +86,20 @@ pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The service, the time, and who else is at work.
+/// The service, the virtual time, and the work that runs concurrently.
 struct Simulation {
     start: Now,
     elapsed: Cell<Duration>,
     /// How far the service's clock is ahead.
     ahead: Cell<Duration>,
-    /// By how many seconds the client's calendar was set.
+    /// By how many seconds the client's wall clock was set.
     calendar: Cell<i64>,
-    /// What is still to go wrong on the way.
+    /// The exchanges that are still to break.
     broken: RefCell<Vec<(&'static str, BrokenExchange)>>,
     unreceived: RefCell<BTreeMap<&'static str, usize>>,
     reachable: bool,
     service: RefCell<Service>,
-    /// How many steps were taken: a round without one means that everybody waits.
+    /// How many steps were taken: a round without one means that everything waits.
     steps: Cell<usize>,
     alarms: RefCell<Vec<Instant>>,
     work: RefCell<Vec<Work>>,
@@ -113,7 +113,7 @@ impl Simulation {
         with_calendar(self.true_time(), self.calendar.get())
     }
 
-    /// The same on a machine whose calendar nobody sets.
+    /// Returns both clocks of a machine whose wall clock was never set.
     fn true_time(&self) -> Now {
         Now {
             mono: self.start.mono + self.elapsed.get(),
@@ -121,7 +121,7 @@ impl Simulation {
         }
     }
 
-    /// Polls everybody in turn, and lets the time pass when nobody can go on.
+    /// Polls all work in turn, and moves the time on when nothing can go on.
     fn run<'a>(&self, main: impl Future<Output = ()> + 'a) {
         let mut all: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>> = vec![Box::pin(main)];
         let mut context = Context::from_waker(Waker::noop());
@@ -161,7 +161,7 @@ impl Simulation {
             .as_ref()
             .is_none_or(|broken| broken.reaches_service)
             .then(|| self.ask(&transmit.request));
-        // Others may send theirs before this one is answered.
+        // Other requests may be sent before this response arrives.
         self.give_way().await;
         let received = broken.map_or(Received::Response, |broken| broken.received);
         let timeout = transmit.timeout;
@@ -188,7 +188,7 @@ impl Simulation {
         self.service.borrow_mut().handle(now, request).reply
     }
 
-    /// What goes wrong with the next exchange with this path.
+    /// Returns how the next exchange with this path breaks, if it does.
     fn next_broken(&self, path: &str) -> Option<BrokenExchange> {
         let mut all = self.broken.borrow_mut();
         let position = all.iter().position(|(of, _)| *of == path)?;
@@ -263,11 +263,11 @@ impl Environment for Simulation {
         self.elapsed.get()
     }
 
-    /// One thing is done after the other here, and the end of a refresh before the next call.
+    /// Detached work ends before the next call here.
     fn settle(&self) {}
 }
 
-/// The core and a loop around it, as somebody with another HTTP client would write it.
+/// The core with a drive loop, as a user with another HTTP client would write it.
 #[derive(Clone)]
 struct InMemory {
     session: Session,

@@ -1,4 +1,4 @@
-//! The service as the program `pan123-mock`, in a process of its own. It is led over its admin interface.
+//! The service as the program `pan123-mock` in its own process, controlled over its admin interface.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,7 @@ use crate::observed::{Observed, Outcome, SentRequest};
 use crate::scenario::Scenario;
 use crate::service_access::ServiceAccess;
 
-/// The program, and the way to it. Dropped, it ends.
+/// The running program. It is killed on drop.
 pub(super) struct Program {
     process: Child,
     admin: Admin,
@@ -98,7 +98,7 @@ impl ServiceHost for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -183,7 +183,7 @@ impl Admin {
     }
 }
 
-/// Past any proxy of the environment.
+/// An agent that ignores the proxies of the environment.
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .proxy(None)
@@ -193,7 +193,7 @@ fn agent() -> ureq::Agent {
 }
 
 impl ServiceAccess for Admin {
-    /// At the time of the program, which is outcome each time that there is.
+    /// The program's own clock has been set to this time.
     fn ask(&mut self, _: SystemTime, request: &Request<Bytes>) -> Bytes {
         let headers = request.headers().iter();
         let headers: Vec<_> = headers

@@ -130,7 +130,7 @@ pub(super) fn run(scenario: &Scenario, location: Location) -> Observed {
             scenario.seed,
             setup.base_url(scenario)
         );
-        // The certificates of the machine take their time to load, and nothing here needs them.
+        // Loading the certificates of the machine takes long, and nothing here needs them.
         let carrier = reqwest::Client::builder().tls_certs_only([]);
         let mut builder = builder.with_client_builder(carrier);
         if scenario.settings.has_store() {

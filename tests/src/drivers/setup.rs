@@ -1,4 +1,4 @@
-//! A service on a socket, and the time that it shares with a client.
+//! A service on a socket, and the clock that it shares with a client.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,16 +11,16 @@ use crate::service_access::ServiceAccess;
 
 /// The service of a scenario, wherever it runs.
 pub(super) trait ServiceHost {
-    /// Where it listens.
+    /// The URL where it listens.
     fn base_url(&self) -> String;
 
-    /// Lets somebody else come to it.
+    /// Gives access to the service past the client under test.
     fn visit(&self, visit: &mut dyn FnMut(&mut dyn ServiceAccess));
 
-    /// Its clock goes ahead.
+    /// Sets the service's clock forward.
     fn ahead(&self, by: Duration);
 
-    /// What it has observed.
+    /// Returns what the service received, with these results.
     fn observed(&self, results: Vec<Outcome>) -> Observed;
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Setup {
     pub(super) clock: JumpClock,
 }
 
-/// Nobody listens there: no ordinary program is given this port.
+/// An address where nothing listens: no ordinary program is given this port.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 impl Setup {
@@ -50,7 +50,7 @@ impl Setup {
         }
     }
 
-    /// What is left to see when the client has done all.
+    /// Returns what was observed once no call runs.
     pub(super) fn observed(&self, results: Vec<Outcome>) -> Observed {
         self.clock.until_idle();
         self.host.observed(results)

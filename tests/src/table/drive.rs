@@ -1,4 +1,4 @@
-//! Each endpoint of the drive and of the image bed, against a drive that somebody filled.
+//! Each endpoint of the drive and of the image bed, against a drive with entries.
 
 use std::time::SystemTime;
 
@@ -24,7 +24,7 @@ pub(crate) fn table() -> Vec<Scenario> {
     table
 }
 
-/// The folders of a drive that somebody filled.
+/// The folders of a drive with entries.
 const A: u64 = FIRST_ENTRY;
 const B: u64 = FIRST_ENTRY + 1;
 const C: u64 = FIRST_ENTRY + 2;
@@ -54,7 +54,7 @@ fn then(scenario: Scenario, calls: impl IntoIterator<Item = DriveCall>) -> Scena
     calls.into_iter().fold(scenario, call)
 }
 
-/// What came of the calls after the download.
+/// Checks the calls after the download.
 fn values(observed: &Observed) -> Vec<&str> {
     let results = observed.results[2..].iter();
     results.map(|outcome| outcome.value.as_str()).collect()

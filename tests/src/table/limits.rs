@@ -1,4 +1,4 @@
-//! Being outcome to wait, and running out of time.
+//! Rate limits and deadlines.
 
 use std::time::Duration;
 

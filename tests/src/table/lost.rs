@@ -1,6 +1,6 @@
-//! Answers that never come, and a server that cannot be reached.
+//! Lost responses, and a server that cannot be reached.
 //!
-//! Here alone real time passes: each lost answer costs the timeout of its request.
+//! Real time passes here: each lost response takes the timeout of its request.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use pan123_proto::{RetryPolicy, TransportErrorKind};
 
 use super::create;
 
-/// The service acts, and its answer comes far too late.
+/// The service acts, and its response comes after the timeout.
 fn lost() -> CannedResponse {
     CannedResponse::passthrough().delay(Duration::from_secs(60))
 }

@@ -1,4 +1,4 @@
-//! Apps that act for a user: pairs of tokens that are used up, kept, and lost.
+//! OAuth apps: token pairs that are used, saved and lost.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ pub(crate) fn table() -> Vec<Scenario> {
     table
 }
 
-/// An access token lives two hours, and is replaced ten minutes before its end.
+/// An access token lives two hours and is replaced ten minutes before it expires.
 const NEAR_THE_END: Duration = Duration::from_secs(6900);
-/// How often a pair is saved before it is given up for a while.
+/// How often saving a pair is tried before it pauses.
 const SAVES: usize = 3;
 const PAST_THE_END: Duration = Duration::from_secs(7300);
 
@@ -31,12 +31,12 @@ fn new_app(name: &'static str) -> Scenario {
     Scenario::new(name).with(|settings| settings.identity = Identity::NewApp)
 }
 
-/// How often tokens were asked for, and how often something was asked with them.
+/// How many token requests and how many other requests there were.
 fn counts(observed: &Observed) -> (usize, usize) {
     (observed.count(OAUTH_TOKEN), observed.count(USER_INFO))
 }
 
-/// So many answers, all of them good, and so many requests as [`counts`] has them.
+/// Checks that this many calls succeeded with these [`counts`] of requests.
 #[track_caller]
 fn all_well(observed: &Observed, answers: usize, asked: (usize, usize)) {
     assert_eq!(observed.kinds(), vec!["ok"; answers]);
@@ -129,10 +129,10 @@ fn crowded() -> Vec<Scenario> {
             .act(Act::Advance(NEAR_THE_END))
             .act(Act::Together(64, Call::UserInfo))
             .expect(|observed| {
-                // Nobody asked with the token that the refresh ended: each asked once.
+                // No call used the token that the refresh ended: each sent one request.
                 all_well(observed, 65, (2, 65));
             }),
-        // The pace lets one go at a time, so that one alone finds out that the token is no good.
+        // The rate limit lets one call go at a time, so that only one meets the rejected token.
         app("sixty-four callers with a token that was ended")
             .with(|settings| settings.call_timeout = Duration::from_secs(600))
             .call(Call::UserInfo)
@@ -152,7 +152,7 @@ fn lost() -> Vec<Scenario> {
                 observed.kinds(),
                 ["AuthorizationRequired", "AuthorizationRequired"]
             );
-            // Once more with the same refresh token, which had been used.
+            // Once more with the same refresh token, which was used before.
             assert_eq!(counts(observed), (2, 0));
         })
     };
@@ -176,7 +176,7 @@ fn lost() -> Vec<Scenario> {
                         .count(),
                     66
                 );
-                // The last one is refused, and nobody asks again.
+                // The last one is rejected, and none follows.
                 assert_eq!(observed.count(OAUTH_TOKEN), 3);
                 let outcome = observed
                     .results

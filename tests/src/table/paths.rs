@@ -1,4 +1,4 @@
-//! Folders made as far as they are missing, paths found, and where the file of a download is.
+//! Creating missing folders, finding paths, and finding the file of a download.
 
 use pan123_mock::TaskScript;
 use pan123_mock::path::{FILE_LIST, MKDIR};
@@ -33,7 +33,7 @@ fn folders() -> Vec<Scenario> {
             }))
             .call(Call::EnsureDir("/videos/2026"))
             .expect(|observed| {
-                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (1, 2))
+                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (1, 2));
             }),
         Scenario::new("two who make the same path")
             .act(Act::Together(2, Call::EnsureDir("/videos/2026")))
@@ -48,7 +48,7 @@ fn folders() -> Vec<Scenario> {
             )
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["ok"]);
-                // Refused the second time, found by another look, and what is below it made.
+                // Rejected the second time, found by listing again, and the folder below it created.
                 assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (3, 3));
             }),
         ensured("a making that is refused for another reason")
@@ -100,7 +100,7 @@ fn landed() -> Vec<Scenario> {
     let quick = |name| {
         Scenario::new(name).service(|service| service.default_script(TaskScript::succeeds_after(1)))
     };
-    // The first folder of a drive that somebody makes it in.
+    // The first folder of an empty drive.
     let dir = DirId::new(FIRST_ENTRY).expect("no folder is 0");
     let into = download().save_to(dir);
     let other = download().file_name("other.mp4").expect("a name");

@@ -1,4 +1,4 @@
-//! Answers that are not what was asked for, on a call that may be made again and on one that may not.
+//! Responses that do not hold what was asked for, to an idempotent call and to one that is not.
 
 use crate::scenario::{Call, Scenario};
 use pan123_mock::CannedResponse;
@@ -84,7 +84,7 @@ fn refusals() -> Vec<Scenario> {
     ]
 }
 
-/// To a path that would respond: following would be observed.
+/// A redirect to a path that would respond, so that following it would be observed.
 fn redirect() -> Scenario {
     let location = HeaderValue::from_static(USER_INFO);
     let redirect = CannedResponse::raw(StatusCode::FOUND, "").header(LOCATION, location);

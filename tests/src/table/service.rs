@@ -1,4 +1,4 @@
-//! What the service itself decides: its pace, its limits, its tokens, its drive.
+//! The service's own rules: its rate limits, its tokens, its drive.
 
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ fn limits() -> Vec<Scenario> {
     vec![
         polled.expect(|observed| {
             assert_eq!(observed.kinds(), ["ok"; 13]);
-            // Five go through, and one more is outcome to come later; so again.
+            // Every sixth request is over the limit and is sent again.
             assert_eq!(observed.count(OFFLINE_PROGRESS), 14);
         }),
         in_a_hurry("two downloads in a second")
@@ -158,7 +158,7 @@ fn files() -> Vec<Scenario> {
     ]
 }
 
-/// Every fourth poll meets a gateway that is gone, wherever the service runs the same ones.
+/// One poll in four gets HTTP 502: the same ones wherever the service runs.
 fn at_random() -> Scenario {
     let scenario = Scenario::new("a gateway that is gone by chance");
     let fault = Fault::bad_gateway().on(OFFLINE_PROGRESS);

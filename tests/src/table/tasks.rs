@@ -1,4 +1,4 @@
-//! Tasks: created, followed to their end, and odd ones.
+//! Tasks: created and followed to their end.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ fn given_up() -> Vec<Scenario> {
             .call(create())
             .call(watch())
             .expect(|observed| {
-                assert_eq!(observed.kinds(), ["ok", "PollFailed", "ok", "ok", "ok"])
+                assert_eq!(observed.kinds(), ["ok", "PollFailed", "ok", "ok", "ok"]);
             }),
         Scenario::new("a task that is unknown")
             .call(Call::Progress(Of::Task(4)))

@@ -1,6 +1,6 @@
-//! Many callers at once: in tasks, in threads, and in turn.
+//! Concurrent callers: in tasks, in threads, and in turn.
 //!
-//! Only what does not hang on who comes first is in this part of the table.
+//! This part holds only what does not depend on which caller is first.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::create;
 pub(crate) fn table() -> Vec<Scenario> {
     let replaced = |name| {
         let scenario = Scenario::new(name).call(Call::UserInfo);
-        // The pace lets one go at a time, so that one alone finds out that the token is no good.
+        // The rate limit lets one call go at a time, so that only one meets the rejected token.
         scenario.expect(|observed| {
             assert_eq!(observed.kinds(), ["ok"; 17]);
             assert_eq!(observed.count(ACCESS_TOKEN), 2);
@@ -36,7 +36,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!(
                     (observed.count(ACCESS_TOKEN), observed.results.len()),
                     (1, 16)
-                )
+                );
             }),
         replaced("sixteen with a token that was pushed out")
             .act(Act::Others(push_tokens_out))
@@ -54,7 +54,7 @@ pub(crate) fn table() -> Vec<Scenario> {
         Scenario::new("eight creates")
             .act(Act::Together(8, create()))
             .expect(|observed| {
-                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (8, 8))
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (8, 8));
             }),
         Scenario::new("eight who wait for the same task")
             .call(create())

@@ -1,4 +1,4 @@
-//! Tokens: fetched, used up, refused.
+//! Tokens: fetched, expired, rejected.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ fn not_fetched() -> Vec<Scenario> {
             .canned(ACCESS_TOKEN, gateway())
             .call(Call::UserInfo)
             .expect(|observed| {
-                assert_eq!(observed.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO])
+                assert_eq!(observed.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO]);
             }),
         Scenario::new("the token endpoint answers 502 for ever")
             .canned(ACCESS_TOKEN, gateway().times(99))

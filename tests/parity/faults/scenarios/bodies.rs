@@ -1,4 +1,4 @@
-//! HTTP 200 with a body that is not what was promised, or is it in an odd way.
+//! HTTP 200 with an unexpected or unusual body.
 
 use std::time::Duration;
 

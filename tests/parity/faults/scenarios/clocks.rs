@@ -1,4 +1,4 @@
-//! Clocks that are wrong, or jump. A token that was fetched before stays good.
+//! Clocks that are wrong or jump. A token that was fetched before stays valid.
 
 use std::time::Duration;
 

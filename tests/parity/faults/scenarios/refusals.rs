@@ -1,4 +1,4 @@
-//! The service says no.
+//! The service rejects the request.
 
 use std::time::Duration;
 

@@ -47,7 +47,7 @@ fn statuses() -> Vec<Fault> {
     ]
 }
 
-/// To a host of its own, which hears of nobody.
+/// Redirects to another host, which must receive nothing.
 fn redirects() -> Vec<Fault> {
     let names = [
         ("HTTP 301 to another host", StatusCode::MOVED_PERMANENTLY),

@@ -1,4 +1,4 @@
-//! The same at 64 callers at once.
+//! Faults that 64 concurrent callers meet.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The token endpoint fails, while the rest is well.
+//! The token endpoint fails.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ fn rate_limited() -> Vec<Fault> {
     ]
 }
 
-/// All that a token reply can be, and no token that works at once.
+/// Token responses without a token that works.
 fn useless() -> Vec<Fault> {
     vec![
         responded("token endpoint: HTML once", html(StatusCode::OK)),

@@ -1,4 +1,4 @@
-//! Exchanges that break on their way.
+//! Exchanges that break on the wire.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) fn faults() -> Vec<Fault> {
     faults
 }
 
-/// What is broken once, and is well the next time.
+/// Exchanges that break once.
 fn once(name: &'static str, broken: BrokenExchange) -> Fault {
     Fault::new(name, move |scenario, op| {
         scenario.broken(op.path(), broken.clone())
