@@ -97,7 +97,7 @@ fn everything(fixture: &Fixture, session: &Session) {
         session.watch(task(), WatchPolicy::default()).to_end(),
     )
     .expect_err("it cannot succeed");
-    // One that is dropped on its way, and a fetch that is.
+    // A call that is dropped after its first step, and with it a token fetch.
     let mut call = session.call(&GetUserInfo).expect("a good request");
     call.resume(fixture.clock.now(), Input::Wake);
 }

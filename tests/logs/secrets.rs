@@ -1,4 +1,4 @@
-//! No secret comes out: not in what a type shows, not in an error, not in a line of a log.
+//! No secret is revealed by the `Debug` of a type, by an error, or by a log line.
 
 mod canaries;
 mod loopback;

@@ -1,4 +1,4 @@
-//! What a transport logs stands in the span of its call, and what others log meanwhile does not.
+//! The logs of a transport are in the span of its call, and the logs of other tasks are not.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 type SendResult = Result<http::Response<Bytes>, TransportError>;
 
-/// Logs before, at and between its polls.
+/// A transport that logs when it sends and at each poll.
 struct Talking;
 
 fn answer() -> http::Response<Bytes> {

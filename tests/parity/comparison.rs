@@ -1,4 +1,4 @@
-//! The comparison itself: what one driver does otherwise, whichever it is, is found.
+//! The comparison of drivers: any difference of any driver is found.
 
 use pan123_mock::TaskScript;
 use pan123_proto::TransportErrorKind;

@@ -1,8 +1,8 @@
-//! The table of faults, `tests/faults.md`, transport against what happens.
+//! Checks the table of faults, `tests/faults.md`.
 //!
-//! Each row of the table names a fault and says what comes of it; [`scenarios`] has a scenario for each name, in which the fault happens. Every
-//! row is row with a `progress` and with a `create`, over real sockets with both adapters and in memory; the results, the requests
-//! and the tasks must be those of the table. What the time may be is asked of the driver in memory, at the default settings.
+//! Each row of the table names a fault and its consequences; [`scenarios`] has a scenario for each name. Every
+//! row runs with a `progress` and with a `create`, over real sockets with both adapters and in memory; results, requests
+//! and tasks must be those of the table. The driver in memory checks the time with the default settings.
 
 mod cell;
 mod row;
@@ -17,7 +17,7 @@ use row::{Op, Row};
 
 const TABLE: &str = include_str!("../faults.md");
 
-/// Most of a row's time is spent waiting for what does not come.
+/// Rows run concurrently, since most of their time is spent waiting for timeouts.
 const AT_ONCE: usize = 6;
 
 #[test]
@@ -58,7 +58,7 @@ fn every_row_has_a_scenario_and_every_scenario_a_row() {
     assert_eq!(rows.len(), faults.len(), "no name twice");
 }
 
-/// The rows with their faults, as far as there is one.
+/// The rows with their faults.
 fn paired() -> Vec<Row> {
     let mut faults: Vec<_> = scenarios::all().collect();
     table::rows(TABLE)

@@ -36,7 +36,7 @@ type Observer = Box<dyn Fn(SystemTime) + Send + Sync>;
 struct State {
     elapsed: Duration,
     /// By how many seconds the wall clock was set.
-    calendar: i64,
+    wall_clock_offset: i64,
     running: usize,
     jumps: usize,
     last_id: u64,
@@ -86,8 +86,8 @@ impl JumpClock {
     /// Returns the monotonic and the wall clock.
     #[must_use]
     pub fn now(&self) -> Now {
-        let calendar = self.core.lock().calendar;
-        with_calendar(self.true_time(), calendar)
+        let wall_clock_offset = self.core.lock().wall_clock_offset;
+        with_wall_clock(self.true_time(), wall_clock_offset)
     }
 
     /// Returns both clocks of a machine whose wall clock was never set.
@@ -97,8 +97,8 @@ impl JumpClock {
     }
 
     /// Sets the wall clock forward by this many seconds.
-    pub fn set_calendar(&self, by: i64) {
-        self.core.lock().calendar += by;
+    pub fn set_wall_clock(&self, by: i64) {
+        self.core.lock().wall_clock_offset += by;
     }
 
     /// Returns how much time has passed.
@@ -347,7 +347,7 @@ impl State {
 }
 
 /// Returns the same moment on a machine whose wall clock was set by this many seconds.
-pub(crate) fn with_calendar(now: Now, by: i64) -> Now {
+pub(crate) fn with_wall_clock(now: Now, by: i64) -> Now {
     let seconds = Duration::from_secs(by.unsigned_abs());
     let wall = if by < 0 {
         now.wall.checked_sub(seconds)

@@ -87,16 +87,16 @@ pub trait Caller {
 /// What a scenario can do besides calls.
 pub trait Environment {
     /// Others use the service.
-    fn elsewhere(&self, act: fn(&mut dyn ServiceAccess, SystemTime));
+    fn visit_service(&self, act: fn(&mut dyn ServiceAccess, SystemTime));
 
     /// Moves the time of the client and the service on.
-    fn later(&self, by: Duration);
+    fn advance(&self, by: Duration);
 
     /// Sets the service's clock forward.
-    fn ahead(&self, by: Duration);
+    fn advance_service(&self, by: Duration);
 
     /// Sets the client's wall clock by this many seconds.
-    fn calendar(&self, by: i64);
+    fn set_wall_clock(&self, by: i64);
 
     /// Returns how much time has passed.
     fn elapsed(&self) -> Duration;
@@ -141,7 +141,7 @@ pub async fn run_scenario<C: Caller>(
                 let count = || {
                     entries += 1;
                     if entries == *after {
-                        environment.elsewhere(*act);
+                        environment.visit_service(*act);
                     }
                 };
                 let listed = caller.list(files.clone(), false, count).await;
@@ -149,10 +149,10 @@ pub async fn run_scenario<C: Caller>(
             }
             Act::Restart => caller = make(),
             Act::FailSaves(saves) => store.fail_saves(*saves),
-            Act::Others(act) => environment.elsewhere(*act),
-            Act::Advance(by) => environment.later(*by),
-            Act::AdvanceService(by) => environment.ahead(*by),
-            Act::SetCalendar(by) => environment.calendar(*by),
+            Act::Others(act) => environment.visit_service(*act),
+            Act::Advance(by) => environment.advance(*by),
+            Act::AdvanceService(by) => environment.advance_service(*by),
+            Act::SetWallClock(by) => environment.set_wall_clock(*by),
         }
         let took = environment.elapsed().saturating_sub(begun);
         outcome.extend(came.into_iter().map(|outcome| Outcome { took, ..outcome }));

@@ -65,7 +65,7 @@ pub enum Act {
     /// The next saves of the client's token fail.
     FailSaves(usize),
     /// The client's wall clock is set by this many seconds, permanently.
-    SetCalendar(i64),
+    SetWallClock(i64),
 }
 
 /// A call of the client.

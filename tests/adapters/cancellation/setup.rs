@@ -142,7 +142,7 @@ impl Setup {
             }
             Act::Advance(by) => self.clock.advance(*by),
             Act::AdvanceService(by) => self.transport.ahead(*by),
-            Act::SetCalendar(by) => self.clock.set_calendar(*by),
+            Act::SetWallClock(by) => self.clock.set_wall_clock(*by),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets that can be `error_texts` from anything else, and where they must not be.
+//! Secrets that cannot be mistaken for anything else, and a check that a text holds none.
 
 use std::error::Error;
 use std::fmt::{Debug, Write};
@@ -8,9 +8,9 @@ use pan123_proto::offline::Download;
 pub(crate) const CLIENT_SECRET: &str = "canary-client-secret-4711";
 pub(crate) const ISSUED: &str = "canary.issued-token_4711";
 pub(crate) const GIVEN: &str = "canary.given-token_4711";
-/// Of callback URLs.
+/// A key that signs callback URLs.
 pub(crate) const SIGNING_KEY: &str = "canary-signing-key-of-32-bytes-4711";
-/// With user, password, signature and fragment.
+/// A source URL with user, password, signature and fragment.
 pub(crate) const SOURCE: &str =
     "https://canary-user:canary-word@files.example/f.mp4?sig=canary%2Fsig%3D#canary-part";
 pub(crate) const CALLBACK: &str = "https://bot.example/cb?job=7&key=canary%2Bkey";
@@ -25,7 +25,7 @@ pub(crate) fn debugged(value: &impl Debug) -> String {
     format!("{value:?}\n{value:#?}")
 }
 
-/// An error in every way of showing it, with its sources.
+/// All texts of an error and of its sources.
 pub(crate) fn error_texts(error: &(impl Error + 'static)) -> String {
     let mut text = String::new();
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
@@ -36,11 +36,11 @@ pub(crate) fn error_texts(error: &(impl Error + 'static)) -> String {
     text
 }
 
-/// Fails if a canary is in the text, as it is or as somebody may have written it.
+/// Fails if a canary is in the text, as it is or encoded.
 #[track_caller]
 pub(crate) fn assert_hidden(text: &str, what: &str) {
     let lower = text.to_lowercase();
-    // In base64 it begins with one of these, whatever stands before it.
+    // In base64 it contains one of these, whatever precedes it.
     let base64 = ["y2fuyxj5", "nhbmfyes", "jyw5hcn"];
     let bytes = "99, 97, 110, 97, 114, 121";
     let hex = ["63616e617279", "6361 6e61 7279", "63 61 6e 61 72 79"];

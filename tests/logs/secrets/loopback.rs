@@ -1,4 +1,4 @@
-//! Both adapters over a socket, with a server that echoes all it is `error_texts`: results, clients and every line of every log.
+//! Both adapters over a socket, with a server that echoes requests: results, clients and all logs are checked.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use crate::secrets::canaries::{
     CLIENT_SECRET, GIVEN, ISSUED, assert_hidden, debugged, download, error_texts,
 };
 
-/// How an answer echoes the request.
+/// How a response echoes the request.
 type Echo = fn(&str) -> Vec<u8>;
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -30,7 +30,7 @@ fn ok(body: &str) -> Vec<u8> {
     answer("200 OK", "", body)
 }
 
-/// A request as a text, with all that it holds.
+/// A request as text, complete.
 fn whole(request: &Request<Bytes>) -> String {
     let body = String::from_utf8_lossy(request.body());
     let mut text = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
@@ -95,7 +95,7 @@ const ECHOES: [(&str, Echo); 11] = [
     }),
 ];
 
-/// A service in good order, but for its trace ids and for what it says at this path.
+/// A service that echoes at this path and in its trace ids, and works otherwise.
 fn server(path: &'static str, echo: Option<Echo>) -> TcpServer {
     TcpServer::start(move |mut connection| {
         while let Some(request) = connection.read_request() {
@@ -129,7 +129,7 @@ enum Identity {
     Token,
 }
 
-/// It takes long to set up.
+/// Shared, since its setup takes long.
 static REQWEST: LazyLock<ReqwestTransport> = LazyLock::new(|| {
     let builder = pan123_async::reqwest::Client::builder();
     ReqwestTransport::from_builder(builder, Duration::from_secs(10)).expect("reqwest")
@@ -150,7 +150,7 @@ macro_rules! client {
     }};
 }
 
-/// Creates a download, and what is observed of it besides the logs.
+/// Creates a download. Returns the result and the `Debug` of the client.
 fn create(adapter: Adapter, url: &str, identity: Identity) -> (Result<TaskId, Error>, String) {
     let (created, client) = send(adapter, url, identity, &download());
     (created.map(|created| created.task), client)
@@ -182,8 +182,8 @@ fn send<E: Endpoint>(
     }
 }
 
-/// What ureq says at TRACE of each byte that it sends and reads, and of where a redirect points. Nothing but the filter of the
-/// logger can keep it quiet, so the adapter warns of it.
+/// Whether ureq logged sent or received bytes, or a redirect, at TRACE. Only the filter of the logger can suppress this, so the
+/// adapter warns of it.
 fn is_wire(line: &Value) -> bool {
     let message = line["fields"]["message"].as_str().unwrap_or_default();
     let location = line["target"] == "ureq::run" && message.contains("\"location\"");
@@ -249,7 +249,7 @@ fn response_that_echoes_the_request_reveals_no_secret() {
     }
 }
 
-/// With a key in its query, and forgetful: it does not name it among its secrets.
+/// An endpoint with a secret in its query that it does not declare.
 struct Form;
 
 impl Endpoint for Form {
@@ -264,21 +264,21 @@ impl Endpoint for Form {
     }
 }
 
-/// However little is known of what is secret, an HTTP client's own error tells no URL with its query.
+/// Even without declared secrets, the error of an HTTP client shows no query.
 #[test]
 fn error_of_an_http_client_reveals_no_query() {
     let silent = TcpServer::start(|mut connection| {
-        // One byte of what comes, be it HTTP or TLS, and then the connection is cut.
+        // Reads one byte, of HTTP or TLS, and closes the connection.
         let _ = connection.read(&mut [0]);
     });
     let hopeless = [
         "http://127.0.0.1:1",
-        // For reqwest this is no URL at all.
+        // For reqwest this is not a URL.
         "https://127.0.0.1:99999",
         &silent.url("http"),
         &silent.url("https"),
     ];
-    // Its turn is taken, its lines are left: ureq tells of the whole URL at TRACE.
+    // The lines are not checked: ureq logs the complete URL at TRACE.
     logged(|| {
         for url in hopeless {
             for adapter in [Adapter::Async, Adapter::Blocking] {

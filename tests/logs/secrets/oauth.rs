@@ -1,4 +1,4 @@
-//! OAuth, whose secrets stand in the query: what its types show of themselves, and what the adapters tell.
+//! OAuth, whose secrets are in the query: the `Debug` of its types, and what the adapters reveal.
 
 use pan123_mock::TcpServer;
 use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
@@ -14,13 +14,13 @@ use crate::secrets::canaries::{
 };
 
 const PATH: &str = "/api/v1/oauth2/access_token";
-/// With what a query has to encode.
+/// A secret with characters that a query encodes.
 const SECRET: &str = "canary/secret+4711=";
 const CODE: &str = "canary&code 4711";
 
 const REDIRECT: &str = "https://app.example/callback";
 
-/// Each under the name of its type.
+/// The `Debug` of each type, by name.
 pub(crate) fn shown() -> Vec<(&'static str, String)> {
     let app = || OAuth::new("client-id", CLIENT_SECRET).refresh_token(GIVEN);
     let code = ExchangeCode::new("client-id", CLIENT_SECRET, GIVEN, REDIRECT);
@@ -41,7 +41,7 @@ pub(crate) fn shown() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Good answers, or an echo of the request for a pair in a refusal.
+/// A server that responds with success, or rejects a token request and echoes it.
 fn server(echoes: bool) -> TcpServer {
     TcpServer::start(move |mut connection| {
         while let Some(request) = connection.read_request() {
@@ -61,7 +61,7 @@ fn server(echoes: bool) -> TcpServer {
     })
 }
 
-/// The code exchanged, and one call with what it brought.
+/// Exchanges the code, and makes a call with the token pair.
 fn authorized(adapter: &str, url: &str) -> Result<UserInfo, Error> {
     let clock = JumpClock::new();
     macro_rules! client {
@@ -92,7 +92,7 @@ fn authorized(adapter: &str, url: &str) -> Result<UserInfo, Error> {
     })
 }
 
-/// What ureq says at TRACE of each URL that it asks: the adapter warns of it.
+/// Whether ureq logged a URL at TRACE; the adapter warns of it.
 fn is_of_the_url(line: &Value) -> bool {
     ["ureq::run", "ureq_proto::util"].contains(&line["target"].as_str().unwrap_or_default())
 }

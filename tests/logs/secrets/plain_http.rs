@@ -1,4 +1,4 @@
-//! Both builders keep credentials off plain http, and let themselves be `error_texts` otherwise.
+//! Both builders reject plain HTTP to another machine unless it is allowed.
 
 use pan123_proto::{BuildError, UrlFault};
 

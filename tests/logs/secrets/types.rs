@@ -1,4 +1,4 @@
-//! What each public type shows of itself. A type that is in neither list below fails the test: somebody must think of it.
+//! The `Debug` of each public type. A type that is in neither list below fails the test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ use crate::secrets::canaries::{
 };
 use crate::secrets::oauth;
 
-/// What has nothing secret to hold.
+/// Types that hold no secret.
 const HOLD_NOTHING: &[&str] = &[
     "Account",
     "Auth",
@@ -156,7 +156,7 @@ fn error<T: std::fmt::Debug>(step: Step<Result<T, Error>>) -> Error {
     }
 }
 
-/// A call at each of its steps, with an answer that echoes all it can.
+/// A call at each of its steps, with a response that echoes the secrets.
 fn calls() -> Vec<(&'static str, String)> {
     let mut shown = Vec::new();
     let session = session();
@@ -418,7 +418,7 @@ fn told_ref(error: &BuildError) -> String {
 
 #[test]
 fn no_public_type_shows_a_secret() {
-    // Other tests of this process look at all that is logged meanwhile.
+    // Under the lock of the log: other tests of this process check all that is logged.
     let mut shown = Vec::new();
     logged(|| shown = [calls(), watches(), adapters(), values(), oauth::shown()].concat());
     for (name, text) in &shown {
@@ -469,7 +469,7 @@ fn collect(directory: &Path, names: &mut Vec<String>) {
                 .strip_prefix("pub struct ")
                 .or(line.strip_prefix("pub enum "));
             let name = declared.and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
-            // What a macro declares has no name here.
+            // A declaration in a macro has no name here.
             names.extend(name.filter(|name| !name.is_empty()).map(str::to_owned));
         }
     }

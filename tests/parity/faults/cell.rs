@@ -12,7 +12,7 @@ use crate::faults::row::Op;
 /// The task of [`TASK_ON_ITS_WAY`](pan123_tests::service_access::TASK_ON_ITS_WAY), as it goes on.
 const PROGRESS: &str = "Progress { percent: 37.5, status: Retrying }";
 
-/// In words, `the answer, 2 requests, 1 task`.
+/// In words, `the response, 2 requests, 1 task`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) result: String,
@@ -138,7 +138,7 @@ fn in_words(outcome: &Outcome, observed: &Observed, op: Op) -> String {
             }
         };
         return if is_true {
-            "the answer".to_owned()
+            "the data".to_owned()
         } else {
             format!("`{}`", outcome.value)
         };
@@ -184,10 +184,10 @@ fn of_reach(reached: TransportErrorKind) -> &'static str {
 #[test]
 fn cell_is_written_as_it_is_read() {
     for text in [
-        "the answer, 2 requests",
+        "the data, 2 requests",
         "`RateLimited`, ≤ 20 requests",
         "`Ambiguous` (HTTP 200, unreadable), 1 request, 0 tasks",
-        "64 × the answer, 64 requests, 64 tasks, 1 token request",
+        "64 × the data, 64 requests, 64 tasks, 1 token request",
     ] {
         let cell = Cell::read(text).unwrap();
         assert_eq!(cell.to_string(), text);

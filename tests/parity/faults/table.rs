@@ -62,7 +62,7 @@ fn seconds(text: &str) -> Duration {
 #[test]
 fn table_is_parsed() {
     let text = "## Heading\n\n| fault | `progress` | `create` | time |\n|---|---|---|---|\n\
-                | late, and cut | the answer, 2 requests | – | 3 s to 12 s |\n\
+                | late, and cut | the data, 2 requests | – | 3 s to 12 s |\n\
                 | gone | `Http` (HTTP 404), 1 request | `Ambiguous`, 1 request, 1 task | at once |\n";
     let [late, gone] = rows(text).collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(late.fault, "late, and cut");

@@ -52,7 +52,7 @@ impl ServiceHost for InProcess {
         self.mock.service(|service| visit(service));
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         self.mock.advance(by);
     }
 

@@ -24,7 +24,7 @@ use pan123_proto::{
 use serde::de::DeserializeOwned;
 
 use super::Location;
-use crate::clock::with_calendar;
+use crate::clock::with_wall_clock;
 use crate::drive_calls::{DriveCall, by_endpoint};
 use crate::failing_store::FailingStore;
 use crate::observed::{Observed, Outcome};
@@ -47,7 +47,7 @@ pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
         start,
         elapsed: Cell::default(),
         ahead: Cell::default(),
-        calendar: Cell::default(),
+        wall_clock_offset: Cell::default(),
         broken: RefCell::new(scenario.broken.clone()),
         unreceived: RefCell::default(),
         reachable: scenario.reachable,
@@ -93,7 +93,7 @@ struct Simulation {
     /// How far the service's clock is ahead.
     ahead: Cell<Duration>,
     /// By how many seconds the client's wall clock was set.
-    calendar: Cell<i64>,
+    wall_clock_offset: Cell<i64>,
     /// The exchanges that are still to break.
     broken: RefCell<Vec<(&'static str, BrokenExchange)>>,
     unreceived: RefCell<BTreeMap<&'static str, usize>>,
@@ -110,7 +110,7 @@ const MAX_ROUNDS: usize = 100_000;
 
 impl Simulation {
     fn now(&self) -> Now {
-        with_calendar(self.true_time(), self.calendar.get())
+        with_wall_clock(self.true_time(), self.wall_clock_offset.get())
     }
 
     /// Returns both clocks of a machine whose wall clock was never set.
@@ -243,20 +243,21 @@ impl Simulation {
 }
 
 impl Environment for Simulation {
-    fn elsewhere(&self, act: fn(&mut dyn ServiceAccess, SystemTime)) {
+    fn visit_service(&self, act: fn(&mut dyn ServiceAccess, SystemTime)) {
         act(&mut *self.service.borrow_mut(), self.true_time().wall);
     }
 
-    fn later(&self, by: Duration) {
+    fn advance(&self, by: Duration) {
         self.elapsed.update(|elapsed| elapsed + by);
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         self.ahead.update(|ahead| ahead + by);
     }
 
-    fn calendar(&self, by: i64) {
-        self.calendar.update(|calendar| calendar + by);
+    fn set_wall_clock(&self, by: i64) {
+        self.wall_clock_offset
+            .update(|wall_clock_offset| wall_clock_offset + by);
     }
 
     fn elapsed(&self) -> Duration {

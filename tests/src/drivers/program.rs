@@ -73,7 +73,7 @@ impl ServiceHost for Program {
         visit(&mut self.admin.clone());
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += by;
         let by = u64::try_from(by.as_millis()).expect("a scenario of this age");
         self.admin

@@ -18,7 +18,7 @@ pub(super) trait ServiceHost {
     fn visit(&self, visit: &mut dyn FnMut(&mut dyn ServiceAccess));
 
     /// Sets the service's clock forward.
-    fn ahead(&self, by: Duration);
+    fn advance_service(&self, by: Duration);
 
     /// Returns what the service received, with these results.
     fn observed(&self, results: Vec<Outcome>) -> Observed;
@@ -58,21 +58,21 @@ impl Setup {
 }
 
 impl Environment for Setup {
-    fn elsewhere(&self, act: fn(&mut dyn ServiceAccess, SystemTime)) {
+    fn visit_service(&self, act: fn(&mut dyn ServiceAccess, SystemTime)) {
         let now = self.clock.true_time().wall;
         self.host.visit(&mut |service| act(service, now));
     }
 
-    fn later(&self, by: Duration) {
+    fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
 
-    fn ahead(&self, by: Duration) {
-        self.host.ahead(by);
+    fn advance_service(&self, by: Duration) {
+        self.host.advance_service(by);
     }
 
-    fn calendar(&self, by: i64) {
-        self.clock.set_calendar(by);
+    fn set_wall_clock(&self, by: i64) {
+        self.clock.set_wall_clock(by);
     }
 
     fn elapsed(&self) -> Duration {

@@ -23,7 +23,7 @@ fn no_answers() -> Vec<Fault> {
     vec![
         Fault::responded("HTML", |_| html(StatusCode::OK).after_acting()),
         Fault::responded("nothing", both("")),
-        Fault::responded("nothing, for ever", |_| ok("").after_acting().times(ALWAYS)),
+        Fault::responded("nothing, always", |_| ok("").after_acting().times(ALWAYS)),
         Fault::responded(
             "truncated JSON",
             both(r#"{"code":0,"message":"ok","data":{"proc"#),
@@ -150,7 +150,7 @@ fn odd_json() -> Vec<Fault> {
         Fault::responded("JSON 10,000 deep as the data", move |_| {
             ok(format!(r#"{{"code":0,"data":{}}}"#, nested(10_000))).after_acting()
         }),
-        Fault::responded("JSON 10,000 deep as the answer", move |_| {
+        Fault::responded("JSON 10,000 deep as the response", move |_| {
             ok(nested(10_000)).after_acting()
         }),
     ]

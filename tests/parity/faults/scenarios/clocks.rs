@@ -18,33 +18,33 @@ pub(super) fn faults() -> Vec<Fault> {
     };
     vec![
         before(
-            "the client's calendar is an hour ahead",
-            Act::SetCalendar(HOUR),
+            "the client's wall clock is an hour ahead",
+            Act::SetWallClock(HOUR),
         ),
         before(
-            "the client's calendar is an hour behind",
-            Act::SetCalendar(-HOUR),
+            "the client's wall clock is an hour behind",
+            Act::SetWallClock(-HOUR),
         ),
         before(
-            "the client's calendar is a year ahead",
-            Act::SetCalendar(365 * 24 * HOUR),
+            "the client's wall clock is a year ahead",
+            Act::SetWallClock(365 * 24 * HOUR),
         ),
         Fault::new(
-            "the client's calendar is 30 days less an hour ahead, and two hours pass",
+            "the client's wall clock is 30 days less an hour ahead, and two hours pass",
             move |scenario, _| {
                 scenario
-                    .act(Act::SetCalendar(nearly_a_month))
+                    .act(Act::SetWallClock(nearly_a_month))
                     .call(Call::UserInfo)
                     .act(Act::Advance(2 * hour))
             },
         ),
         between(
-            "the client's calendar jumps an hour ahead",
-            Act::SetCalendar(HOUR),
+            "the client's wall clock jumps an hour ahead",
+            Act::SetWallClock(HOUR),
         ),
         between(
-            "the client's calendar jumps an hour back",
-            Act::SetCalendar(-HOUR),
+            "the client's wall clock jumps an hour back",
+            Act::SetWallClock(-HOUR),
         ),
         between(
             "the service's clock jumps an hour ahead",

@@ -41,9 +41,9 @@ fn codes() -> Vec<Fault> {
         Fault::responded("code 42902 once", |_| {
             CannedResponse::envelope(42902, "请求太频繁")
         }),
-        Fault::responded("code 429 for ever", |_| too_frequent().times(ALWAYS)),
+        Fault::responded("code 429 always", |_| too_frequent().times(ALWAYS)),
         Fault::responded("HTTP 429 with nothing, once", |_| http_429()),
-        Fault::responded("HTTP 429 with nothing, for ever", |_| {
+        Fault::responded("HTTP 429 with nothing, always", |_| {
             http_429().times(ALWAYS)
         }),
     ]
@@ -78,8 +78,8 @@ fn tokens() -> Vec<Fault> {
         Fault::responded("HTTP 401 with nothing, and a new token helps", move |_| {
             http_401()
         }),
-        Fault::responded("code 401 for ever", move |_| code_401().times(ALWAYS)),
-        Fault::responded("HTTP 401 for ever", move |_| http_401().times(ALWAYS)),
+        Fault::responded("code 401 always", move |_| code_401().times(ALWAYS)),
+        Fault::responded("HTTP 401 always", move |_| http_401().times(ALWAYS)),
         Fault::new("code 401 to a token that was given", |scenario, _| {
             scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
         }),
@@ -98,9 +98,9 @@ fn retry_after() -> Vec<Fault> {
             outcome("Sun, 23 Mar 2025 06:00:00 GMT")
         }),
         Fault::new(
-            "Retry-After as a date, the client's calendar an hour ahead",
+            "Retry-After as a date, the client's wall clock an hour ahead",
             move |scenario, op| {
-                let scenario = scenario.act(Act::SetCalendar(3600));
+                let scenario = scenario.act(Act::SetWallClock(3600));
                 scenario.canned(op.path(), outcome(TEN_SECONDS_LATER))
             },
         ),

@@ -38,7 +38,7 @@ fn statuses() -> Vec<Fault> {
         Fault::responded("HTTP 502 with HTML, once", |_| {
             html(StatusCode::BAD_GATEWAY)
         }),
-        Fault::responded("HTTP 502 with HTML, for ever", |_| {
+        Fault::responded("HTTP 502 with HTML, always", |_| {
             html(StatusCode::BAD_GATEWAY).times(ALWAYS)
         }),
         Fault::responded("HTTP 504 with HTML, but it was carried out", |_| {

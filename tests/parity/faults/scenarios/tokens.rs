@@ -50,11 +50,11 @@ fn down() -> Vec<Fault> {
     };
     vec![
         responded("token endpoint: HTTP 502 once", gateway()),
-        responded("token endpoint: HTTP 502 for ever", gateway().times(ALWAYS)),
+        responded("token endpoint: HTTP 502 always", gateway().times(ALWAYS)),
         broken("token endpoint: reset once", reset()),
-        broken("token endpoint: reset for ever", reset().times(ALWAYS)),
+        broken("token endpoint: reset always", reset().times(ALWAYS)),
         slow("token endpoint: silence once", 1),
-        slow("token endpoint: silence for ever", ALWAYS),
+        slow("token endpoint: silence always", ALWAYS),
         Fault::new("token endpoint: nobody listens", |scenario, _| {
             scenario.unreachable()
         }),
@@ -70,7 +70,7 @@ fn rate_limited() -> Vec<Fault> {
     vec![
         responded("token endpoint: code 429 twice", too_frequent().times(2)),
         responded(
-            "token endpoint: code 429 for ever",
+            "token endpoint: code 429 always",
             too_frequent().times(ALWAYS),
         ),
         responded("token endpoint: Retry-After of 30 seconds", outcome("30")),
@@ -90,20 +90,19 @@ fn useless() -> Vec<Fault> {
             CannedResponse::envelope(0, "ok"),
         ),
         responded(
-            "token endpoint: success without a token, for ever",
+            "token endpoint: success without a token, always",
             CannedResponse::envelope(0, "ok").times(ALWAYS),
         ),
         responded(
-            "token endpoint: code 401 for ever",
+            "token endpoint: code 401 always",
             CannedResponse::envelope(401, "token is invalid").times(ALWAYS),
         ),
         Fault::new("token endpoint: wrong secret", |scenario, _| {
             scenario.with(|settings| settings.identity = Identity::Credentials("me", "wrong"))
         }),
-        Fault::new(
-            "token endpoint: an expired token for ever",
-            |scenario, _| scenario.service(|service| service.token_lifetime(Duration::ZERO)),
-        ),
+        Fault::new("token endpoint: an expired token always", |scenario, _| {
+            scenario.service(|service| service.token_lifetime(Duration::ZERO))
+        }),
         Fault::new(
             "token endpoint: a good token with a date that is over",
             |scenario, _| {

@@ -89,8 +89,8 @@ fn responses() -> Vec<Fault> {
             Point::Bytes(0),
             End::Reset,
         ),
-        cut("closed in the first line of the answer", line, End::Close),
-        cut("reset in the first line of the answer", line, End::Reset),
+        cut("closed in the first line of the response", line, End::Close),
+        cut("reset in the first line of the response", line, End::Reset),
         cut("closed after half a head", head, End::Close),
         cut("reset after half a head", head, End::Reset),
         cut("closed before the body", Point::Head, End::Close),
@@ -112,7 +112,7 @@ fn responses() -> Vec<Fault> {
             End::Reset,
         ),
         once(
-            "reset after it was carried out, for ever",
+            "reset after it was carried out, always",
             BrokenExchange::answer(reset_for_ever, Received::CutOff).times(ALWAYS),
         ),
         once(
@@ -153,11 +153,11 @@ fn silence() -> Vec<Fault> {
             "silence, and it was not carried out",
             BrokenExchange::request(unreceived, Received::TimedOut),
         ),
-        slow("silence for ever", stops(Point::Bytes(0)).times(ALWAYS)),
+        slow("silence always", stops(Point::Bytes(0)).times(ALWAYS)),
         slow("silence after half a head", stops(Point::Bytes(40))),
         slow("silence after half a body", stops(Point::Body(20))),
         slow(
-            "an answer at a byte a second",
+            "an response at a byte a second",
             BrokenExchange::answer(drip, Received::TimedOut),
         ),
     ]
@@ -173,16 +173,16 @@ fn interim() -> Vec<Fault> {
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
     vec![
         before(
-            "HTTP 100 before the answer",
+            "HTTP 100 before the response",
             "HTTP/1.1 100 Continue\r\n\r\n",
         ),
         before(
-            "HTTP 102 before the answer",
+            "HTTP 102 before the response",
             "HTTP/1.1 102 Processing\r\n\r\n",
         ),
-        before("HTTP 103 before the answer", hints),
+        before("HTTP 103 before the response", hints),
         once(
-            "HTTP 100 and no answer",
+            "HTTP 100 and no response",
             BrokenExchange::answer(
                 Break::replace("HTTP/1.1 100 Continue\r\n\r\n", End::Close),
                 Received::CutOff,
