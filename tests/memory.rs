@@ -1,7 +1,7 @@
-//! How much memory an answer of 200 MB costs: the limit of a body holds while it is read.
+//! The memory that a response of 200 MB takes: the size of a body is limited while it is read.
 //!
-//! The heap of this process is counted, so the server runs in another one, which is this program again. Each adapter has made a call
-//! before: what is counted comes on top of that.
+//! The heap of this process is measured, so the server runs in another process of the same program. Each adapter has made a call
+//! before: only the additional memory counts.
 
 #![allow(clippy::print_stdout, reason = "the figure is what one looks for")]
 
@@ -11,17 +11,17 @@ use std::process::{Child, Command, Stdio};
 use pan123_mock::{Connection, Flood, TcpServer, path};
 use pan123_proto::offline::Download;
 use pan123_proto::{Error, Pacing, RetryPolicy, TaskId, TransportErrorKind};
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;
 
-/// Set in the process that serves.
+/// Set in the server process.
 const SERVES: &str = "PAN123_TESTS_SERVES";
 
 const LENGTH: u64 = 200 << 20;
 
-/// Over the idle client.
+/// The maximum over the idle client.
 const MOST: usize = 16 << 20;
 
 fn main() {
@@ -47,7 +47,7 @@ fn report(adapter: &str, flood: &str, peak: usize) {
     );
 }
 
-/// The peak of the heap over what there is when this begins.
+/// Returns the peak of the heap over its size at the start.
 fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let profiler = dhat::Profiler::builder().testing().build();
     let result = work();
@@ -56,7 +56,7 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, peak)
 }
 
-/// Gives a builder of either adapter what this needs.
+/// Builds a client of either adapter.
 macro_rules! set_up {
     ($builder:expr, $url:expr) => {
         $builder
@@ -106,10 +106,10 @@ fn download() -> Download {
     Download::new("https://example.com/video.mp4").expect("a URL")
 }
 
-/// The process that serves.
+/// The server process.
 struct Server {
     process: Child,
-    /// By kind of flood.
+    /// Its URLs, by kind of flood.
     urls: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// It ends when nobody writes to it any more.
+/// The process ends when its input closes.
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
@@ -144,7 +144,7 @@ impl Drop for Server {
     }
 }
 
-/// Says where it listens, and serves until its input ends.
+/// Prints where it listens, and serves until its input ends.
 fn serve() {
     let servers = [Flood::with_length(LENGTH), Flood::chunked(LENGTH)]
         .map(|flood| TcpServer::start(move |connection| answer(connection, flood)));

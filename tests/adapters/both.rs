@@ -15,7 +15,7 @@ pub(crate) enum Adapter {
 
 pub(crate) const BOTH: [Adapter; 2] = [Adapter::Async, Adapter::Blocking];
 
-/// Long enough for anything on loopback, short enough to be waited for.
+/// Long enough for anything on loopback, short enough for a test to wait for it.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Gives a builder of either adapter what these tests need: a token, two attempts, a clock that jumps.
@@ -24,7 +24,7 @@ macro_rules! basics {
         $builder
             .access_token("eyJ.of.somebody")
             .base_url($url)
-            // For the host that cannot be.
+            // For the host that does not exist.
             .allow_credentials_over_plain_http(true)
             .retry(pan123_proto::RetryPolicy::default().max_attempts(2))
             .clock($clock.clone())
@@ -32,7 +32,7 @@ macro_rules! basics {
     };
 }
 
-/// How long things may take.
+/// Timeouts, and the maximum size of a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) connect: Duration,
@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 impl Adapter {
-    /// Creates an offline download over a client of its own.
+    /// Creates an offline download with a new client.
     pub(crate) fn create(self, url: &str, limits: &Limits) -> Result<TaskId, Error> {
         let clock = JumpClock::new();
         match self {
@@ -76,7 +76,7 @@ impl Adapter {
 }
 
 impl Adapter {
-    /// The same, where it must fail.
+    /// The same, expecting an error.
     pub(crate) fn fails(self, url: &str, limits: &Limits) -> Error {
         let created = self.create(url, limits);
         created.expect_err("nothing can come of this")
@@ -110,7 +110,7 @@ pub(crate) fn download() -> Download {
     Download::new("https://example.com/video.mp4").expect("a URL")
 }
 
-/// An answer of the service with this body, which keeps its connection open.
+/// A response of the service with this body, which keeps the connection open.
 pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
@@ -125,14 +125,14 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let runtime = builder.enable_all().build().expect("a runtime");
     let bounded = async { tokio::time::timeout(Duration::from_secs(30), future).await };
     let output = runtime.block_on(bounded).expect("it hangs");
-    // A lookup of a name that takes its time is not waited for.
+    // A slow name lookup is not waited for.
     runtime.shutdown_background();
     output
 }
 
 pub(crate) use basics;
 
-/// A host that cannot be: a part of its name is too long for any name server, so that none is asked.
+/// A host that cannot exist: a part of its name is too long, so that no name server is asked.
 pub(crate) fn nobody() -> String {
     format!("http://{}.invalid", "n".repeat(64))
 }

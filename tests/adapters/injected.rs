@@ -1,4 +1,4 @@
-//! Clients that a user brings along.
+//! HTTP clients that the user supplies.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use pan123_blocking::ureq;
 use pan123_mock::TcpServer;
 use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
 use pan123_tests::clock::JumpClock;
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 
 use crate::both::{SHORT, basics, download, nobody, ok, on_tokio};
 
-/// Sends everybody to another path of its own, where the answer would be a good one.
+/// Redirects every request to another path, which would respond with success.
 fn redirecting() -> TcpServer {
     TcpServer::start(|mut connection| {
         while let Some(request) = connection.read_request() {
@@ -46,7 +46,7 @@ fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &TcpServer) {
 }
 
 #[test]
-fn an_answer_from_another_url_is_refused() {
+fn response_from_another_url_is_rejected() {
     let server = redirecting();
     let follows = reqwest::Client::builder().build().unwrap();
     let builder = pan123_async::Client::builder().with_client(follows);
@@ -60,9 +60,9 @@ fn an_answer_from_another_url_is_refused() {
     );
 }
 
-/// The redirect goes where nobody listens: what could not be reached is the second hop, and the first took the request.
+/// The redirect leads to an address where nothing listens: the first hop received the request.
 #[test]
-fn a_hop_that_cannot_be_reached_does_not_mean_that_nothing_was_sent() {
+fn create_is_ambiguous_if_only_the_second_hop_is_unreachable() {
     let nowhere =
         "HTTP/1.1 302 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     let server = TcpServer::responding(nowhere);
@@ -74,7 +74,7 @@ fn a_hop_that_cannot_be_reached_does_not_mean_that_nothing_was_sent() {
 }
 
 #[test]
-fn a_client_that_follows_nothing_is_taken_as_it_is() {
+fn client_that_follows_no_redirect_is_used_as_it_is() {
     let server = redirecting();
     let policy = reqwest::redirect::Policy::none();
     let client = reqwest::Client::builder().redirect(policy).build();
@@ -83,7 +83,7 @@ fn a_client_that_follows_nothing_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_client_builder_is_told_to_follow_nothing() {
+fn client_builder_is_set_to_follow_no_redirect() {
     let server = redirecting();
     let follows = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5));
     let builder = pan123_async::Client::builder().with_client_builder(follows);
@@ -91,7 +91,7 @@ fn a_client_builder_is_told_to_follow_nothing() {
 }
 
 #[test]
-fn a_client_builder_is_told_how_long_to_connect() {
+fn client_builder_gets_the_connect_timeout() {
     let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let builder = pan123_async::Client::builder()
         .with_client_builder(reqwest::Client::builder().connect_timeout(Duration::from_secs(60)))
@@ -105,7 +105,7 @@ fn a_client_builder_is_told_how_long_to_connect() {
 }
 
 #[test]
-fn what_a_client_builder_sets_up_is_kept() {
+fn other_settings_of_a_client_builder_are_kept() {
     let server = TcpServer::start(|mut connection| {
         let request = connection.read_request().unwrap_or_default();
         let marked = request.headers().contains_key("x-mine");
@@ -120,9 +120,9 @@ fn what_a_client_builder_sets_up_is_kept() {
     assert_eq!(task.get(), 1);
 }
 
-/// It may have failed at a later hop: the first one may have acted.
+/// The connection may have failed at a later hop: the first one may have acted.
 #[test]
-fn a_client_leaves_in_doubt_what_it_could_not_connect_to() {
+fn create_is_ambiguous_if_an_injected_client_cannot_connect() {
     let away = "HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     let server = TcpServer::responding(away);
     for url in [&server.url("http"), "http://127.0.0.1:1"] {
@@ -135,7 +135,7 @@ fn a_client_leaves_in_doubt_what_it_could_not_connect_to() {
 }
 
 #[test]
-fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
+fn create_is_ambiguous_if_a_handshake_hangs_without_a_connect_timeout() {
     let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let client = reqwest::Client::builder().build().unwrap();
     let builder = pan123_async::Client::builder().with_client(client);
@@ -146,7 +146,7 @@ fn a_client_without_a_connect_timeout_leaves_a_hanging_handshake_in_doubt() {
 }
 
 #[test]
-fn a_configuration_is_told_what_an_agent_of_ours_does() {
+fn agent_configuration_gets_the_settings_of_the_default_agent() {
     let config = || ureq::Agent::config_builder().max_redirects(5).build();
     let builder = || pan123_blocking::Client::builder().with_config(config());
 
@@ -166,7 +166,7 @@ fn a_configuration_is_told_what_an_agent_of_ours_does() {
 }
 
 #[test]
-fn an_agent_is_told_to_follow_nothing_and_to_take_every_status() {
+fn agent_is_set_to_follow_no_redirect_and_to_return_every_status() {
     let server = redirecting();
     let agent = ureq::Agent::config_builder().max_redirects(5).build();
     let builder = pan123_blocking::Client::builder().with_agent(agent.into());
@@ -179,9 +179,9 @@ fn an_agent_is_told_to_follow_nothing_and_to_take_every_status() {
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(404));
 }
 
-/// Its connector does not say how far it got.
+/// Its connector does not report how far the request got.
 #[test]
-fn an_agent_leaves_a_refused_connection_in_doubt() {
+fn create_is_ambiguous_if_an_injected_agent_cannot_connect() {
     let agent = ureq::Agent::new_with_defaults();
     let builder = pan123_blocking::Client::builder().with_agent(agent);
     let error = create_blocking(builder, "http://127.0.0.1:1").unwrap_err();
@@ -189,7 +189,7 @@ fn an_agent_leaves_a_refused_connection_in_doubt() {
 }
 
 #[test]
-fn an_agent_keeps_a_connect_timeout_of_its_own() {
+fn agent_keeps_its_own_connect_timeout() {
     let server = TcpServer::start(|mut connection| connection.wait_until_closed());
     let agent = ureq::Agent::config_builder()
         .timeout_connect(Some(SHORT))

@@ -1,9 +1,10 @@
-//! What is held of the adapters alone: how far a request got, what is dropped and what goes on, who shares what.
+//! The two adapters: how far a request got, what is dropped and what goes on, what calls share.
 
-mod abort;
 mod bare;
 mod both;
 mod bounds;
+mod cancellation;
+mod clock;
 mod handles;
 mod injected;
 mod names;
@@ -12,4 +13,3 @@ mod sends;
 mod sharing;
 mod token_rule;
 mod watches;
-mod worlds;

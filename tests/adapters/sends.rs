@@ -1,4 +1,4 @@
-//! What the types promise: this is checked by compiling it.
+//! The auto traits of the types, checked by the compiler.
 
 use pan123_proto::TaskId;
 use pan123_proto::offline::{self, WatchPolicy};
@@ -21,7 +21,7 @@ fn shared<T: Clone + Send + Sync + 'static>(value: T) -> T {
 }
 
 #[test]
-fn futures_can_be_spawned_and_clients_shared() {
+fn futures_are_send_and_async_clients_are_shared() {
     let (url, clock) = ("http://127.0.0.1:1", JumpClock::new());
     let client = shared(
         basics!(pan123_async::Client::builder(), url, clock)
@@ -49,7 +49,7 @@ fn futures_can_be_spawned_and_clients_shared() {
 }
 
 #[test]
-fn blocking_clients_are_shared_and_watches_change_threads() {
+fn blocking_clients_are_shared_and_watches_are_send() {
     let (url, clock) = ("http://127.0.0.1:1", JumpClock::new());
     let client = basics!(pan123_blocking::Client::builder(), url, clock).build();
     let client = shared(client.unwrap());

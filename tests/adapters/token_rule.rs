@@ -14,9 +14,9 @@ use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service};
 use pan123_proto::{ErrorKind, Pacing, Transmit, TransportError};
 use pan123_store::MemoryStore;
 use pan123_tests::block_on::block_on;
-use pan123_tests::carriers::Held;
 use pan123_tests::clock::JumpClock;
-use pan123_tests::door::push_tokens_out;
+use pan123_tests::service_access::push_tokens_out;
+use pan123_tests::transports::ServiceTransport;
 
 use crate::both::{Adapter, BOTH};
 
@@ -25,7 +25,7 @@ use crate::both::{Adapter, BOTH};
 enum Event {
     /// The request is sent.
     Send,
-    /// Somebody else pushes all tokens out.
+    /// A process with another store pushes all tokens out.
     Push,
     /// This process makes a call, unless it is in one.
     Call(usize),
@@ -61,13 +61,13 @@ fn at_most_two_stored_tokens_are_tried_in_a_row() {
         replaced(1, 3),
     ];
     for adapter in BOTH {
-        let world = World::new(adapter, 3);
+        let fixture = Fixture::new(adapter, 3);
         for process in 0..3 {
-            block_on(world.clock.drive(world.call(process)));
+            block_on(fixture.clock.drive(fixture.call(process)));
         }
-        lock(&world.state).script = script.concat().into_iter().rev().collect();
-        block_on(world.clock.drive(world.call(0)));
-        let state = lock(&world.state);
+        lock(&fixture.state).script = script.concat().into_iter().rev().collect();
+        block_on(fixture.clock.drive(fixture.call(0)));
+        let state = lock(&fixture.state);
         let call = &state.calls[3];
         let [
             Request::Rejected(_),
@@ -119,24 +119,24 @@ struct Ended {
 
 /// Runs a call of process 0 during which the events happen, and then a call of each process.
 fn run(adapter: Adapter, processes: usize, script: &[Event]) -> Ended {
-    let world = World::new(adapter, processes);
+    let fixture = Fixture::new(adapter, processes);
     for process in 0..processes {
-        block_on(world.clock.drive(world.call(process)));
+        block_on(fixture.clock.drive(fixture.call(process)));
     }
-    lock(&world.state).script = script.iter().rev().copied().collect();
-    block_on(world.clock.drive(world.call(0)));
+    lock(&fixture.state).script = script.iter().rev().copied().collect();
+    block_on(fixture.clock.drive(fixture.call(0)));
     let had_effect = {
-        let mut state = lock(&world.state);
+        let mut state = lock(&fixture.state);
         let twice = script.windows(2).any(|pair| pair == [Event::Push; 2]);
         let rest = std::mem::take(&mut state.script);
         rest.is_empty() && !twice && !state.ignored
     };
     for process in 0..processes {
-        block_on(world.clock.drive(world.call(process)));
+        block_on(fixture.clock.drive(fixture.call(process)));
     }
-    world.clock.until_idle();
+    fixture.clock.until_idle();
 
-    let state = lock(&world.state);
+    let state = lock(&fixture.state);
     let undisturbed = state.calls.len() - processes;
     let wrong = |call: &Call| format!("{adapter:?}, {script:?}: {call:#?} of {:#?}", state.calls);
     let mut rejected = 0;
@@ -206,7 +206,7 @@ impl Call {
         before.contains(&Request::Issued(token.clone()))
     }
 
-    /// Counts on how many issued tokens in a row were rejected before any token was accepted.
+    /// Continues the count of issued tokens in a row that were rejected before any token was accepted.
     fn unused_rejections(&self, before: usize) -> usize {
         let mut newest = None;
         self.requests
@@ -223,11 +223,11 @@ impl Call {
 }
 
 /// Some processes, each with a client of its own.
-struct World {
+struct Fixture {
     clock: JumpClock,
     clients: Vec<Client>,
     state: Mutex<State>,
-    held: Held,
+    transport: ServiceTransport,
 }
 
 #[derive(Default)]
@@ -261,14 +261,14 @@ macro_rules! client {
     };
 }
 
-impl World {
-    fn new(adapter: Adapter, processes: usize) -> Arc<World> {
+impl Fixture {
+    fn new(adapter: Adapter, processes: usize) -> Arc<Fixture> {
         let clock = JumpClock::new();
         let store = MemoryStore::new();
-        Arc::new_cyclic(|world| {
+        Arc::new_cyclic(|fixture| {
             let client = |process| {
                 let transport = Scripted {
-                    world: Weak::clone(world),
+                    fixture: Weak::clone(fixture),
                     process,
                 };
                 match adapter {
@@ -282,13 +282,13 @@ impl World {
                     }
                 }
             };
-            World {
+            Fixture {
                 clients: (0..processes).map(client).collect(),
                 state: Mutex::new(State {
                     running: vec![None; processes],
                     ..State::default()
                 }),
-                held: Held::new(Service::builder().seed(1).service(), &clock),
+                transport: ServiceTransport::new(Service::builder().seed(1).service(), &clock),
                 clock,
             }
         })
@@ -318,7 +318,7 @@ impl World {
         state.calls[call].outcome = Some(ended.map_err(|error| error.kind()));
     }
 
-    /// Lets happen what comes before a request.
+    /// Runs the events before a request.
     async fn before_request(&self) {
         loop {
             let event = lock(&self.state).script.pop();
@@ -326,7 +326,8 @@ impl World {
                 None | Some(Event::Send) => return,
                 Some(Event::Push) => {
                     let now = self.clock.now().wall;
-                    self.held.service(|service| push_tokens_out(service, now));
+                    self.transport
+                        .service(|service| push_tokens_out(service, now));
                 }
                 Some(Event::Call(process)) => {
                     let call: BoxFuture<'_, ()> = Box::pin(self.call(process));
@@ -345,19 +346,21 @@ impl World {
 
 /// The transport of one process.
 struct Scripted {
-    world: Weak<World>,
+    fixture: Weak<Fixture>,
     process: usize,
 }
 
-type Answer = Result<Response<Bytes>, TransportError>;
+type SendResult = Result<Response<Bytes>, TransportError>;
 
 impl Scripted {
-    fn world(&self) -> Arc<World> {
-        self.world.upgrade().expect("the world outlives its calls")
+    fn fixture(&self) -> Arc<Fixture> {
+        self.fixture
+            .upgrade()
+            .expect("the fixture outlives its calls")
     }
 
     /// What this request is, with its response.
-    fn request(token: Option<String>, answer: &Answer) -> Request {
+    fn request(token: Option<String>, answer: &SendResult) -> Request {
         let body = answer.as_ref().expect("the service responds").body();
         let body: serde_json::Value = serde_json::from_slice(body).expect("an envelope");
         match (token, body["code"].as_u64()) {
@@ -380,27 +383,27 @@ fn token(transmit: &Transmit) -> Option<String> {
 }
 
 impl pan123_async::context::Transport for Scripted {
-    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, Answer> {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, SendResult> {
         Box::pin(async move {
-            let (world, token) = (self.world(), token(&transmit));
+            let (fixture, token) = (self.fixture(), token(&transmit));
             if token.is_some() {
-                world.before_request().await;
+                fixture.before_request().await;
             }
-            let answer = pan123_async::context::Transport::send(&world.held, transmit).await;
-            world.note(self.process, Scripted::request(token, &answer));
+            let answer = pan123_async::context::Transport::send(&fixture.transport, transmit).await;
+            fixture.note(self.process, Scripted::request(token, &answer));
             answer
         })
     }
 }
 
 impl pan123_blocking::context::Transport for Scripted {
-    fn send(&self, transmit: Transmit) -> Answer {
-        let (world, token) = (self.world(), token(&transmit));
+    fn send(&self, transmit: Transmit) -> SendResult {
+        let (fixture, token) = (self.fixture(), token(&transmit));
         if token.is_some() {
-            block_on(world.before_request());
+            block_on(fixture.before_request());
         }
-        let answer = pan123_blocking::context::Transport::send(&world.held, transmit);
-        world.note(self.process, Scripted::request(token, &answer));
+        let answer = pan123_blocking::context::Transport::send(&fixture.transport, transmit);
+        fixture.note(self.process, Scripted::request(token, &answer));
         answer
     }
 }

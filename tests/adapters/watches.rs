@@ -8,126 +8,57 @@ use futures_core::Stream;
 use pan123_mock::TaskScript;
 use pan123_mock::path::OFFLINE_PROGRESS;
 use pan123_proto::TaskId;
-use pan123_proto::offline::WatchEvent;
-use pan123_tests::carriers::poll_once;
+use pan123_tests::transports::poll_once;
 
 use crate::both::{download, on_tokio};
-use crate::worlds::World;
+use pan123_tests::fixture::Fixture;
 
-async fn world_with_task(course: TaskScript) -> (World, pan123_async::Client, TaskId) {
-    let world = World::new(course);
-    let client = world.client();
+async fn world_with_task(course: TaskScript) -> (Fixture, pan123_async::Client, TaskId) {
+    let fixture = Fixture::new(course);
+    let client = fixture.client();
     let offline = client.offline_download();
-    let created = world.clock.drive(offline.download(&download()));
+    let created = fixture.clock.drive(offline.download(&download()));
     let task = created.await.expect("a task");
-    (world, client, task)
+    (fixture, client, task)
 }
 
+/// Other calls go on, and the wait of the dropped `next` does not delay them.
 #[test]
-fn in_the_middle_of_its_request() {
+fn dropped_next_does_not_delay_other_calls() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
-        let mut watch = client.offline_download().watch(task);
-        for polls in 1..=3 {
-            world.held.hold(OFFLINE_PROGRESS);
-            for _ in 0..100 {
-                assert!(
-                    poll_once(pin!(world.clock.drive(watch.next())))
-                        .await
-                        .is_none()
-                );
-            }
-            assert_eq!(world.held.sent(OFFLINE_PROGRESS), polls);
-            world.held.release();
-            world.clock.drive(watch.next()).await.unwrap().unwrap();
-        }
-        assert!(world.clock.drive(watch.next()).await.is_none());
-        assert_eq!(world.held.sent(OFFLINE_PROGRESS), 3);
-        assert_eq!(world.held.dropped(), 0);
-    });
-}
-
-#[test]
-fn everywhere_and_it_still_ends() {
-    on_tokio(async {
-        let (world, client, task) = world_with_task(TaskScript::succeeds_after(6)).await;
-        world.held.pause(5);
-        let mut watch = client.offline_download().watch(task);
-        let mut events = Vec::new();
-        let mut cancelled = 0;
-        loop {
-            match poll_once(pin!(world.clock.drive(watch.next()))).await {
-                Some(Some(event)) => events.push(event.unwrap()),
-                Some(None) => break,
-                None => cancelled += 1,
-            }
-            assert!(cancelled < 10_000, "it does not end");
-        }
-        assert!(cancelled >= 6 * 5, "{cancelled}");
-        assert_eq!((events.len(), world.held.sent(OFFLINE_PROGRESS)), (6, 6));
-        let last = events.pop().unwrap();
-        assert!(matches!(last, WatchEvent::Progress(seen) if seen.status.is_final()));
-        assert_eq!(world.held.dropped(), 0);
-    });
-}
-
-#[test]
-fn and_is_then_driven_to_its_end() {
-    on_tokio(async {
-        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
-        world.held.hold(OFFLINE_PROGRESS);
-        let mut watch = client.offline_download().watch(task);
-        assert!(
-            poll_once(pin!(world.clock.drive(watch.next())))
-                .await
-                .is_none()
-        );
-        assert_eq!(world.held.sent(OFFLINE_PROGRESS), 1);
-        world.held.release();
-        let done = world.clock.drive(watch.to_end()).await.unwrap();
-        assert_eq!(done.task, task);
-        assert_eq!(world.held.sent(OFFLINE_PROGRESS), 3);
-        assert_eq!(world.held.dropped(), 0);
-    });
-}
-
-/// Others go on meanwhile, and the wait that is left behind holds nobody up.
-#[test]
-fn while_others_go_on() {
-    on_tokio(async {
-        let (world, client, task) = world_with_task(TaskScript::never_ends()).await;
+        let (fixture, client, task) = world_with_task(TaskScript::never_ends()).await;
         let offline = client.offline_download();
         let mut watch = offline.watch(task);
-        world.clock.drive(watch.next()).await.unwrap().unwrap();
-        let working = world.clock.enter();
+        fixture.clock.drive(watch.next()).await.unwrap().unwrap();
+        let working = fixture.clock.enter();
         assert!(
-            poll_once(pin!(world.clock.drive(watch.next())))
+            poll_once(pin!(fixture.clock.drive(watch.next())))
                 .await
                 .is_none()
         );
         drop(working);
         for _ in 0..20 {
-            let call = world.clock.drive(offline.download(&download()));
+            let call = fixture.clock.drive(offline.download(&download()));
             call.await.unwrap();
         }
-        assert_eq!(world.held.sent(OFFLINE_PROGRESS), 1);
-        world.clock.drive(watch.next()).await.unwrap().unwrap();
-        assert_eq!(world.held.sent(OFFLINE_PROGRESS), 2);
+        assert_eq!(fixture.transport.sent(OFFLINE_PROGRESS), 1);
+        fixture.clock.drive(watch.next()).await.unwrap().unwrap();
+        assert_eq!(fixture.transport.sent(OFFLINE_PROGRESS), 2);
     });
 }
 
 #[test]
-fn a_watch_is_a_stream_too() {
+fn watch_is_a_stream() {
     on_tokio(async {
-        let (world, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
+        let (fixture, client, task) = world_with_task(TaskScript::succeeds_after(3)).await;
         let mut watch = pin!(client.offline_download().watch(task));
-        // Nobody counts a stream that is polled, so that this test does.
-        let _driven = world.clock.enter();
+        // A stream is polled directly, so that the test holds the guard.
+        let _driven = fixture.clock.enter();
         let mut events = 0;
         while let Some(event) = poll_fn(|context| watch.as_mut().poll_next(context)).await {
             event.unwrap();
             events += 1;
         }
-        assert_eq!((events, world.held.sent(OFFLINE_PROGRESS)), (3, 3));
+        assert_eq!((events, fixture.transport.sent(OFFLINE_PROGRESS)), (3, 3));
     });
 }

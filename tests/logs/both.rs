@@ -1,4 +1,4 @@
-//! A client of either adapter in a world without sockets, and what it logs.
+//! A client of either adapter without sockets, and what it logs.
 
 use pan123_mock::{Service, TaskScript};
 use pan123_proto::offline::Download;
@@ -7,7 +7,7 @@ use pan123_tests::block_on::block_on;
 use pan123_tests::logs::logged;
 use serde_json::{Map, Value};
 
-use crate::worlds::World;
+use pan123_tests::fixture::Fixture;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
@@ -19,18 +19,22 @@ pub(crate) const BOTH: [Adapter; 2] = [Adapter::Async, Adapter::Blocking];
 
 /// What a client does, by either adapter.
 pub(crate) struct Doing<'a> {
-    world: &'a World,
+    fixture: &'a Fixture,
     adapter: Adapter,
 }
 
 impl Doing<'_> {
     pub(crate) fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
         match self.adapter {
-            Adapter::Async => block_on(self.world.clock.drive(self.world.client().send(endpoint))),
+            Adapter::Async => block_on(
+                self.fixture
+                    .clock
+                    .drive(self.fixture.client().send(endpoint)),
+            ),
             Adapter::Blocking => self
-                .world
+                .fixture
                 .clock
-                .drive_blocking(|| self.world.blocking().send(endpoint)),
+                .drive_blocking(|| self.fixture.blocking().send(endpoint)),
         }
     }
 
@@ -39,15 +43,15 @@ impl Doing<'_> {
         let download = Download::new("https://example.com/a").expect("a URL");
         match self.adapter {
             Adapter::Async => {
-                let offline = self.world.client().offline_download();
-                block_on(self.world.clock.drive(offline.download(&download)))?;
-                block_on(self.world.clock.drive(offline.download(&download)))
+                let offline = self.fixture.client().offline_download();
+                block_on(self.fixture.clock.drive(offline.download(&download)))?;
+                block_on(self.fixture.clock.drive(offline.download(&download)))
             }
             Adapter::Blocking => {
-                let offline = self.world.blocking().offline_download();
+                let offline = self.fixture.blocking().offline_download();
                 let create = || offline.download(&download);
-                self.world.clock.drive_blocking(create)?;
-                self.world.clock.drive_blocking(create)
+                self.fixture.clock.drive_blocking(create)?;
+                self.fixture.clock.drive_blocking(create)
             }
         }
     }
@@ -55,39 +59,39 @@ impl Doing<'_> {
     pub(crate) fn wait(&self, task: TaskId) {
         let done = match self.adapter {
             Adapter::Async => {
-                let offline = self.world.client().offline_download();
-                block_on(self.world.clock.drive(offline.wait(task)))
+                let offline = self.fixture.client().offline_download();
+                block_on(self.fixture.clock.drive(offline.wait(task)))
             }
             Adapter::Blocking => {
-                let offline = self.world.blocking().offline_download();
-                self.world.clock.drive_blocking(|| offline.wait(task))
+                let offline = self.fixture.blocking().offline_download();
+                self.fixture.clock.drive_blocking(|| offline.wait(task))
             }
         };
         done.expect("the task succeeds");
     }
 }
 
-/// What this adapter logs while this is done with such a service.
+/// Returns what this adapter logs during these calls.
 pub(crate) fn logs(
     adapter: Adapter,
     prepare: impl FnOnce(&mut Service),
     act: impl FnOnce(&Doing<'_>),
 ) -> Vec<Value> {
-    let world = World::new(TaskScript::succeeds_after(3));
-    world.held.service(prepare);
+    let fixture = Fixture::new(TaskScript::succeeds_after(3));
+    fixture.transport.service(prepare);
     let lines = logged(|| {
         act(&Doing {
-            world: &world,
+            fixture: &fixture,
             adapter,
         });
-        world.clock.until_idle();
+        fixture.clock.until_idle();
     });
     let ours = |line: &Value| line["target"] == "pan123";
     lines.into_iter().filter(ours).collect()
 }
 
 /// The events with this text, by their fields.
-pub(crate) fn told(lines: &[Value], message: &str) -> Vec<Map<String, Value>> {
+pub(crate) fn events(lines: &[Value], message: &str) -> Vec<Map<String, Value>> {
     let fields = lines.iter().map(|line| &line["fields"]);
     let with_text = fields.filter(|fields| fields["message"] == message);
     with_text

@@ -1,4 +1,4 @@
-//! A span a call, and an event for what happens on the way.
+//! Each call is a span, with events for what happens in it.
 
 use pan123_mock::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
@@ -7,7 +7,7 @@ use pan123_proto::user::GetUserInfo;
 use pan123_proto::{ErrorCode, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::both::{BOTH, logs, spans, told};
+use crate::both::{BOTH, events, logs, spans};
 
 fn held_off(seconds: &'static str) -> CannedResponse {
     let canned = CannedResponse::envelope(429, "请求太频繁");
@@ -15,7 +15,7 @@ fn held_off(seconds: &'static str) -> CannedResponse {
 }
 
 #[test]
-fn a_good_call_is_a_span() {
+fn successful_call_is_a_span() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -33,12 +33,12 @@ fn a_good_call_is_a_span() {
             "trace_id": null
         });
         assert_eq!(spans[0], expected, "{adapter:?}");
-        assert_eq!(told(&lines, "retrying"), [], "{adapter:?}");
+        assert_eq!(events(&lines, "retrying"), [], "{adapter:?}");
     }
 }
 
 #[test]
-fn each_attempt_that_is_not_the_last_is_told() {
+fn each_retry_is_logged() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -52,11 +52,11 @@ fn each_attempt_that_is_not_the_last_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        let mut again = told(&lines, "retrying");
+        let mut again = events(&lines, "retrying");
         let backoff = again[1].remove("wait_ms").unwrap_or_default();
         assert!(backoff.as_u64().is_some_and(|wait| wait < 500), "{backoff}");
-        for told in &mut again {
-            told.remove("trace_id");
+        for event in &mut again {
+            event.remove("trace_id");
         }
         let expected = [
             json!({
@@ -76,7 +76,7 @@ fn each_attempt_that_is_not_the_last_is_told() {
 }
 
 #[test]
-fn a_call_that_fails_tells_how() {
+fn failed_call_logs_its_error() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -96,7 +96,7 @@ fn a_call_that_fails_tells_how() {
             (&span["code"], &span["http_status"]),
             (&json!(5066), &json!(200))
         );
-        let ended = told(&lines, "ended");
+        let ended = events(&lines, "ended");
         let ended = ended.last().expect("the call ended");
         assert_eq!(
             (&ended["error"], &ended["code"]),
@@ -107,7 +107,7 @@ fn a_call_that_fails_tells_how() {
 }
 
 #[test]
-fn the_fetch_of_a_token_is_told() {
+fn token_fetch_is_logged() {
     for adapter in BOTH {
         let lines = logs(
             adapter,
@@ -116,8 +116,8 @@ fn the_fetch_of_a_token_is_told() {
                 client.send(&GetUserInfo).unwrap();
             },
         );
-        assert_eq!(told(&lines, "fetching a token").len(), 1, "{adapter:?}");
-        let fetched = told(&lines, "token fetched");
+        assert_eq!(events(&lines, "fetching a token").len(), 1, "{adapter:?}");
+        let fetched = events(&lines, "token fetched");
         assert_eq!(
             fetched.map_to_values(),
             [json!({"from": "the service", "lifetime_s": 30 * 24 * 3600})]
@@ -137,18 +137,18 @@ fn the_fetch_of_a_token_is_told() {
                 assert_eq!(error.kind(), ErrorKind::Credentials);
             },
         );
-        let failed = told(&lines, "token fetch failed");
+        let failed = events(&lines, "token fetch failed");
         assert_eq!((failed.len(), &failed[0]["code"]), (1, &json!(401)));
-        assert_eq!(told(&lines, "token fetched"), []);
+        assert_eq!(events(&lines, "token fetched"), []);
     }
 }
 
 #[test]
-fn only_waits_of_more_than_a_second_are_told() {
+fn only_waits_of_more_than_a_second_are_logged() {
     for adapter in BOTH {
         let reasons = |lines: &[Value]| {
-            let mut waits = told(lines, "waiting").map_to_values();
-            // Who waits for a token is told of the time at which it looks again by itself.
+            let mut waits = events(lines, "waiting").map_to_values();
+            // A wait for a token ends at its signal, long before the time that is logged.
             waits.retain(|wait| wait["reason"] != "Token");
             waits
         };

@@ -1,4 +1,4 @@
-//! Who listens to the logs may use the session in the middle of them: nothing is logged under its lock.
+//! A subscriber may use the session: nothing is logged under the session's lock.
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,18 +15,18 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
-use crate::worlds::{World, task};
+use pan123_tests::fixture::{Fixture, task};
 
-/// Takes the session's lock whenever it is told something.
+/// Takes the session's lock on every event.
 struct Nosy {
     session: Session,
-    told: mpsc::Sender<&'static str>,
+    outcome: mpsc::Sender<&'static str>,
 }
 
 impl Nosy {
     fn look(&self, what: &'static str) {
         self.session.pace(GetUserInfo::RATE, Instant::now());
-        self.told.send(what).expect("the test listens");
+        self.outcome.send(what).expect("the test listens");
     }
 }
 
@@ -57,24 +57,24 @@ impl<S: Subscriber> Layer<S> for Nosy {
 }
 
 /// The loop of a driver, all of it on this thread.
-fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
+fn drive<M: Machine>(fixture: &Fixture, mut machine: M) -> M::Output {
     let mut input = Input::Wake;
     loop {
-        input = match machine.resume(world.clock.now(), input) {
+        input = match machine.resume(fixture.clock.now(), input) {
             Step::Ready(output) => return output,
-            Step::Transmit(transmit) => match Transport::send(&world.held, transmit) {
+            Step::Transmit(transmit) => match Transport::send(&fixture.transport, transmit) {
                 Ok(answer) => Input::Response(answer),
                 Err(error) => Input::Failed(error),
             },
             Step::Wait(wait) => {
-                let now = world.clock.now().mono;
-                world
+                let now = fixture.clock.now().mono;
+                fixture
                     .clock
                     .advance(wait.until.saturating_duration_since(now));
                 Input::Wake
             }
             Step::Detach(refresh) => {
-                drive(world, refresh);
+                drive(fixture, refresh);
                 Input::Wake
             }
             Step::Store(op) => Input::Stored(op.unsupported()),
@@ -82,9 +82,9 @@ fn drive<M: Machine>(world: &World, mut machine: M) -> M::Output {
     }
 }
 
-fn everything(world: &World, session: &Session) {
-    let user = || drive(world, session.call(&GetUserInfo).expect("a good request"));
-    world.held.service(|service| {
+fn everything(fixture: &Fixture, session: &Session) {
+    let user = || drive(fixture, session.call(&GetUserInfo).expect("a good request"));
+    fixture.transport.service(|service| {
         service.respond_next(ACCESS_TOKEN, CannedResponse::envelope(500, "系统错误"));
         service.respond_next(USER_INFO, CannedResponse::envelope(429, "请求太频繁"));
         service.respond_next(USER_INFO, CannedResponse::envelope(401, "token is expired"));
@@ -93,39 +93,39 @@ fn everything(world: &World, session: &Session) {
     user().expect("it succeeds");
     user().expect("it succeeds");
     drive(
-        world,
+        fixture,
         session.watch(task(), WatchPolicy::default()).to_end(),
     )
     .expect_err("it cannot succeed");
-    // One that is dropped on its way, and a fetch that is.
+    // A call that is dropped after its first step, and with it a token fetch.
     let mut call = session.call(&GetUserInfo).expect("a good request");
-    call.resume(world.clock.now(), Input::Wake);
+    call.resume(fixture.clock.now(), Input::Wake);
 }
 
 #[test]
-fn a_listener_may_use_the_session() {
-    let (told, telling) = mpsc::channel();
+fn subscriber_may_use_the_session() {
+    let (outcome, telling) = mpsc::channel();
     let work = thread::spawn(move || {
-        let world = World::new(TaskScript::default());
+        let fixture = Fixture::new(TaskScript::default());
         let builder = Session::builder().credentials(CLIENT_ID, CLIENT_SECRET);
         let session = builder.build().unwrap();
         let nosy = Nosy {
             session: session.clone(),
-            told,
+            outcome,
         };
         let subscriber = registry().with(nosy);
-        tracing::subscriber::with_default(subscriber, || everything(&world, &session));
+        tracing::subscriber::with_default(subscriber, || everything(&fixture, &session));
     });
-    let mut seen = Vec::new();
+    let mut observed = Vec::new();
     loop {
         match telling.recv_timeout(Duration::from_secs(30)) {
-            Ok(what) => seen.push(what),
+            Ok(what) => observed.push(what),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs after {seen:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs after {observed:?}"),
         }
     }
     work.join().unwrap();
     for what in ["new span", "record", "enter", "exit", "close", "pan123"] {
-        assert!(seen.contains(&what), "{what}");
+        assert!(observed.contains(&what), "{what}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a transport logs stands in the span of its call, and what others log meanwhile does not.
+//! The logs of a transport are in the span of its call, and the logs of other tasks are not.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -11,9 +11,9 @@ use pan123_tests::clock::JumpClock;
 use pan123_tests::logs::logged;
 use serde_json::{Value, json};
 
-type Answer = Result<http::Response<Bytes>, TransportError>;
+type SendResult = Result<http::Response<Bytes>, TransportError>;
 
-/// Logs before, at and between its polls.
+/// A transport that logs when it sends and at each poll.
 struct Talking;
 
 fn answer() -> http::Response<Bytes> {
@@ -21,7 +21,7 @@ fn answer() -> http::Response<Bytes> {
 }
 
 impl pan123_async::context::Transport for Talking {
-    fn send(&self, _: Transmit) -> BoxFuture<'_, Answer> {
+    fn send(&self, _: Transmit) -> BoxFuture<'_, SendResult> {
         tracing::info!("it sends");
         let mut polls = 3;
         Box::pin(poll_fn(move |context| {
@@ -37,19 +37,19 @@ impl pan123_async::context::Transport for Talking {
 }
 
 impl pan123_blocking::context::Transport for Talking {
-    fn send(&self, _: Transmit) -> Answer {
+    fn send(&self, _: Transmit) -> SendResult {
         tracing::info!("it sends");
         Ok(answer())
     }
 }
 
-fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
-    let said = |line: &&Value| line["fields"]["message"] == message;
-    lines.iter().filter(said).collect()
+fn lines_with<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    let has_text = |line: &&Value| line["fields"]["message"] == message;
+    lines.iter().filter(has_text).collect()
 }
 
 #[test]
-fn in_async_it_is_entered_for_each_poll_and_left_between() {
+fn async_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_async::Client::builder()
         .access_token("t")
@@ -72,7 +72,11 @@ fn in_async_it_is_entered_for_each_poll_and_left_between() {
             call.await.unwrap().unwrap();
         });
     });
-    let inside = [said(&lines, "it sends"), said(&lines, "it waits")].concat();
+    let inside = [
+        lines_with(&lines, "it sends"),
+        lines_with(&lines, "it waits"),
+    ]
+    .concat();
     assert_eq!(inside.len(), 1 + 3);
     for line in inside {
         assert_eq!(
@@ -81,7 +85,7 @@ fn in_async_it_is_entered_for_each_poll_and_left_between() {
             "{line}"
         );
     }
-    let outside = said(&lines, "somebody else");
+    let outside = lines_with(&lines, "somebody else");
     assert_eq!(outside.len(), 10);
     for line in outside {
         assert_eq!(line["span"], Value::Null, "{line}");
@@ -89,7 +93,7 @@ fn in_async_it_is_entered_for_each_poll_and_left_between() {
 }
 
 #[test]
-fn in_blocking_it_is_around_the_request() {
+fn blocking_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_blocking::Client::builder()
         .access_token("t")
@@ -102,7 +106,7 @@ fn in_blocking_it_is_around_the_request() {
         clock.drive_blocking(|| client.send(&GetUserInfo)).unwrap();
         tracing::info!("afterwards");
     });
-    let sent = said(&lines, "it sends");
+    let sent = lines_with(&lines, "it sends");
     assert_eq!(sent[0]["span"]["endpoint"], json!("/api/v1/user/info"));
-    assert_eq!(said(&lines, "afterwards")[0]["span"], Value::Null);
+    assert_eq!(lines_with(&lines, "afterwards")[0]["span"], Value::Null);
 }

@@ -1,26 +1,27 @@
-//! One table of scenarios, three drivers, three faces of the service: what a client sends and answers must not depend on what carries
-//! its bytes, and not on where the service runs.
+//! One table of scenarios, three drivers, and the service in memory, on wiremock and as a program: what a client sends and returns
+//! must not depend on its transport, nor on where the service runs.
 //!
-//! The requests and the results of all are compared with each other, besides what each row demands; the (virtual) times are
-//! not, nor are the texts of lower layers.
+//! The requests and results under all drivers are compared with each other and with what each row expects; times in virtual
+//! time are not, nor are the texts of lower layers.
 
-mod compared;
+mod comparison;
+mod faults;
 
 use std::collections::HashSet;
 
-use pan123_tests::drivers::{Driver, faces};
+use pan123_tests::drivers::{Driver, drivers_with_program};
 use pan123_tests::scenario::Scenario;
 use pan123_tests::table::rows;
 
-const FACES: [Driver; 5] = faces(env!("CARGO_BIN_EXE_the_mock"));
+const EVERY_DRIVER: [Driver; 5] = drivers_with_program(env!("CARGO_BIN_EXE_the_mock"));
 
 mod all_drivers_agree_on {
-    use pan123_tests::compare::check;
+    use pan123_tests::compare::assert_drivers_agree;
     use pan123_tests::scenario::Scenario;
 
     fn all_drivers_agree(rows: Vec<Scenario>) {
         for row in rows {
-            check(&super::FACES, &row);
+            assert_drivers_agree(&super::EVERY_DRIVER, &row);
         }
     }
 
@@ -28,7 +29,7 @@ mod all_drivers_agree_on {
 }
 
 #[test]
-fn every_row_has_a_name_and_a_seed_of_its_own() {
+fn names_and_seeds_are_unique() {
     let rows: Vec<Scenario> = rows().collect();
     let seeds: HashSet<u64> = rows.iter().map(|row| row.seed).collect();
     assert_eq!(seeds.len(), rows.len());

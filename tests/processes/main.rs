@@ -15,24 +15,24 @@ use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, TcpServer, TokenPair, p
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
-/// Longer than any test takes on a machine that is busy with something else.
+/// Longer than any test takes on a busy machine.
 const LONG: Duration = Duration::from_secs(300);
 
-struct Place {
+struct TokenFile {
     _directory: tempfile::TempDir,
     file: PathBuf,
 }
 
-fn place() -> Place {
+fn token_file() -> TokenFile {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token.json");
-    Place {
+    TokenFile {
         _directory: directory,
         file,
     }
 }
 
-impl Place {
+impl TokenFile {
     fn command(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
         command
@@ -54,8 +54,8 @@ impl Place {
         kinds.take(number).map(start).collect()
     }
 
-    /// What is kept, which must be whole or nothing.
-    fn kept(&self, account: &Account) -> Option<String> {
+    /// Returns the stored token, which must be complete or absent.
+    fn stored(&self, account: &Account) -> Option<String> {
         match FileStore::new(&self.file).open(account).run(StoreOp::Load) {
             StoreResult::Loaded(token) => token.map(|token| token.expose().to_owned()),
             other => panic!("{other:?}"),
@@ -63,7 +63,7 @@ impl Place {
     }
 }
 
-impl Place {
+impl TokenFile {
     fn start_app(&self, kind: &str, mock: &MockPan123, pair: &TokenPair) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
         command
@@ -75,18 +75,18 @@ impl Place {
     }
 }
 
-fn said(process: Child) -> String {
+fn output_of(process: Child) -> String {
     let output = process.wait_with_output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn assert_all_well(processes: Vec<Child>) {
     for process in processes {
-        assert_eq!(said(process), "ok");
+        assert_eq!(output_of(process), "ok");
     }
 }
 
-fn minted(mock: &MockPan123) -> usize {
+fn issued(mock: &MockPan123) -> usize {
     mock.service(|service| service.tokens_issued())
 }
 
@@ -104,7 +104,7 @@ fn requests_to(mock: &MockPan123, path: &str) -> usize {
     asked.count()
 }
 
-/// Blocks until somebody has asked for a token.
+/// Blocks until a token was requested.
 fn until_asked(mock: &MockPan123) {
     let asked = mock.wait_for(LONG, |service| {
         let mut requests = service.requests().iter();
@@ -116,98 +116,101 @@ fn until_asked(mock: &MockPan123) {
 }
 
 #[test]
-fn ten_processes_started_at_once_on_an_empty_store_mint_one_token() {
-    let (mock, place) = (MockPan123::start_blocking(), place());
-    assert_all_well(place.start_all(PROCESSES, &mock.base_url()));
-    assert_eq!((minted(&mock), token_requests(&mock)), (1, 1));
+fn ten_processes_with_an_empty_store_issue_one_token() {
+    let (mock, token_file) = (MockPan123::start_blocking(), token_file());
+    assert_all_well(token_file.start_all(PROCESSES, &mock.base_url()));
+    assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
 
-    assert_all_well(place.start_all(2, &mock.base_url()));
-    assert_eq!(minted(&mock), 1, "a restart mints none");
+    assert_all_well(token_file.start_all(2, &mock.base_url()));
+    assert_eq!(issued(&mock), 1, "a restart mints none");
 }
 
 #[test]
-fn when_the_holder_of_the_lock_is_killed_in_the_middle_of_its_request_one_other_mints() {
+fn one_process_issues_a_token_after_the_lock_holder_is_killed() {
     for kind in ["blocking", "async"] {
-        let (mock, place) = (MockPan123::start_blocking(), place());
+        let (mock, token_file) = (MockPan123::start_blocking(), token_file());
         let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG);
         mock.respond_next(path::ACCESS_TOKEN, never);
-        let mut holder = place.start(kind, &mock.base_url(), LONG, LONG);
+        let mut holder = token_file.start(kind, &mock.base_url(), LONG, LONG);
         until_asked(&mock);
-        let others = place.start_all(PROCESSES - 1, &mock.base_url());
+        let others = token_file.start_all(PROCESSES - 1, &mock.base_url());
         holder.kill().unwrap();
         holder.wait().unwrap();
         assert_all_well(others);
-        assert_eq!((minted(&mock), token_requests(&mock)), (1, 2), "{kind}");
+        assert_eq!((issued(&mock), token_requests(&mock)), (1, 2), "{kind}");
     }
 }
 
 #[test]
-fn ten_processes_of_an_app_use_up_one_refresh_token() {
-    let (mock, place) = (MockPan123::start_blocking(), place());
+fn ten_processes_of_an_app_use_one_refresh_token() {
+    let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     let pair = mock.oauth_pair();
-    let start = |_| place.start_app("app", &mock, &pair);
+    let start = |_| token_file.start_app("app", &mock, &pair);
     assert_all_well((0..PROCESSES).map(start).collect());
     assert_eq!(pairs_asked_for(&mock), 1);
     mock.assert_oauth_refreshes(1);
 }
 
 #[test]
-fn a_process_that_dies_before_it_kept_a_pair_leaves_an_app_that_says_so() {
-    let (mock, place) = (MockPan123::start_blocking(), place());
+fn pair_lost_with_its_process_requires_authorization() {
+    let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     let pair = mock.oauth_pair();
-    assert_eq!(said(place.start_app("dying-app", &mock, &pair)), "");
+    assert_eq!(
+        output_of(token_file.start_app("dying-app", &mock, &pair)),
+        ""
+    );
     mock.assert_oauth_refreshes(1);
     for asked in 2..4 {
-        let said = said(place.start_app("app", &mock, &pair));
-        assert!(said.starts_with("AuthorizationRequired"), "{said}");
-        assert!(said.contains("Authorize again"), "{said}");
-        assert!(!said.contains(&pair.refresh_token), "{said}");
+        let output = output_of(token_file.start_app("app", &mock, &pair));
+        assert!(output.starts_with("AuthorizationRequired"), "{output}");
+        assert!(output.contains("Authorize again"), "{output}");
+        assert!(!output.contains(&pair.refresh_token), "{output}");
         assert_eq!(pairs_asked_for(&mock), asked, "asked once, and no more");
     }
     mock.assert_oauth_refreshes(1);
 }
 
 #[test]
-fn a_network_that_hangs_under_the_lock_ends_everyone_in_time_and_nobody_mints_unlocked() {
-    let (network, place) = (HangingNetwork::start(), place());
+fn no_process_issues_a_token_without_the_lock_if_the_network_hangs() {
+    let (network, token_file) = (HangingNetwork::start(), token_file());
     let second = Duration::from_secs(1);
-    let start = |_| place.start("blocking", &network.url, 2 * second, LONG);
+    let start = |_| token_file.start("blocking", &network.url, 2 * second, LONG);
     let processes: Vec<_> = (0..PROCESSES).map(start).collect();
     for process in processes {
-        let said = said(process);
-        assert!(said.starts_with("Deadline"), "{said}");
+        let output = output_of(process);
+        assert!(output.starts_with("Deadline"), "{output}");
     }
     assert!(network.asked.load(Ordering::Acquire) >= 1);
     assert_eq!(network.at_once.load(Ordering::Acquire), 0);
     let account = Account::new(&network.url, CLIENT_ID);
-    assert_eq!(place.kept(&account), None);
+    assert_eq!(token_file.stored(&account), None);
 }
 
 #[test]
-fn what_goes_to_this_machine_goes_through_no_proxy() {
+fn requests_to_loopback_use_no_proxy() {
     for kind in ["blocking", "async"] {
-        let (mock, place) = (MockPan123::start_blocking(), place());
+        let (mock, token_file) = (MockPan123::start_blocking(), token_file());
         let proxy = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        let mut command = place.command(kind, &mock.base_url(), LONG, LONG);
+        let mut command = token_file.command(kind, &mock.base_url(), LONG, LONG);
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             command.env(name, proxy.url("http"));
         }
         for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
             command.env_remove(name);
         }
-        assert_eq!(said(command.spawn().unwrap()), "ok", "{kind}");
+        assert_eq!(output_of(command.spawn().unwrap()), "ok", "{kind}");
         assert_eq!(proxy.accepted(), 0, "{kind}");
     }
 }
 
 #[test]
-fn a_kill_at_any_point_leaves_a_whole_file() {
-    let place = place();
+fn token_file_is_complete_after_a_kill_at_any_point() {
+    let token_file = token_file();
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     for round in 0..40_u64 {
         let mut process = Command::new(env!("CARGO_BIN_EXE_one_client"))
             .arg("save")
-            .arg(&place.file)
+            .arg(&token_file.file)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -215,22 +218,26 @@ fn a_kill_at_any_point_leaves_a_whole_file() {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "saving\n", "the lock of the process before is free");
-        // Somewhere in its work, and never at the same place.
+        // At a different point of its work in each round.
         for _ in 0..round * 11 {
-            place.kept(&account).expect("a whole token at any time");
+            token_file
+                .stored(&account)
+                .expect("a whole token at any time");
         }
         process.kill().unwrap();
         process.wait().unwrap();
-        let token = place.kept(&account).expect("a whole token after a kill");
+        let token = token_file
+            .stored(&account)
+            .expect("a whole token after a kill");
         assert!(token.chars().all(|c| c == 'x'));
     }
 }
 
-/// Takes connections and answers nothing.
+/// A server that accepts connections and never responds.
 struct HangingNetwork {
     url: String,
     asked: Arc<AtomicUsize>,
-    /// How often a request came while an earlier one was still out.
+    /// How often a request came while an earlier one was in flight.
     at_once: Arc<AtomicUsize>,
 }
 
@@ -260,7 +267,7 @@ impl HangingNetwork {
     }
 }
 
-/// Whether the client of this connection still waits, with a little patience for one that is just going away.
+/// Whether the client of this connection still waits; one that is about to close gets a short time.
 fn is_open(mut stream: &TcpStream) -> bool {
     let patience = Duration::from_millis(200);
     stream.set_read_timeout(Some(patience)).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
 //! Or `app`, the base URL, the token file and a refresh token: the same as an app that acts for a user; `dying-app` dies when a
-//! pair is to be kept. Or `save` and the token file: it saves tokens until it is killed.
+//! pair is to be saved. Or `save` and the token file: it saves tokens until it is killed.
 
 #![allow(
     clippy::unwrap_used,
@@ -65,7 +65,7 @@ fn app(url: &str, refresh_token: &str, store: impl TokenStore) -> Result<UserInf
     builder.build().unwrap().user_info()
 }
 
-/// A store in a process that ends, as by a power cut, when something is to be saved.
+/// A store that ends its process on a save, as a power cut would.
 struct Dying(FileStore);
 
 impl TokenStore for Dying {

@@ -1,4 +1,4 @@
-//! The least that runs a future: this thread, parked while there is nothing to do.
+//! A minimal executor: runs a future on this thread, which is parked while there is nothing to do.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -26,17 +26,17 @@ struct Core {
     start: Now,
     state: Mutex<State>,
     changed: Condvar,
-    /// Told of each move before anybody can see it in what others do.
-    told: OnceLock<Told>,
+    /// Called after each move, before any sleeper is woken.
+    observer: OnceLock<Observer>,
 }
 
-type Told = Box<dyn Fn(SystemTime) + Send + Sync>;
+type Observer = Box<dyn Fn(SystemTime) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
     elapsed: Duration,
-    /// By how many seconds the calendar was set.
-    calendar: i64,
+    /// By how many seconds the wall clock was set.
+    wall_clock_offset: i64,
     running: usize,
     jumps: usize,
     last_id: u64,
@@ -45,23 +45,24 @@ struct State {
 
 struct Sleeper {
     until: Instant,
-    /// Polled since anything happened, and found nothing to do. A wait that a cancelled drive has left behind is not polled any
-    /// more: it must not be taken for somebody who waits.
-    resting: bool,
-    /// The signal has fired since the sleeper looked for it last.
-    rung: bool,
+    /// Polled since the last change, and found nothing to do. The wait of a cancelled call is not polled any more, so that it does not
+    /// count as a waiting call.
+    waiting: bool,
+    /// The signal has fired since the last poll.
+    signalled: bool,
     waker: Option<Waker>,
 }
 
-/// Nothing here takes so long, in real time.
+/// Longer than anything takes in real time.
 const HANGS: Duration = Duration::from_secs(20);
 
 impl JumpClock {
-    /// A clock at some fixed date.
+    /// Creates a clock at a fixed date.
     #[allow(
         clippy::new_without_default,
         reason = "two clocks are two times: nobody should get one without asking"
     )]
+    #[must_use]
     pub fn new() -> JumpClock {
         JumpClock {
             core: Arc::new(Core {
@@ -71,54 +72,60 @@ impl JumpClock {
                 },
                 state: Mutex::default(),
                 changed: Condvar::new(),
-                told: OnceLock::new(),
+                observer: OnceLock::new(),
             }),
         }
     }
 
-    /// Tells the time, which nobody has turned, to somebody who has no other clock: after each move, and before anybody wakes. One can
-    /// be told.
-    pub fn tell(&self, told: impl Fn(SystemTime) + Send + Sync + 'static) {
-        drop(self.core.told.set(Box::new(told)));
+    /// Sets an observer of the true time. It is called after each move of the clock, before any sleeper is woken. Only the first one
+    /// counts.
+    pub fn on_move(&self, observer: impl Fn(SystemTime) + Send + Sync + 'static) {
+        drop(self.core.observer.set(Box::new(observer)));
     }
 
-    /// Both clocks as they stand.
+    /// Returns the monotonic and the wall clock.
+    #[must_use]
     pub fn now(&self) -> Now {
-        let calendar = self.core.lock().calendar;
-        turned(self.true_time(), calendar)
+        let wall_clock_offset = self.core.lock().wall_clock_offset;
+        with_wall_clock(self.true_time(), wall_clock_offset)
     }
 
-    /// The same on a machine whose calendar nobody sets.
+    /// Returns both clocks of a machine whose wall clock was never set.
+    #[must_use]
     pub fn true_time(&self) -> Now {
         self.core.now_at(self.elapsed())
     }
 
-    /// Sets the calendar by so many seconds. Nothing else changes.
-    pub fn set_calendar(&self, by: i64) {
-        self.core.lock().calendar += by;
+    /// Sets the wall clock forward by this many seconds.
+    pub fn set_wall_clock(&self, by: i64) {
+        self.core.lock().wall_clock_offset += by;
     }
 
-    /// How far the clock has come.
+    /// Returns how much time has passed.
+    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.core.lock().elapsed
     }
 
-    /// How often the clock has jumped by itself.
+    /// Returns how often the clock has jumped.
+    #[must_use]
     pub fn jumps(&self) -> usize {
         self.core.lock().jumps
     }
 
-    /// How many drives there are, waiting or not.
+    /// Returns how many calls run, waiting or not.
+    #[must_use]
     pub fn running(&self) -> usize {
         self.core.lock().running
     }
 
-    /// How many drives wait.
-    pub fn resting(&self) -> usize {
-        self.core.lock().resting()
+    /// Returns how many calls wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.core.lock().waiting()
     }
 
-    /// Moves the clock by hand, and wakes those whose time has come.
+    /// Moves the clock forward and wakes the waits that are over.
     pub fn advance(&self, by: Duration) {
         let mut state = self.core.lock();
         state.elapsed += by;
@@ -126,7 +133,7 @@ impl JumpClock {
         let woken = state.wake_if(|sleeper| sleeper.until <= now);
         let elapsed = state.elapsed;
         drop(state);
-        self.core.tell(elapsed);
+        self.core.notify(elapsed);
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -151,34 +158,34 @@ impl JumpClock {
         call()
     }
 
-    /// A wait on this clock.
+    /// Returns a wait on this clock.
     pub fn sleep(&self, wait: Wait) -> Sleep {
         let mut state = self.core.lock();
         state.last_id += 1;
         let id = state.last_id;
         let sleeper = Sleeper {
             until: wait.until,
-            resting: false,
-            rung: false,
+            waiting: false,
+            signalled: false,
             waker: None,
         };
         state.sleepers.insert(id, sleeper);
         drop(state);
         let core = Arc::clone(&self.core);
         Sleep {
-            bell: Waker::from(Arc::new(Bell(Arc::clone(&core), id))),
+            waker: Waker::from(Arc::new(SignalWaker(Arc::clone(&core), id))),
             signal: Some(wait.signal),
             core,
             id,
         }
     }
 
-    /// Blocks this thread until so many drives wait, all on a signal or a time to come.
-    pub fn until_resting(&self, drives: usize) {
-        self.core.block_until(|state| state.resting() >= drives);
+    /// Blocks this thread until at least this many calls wait.
+    pub fn until_waiting(&self, drives: usize) {
+        self.core.block_until(|state| state.waiting() >= drives);
     }
 
-    /// Blocks this thread until nothing is driven any more, detached refreshes included.
+    /// Blocks this thread until no call runs, detached work included.
     pub fn until_idle(&self) {
         self.core.block_until(|state| state.running == 0);
     }
@@ -244,7 +251,7 @@ impl fmt::Debug for JumpClock {
         f.debug_struct("JumpClock")
             .field("elapsed", &state.elapsed)
             .field("running", &state.running)
-            .field("resting", &state.resting())
+            .field("waiting", &state.waiting())
             .finish_non_exhaustive()
     }
 }
@@ -261,9 +268,9 @@ impl Core {
         }
     }
 
-    fn tell(&self, elapsed: Duration) {
-        if let Some(told) = self.told.get() {
-            told(self.now_at(elapsed).wall);
+    fn notify(&self, elapsed: Duration) {
+        if let Some(observer) = self.observer.get() {
+            observer(self.now_at(elapsed).wall);
         }
     }
 
@@ -277,45 +284,45 @@ impl Core {
             !timeout.timed_out(),
             "it hangs: {} run, {} wait",
             state.running,
-            state.resting()
+            state.waiting()
         );
     }
 
-    /// Puts a sleeper to rest, and jumps if it was the last one awake.
-    fn rest(&self, id: u64, waker: &Waker) -> Rest {
+    /// Marks a sleeper as waiting, and jumps if every running call waits now.
+    fn wait(&self, id: u64, waker: &Waker) -> SleepState {
         let mut state = self.lock();
         let now = self.now_at(state.elapsed).mono;
         let Some(sleeper) = state.sleepers.get_mut(&id) else {
-            return Rest::Over;
+            return SleepState::Over;
         };
         if sleeper.until <= now {
-            return Rest::Over;
+            return SleepState::Over;
         }
-        if sleeper.rung {
-            return Rest::Rung;
+        if sleeper.signalled {
+            return SleepState::Signalled;
         }
-        sleeper.resting = true;
+        sleeper.waiting = true;
         let old = sleeper.waker.replace(waker.clone());
         let before = state.elapsed;
         let woken = self.jump(&mut state);
         let elapsed = state.elapsed;
         drop(state);
         if elapsed > before {
-            self.tell(elapsed);
+            self.notify(elapsed);
         }
         self.changed.notify_all();
-        // Neither is done under the lock: what a waker does, and drops, may come back to this clock.
+        // Not under the lock: waking or dropping a waker may call this clock.
         drop(old);
         woken.into_iter().for_each(Waker::wake);
-        Rest::Resting
+        SleepState::Waiting
     }
 
     fn jump(&self, state: &mut State) -> Vec<Waker> {
-        if state.resting() != state.running {
+        if state.waiting() != state.running {
             return Vec::new();
         }
-        let resting = state.sleepers.values().filter(|sleeper| sleeper.resting);
-        let Some(earliest) = resting.map(|sleeper| sleeper.until).min() else {
+        let waiting = state.sleepers.values().filter(|sleeper| sleeper.waiting);
+        let Some(earliest) = waiting.map(|sleeper| sleeper.until).min() else {
             return Vec::new();
         };
         state.jumps += 1;
@@ -325,25 +332,25 @@ impl Core {
 }
 
 impl State {
-    fn resting(&self) -> usize {
-        self.sleepers.values().filter(|it| it.resting).count()
+    fn waiting(&self) -> usize {
+        self.sleepers.values().filter(|it| it.waiting).count()
     }
 
-    /// These have to look again; they do not count as waiting until they have.
+    /// Takes the wakers of these sleepers. They do not count as waiting until they are polled again.
     fn wake_if(&mut self, to_wake: impl Fn(&Sleeper) -> bool) -> Vec<Waker> {
         let sleepers = self.sleepers.values_mut();
         sleepers
             .filter(|sleeper| to_wake(sleeper))
             .filter_map(|sleeper| {
-                sleeper.resting = false;
+                sleeper.waiting = false;
                 sleeper.waker.take()
             })
             .collect()
     }
 }
 
-/// The same moment by a calendar that was set by so many seconds.
-pub(crate) fn turned(now: Now, by: i64) -> Now {
+/// Returns the same moment on a machine whose wall clock was set by this many seconds.
+pub(crate) fn with_wall_clock(now: Now, by: i64) -> Now {
     let seconds = Duration::from_secs(by.unsigned_abs());
     let wall = if by < 0 {
         now.wall.checked_sub(seconds)
@@ -370,29 +377,29 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.running -= 1;
-        // The wait of a drive that was cancelled may still be there, so all show anew that somebody stands behind them.
-        let woken = state.wake_if(|sleeper| sleeper.resting);
+        // The wait of a cancelled call may still exist, so every waiting call has to be polled again.
+        let woken = state.wake_if(|sleeper| sleeper.waiting);
         drop(state);
         self.0.changed.notify_all();
         woken.into_iter().for_each(Waker::wake);
     }
 }
 
-enum Rest {
+enum SleepState {
     Over,
-    Rung,
-    Resting,
+    Signalled,
+    Waiting,
 }
 
-/// Rung by the signal of a wait, at once and on the thread that fires it: no jump can come between the firing and the waking.
-struct Bell(Arc<Core>, u64);
+/// Woken by the signal of a wait, on the thread that fires it: no jump can come between the signal and the wake-up.
+struct SignalWaker(Arc<Core>, u64);
 
-impl Wake for Bell {
+impl Wake for SignalWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.0.lock();
         let waker = state.sleepers.get_mut(&self.1).and_then(|sleeper| {
-            sleeper.rung = true;
-            sleeper.resting = false;
+            sleeper.signalled = true;
+            sleeper.waiting = false;
             sleeper.waker.take()
         });
         drop(state);
@@ -408,16 +415,16 @@ pub struct Sleep {
     core: Arc<Core>,
     id: u64,
     signal: Option<Signal>,
-    bell: Waker,
+    waker: Waker,
 }
 
 impl Sleep {
     fn signal_has_fired(&mut self) -> bool {
         if let Some(sleeper) = self.core.lock().sleepers.get_mut(&self.id) {
-            sleeper.rung = false;
-            sleeper.resting = false;
+            sleeper.signalled = false;
+            sleeper.waiting = false;
         }
-        let mut context = Context::from_waker(&self.bell);
+        let mut context = Context::from_waker(&self.waker);
         let signal = self.signal.as_mut();
         signal.is_some_and(|signal| Pin::new(signal).poll(&mut context).is_ready())
     }
@@ -432,10 +439,10 @@ impl Future for Sleep {
                 self.signal = None;
                 return Poll::Ready(());
             }
-            match self.core.rest(self.id, context.waker()) {
-                Rest::Over => return Poll::Ready(()),
-                Rest::Rung => {}
-                Rest::Resting => return Poll::Pending,
+            match self.core.wait(self.id, context.waker()) {
+                SleepState::Over => return Poll::Ready(()),
+                SleepState::Signalled => {}
+                SleepState::Waiting => return Poll::Pending,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! In what the drivers differ.
+//! Compares what was observed under several drivers.
 
 use std::fmt::{self, Debug};
 use std::sync::mpsc;
@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::drivers::Driver;
+use crate::observed::{Observed, SentRequest};
 use crate::scenario::Scenario;
-use crate::seen::{Seen, Sent};
 
-/// One difference between two drivers, or between one and what it is allowed.
+/// A difference between two drivers, or a header that a driver may not send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Difference(String);
 
@@ -19,37 +19,43 @@ impl Debug for Difference {
     }
 }
 
-/// Plays a scenario under each driver.
+/// Runs a scenario under each driver.
 ///
 /// # Panics
 ///
-/// If a driver panics, or comes to no end.
-pub fn play(drivers: &[Driver], scenario: &Scenario) -> Vec<Seen> {
-    let play = |driver: &Driver| {
+/// If a driver panics or hangs.
+#[must_use]
+pub fn run_all(drivers: &[Driver], scenario: &Scenario) -> Vec<Observed> {
+    let run = |driver: &Driver| {
         let (driver, theirs) = (*driver, scenario.clone());
-        let (tell, told) = mpsc::channel();
+        let (tell, outcome) = mpsc::channel();
         // A thread that hangs is left behind: the test has to end.
-        thread::spawn(move || tell.send(driver.play(&theirs)));
-        told.recv_timeout(Duration::from_secs(30))
+        thread::spawn(move || tell.send(driver.run(&theirs)));
+        outcome
+            .recv_timeout(Duration::from_secs(30))
             .unwrap_or_else(|end| panic!("`{}` under {}: {end}", scenario.name, driver.name))
     };
-    drivers.iter().map(play).collect()
+    drivers.iter().map(run).collect()
 }
 
-/// All differences between what was seen under the drivers. Where things happen at once, their order is none.
-pub fn differences(drivers: &[Driver], in_any_order: bool, seen: &[Seen]) -> Vec<Difference> {
-    let mut seen = seen.to_vec();
+/// Returns all differences between what was observed under the drivers, regardless of the order if calls ran concurrently.
+pub fn differences(
+    drivers: &[Driver],
+    in_any_order: bool,
+    observed: &[Observed],
+) -> Vec<Difference> {
+    let mut observed = observed.to_vec();
     if in_any_order {
-        seen = seen.into_iter().map(Seen::sorted).collect();
+        observed = observed.into_iter().map(Observed::sorted).collect();
     }
     let mut found = Vec::new();
-    for (driver, seen) in drivers.iter().zip(&seen) {
-        for sent in &seen.requests {
+    for (driver, observed) in drivers.iter().zip(&observed) {
+        for sent in &observed.requests {
             found.extend(additions(driver, sent));
         }
     }
-    for (one, first) in drivers.iter().zip(&seen) {
-        for (other, second) in drivers.iter().zip(&seen) {
+    for (one, first) in drivers.iter().zip(&observed) {
+        for (other, second) in drivers.iter().zip(&observed) {
             if one.name < other.name {
                 let apart = between(first, second).into_iter();
                 let named = |text| Difference(format!("{} / {}: {text}", one.name, other.name));
@@ -60,10 +66,10 @@ pub fn differences(drivers: &[Driver], in_any_order: bool, seen: &[Seen]) -> Vec
     found
 }
 
-/// What a transport added that it may not add, or left out, or got wrong.
-fn additions(driver: &Driver, sent: &Sent) -> Vec<Difference> {
+/// Returns headers that a transport added without permission, left out, or got wrong.
+fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
     let mut wrong = Vec::new();
-    // Where a body is expected and there is none, the core says so.
+    // The core announces an empty body where one is expected.
     let expects_body = ["POST", "PUT", "PATCH"].contains(&sent.method.as_str());
     let has_length = expects_body || !sent.body.is_empty();
     for (name, value) in &sent.extra {
@@ -71,7 +77,7 @@ fn additions(driver: &Driver, sent: &Sent) -> Vec<Difference> {
         let good = match name.as_str() {
             "accept" => value == "*/*",
             "content-length" => has_length && value == sent.body.len().to_string(),
-            // Somebody else in the same build may have switched the feature `gzip` on.
+            // Another package of the same build may have enabled the feature `gzip`.
             "accept-encoding" if !driver.adds.is_empty() => value == "gzip",
             "host" => value.starts_with("127.0.0.1:"),
             _ => false,
@@ -95,21 +101,29 @@ fn additions(driver: &Driver, sent: &Sent) -> Vec<Difference> {
     wrong
 }
 
-fn between(one: &Seen, other: &Seen) -> Vec<String> {
-    let mut found = lists("request", &one.requests, &other.requests, Sent::written);
-    found.extend(lists("result", &one.results, &other.results, |told| {
-        format!("{told:?}")
+fn between(one: &Observed, other: &Observed) -> Vec<String> {
+    let mut found = lists(
+        "request",
+        &one.requests,
+        &other.requests,
+        SentRequest::written,
+    );
+    found.extend(lists("result", &one.results, &other.results, |outcome| {
+        format!("{outcome:?}")
     }));
     for (what, one, other) in [
-        ("tokens minted", one.minted, other.minted),
+        ("tokens issued", one.issued, other.issued),
         ("tasks created", one.tasks, other.tasks),
     ] {
         if one != other {
             found.push(format!("{what}: {one} / {other}"));
         }
     }
-    if one.unheard != other.unheard {
-        found.push(format!("unheard: {:?} / {:?}", one.unheard, other.unheard));
+    if one.unreceived != other.unreceived {
+        found.push(format!(
+            "unreceived: {:?} / {:?}",
+            one.unreceived, other.unreceived
+        ));
     }
     found
 }
@@ -125,19 +139,24 @@ fn lists<T>(what: &str, one: &[T], other: &[T], written: impl Fn(&T) -> String) 
         .collect()
 }
 
-/// Plays a scenario under each driver and says what is wrong, by name and seed.
+/// Runs a scenario under each driver, and reports differences and missed expectations with its name and seed.
 ///
 /// # Panics
 ///
-/// If the drivers differ, or if what came of it is not what the scenario expects.
-pub fn check(drivers: &[Driver], scenario: &Scenario) {
+/// If the drivers differ, or if the scenario expects something else.
+pub fn assert_drivers_agree(drivers: &[Driver], scenario: &Scenario) {
     let name = format!("`{}` (seed {:#x})", scenario.name, scenario.seed);
-    let seen = play(drivers, scenario);
-    let found = differences(drivers, scenario.in_any_order, &seen);
+    let observed = run_all(drivers, scenario);
+    let found = differences(drivers, scenario.in_any_order, &observed);
     assert!(found.is_empty(), "{name}: the drivers differ: {found:#?}");
-    let met = |seen| std::panic::catch_unwind(|| (scenario.expect)(seen)).is_ok();
-    let missed = drivers.iter().zip(&seen).filter(|(_, seen)| !met(*seen));
-    let missed: Vec<_> = missed.map(|(driver, seen)| (driver.name, seen)).collect();
+    let met = |observed| std::panic::catch_unwind(|| (scenario.expect)(observed)).is_ok();
+    let missed = drivers
+        .iter()
+        .zip(&observed)
+        .filter(|(_, observed)| !met(*observed));
+    let missed: Vec<_> = missed
+        .map(|(driver, observed)| (driver.name, observed))
+        .collect();
     assert!(
         missed.is_empty(),
         "{name}: not what was expected: {missed:#?}"

@@ -10,10 +10,10 @@ use pan123_proto::file::{
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
 use pan123_proto::{BuildError, CopyTaskId, EntryId, Error, FileId, ImageBedTaskId, Parent};
 
-use crate::play::Caller;
-use crate::seen::Told;
+use crate::observed::Outcome;
+use crate::run::Caller;
 
-/// A call of one endpoint. Ids are the numbers of the service, a folder 0 is the root.
+/// A call of one endpoint. Ids are those of the service; folder 0 is the root.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is the call of that name")]
 pub enum DriveCall {
@@ -56,7 +56,7 @@ pub(crate) fn parent(id: u64) -> Parent {
     Parent::from_number(id)
 }
 
-/// The names of many with their new ones.
+/// Entries with their new names.
 pub(crate) fn renames<'a>(names: &[(u64, &'a str)]) -> Vec<(EntryId, &'a str)> {
     names.iter().map(|(id, name)| (entry(*id), *name)).collect()
 }
@@ -68,34 +68,34 @@ macro_rules! by_methods {
         let client = $client;
         let (files, bed) = (client.files(), client.image_bed());
         match $call {
-            DriveCall::Detail(id) => Told::entry(&files.detail(entry(*id))$(.$await)?),
-            DriveCall::Infos(ids) => Told::entries(&files.infos(&entries(ids))$(.$await)?),
+            DriveCall::Detail(id) => Outcome::entry(&files.detail(entry(*id))$(.$await)?),
+            DriveCall::Infos(ids) => Outcome::entries(&files.infos(&entries(ids))$(.$await)?),
             DriveCall::DownloadUrl(id) => url(files.download_url(file(*id))$(.$await)?),
-            DriveCall::CreateDir(dir, name) => Told::of(&files.create_dir(parent(*dir), name)$(.$await)?),
-            DriveCall::Trash(ids) => Told::of(&files.trash(&entries(ids))$(.$await)?),
-            DriveCall::Delete(ids) => Told::of(&files.delete(&entries(ids))$(.$await)?),
-            DriveCall::Recover(ids) => Told::of(&files.recover(&entries(ids))$(.$await)?),
+            DriveCall::CreateDir(dir, name) => Outcome::of(&files.create_dir(parent(*dir), name)$(.$await)?),
+            DriveCall::Trash(ids) => Outcome::of(&files.trash(&entries(ids))$(.$await)?),
+            DriveCall::Delete(ids) => Outcome::of(&files.delete(&entries(ids))$(.$await)?),
+            DriveCall::Recover(ids) => Outcome::of(&files.recover(&entries(ids))$(.$await)?),
             DriveCall::RecoverTo(ids, dir) => {
-                Told::of(&files.recover_to(&entries(ids), parent(*dir))$(.$await)?)
+                Outcome::of(&files.recover_to(&entries(ids), parent(*dir))$(.$await)?)
             }
-            DriveCall::Rename(id, name) => Told::of(&files.rename(entry(*id), name)$(.$await)?),
-            DriveCall::RenameMany(names) => Told::of(&files.rename_many(&renames(names))$(.$await)?),
+            DriveCall::Rename(id, name) => Outcome::of(&files.rename(entry(*id), name)$(.$await)?),
+            DriveCall::RenameMany(names) => Outcome::of(&files.rename_many(&renames(names))$(.$await)?),
             DriveCall::MoveTo(ids, dir) => {
-                Told::of(&files.move_to(&entries(ids), parent(*dir))$(.$await)?)
+                Outcome::of(&files.move_to(&entries(ids), parent(*dir))$(.$await)?)
             }
-            DriveCall::Copy(id, dir) => Told::of(&files.copy(file(*id), parent(*dir))$(.$await)?),
+            DriveCall::Copy(id, dir) => Outcome::of(&files.copy(file(*id), parent(*dir))$(.$await)?),
             DriveCall::CopyMany(ids, dir) => {
-                Told::of(&files.copy_many(&entries(ids), parent(*dir))$(.$await)?)
+                Outcome::of(&files.copy_many(&entries(ids), parent(*dir))$(.$await)?)
             }
             DriveCall::CopyProgress(task) => {
                 let task = CopyTaskId::new(*task).expect("no task is 0");
-                Told::of(&files.copy_progress(task)$(.$await)?)
+                Outcome::of(&files.copy_progress(task)$(.$await)?)
             }
-            DriveCall::OldList(list) => Told::old_list(&client.send(list)$(.$await)?),
-            DriveCall::ToImageBed(download) => Told::of(&bed.download(download)$(.$await)?),
+            DriveCall::OldList(list) => Outcome::old_list(&client.send(list)$(.$await)?),
+            DriveCall::ToImageBed(download) => Outcome::of(&bed.download(download)$(.$await)?),
             DriveCall::GetImageBedProgress(task) => {
                 let task = ImageBedTaskId::new(*task).expect("no task is 0");
-                Told::of(&bed.progress(task)$(.$await)?)
+                Outcome::of(&bed.progress(task)$(.$await)?)
             }
         }
     }};
@@ -103,64 +103,68 @@ macro_rules! by_methods {
 
 pub(crate) use by_methods;
 
-/// The URL without the address, which is another one in each run.
-pub(crate) fn url(url: Result<DownloadUrl, Error>) -> Told {
+/// The path of the URL; its address differs between runs.
+pub(crate) fn url(url: Result<DownloadUrl, Error>) -> Outcome {
     let path = |url: DownloadUrl| {
         let url = url.into_string();
         url.splitn(4, '/').last().map(str::to_owned)
     };
-    Told::of(&url.map(path))
+    Outcome::of(&url.map(path))
 }
 
 /// Makes a call by its endpoint.
-pub(crate) async fn by_endpoint<C: Caller>(caller: &C, call: &DriveCall) -> Told {
+pub(crate) async fn by_endpoint<C: Caller>(caller: &C, call: &DriveCall) -> Outcome {
     match made(caller, call).await {
-        Ok(told) => told,
-        Err(error) => Told::of(&Err::<(), _>(Error::from(error))),
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::of(&Err::<(), _>(Error::from(error))),
     }
 }
 
-async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildError> {
+async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Outcome, BuildError> {
     Ok(match call {
-        DriveCall::Detail(id) => Told::entry(&caller.send(&GetDetail::new(entry(*id))).await),
-        DriveCall::Infos(ids) => Told::entries(&caller.send(&GetInfos::new(entries(ids))?).await),
+        DriveCall::Detail(id) => Outcome::entry(&caller.send(&GetDetail::new(entry(*id))).await),
+        DriveCall::Infos(ids) => {
+            Outcome::entries(&caller.send(&GetInfos::new(entries(ids))?).await)
+        }
         DriveCall::DownloadUrl(id) => url(caller.send(&GetDownloadUrl::new(file(*id))).await),
         DriveCall::CreateDir(dir, name) => {
-            told(caller.send(&CreateDir::new(parent(*dir), *name)?).await)
+            outcome(caller.send(&CreateDir::new(parent(*dir), *name)?).await)
         }
-        DriveCall::Trash(ids) => told(caller.send(&TrashFiles::new(entries(ids))?).await),
-        DriveCall::Delete(ids) => told(caller.send(&DeleteFiles::new(entries(ids))?).await),
-        DriveCall::Recover(ids) => told(caller.send(&RecoverFiles::new(entries(ids))?).await),
-        DriveCall::RecoverTo(ids, dir) => told(
+        DriveCall::Trash(ids) => outcome(caller.send(&TrashFiles::new(entries(ids))?).await),
+        DriveCall::Delete(ids) => outcome(caller.send(&DeleteFiles::new(entries(ids))?).await),
+        DriveCall::Recover(ids) => outcome(caller.send(&RecoverFiles::new(entries(ids))?).await),
+        DriveCall::RecoverTo(ids, dir) => outcome(
             caller
                 .send(&RecoverFilesTo::new(entries(ids), parent(*dir))?)
                 .await,
         ),
         DriveCall::Rename(id, name) => {
-            told(caller.send(&RenameFile::new(entry(*id), *name)?).await)
+            outcome(caller.send(&RenameFile::new(entry(*id), *name)?).await)
         }
-        DriveCall::RenameMany(names) => told(caller.send(&RenameFiles::new(renames(names))?).await),
-        DriveCall::MoveTo(ids, dir) => told(
+        DriveCall::RenameMany(names) => {
+            outcome(caller.send(&RenameFiles::new(renames(names))?).await)
+        }
+        DriveCall::MoveTo(ids, dir) => outcome(
             caller
                 .send(&MoveFiles::new(entries(ids), parent(*dir))?)
                 .await,
         ),
         DriveCall::Copy(id, dir) => {
-            told(caller.send(&CopyFile::new(file(*id), parent(*dir))).await)
+            outcome(caller.send(&CopyFile::new(file(*id), parent(*dir))).await)
         }
-        DriveCall::CopyMany(ids, dir) => told(
+        DriveCall::CopyMany(ids, dir) => outcome(
             caller
                 .send(&CopyFiles::new(entries(ids), parent(*dir))?)
                 .await,
         ),
-        DriveCall::CopyProgress(task) => told(
+        DriveCall::CopyProgress(task) => outcome(
             caller
                 .send(&GetCopyProgress::new(CopyTaskId::new(*task)?))
                 .await,
         ),
-        DriveCall::OldList(list) => Told::old_list(&caller.send(list).await),
-        DriveCall::ToImageBed(download) => told(caller.send(download).await),
-        DriveCall::GetImageBedProgress(task) => told(
+        DriveCall::OldList(list) => Outcome::old_list(&caller.send(list).await),
+        DriveCall::ToImageBed(download) => outcome(caller.send(download).await),
+        DriveCall::GetImageBedProgress(task) => outcome(
             caller
                 .send(&GetImageBedProgress::new(ImageBedTaskId::new(*task)?))
                 .await,
@@ -169,6 +173,6 @@ async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Told, BuildErro
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for answers as they come")]
-fn told<T: Debug>(result: Result<T, Error>) -> Told {
-    Told::of(&result)
+fn outcome<T: Debug>(result: Result<T, Error>) -> Outcome {
+    Outcome::of(&result)
 }

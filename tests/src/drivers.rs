@@ -1,17 +1,17 @@
-//! The drivers of the core that are compared, and the services that they are played against.
+//! The drivers of the core that are compared, and the services that they run against.
 
 mod blocking;
 mod in_process;
 mod memory;
 mod program;
 mod reqwest;
-mod stage;
+mod setup;
 
 use crate::clock::JumpClock;
+use crate::observed::Observed;
 use crate::scenario::Scenario;
-use crate::seen::Seen;
 
-use stage::Site;
+use setup::ServiceHost;
 
 /// A client of an adapter, each of whose calls counts as running on its clock.
 #[derive(Clone, Debug)]
@@ -25,36 +25,37 @@ pub struct ClockedClient<C> {
 /// A driver.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {
-    /// What it is called.
+    /// Its name in reports.
     pub name: &'static str,
     /// The headers that its transport adds to each request, by name.
     pub adds: &'static [&'static str],
-    play: fn(&Scenario, Place) -> Seen,
-    place: Place,
+    run: fn(&Scenario, Location) -> Observed,
+    location: Location,
 }
 
 impl Driver {
-    /// Plays a scenario.
-    pub fn play(&self, scenario: &Scenario) -> Seen {
-        (self.play)(scenario, self.place)
+    /// Runs a scenario.
+    #[must_use]
+    pub fn run(&self, scenario: &Scenario) -> Observed {
+        (self.run)(scenario, self.location)
     }
 }
 
 /// Where the service of a scenario runs.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Location {
     /// In the process of the test.
     Here,
     /// As the program at this path.
     Program(&'static str),
 }
 
-impl Place {
+impl Location {
     /// Starts the service, whose time is that of the clock.
-    fn start(self, scenario: &Scenario, clock: &JumpClock) -> Box<dyn Site> {
+    fn start(self, scenario: &Scenario, clock: &JumpClock) -> Box<dyn ServiceHost> {
         match self {
-            Place::Here => Box::new(in_process::start(scenario, clock)),
-            Place::Program(path) => Box::new(program::start(path, scenario, clock)),
+            Location::Here => Box::new(in_process::start(scenario, clock)),
+            Location::Program(path) => Box::new(program::start(path, scenario, clock)),
         }
     }
 }
@@ -63,42 +64,43 @@ impl Place {
 const ASYNC: Driver = Driver {
     name: "pan123-async",
     adds: &["accept", "content-length", "host"],
-    play: reqwest::play,
-    place: Place::Here,
+    run: reqwest::run,
+    location: Location::Here,
 };
 
 const BLOCKING: Driver = Driver {
     name: "pan123-blocking",
     adds: &["accept", "content-length", "host"],
-    play: blocking::play,
-    place: Place::Here,
+    run: blocking::run,
+    location: Location::Here,
 };
 
-/// Asks the model of the service itself.
+/// Calls the model of the service directly.
 const IN_MEMORY: Driver = Driver {
     name: "in memory",
     adds: &[],
-    play: memory::play,
-    place: Place::Here,
+    run: memory::run,
+    location: Location::Here,
 };
 
-/// One for each driver.
+/// The drivers.
 pub const DRIVERS: [Driver; 3] = [ASYNC, BLOCKING, IN_MEMORY];
 
-/// Each driver with each face of the service: on wiremock, in memory, and as the program `pan123-mock` at this path.
-pub const fn faces(program: &'static str) -> [Driver; 5] {
+/// Each driver, and the adapters also against the program `pan123-mock` at this path.
+#[must_use]
+pub const fn drivers_with_program(program: &'static str) -> [Driver; 5] {
     [
         ASYNC,
         BLOCKING,
         IN_MEMORY,
         Driver {
             name: "pan123-async with the program",
-            place: Place::Program(program),
+            location: Location::Program(program),
             ..ASYNC
         },
         Driver {
             name: "pan123-blocking with the program",
-            place: Place::Program(program),
+            location: Location::Program(program),
             ..BLOCKING
         },
     ]

@@ -1,26 +1,27 @@
-//! What the tests that look at several crates at once share.
+//! Shared parts of the tests that use several crates at once.
 //!
-//! - [`clock`]: a clock that jumps when everybody waits, so that no test over a socket sleeps.
-//! - [`scenario`], [`play`]: what a client is to do, as data, and how one driver does it.
+//! - [`clock`]: a clock that jumps when every running call waits, so that no test over a socket sleeps.
+//! - [`scenario`], [`run`]: what a client does, as data, and how a driver runs it.
 //! - [`table`]: the scenarios.
-//! - [`door`]: how others than the client come to the service.
-//! - [`drivers`]: the drivers, the two adapters over loopback and a third in memory, and the services that they are played against.
-//! - [`seen`], [`compare`]: what came of it, and in what the drivers differ.
-//! - [`carriers`]: transports in memory that a test holds in its hand.
-//! - [`logs`]: all that is logged.
-//! - [`watchdog`]: what ends a test that hangs.
+//! - [`service_access`]: the service as others than the client under test use it.
+//! - [`drivers`]: the two adapters over loopback, a third driver in memory, and the services that they run against.
+//! - [`observed`], [`compare`]: what a run did, and where drivers differ.
+//! - [`transports`], [`fixture`]: transports in memory that a test controls, and clients that use them.
+//! - [`logs`]: captures all logs.
+//! - [`watchdog`]: ends a test that hangs.
 
 pub mod block_on;
-pub mod carriers;
 pub mod clock;
 pub mod compare;
-pub mod door;
 pub mod drive_calls;
 pub mod drivers;
+pub mod failing_store;
+pub mod fixture;
 pub mod logs;
-pub mod lossy;
-pub mod play;
+pub mod observed;
+pub mod run;
 pub mod scenario;
-pub mod seen;
+pub mod service_access;
 pub mod table;
+pub mod transports;
 pub mod watchdog;

@@ -1,4 +1,4 @@
-//! All that is logged down to TRACE, by `tracing` and by `log`, by whatever crate.
+//! Captures everything that any crate logs, by `tracing` or `log`, down to TRACE.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -12,11 +12,11 @@ static SET_UP: Once = Once::new();
 static TURN: Mutex<()> = Mutex::new(());
 static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// What is logged while this runs, a JSON object a line: events, and the end of each span. One test at a time.
+/// Returns what is logged while this runs: events, and the end of each span. Only one test at a time runs in it.
 ///
 /// # Panics
 ///
-/// If a line is no JSON.
+/// If a line is not JSON.
 pub fn logged(work: impl FnOnce()) -> Vec<Value> {
     SET_UP.call_once(|| {
         tracing_subscriber::fmt()

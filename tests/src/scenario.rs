@@ -1,4 +1,4 @@
-//! What a client is to do, and against what, as data: written once for all drivers.
+//! What a client does and against which service, as data: written once for all drivers.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,9 +7,9 @@ use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
-use crate::door::{Door, REDIRECT_URI, create_elsewhere, fetch_token};
 use crate::drive_calls::DriveCall;
-use crate::seen::Seen;
+use crate::observed::Observed;
+use crate::service_access::{REDIRECT_URI, ServiceAccess, create_elsewhere, fetch_token};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -20,52 +20,52 @@ pub struct Scenario {
     pub seed: u64,
     /// How the service is built.
     pub service: fn(Builder) -> Builder,
-    /// The answers that are prepared, by path.
+    /// The prepared responses, by path.
     pub canned: Vec<(&'static str, CannedResponse)>,
-    /// What goes wrong at the service after that.
+    /// The faults of the service after those.
     pub faults: Vec<Fault>,
-    /// What goes wrong on the way to the service, by path.
-    pub broken: Vec<(&'static str, Broken)>,
-    /// Whether somebody else has created a task before, which goes on for ever as [`TASK_ON_ITS_WAY`](crate::door::TASK_ON_ITS_WAY)
-    /// says.
+    /// The exchanges that break on their way, by path.
+    pub broken: Vec<(&'static str, BrokenExchange)>,
+    /// Whether others have created a task before, which stays as
+    /// [`TASK_ON_ITS_WAY`](crate::service_access::TASK_ON_ITS_WAY) says.
     pub has_task: bool,
-    /// Whether anybody listens at all.
+    /// Whether the service can be reached.
     pub reachable: bool,
     /// How the client is set up.
     pub settings: Settings,
     /// What is done, in order.
     pub acts: Vec<Act>,
-    /// Whether things happen at once, so that the order of the requests means nothing.
+    /// Whether calls run concurrently, so that the order of the requests is not compared.
     pub in_any_order: bool,
-    /// What must come of it, under any driver.
-    pub expect: fn(&Seen),
+    /// Checks what was observed, under every driver.
+    pub expect: fn(&Observed),
 }
 
-/// One thing that is done.
+/// One act of a scenario.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// The client makes a call.
     Call(Call),
-    /// The client makes so many of the same call at once.
+    /// The client makes the same call this many times concurrently.
     Together(usize, Call),
-    /// Somebody else comes to the service.
-    Elsewhere(fn(&mut dyn Door, SystemTime)),
-    /// Time passes for all.
-    Later(Duration),
-    /// The clock of the service goes ahead of the client's, for good.
-    Ahead(Duration),
-    /// The client reads a list, and after so many entries somebody else comes to the service.
-    ListWhile(ListFiles, usize, fn(&mut dyn Door, SystemTime)),
+    /// Others use the service.
+    Others(fn(&mut dyn ServiceAccess, SystemTime)),
+    /// Moves the time of the client and the service on.
+    Advance(Duration),
+    /// The service's clock is set forward, permanently.
+    AdvanceService(Duration),
+    /// The client reads a list, and after this many entries others use the service.
+    ListWhile(ListFiles, usize, fn(&mut dyn ServiceAccess, SystemTime)),
     /// The client exchanges a code for the first pair of tokens.
     Authorize(Code),
     /// Another process of the client, which shares its token store, makes a call.
     OtherProcess(Call),
-    /// The client's process ends, and another one begins with what the store has.
+    /// The client's process ends, and another one starts with the same store.
     Restart,
-    /// So many times the client cannot save what it has to keep.
-    LoseSaves(usize),
-    /// Somebody sets the client's calendar, by so many seconds and for good.
-    Calendar(i64),
+    /// The next saves of the client's token fail.
+    FailSaves(usize),
+    /// The client's wall clock is set by this many seconds, permanently.
+    SetWallClock(i64),
 }
 
 /// A call of the client.
@@ -87,89 +87,89 @@ pub enum Call {
     List(ListFiles, Trash),
     /// Looks for the entry at a path.
     Find(&'static str),
-    /// Makes a folder as far as it is missing.
+    /// Creates the folders of a path that are missing.
     EnsureDir(&'static str),
     /// Calls one endpoint of the drive or the image bed.
     Drive(DriveCall),
     /// Calls an endpoint that the core does not have.
     Detail(u64),
-    /// Calls it, and reads the answer as another type.
+    /// Calls it and reads its data as another type.
     DetailAs(u64),
 }
 
 /// Which code an app has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The one that the service gave.
+    /// The code that the service issued.
     Given,
-    /// One that it never gave.
+    /// A code that the service never issued.
     Wrong,
 }
 
-/// What of the trash is wanted.
+/// Whether a list includes the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trash {
-    /// It comes along.
+    /// Includes it.
     With,
-    /// It is left out.
+    /// Leaves it out.
     Without,
 }
 
-/// What goes wrong on the way to the service and back.
+/// An exchange that breaks on its way to the service or back.
 #[derive(Clone, Debug)]
-pub struct Broken {
-    /// What happens on a socket.
-    pub on_a_socket: Break,
-    /// Whether the service hears of the request.
-    pub heard: bool,
-    /// What an adapter has to make of it.
-    pub arrives: Arrives,
-    /// How often.
+pub struct BrokenExchange {
+    /// How it breaks on a socket.
+    pub wire_break: Break,
+    /// Whether the request reaches the service.
+    pub reaches_service: bool,
+    /// What the transport returns.
+    pub received: Received,
+    /// How often it breaks.
     pub times: usize,
 }
 
-/// What an adapter has to make of an exchange that broke.
+/// What a transport returns for an exchange that broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrives {
-    /// The answer, in spite of all.
-    Answer,
-    /// The exchange was cut off.
+pub enum Received {
+    /// The response.
+    Response,
+    /// The error of an exchange that was cut off.
     CutOff,
-    /// The time ran out.
+    /// The error of a timeout.
     TimedOut,
-    /// The body was over the limit.
+    /// The error of a body over the limit.
     TooLarge,
 }
 
-impl Broken {
-    /// The service acts, and on the way back this happens.
-    pub fn answer(on_a_socket: Break, arrives: Arrives) -> Broken {
-        Broken {
-            on_a_socket,
-            heard: true,
-            arrives,
+impl BrokenExchange {
+    /// The service acts, and the response breaks.
+    pub fn answer(wire_break: Break, received: Received) -> BrokenExchange {
+        BrokenExchange {
+            wire_break,
+            reaches_service: true,
+            received,
             times: 1,
         }
     }
 
-    /// This happens on the way there, so that the service hears nothing.
-    pub fn request(on_a_socket: Break, arrives: Arrives) -> Broken {
-        Broken {
-            heard: false,
-            ..Broken::answer(on_a_socket, arrives)
+    /// The request breaks, and does not reach the service.
+    pub fn request(wire_break: Break, received: Received) -> BrokenExchange {
+        BrokenExchange {
+            reaches_service: false,
+            ..BrokenExchange::answer(wire_break, received)
         }
     }
 
-    /// So many times in a row.
-    pub fn times(self, times: usize) -> Broken {
-        Broken { times, ..self }
+    /// Breaks this many exchanges in a row.
+    pub fn times(self, times: usize) -> BrokenExchange {
+        BrokenExchange { times, ..self }
     }
 }
 
 /// Which task.
 #[derive(Clone, Copy, Debug)]
 pub enum Of {
-    /// The one created last.
+    /// The newest one.
     Last,
     /// This one.
     Task(u64),
@@ -178,11 +178,11 @@ pub enum Of {
 /// How a client is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How it proves who it is.
+    /// Its credentials.
     pub identity: Identity,
-    /// How often it tries.
+    /// Its retry policy.
     pub retry: RetryPolicy,
-    /// How fast it goes.
+    /// Its rate limits.
     pub pacing: Pacing,
     /// How long a request may take, in real time.
     pub request_timeout: Duration,
@@ -196,28 +196,30 @@ pub struct Settings {
 
 impl Settings {
     /// Whether the client has a token store.
+    #[must_use]
     pub fn has_store(&self) -> bool {
         self.shares_store || self.identity.is_app()
     }
 }
 
-/// How a client proves who it is.
+/// The credentials of a client.
 #[derive(Clone, Debug)]
 pub enum Identity {
-    /// By a client id and its secret.
+    /// A client id and its secret.
     Credentials(&'static str, &'static str),
-    /// By a token.
+    /// A given token.
     Token(&'static str),
-    /// By a token that the service issued before.
+    /// A given token that the service issued before.
     Issued,
-    /// As an app that has the refresh token of a user's first pair.
+    /// An OAuth app with the refresh token of a user's first pair.
     App,
-    /// As an app whose user comes with a code.
+    /// An OAuth app whose user brings a code.
     NewApp,
 }
 
 impl Identity {
-    /// Whether what it gets has to be kept.
+    /// Whether it is an OAuth app, which must have a token store.
+    #[must_use]
     pub fn is_app(&self) -> bool {
         matches!(self, Identity::App | Identity::NewApp)
     }
@@ -237,7 +239,7 @@ impl Default for Settings {
     }
 }
 
-/// Gives a builder of a session, or of a client of an adapter, the settings: they have the same methods.
+/// Applies the settings to the builder of a session or of a client: they have the same methods.
 #[macro_export]
 macro_rules! set_up {
     ($builder:expr, $settings:expr, $seed:expr, $base_url:expr) => {{
@@ -254,17 +256,20 @@ macro_rules! set_up {
             $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
             $crate::scenario::Identity::Token(token) => builder.access_token(token),
             $crate::scenario::Identity::Issued => {
-                builder.access_token($crate::door::first_token($seed))
+                builder.access_token($crate::service_access::first_token($seed))
             }
-            $crate::scenario::Identity::App => builder
-                .oauth($crate::door::app().refresh_token($crate::door::first_refresh_token($seed))),
-            $crate::scenario::Identity::NewApp => builder.oauth($crate::door::app()),
+            $crate::scenario::Identity::App => builder.oauth(
+                $crate::service_access::app()
+                    .refresh_token($crate::service_access::first_refresh_token($seed)),
+            ),
+            $crate::scenario::Identity::NewApp => builder.oauth($crate::service_access::app()),
         }
     }};
 }
 
 impl Scenario {
-    /// A scenario of this name, which its seed comes from.
+    /// Creates a scenario. Its seed comes from its name.
+    #[must_use]
     pub fn new(name: &'static str) -> Scenario {
         Scenario {
             name,
@@ -282,37 +287,39 @@ impl Scenario {
         }
     }
 
-    /// Builds the service in this way.
+    /// Sets how the service is built.
     pub fn service(mut self, service: fn(Builder) -> Builder) -> Scenario {
         self.service = service;
         self
     }
 
-    /// Prepares an answer of the service.
+    /// Prepares a response of the service.
     pub fn canned(mut self, path: &'static str, canned: CannedResponse) -> Scenario {
         self.canned.push((path, canned));
         self
     }
 
-    /// Something goes wrong at the service.
+    /// Adds a fault of the service.
     pub fn fault(mut self, fault: Fault) -> Scenario {
         self.faults.push(fault);
         self
     }
 
-    /// Breaks exchanges on their way.
-    pub fn broken(mut self, path: &'static str, broken: Broken) -> Scenario {
+    /// Breaks exchanges with this path.
+    pub fn broken(mut self, path: &'static str, broken: BrokenExchange) -> Scenario {
         self.broken.push((path, broken));
         self
     }
 
-    /// Somebody else has created the [`first_task`](crate::door::first_task) before.
+    /// Others have created the [`first_task`](crate::service_access::first_task) before.
+    #[must_use]
     pub fn with_a_task(mut self) -> Scenario {
         self.has_task = true;
         self
     }
 
-    /// Nobody listens.
+    /// Makes the service unreachable.
+    #[must_use]
     pub fn unreachable(mut self) -> Scenario {
         self.reachable = false;
         self
@@ -324,45 +331,48 @@ impl Scenario {
         self
     }
 
-    /// Then the client makes this call.
+    /// Adds a call of the client.
+    #[must_use]
     pub fn call(self, call: Call) -> Scenario {
         self.act(Act::Call(call))
     }
 
-    /// Then this is done.
+    /// Adds an act.
+    #[must_use]
     pub fn act(mut self, act: Act) -> Scenario {
         self.in_any_order |= matches!(act, Act::Together(..));
         self.acts.push(act);
         self
     }
 
-    /// What must come of it.
-    pub fn expect(mut self, expect: fn(&Seen)) -> Scenario {
+    /// Sets the check of what was observed.
+    pub fn expect(mut self, expect: fn(&Observed)) -> Scenario {
         self.expect = expect;
         self
     }
 
-    /// The service as it is built.
+    /// Returns the builder of the service.
+    #[must_use]
     pub fn builder(&self) -> Builder {
         (self.service)(Service::builder()).seed(self.seed)
     }
 
-    /// Prepares the answers, and what the client was given before.
-    pub fn prepare(&self, door: &mut dyn Door, now: SystemTime) {
+    /// Prepares the responses and the faults, and what the client was given before.
+    pub fn prepare(&self, service: &mut dyn ServiceAccess, now: SystemTime) {
         match self.settings.identity {
-            Identity::Issued => drop(fetch_token(door, now)),
-            Identity::App => door.oauth_pair(now),
-            Identity::NewApp => door.oauth_code(now, REDIRECT_URI),
+            Identity::Issued => drop(fetch_token(service, now)),
+            Identity::App => service.oauth_pair(now),
+            Identity::NewApp => service.oauth_code(now, REDIRECT_URI),
             Identity::Credentials(..) | Identity::Token(_) => {}
         }
         if self.has_task {
-            create_elsewhere(door, now);
+            create_elsewhere(service, now);
         }
         for (path, canned) in &self.canned {
-            door.fault(Fault::from(canned.clone()).on(*path));
+            service.fault(Fault::from(canned.clone()).on(*path));
         }
         for fault in &self.faults {
-            door.fault(fault.clone());
+            service.fault(fault.clone());
         }
     }
 }

@@ -1,13 +1,12 @@
-//! The table of scenarios. Each module is a part of it; a row says what is done, once for all drivers, and what must come of it.
+//! The table of scenarios. Each module is a part of it; a row says what a client does and what must be observed under every driver.
 
-mod answers;
 mod drive;
-mod faults;
 mod limits;
 mod lists;
 mod lost;
 mod oauth;
 mod paths;
+mod responses;
 mod service;
 mod shared_store;
 mod tasks;
@@ -18,7 +17,7 @@ use pan123_proto::offline::{Download, WatchPolicy};
 
 use crate::scenario::{Call, Of, Scenario};
 
-/// Names the parts, once: what is not named here is dead code, and what is named has a test wherever the parts are tested.
+/// Names the parts once: a module that is not named here is dead code, and each name becomes a test in `test_each_part`.
 macro_rules! parts {
     ($dollar:tt $($part:ident)*) => {
         /// The rows of the part of this name.
@@ -54,9 +53,8 @@ macro_rules! parts {
 }
 
 parts! { $
-    answers
+    responses
     drive
-    faults
     limits
     lists
     lost
@@ -74,19 +72,22 @@ parts! { $
 /// # Panics
 ///
 /// Never: it is made of constants.
+#[must_use]
 pub fn download() -> Download {
     Download::new("https://example.com/video.mp4").expect("a URL")
 }
 
 /// A call that creates it.
+#[must_use]
 pub fn create() -> Call {
     Call::Create(download())
 }
 
 /// A call that follows the task created last.
+#[must_use]
 pub fn watch() -> Call {
     Call::Watch(Of::Last, WatchPolicy::default())
 }
 
-/// A task that nobody created, for answers that are prepared.
+/// Asks for a task that does not exist, for prepared responses.
 pub const PROGRESS: Call = Call::Progress(Of::Task(7));

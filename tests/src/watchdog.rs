@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Nothing that is watched takes so long, in real time, however loaded the machine is.
+/// Longer than any test takes in real time, even on a loaded machine.
 const HANGS: Duration = Duration::from_secs(120);
 
 /// Watches until it is dropped.
@@ -16,12 +16,12 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// If it hangs, this text is the last that is heard of it.
+    /// Prints this text and aborts if the test hangs.
     pub fn watch(at: impl Fn() -> String + Send + 'static) -> Watchdog {
         let (done, ended) = channel::<()>();
         thread::spawn(move || {
             if ended.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
-                // Not by `eprintln`, whose text the harness would keep to itself, and lose.
+                // The test harness would capture and lose the text of `eprintln`.
                 let _ = writeln!(io::stderr(), "it hangs: {}", at());
                 process::abort();
             }

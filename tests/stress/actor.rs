@@ -1,4 +1,4 @@
-//! One of many who use the session, and what all of them do together.
+//! One of many concurrent users of a session, and what they share.
 
 use std::fmt;
 use std::pin::pin;
@@ -12,13 +12,13 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Call, CallHandle, Endpoint, Error, ErrorKind, Machine, Session, TaskId};
-use pan123_tests::carriers::poll_once;
 use pan123_tests::clock::JumpClock;
+use pan123_tests::transports::poll_once;
 
 use crate::lock;
 
 /// What they share.
-pub(crate) struct Crowd {
+pub(crate) struct Group {
     session: Session,
     clock: JumpClock,
     /// What each of them does.
@@ -34,9 +34,9 @@ pub(crate) struct Crowd {
     dropped: AtomicUsize,
 }
 
-impl Crowd {
-    pub(crate) fn new(session: Session, clock: JumpClock, actors: usize) -> Crowd {
-        Crowd {
+impl Group {
+    pub(crate) fn new(session: Session, clock: JumpClock, actors: usize) -> Group {
+        Group {
             session,
             clock,
             doing: (0..actors).map(|_| Mutex::default()).collect(),
@@ -57,7 +57,7 @@ impl Crowd {
         doing.map(text).collect()
     }
 
-    /// Ends that no call should come to.
+    /// Errors that no call should end with.
     pub(crate) fn unexpected(&self) -> Vec<String> {
         lock(&self.unexpected).clone()
     }
@@ -99,9 +99,9 @@ impl Crowd {
     }
 }
 
-impl fmt::Debug for Crowd {
+impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crowd")
+        f.debug_struct("Group")
             .field("ended", &self.ended)
             .field("stopped", &self.stopped)
             .field("dropped", &self.dropped)
@@ -112,86 +112,86 @@ impl fmt::Debug for Crowd {
 }
 
 pub(crate) struct Actor {
-    crowd: Arc<Crowd>,
+    group: Arc<Group>,
     rng: Rng,
     index: usize,
-    deeds: usize,
+    actions: usize,
 }
 
-/// What one does next.
-enum Deed {
+/// What an actor does next.
+enum Action {
     Ask(Call<pan123_proto::user::UserInfo>),
     Progress(Call<pan123_proto::offline::Progress>),
     Create(Call<CreatedDownload>),
-    /// Follows, and goes away after so many items.
+    /// Follows a task, and drops the watch after this many items.
     Follow(Box<Watch>, usize),
-    /// Only stops, or nudges, somebody.
-    Meddle,
+    /// Stops or nudges another actor.
+    Interfere,
 }
 
 impl Actor {
-    pub(crate) fn new(crowd: Arc<Crowd>, seed: u64, index: usize) -> Actor {
+    pub(crate) fn new(group: Arc<Group>, seed: u64, index: usize) -> Actor {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(index as u64));
         Actor {
-            crowd,
+            group,
             rng,
             index,
-            deeds: 0,
+            actions: 0,
         }
     }
 
-    fn next(&mut self) -> Deed {
-        self.deeds += 1;
-        let deed = match self.rng.u8(..10) {
-            0..4 => Deed::Ask(self.call(&GetUserInfo)),
+    fn next(&mut self) -> Action {
+        self.actions += 1;
+        let action = match self.rng.u8(..10) {
+            0..4 => Action::Ask(self.call(&GetUserInfo)),
             4 => {
                 let progress = GetDownloadProgress::new(self.task());
-                Deed::Progress(self.call(&progress))
+                Action::Progress(self.call(&progress))
             }
             5 | 6 => {
-                let url = format!("https://example.com/{}/{}", self.index, self.deeds);
-                Deed::Create(self.call(&Download::new(url).expect("a URL")))
+                let url = format!("https://example.com/{}/{}", self.index, self.actions);
+                Action::Create(self.call(&Download::new(url).expect("a URL")))
             }
             7 | 8 => {
                 let (task, policy) = (self.task(), WatchPolicy::default().max_failed_polls(3));
-                let watch = self.crowd.session.watch(task, policy);
-                lock(&self.crowd.watches).push(watch.handle());
-                Deed::Follow(Box::new(watch), self.rng.usize(..5))
+                let watch = self.group.session.watch(task, policy);
+                lock(&self.group.watches).push(watch.handle());
+                Action::Follow(Box::new(watch), self.rng.usize(..5))
             }
-            _ => Deed::Meddle,
+            _ => Action::Interfere,
         };
-        let name = match &deed {
-            Deed::Ask(_) => "asks",
-            Deed::Progress(_) => "asks for progress",
-            Deed::Create(_) => "creates",
-            Deed::Follow(..) => "follows",
-            Deed::Meddle => "meddles",
+        let name = match &action {
+            Action::Ask(_) => "asks",
+            Action::Progress(_) => "asks for progress",
+            Action::Create(_) => "creates",
+            Action::Follow(..) => "follows",
+            Action::Interfere => "interferes",
         };
         self.says(name);
-        deed
+        action
     }
 
     fn says(&self, what: &str) {
-        *lock(&self.crowd.doing[self.index]) = format!("{what} ({})", self.deeds);
+        *lock(&self.group.doing[self.index]) = format!("{what} ({})", self.actions);
     }
 
-    /// Of any endpoint, with its handle where others find it.
+    /// Creates a call, and shares its handle.
     fn call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Response> {
-        let call = self.crowd.session.call(endpoint).expect("it can be built");
-        lock(&self.crowd.calls).push(call.handle());
+        let call = self.group.session.call(endpoint).expect("it can be built");
+        lock(&self.group.calls).push(call.handle());
         call
     }
 
-    /// One that somebody created, or one that nobody did.
+    /// Returns a task of any actor, or one that does not exist.
     fn task(&mut self) -> TaskId {
-        let tasks = lock(&self.crowd.tasks);
+        let tasks = lock(&self.group.tasks);
         let task = self.rng.choice(tasks.iter()).copied();
         task.unwrap_or_else(|| TaskId::new(7).expect("no zero"))
     }
 
-    fn meddle(&mut self) {
-        let call = pick(&self.crowd.calls, &mut self.rng);
-        let watch = pick(&self.crowd.watches, &mut self.rng);
+    fn interfere(&mut self) {
+        let call = pick(&self.group.calls, &mut self.rng);
+        let watch = pick(&self.group.watches, &mut self.rng);
         if let Some(call) = call {
             call.stop();
         }
@@ -204,84 +204,84 @@ impl Actor {
 
     fn note_watch(&self, item: Option<&WatchError>) {
         if let Some(WatchError::Stopped { .. }) = item {
-            self.crowd.stopped.fetch_add(1, Ordering::SeqCst);
+            self.group.stopped.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     fn note_created(&self, created: &Result<CreatedDownload, Error>) {
         if let Ok(CreatedDownload { task, .. }) = created {
-            lock(&self.crowd.tasks).push(*task);
+            lock(&self.group.tasks).push(*task);
         }
     }
 
-    pub(crate) fn act_in_a_thread(mut self, client: &pan123_blocking::Client, deeds: usize) {
-        for _ in 0..deeds {
-            let begun = self.crowd.clock.elapsed();
+    pub(crate) fn act_in_a_thread(mut self, client: &pan123_blocking::Client, actions: usize) {
+        for _ in 0..actions {
+            let begun = self.group.clock.elapsed();
             match self.next() {
-                Deed::Ask(call) => self.crowd.note(&self.block_on(client, call), begun),
-                Deed::Progress(call) => self.crowd.note(&self.block_on(client, call), begun),
-                Deed::Create(call) => {
+                Action::Ask(call) => self.group.note(&self.block_on(client, call), begun),
+                Action::Progress(call) => self.group.note(&self.block_on(client, call), begun),
+                Action::Create(call) => {
                     let created = self.block_on(client, call);
-                    self.crowd.note(&created, begun);
+                    self.group.note(&created, begun);
                     self.note_created(&created);
                 }
-                Deed::Follow(mut watch, items) => {
+                Action::Follow(mut watch, items) => {
                     for _ in 0..items {
                         let item = self.block_on(client, &mut *watch);
                         self.note_watch(item.and_then(Result::err).as_ref());
                     }
-                    self.crowd.dropped.fetch_add(1, Ordering::SeqCst);
+                    self.group.dropped.fetch_add(1, Ordering::SeqCst);
                 }
-                Deed::Meddle => self.meddle(),
+                Action::Interfere => self.interfere(),
             }
         }
         self.says("is done");
     }
 
-    pub(crate) async fn act_in_a_task(mut self, client: pan123_async::Client, deeds: usize) {
-        for _ in 0..deeds {
-            let begun = self.crowd.clock.elapsed();
+    pub(crate) async fn act_in_a_task(mut self, client: pan123_async::Client, actions: usize) {
+        for _ in 0..actions {
+            let begun = self.group.clock.elapsed();
             match self.next() {
-                Deed::Ask(call) => {
+                Action::Ask(call) => {
                     if let Some(result) = self.drive(&client, call).await {
-                        self.crowd.note(&result, begun);
+                        self.group.note(&result, begun);
                     }
                 }
-                Deed::Progress(call) => {
+                Action::Progress(call) => {
                     if let Some(result) = self.drive(&client, call).await {
-                        self.crowd.note(&result, begun);
+                        self.group.note(&result, begun);
                     }
                 }
-                Deed::Create(call) => {
+                Action::Create(call) => {
                     if let Some(created) = self.drive(&client, call).await {
-                        self.crowd.note(&created, begun);
+                        self.group.note(&created, begun);
                         self.note_created(&created);
                     }
                 }
-                Deed::Follow(mut watch, items) => {
+                Action::Follow(mut watch, items) => {
                     for _ in 0..items {
                         let item = self.drive(&client, &mut *watch).await.flatten();
                         self.note_watch(item.and_then(Result::err).as_ref());
                     }
                 }
-                Deed::Meddle => self.meddle(),
+                Action::Interfere => self.interfere(),
             }
         }
         self.says("is done");
     }
 
     fn block_on<M: Machine>(&self, client: &pan123_blocking::Client, machine: M) -> M::Output {
-        let clock = &self.crowd.clock;
+        let clock = &self.group.clock;
         clock.drive_blocking(|| client.drive(machine))
     }
 
-    /// One in three goes away after a few polls.
+    /// Runs a machine; one in three is dropped after a few polls.
     async fn drive<M: Machine + Send>(
         &mut self,
         client: &pan123_async::Client,
         machine: M,
     ) -> Option<M::Output> {
-        let driven = self.crowd.clock.drive(client.drive(machine));
+        let driven = self.group.clock.drive(client.drive(machine));
         if self.rng.u8(..3) > 0 {
             return Some(driven.await);
         }
@@ -292,14 +292,14 @@ impl Actor {
             }
             tokio::task::yield_now().await;
         }
-        self.crowd.dropped.fetch_add(1, Ordering::SeqCst);
+        self.group.dropped.fetch_add(1, Ordering::SeqCst);
         None
     }
 }
 
 fn pick<T>(all: &Mutex<Vec<T>>, rng: &mut Rng) -> Option<T> {
     let mut all = lock(all);
-    // Of the last few, some of which are not yet at their end.
+    // One of the newest, some of which have not ended.
     let newest = all.len().saturating_sub(32)..all.len();
     (!all.is_empty()).then(|| all.swap_remove(rng.usize(newest)))
 }

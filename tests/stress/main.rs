@@ -1,10 +1,10 @@
-//! Many threads and many tasks on one session, by chance: all come to their end, nobody is forgotten, nothing comes twice.
+//! Many threads and tasks use one session at random: every call ends, no call is forgotten, nothing is sent twice.
 //!
-//! The seed is `PAN123_STRESS_SEED`, or one of a few. Threads come in any order all the same, so that a seed says what is done and not
+//! The seed is `PAN123_STRESS_SEED`, or one of a few. Threads run in any order, so that a seed determines what is done, but not
 //! when.
 
 mod actor;
-mod world;
+mod transport;
 
 use std::env;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,16 @@ use pan123_proto::{Endpoint, Pacing, RateClass};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::watchdog::Watchdog;
 
-use actor::{Actor, Crowd};
-use world::Chaos;
+use actor::{Actor, Group};
+use transport::FaultyTransport;
 
 /// How many threads, and how many tasks.
 const MANY: usize = 64;
 
-/// How many things each of them does.
-const DEEDS: usize = 12;
+/// How many actions each of them performs.
+const ACTIONS: usize = 12;
 
-/// A call waits for its slot, for pauses and for hold-offs. One that nobody woke would wait longer, until a lease is over.
+/// A call waits for slots, backoffs and hold-offs. One that is not woken would wait longer, until a lease ends.
 const LONGEST_CALL: Duration = Duration::from_secs(35);
 
 const CLASSES: [RateClass; 3] = [Download::RATE, GetDownloadProgress::RATE, GetUserInfo::RATE];
@@ -44,12 +44,12 @@ fn seeds() -> Vec<u64> {
 }
 
 macro_rules! set_up {
-    ($builder:expr, $seed:expr, $chaos:expr, $clock:expr) => {
+    ($builder:expr, $seed:expr, $transport:expr, $clock:expr) => {
         $builder
             .credentials(CLIENT_ID, CLIENT_SECRET)
             .seed($seed)
             .pacing(pacing())
-            .transport($chaos.clone())
+            .transport($transport.clone())
             .clock($clock.clone())
             .spawner($clock.clone())
             .build()
@@ -57,22 +57,22 @@ macro_rules! set_up {
     };
 }
 
-/// Fast enough that most of the queue is served before anybody's time is over.
+/// Fast enough that most of the queue is served before any deadline.
 fn pacing() -> Pacing {
     let every = Duration::from_millis(10);
     let faster = |pacing: Pacing, class| pacing.every(class, every);
     CLASSES.into_iter().fold(Pacing::default(), faster)
 }
 
-/// Has so many threads and tasks act on one session, which is the blocking client's: the async one drives its machines.
+/// Runs threads and tasks on the session of the blocking client; the async client drives its machines, too.
 fn run(seed: u64, threads: usize, tasks: usize) {
     let clock = JumpClock::new();
-    let chaos = Chaos::new(&clock, seed);
-    let blocking = set_up!(pan123_blocking::Client::builder(), seed, chaos, clock);
-    let client = set_up!(pan123_async::Client::builder(), seed, chaos, clock);
+    let transport = FaultyTransport::new(&clock, seed);
+    let blocking = set_up!(pan123_blocking::Client::builder(), seed, transport, clock);
+    let client = set_up!(pan123_async::Client::builder(), seed, transport, clock);
     let session = blocking.session().clone();
-    let crowd = Arc::new(Crowd::new(session.clone(), clock.clone(), threads + tasks));
-    let theirs = Arc::clone(&crowd);
+    let group = Arc::new(Group::new(session.clone(), clock.clone(), threads + tasks));
+    let theirs = Arc::clone(&group);
     let watchdog = Watchdog::watch(move || {
         format!(
             "PAN123_STRESS_SEED={seed}, {theirs:?}: {:#?}",
@@ -83,13 +83,13 @@ fn run(seed: u64, threads: usize, tasks: usize) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(4).build().expect("a runtime");
     let actors = |range: std::ops::Range<usize>| {
-        let crowd = Arc::clone(&crowd);
-        range.map(move |index| Actor::new(Arc::clone(&crowd), seed, index))
+        let group = Arc::clone(&group);
+        range.map(move |index| Actor::new(Arc::clone(&group), seed, index))
     };
     thread::scope(|scope| {
-        let spawn = |actor: Actor| scope.spawn(|| actor.act_in_a_thread(&blocking, DEEDS));
+        let spawn = |actor: Actor| scope.spawn(|| actor.act_in_a_thread(&blocking, ACTIONS));
         let threads: Vec<_> = actors(0..threads).map(spawn).collect();
-        let spawn = |actor: Actor| runtime.spawn(actor.act_in_a_task(client.clone(), DEEDS));
+        let spawn = |actor: Actor| runtime.spawn(actor.act_in_a_task(client.clone(), ACTIONS));
         let tasks: Vec<_> = actors(threads.len()..threads.len() + tasks)
             .map(spawn)
             .collect();
@@ -103,35 +103,38 @@ fn run(seed: u64, threads: usize, tasks: usize) {
     clock.until_idle();
     drop(watchdog);
 
-    let context = format!("seed {seed}: {crowd:?}, {chaos:?}, {clock:?}");
-    assert_eq!(chaos.wrongs(), Vec::<String>::new(), "{context}");
+    let context = format!("seed {seed}: {group:?}, {transport:?}, {clock:?}");
+    assert_eq!(transport.violations(), Vec::<String>::new(), "{context}");
     for class in CLASSES {
         let waiting = session.pace(class, clock.now().mono).waiting;
         assert_eq!(waiting, 0, "{} in {context}", class.name());
     }
-    assert_eq!(crowd.unexpected(), Vec::<String>::new(), "{context}");
-    assert!(crowd.longest() < LONGEST_CALL, "{context}");
-    assert!(chaos.fates().iter().all(|times| *times > 0), "{context}");
-    assert!(chaos.minted() > 1, "{context}");
-    assert!(crowd.stopped() > 0 && crowd.dropped() > 0, "{context}");
+    assert_eq!(group.unexpected(), Vec::<String>::new(), "{context}");
+    assert!(group.longest() < LONGEST_CALL, "{context}");
+    assert!(
+        transport.faults().iter().all(|times| *times > 0),
+        "{context}"
+    );
+    assert!(transport.issued() > 1, "{context}");
+    assert!(group.stopped() > 0 && group.dropped() > 0, "{context}");
 }
 
 #[test]
-fn many_threads() {
+fn threads_share_a_session() {
     for seed in seeds() {
         run(seed, MANY, 0);
     }
 }
 
 #[test]
-fn many_tasks() {
+fn tasks_share_a_session() {
     for seed in seeds() {
         run(seed, 0, MANY);
     }
 }
 
 #[test]
-fn many_threads_and_tasks_together() {
+fn threads_and_tasks_share_a_session() {
     for seed in seeds() {
         run(seed, MANY, MANY);
     }

@@ -12,14 +12,14 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::stage::Stage;
-use super::{ClockedClient, Place};
+use super::setup::Setup;
+use super::{ClockedClient, Location};
 use crate::block_on::block_on;
 use crate::drive_calls::{DriveCall, by_methods};
-use crate::lossy::LossyStore;
-use crate::play::{Caller, perform, play_all};
+use crate::failing_store::FailingStore;
+use crate::observed::{Observed, Outcome};
+use crate::run::{Caller, make_call, run_scenario};
 use crate::scenario::{Call, Scenario};
-use crate::seen::{Seen, Told};
 use crate::set_up;
 
 impl Caller for ClockedClient<Client> {
@@ -87,7 +87,7 @@ impl Caller for ClockedClient<Client> {
         self.clock.drive_blocking(authorize)
     }
 
-    async fn drive_call(&self, call: &DriveCall) -> Told {
+    async fn drive_call(&self, call: &DriveCall) -> Outcome {
         self.clock
             .drive_blocking(|| by_methods!(&self.client, call))
     }
@@ -103,43 +103,44 @@ impl Caller for ClockedClient<Client> {
         self.clock.drive_blocking(|| self.client.send_as(endpoint))
     }
 
-    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
+    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Outcome> {
         let ready = Barrier::new(callers);
         let at_once = |mut last| {
             ready.wait();
-            block_on(perform(self, call, &mut last))
+            block_on(make_call(self, call, &mut last))
         };
         thread::scope(|scope| {
             let spawn = |_| scope.spawn(|| at_once(last));
             let threads: Vec<_> = (0..callers).map(spawn).collect();
-            let told = threads.into_iter().map(ScopedJoinHandle::join);
-            told.flat_map(|told| told.expect("no call panics"))
+            let outcome = threads.into_iter().map(ScopedJoinHandle::join);
+            outcome
+                .flat_map(|outcome| outcome.expect("no call panics"))
                 .collect()
         })
     }
 }
 
-/// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
-    let stage = Stage::new(scenario, place);
-    let store = LossyStore::default();
+/// Runs a scenario.
+pub(super) fn run(scenario: &Scenario, location: Location) -> Observed {
+    let setup = Setup::new(scenario, location);
+    let store = FailingStore::default();
     let make = || {
         let mut builder = set_up!(
             Client::builder(),
             &scenario.settings,
             scenario.seed,
-            stage.base_url(scenario)
+            setup.base_url(scenario)
         );
         if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
-        let clock = stage.clock.clone();
+        let clock = setup.clock.clone();
         let client = builder.clock(clock.clone()).spawner(clock.clone()).build();
         ClockedClient {
             client: client.expect("the settings of a scenario are good"),
             clock,
         }
     };
-    let results = block_on(play_all(make, &store, &stage, scenario));
-    stage.seen(results)
+    let results = block_on(run_scenario(make, &store, &setup, scenario));
+    setup.observed(results)
 }

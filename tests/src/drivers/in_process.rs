@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use pan123_mock::{BrokenWire, MockPan123, path};
 
-use super::stage::Site;
+use super::setup::ServiceHost;
 use crate::clock::JumpClock;
-use crate::door::Door;
+use crate::observed::{Observed, Outcome};
 use crate::scenario::Scenario;
-use crate::seen::{Seen, Told};
+use crate::service_access::ServiceAccess;
 
-/// A mock, and the way to it.
+/// A mock and its address.
 pub(super) struct InProcess {
-    /// The way to the service, if it breaks.
+    /// The proxy in front of the mock that breaks exchanges, if the scenario has one.
     wire: Option<BrokenWire>,
     mock: MockPan123,
 }
@@ -36,36 +36,36 @@ pub(super) fn start(scenario: &Scenario, clock: &JumpClock) -> InProcess {
 fn broken_wire(mock: &MockPan123, scenario: &Scenario) -> BrokenWire {
     let wire = BrokenWire::to(mock);
     for (path, broken) in &scenario.broken {
-        let on_a_socket = broken.on_a_socket.clone();
-        wire.break_next(path, on_a_socket.times(broken.times));
+        let wire_break = broken.wire_break.clone();
+        wire.break_next(path, wire_break.times(broken.times));
     }
     wire
 }
 
-impl Site for InProcess {
+impl ServiceHost for InProcess {
     fn base_url(&self) -> String {
         let wire = self.wire.as_ref().map(BrokenWire::base_url);
         wire.unwrap_or_else(|| self.mock.base_url())
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&mut dyn Door)) {
+    fn visit(&self, visit: &mut dyn FnMut(&mut dyn ServiceAccess)) {
         self.mock.service(|service| visit(service));
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         self.mock.advance(by);
     }
 
-    fn seen(&self, results: Vec<Told>) -> Seen {
-        let mut seen = self.mock.service(|service| Seen::new(service, results));
+    fn observed(&self, results: Vec<Outcome>) -> Observed {
+        let mut observed = self.mock.service(|service| Observed::new(service, results));
         if let Some(wire) = &self.wire {
             for path in PATHS {
-                let unheard = wire.requests_to(path) - seen.count(path);
-                if unheard > 0 {
-                    seen.unheard.insert(path, unheard);
+                let unreceived = wire.requests_to(path) - observed.count(path);
+                if unreceived > 0 {
+                    observed.unreceived.insert(path, unreceived);
                 }
             }
         }
-        seen
+        observed
     }
 }

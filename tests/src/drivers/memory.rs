@@ -1,4 +1,4 @@
-//! A third driver, without a socket, a thread or a clock: the model of the service is asked directly, in virtual time.
+//! A third driver, without sockets, threads or a clock: it calls the model of the service directly, in virtual time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -23,33 +23,33 @@ use pan123_proto::{
 };
 use serde::de::DeserializeOwned;
 
-use super::Place;
-use crate::carriers::arrival;
-use crate::clock::turned;
-use crate::door::Door;
+use super::Location;
+use crate::clock::with_wall_clock;
 use crate::drive_calls::{DriveCall, by_endpoint};
-use crate::lossy::LossyStore;
-use crate::play::{Caller, World, perform, play_all};
-use crate::scenario::{Arrives, Broken, Call, Scenario};
-use crate::seen::{Seen, Told};
+use crate::failing_store::FailingStore;
+use crate::observed::{Observed, Outcome};
+use crate::run::{Caller, Environment, make_call, run_scenario};
+use crate::scenario::{BrokenExchange, Call, Received, Scenario};
+use crate::service_access::ServiceAccess;
 use crate::set_up;
+use crate::transports::arrival;
 
-/// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
+/// Runs a scenario.
+pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
     let start = Now {
         mono: Instant::now(),
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_715_517),
     };
     let mut service = scenario.builder().service();
     scenario.prepare(&mut service, start.wall);
-    let store = LossyStore::default();
-    let room = Rc::new(Room {
+    let store = FailingStore::default();
+    let simulation = Rc::new(Simulation {
         start,
         elapsed: Cell::default(),
         ahead: Cell::default(),
-        calendar: Cell::default(),
+        wall_clock_offset: Cell::default(),
         broken: RefCell::new(scenario.broken.clone()),
-        unheard: RefCell::default(),
+        unreceived: RefCell::default(),
         reachable: scenario.reachable,
         service: RefCell::new(service),
         steps: Cell::default(),
@@ -69,51 +69,51 @@ pub(super) fn play(scenario: &Scenario, _: Place) -> Seen {
                 .build()
                 .expect("the settings of a scenario are good"),
             store: store.clone(),
-            room: Rc::clone(&room),
+            simulation: Rc::clone(&simulation),
         }
     };
     let results = Rc::new(RefCell::new(Vec::new()));
-    let told = Rc::clone(&results);
-    room.run(async {
-        let all = play_all(make, &store, &*room, scenario).await;
-        told.borrow_mut().extend(all);
+    let outcome = Rc::clone(&results);
+    simulation.run(async {
+        let all = run_scenario(make, &store, &*simulation, scenario).await;
+        outcome.borrow_mut().extend(all);
     });
-    Seen {
-        unheard: room.unheard.take(),
-        ..Seen::new(&room.service.borrow(), results.take())
+    Observed {
+        unreceived: simulation.unreceived.take(),
+        ..Observed::new(&simulation.service.borrow(), results.take())
     }
 }
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The service, the time, and who else is at work.
-struct Room {
+/// The service, the virtual time, and the work that runs concurrently.
+struct Simulation {
     start: Now,
     elapsed: Cell<Duration>,
     /// How far the service's clock is ahead.
     ahead: Cell<Duration>,
-    /// By how many seconds the client's calendar was set.
-    calendar: Cell<i64>,
-    /// What is still to go wrong on the way.
-    broken: RefCell<Vec<(&'static str, Broken)>>,
-    unheard: RefCell<BTreeMap<&'static str, usize>>,
+    /// By how many seconds the client's wall clock was set.
+    wall_clock_offset: Cell<i64>,
+    /// The exchanges that are still to break.
+    broken: RefCell<Vec<(&'static str, BrokenExchange)>>,
+    unreceived: RefCell<BTreeMap<&'static str, usize>>,
     reachable: bool,
     service: RefCell<Service>,
-    /// How many steps were taken: a round without one means that everybody waits.
+    /// How many steps were taken: a round without one means that everything waits.
     steps: Cell<usize>,
     alarms: RefCell<Vec<Instant>>,
     work: RefCell<Vec<Work>>,
 }
 
 /// More rounds than any scenario needs.
-const MOST_ROUNDS: usize = 100_000;
+const MAX_ROUNDS: usize = 100_000;
 
-impl Room {
+impl Simulation {
     fn now(&self) -> Now {
-        turned(self.true_time(), self.calendar.get())
+        with_wall_clock(self.true_time(), self.wall_clock_offset.get())
     }
 
-    /// The same on a machine whose calendar nobody sets.
+    /// Returns both clocks of a machine whose wall clock was never set.
     fn true_time(&self) -> Now {
         Now {
             mono: self.start.mono + self.elapsed.get(),
@@ -121,11 +121,11 @@ impl Room {
         }
     }
 
-    /// Polls everybody in turn, and lets the time pass when nobody can go on.
+    /// Polls all work in turn, and moves the time on when nothing can go on.
     fn run<'a>(&self, main: impl Future<Output = ()> + 'a) {
         let mut all: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>> = vec![Box::pin(main)];
         let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let steps = self.steps.get();
             self.alarms.borrow_mut().clear();
             let before = all.len();
@@ -159,17 +159,17 @@ impl Room {
         let broken = self.next_broken(transmit.request.uri().path());
         let reply = broken
             .as_ref()
-            .is_none_or(|broken| broken.heard)
+            .is_none_or(|broken| broken.reaches_service)
             .then(|| self.ask(&transmit.request));
-        // Others may send theirs before this one is answered.
+        // Other requests may be sent before this response arrives.
         self.give_way().await;
-        let arrives = broken.map_or(Arrives::Answer, |broken| broken.arrives);
+        let received = broken.map_or(Received::Response, |broken| broken.received);
         let timeout = transmit.timeout;
-        let (answer, delay) = match (arrives, reply) {
-            (Arrives::Answer, Some(reply)) => arrival(reply)?,
-            (Arrives::TooLarge, _) => return Err(TransportError::body_too_large()),
-            (Arrives::TimedOut, _) => (Response::default(), Duration::MAX),
-            (Arrives::Answer | Arrives::CutOff, _) => {
+        let (answer, delay) = match (received, reply) {
+            (Received::Response, Some(reply)) => arrival(reply)?,
+            (Received::TooLarge, _) => return Err(TransportError::body_too_large()),
+            (Received::TimedOut, _) => (Response::default(), Duration::MAX),
+            (Received::Response | Received::CutOff, _) => {
                 return Err(TransportError::interrupted("cut off"));
             }
         };
@@ -188,8 +188,8 @@ impl Room {
         self.service.borrow_mut().handle(now, request).reply
     }
 
-    /// What goes wrong with the next exchange with this path.
-    fn next_broken(&self, path: &str) -> Option<Broken> {
+    /// Returns how the next exchange with this path breaks, if it does.
+    fn next_broken(&self, path: &str) -> Option<BrokenExchange> {
         let mut all = self.broken.borrow_mut();
         let position = all.iter().position(|(of, _)| *of == path)?;
         let (path, broken) = &mut all[position];
@@ -198,8 +198,8 @@ impl Room {
         if broken.times == 0 {
             all.remove(position);
         }
-        if !next.heard {
-            *self.unheard.borrow_mut().entry(path).or_default() += 1;
+        if !next.reaches_service {
+            *self.unreceived.borrow_mut().entry(path).or_default() += 1;
         }
         Some(next)
     }
@@ -242,37 +242,38 @@ impl Room {
     }
 }
 
-impl World for Room {
-    fn elsewhere(&self, act: fn(&mut dyn Door, SystemTime)) {
+impl Environment for Simulation {
+    fn visit_service(&self, act: fn(&mut dyn ServiceAccess, SystemTime)) {
         act(&mut *self.service.borrow_mut(), self.true_time().wall);
     }
 
-    fn later(&self, by: Duration) {
+    fn advance(&self, by: Duration) {
         self.elapsed.update(|elapsed| elapsed + by);
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         self.ahead.update(|ahead| ahead + by);
     }
 
-    fn calendar(&self, by: i64) {
-        self.calendar.update(|calendar| calendar + by);
+    fn set_wall_clock(&self, by: i64) {
+        self.wall_clock_offset
+            .update(|wall_clock_offset| wall_clock_offset + by);
     }
 
     fn elapsed(&self) -> Duration {
         self.elapsed.get()
     }
 
-    /// One thing is done after the other here, and the end of a refresh before the next call.
+    /// Detached work ends before the next call here.
     fn settle(&self) {}
 }
 
-/// The core and a loop around it, as somebody with another HTTP client would write it.
+/// The core with a drive loop, as a user with another HTTP client would write it.
 #[derive(Clone)]
 struct InMemory {
     session: Session,
-    store: LossyStore,
-    room: Rc<Room>,
+    store: FailingStore,
+    simulation: Rc<Simulation>,
 }
 
 impl InMemory {
@@ -280,18 +281,18 @@ impl InMemory {
         let mut input = Input::Wake;
         let mut opened = None;
         loop {
-            self.room.steps.update(|steps| steps + 1);
-            input = match machine.resume(self.room.now(), input) {
+            self.simulation.steps.update(|steps| steps + 1);
+            input = match machine.resume(self.simulation.now(), input) {
                 Step::Ready(output) => return output,
-                Step::Transmit(transmit) => self.room.exchange(transmit).await,
+                Step::Transmit(transmit) => self.simulation.exchange(transmit).await,
                 Step::Wait(wait) => {
-                    self.room.wait(wait).await;
+                    self.simulation.wait(wait).await;
                     Input::Wake
                 }
                 Step::Detach(refresh) => {
                     let me = self.clone();
                     let work = Box::pin(async move { me.drive(refresh).await });
-                    self.room.work.borrow_mut().push(work);
+                    self.simulation.work.borrow_mut().push(work);
                     Input::Wake
                 }
                 Step::Store(op) => {
@@ -376,7 +377,7 @@ impl Caller for InMemory {
             .await
     }
 
-    async fn drive_call(&self, call: &DriveCall) -> Told {
+    async fn drive_call(&self, call: &DriveCall) -> Outcome {
         by_endpoint(self, call).await
     }
 
@@ -391,21 +392,21 @@ impl Caller for InMemory {
         self.drive(self.session.call_as(endpoint)?).await
     }
 
-    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
-        let told = Rc::new(RefCell::new(Vec::new()));
+    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Outcome> {
+        let outcome = Rc::new(RefCell::new(Vec::new()));
         for _ in 0..callers {
             let (me, call, mut last) = (self.clone(), call.clone(), last);
-            let told = Rc::clone(&told);
-            self.room.work.borrow_mut().push(Box::pin(async move {
-                let all = perform(&me, &call, &mut last).await;
-                told.borrow_mut().push(all);
+            let outcome = Rc::clone(&outcome);
+            self.simulation.work.borrow_mut().push(Box::pin(async move {
+                let all = make_call(&me, &call, &mut last).await;
+                outcome.borrow_mut().push(all);
             }));
         }
-        poll_fn(|_| match told.borrow().len() {
+        poll_fn(|_| match outcome.borrow().len() {
             done if done == callers => Poll::Ready(()),
             _ => Poll::Pending,
         })
         .await;
-        told.take().concat()
+        outcome.take().concat()
     }
 }

@@ -1,4 +1,4 @@
-//! The service as the program `pan123-mock`, in a process of its own. It is led over its admin interface.
+//! The service as the program `pan123-mock` in its own process, controlled over its admin interface.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,13 +14,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::stage::Site;
+use super::setup::ServiceHost;
 use crate::clock::JumpClock;
-use crate::door::Door;
+use crate::observed::{Observed, Outcome, SentRequest};
 use crate::scenario::Scenario;
-use crate::seen::{Seen, Sent, Told};
+use crate::service_access::ServiceAccess;
 
-/// The program, and the way to it. Dropped, it ends.
+/// The running program. It is killed on drop.
 pub(super) struct Program {
     process: Child,
     admin: Admin,
@@ -52,7 +52,7 @@ pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Progr
 
     let ahead = Arc::<Mutex<Duration>>::default();
     let theirs = (admin.clone(), Arc::clone(&ahead));
-    clock.tell(move |now| {
+    clock.on_move(move |now| {
         let ahead = *theirs.1.lock().unwrap_or_else(PoisonError::into_inner);
         theirs.0.stop_clock_at(now + ahead);
     });
@@ -64,41 +64,41 @@ pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Progr
     }
 }
 
-impl Site for Program {
+impl ServiceHost for Program {
     fn base_url(&self) -> String {
         self.admin.base_url.clone()
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&mut dyn Door)) {
+    fn visit(&self, visit: &mut dyn FnMut(&mut dyn ServiceAccess)) {
         visit(&mut self.admin.clone());
     }
 
-    fn ahead(&self, by: Duration) {
+    fn advance_service(&self, by: Duration) {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += by;
         let by = u64::try_from(by.as_millis()).expect("a scenario of this age");
         self.admin
             .send("POST", "time", &json!({ "advance_ms": by }));
     }
 
-    fn seen(&self, results: Vec<Told>) -> Seen {
+    fn observed(&self, results: Vec<Outcome>) -> Observed {
         let requests: Vec<Recorded> = self.admin.get("requests?secrets=true");
         let tasks: Vec<Listed> = self.admin.get("tasks");
         let state: State = self.admin.get("state");
         let requests = requests.into_iter().map(Recorded::sent);
-        Seen {
-            requests: requests.filter(Sent::is_of_the_client).collect(),
+        Observed {
+            requests: requests.filter(SentRequest::is_of_the_client).collect(),
             results,
-            minted: state.tokens_issued,
+            issued: state.tokens_issued,
             tasks: tasks.len(),
             task_ids: tasks.iter().map(|task| task.id).collect(),
-            ..Seen::default()
+            ..Observed::default()
         }
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -114,9 +114,9 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn sent(self) -> Sent {
+    fn sent(self) -> SentRequest {
         let headers = self.headers.into_iter();
-        Sent {
+        SentRequest {
             method: self.method,
             path: self.path,
             query: self.query,
@@ -183,7 +183,7 @@ impl Admin {
     }
 }
 
-/// Past any proxy of the environment.
+/// An agent that ignores the proxies of the environment.
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .proxy(None)
@@ -192,8 +192,8 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-impl Door for Admin {
-    /// At the time of the program, which is told each time that there is.
+impl ServiceAccess for Admin {
+    /// The program's own clock has been set to this time.
     fn ask(&mut self, _: SystemTime, request: &Request<Bytes>) -> Bytes {
         let headers = request.headers().iter();
         let headers: Vec<_> = headers

@@ -9,13 +9,13 @@ use pan123_proto::user::UserInfo;
 use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
 use serde::de::DeserializeOwned;
 
-use super::stage::Stage;
-use super::{ClockedClient, Place};
+use super::setup::Setup;
+use super::{ClockedClient, Location};
 use crate::drive_calls::{DriveCall, by_methods};
-use crate::lossy::LossyStore;
-use crate::play::{Caller, perform, play_all};
+use crate::failing_store::FailingStore;
+use crate::observed::{Observed, Outcome};
+use crate::run::{Caller, make_call, run_scenario};
 use crate::scenario::{Call, Scenario};
-use crate::seen::{Seen, Told};
 use crate::set_up;
 
 impl Caller for ClockedClient<Client> {
@@ -89,7 +89,7 @@ impl Caller for ClockedClient<Client> {
         self.client.authorize(code, redirect_uri).await
     }
 
-    async fn drive_call(&self, call: &DriveCall) -> Told {
+    async fn drive_call(&self, call: &DriveCall) -> Outcome {
         let call = async { by_methods!(&self.client, call, await) };
         self.clock.drive(call).await
     }
@@ -105,38 +105,38 @@ impl Caller for ClockedClient<Client> {
         self.clock.drive(self.client.send_as(endpoint)).await
     }
 
-    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Told> {
+    async fn together(&self, callers: usize, call: &Call, last: Option<TaskId>) -> Vec<Outcome> {
         let spawn = |_| {
             let (client, call, mut last) = (self.clone(), call.clone(), last);
-            tokio::spawn(async move { perform(&client, &call, &mut last).await })
+            tokio::spawn(async move { make_call(&client, &call, &mut last).await })
         };
         let tasks: Vec<_> = (0..callers).map(spawn).collect();
-        let mut told = Vec::new();
+        let mut outcome = Vec::new();
         for task in tasks {
-            told.extend(task.await.expect("no call panics"));
+            outcome.extend(task.await.expect("no call panics"));
         }
-        told
+        outcome
     }
 }
 
-/// Plays a scenario.
-pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
-    let stage = Stage::new(scenario, place);
-    let store = LossyStore::default();
+/// Runs a scenario.
+pub(super) fn run(scenario: &Scenario, location: Location) -> Observed {
+    let setup = Setup::new(scenario, location);
+    let store = FailingStore::default();
     let make = || {
         let builder = set_up!(
             Client::builder(),
             &scenario.settings,
             scenario.seed,
-            stage.base_url(scenario)
+            setup.base_url(scenario)
         );
-        // The certificates of the machine take their time to load, and nothing here needs them.
+        // Loading the certificates of the machine takes long, and nothing here needs them.
         let carrier = reqwest::Client::builder().tls_certs_only([]);
         let mut builder = builder.with_client_builder(carrier);
         if scenario.settings.has_store() {
             builder = builder.token_store(store.clone());
         }
-        let clock = stage.clock.clone();
+        let clock = setup.clock.clone();
         let client = builder.clock(clock.clone()).spawner(clock.clone()).build();
         ClockedClient {
             client: client.expect("the settings of a scenario are good"),
@@ -148,6 +148,6 @@ pub(super) fn play(scenario: &Scenario, place: Place) -> Seen {
         .enable_all()
         .build()
         .expect("a runtime");
-    let results = runtime.block_on(play_all(make, &store, &stage, scenario));
-    stage.seen(results)
+    let results = runtime.block_on(run_scenario(make, &store, &setup, scenario));
+    setup.observed(results)
 }

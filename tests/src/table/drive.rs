@@ -1,4 +1,4 @@
-//! Each endpoint of the drive and of the image bed, against a drive that somebody filled.
+//! Each endpoint of the drive and of the image bed, against a drive with entries.
 
 use std::time::SystemTime;
 
@@ -8,10 +8,10 @@ use pan123_proto::file::{ListFilesV1, OrderDirection};
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::{ErrorCode, ImageBedDirId, Parent};
 
-use crate::door::{Door, FIRST_ENTRY, make_dirs};
 use crate::drive_calls::DriveCall;
+use crate::observed::Observed;
 use crate::scenario::{Act, Call, Of, Scenario};
-use crate::seen::Seen;
+use crate::service_access::{FIRST_ENTRY, ServiceAccess, make_dirs};
 
 use super::create;
 
@@ -24,7 +24,7 @@ pub(crate) fn table() -> Vec<Scenario> {
     table
 }
 
-/// The folders of a drive that somebody filled.
+/// The folders of a drive with entries.
 const A: u64 = FIRST_ENTRY;
 const B: u64 = FIRST_ENTRY + 1;
 const C: u64 = FIRST_ENTRY + 2;
@@ -36,15 +36,15 @@ const FIRST_COPY: u64 = 2016;
 /// Nothing has this number.
 const NOTHING: u64 = 7;
 
-fn three_folders(door: &mut dyn Door, now: SystemTime) {
-    make_dirs(door, now, &["a", "b", "c"]);
+fn three_folders(service: &mut dyn ServiceAccess, now: SystemTime) {
+    make_dirs(service, now, &["a", "b", "c"]);
 }
 
 /// Three folders, and a file that was downloaded.
 fn filled(name: &'static str) -> Scenario {
     Scenario::new(name)
         .service(|service| service.default_script(TaskScript::succeeds_after(1)))
-        .act(Act::Elsewhere(three_folders))
+        .act(Act::Others(three_folders))
         .call(create())
         .call(Call::Wait(Of::Last))
 }
@@ -54,14 +54,14 @@ fn then(scenario: Scenario, calls: impl IntoIterator<Item = DriveCall>) -> Scena
     calls.into_iter().fold(scenario, call)
 }
 
-/// What came of the calls after the download.
-fn values(seen: &Seen) -> Vec<&str> {
-    let results = seen.results[2..].iter();
-    results.map(|told| told.value.as_str()).collect()
+/// Checks the calls after the download.
+fn values(observed: &Observed) -> Vec<&str> {
+    let results = observed.results[2..].iter();
+    results.map(|outcome| outcome.value.as_str()).collect()
 }
 
-fn kinds(seen: &Seen) -> Vec<&str> {
-    seen.kinds().split_off(2)
+fn kinds(observed: &Observed) -> Vec<&str> {
+    observed.kinds().split_off(2)
 }
 
 fn read() -> Vec<Scenario> {
@@ -85,11 +85,13 @@ fn read() -> Vec<Scenario> {
                 DriveCall::DownloadUrl(FILE),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["ok"; 4]);
-            assert!(values(seen)[0].ends_with("\"video.mp4\""));
-            assert!(values(seen)[2].contains("video.mp4") && values(seen)[2].contains("in 0: "));
-            assert!(values(seen)[3].contains("video.mp4"));
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["ok"; 4]);
+            assert!(values(observed)[0].ends_with("\"video.mp4\""));
+            assert!(
+                values(observed)[2].contains("video.mp4") && values(observed)[2].contains("in 0: ")
+            );
+            assert!(values(observed)[3].contains("video.mp4"));
         }),
         then(
             filled("what is not there"),
@@ -100,9 +102,9 @@ fn read() -> Vec<Scenario> {
                 DriveCall::Copy(NOTHING, A),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["Api"; 4]);
-            let codes = seen.results[2..].iter().map(|told| told.code);
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["Api"; 4]);
+            let codes = observed.results[2..].iter().map(|outcome| outcome.code);
             assert!(codes.eq([Some(ErrorCode::FileNotFound); 4]));
         }),
         then(
@@ -113,8 +115,8 @@ fn read() -> Vec<Scenario> {
                 DriveCall::OldList(old(3)),
             ],
         )
-        .expect(|seen| {
-            let values = values(seen);
+        .expect(|observed| {
+            let values = values(observed);
             assert!(
                 values.iter().all(|page| page.starts_with("(4, ")),
                 "{values:?}"
@@ -139,9 +141,9 @@ fn changed() -> Vec<Scenario> {
                 DriveCall::Infos(vec![FILE, B, C]),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["ok", "Api", "ok", "ok", "ok", "ok", "ok"]);
-            let infos = values(seen)[6];
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["ok", "Api", "ok", "ok", "ok", "ok", "ok"]);
+            let infos = values(observed)[6];
             for text in [
                 format!("{FILE} in {A}: \\\"film.mp4\\\""),
                 format!("{B} in 0: \\\"bb\\\""),
@@ -161,9 +163,9 @@ fn changed() -> Vec<Scenario> {
                 DriveCall::Infos(vec![FILE, B, C]),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["Api", "ok", "ok", "ok", "ok", "ok"]);
-            let infos = values(seen)[5];
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["Api", "ok", "ok", "ok", "ok", "ok"]);
+            let infos = values(observed)[5];
             assert!(infos.contains(&format!("{FILE} in {DEFAULT}: ")), "{infos}");
             assert!(infos.contains(&format!("{B} in {A}: ")), "{infos}");
             assert!(!infos.contains(&C.to_string()), "{infos}");
@@ -178,9 +180,9 @@ fn changed() -> Vec<Scenario> {
                 DriveCall::Rename(1, "a/b"),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(seen.kinds(), ["Build"; 5]);
-            assert!(seen.requests.is_empty());
+        .expect(|observed| {
+            assert_eq!(observed.kinds(), ["Build"; 5]);
+            assert!(observed.requests.is_empty());
         }),
     ]
 }
@@ -191,9 +193,9 @@ fn copied() -> Vec<Scenario> {
             filled("one copy"),
             [DriveCall::Copy(FILE, A), DriveCall::Copy(FILE, 0)],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["ok", "ok"]);
-            assert!(values(seen)[0].contains(&format!("source: FileId({FILE})")));
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["ok", "ok"]);
+            assert!(values(observed)[0].contains(&format!("source: FileId({FILE})")));
         }),
         then(
             filled("many copies, followed"),
@@ -205,9 +207,9 @@ fn copied() -> Vec<Scenario> {
                 DriveCall::Infos((FILE + 1..FILE + 3).collect()),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["ok", "ok", "ok", "Api", "ok"]);
-            let values = values(seen);
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["ok", "ok", "ok", "Api", "ok"]);
+            let values = values(observed);
             assert!(values[1].contains("Running") && values[2].contains("Done"));
             assert_eq!(
                 values[4].matches(&format!(" in {A}: ")).count(),
@@ -226,17 +228,17 @@ fn lost() -> Vec<Scenario> {
             filled("a copy whose answer is lost").canned(COPY, lost()),
             [DriveCall::Copy(FILE, A)],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["Ambiguous"]);
-            assert_eq!(seen.count(COPY), 1);
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["Ambiguous"]);
+            assert_eq!(observed.count(COPY), 1);
         }),
         then(
             filled("many copies whose answer is lost").canned(ASYNC_COPY, lost()),
             [DriveCall::CopyMany(vec![FILE], A)],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["Ambiguous"]);
-            assert_eq!(seen.count(ASYNC_COPY), 1);
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["Ambiguous"]);
+            assert_eq!(observed.count(ASYNC_COPY), 1);
         }),
         then(
             filled("changes whose answers are lost")
@@ -248,10 +250,10 @@ fn lost() -> Vec<Scenario> {
                 DriveCall::Infos(vec![FILE, B]),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(kinds(seen), ["ok"; 3]);
-            assert_eq!((seen.count(TRASH), seen.count(RENAME)), (2, 2));
-            assert!(values(seen)[2].contains("video.mp4\\\", trashed"));
+        .expect(|observed| {
+            assert_eq!(kinds(observed), ["ok"; 3]);
+            assert_eq!((observed.count(TRASH), observed.count(RENAME)), (2, 2));
+            assert!(values(observed)[2].contains("video.mp4\\\", trashed"));
         }),
     ]
 }
@@ -269,9 +271,9 @@ fn images() -> Vec<Scenario> {
                 DriveCall::GetImageBedProgress(394_756),
             ],
         )
-        .expect(|seen| {
-            assert_eq!(seen.kinds()[0], "ok");
-            assert_eq!(seen.count(IMAGE_BED_DOWNLOAD), 1);
+        .expect(|observed| {
+            assert_eq!(observed.kinds()[0], "ok");
+            assert_eq!(observed.count(IMAGE_BED_DOWNLOAD), 1);
         }),
         then(
             Scenario::new("a picture whose answer is lost").canned(
@@ -280,9 +282,9 @@ fn images() -> Vec<Scenario> {
             ),
             [DriveCall::ToImageBed(picture("https://example.com/b.png"))],
         )
-        .expect(|seen| {
-            assert_eq!(seen.kinds(), ["Ambiguous"]);
-            assert_eq!(seen.count(IMAGE_BED_DOWNLOAD), 1);
+        .expect(|observed| {
+            assert_eq!(observed.kinds(), ["Ambiguous"]);
+            assert_eq!(observed.count(IMAGE_BED_DOWNLOAD), 1);
         }),
     ]
 }

@@ -1,6 +1,6 @@
-//! Answers that never come, and a server that cannot be reached.
+//! Lost responses, and a server that cannot be reached.
 //!
-//! Here alone real time passes: each lost answer costs the timeout of its request.
+//! Real time passes here: each lost response takes the timeout of its request.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use pan123_proto::{RetryPolicy, TransportErrorKind};
 
 use super::create;
 
-/// The service acts, and its answer comes far too late.
+/// The service acts, and its response comes after the timeout.
 fn lost() -> CannedResponse {
     CannedResponse::passthrough().delay(Duration::from_secs(60))
 }
 
 pub(crate) fn table() -> Vec<Scenario> {
-    let impatient = |name| {
+    let with_short_timeout = |name| {
         let scenario = Scenario::new(name);
         scenario.with(|settings| settings.request_timeout = Duration::from_millis(300))
     };
@@ -26,55 +26,58 @@ pub(crate) fn table() -> Vec<Scenario> {
         scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
     };
     vec![
-        impatient("the answer to a create is lost")
+        with_short_timeout("the answer to a create is lost")
             .canned(OFFLINE_DOWNLOAD, lost())
             .call(create())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Ambiguous"]);
-                let reached = seen.results[0].reached;
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Ambiguous"]);
+                let reached = observed.results[0].reached;
                 assert_eq!(reached, Some(TransportErrorKind::TimedOut));
-                assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (1, 1));
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (1, 1));
             }),
-        impatient("the answer to a progress is lost once")
+        with_short_timeout("the answer to a progress is lost once")
             .canned(OFFLINE_PROGRESS, lost())
             .call(create())
             .call(Call::Progress(Of::Last))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(seen.count(OFFLINE_PROGRESS), 2);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert_eq!(observed.count(OFFLINE_PROGRESS), 2);
             }),
-        impatient("the answer with a token is lost once")
+        with_short_timeout("the answer with a token is lost once")
             .canned(ACCESS_TOKEN, lost())
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO]);
-                assert_eq!(seen.minted, 2);
+            .expect(|observed| {
+                assert_eq!(observed.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO]);
+                assert_eq!(observed.issued, 2);
             }),
         nobody("a server that cannot be reached")
             .call(Call::UserInfo)
             .call(create())
-            .expect(|seen| {
-                for told in &seen.results {
+            .expect(|observed| {
+                for outcome in &observed.results {
                     assert_eq!(
-                        (told.kind.as_str(), told.attempts),
+                        (outcome.kind.as_str(), outcome.attempts),
                         ("RetriesExhausted", Some(4))
                     );
-                    assert_eq!(told.reached, Some(TransportErrorKind::NeverLeft));
+                    assert_eq!(outcome.reached, Some(TransportErrorKind::NeverLeft));
                 }
             }),
         nobody("a server that cannot be reached, and no second attempt")
             .with(|settings| settings.retry = RetryPolicy::none())
             .call(create())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Transport"]);
-                assert!(seen.results[0].retryable);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Transport"]);
+                assert!(observed.results[0].retryable);
             }),
         Scenario::new("a token that cannot be fetched")
             .unreachable()
             .call(create())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Token"]);
-                assert_eq!(seen.results[0].reached, Some(TransportErrorKind::NeverLeft));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Token"]);
+                assert_eq!(
+                    observed.results[0].reached,
+                    Some(TransportErrorKind::NeverLeft)
+                );
             }),
     ]
 }

@@ -1,4 +1,4 @@
-//! Apps that act for a user: pairs of tokens that are used up, kept, and lost.
+//! OAuth apps: token pairs that are used, saved and lost.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use pan123_mock::path::{OAUTH_TOKEN, USER_INFO};
 use pan123_mock::{CannedResponse, OauthErrorFormat, http::StatusCode};
 use pan123_proto::Pacing;
 
+use crate::observed::Observed;
 use crate::scenario::{Act, Call, Code, Identity, Scenario};
-use crate::seen::Seen;
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = alone();
@@ -17,9 +17,9 @@ pub(crate) fn table() -> Vec<Scenario> {
     table
 }
 
-/// An access token lives two hours, and is replaced ten minutes before its end.
+/// An access token lives two hours and is replaced ten minutes before it expires.
 const NEAR_THE_END: Duration = Duration::from_secs(6900);
-/// How often a pair is saved before it is given up for a while.
+/// How often saving a pair is tried before it pauses.
 const SAVES: usize = 3;
 const PAST_THE_END: Duration = Duration::from_secs(7300);
 
@@ -31,16 +31,16 @@ fn new_app(name: &'static str) -> Scenario {
     Scenario::new(name).with(|settings| settings.identity = Identity::NewApp)
 }
 
-/// How often tokens were asked for, and how often something was asked with them.
-fn counts(seen: &Seen) -> (usize, usize) {
-    (seen.count(OAUTH_TOKEN), seen.count(USER_INFO))
+/// How many token requests and how many other requests there were.
+fn counts(observed: &Observed) -> (usize, usize) {
+    (observed.count(OAUTH_TOKEN), observed.count(USER_INFO))
 }
 
-/// So many answers, all of them good, and so many requests as [`counts`] has them.
+/// Checks that this many calls succeeded with these [`counts`] of requests.
 #[track_caller]
-fn all_well(seen: &Seen, answers: usize, asked: (usize, usize)) {
-    assert_eq!(seen.kinds(), vec!["ok"; answers]);
-    assert_eq!(counts(seen), asked);
+fn all_well(observed: &Observed, answers: usize, asked: (usize, usize)) {
+    assert_eq!(observed.kinds(), vec!["ok"; answers]);
+    assert_eq!(counts(observed), asked);
 }
 
 fn alone() -> Vec<Scenario> {
@@ -48,31 +48,31 @@ fn alone() -> Vec<Scenario> {
         app("an app with a refresh token")
             .call(Call::UserInfo)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(counts(seen), (1, 2));
-                assert_eq!(seen.minted, 0, "none of the developer's three");
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert_eq!(counts(observed), (1, 2));
+                assert_eq!(observed.issued, 0, "none of the developer's three");
             }),
         app("an app that is started again")
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 2, (1, 2))),
+            .expect(|observed| all_well(observed, 2, (1, 2))),
         app("an app for a day")
             .call(Call::UserInfo)
-            .act(Act::Later(PAST_THE_END))
+            .act(Act::Advance(PAST_THE_END))
             .call(Call::UserInfo)
-            .act(Act::Later(NEAR_THE_END))
+            .act(Act::Advance(NEAR_THE_END))
             .call(Call::UserInfo)
             .act(Act::Restart)
-            .act(Act::Later(PAST_THE_END))
+            .act(Act::Advance(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 4, (4, 4))),
+            .expect(|observed| all_well(observed, 4, (4, 4))),
         app("an app whose token the service ends before its time")
             .call(Call::UserInfo)
-            .act(Act::Ahead(PAST_THE_END))
+            .act(Act::AdvanceService(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 2, (2, 3))),
+            .expect(|observed| all_well(observed, 2, (2, 3))),
     ]
 }
 
@@ -84,29 +84,32 @@ fn begun() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["AuthorizationRequired", "ok", "ok", "ok"]);
-                assert!(
-                    seen.results[0].text.contains("authorize"),
-                    "{}",
-                    seen.results[0].text
+            .expect(|observed| {
+                assert_eq!(
+                    observed.kinds(),
+                    ["AuthorizationRequired", "ok", "ok", "ok"]
                 );
-                assert_eq!(counts(seen), (1, 2));
+                assert!(
+                    observed.results[0].text.contains("authorize"),
+                    "{}",
+                    observed.results[0].text
+                );
+                assert_eq!(counts(observed), (1, 2));
             }),
         new_app("a code that was never given")
             .act(Act::Authorize(Code::Wrong))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api", "AuthorizationRequired"]);
-                assert_eq!(counts(seen), (1, 0));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Api", "AuthorizationRequired"]);
+                assert_eq!(counts(observed), (1, 0));
             }),
         new_app("a code that is used twice")
             .act(Act::Authorize(Code::Given))
             .act(Act::Authorize(Code::Given))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "Api", "ok"]);
-                assert_eq!(counts(seen), (2, 1));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "Api", "ok"]);
+                assert_eq!(counts(observed), (2, 1));
             }),
     ]
 }
@@ -121,21 +124,21 @@ fn crowded() -> Vec<Scenario> {
         app("sixty-four callers of a new app")
             .with(|settings| settings.pacing = Pacing::off())
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| all_well(seen, 64, (1, 64))),
+            .expect(|observed| all_well(observed, 64, (1, 64))),
         sixty_four("sixty-four callers near the end of a token")
-            .act(Act::Later(NEAR_THE_END))
+            .act(Act::Advance(NEAR_THE_END))
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| {
-                // Nobody asked with the token that the refresh ended: each asked once.
-                all_well(seen, 65, (2, 65));
+            .expect(|observed| {
+                // No call used the token that the refresh ended: each sent one request.
+                all_well(observed, 65, (2, 65));
             }),
-        // The pace lets one go at a time, so that one alone finds out that the token is no good.
+        // The rate limit lets one call go at a time, so that only one meets the rejected token.
         app("sixty-four callers with a token that was ended")
             .with(|settings| settings.call_timeout = Duration::from_secs(600))
             .call(Call::UserInfo)
-            .act(Act::Ahead(PAST_THE_END))
+            .act(Act::AdvanceService(PAST_THE_END))
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| all_well(seen, 65, (2, 66))),
+            .expect(|observed| all_well(observed, 65, (2, 66))),
     ]
 }
 
@@ -144,27 +147,27 @@ fn lost() -> Vec<Scenario> {
         let lost = CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
         let scenario = app(name).canned(OAUTH_TOKEN, lost);
         let asked = scenario.call(Call::UserInfo).call(Call::UserInfo);
-        asked.expect(|seen| {
+        asked.expect(|observed| {
             assert_eq!(
-                seen.kinds(),
+                observed.kinds(),
                 ["AuthorizationRequired", "AuthorizationRequired"]
             );
-            // Once more with the same refresh token, which had been used.
-            assert_eq!(counts(seen), (2, 0));
+            // Once more with the same refresh token, which was used before.
+            assert_eq!(counts(observed), (2, 0));
         })
     };
     vec![
         app("a pair that is lost before it was kept")
             .call(Call::UserInfo)
-            .act(Act::Later(NEAR_THE_END))
-            .act(Act::LoseSaves(SAVES))
+            .act(Act::Advance(NEAR_THE_END))
+            .act(Act::FailSaves(SAVES))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
             .call(Call::UserInfo)
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|seen| {
-                let kinds = seen.kinds();
+            .expect(|observed| {
+                let kinds = observed.kinds();
                 assert_eq!(kinds.iter().filter(|kind| **kind == "ok").count(), 2);
                 assert_eq!(
                     kinds
@@ -173,42 +176,42 @@ fn lost() -> Vec<Scenario> {
                         .count(),
                     66
                 );
-                // The last one is refused, and nobody asks again.
-                assert_eq!(seen.count(OAUTH_TOKEN), 3);
-                let told = seen
+                // The last one is rejected, and none follows.
+                assert_eq!(observed.count(OAUTH_TOKEN), 3);
+                let outcome = observed
                     .results
                     .iter()
-                    .find(|told| told.kind == "AuthorizationRequired");
-                let text = &told.expect("one").text;
+                    .find(|outcome| outcome.kind == "AuthorizationRequired");
+                let text = &outcome.expect("one").text;
                 assert!(
                     text.contains("once") && text.contains("Authorize again"),
                     "{text}"
                 );
             }),
         app("a pair that is kept at the second go")
-            .act(Act::LoseSaves(1))
+            .act(Act::FailSaves(1))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 2, (1, 2))),
+            .expect(|observed| all_well(observed, 2, (1, 2))),
         app("a pair that is kept a minute later")
-            .act(Act::LoseSaves(SAVES))
+            .act(Act::FailSaves(SAVES))
             .call(Call::UserInfo)
-            .act(Act::Later(Duration::from_secs(61)))
+            .act(Act::Advance(Duration::from_secs(61)))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 3, (1, 3))),
+            .expect(|observed| all_well(observed, 3, (1, 3))),
         app("a pair that is not kept is used, and kept with the next one")
             .call(Call::UserInfo)
-            .act(Act::Later(NEAR_THE_END))
-            .act(Act::LoseSaves(SAVES))
+            .act(Act::Advance(NEAR_THE_END))
+            .act(Act::FailSaves(SAVES))
             .call(Call::UserInfo)
-            .act(Act::Later(NEAR_THE_END))
+            .act(Act::Advance(NEAR_THE_END))
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 4, (3, 4))),
+            .expect(|observed| all_well(observed, 4, (3, 4))),
         unanswered("an answer with a pair that is lost"),
         unanswered("an answer with a pair that is lost, and a refusal in the envelope")
             .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
@@ -218,13 +221,13 @@ fn lost() -> Vec<Scenario> {
                 CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>"),
             )
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 1, (2, 1))),
+            .expect(|observed| all_well(observed, 1, (2, 1))),
         app("too many requests for pairs")
             .canned(
                 OAUTH_TOKEN,
                 CannedResponse::envelope(429, "请求太频繁").times(2),
             )
             .call(Call::UserInfo)
-            .expect(|seen| all_well(seen, 1, (3, 1))),
+            .expect(|observed| all_well(observed, 1, (3, 1))),
     ]
 }

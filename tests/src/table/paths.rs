@@ -1,12 +1,12 @@
-//! Folders made as far as they are missing, paths found, and where the file of a download is.
+//! Creating missing folders, finding paths, and finding the file of a download.
 
 use pan123_mock::TaskScript;
 use pan123_mock::path::{FILE_LIST, MKDIR};
 use pan123_mock::{CannedResponse, http::StatusCode};
 use pan123_proto::DirId;
 
-use crate::door::{FIRST_ENTRY, make_dirs};
 use crate::scenario::{Act, Call, Of, Scenario};
+use crate::service_access::{FIRST_ENTRY, make_dirs};
 
 use super::{create, download};
 
@@ -22,54 +22,56 @@ fn folders() -> Vec<Scenario> {
     vec![
         ensured("a path is made, and made once")
             .call(Call::EnsureDir("videos/2026/"))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(seen.results[0].value, seen.results[1].value);
-                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (2, 3));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert_eq!(observed.results[0].value, observed.results[1].value);
+                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (2, 3));
             }),
         Scenario::new("a path that is there in part")
-            .act(Act::Elsewhere(|door, now| {
-                make_dirs(door, now, &["music", "videos"]);
+            .act(Act::Others(|service, now| {
+                make_dirs(service, now, &["music", "videos"]);
             }))
             .call(Call::EnsureDir("/videos/2026"))
-            .expect(|seen| assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (1, 2))),
+            .expect(|observed| {
+                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (1, 2));
+            }),
         Scenario::new("two who make the same path")
             .act(Act::Together(2, Call::EnsureDir("/videos/2026")))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!(seen.results[0].value, seen.results[1].value);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert_eq!(observed.results[0].value, observed.results[1].value);
             }),
         ensured("a making whose answer is lost")
             .canned(
                 MKDIR,
                 CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
             )
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"]);
-                // Refused the second time, found by another look, and what is below it made.
-                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (3, 3));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"]);
+                // Rejected the second time, found by listing again, and the folder below it created.
+                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (3, 3));
             }),
         ensured("a making that is refused for another reason")
             .canned(MKDIR, CannedResponse::envelope(1, "内部错误").times(9))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api"]);
-                assert_eq!(seen.count(MKDIR), 1);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Api"]);
+                assert_eq!(observed.count(MKDIR), 1);
             }),
         ensured("a name that is taken and shows in no list")
             .canned(MKDIR, CannedResponse::envelope(5060, "已存在").times(9))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api"]);
-                assert_eq!((seen.count(MKDIR), seen.count(FILE_LIST)), (1, 4));
-                assert!(seen.results[0].took.as_secs() >= 4);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Api"]);
+                assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (1, 4));
+                assert!(observed.results[0].took.as_secs() >= 4);
             }),
         Scenario::new("paths that cannot be")
             .call(Call::EnsureDir("/"))
             .call(Call::EnsureDir("/a/../b"))
             .call(Call::EnsureDir("/a/b?"))
             .call(Call::Find(""))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Build"; 4]);
-                assert!(seen.requests.is_empty());
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Build"; 4]);
+                assert!(observed.requests.is_empty());
             }),
     ]
 }
@@ -80,17 +82,17 @@ fn found() -> Vec<Scenario> {
             .call(Call::EnsureDir("/videos/2026"))
             .call(Call::Find("/videos/2026"))
             .call(Call::Find("/videos/2027/a"))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                assert!(seen.results[1].value.contains("\"2026\""));
-                assert_eq!(seen.results[2].value, "None");
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 3]);
+                assert!(observed.results[1].value.contains("\"2026\""));
+                assert_eq!(observed.results[2].value, "None");
             }),
         Scenario::new("a file is found by its path")
             .service(|service| service.default_script(TaskScript::succeeds_after(1)))
             .call(create())
             .call(Call::Wait(Of::Last))
             .call(Call::Find("/来自:离线下载/video.mp4"))
-            .expect(|seen| assert!(seen.results[2].value.contains("\"video.mp4\""))),
+            .expect(|observed| assert!(observed.results[2].value.contains("\"video.mp4\""))),
     ]
 }
 
@@ -98,7 +100,7 @@ fn landed() -> Vec<Scenario> {
     let quick = |name| {
         Scenario::new(name).service(|service| service.default_script(TaskScript::succeeds_after(1)))
     };
-    // The first folder of a drive that somebody makes it in.
+    // The first folder of an empty drive.
     let dir = DirId::new(FIRST_ENTRY).expect("no folder is 0");
     let into = download().save_to(dir);
     let other = download().file_name("other.mp4").expect("a name");
@@ -106,33 +108,33 @@ fn landed() -> Vec<Scenario> {
         quick("a download that is found in the default folder")
             .call(create())
             .call(Call::WaitForFile(Of::Last, download()))
-            .expect(|seen| assert!(seen.results[1].value.starts_with("found"))),
+            .expect(|observed| assert!(observed.results[1].value.starts_with("found"))),
         quick("a download that is found in its own folder")
             .call(Call::EnsureDir("/videos"))
             .call(Call::Create(into.clone()))
             .call(Call::WaitForFile(Of::Last, into))
-            .expect(|seen| assert!(seen.results[2].value.ends_with("\"video.mp4\""))),
+            .expect(|observed| assert!(observed.results[2].value.ends_with("\"video.mp4\""))),
         quick("two downloads of one name")
             .call(create())
             .call(Call::WaitForFile(Of::Last, download()))
             .call(create())
             .call(Call::WaitForFile(Of::Last, download()))
-            .expect(|seen| {
-                assert!(seen.results[1].value.starts_with("found"));
-                assert_eq!(seen.results[3].value, "2 could be it");
+            .expect(|observed| {
+                assert!(observed.results[1].value.starts_with("found"));
+                assert_eq!(observed.results[3].value, "2 could be it");
             }),
         quick("a download whose file is not there")
             .call(create())
             .call(Call::WaitForFile(Of::Last, other))
-            .expect(|seen| {
-                assert_eq!(seen.results[1].value, "NotFound");
-                assert_eq!(seen.count(FILE_LIST), 6);
-                assert!(seen.results[1].took.as_secs() >= 7);
+            .expect(|observed| {
+                assert_eq!(observed.results[1].value, "NotFound");
+                assert_eq!(observed.count(FILE_LIST), 6);
+                assert!(observed.results[1].took.as_secs() >= 7);
             }),
         quick("a download that succeeded, and a look that fails")
             .canned(FILE_LIST, CannedResponse::envelope(1, "内部错误"))
             .call(create())
             .call(Call::WaitForFile(Of::Last, download()))
-            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Api"])),
+            .expect(|observed| assert_eq!(observed.kinds(), ["ok", "Api"])),
     ]
 }

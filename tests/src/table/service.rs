@@ -1,12 +1,12 @@
-//! What the service itself decides: its pace, its limits, its tokens, its drive.
+//! The service's own rules: its rate limits, its tokens, its drive.
 
 use std::time::{Duration, SystemTime};
 
-use crate::door::{Door, fetch_token, push_tokens_out};
 use crate::scenario::{Act, Call, Identity, Of, Scenario};
+use crate::service_access::{ServiceAccess, fetch_token, push_tokens_out};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
-use pan123_mock::{RateLimits, TaskScript};
-use pan123_proto::{DirId, ErrorCode, Pacing};
+use pan123_mock::{Fault, RateLimits, TaskScript};
+use pan123_proto::{DirId, ErrorCode, Pacing, RetryPolicy};
 
 use super::{create, download};
 
@@ -14,6 +14,7 @@ pub(crate) fn table() -> Vec<Scenario> {
     let mut table = limits();
     table.extend(tokens());
     table.extend(files());
+    table.push(at_random());
     table
 }
 
@@ -28,17 +29,17 @@ fn limits() -> Vec<Scenario> {
         polled = polled.call(Call::Progress(Of::Last));
     }
     vec![
-        polled.expect(|seen| {
-            assert_eq!(seen.kinds(), ["ok"; 13]);
-            // Five go through, and one more is told to come later; so again.
-            assert_eq!(seen.count(OFFLINE_PROGRESS), 14);
+        polled.expect(|observed| {
+            assert_eq!(observed.kinds(), ["ok"; 13]);
+            // Every sixth request is over the limit and is sent again.
+            assert_eq!(observed.count(OFFLINE_PROGRESS), 14);
         }),
         in_a_hurry("two downloads in a second")
             .call(create())
             .call(create())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert_eq!((seen.count(OFFLINE_DOWNLOAD), seen.tasks), (3, 2));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (3, 2));
             }),
         Scenario::new("a download more than may run at once")
             .service(|service| service.running_limit(1).running_limit_code(5000))
@@ -46,30 +47,30 @@ fn limits() -> Vec<Scenario> {
             .call(create())
             .call(Call::Wait(Of::Last))
             .call(create())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "Api", "ok", "ok"]);
-                assert_eq!(seen.results[1].code, Some(ErrorCode::TooManyDownloads));
-                assert_eq!(seen.tasks, 2);
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "Api", "ok", "ok"]);
+                assert_eq!(observed.results[1].code, Some(ErrorCode::TooManyDownloads));
+                assert_eq!(observed.tasks, 2);
             }),
         Scenario::new("a service that takes nothing but what is documented")
             .service(|service| service.strict(true))
             .call(Call::UserInfo)
             .call(create())
             .call(Call::Wait(Of::Last))
-            .expect(|seen| assert_eq!(seen.kinds(), ["ok"; 3])),
+            .expect(|observed| assert_eq!(observed.kinds(), ["ok"; 3])),
         Scenario::new("a task that ends by the clock")
             .service(|service| {
                 let minute = Duration::from_secs(60);
                 service.default_script(TaskScript::succeeds_within(minute))
             })
             .call(create())
-            .act(Act::Later(Duration::from_secs(30)))
+            .act(Act::Advance(Duration::from_secs(30)))
             .call(Call::Progress(Of::Last))
-            .act(Act::Later(Duration::from_secs(30)))
+            .act(Act::Advance(Duration::from_secs(30)))
             .call(Call::Progress(Of::Last))
-            .expect(|seen| {
-                assert!(seen.results[1].value.contains("percent: 50.0"));
-                assert!(seen.results[2].value.contains("Succeeded"));
+            .expect(|observed| {
+                assert!(observed.results[1].value.contains("percent: 50.0"));
+                assert!(observed.results[2].value.contains("Succeeded"));
             }),
     ]
 }
@@ -79,11 +80,11 @@ fn tokens() -> Vec<Scenario> {
         Scenario::new("the token that was given is pushed out by others")
             .with(|settings| settings.identity = Identity::Issued)
             .call(Call::UserInfo)
-            .act(Act::Elsewhere(push_tokens_out))
+            .act(Act::Others(push_tokens_out))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "Unauthorized"]);
-                let text = &seen.results[1].text;
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "Unauthorized"]);
+                let text = &observed.results[1].text;
                 assert!(
                     text.contains("another process uses this client id"),
                     "{text}"
@@ -91,33 +92,36 @@ fn tokens() -> Vec<Scenario> {
             }),
         Scenario::new("two more tokens leave the first one alive, and a third does not")
             .with(|settings| settings.identity = Identity::Issued)
-            .act(Act::Elsewhere(two_tokens))
+            .act(Act::Others(two_tokens))
             .call(Call::UserInfo)
-            .act(Act::Elsewhere(one_token))
+            .act(Act::Others(one_token))
             .call(Call::UserInfo)
-            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "Unauthorized"])),
+            .expect(|observed| assert_eq!(observed.kinds(), ["ok", "Unauthorized"])),
         Scenario::new("the token that was given has expired")
             .with(|settings| settings.identity = Identity::Issued)
             .service(|service| service.token_lifetime(Duration::from_secs(3600)))
             .call(Call::UserInfo)
-            .act(Act::Later(Duration::from_secs(3600)))
+            .act(Act::Advance(Duration::from_secs(3600)))
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "Unauthorized"]);
-                let message = seen.results[1].message.as_deref();
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "Unauthorized"]);
+                let message = observed.results[1].message.as_deref();
                 assert_eq!(message, Some("token is expired"));
-                assert_eq!((seen.count(ACCESS_TOKEN), seen.count(USER_INFO)), (0, 2));
+                assert_eq!(
+                    (observed.count(ACCESS_TOKEN), observed.count(USER_INFO)),
+                    (0, 2)
+                );
             }),
     ]
 }
 
-fn one_token(door: &mut dyn Door, now: SystemTime) {
-    fetch_token(door, now);
+fn one_token(service: &mut dyn ServiceAccess, now: SystemTime) {
+    fetch_token(service, now);
 }
 
-fn two_tokens(door: &mut dyn Door, now: SystemTime) {
-    one_token(door, now);
-    one_token(door, now);
+fn two_tokens(service: &mut dyn ServiceAccess, now: SystemTime) {
+    one_token(service, now);
+    one_token(service, now);
 }
 
 /// The id of the first file of a drive without folders.
@@ -132,9 +136,9 @@ fn files() -> Vec<Scenario> {
             .call(Call::Create(named.save_to(folder)))
             .call(Call::Wait(Of::Last))
             .call(Call::Detail(FIRST_FILE))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                let found = &seen.results[2].value;
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 3]);
+                let found = &observed.results[2].value;
                 assert!(
                     found.contains("我的.mp4") && found.contains("size: 7"),
                     "{found}"
@@ -146,10 +150,31 @@ fn files() -> Vec<Scenario> {
             .call(Call::Wait(Of::Last))
             .call(Call::Detail(FIRST_FILE))
             .call(Call::Detail(FIRST_FILE + 1))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 4]);
-                assert!(seen.results[2].value.contains("来自:离线下载"));
-                assert!(seen.results[3].value.contains("video.mp4"));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 4]);
+                assert!(observed.results[2].value.contains("来自:离线下载"));
+                assert!(observed.results[3].value.contains("video.mp4"));
             }),
     ]
+}
+
+/// One poll in four gets HTTP 502: the same ones wherever the service runs.
+fn at_random() -> Scenario {
+    let scenario = Scenario::new("a gateway that is gone by chance");
+    let fault = Fault::bad_gateway().on(OFFLINE_PROGRESS);
+    let mut scenario = scenario
+        .fault(fault.at_random(0.25).always())
+        .with(|settings| settings.retry = RetryPolicy::none())
+        .call(create());
+    for _ in 0..40 {
+        scenario = scenario.call(Call::Progress(Of::Last));
+    }
+    scenario.expect(|observed| {
+        let failed = observed
+            .kinds()
+            .iter()
+            .filter(|kind| **kind != "ok")
+            .count();
+        assert!((3..=20).contains(&failed), "{failed}");
+    })
 }

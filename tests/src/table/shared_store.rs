@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use crate::door::{Door, push_tokens_out};
+use crate::observed::SentRequest;
 use crate::scenario::{Act, Call, Scenario};
-use crate::seen::Sent;
+use crate::service_access::{ServiceAccess, push_tokens_out};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};
 use pan123_mock::{CannedResponse, Fault};
 use pan123_proto::ErrorCode;
@@ -23,49 +23,54 @@ pub(crate) fn table() -> Vec<Scenario> {
             .act(Act::OtherProcess(Call::UserInfo))
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|seen| {
+            .expect(|observed| {
                 assert_eq!(
-                    seen.paths(),
+                    observed.paths(),
                     [ACCESS_TOKEN, USER_INFO, USER_INFO, USER_INFO]
                 );
-                assert_eq!(seen.kinds(), ["ok"; 3]);
+                assert_eq!(observed.kinds(), ["ok"; 3]);
             }),
         replaced_elsewhere("the stored token of another process replaces a rejected one")
             .call(Call::UserInfo)
-            .expect(|seen| {
-                assert_eq!(seen.paths()[5..], [USER_INFO, USER_INFO]);
-                assert_eq!((seen.kinds(), seen.count(ACCESS_TOKEN)), (vec!["ok"; 3], 2));
+            .expect(|observed| {
+                assert_eq!(observed.paths()[5..], [USER_INFO, USER_INFO]);
+                assert_eq!(
+                    (observed.kinds(), observed.count(ACCESS_TOKEN)),
+                    (vec!["ok"; 3], 2)
+                );
             }),
-        replaced_elsewhere("a call whose held and stored tokens are both rejected issues one")
-            .act(Act::Elsewhere(push_tokens_out))
+        replaced_elsewhere("a call whose transport and stored tokens are both rejected issues one")
+            .act(Act::Others(push_tokens_out))
             .call(Call::UserInfo)
-            .expect(|seen| {
+            .expect(|observed| {
                 let third = [USER_INFO, USER_INFO, ACCESS_TOKEN, USER_INFO];
-                assert_eq!(seen.paths()[5..], third);
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                assert_eq!(tokens(&seen.requests[5..]), 3);
+                assert_eq!(observed.paths()[5..], third);
+                assert_eq!(observed.kinds(), ["ok"; 3]);
+                assert_eq!(tokens(&observed.requests[5..]), 3);
             }),
-        replaced_elsewhere("a create whose held and stored tokens are both rejected acts once")
-            .act(Act::Elsewhere(push_tokens_out))
-            .call(create())
-            .expect(|seen| {
-                let third = [
-                    OFFLINE_DOWNLOAD,
-                    OFFLINE_DOWNLOAD,
-                    ACCESS_TOKEN,
-                    OFFLINE_DOWNLOAD,
-                ];
-                assert_eq!(seen.paths()[5..], third);
-                assert_eq!((seen.kinds(), seen.tasks), (vec!["ok"; 3], 1));
-            }),
+        replaced_elsewhere(
+            "a create whose transport and stored tokens are both rejected acts once",
+        )
+        .act(Act::Others(push_tokens_out))
+        .call(create())
+        .expect(|observed| {
+            let third = [
+                OFFLINE_DOWNLOAD,
+                OFFLINE_DOWNLOAD,
+                ACCESS_TOKEN,
+                OFFLINE_DOWNLOAD,
+            ];
+            assert_eq!(observed.paths()[5..], third);
+            assert_eq!((observed.kinds(), observed.tasks), (vec!["ok"; 3], 1));
+        }),
         replaced_elsewhere("a call whose issued token is rejected, too, ends")
-            .act(Act::Elsewhere(reject_every_token))
+            .act(Act::Others(reject_every_token))
             .call(Call::UserInfo)
-            .expect(|seen| {
+            .expect(|observed| {
                 let third = [USER_INFO, USER_INFO, ACCESS_TOKEN, USER_INFO];
-                assert_eq!(seen.paths()[5..], third);
-                assert_eq!(seen.kinds(), ["ok", "ok", "Unauthorized"]);
-                assert_eq!(seen.results[2].code, Some(ErrorCode::Unauthorized));
+                assert_eq!(observed.paths()[5..], third);
+                assert_eq!(observed.kinds(), ["ok", "ok", "Unauthorized"]);
+                assert_eq!(observed.results[2].code, Some(ErrorCode::Unauthorized));
             }),
     ]
 }
@@ -75,17 +80,17 @@ fn replaced_elsewhere(name: &'static str) -> Scenario {
     Scenario::new(name)
         .with(|settings| settings.shares_store = true)
         .call(Call::UserInfo)
-        .act(Act::Elsewhere(push_tokens_out))
+        .act(Act::Others(push_tokens_out))
         .act(Act::OtherProcess(Call::UserInfo))
 }
 
-fn reject_every_token(door: &mut dyn Door, _: SystemTime) {
+fn reject_every_token(service: &mut dyn ServiceAccess, _: SystemTime) {
     let rejected = CannedResponse::envelope(401, "token is expired");
-    door.fault(Fault::from(rejected).on(USER_INFO).always());
+    service.fault(Fault::from(rejected).on(USER_INFO).always());
 }
 
 /// How many different tokens the requests carry.
-fn tokens(requests: &[Sent]) -> usize {
+fn tokens(requests: &[SentRequest]) -> usize {
     let carried = requests
         .iter()
         .filter_map(|sent| sent.header("authorization"));

@@ -1,8 +1,8 @@
-//! Tasks: created, followed to their end, and odd ones.
+//! Tasks: created and followed to their end.
 
 use std::time::Duration;
 
-use crate::play::FILE_DETAIL;
+use crate::run::FILE_DETAIL;
 use crate::scenario::{Act, Call, Of, Scenario};
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
@@ -25,29 +25,29 @@ fn followed() -> Vec<Scenario> {
         Scenario::new("from a cold start to the end of a task")
             .call(create())
             .call(watch())
-            .expect(|seen| {
+            .expect(|observed| {
                 let polls = [OFFLINE_PROGRESS; 3];
                 let paths = [&[ACCESS_TOKEN, OFFLINE_DOWNLOAD], &polls[..]].concat();
-                assert_eq!(seen.paths(), paths);
-                assert_eq!(seen.kinds(), ["ok"; 4]);
-                assert!(seen.results[3].value.contains("Succeeded"));
+                assert_eq!(observed.paths(), paths);
+                assert_eq!(observed.kinds(), ["ok"; 4]);
+                assert!(observed.results[3].value.contains("Succeeded"));
             }),
         Scenario::new("waiting for a task")
             .call(create())
             .call(Call::Wait(Of::Last))
             .call(Call::Progress(Of::Last))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                assert!(seen.results[1].value.contains("percent: 100.0"));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 3]);
+                assert!(observed.results[1].value.contains("percent: 100.0"));
             }),
         Scenario::new("a task that fails")
             .service(|service| service.default_script(TaskScript::fails_after(2, "下载失败")))
             .call(create())
             .call(watch())
             .call(Call::Wait(Of::Last))
-            .expect(|seen| {
+            .expect(|observed| {
                 let kinds = ["ok", "ok", "DownloadFailed", "DownloadFailed"];
-                assert_eq!(seen.kinds(), kinds);
+                assert_eq!(observed.kinds(), kinds);
             }),
         Scenario::new("unknown states are no end")
             .service(|service| {
@@ -60,17 +60,17 @@ fn followed() -> Vec<Scenario> {
             })
             .call(create())
             .call(watch())
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 5]);
-                assert!(seen.results[1].value.contains("Other(13)"));
-                assert!(seen.results[2].value.contains("Retrying"));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 5]);
+                assert!(observed.results[1].value.contains("Other(13)"));
+                assert!(observed.results[2].value.contains("Retrying"));
             }),
         Scenario::new("two tasks, one after the other")
             .call(create())
-            .act(Act::Later(Duration::from_secs(5)))
+            .act(Act::Advance(Duration::from_secs(5)))
             .call(create())
             .call(watch())
-            .expect(|seen| assert_eq!((seen.tasks, seen.results.len()), (2, 5))),
+            .expect(|observed| assert_eq!((observed.tasks, observed.results.len()), (2, 5))),
     ]
 }
 
@@ -87,14 +87,14 @@ fn given_up() -> Vec<Scenario> {
                 Of::Last,
                 policy().stall_timeout(Duration::from_secs(300)),
             ))
-            .expect(|seen| assert_eq!(seen.kinds().last(), Some(&"Stalled"))),
+            .expect(|observed| assert_eq!(observed.kinds().last(), Some(&"Stalled"))),
         never_ends("a task that takes too long")
             .call(create())
             .call(Call::Watch(
                 Of::Last,
                 policy().deadline(Duration::from_secs(60)),
             ))
-            .expect(|seen| assert_eq!(seen.kinds().last(), Some(&"WatchDeadline"))),
+            .expect(|observed| assert_eq!(observed.kinds().last(), Some(&"WatchDeadline"))),
         never_ends("polls that fail")
             .canned(
                 OFFLINE_PROGRESS,
@@ -102,7 +102,7 @@ fn given_up() -> Vec<Scenario> {
             )
             .call(create())
             .call(Call::Watch(Of::Last, policy().max_failed_polls(2)))
-            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "PollFailed", "Polls"])),
+            .expect(|observed| assert_eq!(observed.kinds(), ["ok", "PollFailed", "Polls"])),
         Scenario::new("polls that fail once")
             .canned(
                 OFFLINE_PROGRESS,
@@ -110,16 +110,21 @@ fn given_up() -> Vec<Scenario> {
             )
             .call(create())
             .call(watch())
-            .expect(|seen| assert_eq!(seen.kinds(), ["ok", "PollFailed", "ok", "ok", "ok"])),
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "PollFailed", "ok", "ok", "ok"]);
+            }),
         Scenario::new("a task that is unknown")
             .call(Call::Progress(Of::Task(4)))
             .call(Call::Watch(Of::Task(5), policy().max_failed_polls(3)))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api", "PollFailed", "PollFailed", "Polls"]);
-                let told = &seen.results[0];
-                assert_eq!(told.code, Some(ErrorCode::Internal));
-                assert_eq!(told.message.as_deref(), Some("任务不存在"));
-                assert_eq!(seen.count(OFFLINE_PROGRESS), 4);
+            .expect(|observed| {
+                assert_eq!(
+                    observed.kinds(),
+                    ["Api", "PollFailed", "PollFailed", "Polls"]
+                );
+                let outcome = &observed.results[0];
+                assert_eq!(outcome.code, Some(ErrorCode::Internal));
+                assert_eq!(outcome.message.as_deref(), Some("任务不存在"));
+                assert_eq!(observed.count(OFFLINE_PROGRESS), 4);
             }),
     ]
 }
@@ -135,15 +140,15 @@ fn odd() -> Vec<Scenario> {
     vec![
         Scenario::new("all that a download can say, and not in ASCII")
             .call(Call::Create(full))
-            .expect(|seen| {
-                let body = String::from_utf8_lossy(&seen.requests[1].body);
+            .expect(|observed| {
+                let body = String::from_utf8_lossy(&observed.requests[1].body);
                 let expected = concat!(
                     r#"{"url":"https://例子.测试/视频 1.mp4?键=值&sig=%E6%B5%8B+x#f","#,
                     r#""fileName":"测试 离线下载 (1)&'.mp4","dirID":4294967302,"#,
                     r#""callBackUrl":"https://bot.example.org/回调?job=7&k=a b"}"#
                 );
                 assert_eq!(body, expected);
-                assert_eq!(seen.tasks, 1);
+                assert_eq!(observed.tasks, 1);
             }),
         Scenario::new("ids beyond 2^53")
             .canned(
@@ -164,11 +169,11 @@ fn odd() -> Vec<Scenario> {
             .call(create())
             .call(Call::Progress(Of::Last))
             .call(Call::Progress(Of::Task(u64::MAX)))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok"; 3]);
-                assert_eq!(seen.results[0].value, "TaskId(9007199254740993)");
-                assert_eq!(seen.requests[2].query, "taskID=9007199254740993");
-                assert_eq!(seen.requests[3].query, "taskID=18446744073709551615");
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 3]);
+                assert_eq!(observed.results[0].value, "TaskId(9007199254740993)");
+                assert_eq!(observed.requests[2].query, "taskID=9007199254740993");
+                assert_eq!(observed.requests[3].query, "taskID=18446744073709551615");
             }),
     ]
 }
@@ -189,28 +194,32 @@ fn endpoints_of_a_user() -> Vec<Scenario> {
             .canned(FILE_DETAIL, detail().times(2))
             .call(Call::Detail(14_749_954))
             .call(Call::DetailAs(14_749_954))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["ok", "ok"]);
-                assert!(seen.results[0].value.contains("size: 18446744073709551615"));
-                assert!(seen.results[1].value.starts_with("Named"));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok", "ok"]);
+                assert!(
+                    observed.results[0]
+                        .value
+                        .contains("size: 18446744073709551615")
+                );
+                assert!(observed.results[1].value.starts_with("Named"));
                 let query = "fileID=14749954&note=%E7%A9%BA%20%E6%A0%BC%26%3D%2B%2F%3F%23";
-                assert_eq!(seen.requests[1].query, query);
+                assert_eq!(observed.requests[1].query, query);
             }),
         Scenario::new("a file that is not there")
             .call(Call::Detail(1))
-            .expect(|seen| {
-                assert_eq!(seen.kinds(), ["Api"]);
-                assert_eq!(seen.results[0].code, Some(ErrorCode::FileNotFound));
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Api"]);
+                assert_eq!(observed.results[0].code, Some(ErrorCode::FileNotFound));
             }),
         Scenario::new("an endpoint that the service does not have")
             .canned(FILE_DETAIL, no_route)
             .call(Call::Detail(1))
-            .expect(|seen| {
+            .expect(|observed| {
                 assert_eq!(
-                    (seen.kinds()[0], seen.results[0].status),
+                    (observed.kinds()[0], observed.results[0].status),
                     ("Http", Some(404))
                 );
-                assert_eq!(seen.count(FILE_DETAIL), 1);
+                assert_eq!(observed.count(FILE_DETAIL), 1);
             }),
     ]
 }

@@ -1,0 +1,8 @@
+//! Whatever is dropped or stopped, at any point, the session stays sound: other calls go on, the token that was being fetched
+//! arrives, slots are given back, and nothing is sent twice.
+
+mod between;
+mod drops;
+mod follows;
+mod setup;
+mod stops;

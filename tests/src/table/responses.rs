@@ -1,0 +1,99 @@
+//! Responses that do not hold what was asked for, to an idempotent call and to one that is not.
+
+use crate::scenario::{Call, Scenario};
+use pan123_mock::CannedResponse;
+use pan123_mock::http::header::LOCATION;
+use pan123_mock::http::{HeaderName, HeaderValue, StatusCode};
+use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
+use pan123_proto::{ErrorCode, RetryPolicy};
+
+use super::{PROGRESS, create};
+
+pub(crate) fn table() -> Vec<Scenario> {
+    let mut table = unreadable();
+    table.extend(refusals());
+    table.push(redirect());
+    table
+}
+
+const RUNNING: &str = r#"{"code":"0","message":"ok","data":{"process":"37.5","status":"3"}}"#;
+
+fn ok(body: &'static str) -> CannedResponse {
+    CannedResponse::raw(StatusCode::OK, body)
+}
+
+fn html(status: StatusCode) -> CannedResponse {
+    CannedResponse::raw(status, &b"<html>\xff<h1>Bad Gateway</h1>"[..])
+}
+
+fn unreadable() -> Vec<Scenario> {
+    vec![
+        Scenario::new("502 on a progress, and no second attempt")
+            .with(|settings| settings.retry = RetryPolicy::none())
+            .canned(OFFLINE_PROGRESS, html(StatusCode::BAD_GATEWAY))
+            .call(PROGRESS)
+            .expect(|observed| assert_eq!(observed.kinds(), ["Http"])),
+        Scenario::new("502 on a progress")
+            .canned(OFFLINE_PROGRESS, html(StatusCode::BAD_GATEWAY))
+            .canned(OFFLINE_PROGRESS, ok(RUNNING))
+            .call(PROGRESS)
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"]);
+                assert_eq!(observed.count(OFFLINE_PROGRESS), 2);
+            }),
+        Scenario::new("502 on a create")
+            .canned(OFFLINE_DOWNLOAD, html(StatusCode::BAD_GATEWAY))
+            .call(create())
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Ambiguous"]);
+                assert_eq!(observed.count(OFFLINE_DOWNLOAD), 1);
+            }),
+    ]
+}
+
+fn refusals() -> Vec<Scenario> {
+    let trace = HeaderName::from_static("x-traceid");
+    let trace = (trace, HeaderValue::from_static("a trace of the header"));
+    vec![
+        Scenario::new("a refusal with a trace id")
+            .canned(USER_INFO, CannedResponse::envelope(5066, "文件不存在"))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!(outcome.code, Some(ErrorCode::FileNotFound));
+                assert_eq!(outcome.message.as_deref(), Some("文件不存在"));
+                assert!(outcome.trace.as_ref().is_some_and(|trace| trace.len() > 36));
+                assert_eq!((outcome.status, observed.requests.len()), (Some(200), 2));
+            }),
+        Scenario::new("a refusal under another HTTP status")
+            .canned(
+                OFFLINE_PROGRESS,
+                CannedResponse::raw(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    r#"{"code":5113,"message":"流量已用尽"}"#,
+                )
+                .header(trace.0, trace.1),
+            )
+            .call(PROGRESS)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!(outcome.code, Some(ErrorCode::TrafficExceeded));
+                assert_eq!(outcome.trace.as_deref(), Some("a trace of the header"));
+                assert_eq!(outcome.status, Some(500));
+            }),
+    ]
+}
+
+/// A redirect to a path that would respond, so that following it would be observed.
+fn redirect() -> Scenario {
+    let location = HeaderValue::from_static(USER_INFO);
+    let redirect = CannedResponse::raw(StatusCode::FOUND, "").header(LOCATION, location);
+    Scenario::new("302 on a create")
+        .canned(OFFLINE_DOWNLOAD, redirect)
+        .call(create())
+        .expect(|observed| {
+            assert_eq!(observed.kinds(), ["Http"]);
+            assert_eq!((observed.count(USER_INFO), observed.requests.len()), (0, 2));
+            assert!(observed.results[0].text.contains("never followed"));
+        })
+}
