@@ -221,7 +221,7 @@ fn pair_being_saved_survives_a_dropped_refresh() {
         assert!(matches!(step, Step::Store(StoreOp::Save(_))), "{step:?}");
         drop(refresh);
         let fault = session.token_store_fault().unwrap().to_string();
-        assert!(fault.contains("gave no answer"), "{fault}");
+        assert!(fault.contains("did not respond"), "{fault}");
         assert_eq!(next_asked_with(&session, &stored).as_deref(), expected);
     }
 }
