@@ -77,7 +77,7 @@ fn with_reqwest(url: &str) -> usize {
         .expect("a runtime");
     let offline = client.offline_download();
     let progress = |task| runtime.block_on(offline.progress(task));
-    progress(task()).expect("a small answer");
+    progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| runtime.block_on(offline.download(&download())));
     is_too_large(create);
     peak
@@ -86,14 +86,14 @@ fn with_reqwest(url: &str) -> usize {
 fn with_ureq(url: &str) -> usize {
     let client = set_up!(pan123_blocking::Client::builder(), url);
     let offline = client.offline_download();
-    offline.progress(task()).expect("a small answer");
+    offline.progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| offline.download(&download()));
     is_too_large(create);
     peak
 }
 
 fn is_too_large(created: Result<TaskId, Error>) {
-    let error = created.expect_err("no such answer is read");
+    let error = created.expect_err("no such response is read");
     let reached = reached(&error);
     assert_eq!(reached, Some(TransportErrorKind::BodyTooLarge), "{error:?}");
 }
@@ -147,7 +147,7 @@ impl Drop for Server {
 /// Prints where it listens, and serves until its input ends.
 fn serve() {
     let servers = [Flood::with_length(LENGTH), Flood::chunked(LENGTH)]
-        .map(|flood| TcpServer::start(move |connection| answer(connection, flood)));
+        .map(|flood| TcpServer::start(move |connection| response(connection, flood)));
     for server in &servers {
         println!("{}", server.url("http"));
     }
@@ -156,7 +156,7 @@ fn serve() {
     ended.expect("an end");
 }
 
-fn answer(mut connection: Connection, flood: Flood) {
+fn response(mut connection: Connection, flood: Flood) {
     let body = r#"{"code":0,"data":{"process":1,"status":0}}"#;
     let small = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",

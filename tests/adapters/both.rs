@@ -124,7 +124,7 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().expect("a runtime");
     let bounded = async { tokio::time::timeout(Duration::from_secs(30), future).await };
-    let output = runtime.block_on(bounded).expect("it hangs");
+    let output = runtime.block_on(bounded).expect("it ends in time");
     // A slow name lookup is not waited for.
     runtime.shutdown_background();
     output

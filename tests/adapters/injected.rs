@@ -16,12 +16,12 @@ fn redirecting() -> TcpServer {
     TcpServer::start(|mut connection| {
         while let Some(request) = connection.read_request() {
             let there = "HTTP/1.1 307 Elsewhere\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
-            let answer = if request.uri().path() == "/there" {
+            let response = if request.uri().path() == "/there" {
                 ok(r#"{"code":0,"data":{"taskID":7}}"#)
             } else {
                 there.into()
             };
-            connection.send(&answer);
+            connection.send(&response);
         }
     })
 }
@@ -39,7 +39,7 @@ fn create_blocking(builder: pan123_blocking::ClientBuilder, url: &str) -> Result
 }
 
 fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &TcpServer) {
-    let error = result.expect_err("a redirect is no answer");
+    let error = result.expect_err("a redirect is no response");
     assert_eq!(error.kind(), ErrorKind::Http, "{error:?}");
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(307));
     assert_eq!(server.requests(), 1);
@@ -172,8 +172,8 @@ fn agent_is_set_to_follow_no_redirect_and_to_return_every_status() {
     let builder = pan123_blocking::Client::builder().with_agent(agent.into());
     is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
 
-    let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
-    let server = TcpServer::responding(answer);
+    let response = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+    let server = TcpServer::responding(response);
     let builder = pan123_blocking::Client::builder().with_agent(ureq::Agent::new_with_defaults());
     let error = create_blocking(builder, &server.url("http")).unwrap_err();
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(404));

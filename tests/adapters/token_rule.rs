@@ -360,8 +360,8 @@ impl Scripted {
     }
 
     /// What this request is, with its response.
-    fn request(token: Option<String>, answer: &SendResult) -> Request {
-        let body = answer.as_ref().expect("the service responds").body();
+    fn request(token: Option<String>, response: &SendResult) -> Request {
+        let body = response.as_ref().expect("the service responds").body();
         let body: serde_json::Value = serde_json::from_slice(body).expect("an envelope");
         match (token, body["code"].as_u64()) {
             (None, Some(0)) => Request::Issued(body["data"]["accessToken"].to_string()),
@@ -389,9 +389,9 @@ impl pan123_async::Transport for Scripted {
             if token.is_some() {
                 fixture.before_request().await;
             }
-            let answer = pan123_async::Transport::send(&fixture.transport, transmit).await;
-            fixture.note(self.process, Scripted::request(token, &answer));
-            answer
+            let response = pan123_async::Transport::send(&fixture.transport, transmit).await;
+            fixture.note(self.process, Scripted::request(token, &response));
+            response
         })
     }
 }
@@ -402,9 +402,9 @@ impl pan123_blocking::Transport for Scripted {
         if token.is_some() {
             block_on(fixture.before_request());
         }
-        let answer = pan123_blocking::Transport::send(&fixture.transport, transmit);
-        fixture.note(self.process, Scripted::request(token, &answer));
-        answer
+        let response = pan123_blocking::Transport::send(&fixture.transport, transmit);
+        fixture.note(self.process, Scripted::request(token, &response));
+        response
     }
 }
 

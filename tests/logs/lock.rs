@@ -63,7 +63,7 @@ fn drive<M: Machine>(fixture: &Fixture, mut machine: M) -> M::Output {
         input = match machine.resume(fixture.clock.now(), input) {
             Step::Ready(output) => return output,
             Step::Transmit(transmit) => match Transport::send(&fixture.transport, transmit) {
-                Ok(answer) => Input::Response(answer),
+                Ok(response) => Input::Response(response),
                 Err(error) => Input::Failed(error),
             },
             Step::Wait(wait) => {
@@ -121,7 +121,7 @@ fn subscriber_may_use_the_session() {
         match telling.recv_timeout(Duration::from_secs(30)) {
             Ok(what) => observed.push(what),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs after {observed:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("timed out after {observed:?}"),
         }
     }
     work.join().unwrap();

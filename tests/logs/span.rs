@@ -16,7 +16,7 @@ type SendResult = Result<http::Response<Bytes>, TransportError>;
 /// A transport that logs when it sends and at each poll.
 struct Talking;
 
-fn answer() -> http::Response<Bytes> {
+fn response() -> http::Response<Bytes> {
     http::Response::new(r#"{"code":0,"data":{"uid":7}}"#.into())
 }
 
@@ -31,7 +31,7 @@ impl pan123_async::Transport for Talking {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(answer()))
+            Poll::Ready(Ok(response()))
         }))
     }
 }
@@ -39,7 +39,7 @@ impl pan123_async::Transport for Talking {
 impl pan123_blocking::Transport for Talking {
     fn send(&self, _: Transmit) -> SendResult {
         tracing::info!("it sends");
-        Ok(answer())
+        Ok(response())
     }
 }
 

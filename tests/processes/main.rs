@@ -122,7 +122,7 @@ fn ten_processes_with_an_empty_store_issue_one_token() {
     assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
 
     assert_all_well(token_file.start_all(2, &mock.base_url()));
-    assert_eq!(issued(&mock), 1, "a restart mints none");
+    assert_eq!(issued(&mock), 1, "a restart issues none");
 }
 
 #[test]

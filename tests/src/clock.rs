@@ -58,10 +58,7 @@ const HANGS: Duration = Duration::from_secs(20);
 
 impl JumpClock {
     /// Creates a clock at a fixed date.
-    #[allow(
-        clippy::new_without_default,
-        reason = "two clocks are two times: nobody should get one without asking"
-    )]
+    #[allow(clippy::new_without_default, reason = "each clock has its own time")]
     #[must_use]
     pub fn new() -> JumpClock {
         JumpClock {
@@ -279,7 +276,7 @@ impl Core {
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(
             !timeout.timed_out(),
-            "it hangs: {} run, {} wait",
+            "timed out: {} calls run, {} wait",
             state.running,
             state.waiting()
         );

@@ -143,7 +143,7 @@ pub enum Received {
 
 impl BrokenExchange {
     /// The service acts, and the response breaks.
-    pub fn answer(wire_break: Break, received: Received) -> BrokenExchange {
+    pub fn response(wire_break: Break, received: Received) -> BrokenExchange {
         BrokenExchange {
             wire_break,
             reaches_service: true,
@@ -156,7 +156,7 @@ impl BrokenExchange {
     pub fn request(wire_break: Break, received: Received) -> BrokenExchange {
         BrokenExchange {
             reaches_service: false,
-            ..BrokenExchange::answer(wire_break, received)
+            ..BrokenExchange::response(wire_break, received)
         }
     }
 

@@ -19,7 +19,7 @@ pub trait ServiceAccess {
     fn fault(&mut self, fault: Fault);
 
     /// Sets the script of new tasks.
-    fn set_default_script(&mut self, course: TaskScript);
+    fn set_default_script(&mut self, script: TaskScript);
 
     /// Issues a token pair, as after a user's permission.
     fn oauth_pair(&mut self, now: SystemTime);
@@ -37,8 +37,8 @@ impl ServiceAccess for Service {
         Service::fault(self, fault);
     }
 
-    fn set_default_script(&mut self, course: TaskScript) {
-        Service::set_default_script(self, course);
+    fn set_default_script(&mut self, script: TaskScript) {
+        Service::set_default_script(self, script);
     }
 
     fn oauth_pair(&mut self, now: SystemTime) {
@@ -155,9 +155,9 @@ pub fn trash(service: &mut dyn ServiceAccess, now: SystemTime, ids: &[u64]) {
 /// The id of the first entry of a drive.
 pub const FIRST_ENTRY: u64 = 14_710_240;
 
-fn token_in(answer: &[u8]) -> String {
-    let answer = String::from_utf8_lossy(answer);
-    let token = answer.split_once(r#""accessToken":""#);
+fn token_in(response: &[u8]) -> String {
+    let response = String::from_utf8_lossy(response);
+    let token = response.split_once(r#""accessToken":""#);
     let token = token.and_then(|(_, token)| token.split_once('"'));
     token.expect("a token").0.to_owned()
 }

@@ -22,7 +22,7 @@ impl Watchdog {
         thread::spawn(move || {
             if ended.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
                 // The test harness would capture and lose the text of `eprintln`.
-                let _ = writeln!(io::stderr(), "it hangs: {}", at());
+                let _ = writeln!(io::stderr(), "timed out: {}", at());
                 process::abort();
             }
         });

@@ -55,8 +55,8 @@ struct Shared {
 
 impl FaultyTransport {
     pub(crate) fn new(clock: &JumpClock, seed: u64) -> FaultyTransport {
-        let course = TaskScript::succeeds_after(3);
-        let service = Service::builder().seed(seed).default_script(course);
+        let script = TaskScript::succeeds_after(3);
+        let service = Service::builder().seed(seed).default_script(script);
         FaultyTransport {
             transport: ServiceTransport::new(service.service(), clock),
             shared: Arc::new(Shared {
@@ -138,7 +138,7 @@ impl Drop for Issuing {
 
 /// The response in place of the real one.
 fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
-    let refused = |code| {
+    let rejected = |code| {
         let body = format!(r#"{{"code":{code},"message":"no"}}"#);
         Ok(Response::new(body.into()))
     };
@@ -146,8 +146,8 @@ fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
         Fault::Served => served.unwrap_or_else(|| Err(TransportError::timed_out())),
         Fault::NeverLeft => Err(TransportError::never_left("by chance")),
         Fault::Lost => Err(TransportError::timed_out()),
-        Fault::Unauthorized => refused(401),
-        Fault::TooMany => refused(429),
+        Fault::Unauthorized => rejected(401),
+        Fault::TooMany => rejected(429),
     }
 }
 

@@ -180,7 +180,7 @@ fn run(scenario: &Scenario, act: usize, polls: usize, case: DropCase) -> Run {
     setup.check_nothing_is_held(client.client.session());
     if !case.may_lose_token() {
         let tokens = setup.transport.dropped_at(ACCESS_TOKEN);
-        assert_eq!(tokens, 0, "a token was on its case, and is lost");
+        assert_eq!(tokens, 0, "a token request was dropped in flight");
     }
     let observed = setup.observed();
 
@@ -209,7 +209,7 @@ fn compare(dropped: &Run, undisturbed: &Run, case: DropCase, ordered: usize) {
     );
     assert!(
         dropped.observed.tasks <= ordered,
-        "a task that nobody ordered"
+        "a task that no call asked for"
     );
     let most = undisturbed.issued + usize::from(case.may_lose_token());
     assert!(dropped.issued <= most, "{} tokens", dropped.issued);

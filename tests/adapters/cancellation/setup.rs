@@ -153,13 +153,13 @@ impl Setup {
         let mut polls = 0;
         let counted = poll_fn(|context| {
             polls += 1;
-            assert!(polls < MAX_POLLS, "it turns round and round");
+            assert!(polls < MAX_POLLS, "the future does not end");
             future.as_mut().poll(context)
         });
         match &self.runtime {
             Some(runtime) => {
                 let bounded = async { tokio::time::timeout(HANGS, counted).await };
-                runtime.block_on(bounded).expect("it hangs")
+                runtime.block_on(bounded).expect("it ends in time")
             }
             None => run_alone(counted),
         }
@@ -180,9 +180,9 @@ impl Setup {
                 }
             };
             let bounded = async { tokio::time::timeout(HANGS, idle).await };
-            runtime.block_on(bounded).expect("it hangs");
+            runtime.block_on(bounded).expect("it ends in time");
         }
-        assert_eq!(self.clock.running(), 0, "somebody is still driven");
+        assert_eq!(self.clock.running(), 0, "a call still runs");
     }
 
     /// Checks that no slot is booked and that the lock of the store is free.
@@ -247,7 +247,7 @@ fn run_alone<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("it is forgotten");
+    panic!("the future was not woken");
 }
 
 struct Woken(AtomicBool);

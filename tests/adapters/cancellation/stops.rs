@@ -132,7 +132,7 @@ fn every_call_may_be_stopped_at_any_poll() {
                     "Stopped" => {
                         assert_eq!(
                             ended.observed.tasks, before.tasks,
-                            "a task that nobody is outcome of"
+                            "a task that the caller does not learn of"
                         );
                         stopped[0] += 1;
                     }

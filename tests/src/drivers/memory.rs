@@ -147,7 +147,7 @@ impl Simulation {
 
     async fn exchange(&self, transmit: Transmit) -> Input {
         match self.carry(transmit).await {
-            Ok(answer) => Input::Response(answer),
+            Ok(response) => Input::Response(response),
             Err(error) => Input::Failed(error),
         }
     }
@@ -165,7 +165,7 @@ impl Simulation {
         self.give_way().await;
         let received = broken.map_or(Received::Response, |broken| broken.received);
         let timeout = transmit.timeout;
-        let (answer, delay) = match (received, reply) {
+        let (response, delay) = match (received, reply) {
             (Received::Response, Some(reply)) => arrival(reply)?,
             (Received::TooLarge, _) => return Err(TransportError::body_too_large()),
             (Received::TimedOut, _) => (Response::default(), Duration::MAX),
@@ -177,10 +177,10 @@ impl Simulation {
         if delay > timeout {
             return Err(TransportError::timed_out());
         }
-        if answer.body().len() > transmit.body_limit {
+        if response.body().len() > transmit.body_limit {
             return Err(TransportError::body_too_large());
         }
-        Ok(answer)
+        Ok(response)
     }
 
     fn ask(&self, request: &Request<Bytes>) -> Reply {

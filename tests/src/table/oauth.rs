@@ -38,8 +38,8 @@ fn counts(observed: &Observed) -> (usize, usize) {
 
 /// Checks that this many calls succeeded with these [`counts`] of requests.
 #[track_caller]
-fn all_well(observed: &Observed, answers: usize, asked: (usize, usize)) {
-    assert_eq!(observed.kinds(), vec!["ok"; answers]);
+fn all_well(observed: &Observed, responses: usize, asked: (usize, usize)) {
+    assert_eq!(observed.kinds(), vec!["ok"; responses]);
     assert_eq!(counts(observed), asked);
 }
 
@@ -212,8 +212,8 @@ fn lost() -> Vec<Scenario> {
             .act(Act::Restart)
             .call(Call::UserInfo)
             .expect(|observed| all_well(observed, 4, (3, 4))),
-        unanswered("an answer with a pair that is lost"),
-        unanswered("an answer with a pair that is lost, and a refusal in the envelope")
+        unanswered("an response with a pair that is lost"),
+        unanswered("an response with a pair that is lost, and a rejection in the envelope")
             .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
         app("a service in trouble when a pair is wanted")
             .canned(

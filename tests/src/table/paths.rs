@@ -41,7 +41,7 @@ fn folders() -> Vec<Scenario> {
                 assert_eq!(observed.kinds(), ["ok", "ok"]);
                 assert_eq!(observed.results[0].value, observed.results[1].value);
             }),
-        ensured("a making whose answer is lost")
+        ensured("a making whose response is lost")
             .canned(
                 MKDIR,
                 CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
@@ -51,7 +51,7 @@ fn folders() -> Vec<Scenario> {
                 // Rejected the second time, found by listing again, and the folder below it created.
                 assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (3, 3));
             }),
-        ensured("a making that is refused for another reason")
+        ensured("a making that is rejected for another reason")
             .canned(MKDIR, CannedResponse::envelope(1, "内部错误").times(9))
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["Api"]);

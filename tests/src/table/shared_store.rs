@@ -39,7 +39,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                     (vec!["ok"; 3], 2)
                 );
             }),
-        replaced_elsewhere("a call whose transport and stored tokens are both rejected issues one")
+        replaced_elsewhere("a call whose own and stored tokens are both rejected issues one")
             .act(Act::Others(push_tokens_out))
             .call(Call::UserInfo)
             .expect(|observed| {
@@ -48,21 +48,19 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!(observed.kinds(), ["ok"; 3]);
                 assert_eq!(tokens(&observed.requests[5..]), 3);
             }),
-        replaced_elsewhere(
-            "a create whose transport and stored tokens are both rejected acts once",
-        )
-        .act(Act::Others(push_tokens_out))
-        .call(create())
-        .expect(|observed| {
-            let third = [
-                OFFLINE_DOWNLOAD,
-                OFFLINE_DOWNLOAD,
-                ACCESS_TOKEN,
-                OFFLINE_DOWNLOAD,
-            ];
-            assert_eq!(observed.paths()[5..], third);
-            assert_eq!((observed.kinds(), observed.tasks), (vec!["ok"; 3], 1));
-        }),
+        replaced_elsewhere("a create whose own and stored tokens are both rejected acts once")
+            .act(Act::Others(push_tokens_out))
+            .call(create())
+            .expect(|observed| {
+                let third = [
+                    OFFLINE_DOWNLOAD,
+                    OFFLINE_DOWNLOAD,
+                    ACCESS_TOKEN,
+                    OFFLINE_DOWNLOAD,
+                ];
+                assert_eq!(observed.paths()[5..], third);
+                assert_eq!((observed.kinds(), observed.tasks), (vec!["ok"; 3], 1));
+            }),
         replaced_elsewhere("a call whose issued token is rejected, too, ends")
             .act(Act::Others(reject_every_token))
             .call(Call::UserInfo)
