@@ -2,6 +2,9 @@
 //!
 //! A call succeeds, or it ends with the 401 of a token that its process issued after the call's first 401. After that 401 it
 //! issues at most one token.
+//!
+//! A process issues a token only after the one before was rejected, so that a push of all live tokens covers every set of tokens
+//! that others can push out.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -104,7 +107,6 @@ fn explore_all(adapter: Adapter) {
             }
         }
         assert!(runs > 100, "{runs} runs");
-
         assert!(rejected > 0, "no call ended with a 401");
     }
 }
