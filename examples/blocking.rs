@@ -1,4 +1,4 @@
-//! The same job without an async runtime: creates a download and follows it, line by line. The service is the mock.
+//! Creates a download and follows it to its end without an async runtime. The service is the mock.
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::error::Error;

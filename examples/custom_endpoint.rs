@@ -1,5 +1,5 @@
-//! An endpoint that the SDK does not have, in a few lines: the direct link (直链) of a file. It gets tokens, pacing and
-//! retries like all others. The service is the mock, with a prepared answer.
+//! Adds an endpoint that the SDK does not have: the direct link (直链) of a file. It gets tokens, rate limits and retries like any
+//! other endpoint. The service is the mock, with a canned response.
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::time::Duration;
@@ -20,7 +20,9 @@ impl Endpoint for GetDirectLink {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/api/v1/direct-link/url";
     const RATE: RateClass = RateClass::new("direct-link/url", Duration::from_millis(200));
+    // `NonIdempotent` if a repeated request would repeat the work.
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    // The `data` of the response.
     type Response = DirectLink;
 
     fn query(&self, query: &mut Query) {
@@ -31,10 +33,10 @@ impl Endpoint for GetDirectLink {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mock = MockPan123::start().await;
-    let answer = r#"{"code":0,"message":"ok","data":{"url":"https://example.com/7/film.mp4"}}"#;
+    let body = r#"{"code":0,"message":"ok","data":{"url":"https://example.com/7/film.mp4"}}"#;
     mock.respond_next(
         GetDirectLink::PATH,
-        CannedResponse::raw(StatusCode::OK, answer),
+        CannedResponse::raw(StatusCode::OK, body),
     );
     let client = Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)

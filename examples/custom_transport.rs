@@ -1,5 +1,5 @@
-//! The core over a transport made by hand: HTTP/1.1 on a plain `TcpStream`, and no crate of ours but the core. Tokens,
-//! pacing, retries and polling come with it. The service is the mock.
+//! Drives the core without either client, over HTTP/1.1 written by hand on a `TcpStream`. Tokens, rate limits, retries and polling
+//! are all in the core. The service is the mock.
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::error::Error;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Drives any machine of the core to its end.
+/// Drives a machine of the core to its end.
 fn drive<M: Machine>(mut machine: M) -> M::Output {
     let mut input = Input::Wake;
     loop {
@@ -39,16 +39,16 @@ fn drive<M: Machine>(mut machine: M) -> M::Output {
         input = match machine.resume(now, input) {
             Step::Ready(output) => return output,
             Step::Transmit(transmit) => match send(&transmit) {
-                Ok(answer) => Input::Response(answer),
+                Ok(response) => Input::Response(response),
                 Err(error) => Input::Failed(error),
             },
             Step::Wait(wait) => {
                 wait.signal.wait_until(wait.until);
                 Input::Wake
             }
-            // One thread is all there is, so the token is fetched right here.
-            Step::Detach(refresh) => {
-                drive(refresh);
+            // This program has one thread, so detached work, such as fetching a token, runs in place.
+            Step::Detach(detached) => {
+                drive(detached);
                 Input::Wake
             }
             Step::Store(op) => Input::Stored(op.unsupported()),
@@ -56,7 +56,7 @@ fn drive<M: Machine>(mut machine: M) -> M::Output {
     }
 }
 
-/// Says how far a request got when it fails: only a refused connection is sure to have sent nothing.
+/// Sends a request. An error says how far the request got: only a failure to connect proves that nothing was sent.
 fn send(transmit: &Transmit) -> Result<http::Response<Bytes>, TransportError> {
     let until = Instant::now() + transmit.timeout;
     let stream = connect(transmit).map_err(TransportError::never_left)?;
@@ -70,7 +70,7 @@ fn send(transmit: &Transmit) -> Result<http::Response<Bytes>, TransportError> {
 fn connect(transmit: &Transmit) -> io::Result<TcpStream> {
     let uri = transmit.request.uri();
     if uri.scheme_str() != Some("http") {
-        return Err(io::Error::other("this transport speaks no TLS"));
+        return Err(io::Error::other("this transport does not support TLS"));
     }
     let port = uri.port_u16().unwrap_or(80);
     let host = uri.host().unwrap_or_default();
@@ -85,19 +85,19 @@ fn exchange(
     until: Instant,
 ) -> io::Result<http::Response<Bytes>> {
     stream.set_write_timeout(Some(transmit.timeout))?;
-    stream.write_all(&written(&transmit.request))?;
-    let mut answer = Vec::new();
-    let mut piece = [0; 4096];
-    // The request asked the server to close, so the end of the stream is the end of the answer.
+    stream.write_all(&encode(&transmit.request))?;
+    let mut response = Vec::new();
+    let mut chunk = [0; 4096];
+    // The request has `connection: close`, so the response ends with the stream.
     loop {
         let left = until.saturating_duration_since(Instant::now());
         stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        let read = stream.read(&mut piece)?;
+        let read = stream.read(&mut chunk)?;
         if read == 0 {
-            return parsed(&answer);
+            return parse(&response);
         }
-        answer.extend_from_slice(&piece[..read]);
-        if answer.len() > transmit.body_limit {
+        response.extend_from_slice(&chunk[..read]);
+        if response.len() > transmit.body_limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         if left.is_zero() {
@@ -106,7 +106,7 @@ fn exchange(
     }
 }
 
-fn written(request: &http::Request<Bytes>) -> Vec<u8> {
+fn encode(request: &http::Request<Bytes>) -> Vec<u8> {
     let uri = request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());
@@ -127,26 +127,26 @@ fn written(request: &http::Request<Bytes>) -> Vec<u8> {
     text
 }
 
-/// Enough of HTTP for a server that announces its length. A real transport leaves this to an HTTP library.
-fn parsed(answer: &[u8]) -> io::Result<http::Response<Bytes>> {
-    let broken = || io::Error::from(io::ErrorKind::InvalidData);
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let end = end.ok_or_else(broken)?;
-    let head = str::from_utf8(&answer[..end]).map_err(|_| broken())?;
+/// Parses a response with a `content-length`. A real transport leaves this to an HTTP library.
+fn parse(bytes: &[u8]) -> io::Result<http::Response<Bytes>> {
+    let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.ok_or_else(malformed)?;
+    let head = str::from_utf8(&bytes[..end]).map_err(|_| malformed())?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    let mut response = http::Response::builder().status(status.ok_or_else(broken)?);
+    let mut response = http::Response::builder().status(status.ok_or_else(malformed)?);
     for line in lines {
-        let (name, value) = line.split_once(':').ok_or_else(broken)?;
+        let (name, value) = line.split_once(':').ok_or_else(malformed)?;
         response = response.header(name, value.trim());
     }
-    let body = Bytes::copy_from_slice(&answer[end + 4..]);
-    let announced = response
+    let body = Bytes::copy_from_slice(&bytes[end + 4..]);
+    let content_length = response
         .headers_ref()
         .and_then(|headers| headers.get(http::header::CONTENT_LENGTH))
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced != Some(body.len()) {
+    if content_length != Some(body.len()) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    response.body(body).map_err(|_| broken())
+    response.body(body).map_err(|_| malformed())
 }

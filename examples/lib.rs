@@ -1,4 +1,4 @@
-//! What the examples share. The README's code is compiled and run with them, too.
+//! Code that the examples share. The doctests of this library are the code blocks of the READMEs.
 
 #[path = "shared/callback.rs"]
 pub mod callback;
@@ -10,7 +10,7 @@ pub mod settings;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// How a program ends, with its error told.
+/// Turns the result of a program into its exit code, and prints the error.
 #[allow(clippy::print_stderr, reason = "shared by programs for a terminal")]
 pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
@@ -22,7 +22,7 @@ pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// An error with all its causes on one line.
+/// Returns an error with all its causes on one line.
 pub fn one_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,16 +1,17 @@
-//! How to test a program of yours against the mock: `cargo test --example test_with_mock`. Run as a program it plays one of
-//! the tests.
+//! Tests a program against the mock: `cargo test --example test_with_mock`. Run with `cargo run`, it saves one link to the mock.
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use pan123_async::{BuildError, Client, Download, Error, TaskId, WatchError};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
-/// The program under test: a bot that saves a link and says how it went.
+/// The program under test: a bot that saves a link and replies with what happened.
 async fn save(client: &Client, url: &str) -> Result<String, Box<dyn std::error::Error>> {
     let offline = client.offline_download();
     let task = match offline.download(&Download::new(url)?).await {
         Ok(task) => task,
-        Err(Error::Ambiguous(_)) => return Ok("it may be downloading: please look yourself".into()),
+        Err(Error::Ambiguous(_)) => {
+            return Ok("it may be downloading: please check your drive".into());
+        }
         Err(error) => return Err(error.into()),
     };
     match offline.wait(task).await {
@@ -24,7 +25,7 @@ fn saved(task: TaskId) -> String {
     format!("saved (task {task})")
 }
 
-/// A client of the mock, and of nothing else.
+/// Returns a client of the mock.
 fn client_of(mock: &MockPan123) -> Result<Client, BuildError> {
     Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)
@@ -51,18 +52,18 @@ mod tests {
     const URL: &str = "https://example.com/a.mp4";
 
     #[tokio::test]
-    async fn a_link_is_saved() {
+    async fn link_is_saved() {
         let mock = MockPan123::start().await;
         mock.tasks_succeed_after(1);
         let client = client_of(&mock).unwrap();
-        let said = save(&client, URL).await.unwrap();
-        assert!(said.starts_with("saved"), "{said}");
+        let reply = save(&client, URL).await.unwrap();
+        assert!(reply.starts_with("saved"), "{reply}");
         mock.assert_created_once(URL);
         mock.assert_tokens_issued(1);
     }
 
     #[tokio::test]
-    async fn a_failed_download_is_told() {
+    async fn failed_download_is_reported() {
         let mock = MockPan123::start().await;
         mock.tasks_fail_with("source is gone");
         let client = client_of(&mock).unwrap();
@@ -70,17 +71,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_answer_is_not_asked_for_twice() {
+    async fn create_is_not_resent_after_lost_response() {
         let mock = MockPan123::start().await;
         mock.fault(Fault::response_lost().on(path::OFFLINE_DOWNLOAD));
         let client = client_of(&mock).unwrap();
-        let said = save(&client, URL).await.unwrap();
-        assert!(said.contains("may be downloading"), "{said}");
+        let reply = save(&client, URL).await.unwrap();
+        assert!(reply.contains("may be downloading"), "{reply}");
         mock.assert_created_once(URL);
     }
 
     #[tokio::test]
-    async fn a_service_that_says_nothing_is_given_up() {
+    async fn create_is_ambiguous_when_service_does_not_respond() {
         let mock = MockPan123::start().await;
         mock.fault(Fault::hang().on(path::OFFLINE_DOWNLOAD));
         let client = Client::builder()
@@ -89,8 +90,8 @@ mod tests {
             .request_timeout(Duration::from_millis(300))
             .build()
             .unwrap();
-        let said = save(&client, URL).await.unwrap();
-        assert!(said.contains("may be downloading"), "{said}");
+        let reply = save(&client, URL).await.unwrap();
+        assert!(reply.contains("may be downloading"), "{reply}");
         mock.assert_created(URL, 0);
     }
 }

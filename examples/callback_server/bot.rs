@@ -1,4 +1,4 @@
-//! Saves links into the drive, and hears of their ends by callbacks.
+//! Saves links into the drive, and learns of their ends from callbacks.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use pan123_async::proto::offline::{CallbackRefusal, CallbackSigner, VerifiedCallback};
 use pan123_async::{Client, Download, Downloaded, WatchHandle, WatchPolicy};
-use pan123_examples::callback::{Heard, routes};
+use pan123_examples::callback::{Received, routes};
 use tokio::sync::mpsc;
 
-/// Its clones are one bot.
+/// A bot. Its clones share all state.
 #[derive(Clone)]
 pub(crate) struct Bot {
     client: Client,
     signer: CallbackSigner,
-    /// What the service is told to post to, before it is signed.
+    /// The public URL for callbacks, before it is signed.
     callback_url: Arc<str>,
     watches: Arc<Mutex<Watches>>,
     policy: WatchPolicy,
@@ -25,22 +25,22 @@ pub(crate) struct Bot {
 #[derive(Default)]
 struct Watches {
     /// By the id in the callback URL.
-    known: HashMap<String, WatchHandle>,
+    by_id: HashMap<String, WatchHandle>,
     stopped: bool,
 }
 
-/// What became of a request to the receiver.
+/// What happened to a request to the receiver.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// The watch of this callback's id asks now.
+    /// The watch of this callback's id polls at once.
     Nudged(VerifiedCallback),
-    /// Nobody watches this callback's id: it is a duplicate, or faster or slower than the watch.
+    /// There is no watch of this callback's id: it is a duplicate, or came before the watch began or after it ended.
     Unwatched(VerifiedCallback),
     Refused(CallbackRefusal),
 }
 
 impl Bot {
-    /// With a log of its receiver, of which no more than `entries` wait to be read: strangers write to it, too.
+    /// Creates a bot and the log of its receiver. The log holds at most `entries` unread entries, since anyone can cause entries.
     pub(crate) fn new(
         client: Client,
         signer: CallbackSigner,
@@ -48,7 +48,7 @@ impl Bot {
         policy: WatchPolicy,
         entries: usize,
     ) -> (Bot, mpsc::Receiver<Entry>) {
-        let (log, read) = mpsc::channel(entries);
+        let (log, log_entries) = mpsc::channel(entries);
         let bot = Bot {
             client,
             signer,
@@ -57,50 +57,52 @@ impl Bot {
             policy,
             log,
         };
-        (bot, read)
+        (bot, log_entries)
     }
 
-    /// The receiver of the callbacks.
+    /// Returns the router that receives the callbacks.
     pub(crate) fn routes(&self) -> Router {
         let bot = self.clone();
-        routes(self.signer.clone(), move |heard| bot.hear(heard))
+        routes(self.signer.clone(), move |received| {
+            bot.on_request(received);
+        })
     }
 
-    /// Saves a link under an id of the caller's, and follows it to its end. Only the watch says what the end is.
+    /// Saves a link under this id, and follows the task to its end. How it ended is decided by the watch, not by a callback.
     pub(crate) async fn save(&self, id: &str, url: &str) -> Result<Downloaded, Box<dyn Error>> {
         let callback = self.signer.sign(&self.callback_url, id)?;
         let download = Download::new(url)?.callback(callback)?;
         let offline = self.client.offline_download();
         let task = offline.download(&download).await?;
         let watch = offline.watch_with(task, self.policy.clone());
-        // A callback that was faster than this line finds no watch. It need not: a watch begins with a question.
+        // A callback that came before this line found no watch. Nothing is lost, since a watch begins with a poll.
         self.watches().add(id, watch.handle());
         let end = watch.to_end().await;
-        self.watches().known.remove(id);
+        self.watches().by_id.remove(id);
         Ok(end?)
     }
 
-    /// Ends every watch, also those that have yet to begin. The tasks go on at the service.
+    /// Stops all watches, also those that are yet to begin. The tasks continue at the service.
     pub(crate) fn stop(&self) {
         let mut watches = self.watches();
         watches.stopped = true;
-        for watch in watches.known.values() {
+        for watch in watches.by_id.values() {
             watch.stop();
         }
     }
 
-    fn hear(&self, heard: Heard) {
-        let entry = match heard {
-            // Whatever the status is: the watch finds out.
+    fn on_request(&self, received: Received) {
+        let entry = match received {
+            // With any status: the watch asks the service how the task ended.
             Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) => self.nudge(callback),
             Err(refusal) => Entry::Refused(refusal),
         };
-        // What nobody reads in time is not worth waiting for: the sender is to be answered.
+        // An entry that does not fit is dropped: the sender must not wait for the log.
         let _ = self.log.try_send(entry);
     }
 
     fn nudge(&self, callback: VerifiedCallback) -> Entry {
-        match self.watches().known.get(&callback.id) {
+        match self.watches().by_id.get(&callback.id) {
             Some(watch) => {
                 watch.notify(&callback.notice);
                 Entry::Nudged(callback)
@@ -119,6 +121,6 @@ impl Watches {
         if self.stopped {
             watch.stop();
         }
-        self.known.insert(id.to_owned(), watch);
+        self.by_id.insert(id.to_owned(), watch);
     }
 }

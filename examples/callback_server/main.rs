@@ -1,6 +1,6 @@
-//! A bot's server: it saves links into the drive, hears of their ends by signed callbacks, and lets its watches confirm them.
+//! The server of a bot: it saves links into the drive, receives a signed callback when a task ends, and lets a watch confirm it.
 //!
-//! With nothing configured it plays both sides and ends by itself. Against the real service it serves until ctrl-c:
+//! Without settings it runs a demonstration against a mock of the service, and ends. Against the real service it runs until Ctrl-C:
 //!
 //! ```text
 //! PAN123_CLIENT_ID=… PAN123_CLIENT_SECRET=… PAN123_CALLBACK_URL=https://bot.example.org/pan123 \
@@ -10,12 +10,12 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `PAN123_CLIENT_ID`, `PAN123_CLIENT_SECRET` | the developer's credentials |
-//! | `PAN123_ACCESS_TOKEN` | an access token in their place |
-//! | `PAN123_BASE_URL` | another server than the service |
-//! | `PAN123_TOKEN_FILE` | where the token is kept between runs |
-//! | `PAN123_CALLBACK_URL` | where the service posts the ends to, before it is signed; what arrives there must reach … |
-//! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
-//! | `PAN123_CALLBACK_KEYS` | `ID=SECRET`, or several with commas: the first signs, all verify; by default one that ends with the process |
+//! | `PAN123_ACCESS_TOKEN` | an access token instead |
+//! | `PAN123_BASE_URL` | the base URL of another server |
+//! | `PAN123_TOKEN_FILE` | the file that stores the token between runs |
+//! | `PAN123_CALLBACK_URL` | the public URL for callbacks, which this program signs; must lead to `PAN123_CALLBACK_LISTEN` |
+//! | `PAN123_CALLBACK_LISTEN` | the address to receive callbacks on, by default `127.0.0.1:8787` |
+//! | `PAN123_CALLBACK_KEYS` | `ID=SECRET,ID=SECRET,…`: the first key signs, all verify; by default a random key for this run |
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 mod bot;
@@ -33,7 +33,7 @@ use pan123_async::proto::offline::{CallbackKey, CallbackOutcome, CallbackSigner}
 use pan123_async::{Downloaded, WatchPolicy, reqwest};
 use pan123_examples::demo::{Demo, LOOPBACK};
 use pan123_examples::settings::{
-    NO_CREDENTIALS, callback_listener, client, passing_signer, variable,
+    NO_CREDENTIALS, callback_listener, client, temporary_signer, variable,
 };
 use pan123_examples::{exit_code, one_line};
 use tokio::net::TcpListener;
@@ -42,12 +42,12 @@ use tokio::task::JoinSet;
 
 use crate::bot::{Bot, Entry};
 
-/// Entries of the log that wait to be printed.
-const ENTRIES: usize = 64;
-/// How long senders may take to finish when the server is to end.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long the demonstration waits for what must come in.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The most log entries that wait to be printed.
+const MAX_ENTRIES: usize = 64;
+/// How long requests in flight may take to finish after Ctrl-C.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
+/// How long the demonstration waits for a callback.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,23 +66,21 @@ async fn run() -> Result<(), Box<dyn Error>> {
         };
     };
     let url = variable("PAN123_CALLBACK_URL")?
-        .ok_or("set PAN123_CALLBACK_URL: what the service can reach, and leads here")?;
+        .ok_or("set PAN123_CALLBACK_URL to a public URL that leads to this server")?;
     let (bot, log) = Bot::new(
         builder.build()?,
         signer()?,
         &url,
         WatchPolicy::default(),
-        ENTRIES,
+        MAX_ENTRIES,
     );
     serve_until_ctrl_c(bot, log, callback_listener().await?, links).await
 }
 
 fn signer() -> Result<CallbackSigner, Box<dyn Error>> {
     let Some(keys) = variable("PAN123_CALLBACK_KEYS")? else {
-        println!(
-            "PAN123_CALLBACK_KEYS is not set: after a restart the callbacks of before are refused"
-        );
-        return passing_signer();
+        println!("PAN123_CALLBACK_KEYS is not set: callbacks of earlier runs will be refused");
+        return temporary_signer();
     };
     let pairs = keys.split(',').map(|pair| pair.trim().split_once('='));
     let pairs = pairs.collect::<Option<Vec<_>>>();
@@ -110,61 +108,61 @@ async fn serve_until_ctrl_c(
             print(&entry);
         }
     });
-    let serving = serve(listener, bot.routes()).with_graceful_shutdown(asked_to_end());
-    let out_of_patience = async {
-        asked_to_end().await;
-        tokio::time::sleep(GRACE).await;
+    let serving = serve(listener, bot.routes()).with_graceful_shutdown(ctrl_c());
+    let grace_period_over = async {
+        ctrl_c().await;
+        tokio::time::sleep(GRACE_PERIOD).await;
     };
     tokio::select! {
         served = serving.into_future() => served?,
-        () = out_of_patience => {}
+        () = grace_period_over => {}
     }
     bot.stop();
     downloads.join_all().await;
-    println!("the server has ended");
+    println!("the server has stopped");
     Ok(())
 }
 
-async fn asked_to_end() {
+async fn ctrl_c() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // Nobody can ask: only the end of the process is the end.
+        // Ctrl-C cannot be caught: it ends the process.
         std::future::pending::<()>().await;
     }
 }
 
-/// Two downloads, one of a file that is not there, and what a stranger and a replay come to.
+/// Makes two downloads, one of which fails, then sends a replayed and a forged callback.
 async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let demo = Demo::start().await?;
     let listener = TcpListener::bind(LOOPBACK).await?;
     let url = format!("http://{}/pan123", listener.local_addr()?);
     let (bot, mut log) = Bot::new(
         demo.client()?,
-        passing_signer()?,
+        temporary_signer()?,
         &url,
         WatchPolicy::default(),
-        ENTRIES,
+        MAX_ENTRIES,
     );
-    let (end, asked_to_end) = tokio::sync::oneshot::channel::<()>();
+    let (shutdown, on_shutdown) = tokio::sync::oneshot::channel::<()>();
     let serving = serve(listener, bot.routes()).with_graceful_shutdown(async {
-        let _ = asked_to_end.await;
+        let _ = on_shutdown.await;
     });
     let serving = tokio::spawn(async move { serving.await });
 
-    let gone = demo.source().replace("video", "gone");
+    let missing = demo.source().replace("video", "missing");
     let both = async {
         tokio::join!(
             save(&bot, "job 1", demo.source()),
-            save(&bot, "job 2", &gone)
+            save(&bot, "job 2", &missing)
         )
     };
     let callbacks = async {
         next(&mut log).await?;
         next(&mut log).await
     };
-    let ((saved, lost), heard) = tokio::join!(both, callbacks);
-    heard?;
-    if !saved || lost {
-        return Err("one download was to succeed, the other to fail".into());
+    let ((first_saved, second_saved), printed) = tokio::join!(both, callbacks);
+    printed?;
+    if !first_saved || second_saved {
+        return Err("job 1 should have succeeded, and job 2 should have failed".into());
     }
 
     let posted = demo.mock().service(|service| service.callbacks().to_vec());
@@ -172,29 +170,29 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let sender = reqwest::Client::builder().no_proxy().build()?;
     let forged = first.url.replace("job", "jab");
     for (what, url) in [
-        ("the same callback once more", &first.url),
-        ("a forged one", &forged),
+        ("a replayed callback", &first.url),
+        ("a forged callback", &forged),
     ] {
-        let answer = sender.post(url).body(first.body.clone()).send().await?;
-        println!("{what} is answered {}", answer.status());
+        let response = sender.post(url).body(first.body.clone()).send().await?;
+        println!("{what} gets the response {}", response.status());
         next(&mut log).await?;
     }
     drop(sender);
-    let _ = end.send(());
+    let _ = shutdown.send(());
     serving.await??;
-    println!("the server has ended");
+    println!("the server has stopped");
     Ok(())
 }
 
 async fn next(log: &mut mpsc::Receiver<Entry>) -> Result<(), Box<dyn Error>> {
-    let entry = tokio::time::timeout(PATIENCE, log.recv()).await?;
-    print(&entry.ok_or("the receiver is gone")?);
+    let entry = tokio::time::timeout(TIMEOUT, log.recv()).await?;
+    print(&entry.ok_or("the receiver has stopped")?);
     Ok(())
 }
 
-/// Whether it is in the drive in the end.
+/// Saves a link, and returns whether that succeeded.
 async fn save(bot: &Bot, id: &str, link: &str) -> bool {
-    println!("{id}: saves {link}");
+    println!("{id}: saving {link}");
     let end = bot.save(id, link).await;
     match &end {
         Ok(Downloaded { task, .. }) => println!("{id}: task {task} succeeded"),
@@ -204,18 +202,20 @@ async fn save(bot: &Bot, id: &str, link: &str) -> bool {
 }
 
 fn print(entry: &Entry) {
-    let (callback, then) = match entry {
-        Entry::Nudged(callback) => (callback, "its watch asks now"),
-        Entry::Unwatched(callback) => (callback, "nobody watches it"),
+    let (callback, effect) = match entry {
+        Entry::Nudged(callback) => (callback, "its watch polls at once"),
+        Entry::Unwatched(callback) => (callback, "it has no watch"),
         Entry::Refused(refusal) => return println!("a request was refused: {}", one_line(refusal)),
     };
-    let says = match &callback.notice.outcome {
-        CallbackOutcome::Succeeded { file: Some(file) } => format!("succeeded, file id {file}"),
+    let outcome = match &callback.notice.outcome {
+        CallbackOutcome::Succeeded {
+            file: Some(file), ..
+        } => format!("succeeded, file id {file}"),
         CallbackOutcome::Succeeded { .. } => "succeeded".to_owned(),
-        CallbackOutcome::Failed { reason } => {
-            format!("failed: {}", reason.as_deref().unwrap_or("no reason"))
+        CallbackOutcome::Failed { reason, .. } => {
+            format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))
         }
         other => format!("{other:?}"),
     };
-    println!("{}: a callback says {says:?}; {then}", callback.id);
+    println!("{}: callback: {outcome}; {effect}", callback.id);
 }

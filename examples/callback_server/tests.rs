@@ -1,4 +1,4 @@
-//! The receiver as the service, a stranger and somebody who holds a signed URL meet it: over HTTP on loopback.
+//! Tests of the receiver over HTTP on loopback: callbacks of the service, forgeries, and replays of a signed URL.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use pan123_async::reqwest::{self, RequestBuilder};
 use pan123_async::{Client, WatchPolicy, proto::offline::CallbackSigner};
 use pan123_examples::demo::LOOPBACK;
-use pan123_examples::settings::passing_signer;
+use pan123_examples::settings::temporary_signer;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, Service, TaskScript};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -18,10 +18,10 @@ use crate::bot::{Bot, Entry};
 
 const SUCCEEDED: &str = r#"{"url":"https://example.com/a.mp4","status":0,"fileID":7}"#;
 /// How long anything may take on a busy machine.
-const LONG: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A bot whose watches ask once by themselves, and after that only when they are nudged.
-struct Scene {
+/// A bot whose watches poll once at the start, and then only when they are nudged.
+struct Setup {
     mock: MockPan123,
     bot: Bot,
     log: mpsc::Receiver<Entry>,
@@ -30,10 +30,10 @@ struct Scene {
     http: reqwest::Client,
 }
 
-type Saving = JoinHandle<Result<(), String>>;
+type SaveTask = JoinHandle<Result<(), String>>;
 
-impl Scene {
-    async fn start() -> Scene {
+impl Setup {
+    async fn start() -> Setup {
         let never_ends = TaskScript::never_ends();
         let mock = MockPan123::builder().default_script(never_ends);
         let mock = mock.start().await;
@@ -41,7 +41,7 @@ impl Scene {
         let client = client.base_url(mock.base_url()).build().unwrap();
         let listener = TcpListener::bind(LOOPBACK).await.unwrap();
         let address = format!("http://{}/pan123?chat=7", listener.local_addr().unwrap());
-        let signer = passing_signer().unwrap();
+        let signer = temporary_signer().unwrap();
         let hour = Duration::from_secs(3600);
         let policy = WatchPolicy::default().interval(hour).max_interval(hour);
         let (bot, log) = Bot::new(
@@ -51,12 +51,12 @@ impl Scene {
             policy.stall_timeout(hour * 2),
             8,
         );
-        // A connection each: the receiver may close one on which it left something unread.
+        // One connection per request: the receiver may close a connection on which it left something unread.
         let http = reqwest::Client::builder().no_proxy();
         let http = http.pool_max_idle_per_host(0).build().unwrap();
         let routes = bot.routes();
         tokio::spawn(async move { serve(listener, routes).await });
-        Scene {
+        Setup {
             mock,
             bot,
             log,
@@ -66,7 +66,7 @@ impl Scene {
         }
     }
 
-    fn saving(&self, id: &'static str) -> Saving {
+    fn spawn_save(&self, id: &'static str) -> SaveTask {
         let bot = self.bot.clone();
         tokio::spawn(async move {
             let end = bot.save(id, "https://example.com/a.mp4").await;
@@ -74,16 +74,16 @@ impl Scene {
         })
     }
 
-    /// A download, and its number at the service, with its watch at rest.
-    fn saves(&self, id: &'static str) -> (Saving, u64) {
-        let saving = self.saving(id);
-        let callback = self.signed(id);
-        let task = self.mock.wait_for(LONG, |service| {
+    /// Saves a link; returns once the task exists and its watch has polled once.
+    fn start_save(&self, id: &'static str) -> (SaveTask, u64) {
+        let saving = self.spawn_save(id);
+        let callback = self.signed_url(id);
+        let task = self.mock.wait_for(TIMEOUT, |service| {
             let mut tasks = service.tasks().iter();
             let task = tasks.find(|task| task.callback_url() == Some(callback.as_str()))?;
             Some(task.id())
         });
-        let task = task.expect("the download is created");
+        let task = task.expect("the download must be created");
         self.wait_for_polls(task, 1);
         (saving, task)
     }
@@ -93,11 +93,13 @@ impl Scene {
     }
 
     fn wait_for_polls(&self, task: u64, polls: usize) {
-        let came = |service: &Service| (polls_of(service, task) >= polls).then_some(());
-        self.mock.wait_for(LONG, came).expect("the watch asks");
+        let polled = |service: &Service| (polls_of(service, task) >= polls).then_some(());
+        self.mock
+            .wait_for(TIMEOUT, polled)
+            .expect("the watch must poll");
     }
 
-    fn signed(&self, id: &str) -> String {
+    fn signed_url(&self, id: &str) -> String {
         self.signer.sign(&self.address, id).unwrap()
     }
 
@@ -107,14 +109,14 @@ impl Scene {
         request.body(SUCCEEDED)
     }
 
-    async fn posts(&mut self, url: &str) -> (StatusCode, Entry) {
-        let answer = self.notice(Method::POST, url).send().await.unwrap();
-        (answer.status(), self.entry().await)
+    async fn post(&mut self, url: &str) -> (StatusCode, Entry) {
+        let response = self.notice(Method::POST, url).send().await.unwrap();
+        (response.status(), self.entry().await)
     }
 
     async fn entry(&mut self) -> Entry {
-        let entry = tokio::time::timeout(LONG, self.log.recv()).await;
-        entry.unwrap().expect("the receiver is there")
+        let entry = tokio::time::timeout(TIMEOUT, self.log.recv()).await;
+        entry.unwrap().expect("the receiver must be running")
     }
 }
 
@@ -123,31 +125,31 @@ fn polls_of(service: &Service, task: u64) -> usize {
     tasks.find(|known| known.id() == task).unwrap().polls()
 }
 
-/// All that a sender sees, but for the date.
-async fn seen(request: RequestBuilder) -> (StatusCode, HeaderMap, String) {
-    let answer = request.send().await.unwrap();
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
+/// Returns everything that a sender sees, except for the date.
+async fn visible_response(request: RequestBuilder) -> (StatusCode, HeaderMap, String) {
+    let response = request.send().await.unwrap();
+    let (status, mut headers) = (response.status(), response.headers().clone());
     headers.remove(DATE);
-    (status, headers, answer.text().await.unwrap())
+    (status, headers, response.text().await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
-    let mut scene = Scene::start().await;
-    let (saving, task) = scene.saves("a");
-    let good = scene.signed("a");
+async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
+    let mut setup = Setup::start().await;
+    let (saving, task) = setup.start_save("a");
+    let good = setup.signed_url("a");
     let untagged = good.split_once("&pan123_tag").unwrap().0.to_owned();
-    let post = |url: &str| scene.notice(Method::POST, url);
-    let long = vec![b' '; CallbackSigner::LONGEST_BODY + 1];
-    let html = scene.http.post(&good).header(CONTENT_TYPE, "text/html");
+    let post = |url: &str| setup.notice(Method::POST, url);
+    let long = vec![b' '; CallbackSigner::MAX_BODY_BYTES + 1];
+    let html = setup.http.post(&good).header(CONTENT_TYPE, "text/html");
     let cases = [
         (
             post(&good.replace("_id=a", "_id=b")),
-            "the tag of the URL does not belong",
+            "the tag of the URL does not match",
         ),
         (
-            post(&good.replace("=passing", "=other")),
-            "the URL names a key that is not known",
+            post(&good.replace("=temporary", "=other")),
+            "the URL names an unknown key",
         ),
         (post(&untagged), "the URL has no parameter `pan123_tag`"),
         (
@@ -156,9 +158,9 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
         ),
         (
             post(&format!("{good}A")),
-            "the parameter `pan123_tag` of the URL is nothing",
+            "the parameter `pan123_tag` of the URL is malformed",
         ),
-        (post(&scene.address), "the URL has no parameter `pan123_id`"),
+        (post(&setup.address), "the URL has no parameter `pan123_id`"),
         (
             post(&good).body(long.clone()),
             "the body is longer than 65536 bytes",
@@ -167,101 +169,104 @@ async fn every_refusal_looks_the_same_from_outside_and_nudges_nobody() {
             post(&untagged).body(long),
             "the body is longer than 65536 bytes",
         ),
-        (scene.notice(Method::GET, &good), "the method is not POST"),
-        (scene.notice(Method::PUT, &good), "the method is not POST"),
-        (html.body(SUCCEEDED), "the content type is not"),
+        (setup.notice(Method::GET, &good), "the method is not POST"),
+        (setup.notice(Method::PUT, &good), "the method is not POST"),
+        (html.body(SUCCEEDED), "the content type rules out"),
         (
             post(&good).body("status=0"),
-            "this is no notice of the service",
+            "the body is not a callback notice",
         ),
-        (post(&good).body("{}"), "this is no notice of the service"),
+        (post(&good).body("{}"), "the body is not a callback notice"),
     ];
-    let mut looks = Vec::new();
-    for (request, says) in cases {
-        looks.push(seen(request).await);
-        match scene.entry().await {
+    let mut responses = Vec::new();
+    for (request, reason) in cases {
+        responses.push(visible_response(request).await);
+        match setup.entry().await {
             Entry::Refused(refusal) => {
                 assert!(
-                    refusal.to_string().starts_with(says),
-                    "{refusal}, not {says}"
+                    refusal.to_string().starts_with(reason),
+                    "{refusal}, not {reason}"
                 );
             }
-            other => panic!("{says}: {other:?}"),
+            other => panic!("{reason}: {other:?}"),
         }
     }
-    let (status, _, body) = &looks[0];
+    let (status, _, body) = &responses[0];
     assert_eq!((*status, body.as_str()), (StatusCode::FORBIDDEN, ""));
-    for look in &looks {
-        assert_eq!(look, &looks[0]);
+    for response in &responses {
+        assert_eq!(response, &responses[0]);
     }
 
-    // Had one of them nudged the watch, it would have asked before now, or ask twice from here.
-    assert_eq!(scene.polls(task), 1);
-    scene.mock.end_task(task, Ok(1));
+    // If a refused request had nudged the watch, there would be more polls now, or one too many at the end.
+    assert_eq!(setup.polls(task), 1);
+    setup.mock.end_task(task, Ok(1));
     saving.await.unwrap().unwrap();
-    assert_eq!(scene.polls(task), 2);
+    assert_eq!(setup.polls(task), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_replays_of_a_lie_change_nothing_but_the_polls() {
-    let mut scene = Scene::start().await;
-    let (saving, task) = scene.saves("a");
-    let url = scene.signed("a");
+async fn replays_of_a_false_notice_only_cause_polls() {
+    let mut setup = Setup::start().await;
+    let (saving, task) = setup.start_save("a");
+    let url = setup.signed_url("a");
     for _ in 0..100 {
-        let (status, entry) = scene.posts(&url).await;
+        let (status, entry) = setup.post(&url).await;
         assert_eq!(status, StatusCode::OK);
         assert!(
             matches!(&entry, Entry::Nudged(callback) if callback.id == "a"),
             "{entry:?}"
         );
     }
-    scene.wait_for_polls(task, 2);
-    assert!(!saving.is_finished(), "the service says that it runs");
+    setup.wait_for_polls(task, 2);
+    assert!(
+        !saving.is_finished(),
+        "the watch must not end while the task is running"
+    );
 
-    scene.mock.end_task(task, Err("source is gone".into()));
+    setup.mock.end_task(task, Err("source is gone".into()));
     let error = saving.await.unwrap().unwrap_err();
     assert!(error.contains("failed"), "{error}");
-    let genuine = scene.entry().await;
+    let genuine = setup.entry().await;
     assert!(
         matches!(genuine, Entry::Nudged(_) | Entry::Unwatched(_)),
         "{genuine:?}"
     );
 
-    let polls = scene.polls(task);
+    let polls = setup.polls(task);
     assert!(polls <= 102, "{polls} polls for 101 callbacks");
     for _ in 0..100 {
-        let (status, entry) = scene.posts(&url).await;
+        let (status, entry) = setup.post(&url).await;
         assert_eq!(status, StatusCode::OK);
         assert!(matches!(entry, Entry::Unwatched(_)), "{entry:?}");
     }
-    assert_eq!(scene.polls(task), polls);
-    scene
+    assert_eq!(setup.polls(task), polls);
+    setup
         .mock
         .service(|service| assert_eq!(service.tasks().len(), 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_callback_nudges_the_watch_of_its_id() {
-    let mut scene = Scene::start().await;
-    let (one, first) = scene.saves("one");
-    let (two, second) = scene.saves("two");
-    let (status, entry) = scene.posts(&scene.signed("two")).await;
+async fn callback_nudges_the_watch_of_its_id() {
+    let mut setup = Setup::start().await;
+    let (one, first) = setup.start_save("one");
+    let (two, second) = setup.start_save("two");
+    let (status, entry) = setup.post(&setup.signed_url("two")).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
         matches!(&entry, Entry::Nudged(callback) if callback.id == "two"),
         "{entry:?}"
     );
-    scene.wait_for_polls(second, 2);
-    assert_eq!(scene.polls(first), 1);
+    setup.wait_for_polls(second, 2);
+    assert_eq!(setup.polls(first), 1);
 
-    // One for a download that nobody follows, or that is only just being created.
-    let (status, entry) = scene.posts(&scene.signed("three")).await;
+    // A callback for a download without a watch.
+    let (status, entry) = setup.post(&setup.signed_url("three")).await;
     assert_eq!(status, StatusCode::OK);
     assert!(matches!(entry, Entry::Unwatched(_)), "{entry:?}");
 
-    scene.bot.stop();
-    // The last one begins too late.
-    let three = scene.saving("three");
+    setup.bot.stop();
+    // The last one begins after the stop.
+    let three = setup.spawn_save("three");
     for saving in [one, two, three] {
         let error = saving.await.unwrap().unwrap_err();
         assert!(error.contains("was stopped"), "{error}");
@@ -269,20 +274,20 @@ async fn a_callback_nudges_the_watch_of_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unknown_status_is_refused_and_still_a_nudge() {
-    let mut scene = Scene::start().await;
-    let (saving, task) = scene.saves("a");
+async fn unknown_status_is_refused_but_still_nudges() {
+    let mut setup = Setup::start().await;
+    let (saving, task) = setup.start_save("a");
     let unknown = r#"{"status":5,"failReason":"paused"}"#;
-    let request = scene.notice(Method::POST, &scene.signed("a"));
-    let (status, _, body) = seen(request.body(unknown)).await;
+    let request = setup.notice(Method::POST, &setup.signed_url("a"));
+    let (status, _, body) = visible_response(request.body(unknown)).await;
     assert_eq!((status, body.as_str()), (StatusCode::FORBIDDEN, ""));
-    let entry = scene.entry().await;
+    let entry = setup.entry().await;
     assert!(
         matches!(&entry, Entry::Nudged(callback) if callback.id == "a"),
         "{entry:?}"
     );
-    scene.wait_for_polls(task, 2);
+    setup.wait_for_polls(task, 2);
 
-    scene.mock.end_task(task, Ok(1));
+    setup.mock.end_task(task, Ok(1));
     saving.await.unwrap().unwrap();
 }

@@ -1,4 +1,4 @@
-//! The progress, as a bar on a terminal and as plain lines elsewhere.
+//! Shows the progress: a bar on a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
@@ -6,11 +6,11 @@ use std::io::{IsTerminal, stderr};
 use indicatif::{ProgressBar, ProgressStyle};
 use pan123_async::Progress;
 
-/// The parts of a percent that the bar tells apart.
+/// The steps of the bar per percent.
 const STEPS: f64 = 10.0;
 
 pub(crate) struct Bar {
-    /// None where there is no terminal.
+    /// `None` if stderr is not a terminal.
     bar: Option<ProgressBar>,
     last_line: Cell<Option<Progress>>,
 }
@@ -53,7 +53,7 @@ impl Bar {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "clamped to what a bar has"
+    reason = "clamped to the range of the bar"
 )]
 fn position(percent: f64) -> u64 {
     (percent.clamp(0.0, 100.0) * STEPS) as u64

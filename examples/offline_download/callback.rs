@@ -1,4 +1,4 @@
-//! The callbacks as they come in.
+//! Receives the callback of the download.
 
 use std::future::pending;
 
@@ -7,15 +7,15 @@ use pan123_examples::callback::routes;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
-/// Where callbacks are awaited.
+/// Where the callback is received.
 pub(crate) struct Listen {
     pub(crate) listener: TcpListener,
-    /// The one that signed the URL.
+    /// The signer of the callback URL.
     pub(crate) signer: CallbackSigner,
 }
 
-/// One download has one receiver: which id its URL was signed for does not matter.
-pub(crate) const ID: &str = "the only one";
+/// The id in the callback URL. This program has one download, so any id will do.
+pub(crate) const ID: &str = "download";
 
 pub(crate) struct Callbacks {
     notices: Mutex<mpsc::Receiver<CallbackNotice>>,
@@ -24,9 +24,9 @@ pub(crate) struct Callbacks {
 impl Callbacks {
     pub(crate) fn receive(listen: Listen) -> Callbacks {
         let (sender, notices) = mpsc::channel(8);
-        let router = routes(listen.signer, move |heard| {
-            if let Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) = heard {
-                // One that nobody waits for any more is a duplicate.
+        let router = routes(listen.signer, move |received| {
+            if let Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) = received {
+                // Only the first callback counts, so one that does not fit is dropped.
                 let _ = sender.try_send(callback.notice);
             }
         });
@@ -44,7 +44,7 @@ impl Callbacks {
     }
 }
 
-/// The next callback; never, where none is awaited.
+/// Waits for the next callback, or forever if there is no receiver.
 pub(crate) async fn next_of(callbacks: Option<&Callbacks>) -> CallbackNotice {
     match callbacks {
         Some(callbacks) => callbacks.next().await,

@@ -1,7 +1,7 @@
-//! Downloads a URL into the drive and follows it to its end, with a progress bar and the callback.
+//! Downloads a URL into the drive and follows the task to its end, with a progress bar and the callback.
 //!
-//! With nothing configured it plays both sides: a mock of the service, and a file served on loopback that the mock really
-//! fetches. Against the real service:
+//! Without settings it runs against a mock of the service, which downloads a file from a server on loopback. Against the real
+//! service:
 //!
 //! ```text
 //! PAN123_CLIENT_ID=… PAN123_CLIENT_SECRET=… cargo run --example offline_download -- https://example.com/video.mp4 [NAME]
@@ -10,13 +10,13 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `PAN123_CLIENT_ID`, `PAN123_CLIENT_SECRET` | the developer's credentials |
-//! | `PAN123_ACCESS_TOKEN` | an access token in their place |
-//! | `PAN123_BASE_URL` | another server than the service |
-//! | `PAN123_TOKEN_FILE` | where the token is kept between runs |
-//! | `PAN123_DIR` | the folder to save to, as a path such as `/videos/2026`; what is missing of it is made |
-//! | `PAN123_DIR_ID` | the folder by its id, in place of that |
-//! | `PAN123_CALLBACK_URL` | where the service posts the end to, before it is signed; what arrives there must reach … |
-//! | `PAN123_CALLBACK_LISTEN` | … this address, by default `127.0.0.1:8787` |
+//! | `PAN123_ACCESS_TOKEN` | an access token instead |
+//! | `PAN123_BASE_URL` | the base URL of another server |
+//! | `PAN123_TOKEN_FILE` | the file that stores the token between runs |
+//! | `PAN123_DIR` | the folder to save to, as a path such as `/videos/2026`; missing folders are created |
+//! | `PAN123_DIR_ID` | the id of the folder to save to, instead |
+//! | `PAN123_CALLBACK_URL` | the public URL for the callback, which this program signs; must lead to `PAN123_CALLBACK_LISTEN` |
+//! | `PAN123_CALLBACK_LISTEN` | the address to receive the callback on, by default `127.0.0.1:8787` |
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -41,7 +41,7 @@ use crate::callback::Callbacks;
 use crate::settings::{Job, Plan, USAGE};
 
 /// How long to wait for the callback after the task has ended.
-const CALLBACK_PATIENCE: Duration = Duration::from_secs(20);
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -65,7 +65,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let callbacks = job.listen.map(Callbacks::receive);
     let offline = job.client.offline_download();
-    let target = ExpectedFile::of(&job.download, SystemTime::now());
+    let expected = ExpectedFile::of(&job.download, SystemTime::now());
     let task = offline.download(&job.download).await?;
     println!("task {task} was created");
     if let Some(fault) = job.client.session().token_store_fault() {
@@ -74,10 +74,10 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
 
     let mut ending = Ending::default();
     let watch = offline.watch(task);
-    let result = follow(watch, target, callbacks.as_ref(), &mut ending).await;
+    let result = follow(watch, expected, callbacks.as_ref(), &mut ending).await;
     let ended = matches!(result, Ok(_) | Err(WatchError::DownloadFailed { .. }));
     if let (true, None, Some(callbacks)) = (ended, &ending.notice, &callbacks) {
-        let notice = tokio::time::timeout(CALLBACK_PATIENCE, callbacks.next()).await;
+        let notice = tokio::time::timeout(CALLBACK_TIMEOUT, callbacks.next()).await;
         ending.notice = notice.ok();
     }
     match result {
@@ -89,10 +89,11 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Shows the events of the watch up to its end, and looks for the file then. A callback makes it ask at once: by itself it proves nothing.
+/// Shows the events of the watch up to its end, then looks for the file. A callback proves nothing: it only makes the watch poll at
+/// once.
 async fn follow(
     mut watch: Watch,
-    target: ExpectedFile,
+    expected: ExpectedFile,
     callbacks: Option<&Callbacks>,
     ending: &mut Ending,
 ) -> Result<Downloaded, WatchError> {
@@ -102,7 +103,7 @@ async fn follow(
         let event = tokio::select! {
             event = watch.next() => event,
             notice = callback::next_of(callbacks), if ending.notice.is_none() => {
-                bar.note("the callback came in");
+                bar.note("received the callback");
                 handle.notify(&notice);
                 ending.notice = Some(notice);
                 continue;
@@ -120,10 +121,10 @@ async fn follow(
         }
     }
     bar.finish();
-    watch.to_file(target).await
+    watch.to_file(expected).await
 }
 
-/// What the callback had to say of the end.
+/// What the callback says about the end.
 #[derive(Default)]
 struct Ending {
     notice: Option<CallbackNotice>,
@@ -136,10 +137,10 @@ impl Ending {
                 format!("file id {}, found as `{}`", entry.id, entry.name)
             }
             (_, FileLookup::Hint(id))
-            | (Some(CallbackOutcome::Succeeded { file: Some(id) }), _) => {
-                format!("file id {id}, says the callback")
+            | (Some(CallbackOutcome::Succeeded { file: Some(id), .. }), _) => {
+                format!("file id {id}, according to the callback")
             }
-            _ => format!("look in {}", folder(download)),
+            _ => format!("look for its file in {}", folder(download)),
         };
         format!("task {} succeeded: {file}", done.task)
     }
@@ -148,7 +149,8 @@ impl Ending {
         match self.outcome() {
             Some(CallbackOutcome::Failed {
                 reason: Some(reason),
-            }) => format!("{}, the callback does: {reason}", one_line(&error)).into(),
+                ..
+            }) => format!("{}; the callback says: {reason}", one_line(&error)).into(),
             _ => error.into(),
         }
     }

@@ -1,4 +1,4 @@
-//! What is to be done, from the arguments and the environment.
+//! The job, from the arguments and the environment.
 
 use std::env;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::error::Error;
 use pan123_async::{Client, ClientBuilder, DirId, Download};
 use pan123_examples::demo::{Demo, LOOPBACK};
 use pan123_examples::settings::{
-    NO_CREDENTIALS, callback_listener, client, passing_signer, variable,
+    NO_CREDENTIALS, callback_listener, client, temporary_signer, variable,
 };
 use tokio::net::TcpListener;
 
@@ -14,17 +14,17 @@ use crate::callback::{ID, Listen};
 
 pub(crate) const USAGE: &str = "usage: offline_download [URL [FILE_NAME]]";
 
-/// One download.
+/// One download to make.
 pub(crate) struct Job {
     pub(crate) client: Client,
     pub(crate) download: Download,
-    /// Where its callback comes in, if it has one.
+    /// Where its callback is received, if it has one.
     pub(crate) listen: Option<Listen>,
 }
 
 pub(crate) enum Plan {
     Help,
-    /// Play both sides.
+    /// Run against a mock.
     Demo,
     Real(Box<Job>),
 }
@@ -43,7 +43,7 @@ impl Plan {
             (None, None) => Ok(Plan::Demo),
             (None, Some(_)) => Err(NO_CREDENTIALS.into()),
             (Some(_), None) => {
-                Err(format!("credentials are set, but no URL is given; {USAGE}").into())
+                Err(format!("credentials are set, but no URL was given; {USAGE}").into())
             }
             (Some(builder), Some(url)) => {
                 let job = Job::new(builder, Download::new(url)?, name).await?;
@@ -72,14 +72,14 @@ impl Job {
             listen: None,
         };
         if let Some(url) = variable("PAN123_CALLBACK_URL")? {
-            job = job.called_back(callback_listener().await?, &url)?;
+            job = job.with_callback(callback_listener().await?, &url)?;
         }
         Ok(job)
     }
 
-    /// The other side is in this process, too.
+    /// Returns the job of a demonstration.
     pub(crate) async fn of(demo: &Demo) -> Result<Job, Box<dyn Error>> {
-        println!("downloads {}", demo.source());
+        println!("downloading {}", demo.source());
         let listener = TcpListener::bind(LOOPBACK).await?;
         let url = format!("http://{}/", listener.local_addr()?);
         let client = demo.client()?;
@@ -90,18 +90,18 @@ impl Job {
             download: download.save_to(dir),
             listen: None,
         };
-        job.called_back(listener, &url)
+        job.with_callback(listener, &url)
     }
 
-    fn called_back(mut self, listener: TcpListener, url: &str) -> Result<Job, Box<dyn Error>> {
-        let signer = passing_signer()?;
+    fn with_callback(mut self, listener: TcpListener, url: &str) -> Result<Job, Box<dyn Error>> {
+        let signer = temporary_signer()?;
         self.download = self.download.callback(signer.sign(url, ID)?)?;
         self.listen = Some(Listen { listener, signer });
         Ok(self)
     }
 }
 
-/// The folder to save to, if one is set.
+/// Returns the folder to save to, if one is set.
 async fn dir(client: &Client) -> Result<Option<DirId>, Box<dyn Error>> {
     match (variable("PAN123_DIR")?, variable("PAN123_DIR_ID")?) {
         (Some(_), Some(_)) => Err("set PAN123_DIR or PAN123_DIR_ID, not both".into()),

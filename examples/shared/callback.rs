@@ -1,4 +1,4 @@
-//! The receiver of callbacks on signed URLs.
+//! Receives callbacks on signed URLs.
 
 use std::sync::Arc;
 
@@ -10,41 +10,45 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use pan123_async::proto::offline::{CallbackRefusal, CallbackSigner, VerifiedCallback};
 
-/// What came in on a callback URL.
-pub type Heard = Result<VerifiedCallback, CallbackRefusal>;
+/// A verified callback, or the reason why a request was refused.
+pub type Received = Result<VerifiedCallback, CallbackRefusal>;
 
 struct Receiver<F> {
     signer: CallbackSigner,
-    hear: F,
+    on_request: F,
 }
 
-/// Takes callbacks on any path, for the tag in the query is what counts. `hear` is told of each, also of those that were refused, and
-/// must not take its time: the service is answered after it, and nobody knows how long the service waits.
-pub fn routes(signer: CallbackSigner, hear: impl Fn(Heard) + Send + Sync + 'static) -> Router {
+/// Returns a router that accepts callbacks on any path, since only the tag in the query counts. It calls `on_request` for each request,
+/// also for the refused ones. `on_request` must return quickly: the service gets its response afterwards, and how long it waits is
+/// not documented.
+pub fn routes(
+    signer: CallbackSigner,
+    on_request: impl Fn(Received) + Send + Sync + 'static,
+) -> Router {
     Router::new()
-        .fallback(take)
-        .layer(DefaultBodyLimit::max(CallbackSigner::LONGEST_BODY))
-        .with_state(Arc::new(Receiver { signer, hear }))
+        .fallback(receive)
+        .layer(DefaultBodyLimit::max(CallbackSigner::MAX_BODY_BYTES))
+        .with_state(Arc::new(Receiver { signer, on_request }))
 }
 
-/// One answer for all that is refused, whatever the reason.
-async fn take<F: Fn(Heard)>(
+/// Responds to every refused request in the same way, whatever the reason.
+async fn receive<F: Fn(Received)>(
     State(receiver): State<Arc<Receiver<F>>>,
     parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> StatusCode {
-    let heard = match body {
+    let result = match body {
         Ok(body) => receiver.signer.verify(&Request::from_parts(parts, body)),
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             Err(CallbackRefusal::BodyTooLong)
         }
-        // It never came whole: there is nobody left to answer, and nothing to tell.
+        // The body broke off, so there is nothing to report.
         Err(_) => return CallbackRefusal::STATUS,
     };
-    let status = match heard {
+    let status = match result {
         Ok(_) => StatusCode::OK,
         Err(_) => CallbackRefusal::STATUS,
     };
-    (receiver.hear)(heard);
+    (receiver.on_request)(result);
     status
 }

@@ -1,4 +1,4 @@
-//! The other side of a demonstration, in the same process: a mock of the service, and a file that it really fetches.
+//! The server side of a demonstration, in the same process: a mock of the service, and a file that it actually downloads.
 #![allow(clippy::print_stdout, reason = "shared by programs for a terminal")]
 
 use std::convert::Infallible;
@@ -17,14 +17,14 @@ use pan123_async::{BuildError, Client};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 use tokio::net::TcpListener;
 
-/// Any free port of this machine.
+/// Any free port on loopback.
 pub const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const PIECE: Bytes = Bytes::from_static(&[0x7b; 64 * 1024]);
-const PIECES: usize = 40;
-/// Between two pieces, so that there is something to watch.
-const PAUSE: Duration = Duration::from_millis(60);
+const CHUNK: Bytes = Bytes::from_static(&[0x7b; 64 * 1024]);
+const CHUNKS: usize = 40;
+/// The time between two chunks: slow enough that there is progress to watch.
+const DELAY: Duration = Duration::from_millis(60);
 
-/// A service and a source, both running.
+/// A running mock of the service, and a running source server.
 #[derive(Debug)]
 pub struct Demo {
     mock: MockPan123,
@@ -32,11 +32,11 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts both.
+    /// Starts both servers.
     ///
     /// # Errors
     ///
-    /// If no port is to be had.
+    /// If no port is free.
     pub async fn start() -> io::Result<Demo> {
         let mock = MockPan123::builder().fetch_loopback(true).start().await;
         let listener = TcpListener::bind(LOOPBACK).await?;
@@ -44,17 +44,17 @@ impl Demo {
         let router = Router::new().route("/video.mp4", get(file));
         tokio::spawn(async move { axum::serve(listener, router).await });
         println!(
-            "no credentials are set: a mock of the service on {}",
+            "no credentials are set, so this runs against a mock of the service on {}",
             mock.base_url()
         );
         Ok(Demo { mock, source })
     }
 
-    /// A client of the mock.
+    /// Returns a client of the mock.
     ///
     /// # Errors
     ///
-    /// If this machine cannot set one up.
+    /// If the client cannot be built.
     pub fn client(&self) -> Result<Client, BuildError> {
         Client::builder()
             .credentials(CLIENT_ID, CLIENT_SECRET)
@@ -62,28 +62,28 @@ impl Demo {
             .build()
     }
 
-    /// The service.
+    /// Returns the mock.
     pub fn mock(&self) -> &MockPan123 {
         &self.mock
     }
 
-    /// The URL of a file that takes a few seconds.
+    /// Returns the URL of a file whose download takes a few seconds.
     pub fn source(&self) -> &str {
         &self.source
     }
 }
 
 async fn file() -> impl IntoResponse {
-    let pieces = stream::unfold(0, |sent| async move {
-        if sent == PIECES {
+    let chunks = stream::unfold(0, |sent| async move {
+        if sent == CHUNKS {
             return None;
         }
-        tokio::time::sleep(PAUSE).await;
-        Some((Ok::<_, Infallible>(PIECE), sent + 1))
+        tokio::time::sleep(DELAY).await;
+        Some((Ok::<_, Infallible>(CHUNK), sent + 1))
     });
-    let length = PIECES * PIECE.len();
+    let length = CHUNKS * CHUNK.len();
     (
         [(CONTENT_LENGTH, length.to_string())],
-        Body::from_stream(pieces),
+        Body::from_stream(chunks),
     )
 }

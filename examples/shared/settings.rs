@@ -1,4 +1,4 @@
-//! What is configured, from the environment.
+//! Settings from the environment.
 
 use std::env;
 use std::error::Error;
@@ -9,16 +9,17 @@ use pan123_async::{Client, ClientBuilder};
 use pan123_store::FileStore;
 use tokio::net::TcpListener;
 
-/// What is missing where something is to be done for real.
-pub const NO_CREDENTIALS: &str = "set PAN123_CLIENT_ID and PAN123_CLIENT_SECRET, or PAN123_ACCESS_TOKEN; without any of \
-     them and without a URL a demonstration runs";
+/// The error for a run that needs credentials and has none.
+pub const NO_CREDENTIALS: &str = "no credentials are set: set PAN123_CLIENT_ID and PAN123_CLIENT_SECRET, or \
+     PAN123_ACCESS_TOKEN; without credentials and without a URL, a demonstration runs";
 
-/// A client by `PAN123_CLIENT_ID` and `PAN123_CLIENT_SECRET` or by `PAN123_ACCESS_TOKEN`, of the server `PAN123_BASE_URL` and
-/// with the token kept in `PAN123_TOKEN_FILE` if those are set; none if nothing is set at all.
+/// Returns the settings of a client: its credentials from `PAN123_CLIENT_ID` and `PAN123_CLIENT_SECRET`, or its token from
+/// `PAN123_ACCESS_TOKEN`; its server from `PAN123_BASE_URL`, and its token file from `PAN123_TOKEN_FILE`, if they are set. Returns
+/// `None` if there are no credentials and no server.
 ///
 /// # Errors
 ///
-/// If one goes without another, or with one too many.
+/// If credentials are missing, incomplete or set twice.
 pub fn client() -> Result<Option<ClientBuilder>, Box<dyn Error>> {
     let id = variable("PAN123_CLIENT_ID")?;
     let secret = variable("PAN123_CLIENT_SECRET")?;
@@ -32,12 +33,12 @@ pub fn client() -> Result<Option<ClientBuilder>, Box<dyn Error>> {
         (None, None, Some(token)) => builder.access_token(token),
         (_, _, Some(_)) => {
             return Err(
-                "set PAN123_ACCESS_TOKEN or the client id with its secret, not both".into(),
+                "set either PAN123_ACCESS_TOKEN or PAN123_CLIENT_ID and PAN123_CLIENT_SECRET, not both".into(),
             );
         }
         (_, _, None) => {
             return Err(
-                "PAN123_CLIENT_ID and PAN123_CLIENT_SECRET go together: one is missing".into(),
+                "only one of PAN123_CLIENT_ID and PAN123_CLIENT_SECRET is set: set both".into(),
             );
         }
     };
@@ -51,11 +52,11 @@ pub fn client() -> Result<Option<ClientBuilder>, Box<dyn Error>> {
     Ok(Some(builder))
 }
 
-/// A listener for callbacks on `PAN123_CALLBACK_LISTEN`, by default `127.0.0.1:8787`.
+/// Listens for callbacks on `PAN123_CALLBACK_LISTEN`, by default `127.0.0.1:8787`.
 ///
 /// # Errors
 ///
-/// If that is no address, or not free.
+/// If that is not an address, or the address is in use.
 pub async fn callback_listener() -> Result<TcpListener, Box<dyn Error>> {
     let address = variable("PAN123_CALLBACK_LISTEN")?;
     let address: SocketAddr = address
@@ -64,30 +65,31 @@ pub async fn callback_listener() -> Result<TcpListener, Box<dyn Error>> {
         .parse()
         .map_err(|_| "PAN123_CALLBACK_LISTEN must look like 127.0.0.1:8787")?;
     let bound = TcpListener::bind(address).await;
-    Ok(bound.map_err(|error| format!("no callback can be received on {address}: {error}"))?)
+    Ok(bound.map_err(|error| format!("cannot listen for callbacks on {address}: {error}"))?)
 }
 
-/// A signer with a key that lives as long as the process.
+/// Returns a signer whose key is random and lives as long as the process.
 ///
 /// # Errors
 ///
-/// If the system has no randomness to give.
-pub fn passing_signer() -> Result<CallbackSigner, Box<dyn Error>> {
+/// If the system cannot provide random bytes.
+pub fn temporary_signer() -> Result<CallbackSigner, Box<dyn Error>> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
-    Ok(CallbackSigner::new([CallbackKey::new("passing", secret)?])?)
+    let key = CallbackKey::new("temporary", secret)?;
+    Ok(CallbackSigner::new([key])?)
 }
 
-/// A variable of the environment; an empty one counts as none.
+/// Returns an environment variable, or `None` if it is missing or empty.
 ///
 /// # Errors
 ///
-/// If it is no text.
+/// If it is not valid Unicode.
 pub fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),
         Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is no readable text").into()),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not valid Unicode").into()),
     }
 }

@@ -174,7 +174,7 @@ fn threads_sleep_through_a_day_in_no_time() {
             scope.spawn(move || {
                 let (_watch, wait, _handle) = waiting(&clock, hour * 60 * 60 * SECOND);
                 let until = wait.until;
-                pan123_blocking::Clock::wait(&clock, wait);
+                pan123_blocking::context::Clock::wait(&clock, wait);
                 assert_eq!(clock.now().mono, until);
                 drop(guard);
             });

@@ -143,7 +143,7 @@ fn stopped_blocking_call_ends_after_its_timeout() {
     let transport = ServiceTransport::new(Service::default(), &clock);
     let theirs = transport.clone();
     let times_out = Scripted(move |transmit| {
-        drop(pan123_blocking::Transport::send(&theirs, transmit));
+        drop(pan123_blocking::context::Transport::send(&theirs, transmit));
         Err(TransportError::timed_out())
     });
     let client = pan123_blocking::Client::builder()

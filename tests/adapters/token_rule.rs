@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::Response;
-use pan123_async::BoxFuture;
+use pan123_async::context::BoxFuture;
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service};
 use pan123_proto::{ErrorKind, Pacing, Transmit, TransportError};
@@ -384,27 +384,28 @@ fn token(transmit: &Transmit) -> Option<String> {
     Some(format!("\"{token}\""))
 }
 
-impl pan123_async::Transport for Scripted {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, SendResult> {
+impl pan123_async::context::Transport for Scripted {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, SendResult> {
         Box::pin(async move {
             let (fixture, token) = (self.fixture(), token(&transmit));
             if token.is_some() {
                 fixture.before_request().await;
             }
-            let response = pan123_async::Transport::send(&fixture.transport, transmit).await;
+            let response =
+                pan123_async::context::Transport::send(&fixture.transport, transmit).await;
             fixture.note(self.process, Scripted::request(token, &response));
             response
         })
     }
 }
 
-impl pan123_blocking::Transport for Scripted {
+impl pan123_blocking::context::Transport for Scripted {
     fn send(&self, transmit: Transmit) -> SendResult {
         let (fixture, token) = (self.fixture(), token(&transmit));
         if token.is_some() {
             block_on(fixture.before_request());
         }
-        let response = pan123_blocking::Transport::send(&fixture.transport, transmit);
+        let response = pan123_blocking::context::Transport::send(&fixture.transport, transmit);
         fixture.note(self.process, Scripted::request(token, &response));
         response
     }

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pan123_blocking::Transport;
+use pan123_blocking::context::Transport;
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, TaskScript};
 use pan123_proto::offline::WatchPolicy;

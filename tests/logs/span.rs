@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use bytes::Bytes;
-use pan123_async::BoxFuture;
+use pan123_async::context::BoxFuture;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Transmit, TransportError};
 use pan123_tests::clock::JumpClock;
@@ -20,7 +20,7 @@ fn response() -> http::Response<Bytes> {
     http::Response::new(r#"{"code":0,"data":{"uid":7}}"#.into())
 }
 
-impl pan123_async::Transport for Talking {
+impl pan123_async::context::Transport for Talking {
     fn send(&self, _: Transmit) -> BoxFuture<'_, SendResult> {
         tracing::info!("it sends");
         let mut polls = 3;
@@ -36,7 +36,7 @@ impl pan123_async::Transport for Talking {
     }
 }
 
-impl pan123_blocking::Transport for Talking {
+impl pan123_blocking::context::Transport for Talking {
     fn send(&self, _: Transmit) -> SendResult {
         tracing::info!("it sends");
         Ok(response())

@@ -188,22 +188,22 @@ impl JumpClock {
     }
 }
 
-impl pan123_async::Clock for JumpClock {
+impl pan123_async::context::Clock for JumpClock {
     fn now(&self) -> Now {
         JumpClock::now(self)
     }
 
-    fn wait(&self, wait: Wait) -> pan123_async::BoxFuture<'static, ()> {
+    fn wait(&self, wait: Wait) -> pan123_async::context::BoxFuture<'static, ()> {
         Box::pin(self.sleep(wait))
     }
 }
 
 /// Spawns on tokio's current runtime. The work counts as running from now on, and not only when it is first polled.
-impl pan123_async::Spawner for JumpClock {
+impl pan123_async::context::Spawner for JumpClock {
     fn spawn(
         &self,
-        work: pan123_async::BoxFuture<'static, ()>,
-    ) -> Result<(), pan123_async::BoxFuture<'static, ()>> {
+        work: pan123_async::context::BoxFuture<'static, ()>,
+    ) -> Result<(), pan123_async::context::BoxFuture<'static, ()>> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             // In place, the guard of its caller counts for both.
             return Err(work);
@@ -217,7 +217,7 @@ impl pan123_async::Spawner for JumpClock {
     }
 }
 
-impl pan123_blocking::Clock for JumpClock {
+impl pan123_blocking::context::Clock for JumpClock {
     fn now(&self) -> Now {
         JumpClock::now(self)
     }
@@ -228,8 +228,11 @@ impl pan123_blocking::Clock for JumpClock {
 }
 
 /// Starts a thread. The work counts as running from now on, and not only when the thread has begun.
-impl pan123_blocking::Spawner for JumpClock {
-    fn spawn(&self, work: pan123_blocking::Work) -> Result<(), pan123_blocking::Work> {
+impl pan123_blocking::context::Spawner for JumpClock {
+    fn spawn(
+        &self,
+        work: pan123_blocking::context::Work,
+    ) -> Result<(), pan123_blocking::context::Work> {
         let running = self.enter();
         thread::spawn(move || {
             let _running = running;

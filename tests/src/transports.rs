@@ -187,8 +187,8 @@ impl State {
     }
 }
 
-impl pan123_async::Transport for ServiceTransport {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, SendResult> {
+impl pan123_async::context::Transport for ServiceTransport {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, SendResult> {
         let mut exchange = Exchange {
             transport: self.clone(),
             state: Waiting::ToSend(Box::new(transmit)),
@@ -197,7 +197,7 @@ impl pan123_async::Transport for ServiceTransport {
     }
 }
 
-impl pan123_blocking::Transport for ServiceTransport {
+impl pan123_blocking::context::Transport for ServiceTransport {
     fn send(&self, transmit: Transmit) -> SendResult {
         let (path, response) = self.take(&transmit);
         self.block_until(|state| !state.holds(&path));
@@ -291,7 +291,7 @@ pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportErr
 /// A blocking transport made of a function.
 pub struct Scripted<F>(pub F);
 
-impl<F> pan123_blocking::Transport for Scripted<F>
+impl<F> pan123_blocking::context::Transport for Scripted<F>
 where
     F: Fn(Transmit) -> SendResult + Send + Sync + 'static,
 {

@@ -151,26 +151,27 @@ fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
     }
 }
 
-impl pan123_blocking::Transport for FaultyTransport {
+impl pan123_blocking::context::Transport for FaultyTransport {
     fn send(&self, transmit: Transmit) -> SendResult {
         let _minting = self.issuing(&transmit);
         let fault = self.decide(&transmit);
         let received = matches!(fault, Fault::Served | Fault::Lost);
         std::thread::yield_now();
-        let served = received.then(|| pan123_blocking::Transport::send(&self.transport, transmit));
+        let served =
+            received.then(|| pan123_blocking::context::Transport::send(&self.transport, transmit));
         instead(fault, served)
     }
 }
 
-impl pan123_async::Transport for FaultyTransport {
-    fn send(&self, transmit: Transmit) -> pan123_async::BoxFuture<'_, SendResult> {
+impl pan123_async::context::Transport for FaultyTransport {
+    fn send(&self, transmit: Transmit) -> pan123_async::context::BoxFuture<'_, SendResult> {
         Box::pin(async move {
             let _minting = self.issuing(&transmit);
             let fault = self.decide(&transmit);
             let received = matches!(fault, Fault::Served | Fault::Lost);
             tokio::task::yield_now().await;
             let served = if received {
-                Some(pan123_async::Transport::send(&self.transport, transmit).await)
+                Some(pan123_async::context::Transport::send(&self.transport, transmit).await)
             } else {
                 None
             };

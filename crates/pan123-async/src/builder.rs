@@ -14,6 +14,24 @@ use crate::store::Store;
 use crate::transport::{ReqwestTransport, Transport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use pan123_async::{Client, RetryPolicy};
+///
+/// let client = Client::builder()
+///     .credentials("client id", "client secret")
+///     .retry(RetryPolicy::default().max_attempts(6))
+///     .call_timeout(Duration::from_secs(300))
+///     .build()?;
+/// # drop(client);
+///
+/// // Nothing was sent: settings are checked, not credentials.
+/// let error = Client::builder().access_token("token").base_url("ftp://example.com").build();
+/// assert!(error.is_err());
+/// # Ok::<(), pan123_async::BuildError>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     session: SessionBuilder,
@@ -51,6 +69,7 @@ fn reqwest_builder() -> reqwest::ClientBuilder {
 
 impl ClientBuilder {
     /// Uses the `clientID` and `clientSecret` of a developer. The client fetches, shares and replaces the access token on its own.
+    #[doc(alias = "get_access_token")]
     pub fn credentials(
         mut self,
         id: impl Into<String>,
@@ -160,7 +179,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`TokioSpawner`](crate::TokioSpawner).
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`TokioSpawner`](crate::context::TokioSpawner).
     pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
         self.spawner = Arc::new(spawner);
         self
@@ -190,6 +209,11 @@ impl ClientBuilder {
     ///
     /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, if a setting is out of
     /// its range, or if reqwest cannot be set up.
+    ///
+    /// # Panics
+    ///
+    /// With the feature `rustls-no-provider` and without `rustls`, if the program has not installed a crypto provider, unless the
+    /// client or the transport was given.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let transport = match self.transport {

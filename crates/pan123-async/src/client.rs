@@ -16,6 +16,28 @@ use crate::offline::OfflineDownload;
 /// A client of one account. Clones share the token, the rate limits and the connections.
 ///
 /// Its futures are `Send` and `'static`. Dropping one abandons the call and leaves the client usable.
+///
+/// ```no_run
+/// use pan123_async::{Client, Download};
+///
+/// async fn save(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::builder().credentials("client id", "client secret").build()?;
+///     println!("account {}", client.user_info().await?.uid);
+///
+///     let dir = client.files().ensure_dir("/videos").await?;
+///     let download = Download::new(url)?.save_to(dir);
+///     let offline = client.offline_download();
+///     let task = offline.download(&download).await?;
+///     offline.wait(task).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Panics
+///
+/// The futures of a client with the default transport or the default clock panic if they are polled outside a tokio runtime with
+/// its IO and time drivers enabled. With another [`Transport`](crate::context::Transport) and another [`Clock`](crate::context::Clock) any executor
+/// drives them; token fetches then run in place, unless a [`Spawner`](crate::context::Spawner) is set as well.
 #[derive(Clone)]
 pub struct Client {
     session: Session,

@@ -14,6 +14,29 @@ use crate::client::Client;
 use crate::listing::Listing;
 
 /// The files and folders of the drive: [`Client::files`] returns it.
+///
+/// ```no_run
+/// use pan123_async::{Error, Files, Parent};
+///
+/// async fn tidy(files: &Files) -> Result<(), Error> {
+///     let archive = files.ensure_dir("/archive/2026").await?;
+///     let mut old = Vec::new();
+///     let mut entries = files.list(Parent::Root);
+///     while let Some(entry) = entries.next().await {
+///         let entry = entry?;
+///         if entry.name.ends_with(".log") {
+///             old.push(entry.id);
+///         }
+///     }
+///     for ids in old.chunks(100) {
+///         files.move_to(ids, archive).await?;
+///     }
+///     if let Some(draft) = files.find("/drafts/old.txt").await? {
+///         files.trash(&[draft.id]).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Files {
     client: Client,

@@ -16,15 +16,22 @@
 //! # }
 //! ```
 //!
-//! [`Client::files`] has the drive around it: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image
-//! bed's offline download, and [`ClientBuilder::oauth`] makes a client of an app that acts for other users.
+//! [`Client::files`] has the drive: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image bed's
+//! offline download, and [`ClientBuilder::oauth`] configures an app that acts for other users.
 //!
-//! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
-//! [`pan123_proto`], the same for every driver. What a program mostly needs of it stands here beside the client, the rest under [`proto`]. Unofficial: not made by the service's vendor.
+//! This crate only sends requests, waits and reads the clock. What to send, to retry and to wait for is decided in
+//! [`pan123_proto`], the same for every driver. What most programs need of it stands here beside the client, the rest under
+//! [`proto`]. Unofficial: not made by the service's vendor.
 //!
-//! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `http2`, `gzip`, `socks` and `system-proxy`
-//! are passed on to reqwest, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of a token and waits of more than a second,
-//! under the target `pan123`: see [`proto::Span`].
+//! # Features
+//!
+//! - `rustls` (default), `native-tls` or `rustls-no-provider` for TLS.
+//! - `tracing` (default) emits spans and events for calls, retries, tokens and waits of more than a second, under the target
+//!   `pan123`: see [`proto::Span`].
+//! - `callback-signing` adds `CallbackSigner` to [`proto::offline`]; `http2`, `gzip`, `socks` and `system-proxy` are passed on
+//!   to reqwest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod client;
@@ -41,8 +48,6 @@ mod watch;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use clock::{Clock, SystemClock};
-pub use drive::BoxFuture;
 pub use files::Files;
 pub use image_bed::ImageBed;
 pub use listing::Listing;
@@ -58,9 +63,15 @@ pub use pan123_proto::{
     TaskId,
 };
 pub use reqwest;
-pub use spawner::{Spawner, TokioSpawner};
-pub use transport::{ReqwestTransport, Transport};
 pub use watch::Watch;
+
+/// What a client runs on: its transport, its clocks, and where detached work runs. Each may be replaced by one of your own.
+pub mod context {
+    pub use crate::clock::{Clock, SystemClock};
+    pub use crate::drive::BoxFuture;
+    pub use crate::spawner::{Spawner, TokioSpawner};
+    pub use crate::transport::{ReqwestTransport, Transport};
+}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -9,9 +9,13 @@ use pan123_proto::{CallHandle, EntryId, Error};
 
 use crate::drive::{Context, Drive};
 
-/// Reads a list to its end, entry by entry: see [`file::Listing`]. A [`Stream`], too.
+/// Reads a list to its end, entry by entry: see [`file::Listing`]. It is also a [`Stream`].
 ///
 /// Dropping the future of [`next`](Listing::next), as `select!` does, loses nothing and repeats nothing.
+///
+/// # Panics
+///
+/// Like those of the [`Client`](crate::Client), its futures may panic if they are polled outside a tokio runtime.
 #[derive(Debug)]
 #[must_use = "a listing does nothing until `next` is awaited"]
 pub struct Listing {
@@ -25,7 +29,8 @@ impl Listing {
         }
     }
 
-    /// Whether trashed entries come along, which the service lists beside the others.
+    /// Includes trashed entries, which the service lists among the others; by default they are left out.
+    #[doc(alias = "回收站")]
     pub fn with_trashed(self, with_trashed: bool) -> Listing {
         Listing {
             drive: self
@@ -34,22 +39,22 @@ impl Listing {
         }
     }
 
-    /// The next entry. `None` comes after the last one, and after an `Err` until [`retry`](Listing::retry) is called.
+    /// Returns the next entry, or `None` after the last one and after an `Err`, until [`retry`](Listing::retry) is called.
     pub async fn next(&mut self) -> Option<Result<Entry, Error>> {
         self.drive.next().await
     }
 
-    /// The cursor before the page that is being handed out, or that failed.
+    /// Returns the cursor before the current page, or before the page that failed.
     pub fn cursor(&self) -> Option<EntryId> {
         self.drive.machine().cursor()
     }
 
-    /// Goes on at the page that failed. Without a failure nothing happens.
+    /// Continues with the page that failed. Does nothing if none has failed.
     pub fn retry(&mut self) {
         self.drive.machine_mut().retry();
     }
 
-    /// A handle to stop the listing from elsewhere.
+    /// Returns a handle that stops the listing from elsewhere.
     pub fn handle(&self) -> CallHandle {
         self.drive.machine().handle()
     }

@@ -5,10 +5,11 @@ use crate::drive::BoxFuture;
 /// Runs work apart from its caller: token fetches, which serve all calls of a client, and the exchange of an OAuth code.
 ///
 /// The default is tokio's current runtime. Set another one with [`ClientBuilder::spawner`](crate::ClientBuilder::spawner) to use a
-/// client on another executor, together with a [`Clock`](crate::Clock) and a [`Transport`](crate::Transport) that need no tokio.
+/// client on another executor, together with a [`Clock`](crate::context::Clock) and a [`Transport`](crate::context::Transport) that need no tokio.
 ///
 /// ```
-/// use pan123_async::{BoxFuture, Client, Spawner};
+/// use pan123_async::context::{BoxFuture, Spawner};
+/// use pan123_async::Client;
 ///
 /// /// An executor of your own.
 /// struct Executor;

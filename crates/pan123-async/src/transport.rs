@@ -1,4 +1,4 @@
-//! Carrying one request over reqwest, as it is: no redirect, no repetition, no status taken for a failure.
+//! Sends one request over reqwest as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,32 +8,65 @@ use pan123_proto::{BuildError, Transmit, TransportError};
 
 use crate::drive::BoxFuture;
 
-/// Carries one request and brings its answer back.
+/// Sends a request and returns its response.
 ///
-/// What it must keep: no redirect is followed, nothing is sent twice, every HTTP status is an answer, the timeout and the
-/// body's limit hold, and [`TransportError::never_left`] is said only when not one byte was sent.
+/// An implementation follows no redirect, sends nothing twice, returns every HTTP status as a response, and keeps to the timeout
+/// and to the body limit. It returns [`TransportError::never_left`] only if not one byte was sent.
+///
+/// ```
+/// use pan123_async::proto::bytes::Bytes;
+/// use pan123_async::proto::http::Response;
+/// use pan123_async::proto::{Transmit, TransportError};
+/// use pan123_async::context::{BoxFuture, Transport};
+/// use pan123_async::Client;
+///
+/// /// Returns the same response to every request.
+/// struct Canned(&'static str);
+///
+/// impl Transport for Canned {
+///     fn send(&self, _: Transmit) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+///         Box::pin(async { Ok(Response::new(Bytes::from_static(self.0.as_bytes()))) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), pan123_async::Error> {
+/// let user = Canned(r#"{"code": 0, "data": {"uid": 7, "nickname": "alice"}}"#);
+/// let client = Client::builder().access_token("token").transport(user).build()?;
+/// assert_eq!(client.user_info().await?.nickname, "alice");
+/// # Ok(())
+/// # }
+/// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole response.
     fn send(
         &self,
         transmit: Transmit,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>>;
 }
 
-/// The transport on reqwest.
+/// The transport over reqwest.
+///
+/// # Panics
+///
+/// [`send`](Transport::send) panics if its future is polled outside a tokio runtime with its IO and time drivers enabled.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
-    /// Whether a failure to connect is sure to have sent nothing: with redirects it may be about another hop.
+    /// Whether a failure to connect means that nothing was sent: with redirects it may be about a later hop.
     one_hop: bool,
 }
 
 impl ReqwestTransport {
-    /// A client of this builder, with redirects and repetitions off and this long to connect.
+    /// Builds a reqwest client, with redirects and retries off and with this connect timeout.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Client`] if reqwest cannot set the client up, for example where no CA certificates are installed.
+    /// [`BuildError::Client`] if reqwest cannot build the client, for example because no CA certificates are installed.
+    ///
+    /// # Panics
+    ///
+    /// With the feature `rustls-no-provider` and without `rustls`, if the program has not installed a crypto provider.
     pub fn from_builder(
         builder: reqwest::ClientBuilder,
         connect_timeout: Duration,
@@ -50,8 +83,8 @@ impl ReqwestTransport {
             .map_err(|error| BuildError::Client(Box::new(error)))
     }
 
-    /// A client that was set up elsewhere. Its redirects and retries should be off: an answer from another URL is refused, and
-    /// what fails while it connects counts as "may have arrived", since nobody can tell which hop it speaks of.
+    /// Uses a reqwest client that was built elsewhere. Its redirects and retries should be off: a response from another URL is an
+    /// error, and a failure to connect counts as "may have arrived", since it may be about a later hop.
     pub fn from_client(client: reqwest::Client) -> ReqwestTransport {
         ReqwestTransport {
             client,
@@ -88,7 +121,7 @@ impl ReqwestTransport {
         Ok(response)
     }
 
-    /// Only a failure to connect is sure to have sent nothing.
+    /// Only a failure to connect means that nothing was sent.
     fn failed(&self, error: reqwest::Error) -> TransportError {
         let error = error.without_url();
         if error.is_connect() && self.one_hop {

@@ -11,10 +11,30 @@ use pan123_proto::{FileId, TaskId, offline};
 
 use crate::drive::{Context, Drive};
 
-/// Follows one task: see [`offline::Watch`]. A [`Stream`], too.
+/// Follows one task to its end: see [`offline::Watch`] for when it polls and when it gives up. It is also a [`Stream`].
 ///
-/// Dropping the future of [`next`](Watch::next), as `select!` does, loses nothing and repeats nothing: the poll that is out
-/// goes on with the next call of it.
+/// Dropping the future of [`next`](Watch::next), as `select!` does, loses nothing and repeats nothing: the poll in flight
+/// continues with the next call.
+///
+/// ```no_run
+/// use pan123_async::{OfflineDownload, TaskId, WatchError, WatchEvent};
+///
+/// async fn follow(offline: &OfflineDownload, task: TaskId) -> Result<(), WatchError> {
+///     let mut watch = offline.watch(task);
+///     while let Some(event) = watch.next().await {
+///         match event? {
+///             WatchEvent::Progress(progress) => println!("{:.1} %", progress.percent),
+///             WatchEvent::PollFailed(error) => println!("the watch continues after: {error}"),
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Like those of the [`Client`](crate::Client), its futures may panic if they are polled outside a tokio runtime.
 #[derive(Debug)]
 #[must_use = "a watch does nothing until `next` or `to_end` is awaited"]
 pub struct Watch {
@@ -28,12 +48,12 @@ impl Watch {
         }
     }
 
-    /// The next thing seen. An `Err` is always the last item, `None` comes after the last.
+    /// Returns the next event. An `Err` is always the last item; after the last item there is only `None`.
     pub async fn next(&mut self) -> Option<Result<WatchEvent, WatchError>> {
         self.drive.next().await
     }
 
-    /// Goes on to the end, without the events on the way.
+    /// Follows the task to its end and skips the events on the way.
     ///
     /// # Errors
     ///
@@ -42,7 +62,7 @@ impl Watch {
         self.drive.wrap(offline::Watch::to_end).next().await
     }
 
-    /// Goes on to the end, and looks for the file then.
+    /// Follows the task to its end, then looks for its file.
     ///
     /// # Errors
     ///
@@ -52,22 +72,25 @@ impl Watch {
         self.drive.wrap(to_file).next().await
     }
 
-    /// The task that is followed.
+    /// Returns the task that is followed.
     pub fn task(&self) -> TaskId {
         self.drive.machine().task()
     }
 
-    /// The last progress seen.
+    /// Returns the last progress seen.
+    #[doc(alias = "进度")]
     pub fn last(&self) -> Option<Progress> {
         self.drive.machine().last()
     }
 
-    /// The file that a callback named: see [`WatchHandle::notify`].
+    /// Returns the file that a callback named: see [`WatchHandle::notify`].
+    #[doc(alias = "回调")]
     pub fn file_hint(&self) -> Option<FileId> {
         self.drive.machine().file_hint()
     }
 
-    /// A handle to stop or nudge the watch from elsewhere.
+    /// Returns a handle that stops the watch, or makes it poll at once, from elsewhere: on a callback, for example.
+    #[doc(alias = "回调")]
     pub fn handle(&self) -> WatchHandle {
         self.drive.machine().handle()
     }

@@ -13,6 +13,24 @@ use crate::spawner::{Spawner, ThreadSpawner};
 use crate::transport::{Transport, UreqTransport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use pan123_blocking::{Client, RetryPolicy};
+///
+/// let client = Client::builder()
+///     .credentials("client id", "client secret")
+///     .retry(RetryPolicy::default().max_attempts(6))
+///     .call_timeout(Duration::from_secs(300))
+///     .build()?;
+/// # drop(client);
+///
+/// // Nothing was sent: settings are checked, not credentials.
+/// let error = Client::builder().access_token("token").base_url("ftp://example.com").build();
+/// assert!(error.is_err());
+/// # Ok::<(), pan123_blocking::BuildError>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     session: SessionBuilder,
@@ -43,6 +61,7 @@ impl Default for ClientBuilder {
 
 impl ClientBuilder {
     /// Uses the `clientID` and `clientSecret` of a developer. The client fetches, shares and replaces the access token on its own.
+    #[doc(alias = "get_access_token")]
     pub fn credentials(
         mut self,
         id: impl Into<String>,
@@ -152,7 +171,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`ThreadSpawner`](crate::ThreadSpawner).
+    /// Sets where work runs that must outlive its caller, such as a token fetch; the default is [`ThreadSpawner`](crate::context::ThreadSpawner).
     pub fn spawner(mut self, spawner: impl Spawner) -> ClientBuilder {
         self.spawner = Arc::new(spawner);
         self

@@ -13,6 +13,22 @@ use crate::image_bed::ImageBed;
 use crate::offline::OfflineDownload;
 
 /// A client of one account. Clones share the token, the rate limits and the connections.
+///
+/// ```no_run
+/// use pan123_blocking::{Client, Download};
+///
+/// fn save(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::builder().credentials("client id", "client secret").build()?;
+///     println!("account {}", client.user_info()?.uid);
+///
+///     let dir = client.files().ensure_dir("/videos")?;
+///     let download = Download::new(url)?.save_to(dir);
+///     let offline = client.offline_download();
+///     let task = offline.download(&download)?;
+///     offline.wait(task)?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     session: Session,

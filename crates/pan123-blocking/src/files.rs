@@ -12,6 +12,28 @@ use crate::client::Client;
 use crate::listing::Listing;
 
 /// The files and folders of the drive: [`Client::files`] returns it.
+///
+/// ```no_run
+/// use pan123_blocking::{Error, Files, Parent};
+///
+/// fn tidy(files: &Files) -> Result<(), Error> {
+///     let archive = files.ensure_dir("/archive/2026")?;
+///     let mut old = Vec::new();
+///     for entry in files.list(Parent::Root) {
+///         let entry = entry?;
+///         if entry.name.ends_with(".log") {
+///             old.push(entry.id);
+///         }
+///     }
+///     for ids in old.chunks(100) {
+///         files.move_to(ids, archive)?;
+///     }
+///     if let Some(draft) = files.find("/drafts/old.txt")? {
+///         files.trash(&[draft.id])?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Files {
     client: Client,

@@ -17,15 +17,22 @@
 //! # }
 //! ```
 //!
-//! [`Client::files`] has the drive around it: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image
-//! bed's offline download, and [`ClientBuilder::oauth`] makes a client of an app that acts for other users.
+//! [`Client::files`] has the drive: folders, lists, renaming, copying, the trash. [`Client::image_bed`] has the image bed's
+//! offline download, and [`ClientBuilder::oauth`] configures an app that acts for other users.
 //!
-//! This crate only carries bytes, waits and reads the clock. What is sent, judged, repeated and waited for is decided in
-//! [`pan123_proto`], the same for every driver. What a program mostly needs of it stands here beside the client, the rest under [`proto`]. Unofficial: not made by the service's vendor.
+//! This crate only sends requests, waits and reads the clock. What to send, to retry and to wait for is decided in
+//! [`pan123_proto`], the same for every driver. What most programs need of it stands here beside the client, the rest under
+//! [`proto`]. Unofficial: not made by the service's vendor.
 //!
-//! Features: `rustls` (default), `native-tls` or `rustls-no-provider` for TLS, `platform-verifier` for the platform's
-//! certificates; `gzip` and `socks-proxy` are passed on to ureq, `callback-signing` to [`pan123_proto`]. `tracing` (default) tells of calls, retries, fetches of
-//! a token and waits of more than a second, under the target `pan123`: see [`proto::Span`].
+//! # Features
+//!
+//! - `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `platform-verifier` uses the platform's certificates.
+//! - `precise-connect-errors` (default) recognizes failures to connect, by a module of ureq that has no stability promise.
+//! - `tracing` (default) emits spans and events for calls, retries, tokens and waits of more than a second, under the target
+//!   `pan123`: see [`proto::Span`].
+//! - `callback-signing` adds `CallbackSigner` to [`proto::offline`]; `gzip` and `socks-proxy` are passed on to ureq.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod client;
@@ -41,7 +48,6 @@ mod watch;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use clock::{Clock, SystemClock};
 pub use files::Files;
 pub use image_bed::ImageBed;
 pub use listing::Listing;
@@ -56,10 +62,15 @@ pub use pan123_proto::{
     BuildError, DirId, Error, ErrorCode, ErrorKind, FileId, OAuth, Pacing, Parent, RetryPolicy,
     TaskId,
 };
-pub use spawner::{Spawner, ThreadSpawner, Work};
-pub use transport::{Transport, UreqTransport};
 pub use ureq;
 pub use watch::Watch;
+
+/// What a client runs on: its transport, its clocks, and where detached work runs. Each may be replaced by one of your own.
+pub mod context {
+    pub use crate::clock::{Clock, SystemClock};
+    pub use crate::spawner::{Spawner, ThreadSpawner, Work};
+    pub use crate::transport::{Transport, UreqTransport};
+}
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -7,9 +7,10 @@ use pan123_proto::{CallHandle, EntryId, Error};
 
 use crate::drive::Context;
 
-/// Reads a list to its end, entry by entry: see [`file::Listing`]. An item blocks while its page is fetched.
+/// Reads a list to its end, entry by entry: see [`file::Listing`].
 ///
-/// `None` comes after the last one, and after an `Err` until [`retry`](Listing::retry) is called.
+/// It is an [`Iterator`], whose `next` blocks while a page is fetched. It returns `None` after the last entry and after an `Err`,
+/// until [`retry`](Listing::retry) is called.
 #[must_use = "a listing does nothing until it is iterated over"]
 pub struct Listing {
     listing: file::Listing,
@@ -21,7 +22,8 @@ impl Listing {
         Listing { listing, context }
     }
 
-    /// Whether trashed entries come along, which the service lists beside the others.
+    /// Includes trashed entries, which the service lists among the others; by default they are left out.
+    #[doc(alias = "回收站")]
     pub fn with_trashed(self, with_trashed: bool) -> Listing {
         Listing {
             listing: self.listing.with_trashed(with_trashed),
@@ -29,17 +31,17 @@ impl Listing {
         }
     }
 
-    /// The cursor before the page that is being handed out, or that failed.
+    /// Returns the cursor before the current page, or before the page that failed.
     pub fn cursor(&self) -> Option<EntryId> {
         self.listing.cursor()
     }
 
-    /// Goes on at the page that failed. Without a failure nothing happens.
+    /// Continues with the page that failed. Does nothing if none has failed.
     pub fn retry(&mut self) {
         self.listing.retry();
     }
 
-    /// A handle to stop the listing from elsewhere.
+    /// Returns a handle that stops the listing from elsewhere.
     pub fn handle(&self) -> CallHandle {
         self.listing.handle()
     }

@@ -10,6 +10,25 @@ use crate::client::Client;
 use crate::watch::Watch;
 
 /// Offline download (离线下载): the cloud fetches an http(s) URL into the drive. [`Client::offline_download`] returns it.
+///
+/// ```no_run
+/// use pan123_blocking::{DirId, Download, Error, OfflineDownload};
+///
+/// fn save(offline: &OfflineDownload) -> Result<(), Box<dyn std::error::Error>> {
+///     let download = Download::new("https://example.com/video.mp4")?
+///         .file_name("my_video.mp4")?
+///         .save_to(DirId::new(456)?);
+///     let task = match offline.download(&download) {
+///         Ok(task) => task, // keep it
+///         Err(Error::Ambiguous(lost)) => return Err(format!("it may exist: {}", lost.cause()).into()),
+///         Err(error) => return Err(error.into()),
+///     };
+///     println!("{:.1} %", offline.progress(task)?.percent);
+///     let done = offline.wait(task)?;
+///     println!("{:?}", done.progress.status);
+///     Ok(())
+/// }
+/// ```
 #[doc(alias = "离线下载")]
 #[derive(Clone, Debug)]
 pub struct OfflineDownload {

@@ -30,7 +30,8 @@ impl fmt::Debug for Work {
 /// thread pool, or to name the threads and size their stacks.
 ///
 /// ```
-/// use pan123_blocking::{Client, Spawner, Work};
+/// use pan123_blocking::context::{Spawner, Work};
+/// use pan123_blocking::Client;
 /// use std::sync::mpsc::{Sender, channel};
 ///
 /// /// Hands the work to a thread that is there already.

@@ -1,5 +1,6 @@
-//! Carrying one request over ureq, as it is: no redirect, no repetition, no status taken for a failure.
+//! Sends one request over ureq as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
+#[cfg(feature = "precise-connect-errors")]
 mod connect;
 
 use std::fmt;
@@ -11,37 +12,67 @@ use pan123_proto::{Transmit, TransportError};
 use ureq::config::Config;
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
-use connect::{Marked, NotConnected};
-
-/// Carries one request and brings its answer back.
+/// Sends a request and returns its response.
 ///
-/// What it must keep: no redirect is followed, nothing is sent twice, every HTTP status is an answer, the timeout and the
-/// body's limit hold, and [`TransportError::never_left`] is said only when not one byte was sent.
+/// An implementation follows no redirect, sends nothing twice, returns every HTTP status as a response, and keeps to the timeout
+/// and to the body limit. It returns [`TransportError::never_left`] only if not one byte was sent.
+///
+/// ```
+/// use pan123_blocking::proto::bytes::Bytes;
+/// use pan123_blocking::proto::http::Response;
+/// use pan123_blocking::proto::{Transmit, TransportError};
+/// use pan123_blocking::context::Transport;
+/// use pan123_blocking::Client;
+///
+/// /// Returns the same response to every request.
+/// struct Canned(&'static str);
+///
+/// impl Transport for Canned {
+///     fn send(&self, _: Transmit) -> Result<Response<Bytes>, TransportError> {
+///         Ok(Response::new(Bytes::from_static(self.0.as_bytes())))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), pan123_blocking::Error> {
+/// let user = Canned(r#"{"code": 0, "data": {"uid": 7, "nickname": "alice"}}"#);
+/// let client = Client::builder().access_token("token").transport(user).build()?;
+/// assert_eq!(client.user_info()?.nickname, "alice");
+/// # Ok(())
+/// # }
+/// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole response.
     ///
     /// # Errors
     ///
-    /// [`TransportError`], classed by how far the request got.
+    /// [`TransportError`], which tells how far the request got.
     fn send(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError>;
 }
 
-/// The transport on ureq.
+/// The transport over ureq.
 ///
-/// At the level TRACE ureq logs each byte that it sends and reads, tokens and client secret included (target `ureq_proto`),
-/// and where a redirect points (target `ureq`). Only the filter of your logger keeps that out: `ureq=debug,ureq_proto=debug`.
+/// Without the feature `precise-connect-errors` most failures to connect count as "may have arrived": a create that meets one is
+/// not sent again and ends with [`Error::Ambiguous`](pan123_proto::Error::Ambiguous).
+///
+/// At the level TRACE ureq logs every byte that it sends and reads, tokens and client secret included (target `ureq_proto`),
+/// and where a redirect points (target `ureq`). Only the logger's filter keeps that out: `ureq=debug,ureq_proto=debug`.
+///
+/// # Panics
+///
+/// With the feature `rustls-no-provider` and without `rustls`, the first request over TLS panics if the program has not installed a
+/// crypto provider.
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,
     connect_timeout: Duration,
-    /// What the agent is set up for, if it is ours: a request that takes no other needs no settings of its own.
+    /// The timeout that the agent is configured with, if it is ours: a request with this timeout needs no settings of its own.
     usual_timeout: Option<Duration>,
     /// Whether a proxy must not be used.
     direct: bool,
 }
 
 impl UreqTransport {
-    /// An agent with this long to look a name up and to connect, and with this long for most requests.
+    /// Builds an agent with this timeout to look a name up and to connect, and with the timeout that most requests have.
     pub fn new(connect_timeout: Duration, usual_timeout: Duration) -> UreqTransport {
         let connect_timeout = connect_timeout.min(usual_timeout);
         let config = Agent::config_builder()
@@ -58,25 +89,25 @@ impl UreqTransport {
         ))]
         let config = config.tls_config(tls());
         UreqTransport {
-            agent: Marked::agent(config.build()),
+            agent: agent_with(config.build()),
             connect_timeout,
             usual_timeout: Some(usual_timeout),
             direct: false,
         }
     }
 
-    /// An agent of this configuration, with this long to look a name up and to connect.
+    /// Builds an agent from this configuration, with this timeout to look a name up and to connect.
     pub fn from_config(config: Config, connect_timeout: Duration) -> UreqTransport {
         UreqTransport {
-            agent: Marked::agent(config),
+            agent: agent_with(config),
             connect_timeout,
             usual_timeout: None,
             direct: false,
         }
     }
 
-    /// An agent that was set up elsewhere. Redirects and errors for statuses are switched off for each request. What fails
-    /// while it connects mostly counts as "may have arrived", since it does not say how far it got.
+    /// Uses an agent that was built elsewhere. Redirects and errors for statuses are switched off for each request. Most
+    /// failures to connect count as "may have arrived", since the agent does not tell how far the request got.
     pub fn from_agent(agent: Agent) -> UreqTransport {
         let connect_timeout = agent.config().timeouts().connect;
         UreqTransport {
@@ -96,7 +127,7 @@ impl UreqTransport {
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
         warn_of_wire_log();
         let (parts, body) = transmit.request.into_parts();
-        // An empty body must be none at all, unless its length is announced: ureq would do so on a GET, too.
+        // ureq sends a `Content-Length` with an empty body, even on a GET; without a body it sends none.
         if body.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) {
             self.run(http::Request::from_parts(parts, ()), transmit.timeout)
         } else {
@@ -116,7 +147,7 @@ impl UreqTransport {
             return self.agent.run(request);
         }
         let connect_timeout = self.connect_timeout.min(timeout);
-        // An agent of the user's may have it otherwise.
+        // The user's agent may have other settings.
         let request = self.agent.configure_request(request);
         let request = request
             .http_status_as_error(false)
@@ -150,6 +181,14 @@ impl fmt::Debug for UreqTransport {
     }
 }
 
+/// Builds an agent whose failures to connect are marked where they can be.
+fn agent_with(config: Config) -> Agent {
+    #[cfg(feature = "precise-connect-errors")]
+    return connect::Marked::agent(config);
+    #[cfg(not(feature = "precise-connect-errors"))]
+    Agent::new_with_config(config)
+}
+
 /// The backend that the features ask for.
 #[cfg(any(
     feature = "rustls",
@@ -168,20 +207,21 @@ fn tls() -> ureq::tls::TlsConfig {
     config.build()
 }
 
-/// Nothing here can keep the bytes out of the log.
+/// Only the logger's filter can keep the bytes out of the log.
 fn warn_of_wire_log() {
     if log::log_enabled!(target: "ureq_proto::util", log::Level::Trace) {
         log::warn!(
             target: "pan123",
-            "at TRACE ureq logs each byte, tokens and client secret included: filter `ureq=debug,ureq_proto=debug`"
+            "at TRACE ureq logs every byte, tokens and client secret included: filter `ureq=debug,ureq_proto=debug`"
         );
     }
 }
 
-/// Only what failed before there was a connection is sure to have sent nothing.
+/// Only a failure before there was a connection means that nothing was sent.
 fn failed(error: ureq::Error) -> TransportError {
     match error {
-        ureq::Error::Other(source) if source.is::<NotConnected>() => {
+        #[cfg(feature = "precise-connect-errors")]
+        ureq::Error::Other(source) if source.is::<connect::NotConnected>() => {
             TransportError::not_connected(source)
         }
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)

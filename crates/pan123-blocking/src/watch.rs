@@ -10,7 +10,24 @@ use pan123_proto::{FileId, TaskId, offline};
 
 use crate::drive::Context;
 
-/// Follows one task: see [`offline::Watch`]. Each item blocks until there is something to tell.
+/// Follows one task to its end: see [`offline::Watch`] for when it polls and when it gives up.
+///
+/// It is an [`Iterator`], whose `next` blocks until there is an event. An `Err` is always the last item.
+///
+/// ```no_run
+/// use pan123_blocking::{OfflineDownload, TaskId, WatchError, WatchEvent};
+///
+/// fn follow(offline: &OfflineDownload, task: TaskId) -> Result<(), WatchError> {
+///     for event in offline.watch(task) {
+///         match event? {
+///             WatchEvent::Progress(progress) => println!("{:.1} %", progress.percent),
+///             WatchEvent::PollFailed(error) => println!("the watch continues after: {error}"),
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a watch does nothing until it is iterated over"]
 pub struct Watch {
     watch: offline::Watch,
@@ -22,7 +39,7 @@ impl Watch {
         Watch { watch, context }
     }
 
-    /// Goes on to the end, without the events on the way.
+    /// Follows the task to its end and skips the events on the way.
     ///
     /// # Errors
     ///
@@ -31,7 +48,7 @@ impl Watch {
         self.context.drive(self.watch.to_end())
     }
 
-    /// Goes on to the end, and looks for the file then.
+    /// Follows the task to its end, then looks for its file.
     ///
     /// # Errors
     ///
@@ -40,22 +57,25 @@ impl Watch {
         self.context.drive(self.watch.to_file(target))
     }
 
-    /// The task that is followed.
+    /// Returns the task that is followed.
     pub fn task(&self) -> TaskId {
         self.watch.task()
     }
 
-    /// The last progress seen.
+    /// Returns the last progress seen.
+    #[doc(alias = "进度")]
     pub fn last(&self) -> Option<Progress> {
         self.watch.last()
     }
 
-    /// The file that a callback named: see [`WatchHandle::notify`].
+    /// Returns the file that a callback named: see [`WatchHandle::notify`].
+    #[doc(alias = "回调")]
     pub fn file_hint(&self) -> Option<FileId> {
         self.watch.file_hint()
     }
 
-    /// A handle to stop or nudge the watch from elsewhere.
+    /// Returns a handle that stops the watch, or makes it poll at once, from elsewhere: on a callback, for example.
+    #[doc(alias = "回调")]
     pub fn handle(&self) -> WatchHandle {
         self.watch.handle()
     }

@@ -69,6 +69,8 @@
 //! should not rely on them. Keys and types are accepted as leniently as existing clients need it, or exactly as documented with
 //! [`Builder::strict`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub use bytes;
 pub use http;
 

@@ -1,4 +1,4 @@
-//! The endpoints of the service, one file each: a request and its response.
+//! The endpoints of the service, one file each: the request and its response.
 
 pub mod access_token;
 pub(crate) mod file;

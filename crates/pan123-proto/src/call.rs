@@ -125,7 +125,7 @@ impl<T> Call<T> {
     }
 
     /// For a watch: a poll that the end of the watch bounds until it is sent, and its own timeout from then on.
-    pub(crate) fn as_poll(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
+    pub(crate) fn polling(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
         self.exchange.queue_until(queue_until);
         self.controlled_by(control).priority(Priority::Low)
     }
@@ -222,6 +222,10 @@ impl<T> Call<T> {
 }
 
 /// What a call does next.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is matched at once, like the step in it"
+)]
 enum Next<T> {
     Step(Step<Result<T, Error>>),
     /// It may send now, with this token.
@@ -332,7 +336,8 @@ impl<T> GatedCall<T> {
         self.call.handle()
     }
 
-    fn advance(&mut self, now: Now, input: Input) -> Result<GateStep<T>, Error> {
+    /// Returns the next step; none at the gate.
+    fn advance(&mut self, now: Now, input: Input) -> Result<Option<Step<Result<T, Error>>>, Error> {
         match std::mem::replace(&mut self.gate, Gate::Passed) {
             Gate::Closed => match self.call.advance(now, input)? {
                 Next::Send(bearer) => {
@@ -341,11 +346,11 @@ impl<T> GatedCall<T> {
                         bearer,
                         proceeds: false,
                     };
-                    Ok(GateStep::AtGate)
+                    Ok(None)
                 }
                 Next::Step(step) => {
                     self.gate = Gate::Closed;
-                    Ok(GateStep::Step(step))
+                    Ok(Some(step))
                 }
             },
             Gate::Reached {
@@ -359,24 +364,19 @@ impl<T> GatedCall<T> {
                 if delay > self.max_send_delay {
                     return Err(Error::Deadline { last: None });
                 }
-                self.call.send(now, bearer).map(GateStep::Step)
+                self.call.send(now, bearer).map(Some)
             }
             reached @ Gate::Reached { .. } => {
                 self.gate = reached;
-                Ok(GateStep::AtGate)
+                Ok(None)
             }
             Gate::Passed => match self.call.advance(now, input)? {
-                Next::Step(step) => Ok(GateStep::Step(step)),
+                Next::Step(step) => Ok(Some(step)),
                 // It sends once.
                 Next::Send(_) => Err(Error::Finished),
             },
         }
     }
-}
-
-enum GateStep<T> {
-    Step(Step<Result<T, Error>>),
-    AtGate,
 }
 
 impl<T> Machine for GatedCall<T> {
@@ -389,8 +389,8 @@ impl<T> Machine for GatedCall<T> {
         let span = self.call.exchange.span(now);
         span.within(|| {
             let step = match self.advance(now, input) {
-                Ok(GateStep::AtGate) => return Step::Ready(GateEvent::AtGate),
-                Ok(GateStep::Step(step)) => Ok(step),
+                Ok(None) => return Step::Ready(GateEvent::AtGate),
+                Ok(Some(step)) => Ok(step),
                 Err(error) => Err(error),
             };
             match self.call.exchange.finish(now, step).ready() {

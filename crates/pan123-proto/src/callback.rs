@@ -22,54 +22,74 @@ use crate::wire::http_url::RedactedUrl;
 use crate::wire::lenient::{Text, Whole};
 use crate::wire::redaction::Secrets;
 
-/// The most characters of a reason: strangers may send any.
-const MOST_REASON: usize = 1000;
+/// The maximum length of a reason, in characters: anyone may send a callback.
+const MAX_REASON: usize = 1000;
 
-/// A notice that a task ended. It names no task and is not signed: take it as a hint and ask for the progress.
+/// A notice that a task has ended. It names no task and is not signed: treat it as a hint, and poll the progress.
 ///
 /// ```
 /// use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
 ///
 /// let body = br#"{"url":"http://dc.com/resource.jpg","status":0,"failReason":"","fileID":100}"#;
 /// let notice = CallbackNotice::parse(body)?;
-/// assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { file: Some(id) } if id.get() == 100));
+/// assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { file: Some(id), .. } if id.get() == 100));
 /// # Ok::<(), pan123_proto::offline::CallbackError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "回调")]
+#[doc(alias = "call_back_url")]
 pub struct CallbackNotice {
-    /// The URL that was to be fetched, if the notice names it.
+    /// The URL of the download, if the notice names it.
     pub url: Option<String>,
     /// How the task ended.
     pub outcome: CallbackOutcome,
 }
 
-/// How a task ended, as a callback numbers it. Its progress numbers otherwise: [`TaskStatus`](super::TaskStatus).
+/// How a task ended, as a callback reports it. Progress uses other numbers: [`TaskStatus`](crate::offline::TaskStatus).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackOutcome {
-    /// 0: the file is in the drive.
+    /// 0: succeeded.
+    #[non_exhaustive]
     Succeeded {
-        /// Its id, if the notice names it.
+        /// The file id, if the notice names one. It is a hint: the file may be anyone's.
         file: Option<FileId>,
     },
-    /// 1: it failed.
+    /// 1: failed.
+    #[non_exhaustive]
     Failed {
-        /// Why, in the service's words, if it says: at most 1000 characters, without the query of the URL.
+        /// The reason in the service's words, if it gives one: at most 1000 characters, without the query of the URL.
         reason: Option<String>,
     },
     /// Any other number.
+    #[non_exhaustive]
     Other {
         /// The number.
         status: i64,
-        /// A file id, if the notice names one.
+        /// The file id, if the notice names one.
         file: Option<FileId>,
-        /// A reason, if the notice names one.
+        /// The reason, if the notice gives one.
         reason: Option<String>,
     },
 }
 
-/// Without the query of the URL, which may hold keys.
+impl CallbackOutcome {
+    /// Returns the outcome for the `status` of a notice. A file id counts unless the task failed, a reason unless it succeeded.
+    pub fn new(status: i64, file: Option<FileId>, reason: Option<String>) -> CallbackOutcome {
+        match status {
+            0 => CallbackOutcome::Succeeded { file },
+            1 => CallbackOutcome::Failed { reason },
+            status => CallbackOutcome::Other {
+                status,
+                file,
+                reason,
+            },
+        }
+    }
+}
+
+/// Leaves out the query of the URL, which may hold keys.
 impl fmt::Debug for CallbackNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackNotice")
@@ -79,10 +99,10 @@ impl fmt::Debug for CallbackNotice {
     }
 }
 
-/// A body that is no notice. Only the place of the fault is told: what a parser says quotes the body.
+/// A body that is not a notice. Only the position of the fault is given: a parser's message would quote the body.
 #[derive(Debug, Error)]
 #[error(
-    "this is no notice of the service, which has a `status` in a JSON object: line {line} column {column}"
+    "the body is not a callback notice, a JSON object with a `status`: line {line} column {column}"
 )]
 pub struct CallbackError {
     line: usize,
@@ -90,11 +110,11 @@ pub struct CallbackError {
 }
 
 impl CallbackNotice {
-    /// Reads a body, with `failReason` or `fileReason` as the reason, and the file id as number, text, null or absent.
+    /// Parses a body. The reason may be in `failReason` or `fileReason`; the file id may be a number, a string, null or absent.
     ///
     /// # Errors
     ///
-    /// [`CallbackError`] if it is no JSON object or has no readable `status`.
+    /// [`CallbackError`] if it is not a JSON object with a readable `status`.
     pub fn parse(body: &[u8]) -> Result<CallbackNotice, CallbackError> {
         serde_json::from_slice(body).map_err(|error| CallbackError {
             line: error.line(),
@@ -121,29 +141,21 @@ impl<'de> Deserialize<'de> for CallbackNotice {
             file_reason: Option<Text>,
         }
         let wire = Wire::deserialize(deserializer)?;
-        let said = |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        let url = said(wire.url);
+        let non_empty =
+            |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
+        let url = non_empty(wire.url);
         let mut secrets = Secrets::default();
         secrets.push_url(url.as_deref().unwrap_or_default());
-        let reason = said(wire.fail_reason).or(said(wire.file_reason));
-        let reason = reason.map(|reason| secrets.redact(&reason, MOST_REASON));
-        let file = wire.file;
+        let reason = non_empty(wire.fail_reason).or(non_empty(wire.file_reason));
+        let reason = reason.map(|reason| secrets.redact(&reason, MAX_REASON));
         Ok(CallbackNotice {
             url,
-            outcome: match wire.status.0 {
-                0 => CallbackOutcome::Succeeded { file },
-                1 => CallbackOutcome::Failed { reason },
-                status => CallbackOutcome::Other {
-                    status,
-                    file,
-                    reason,
-                },
-            },
+            outcome: CallbackOutcome::new(wire.status.0, wire.file, reason),
         })
     }
 }
 
-/// No id is as good as an unreadable one: the notice still says how the task ended.
+/// Treats an unreadable id as absent: the notice still says how the task ended.
 fn file_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FileId>, D::Error> {
     let Text(id) = Text::deserialize(deserializer)?;
     Ok(id.parse().ok())
@@ -158,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_id_may_come_in_any_shape_or_not_at_all() {
+    fn file_id_may_be_a_number_a_string_or_absent() {
         let file = Some(FileId::new(100).unwrap());
         for id in ["100", "\"100\""] {
             let body = format!(r#"{{"status":0,"fileID":{id}}}"#);
@@ -179,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_has_two_spellings() {
+    fn reason_has_two_keys() {
         let reason = Some("下载失败".to_owned());
         for body in [
             r#"{"status":1,"failReason":"下载失败"}"#,
@@ -201,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_reason_the_start_is_kept() {
+    fn long_reason_is_cut() {
         let long = "页".repeat(2000);
         let CallbackOutcome::Failed { reason } =
             outcome(&format!(r#"{{"status":1,"failReason":"{long}"}}"#))
@@ -212,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_of_progress_mean_nothing_here() {
+    fn progress_status_2_is_unknown_in_a_callback() {
         let other = outcome(r#"{"status":2,"fileID":7}"#);
         let file = Some(FileId::new(7).unwrap());
         assert_eq!(
@@ -226,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_notice_is_refused() {
+    fn body_that_is_not_a_notice_is_an_error() {
         for body in [
             "",
             "status=0",

@@ -124,6 +124,9 @@ macro_rules! error_kinds {
             )*
         }
 
+        #[cfg(test)]
+        const KINDS: &[ErrorKind] = &[$(ErrorKind::$variant),*];
+
         impl Error {
             /// Returns the kind of this error.
             pub fn kind(&self) -> ErrorKind {
@@ -325,5 +328,66 @@ impl From<BuildError> for Error {
 impl From<WatchError> for Error {
     fn from(error: WatchError) -> Error {
         Error::Watch(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../docs/which-error.md");
+
+    /// The names in the first column of the table under a heading of the page.
+    fn first_column(heading: &str) -> Vec<&'static str> {
+        let (_, rest) = PAGE.split_once(heading).expect("the heading");
+        let section = rest.split("\n## ").next().expect("a section");
+        let rows = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+        // The first row is the table's heading.
+        rows.skip(1)
+            .flat_map(|cell| cell.split(','))
+            .map(|name| name.trim_matches([' ', '`']))
+            .collect()
+    }
+
+    #[test]
+    fn page_names_every_kind_once_and_in_order() {
+        let kinds: Vec<_> = KINDS.iter().map(|kind| format!("{kind:?}")).collect();
+        assert_eq!(first_column("\n## Calls: `ErrorKind`\n"), kinds);
+    }
+
+    #[test]
+    fn page_says_which_kinds_are_retryable() {
+        let inner = || Box::new(Error::Stopped);
+        let cursor = crate::ids::EntryId::new(7).unwrap();
+        let task = crate::ids::TaskId::new(7).unwrap();
+        for error in [
+            Error::Build(BuildError::RootDirectory),
+            Error::Unauthorized(inner()),
+            Error::TokenRejected(inner()),
+            Error::Credentials(Arc::new(Error::Stopped)),
+            Error::AuthorizationRequired(None),
+            Error::TokenStore(String::new()),
+            Error::RateLimited {
+                retry_after: Duration::ZERO,
+                last: None,
+            },
+            Error::RetriesExhausted {
+                attempts: 2,
+                last: inner(),
+            },
+            Error::Deadline { last: None },
+            WatchError::Stopped { task, last: None }.into(),
+            Error::PaginationLoop { cursor },
+            Error::Stopped,
+            Error::Finished,
+        ] {
+            let start = format!("\n| `{:?}` |", error.kind());
+            let (_, row) = PAGE.split_once(&start).expect("a row");
+            let cell = row.split('|').nth(2).expect("a cell");
+            let expected = if error.is_retryable() { "Yes" } else { "No" };
+            assert!(cell.trim().starts_with(expected), "{:?}", error.kind());
+        }
     }
 }

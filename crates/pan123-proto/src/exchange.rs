@@ -312,7 +312,7 @@ impl<T, H: Host> Exchange<T, H> {
         })
     }
 
-    /// The next attempt is made with another token; the error is kept in case there is none.
+    /// The next attempt is made with another token; the error is returned if there is none.
     pub(crate) fn retry_with_another_token(&mut self, error: Error) -> Result<(), Error> {
         if self.sends_once {
             return Err(Error::TokenRejected(Box::new(error)));

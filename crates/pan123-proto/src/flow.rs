@@ -1,9 +1,11 @@
-//! Machines made of calls, one file each.
+//! Machines that make several calls, one file each.
 
 pub(crate) mod ensure_dir;
+pub(crate) mod expected_file;
 pub(crate) mod find_file;
+mod find_in_dir;
 pub(crate) mod find_path;
 pub(crate) mod listing;
-mod lookup;
 mod path;
 pub(crate) mod watch;
+pub(crate) mod watch_to_end;

@@ -1,4 +1,4 @@
-//! Ids of the service as types of their own: a task is no folder, and no folder is the root.
+//! Newtypes for the service's ids: a task is not a folder, and a folder is not the root.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -12,22 +12,22 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
         $(#[$doc])*
         ///
-        /// Read from a number or a text, written as a number. Kept with serde, it needs a format that describes itself, such as JSON.
+        /// Serialized as a number, deserialized from a number or a string: serde needs a self-describing format such as JSON.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(NonZeroU64);
 
         impl $name {
-            /// The id of this number.
+            /// Creates the id from its number.
             ///
             /// # Errors
             ///
-            /// Zero is refused; the error says why.
+            /// [`BuildError`] for zero.
             pub fn new(id: u64) -> Result<$name, BuildError> {
                 NonZeroU64::new(id).map($name).ok_or_else(|| $zero)
             }
 
-            /// The number.
+            /// Returns the number.
             pub fn get(self) -> u64 {
                 self.0.get()
             }
@@ -53,14 +53,14 @@ macro_rules! id {
             fn from_str(text: &str) -> Result<$name, BuildError> {
                 text.trim()
                     .parse()
-                    .map_err(|_| no_id($what, text))
+                    .map_err(|_| invalid_id($what, text))
                     .and_then($name::new)
             }
         }
     };
 }
 
-fn no_id(what: &'static str, given: &str) -> BuildError {
+fn invalid_id(what: &'static str, given: &str) -> BuildError {
     BuildError::Id {
         what,
         given: given.chars().take(40).collect(),
@@ -68,34 +68,34 @@ fn no_id(what: &'static str, given: &str) -> BuildError {
 }
 
 id! {
-    /// An offline download, as its creation named it (`taskID`). Keep it: the service has no list of tasks.
-    TaskId, "task id", zero: no_id("task id", "0")
+    /// The id of an offline download (`taskID`). Store it: the service has no list of tasks.
+    TaskId, "task id", zero: invalid_id("task id", "0")
 }
 
 id! {
-    /// A folder of the drive (`dirID`), never the root, which offline download does not support.
+    /// The id of a folder of the drive (`dirID`), never the root, which offline download does not support.
     DirId, "directory id", zero: BuildError::RootDirectory
 }
 
 id! {
-    /// A file of the drive (`fileID`).
-    FileId, "file id", zero: no_id("file id", "0")
+    /// The id of a file of the drive (`fileID`).
+    FileId, "file id", zero: invalid_id("file id", "0")
 }
 
 id! {
-    /// A file or a folder of the drive, where both may stand: the service numbers them alike (`fileID`). Made of a [`FileId`]
-    /// or a [`DirId`] by `into()`.
-    EntryId, "file or directory id", zero: no_id("file or directory id", "0")
+    /// The id of a file or a folder of the drive (`fileID`), which share one range of numbers. A [`FileId`] or a [`DirId`]
+    /// converts with `into()`.
+    EntryId, "file or directory id", zero: invalid_id("file or directory id", "0")
 }
 
 id! {
-    /// A copy of many files, as its creation named it (`taskId`): no offline download.
-    CopyTaskId, "copy task id", zero: no_id("copy task id", "0")
+    /// The id of a copy task (`taskId`), not of an offline download.
+    CopyTaskId, "copy task id", zero: invalid_id("copy task id", "0")
 }
 
 id! {
-    /// An offline download into the image bed, as its creation named it (`taskID`): none into the drive.
-    ImageBedTaskId, "image-bed task id", zero: no_id("image-bed task id", "0")
+    /// The id of an offline download into the image bed (`taskID`), not into the drive.
+    ImageBedTaskId, "image-bed task id", zero: invalid_id("image-bed task id", "0")
 }
 
 impl From<FileId> for EntryId {
@@ -111,20 +111,20 @@ impl From<DirId> for EntryId {
 }
 
 impl EntryId {
-    /// The same id, known to be a folder's.
+    /// For an entry that is known to be a folder.
     pub(crate) fn as_dir(self) -> DirId {
         DirId(self.0)
     }
 
-    /// The same id, known to be a file's.
+    /// For an entry that is known to be a file.
     pub(crate) fn as_file(self) -> FileId {
         FileId(self.0)
     }
 }
 
-/// A folder of the drive, or the root, where the service allows it. The root is sent as 0.
+/// A folder of the drive, or the root where the service allows it. The root is sent as 0.
 ///
-/// Kept with serde, it needs a format that describes itself, such as JSON.
+/// With serde it needs a self-describing format such as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Parent {
     /// The root of the drive.
@@ -135,12 +135,12 @@ pub enum Parent {
 }
 
 impl Parent {
-    /// The folder of this number, or the root for 0.
+    /// Creates it from a number; 0 is the root.
     pub fn from_number(number: u64) -> Parent {
         NonZeroU64::new(number).map_or(Parent::Root, |dir| Parent::Dir(DirId(dir)))
     }
 
-    /// The folder; none for the root.
+    /// Returns the folder; `None` for the root.
     pub fn dir(self) -> Option<DirId> {
         match self {
             Parent::Root => None,
@@ -148,7 +148,7 @@ impl Parent {
         }
     }
 
-    /// The number as the service sends it.
+    /// Returns the number as the service sends it.
     pub fn number(self) -> u64 {
         self.dir().map_or(0, DirId::get)
     }
@@ -172,17 +172,17 @@ impl Serialize for Parent {
     }
 }
 
-/// A folder of the image bed (`businessDirID`): a text of the service's, never the root.
+/// The id of a folder of the image bed (`businessDirID`), a string that the service chose; never the root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageBedDirId(String);
 
 impl ImageBedDirId {
-    /// The folder of this id.
+    /// Creates the id from its text.
     ///
     /// # Errors
     ///
-    /// The empty id is the root, which the image bed's offline download does not support.
+    /// [`BuildError::ImageBedRoot`] if it is empty: that is the root, which the image bed's offline download does not support.
     pub fn new(id: impl Into<String>) -> Result<ImageBedDirId, BuildError> {
         let id = id.into();
         if id.trim().is_empty() {
@@ -191,7 +191,7 @@ impl ImageBedDirId {
         Ok(ImageBedDirId(id))
     }
 
-    /// The id as the service wrote it.
+    /// Returns the id as the service sent it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_is_no_id_and_the_root_is_named() {
+    fn zero_is_rejected_and_the_error_names_the_root() {
         let error = DirId::new(0).unwrap_err().to_string();
         assert!(error.contains("root"), "{error}");
         let error = TaskId::new(0).unwrap_err().to_string();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_digit_is_lost() {
+    fn ids_keep_all_digits() {
         for id in [1, 394_756, 9_007_199_254_740_993, u64::MAX] {
             let task = TaskId::new(id).unwrap();
             let json = serde_json::to_string(&task).unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_sent_and_read_as_zero() {
+    fn root_is_serialized_as_zero() {
         let dir = Parent::from(DirId::new(7).unwrap());
         for (parent, json) in [(Parent::Root, "0"), (dir, "7")] {
             assert_eq!(serde_json::to_string(&parent).unwrap(), json);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_the_image_bed_is_a_text_and_not_the_root() {
+    fn image_bed_folder_is_a_string_and_not_the_root() {
         let dir =
             ImageBedDirId::new("yk6baz03t0l000d7w33fbyt8704m2bohDIYPAIDOBIY0DcxvDwFO").unwrap();
         let json = serde_json::to_string(&dir).unwrap();

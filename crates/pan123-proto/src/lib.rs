@@ -134,10 +134,10 @@ pub mod offline {
     #[cfg(feature = "callback-signing")]
     pub use crate::callback::{CallbackKey, CallbackRefusal, CallbackSigner, VerifiedCallback};
     pub use crate::error::WatchError;
-    pub use crate::flow::find_file::{ExpectedFile, FileLookup, FindFile};
-    pub use crate::flow::watch::{
-        Downloaded, Watch, WatchEvent, WatchHandle, WatchPolicy, WatchToEnd,
-    };
+    pub use crate::flow::expected_file::ExpectedFile;
+    pub use crate::flow::find_file::{FileLookup, FindFile};
+    pub use crate::flow::watch::{Watch, WatchEvent, WatchHandle, WatchPolicy};
+    pub use crate::flow::watch_to_end::{Downloaded, WatchToEnd};
     pub use crate::task::{Progress, TaskStatus};
 }
 

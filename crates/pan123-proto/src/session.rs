@@ -89,7 +89,7 @@ impl Session {
 
     /// Takes a stored token, if the session needs one. Sends nothing.
     ///
-    /// With a token store there is no need to call this: the session loads the token by itself. Of an OAuth pair the refresh
+    /// With a token store there is no need to call this: the session loads the token itself. Of an OAuth pair the refresh
     /// token is used even if the access token is [`Expired`](Restored::Expired), as long as the store holds no pair.
     ///
     /// # Errors
@@ -315,9 +315,9 @@ mod tests {
         assert!(matches!(waiter.resume(now, Input::Wake), Step::Wait(_)));
         AFTER_UNLOCK.set(Some(Box::new(move || {
             let body = r#"{"code":0,"data":{"accessToken":"t"}}"#;
-            let answer = Response::new(body.into());
+            let response = Response::new(body.into());
             assert!(matches!(
-                fetch.resume(now, Input::Response(answer)),
+                fetch.resume(now, Input::Response(response)),
                 Step::Ready(())
             ));
         })));

@@ -1,4 +1,4 @@
-//! The token in a file.
+//! The store in a file.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -8,34 +8,49 @@ use std::path::{Path, PathBuf};
 
 use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
-/// More bytes than this are no token.
-const MOST_BYTES: u64 = 64 * 1024;
+/// The maximum size of a token file: reading stops there.
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// Keeps the token of one account in a JSON file.
+/// Stores the token of one account in a JSON file.
 ///
-/// The file is replaced as a whole, so that a process that is killed at any time leaves a whole one, and can be read and
-/// written by its owner only: wider permissions are tightened when it is read. A second file beside it, of the same name with
-/// `.lock` at the end, is what processes lock; the system gives the lock back when a process ends. Directories that do not
-/// exist are made. A file that holds something else, or the token of another account, is an error and is left alone.
+/// The file is replaced atomically, so that a process that is killed at any time leaves it intact, and only its owner can read and
+/// write it: wider permissions are tightened when it is read. Processes lock a second file beside it, of the same name with
+/// `.lock` at the end; the system releases the lock when a process ends. Directories that do not exist are created. A file that
+/// holds something else, or the token of another account, is an error and is left as it is.
 ///
-/// Put it on a local disk: locks over a network are the file system's promise to keep.
+/// Use a local disk: network file systems do not always honour locks.
+///
+/// ```
+/// use pan123_blocking::Client;
+/// use pan123_store::FileStore;
+///
+/// let store = FileStore::new("/var/lib/my-bot/pan123-token.json");
+/// let client = Client::builder()
+///     .credentials("client id", "client secret")
+///     .token_store(store) // read and written from the first call on
+///     .build()?;
+/// # drop(client);
+/// # Ok::<(), pan123_blocking::BuildError>(())
+/// ```
+#[doc(alias = "令牌")]
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
 }
 
 impl FileStore {
-    /// A store in this file, which need not exist. Nothing is read or written yet.
+    /// Creates a store in this file, which need not exist. Nothing is read or written yet.
     pub fn new(path: impl Into<PathBuf>) -> FileStore {
         FileStore { path: path.into() }
     }
 
-    /// Where the token is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
+    /// The path of a file beside the token file: its name with this suffix.
+    fn sibling(&self, suffix: &str) -> PathBuf {
         let mut name = OsString::from(self.path.file_name().unwrap_or_default());
         name.push(suffix);
         self.path.with_file_name(name)
@@ -55,7 +70,7 @@ impl TokenStore for FileStore {
 struct Open {
     store: FileStore,
     account: Account,
-    /// Locked as long as it is open.
+    /// The locked file. Closing it releases the lock.
     lock: Option<File>,
 }
 
@@ -81,23 +96,23 @@ impl Open {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(told("cannot be read", path, error)),
+            Err(error) => return Err(failure("cannot be read", path, error)),
         };
         let mut json = Vec::new();
         (&file)
-            .take(MOST_BYTES)
+            .take(MAX_BYTES)
             .read_to_end(&mut json)
-            .map_err(|error| told("cannot be read", path, error))?;
-        // What the parser says quotes the file, which may hold a token: only the place is told.
+            .map_err(|error| failure("cannot be read", path, error))?;
+        // The parser's message would quote the file, which may hold a token: only the position is given.
         let token: StoredToken = serde_json::from_slice(&json).map_err(|error| {
-            let place = format!("line {} column {}", error.line(), error.column());
-            told("holds no token that this crate has kept", path, place)
+            let position = format!("line {} column {}", error.line(), error.column());
+            failure("is not a token file of this crate", path, position)
         })?;
         if *token.account() != self.account {
-            let whose = format!("it is of {}, not of {}", token.account(), self.account);
-            return Err(told("holds another account's token", path, whose));
+            let owner = format!("it is of {}, not of {}", token.account(), self.account);
+            return Err(failure("holds another account's token", path, owner));
         }
-        tighten(&file).map_err(|error| told("cannot be made private", path, error))?;
+        tighten(&file).map_err(|error| failure("cannot be made private", path, error))?;
         Ok(Some(token))
     }
 
@@ -105,12 +120,13 @@ impl Open {
         if self.lock.is_some() {
             return Ok(StoreResult::Locked);
         }
-        let path = self.store.beside(".lock");
-        let failed = |error| told("cannot be locked", &path, error);
+        let path = self.store.sibling(".lock");
+        let failed = |error| failure("cannot be locked", &path, error);
         if let Some(directory) = self.store.path.parent() {
-            make_directory(directory).map_err(|error| told("cannot be made", directory, error))?;
+            create_directory(directory)
+                .map_err(|error| failure("cannot be created", directory, error))?;
         }
-        let file = private()
+        let file = private_file()
             .write(true)
             .create(true)
             .open(&path)
@@ -127,12 +143,16 @@ impl Open {
 
     fn save(&self, token: &StoredToken) -> Result<(), String> {
         let path = &self.store.path;
-        let failed = |error: io::Error| told("cannot be written", path, error);
+        let failed = |error: io::Error| failure("cannot be written", path, error);
         if self.lock.is_none() {
-            return Err(told("cannot be written", path, "it is not locked"));
+            return Err(failure(
+                "cannot be written",
+                path,
+                "the store is not locked",
+            ));
         }
-        // Only the holder of the lock writes, so that one name is enough, and what a killed process left goes away.
-        let new = self.store.beside(".new");
+        // Only the holder of the lock writes, so one name is enough, and what a killed process left behind is removed.
+        let new = self.store.sibling(".new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -155,12 +175,12 @@ impl Open {
     }
 }
 
-fn told(what: &str, path: &Path, why: impl Display) -> String {
+fn failure(what: &str, path: &Path, why: impl Display) -> String {
     format!("{} {what}: {why}", path.display())
 }
 
 #[cfg(unix)]
-fn private() -> OpenOptions {
+fn private_file() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
 
     let mut options = OpenOptions::new();
@@ -169,12 +189,12 @@ fn private() -> OpenOptions {
 }
 
 #[cfg(not(unix))]
-fn private() -> OpenOptions {
+fn private_file() -> OpenOptions {
     OpenOptions::new()
 }
 
 #[cfg(unix)]
-fn make_directory(path: &Path) -> io::Result<()> {
+fn create_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
 
     fs::DirBuilder::new()
@@ -184,11 +204,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn make_directory(path: &Path) -> io::Result<()> {
+fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Leaves nothing to the group and to others.
+/// Removes the permissions of the group and of others.
 #[cfg(unix)]
 fn tighten(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -201,7 +221,7 @@ fn tighten(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(narrow))
 }
 
-/// Elsewhere a file has the rights of its directory.
+/// Elsewhere a file inherits the permissions of its directory.
 #[cfg(not(unix))]
 fn tighten(_: &File) -> io::Result<()> {
     Ok(())

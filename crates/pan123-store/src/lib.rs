@@ -1,12 +1,12 @@
-//! Where a client of the 123云盘 (123pan) Open Platform keeps its access token between runs.
+//! Token stores for clients of the 123云盘 (123pan) Open Platform: they keep the access token between runs.
 //!
-//! At most three tokens of one client id live at once, and each new one pushes the oldest out. So a program that is started
-//! often, or runs as several processes, must not fetch one each time: given a store, it fetches one when there is none that
-//! lives, under a lock that all processes share.
+//! At most three tokens of one client id live at once, and each new one pushes out the oldest. So a program that starts often, or
+//! runs as several processes, must not fetch a token each time. With a store it fetches one only if no valid token is stored,
+//! under a lock that all processes share.
 //!
 //! - [`FileStore`]: a file that only its owner can read, with a lock file beside it.
 //! - [`MemoryStore`]: for several clients in one process, and for tests.
-//! - Another place is yours to write: see [`TokenStore`].
+//! - For any other place, such as a database, implement [`TokenStore`].
 //!
 //! ```no_run
 //! use pan123_blocking::Client;
@@ -18,6 +18,8 @@
 //!     .build()?;
 //! # Ok::<(), pan123_blocking::BuildError>(())
 //! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod file;
 mod memory;

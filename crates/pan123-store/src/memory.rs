@@ -1,4 +1,4 @@
-//! The token in memory.
+//! The store in memory.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
-/// Keeps the tokens of any number of accounts as long as the process lives. Clones are the same store.
+/// Stores the tokens of any number of accounts in memory. Clones share the same store.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,
@@ -14,19 +14,19 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Shared {
-    kept: HashMap<Account, StoredToken>,
+    tokens: HashMap<Account, StoredToken>,
     locked: HashSet<Account>,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
     }
 
-    /// What is kept for an account.
-    pub fn kept(&self, account: &Account) -> Option<StoredToken> {
-        self.lock().kept.get(account).cloned()
+    /// Returns the stored token of an account.
+    pub fn token(&self, account: &Account) -> Option<StoredToken> {
+        self.lock().tokens.get(account).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -60,7 +60,7 @@ impl OpenTokenStore for Open {
     fn run(&mut self, op: StoreOp) -> StoreResult {
         let shared = &mut *self.store.lock();
         match op {
-            StoreOp::Load => StoreResult::Loaded(shared.kept.get(&self.account).cloned()),
+            StoreOp::Load => StoreResult::Loaded(shared.tokens.get(&self.account).cloned()),
             StoreOp::Lock if self.locked => StoreResult::Locked,
             StoreOp::Lock => {
                 self.locked = shared.locked.insert(self.account.clone());
@@ -71,10 +71,10 @@ impl OpenTokenStore for Open {
                 }
             }
             StoreOp::Save(token) if self.locked => {
-                shared.kept.insert(self.account.clone(), token);
+                shared.tokens.insert(self.account.clone(), token);
                 StoreResult::Saved
             }
-            StoreOp::Save(_) => StoreResult::Failed("it was not locked".to_owned()),
+            StoreOp::Save(_) => StoreResult::Failed("the store is not locked".to_owned()),
             StoreOp::Unlock => {
                 if std::mem::take(&mut self.locked) {
                     shared.locked.remove(&self.account);

@@ -1,6 +1,6 @@
-//! The file: private, whole at any time, locked by one, and never anybody else's.
+//! The store in a file: private, never half-written, locked by one at a time, and of one account.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers unwrap as tests do")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ impl Place {
         self.store.open(&account())
     }
 
-    /// The file with this in it.
+    /// A place whose file has this content.
     fn holding(text: &str) -> Place {
         let place = place();
         fs::create_dir_all(place.store.path().parent().unwrap()).unwrap();
@@ -83,7 +83,7 @@ impl Place {
 }
 
 #[test]
-fn what_is_saved_is_loaded_and_replaced_as_a_whole() {
+fn saved_token_is_loaded_and_replaced() {
     let place = place();
     let mut store = place.open();
     assert_eq!(load(&mut *store), None);
@@ -95,7 +95,7 @@ fn what_is_saved_is_loaded_and_replaced_as_a_whole() {
 }
 
 #[test]
-fn a_file_name_alone_is_a_path() {
+fn relative_path_works() {
     let directory = tempfile::tempdir_in(".").unwrap();
     let relative = PathBuf::from(directory.path().file_name().unwrap());
     let store = FileStore::new(relative.join("token.json"));
@@ -105,14 +105,14 @@ fn a_file_name_alone_is_a_path() {
 }
 
 #[test]
-fn one_at_a_time_has_the_lock_and_a_dropped_store_gives_it_back() {
+fn lock_is_exclusive_and_released_on_drop() {
     let place = place();
     let (mut first, mut second) = (place.open(), place.open());
     assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
     assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
     assert!(matches!(second.run(StoreOp::Lock), StoreResult::Busy));
-    assert!(fault(second.run(StoreOp::Save(token("x")))).contains("it is not locked"));
-    assert_eq!(load(&mut *second), None, "reading needs no lock");
+    assert!(fault(second.run(StoreOp::Save(token("x")))).contains("the store is not locked"));
+    assert_eq!(load(&mut *second), None, "loading needs no lock");
     drop(first);
     assert!(matches!(second.run(StoreOp::Lock), StoreResult::Locked));
     assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));
@@ -123,7 +123,7 @@ fn one_at_a_time_has_the_lock_and_a_dropped_store_gives_it_back() {
 }
 
 #[test]
-fn what_is_no_token_is_named_and_left_alone_and_never_quoted() {
+fn invalid_file_is_an_error_that_names_it_without_quoting_it_and_stays_unchanged() {
     for text in [
         "",
         "{",
@@ -143,7 +143,7 @@ fn what_is_no_token_is_named_and_left_alone_and_never_quoted() {
 }
 
 #[test]
-fn a_token_of_another_account_is_named_and_left_alone() {
+fn token_of_another_account_is_an_error_and_stays_unchanged() {
     let place = place();
     save(&mut *place.open(), "mine");
     let before = fs::read(place.store.path()).unwrap();
@@ -156,7 +156,7 @@ fn a_token_of_another_account_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_pair_is_kept_for_one_user_of_an_app() {
+fn token_pair_belongs_to_one_user_of_an_app() {
     let place = place();
     let alice = account().of_user("alice");
     let pair = StoredToken::new(
@@ -186,9 +186,9 @@ fn a_pair_is_kept_for_one_user_of_an_app() {
 }
 
 #[test]
-fn a_file_of_before_reads_as_it_did() {
+fn file_of_an_earlier_version_is_loaded() {
     let place = place();
-    save(&mut *place.open(), "kept");
+    save(&mut *place.open(), "first");
     let before = r#"{"version":1,"service":"https://open-api.123pan.com","client_id":"id","access_token":"before",
         "expired_at":"2027-01-15T08:00:00Z","skew_ms":-3000}"#;
     fs::write(place.store.path(), before).unwrap();
@@ -202,7 +202,7 @@ fn a_file_of_before_reads_as_it_did() {
 }
 
 #[test]
-fn a_directory_and_an_unreachable_place_are_errors_that_name_it() {
+fn directory_in_place_of_a_file_and_file_in_place_of_a_directory_are_errors() {
     let place = place();
     let taken = FileStore::new(place.directory.path());
     let error = fault(taken.open(&account()).run(StoreOp::Load));
@@ -212,11 +212,11 @@ fn a_directory_and_an_unreachable_place_are_errors_that_name_it() {
     fs::write(&file, "").unwrap();
     let under = FileStore::new(file.join("token.json"));
     let error = fault(under.open(&account()).run(StoreOp::Lock));
-    assert!(error.contains("cannot be made"), "{error}");
+    assert!(error.contains("cannot be created"), "{error}");
 }
 
 #[test]
-fn what_a_killed_process_left_is_replaced() {
+fn leftover_of_a_killed_process_is_replaced() {
     let place = place();
     save(&mut *place.open(), "first");
     let left = place.store.path().with_file_name("token.json.new");
@@ -239,7 +239,7 @@ mod permissions {
     }
 
     #[test]
-    fn the_file_and_its_directory_are_the_owners() {
+    fn file_and_directory_are_private_to_the_owner() {
         let place = place();
         save(&mut *place.open(), "t");
         let path = place.store.path();
@@ -264,8 +264,8 @@ mod permissions {
     }
 
     #[test]
-    fn what_is_not_ours_keeps_its_permissions() {
-        let place = Place::holding("not ours");
+    fn foreign_file_keeps_its_permissions() {
+        let place = Place::holding("not a token");
         let wide = fs::Permissions::from_mode(0o644);
         fs::set_permissions(place.store.path(), wide).unwrap();
         fault(place.open().run(StoreOp::Load));

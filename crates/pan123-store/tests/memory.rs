@@ -1,6 +1,6 @@
-//! The memory: one token and one lock for each account.
+//! The store in memory: one token and one lock for each account.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers unwrap as tests do")]
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn token(id: &str) -> StoredToken {
 }
 
 #[test]
-fn accounts_are_apart_and_clones_are_the_same() {
+fn accounts_are_separate_and_clones_share() {
     let store = MemoryStore::new();
     let (mut a, mut b) = (store.open(&account("a")), store.clone().open(&account("b")));
     assert!(matches!(a.run(StoreOp::Lock), StoreResult::Locked));
@@ -25,12 +25,12 @@ fn accounts_are_apart_and_clones_are_the_same() {
         a.run(StoreOp::Save(token("a"))),
         StoreResult::Saved
     ));
-    assert_eq!(store.kept(&account("a")).unwrap().expose(), "a");
+    assert_eq!(store.token(&account("a")).unwrap().expose(), "a");
     assert!(matches!(b.run(StoreOp::Load), StoreResult::Loaded(None)));
 }
 
 #[test]
-fn the_lock_is_given_back_and_needed_to_save() {
+fn lock_is_exclusive_and_required_to_save() {
     let store = MemoryStore::new();
     let (mut first, mut second) = (store.open(&account("a")), store.open(&account("a")));
     assert!(matches!(first.run(StoreOp::Lock), StoreResult::Locked));
@@ -39,7 +39,7 @@ fn the_lock_is_given_back_and_needed_to_save() {
     assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));
     assert!(
         matches!(second.run(StoreOp::Lock), StoreResult::Busy),
-        "it was not its own"
+        "only the holder can unlock"
     );
     let unlocked = second.run(StoreOp::Save(token("a")));
     assert!(matches!(unlocked, StoreResult::Failed(_)), "{unlocked:?}");
@@ -53,7 +53,7 @@ fn the_lock_is_given_back_and_needed_to_save() {
 }
 
 #[test]
-fn users_of_one_client_id_are_apart() {
+fn users_of_one_client_id_are_separate() {
     let store = MemoryStore::new();
     let of = |user: &str| account("app").of_user(user);
     for user in ["alice", "bob"] {
@@ -64,13 +64,13 @@ fn users_of_one_client_id_are_apart() {
         assert!(matches!(open.run(StoreOp::Save(pair)), StoreResult::Saved));
     }
     let refresh_token = |account: &Account| {
-        let kept = store.kept(account)?;
-        kept.expose_refresh_token().map(str::to_owned)
+        let token = store.token(account)?;
+        token.expose_refresh_token().map(str::to_owned)
     };
     assert_eq!(
         refresh_token(&of("alice")).as_deref(),
         Some("refresh of alice")
     );
     assert_eq!(refresh_token(&of("bob")).as_deref(), Some("refresh of bob"));
-    assert!(store.kept(&account("app")).is_none());
+    assert!(store.token(&account("app")).is_none());
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use pan123_async::ReqwestTransport;
+use pan123_async::context::ReqwestTransport;
 use pan123_mock::TcpServer;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
 use pan123_proto::bytes::Bytes;

@@ -311,10 +311,11 @@ fn adapters() -> Vec<(&'static str, String)> {
     shown.push(("Files", debugged(&client.files())));
     shown.push(("Listing", debugged(&client.files().list(Parent::Root))));
     shown.push(("ImageBed", debugged(&client.image_bed())));
-    let reqwest = pan123_async::ReqwestTransport::from_client(pan123_async::reqwest::Client::new());
+    let reqwest =
+        pan123_async::context::ReqwestTransport::from_client(pan123_async::reqwest::Client::new());
     shown.push(("ReqwestTransport", debugged(&reqwest)));
     let agent = pan123_blocking::ureq::Agent::new_with_defaults();
-    let ureq = pan123_blocking::UreqTransport::from_agent(agent);
+    let ureq = pan123_blocking::context::UreqTransport::from_agent(agent);
     shown.push(("UreqTransport", debugged(&ureq)));
     shown
 }

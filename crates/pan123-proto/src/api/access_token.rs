@@ -1,7 +1,7 @@
-//! `POST /api/v1/access_token`: an access token for a client id and its secret.
+//! `POST /api/v1/access_token`: issues an access token for a client id and its secret.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取access_token). A session fetches its token by
-//! itself; asking for one more pushes the oldest of at most three out.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取access_token). A session fetches its own
+//! token. At most three live at once: each further one pushes out the oldest.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::wire::lenient::Text;
 use crate::wire::redaction::Secrets;
 use crate::wire::timestamp::read_date;
 
-/// Asks for a token.
+/// Requests an access token.
 #[derive(Clone, Debug)]
 pub struct IssueToken {
     client_id: String,
@@ -23,7 +23,7 @@ pub struct IssueToken {
 }
 
 impl IssueToken {
-    /// With the `clientID` and `clientSecret` of a developer.
+    /// Creates the request from a developer's `clientID` and `clientSecret`.
     pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> IssueToken {
         IssueToken {
             client_id: client_id.into(),
@@ -31,7 +31,7 @@ impl IssueToken {
         }
     }
 
-    /// The `clientID`.
+    /// Returns the `clientID`.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -68,7 +68,7 @@ impl Endpoint for IssueToken {
     }
 }
 
-/// A token as it was issued.
+/// The response to an [`IssueToken`].
 #[derive(Clone, Debug)]
 pub struct IssuedToken {
     value: SecretString,
@@ -76,12 +76,12 @@ pub struct IssuedToken {
 }
 
 impl IssuedToken {
-    /// The token itself: a secret.
+    /// Returns the token, which is a secret.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }
 
-    /// When the service says that it ends, by the service's clock; none if its date could not be read.
+    /// Returns when the token expires, by the service's clock; `None` if the date is missing or unreadable.
     pub fn expired_at(&self) -> Option<SystemTime> {
         self.expired_at
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_without_a_readable_date_is_a_token() {
+    fn token_without_a_readable_expiry_is_accepted() {
         for json in [
             r#"{"accessToken":"t"}"#,
             r#"{"accessToken":"t","expiredAt":null}"#,
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_printed() {
+    fn secrets_are_not_printed() {
         let request = IssueToken::new("id", "canary");
         let token: IssuedToken = serde_json::from_str(r#"{"accessToken":"canary"}"#).unwrap();
         let shown = format!("{request:?} {token:?} {:?}", request.body().unwrap());

@@ -1,5 +1,6 @@
-//! Files and folders of the drive: finding, making, moving and removing them.
+//! The endpoints for files and folders of the drive.
 
+mod batch;
 mod copy;
 mod copy_many;
 mod copy_progress;
@@ -17,7 +18,6 @@ mod recover;
 mod recover_to;
 mod rename;
 mod rename_many;
-mod several;
 mod trash;
 
 pub use copy::{CopiedFile, CopyFile};

@@ -1,4 +1,4 @@
-//! Offline download into the image bed (图床): the cloud fetches an http(s) URL of a picture into the user's image bed.
+//! Offline download into the image bed (图床): the cloud fetches an image from an http(s) URL into the user's image bed.
 
 mod download;
 mod progress;

@@ -1,8 +1,9 @@
-//! `POST /api/v1/oauth2/access_token`: tokens with which an app of a third party acts for its users.
+//! `POST /api/v1/oauth2/access_token`: issues the tokens with which a third-party app acts for its users.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (第三方挂载应用接入, 授权须知). A session with [`OAuth`] asks
-//! for them by itself: see [`Session::authorize`](crate::Session::authorize). Asked by hand, the answer is the caller's to
-//! keep, since each refresh token works once only, and using it ends the access token that came with it at once.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (第三方挂载应用接入, 授权须知). A session with
+//! [`OAuth`](crate::OAuth) fetches them: see [`Session::authorize`](crate::Session::authorize). A caller that sends these
+//! requests itself must store the response: a refresh token works once, and using it revokes the access token that came with it
+//! at once.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::wire::lenient::Text;
 use crate::wire::redaction::Secrets;
 
 const PATH: &str = "/api/v1/oauth2/access_token";
-/// 100 requests in a minute are allowed; after more the service blocks the address that they come from.
+/// The service allows 100 requests a minute, and blocks an IP address that sends more.
 const RATE: RateClass = RateClass::new("oauth2/access_token", Duration::from_millis(600));
 
 /// An app that is registered with the service.
@@ -44,7 +45,7 @@ impl App {
     }
 }
 
-/// Asks for the first pair of a user, by the code that the service sent the user's browser back with.
+/// Exchanges the code that the user's browser came back with for the first token pair.
 #[derive(Clone, Debug)]
 pub struct ExchangeCode {
     pub(crate) app: App,
@@ -53,7 +54,7 @@ pub struct ExchangeCode {
 }
 
 impl ExchangeCode {
-    /// With the code, and the redirect URI that it was asked for with.
+    /// Creates the request from the code and the redirect URI that it was issued for.
     pub fn new(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -68,7 +69,7 @@ impl ExchangeCode {
     }
 }
 
-/// A code works once, so that asking twice brings one pair at the most.
+/// A code works once, so a repeated request yields at most one token pair.
 impl Endpoint for ExchangeCode {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = PATH;
@@ -90,7 +91,7 @@ impl Endpoint for ExchangeCode {
     }
 }
 
-/// Asks for a new pair by the refresh token of the last one, which ends with it.
+/// Exchanges the refresh token of a pair for a new pair. The old pair is then revoked.
 #[derive(Clone, Debug)]
 pub struct ExchangeRefreshToken {
     pub(crate) app: App,
@@ -98,7 +99,7 @@ pub struct ExchangeRefreshToken {
 }
 
 impl ExchangeRefreshToken {
-    /// With a refresh token that was not used yet.
+    /// Creates the request from a refresh token that has not been used yet.
     pub fn new(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -111,7 +112,7 @@ impl ExchangeRefreshToken {
     }
 }
 
-/// A refresh token works once, so that asking twice brings one pair at the most.
+/// A refresh token works once, so a repeated request yields at most one token pair.
 impl Endpoint for ExchangeRefreshToken {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = PATH;
@@ -132,7 +133,7 @@ impl Endpoint for ExchangeRefreshToken {
     }
 }
 
-/// An access token, and the refresh token that brings the next pair.
+/// An access token, and the refresh token for the next pair.
 #[derive(Clone, Debug)]
 pub struct TokenPair {
     access_token: SecretString,
@@ -143,33 +144,33 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
-    /// The access token: a secret.
+    /// Returns the access token, which is a secret.
     pub fn expose_access_token(&self) -> &str {
         self.access_token.expose_secret()
     }
 
-    /// The refresh token: a secret that works once, for 90 days.
+    /// Returns the refresh token, which is a secret: it works once, within 90 days.
     pub fn expose_refresh_token(&self) -> &str {
         self.refresh_token.expose_secret()
     }
 
-    /// How long the access token lives, counted from the answer; none if that could not be read.
+    /// Returns the lifetime of the access token, counted from the response; `None` if it could not be read.
     pub fn expires_in(&self) -> Option<Duration> {
         self.expires_in
     }
 
-    /// What the user allowed, such as `user:base,file:all:read,file:all:write`; empty if it was not said.
+    /// Returns the granted scope, such as `user:base,file:all:read,file:all:write`; empty if the service names none.
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// How the access token is sent: `Bearer`; empty if it was not said.
+    /// Returns the token type, `Bearer`; empty if the service names none.
     pub fn token_type(&self) -> &str {
         &self.token_type
     }
 }
 
-/// Without the two tokens it is no pair; the rest is not worth losing one for.
+/// Both tokens are required. An unreadable field beside them must not lose a pair that cannot be issued again.
 impl<'de> Deserialize<'de> for TokenPair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_is_two_tokens_and_the_rest_may_be_odd() {
+    fn both_tokens_are_required_and_the_rest_is_optional() {
         for (expires_in, expected) in [
             ("7200", Some(7200)),
             (r#""7200""#, Some(7200)),
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_printed() {
+    fn secrets_are_not_printed() {
         let json = r#"{"access_token":"canary","refresh_token":"canary"}"#;
         let pair: TokenPair = serde_json::from_str(json).unwrap();
         let exchange = ExchangeCode::new("id", "canary", "canary", "https://app.example/cb");

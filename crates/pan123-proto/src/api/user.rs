@@ -1,4 +1,4 @@
-//! `GET /api/v1/user/info`: whose token this is, and how much room there is. The cheapest call that proves a token.
+//! `GET /api/v1/user/info`: the user of the token, and the storage quota. The cheapest call that proves a token.
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取用户信息).
 
@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, Idempotency, RateClass};
 use crate::wire::lenient::{Flag, Maybe, Text, Whole};
 use crate::wire::timestamp::read_date;
 
-/// Asks who the user is.
+/// Requests the user's information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GetUserInfo;
 
@@ -23,58 +23,58 @@ impl Endpoint for GetUserInfo {
     type Response = UserInfo;
 }
 
-/// The user. Sizes are in bytes; what the answer left out is `None`.
+/// The user. Sizes are in bytes; fields that the response leaves out are `None`.
 ///
-/// The user's phone number, mail address and picture are not read: [`Session::call_as`](crate::Session::call_as) does, with a
-/// type of yours.
+/// The user's phone number, mail address and picture are not read. To get them, pass a type of your own to
+/// [`Session::call_as`](crate::Session::call_as).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserInfo {
-    /// The user's number.
+    /// The user's id.
     pub uid: u64,
-    /// The name shown to others; empty if there is none.
+    /// The display name; empty if there is none.
     pub nickname: String,
-    /// How much is used.
+    /// The used space.
     pub space_used: Option<u64>,
-    /// How much the user has for good.
+    /// The permanent space.
     pub space_permanent: Option<u64>,
-    /// How much the user has for a while.
+    /// The temporary space.
     pub space_temp: Option<u64>,
-    /// Until when the user has that, by the service's clock.
+    /// When the temporary space expires, by the service's clock.
     pub space_temp_until: Option<SystemTime>,
-    /// Whether the user pays.
+    /// Whether the account is a paid one.
     pub vip: Option<bool>,
-    /// What the user pays or paid for (`vipInfo`); empty if nothing.
+    /// The paid memberships (`vipInfo`); empty if there are none.
     pub vip_periods: Vec<VipPeriod>,
-    /// For how long the user has the right to use this API with credentials of a developer (`developerInfo`).
+    /// The period of the developer membership, which developer credentials for this API need (`developerInfo`).
     pub developer: Option<Period>,
-    /// How much direct-link traffic is left.
+    /// The remaining direct-link traffic.
     pub direct_traffic: Option<u64>,
-    /// Whether direct links leave the user's number out.
+    /// Whether direct links leave out the user's id.
     pub hides_uid: Option<bool>,
-    /// How many requests by HTTPS direct links have left.
+    /// The remaining requests for HTTPS direct links.
     pub https_count: Option<u64>,
 }
 
-/// A time in which the user pays for something.
+/// A paid membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VipPeriod {
-    /// 1 VIP, 2 SVIP, 3 VIP for long.
+    /// 1 VIP, 2 SVIP, 3 long-term VIP.
     pub level: Option<i64>,
-    /// What the service calls it, such as `SVIP`; empty if it does not say.
+    /// The service's label, such as `SVIP`; empty if there is none.
     pub label: String,
-    /// When.
+    /// Its period.
     pub period: Period,
 }
 
-/// From when until when, by the service's clock. An end in the year 9999 stands for none, and is `None`.
+/// A period by the service's clock. An end in the year 9999 means no end, and is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Period {
-    /// The first moment.
+    /// The start.
     pub from: Option<SystemTime>,
-    /// The last moment.
+    /// The end.
     pub until: Option<SystemTime>,
 }
 

@@ -1,11 +1,11 @@
-//! A folder at a path, made as far as it is missing.
+//! Creates the missing folders of a path.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lookup::{Lookup, Wanted};
-use super::path::dir_names_of;
+use super::find_in_dir::{FindInDir, Kinds};
+use super::path::split_dir_path;
 use crate::api::file::{CreateDir, CreatedDir, Entry};
 use crate::call::Call;
 use crate::error::{ApiError, BuildError, Error};
@@ -14,113 +14,116 @@ use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
 
-/// The pauses before further looks for a folder that somebody else has just made, should a list be late to show it.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// The backoffs before searching again for a folder that somebody else has just created: a list may show it late.
+const BACKOFFS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// Makes the folder at a path as far as it is missing, and gives its id; nothing is remembered for the next time.
+/// Creates the missing folders of a path, and returns the id of the last one. Nothing is cached.
 ///
-/// A folder that somebody else makes at the same time is taken for what was wanted.
-#[must_use = "nothing is made until a driver resumes this"]
+/// If somebody else creates the same folder at the same time, that one is used.
+#[must_use = "nothing is created until a driver resumes this"]
 #[derive(Debug)]
+#[doc(alias = "mkdir")]
+#[doc(alias = "目录")]
 pub struct EnsureDir {
     session: Session,
     control: Arc<Control>,
     parent: Parent,
-    /// The name that is looked for or made, and those below it.
+    /// The current name, and those below it.
     names: VecDeque<String>,
-    /// That the name was taken, and how often it has been looked for since.
-    taken: Option<(Error, usize)>,
+    /// The rejection of a taken name, and the number of searches since.
+    name_taken: Option<(Error, usize)>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Looking(Box<Lookup>),
-    Making(Box<Call<CreatedDir>>),
-    Pausing(Instant),
+    Finding(Box<FindInDir>),
+    Creating(Box<Call<CreatedDir>>),
+    Backoff(Instant),
     Ended,
 }
 
 type Output = Result<DirId, Error>;
 
 impl Session {
-    /// Makes the folder at a path such as `/videos/2026` as far as it is missing.
+    /// Creates the missing folders of a path such as `/videos/2026`.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Path`] if it is the root, contains `.` or `..`, or a name that the service refuses.
+    /// [`BuildError::Path`] if the path is the root, contains `.` or `..`, or has a name that the service would reject.
     pub fn ensure_dir(&self, path: &str) -> Result<EnsureDir, BuildError> {
         let mut ensure = EnsureDir {
             session: self.clone(),
             control: Arc::default(),
             parent: Parent::Root,
-            names: dir_names_of(path)?.into(),
-            taken: None,
+            names: split_dir_path(path)?.into(),
+            name_taken: None,
             state: State::Ended,
         };
-        ensure.look();
+        ensure.find();
         Ok(ensure)
     }
 }
 
 impl EnsureDir {
-    /// A handle to stop from elsewhere: it ends with [`Error::Stopped`]. Folders that were made stay.
+    /// Returns a handle that stops it from elsewhere. It then ends with [`Error::Stopped`]; folders that were created stay.
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
 
-    fn look(&mut self) {
+    fn find(&mut self) {
         if let Some(name) = self.names.front() {
-            let lookup = Lookup::new(&self.session, &self.control, self.parent, name, Wanted::Dir);
-            self.state = State::Looking(Box::new(lookup));
+            let kinds = Kinds::DirsOnly;
+            let search = FindInDir::new(&self.session, &self.control, self.parent, name, kinds);
+            self.state = State::Finding(Box::new(search));
         }
     }
 
-    fn make(&mut self) -> Result<(), Error> {
+    fn create(&mut self) -> Result<(), Error> {
         if let Some(name) = self.names.front() {
             let call = self.session.call(&CreateDir::new(self.parent, name)?)?;
-            self.state = State::Making(Box::new(call.controlled_by(&self.control)));
+            self.state = State::Creating(Box::new(call.controlled_by(&self.control)));
         }
         Ok(())
     }
 
-    /// The way goes on below this folder, or ends there.
-    fn enter(&mut self, dir: DirId) -> Option<DirId> {
+    /// Goes on below this folder, or returns it as the last one.
+    fn descend(&mut self, dir: DirId) -> Option<DirId> {
         self.names.pop_front();
         self.parent = dir.into();
-        self.taken = None;
+        self.name_taken = None;
         self.names.is_empty().then_some(dir)
     }
 
-    fn looked(&mut self, now: Instant, found: Option<Entry>) -> Result<Option<DirId>, Error> {
+    fn find_ended(&mut self, now: Instant, found: Option<Entry>) -> Result<Option<DirId>, Error> {
         if let Some(entry) = found {
-            let end = self.enter(entry.id.as_dir());
-            self.look();
-            return Ok(end);
+            let last = self.descend(entry.id.as_dir());
+            self.find();
+            return Ok(last);
         }
-        match self.taken.take() {
-            None => self.make()?,
-            Some((refusal, looks)) => match PAUSES.get(looks) {
-                None => return Err(refusal),
-                Some(pause) => {
-                    self.taken = Some((refusal, looks + 1));
-                    self.state = State::Pausing(now + *pause);
+        match self.name_taken.take() {
+            None => self.create()?,
+            Some((rejection, searches)) => match BACKOFFS.get(searches) {
+                None => return Err(rejection),
+                Some(backoff) => {
+                    self.name_taken = Some((rejection, searches + 1));
+                    self.state = State::Backoff(now + *backoff);
                 }
             },
         }
         Ok(None)
     }
 
-    fn made(&mut self, made: Result<CreatedDir, Error>) -> Result<Option<DirId>, Error> {
-        match made {
-            // Nothing can be in a new folder yet, so that what is below it is made without a look.
-            Ok(CreatedDir { dir }) => match self.enter(dir) {
-                Some(end) => Ok(Some(end)),
-                None => self.make().map(|()| None),
+    fn create_ended(&mut self, created: Result<CreatedDir, Error>) -> Result<Option<DirId>, Error> {
+        match created {
+            // A new folder is empty, so the next one is created without a search.
+            Ok(CreatedDir { dir }) => match self.descend(dir) {
+                Some(last) => Ok(Some(last)),
+                None => self.create().map(|()| None),
             },
-            Err(refusal) if refusal.api().is_some_and(ApiError::is_name_taken) => {
-                self.taken = Some((refusal, 0));
-                self.look();
+            Err(rejection) if rejection.api().is_some_and(ApiError::is_name_taken) => {
+                self.name_taken = Some((rejection, 0));
+                self.find();
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -130,25 +133,25 @@ impl EnsureDir {
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
         let mut input = input;
         loop {
-            let end = match &mut self.state {
+            let last = match &mut self.state {
                 State::Ended => return Err(Error::Finished),
-                State::Looking(lookup) => match lookup.resume(now, input).ready() {
-                    Ok(found) => self.looked(now.mono, found?)?,
+                State::Finding(search) => match search.resume(now, input).ready() {
+                    Ok(found) => self.find_ended(now.mono, found?)?,
                     Err(step) => return Ok(step),
                 },
-                State::Making(call) => match call.resume(now, input).ready() {
-                    Ok(made) => self.made(made)?,
+                State::Creating(call) => match call.resume(now, input).ready() {
+                    Ok(created) => self.create_ended(created)?,
                     Err(step) => return Ok(step),
                 },
-                State::Pausing(until) if now.mono < *until => {
+                State::Backoff(until) if now.mono < *until => {
                     return Ok(Step::Wait(self.control.backoff(now.mono, *until)?));
                 }
-                State::Pausing(_) => {
-                    self.look();
+                State::Backoff(_) => {
+                    self.find();
                     None
                 }
             };
-            if let Some(dir) = end {
+            if let Some(dir) = last {
                 return Ok(Step::Ready(Ok(dir)));
             }
             input = Input::Wake;

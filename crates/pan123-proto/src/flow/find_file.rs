@@ -1,14 +1,11 @@
-//! Where the file of a download is: success of a task and a file in the drive are two things.
+//! Finds the file of a download: a task that has succeeded does not name its file.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-mod expected;
-
-pub use expected::ExpectedFile;
-
+use super::expected_file::{Clocks, ExpectedFile};
+use super::find_in_dir::{FindInDir, Kinds};
 use super::listing::Listing;
-use super::lookup::{Lookup, Wanted};
 use crate::api::file::{Entry, GetDetail, ListFiles};
 use crate::call::Call;
 use crate::error::Error;
@@ -18,35 +15,52 @@ use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
 use crate::wire::response::date;
 use crate::wire::timestamp::ClockSkew;
-use expected::Clocks;
 
-/// The folder in the root where downloads go that ask for none.
+/// The folder in the root that the service saves downloads to by default.
 const DEFAULT_DIR: &str = "来自:离线下载";
-/// The pauses before further looks, should a list be late to show the file.
-const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+/// The backoffs before searching again: a list may show the file late.
+const BACKOFFS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// What is known of the file of a download that succeeded.
+///
+/// ```
+/// use pan123_proto::{FileId, offline::FileLookup};
+///
+/// fn describe(lookup: &FileLookup) -> String {
+///     match lookup {
+///         FileLookup::Found(entry) => format!("`{}`, file id {}", entry.name, entry.id),
+///         FileLookup::Hint(id) => format!("file id {id}, according to a callback"),
+///         FileLookup::Several(entries) => format!("one of {} files", entries.len()),
+///         FileLookup::NotFound => "not in the folder, or under another name".to_owned(),
+///         FileLookup::Failed(error) => format!("unknown: {error}"),
+///         _ => "unknown".to_owned(),
+///     }
+/// }
+/// let hint = FileLookup::Hint(FileId::new(100)?);
+/// assert_eq!(describe(&hint), "file id 100, according to a callback");
+/// # Ok::<(), pan123_proto::BuildError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileLookup {
-    /// A callback named it, and nothing else is known: nobody looked, or the file of this id does not fit the download by name and
-    /// time, and no other does.
+    /// A callback named this file, and nothing confirms it: there was no search, or the file does not match the download by name
+    /// and time, and no other file does.
     Hint(FileId),
-    /// It is there: the one that a callback named, or one of the target folder, that fits by name and time.
+    /// The file, which matches by name and time: the one that a callback named, or one in the expected folder.
     Found(Box<Entry>),
-    /// Several files there could be it: their names and times fit.
+    /// Several files in the expected folder match by name and time.
     Several(Vec<Entry>),
-    /// There is none in the target folder that fits, or the folder itself was not there. Where the download asked for no name,
-    /// the one that is looked for is a guess.
+    /// No file in the expected folder matches, or the folder does not exist. If the download requested no name, the expected
+    /// name is a guess.
     NotFound,
-    /// The look failed. That the download succeeded stays true.
+    /// The search failed. The download succeeded nevertheless.
     Failed(Box<Error>),
-    /// Nobody looked, and no callback told.
+    /// There was no search, and no callback named a file.
     NotAttempted,
 }
 
 impl FileLookup {
-    /// The file, if there is one answer to the question which it is.
+    /// Returns the file id, if exactly one is known.
     pub fn file(&self) -> Option<FileId> {
         match self {
             FileLookup::Hint(file) => Some(*file),
@@ -56,192 +70,198 @@ impl FileLookup {
     }
 }
 
-/// Looks for the file of a download: at the one that a callback named, and then in the target folder, three times at the most
-/// while none shows.
-#[must_use = "nothing is looked for until a driver resumes this"]
+/// Finds the file of a download: checks the one that a callback named, then searches the expected folder, at most three times
+/// while no file matches.
+#[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindFile {
     session: Session,
     control: Arc<Control>,
-    target: ExpectedFile,
-    /// What could be it, of the folder that is being read.
-    fitting: Vec<Entry>,
-    looks: usize,
-    /// What a callback named, once it was seen to be there.
-    file_hint: Option<FileId>,
-    /// What a callback named and was looked at already.
-    seen: Option<FileId>,
+    expected: ExpectedFile,
+    /// The files of the current search that match.
+    candidates: Vec<Entry>,
+    /// The number of backoffs so far.
+    backoffs: usize,
+    /// A hinted file that is in place but does not match.
+    existing_hint: Option<FileId>,
+    /// The last hint that was checked.
+    checked_hint: Option<FileId>,
     clocks: Clocks,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Looks at what a callback named.
-    Checking(Box<Call<Entry>>),
-    /// Looks for the default folder.
-    Entering(Box<Lookup>),
-    Reading(Box<Listing>),
-    Pausing(Instant),
+    CheckingHint(Box<Call<Entry>>),
+    FindingDefaultDir(Box<FindInDir>),
+    Searching(Box<Listing>),
+    Backoff(Instant),
     Ended,
 }
 
 impl Session {
-    /// Looks for the file of a download.
-    pub fn find_file(&self, target: ExpectedFile) -> FindFile {
-        FindFile::new(self, Arc::default(), target)
+    /// Finds the file of a download.
+    pub fn find_file(&self, expected: ExpectedFile) -> FindFile {
+        FindFile::new(self, Arc::default(), expected)
     }
 }
 
 impl FindFile {
-    pub(super) fn new(session: &Session, control: Arc<Control>, target: ExpectedFile) -> FindFile {
+    pub(super) fn new(
+        session: &Session,
+        control: Arc<Control>,
+        expected: ExpectedFile,
+    ) -> FindFile {
         let mut find = FindFile {
             session: session.clone(),
             control,
-            target,
-            fitting: Vec::new(),
-            looks: 0,
-            file_hint: None,
-            seen: None,
+            expected,
+            candidates: Vec::new(),
+            backoffs: 0,
+            existing_hint: None,
+            checked_hint: None,
             clocks: Clocks::default(),
             state: State::Ended,
         };
-        if !find.check_news() {
-            find.look();
+        if !find.check_new_hint() {
+            find.search();
         }
         find
     }
 
-    /// A handle to stop from elsewhere: it ends with [`Error::Stopped`].
+    /// Returns a handle that stops the search from elsewhere. It then ends with [`Error::Stopped`].
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
 
-    /// Looks at what a callback named, if that is new: callbacks come as late as they like.
-    fn check_news(&mut self) -> bool {
-        let hint = self.control.file_hint().or(self.target.hinted_file());
-        let Some(file) = hint.filter(|hint| self.seen != Some(*hint)) else {
+    /// Starts checking the file that a callback named, if it is a new one: a callback may arrive at any time.
+    fn check_new_hint(&mut self) -> bool {
+        let hint = self.control.file_hint().or(self.expected.hint());
+        let Some(file) = hint.filter(|hint| self.checked_hint != Some(*hint)) else {
             return false;
         };
-        self.seen = Some(file);
+        self.checked_hint = Some(file);
         let Ok(call) = self.session.call(&GetDetail::new(file)) else {
             return false;
         };
-        self.state = State::Checking(Box::new(call.controlled_by(&self.control)));
+        self.state = State::CheckingHint(Box::new(call.controlled_by(&self.control)));
         true
     }
 
-    /// What a callback named is taken for a hint: if it cannot be seen, it is looked for like any other.
-    fn checked(&mut self, named: Result<Entry, Error>) -> Option<FileLookup> {
-        if let Ok(entry) = named
-            && self.target.is_there(&entry)
+    /// Accepts the hinted file if it matches, or else searches the folder: a hint proves nothing, and its file may be gone.
+    fn hint_checked(&mut self, hinted: Result<Entry, Error>) -> Option<FileLookup> {
+        if let Ok(entry) = hinted
+            && self.expected.is_in_place(&entry)
         {
-            if self.target.fits(&entry, self.clocks) {
+            if self.expected.matches(&entry, self.clocks) {
                 return Some(FileLookup::Found(Box::new(entry)));
             }
-            self.file_hint = entry.file();
+            self.existing_hint = entry.file();
         }
-        self.look();
+        self.search();
         None
     }
 
-    fn look(&mut self) {
-        self.state = match self.target.dir() {
-            Some(dir) => self.read(dir.into()),
-            None => State::Entering(Box::new(Lookup::new(
+    fn search(&mut self) {
+        self.state = match self.expected.dir() {
+            Some(dir) => self.search_dir(dir),
+            None => State::FindingDefaultDir(Box::new(FindInDir::new(
                 &self.session,
                 &self.control,
                 Parent::Root,
                 DEFAULT_DIR,
-                Wanted::Dir,
+                Kinds::DirsOnly,
             ))),
         };
     }
 
-    fn read(&self, dir: Parent) -> State {
+    fn search_dir(&self, dir: DirId) -> State {
         let listing = self.session.list(ListFiles::of(dir));
-        State::Reading(Box::new(listing.controlled_by(&self.control)))
+        State::Searching(Box::new(listing.controlled_by(&self.control)))
     }
 
-    fn entered(&mut self, now: Instant, dir: Option<DirId>) -> Option<FileLookup> {
+    fn default_dir_searched(&mut self, now: Instant, dir: Option<DirId>) -> Option<FileLookup> {
         let Some(dir) = dir else {
-            return self.looked(now);
+            return self.search_ended(now);
         };
-        self.state = self.read(dir.into());
+        self.state = self.search_dir(dir);
         None
     }
 
-    fn consider(&mut self, entry: Entry) -> Option<FileLookup> {
-        if self.target.fits(&entry, self.clocks) {
-            self.fitting.push(entry);
+    fn add_candidate(&mut self, entry: Entry) {
+        if self.expected.matches(&entry, self.clocks) {
+            self.candidates.push(entry);
         }
-        None
     }
 
-    /// What the look has brought, or none if another one follows.
-    fn looked(&mut self, now: Instant) -> Option<FileLookup> {
-        let mut fitting = std::mem::take(&mut self.fitting);
-        if fitting.len() != 1 && self.check_news() {
+    /// Returns the result, or `None` if another search follows.
+    fn search_ended(&mut self, now: Instant) -> Option<FileLookup> {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        if candidates.len() != 1 && self.check_new_hint() {
             return None;
         }
-        match (fitting.pop(), fitting.is_empty()) {
+        match (candidates.pop(), candidates.is_empty()) {
             (Some(entry), true) => Some(FileLookup::Found(Box::new(entry))),
             (Some(entry), false) => {
-                fitting.push(entry);
-                Some(FileLookup::Several(fitting))
+                candidates.push(entry);
+                Some(FileLookup::Several(candidates))
             }
             (None, _) => {
-                let Some(pause) = PAUSES.get(self.looks) else {
-                    return Some(
-                        self.file_hint
-                            .map_or(FileLookup::NotFound, FileLookup::Hint),
-                    );
+                let Some(backoff) = BACKOFFS.get(self.backoffs) else {
+                    let hint = self.existing_hint;
+                    return Some(hint.map_or(FileLookup::NotFound, FileLookup::Hint));
                 };
-                self.looks += 1;
-                self.state = State::Pausing(now + *pause);
+                self.backoffs += 1;
+                self.state = State::Backoff(now + *backoff);
                 None
             }
         }
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
-        if let Input::Response(answer) = &input
-            && let Some(date) = date(answer.headers())
+        if let Input::Response(response) = &input
+            && let Some(date) = date(response.headers())
         {
             self.clocks = Clocks(Some(ClockSkew::between(date, now.wall)));
         }
         let mut input = input;
         loop {
-            let landed = match &mut self.state {
+            let result = match &mut self.state {
                 State::Ended => return Err(Error::Finished),
-                State::Checking(call) => match call.resume(now, input).ready() {
-                    Ok(named) => self.checked(named),
+                State::CheckingHint(call) => match call.resume(now, input).ready() {
+                    Ok(hinted) => self.hint_checked(hinted),
                     Err(step) => return Ok(step),
                 },
-                State::Entering(lookup) => match lookup.resume(now, input).ready() {
-                    Ok(found) => self.entered(now.mono, found?.and_then(|entry| entry.dir())),
+                State::FindingDefaultDir(search) => match search.resume(now, input).ready() {
+                    Ok(found) => {
+                        let dir = found?.and_then(|entry| entry.dir());
+                        self.default_dir_searched(now.mono, dir)
+                    }
                     Err(step) => return Ok(step),
                 },
-                State::Reading(listing) => match listing.resume(now, input).ready() {
-                    Ok(Some(entry)) => self.consider(entry?),
-                    Ok(None) => self.looked(now.mono),
+                State::Searching(listing) => match listing.resume(now, input).ready() {
+                    Ok(Some(entry)) => {
+                        self.add_candidate(entry?);
+                        None
+                    }
+                    Ok(None) => self.search_ended(now.mono),
                     Err(step) => return Ok(step),
                 },
-                State::Pausing(until) => {
+                State::Backoff(until) => {
                     let until = *until;
-                    // What is told after this wakes the wait.
+                    // Created before the hint is read: a later hint wakes it.
                     let wait = self.control.backoff(now.mono, until)?;
-                    if !self.check_news() {
+                    if !self.check_new_hint() {
                         if now.mono < until {
                             return Ok(Step::Wait(wait));
                         }
-                        self.look();
+                        self.search();
                     }
                     None
                 }
             };
-            if let Some(landed) = landed {
-                return Ok(Step::Ready(Ok(landed)));
+            if let Some(result) = result {
+                return Ok(Step::Ready(Ok(result)));
             }
             input = Input::Wake;
         }

@@ -1,10 +1,10 @@
-//! The entry at a path.
+//! Finds the entry at a path.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::lookup::{Lookup, Wanted};
-use super::path::names_of;
+use super::find_in_dir::{FindInDir, Kinds};
+use super::path::split_path;
 use crate::api::file::Entry;
 use crate::error::{BuildError, Error};
 use crate::ids::Parent;
@@ -12,55 +12,55 @@ use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::session::Session;
 
-/// Looks for the entry at a path, folder by folder. `None` if there is none; nothing is remembered for the next time.
+/// Finds the entry at a path, folder by folder; `None` if there is none. Nothing is cached.
 ///
-/// Of several entries with one name the first listed counts; on the way down only folders do.
-#[must_use = "nothing is looked for until a driver resumes this"]
+/// Of several entries with the same name the first one listed counts; on the way down only folders count.
+#[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindPath {
     session: Session,
     control: Arc<Control>,
-    /// The names below the one that is looked for.
-    rest: VecDeque<String>,
-    /// None after the end.
-    lookup: Option<Lookup>,
+    /// The names below the one that is being searched for.
+    remaining: VecDeque<String>,
+    /// `None` after the end.
+    search: Option<FindInDir>,
 }
 
 impl Session {
-    /// Looks for the entry at a path such as `/videos/2026/film.mp4`. A folder is read page by page until the name comes.
+    /// Finds the entry at a path such as `/videos/2026/film.mp4`. Each folder is listed page by page until the name appears.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Path`] if it is the root, or contains `.` or `..`.
+    /// [`BuildError::Path`] if the path is the root, or contains `.` or `..`.
     pub fn find(&self, path: &str) -> Result<FindPath, BuildError> {
         let mut find = FindPath {
             session: self.clone(),
             control: Arc::default(),
-            rest: names_of(path)?.into(),
-            lookup: None,
+            remaining: split_path(path)?.into(),
+            search: None,
         };
-        find.look_in(Parent::Root);
+        find.search_in(Parent::Root);
         Ok(find)
     }
 }
 
 impl FindPath {
-    /// A handle to stop the search from elsewhere: it ends with [`Error::Stopped`].
+    /// Returns a handle that stops the search from elsewhere. It then ends with [`Error::Stopped`].
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
 
-    fn look_in(&mut self, parent: Parent) {
-        let Some(name) = self.rest.pop_front() else {
+    fn search_in(&mut self, parent: Parent) {
+        let Some(name) = self.remaining.pop_front() else {
             return;
         };
-        let wanted = if self.rest.is_empty() {
-            Wanted::Anything
+        let kinds = if self.remaining.is_empty() {
+            Kinds::All
         } else {
-            Wanted::Dir
+            Kinds::DirsOnly
         };
-        let lookup = Lookup::new(&self.session, &self.control, parent, &name, wanted);
-        self.lookup = Some(lookup);
+        let search = FindInDir::new(&self.session, &self.control, parent, &name, kinds);
+        self.search = Some(search);
     }
 }
 
@@ -70,19 +70,19 @@ impl Machine for FindPath {
     fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output> {
         let mut input = input;
         loop {
-            let Some(lookup) = &mut self.lookup else {
+            let Some(search) = &mut self.search else {
                 return Step::Ready(Err(Error::Finished));
             };
-            let found = match lookup.resume(now, input).ready() {
+            let found = match search.resume(now, input).ready() {
                 Ok(found) => found,
                 Err(step) => return step,
             };
-            self.lookup = None;
+            self.search = None;
             match found {
-                Ok(Some(Entry { id, .. })) if !self.rest.is_empty() => {
-                    self.look_in(id.as_dir().into());
+                Ok(Some(Entry { id, .. })) if !self.remaining.is_empty() => {
+                    self.search_in(id.as_dir().into());
                 }
-                end => return Step::Ready(end),
+                result => return Step::Ready(result),
             }
             input = Input::Wake;
         }

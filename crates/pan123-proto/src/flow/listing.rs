@@ -1,4 +1,4 @@
-//! A whole list, entry by entry.
+//! Reads a whole list, entry by entry.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,29 +13,30 @@ use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::session::Session;
 
-/// Reads a list to its end: each item is an entry, in the service's order; `None` comes after the last.
+/// Reads a list to its end: each item is an entry, in the service's order, and `None` comes after the last.
 ///
-/// It holds one page, and asks for the next when that is used up. Trashed entries are left out unless they are asked for.
-/// An `Err` is followed by `None`, too, but nothing is lost: [`retry`](Listing::retry) goes on at the page that failed, and
-/// [`cursor`](Listing::cursor) tells where another listing would.
+/// It holds one page at a time. Trashed entries are left out by default. After an `Err` comes `None`, too, but nothing is lost:
+/// [`retry`](Listing::retry) resumes at the page that failed, and [`cursor`](Listing::cursor) tells where another listing would
+/// have to start.
 #[must_use = "a listing does nothing until a driver resumes it"]
 pub struct Listing {
     session: Session,
     control: Arc<Control>,
-    /// The page that is next.
+    /// The request for the next page.
     request: ListFiles,
-    /// The cursor of the page that is being handed out.
-    handed: Option<EntryId>,
+    /// The cursor before the current page.
+    page_cursor: Option<EntryId>,
     with_trashed: bool,
     page: IntoIter<Entry>,
-    cursors: HashSet<EntryId>,
+    seen_cursors: HashSet<EntryId>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Due,
-    Asking(Box<Call<FilePage>>),
+    /// The next page is to be fetched.
+    NextPage,
+    Fetching(Box<Call<FilePage>>),
     Failed,
     Ended,
 }
@@ -43,48 +44,48 @@ enum State {
 type Item = Option<Result<Entry, Error>>;
 
 impl Session {
-    /// Reads a list to its end, page by page.
+    /// Returns a listing, which reads a list to its end, page by page.
     pub fn list(&self, files: ListFiles) -> Listing {
         Listing {
             session: self.clone(),
             control: Arc::default(),
-            handed: files.cursor(),
-            cursors: files.cursor().into_iter().collect(),
+            page_cursor: files.cursor(),
+            seen_cursors: files.cursor().into_iter().collect(),
             request: files,
             with_trashed: false,
             page: IntoIter::default(),
-            state: State::Due,
+            state: State::NextPage,
         }
     }
 }
 
 impl Listing {
-    /// Whether trashed entries come along, which the service lists beside the others.
+    /// Sets whether to include trashed entries, which the service lists among the others. The default is `false`.
     pub fn with_trashed(mut self, with_trashed: bool) -> Listing {
         self.with_trashed = with_trashed;
         self
     }
 
-    /// The cursor before the page that is being handed out, or that failed: with [`ListFiles::after`] another listing goes on
-    /// there, and hands that page out from its beginning. None for the first page.
+    /// Returns the cursor before the current page, or before the page that failed; `None` for the first page. Passed to
+    /// [`ListFiles::after`], it makes another listing start with that page.
     pub fn cursor(&self) -> Option<EntryId> {
-        self.handed
+        self.page_cursor
     }
 
-    /// Goes on at the page that failed. Without a failure nothing happens.
+    /// Resumes at the page that failed. Without effect if none failed.
     pub fn retry(&mut self) {
         if matches!(self.state, State::Failed) {
-            self.state = State::Due;
+            self.state = State::NextPage;
         }
     }
 
-    /// A handle to stop the listing from elsewhere: it ends with [`Error::Stopped`], and for good. Another one goes on at its
-    /// [`cursor`](Listing::cursor).
+    /// Returns a handle that stops the listing from elsewhere. It then ends with [`Error::Stopped`], permanently; another listing
+    /// can start at its [`cursor`](Listing::cursor).
     pub fn handle(&self) -> CallHandle {
         CallHandle::new(&self.control)
     }
 
-    /// For a machine around this one.
+    /// For an enclosing machine: its handles stop this listing, too.
     pub(crate) fn controlled_by(mut self, control: &Arc<Control>) -> Listing {
         self.control = Arc::clone(control);
         self
@@ -93,31 +94,31 @@ impl Listing {
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
         let mut input = input;
         loop {
-            // A list that was cut short must not look like a whole one.
+            // A list that was cut short must not look complete.
             if self.control.is_stopped() && self.has_more() {
                 self.page = IntoIter::default();
-                return self.fail(Error::Stopped);
+                return self.fail_with(Error::Stopped);
             }
-            if let Some(entry) = self.next_of_page() {
+            if let Some(entry) = self.next_entry() {
                 return Step::Ready(Some(Ok(entry)));
             }
             match &mut self.state {
                 State::Failed | State::Ended => return Step::Ready(None),
-                State::Asking(call) => match call.resume(now, input).ready() {
+                State::Fetching(call) => match call.resume(now, input).ready() {
                     Ok(Ok(page)) => {
-                        if let Err(error) = self.take(page) {
-                            return self.fail(error);
+                        if let Err(error) = self.accept_page(page) {
+                            return self.fail_with(error);
                         }
                     }
-                    Ok(Err(error)) => return self.fail(error),
+                    Ok(Err(error)) => return self.fail_with(error),
                     Err(step) => return step,
                 },
-                State::Due => match self.session.call(&self.request) {
+                State::NextPage => match self.session.call(&self.request) {
                     Ok(call) => {
-                        self.handed = self.request.cursor();
-                        self.state = State::Asking(Box::new(call.controlled_by(&self.control)));
+                        self.page_cursor = self.request.cursor();
+                        self.state = State::Fetching(Box::new(call.controlled_by(&self.control)));
                     }
-                    Err(error) => return self.fail(error.into()),
+                    Err(error) => return self.fail_with(error.into()),
                 },
             }
             input = Input::Wake;
@@ -126,28 +127,28 @@ impl Listing {
 
     fn has_more(&self) -> bool {
         match self.state {
-            State::Due => true,
+            State::NextPage => true,
             State::Ended => self.page.len() > 0,
-            State::Asking(_) | State::Failed => false,
+            State::Fetching(_) | State::Failed => false,
         }
     }
 
-    fn next_of_page(&mut self) -> Option<Entry> {
+    fn next_entry(&mut self) -> Option<Entry> {
         let with_trashed = self.with_trashed;
         self.page.find(|entry| with_trashed || !entry.trashed)
     }
 
-    /// A cursor that was there before would lead round in a circle; nothing of its page is handed out.
-    fn take(&mut self, page: FilePage) -> Result<(), Error> {
+    /// Rejects a page whose cursor has been seen before: the listing would never end.
+    fn accept_page(&mut self, page: FilePage) -> Result<(), Error> {
         if let Some(cursor) = page.next
-            && !self.cursors.insert(cursor)
+            && !self.seen_cursors.insert(cursor)
         {
             return Err(Error::PaginationLoop { cursor });
         }
         self.state = match page.next {
             Some(cursor) => {
                 self.request = self.request.clone().after(cursor);
-                State::Due
+                State::NextPage
             }
             None => State::Ended,
         };
@@ -155,7 +156,7 @@ impl Listing {
         Ok(())
     }
 
-    fn fail(&mut self, error: Error) -> Step<Item> {
+    fn fail_with(&mut self, error: Error) -> Step<Item> {
         self.state = State::Failed;
         Step::Ready(Some(Err(error)))
     }
@@ -173,7 +174,7 @@ impl fmt::Debug for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listing")
             .field("request", &self.request)
-            .field("held", &self.page.len())
+            .field("entries_left", &self.page.len())
             .field("state", &self.state)
             .finish_non_exhaustive()
     }

@@ -3,36 +3,36 @@
 use crate::error::{BuildError, PathFault};
 use crate::wire::file_name::check_file_name;
 
-/// The names of a path, from the root down; slashes at either end and doubled ones do not count.
-pub(super) fn names_of(path: &str) -> Result<Vec<String>, BuildError> {
+/// Splits a path into names, from the root down. Leading, trailing and doubled slashes are ignored.
+pub(super) fn split_path(path: &str) -> Result<Vec<String>, BuildError> {
     let names: Vec<String> = path
         .split('/')
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
     if names.is_empty() {
-        return Err(refused(path, PathFault::Root));
+        return Err(path_error(path, PathFault::Root));
     }
     if names.iter().any(|name| name == "." || name == "..") {
-        return Err(refused(path, PathFault::Relative));
+        return Err(path_error(path, PathFault::Relative));
     }
     Ok(names)
 }
 
-/// The same, of folders that can be made.
-pub(super) fn dir_names_of(path: &str) -> Result<Vec<String>, BuildError> {
-    let names = names_of(path)?;
+/// Splits a path of folders that the service would accept.
+pub(super) fn split_dir_path(path: &str) -> Result<Vec<String>, BuildError> {
+    let names = split_path(path)?;
     for name in &names {
-        check_file_name(name).map_err(|fault| refused(path, PathFault::Name(fault)))?;
+        check_file_name(name).map_err(|fault| path_error(path, PathFault::Name(fault)))?;
     }
     Ok(names)
 }
 
-fn refused(path: &str, fault: PathFault) -> BuildError {
-    /// Enough to know it by.
-    const MOST: usize = 300;
+fn path_error(path: &str, fault: PathFault) -> BuildError {
+    /// The maximum number of characters to quote.
+    const MAX_QUOTED: usize = 300;
     BuildError::Path {
-        given: path.chars().take(MOST).collect(),
+        given: path.chars().take(MAX_QUOTED).collect(),
         fault,
     }
 }
@@ -42,29 +42,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_between_slashes() {
+    fn path_is_split_at_slashes() {
         for path in ["/videos/2026", "videos/2026/", "//videos//2026"] {
-            assert_eq!(names_of(path).unwrap(), ["videos", "2026"], "{path}");
+            assert_eq!(split_path(path).unwrap(), ["videos", "2026"], "{path}");
         }
-        assert_eq!(names_of(" a /b").unwrap(), [" a ", "b"]);
-        assert_eq!(names_of("/来自:离线下载").unwrap(), ["来自:离线下载"]);
+        assert_eq!(split_path(" a /b").unwrap(), [" a ", "b"]);
+        assert_eq!(split_path("/来自:离线下载").unwrap(), ["来自:离线下载"]);
     }
 
     #[test]
-    fn what_names_nothing_is_refused_and_says_why() {
+    fn root_and_relative_paths_are_errors() {
         for (path, text) in [
             ("", "the path \"\" names the root"),
             ("//", "the path \"//\" names the root"),
             ("/a/../b", "contains `.` or `..`"),
             ("./a", "contains `.` or `..`"),
         ] {
-            let error = names_of(path).unwrap_err().to_string();
+            let error = split_path(path).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
     }
 
     #[test]
-    fn a_folder_that_the_service_would_refuse_is_not_asked_for() {
+    fn folder_name_that_the_service_would_reject_is_an_error() {
         for (path, text) in [
             ("/a/b:c", "one of its names contains ':'"),
             ("/a\u{7}", "one of its names contains '\\u{7}'"),
@@ -73,9 +73,9 @@ mod tests {
                 "one of its names has 256 characters",
             ),
         ] {
-            let error = dir_names_of(path).unwrap_err().to_string();
+            let error = split_dir_path(path).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
-        assert_eq!(dir_names_of("/视频/2026").unwrap(), ["视频", "2026"]);
+        assert_eq!(split_dir_path("/视频/2026").unwrap(), ["视频", "2026"]);
     }
 }

@@ -1,30 +1,170 @@
-//! Follows an offline download to its end, by asking for its progress at a pace that suits it.
-
-mod event;
-mod policy;
-mod to_end;
+//! Follows an offline download to its end: polls its progress at intervals that adapt to it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use event::{Downloaded, WatchEvent};
-pub use policy::WatchPolicy;
-pub use to_end::WatchToEnd;
-
-use super::find_file::ExpectedFile;
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
 use crate::callback::{CallbackNotice, CallbackOutcome};
-use crate::error::WatchError;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, WatchError};
 use crate::ids::{FileId, TaskId};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason, later};
 use crate::session::Session;
 use crate::task::{Progress, TaskStatus};
 
-/// Stops a watch, or makes it ask at once.
+/// Follows a task to its end. The first poll is immediate.
+///
+/// Each item is the progress, or a poll that failed. An `Err` is always the last item; after the last item comes `None`. While it
+/// waits, a watch has no request in flight. [`to_end`](Watch::to_end) and [`to_file`](Watch::to_file) leave out the items and
+/// return the result only.
+///
+/// ```
+/// use pan123_proto::offline::{TaskStatus, WatchEvent, WatchPolicy};
+/// use pan123_proto::{Input, Machine, Now, Session, Step, TaskId, http::Response};
+/// # use std::time::{Instant, SystemTime};
+///
+/// let session = Session::builder().access_token("token").build()?;
+/// let mut watch = session.watch(TaskId::new(394756)?, WatchPolicy::default());
+/// let handle = watch.handle(); // stops it, or makes it poll at once, from elsewhere
+///
+/// // A driver, such as that of `pan123-async`, runs these steps.
+/// # let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+/// let Step::Transmit(poll) = watch.resume(now, Input::Wake) else { unreachable!() };
+/// let response = Response::new(r#"{"code":0,"data":{"process":100,"status":2}}"#.into());
+/// let Step::Ready(Some(item)) = watch.resume(now, Input::Response(response)) else { unreachable!() };
+/// assert!(matches!(item?, WatchEvent::Progress(progress) if progress.status == TaskStatus::Succeeded));
+/// assert!(matches!(watch.resume(now, Input::Wake), Step::Ready(None)));
+/// # drop((handle, poll));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a watch does nothing until a driver resumes it"]
+#[doc(alias = "进度")]
+pub struct Watch {
+    pub(super) session: Session,
+    pub(super) control: Arc<Control>,
+    task: TaskId,
+    policy: WatchPolicy,
+    started: Option<Instant>,
+    interval: Duration,
+    failed_polls: u32,
+    last: Option<LastPoll>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Until this time; at once if none.
+    Waiting(Option<Instant>),
+    Polling(Box<Call<Progress>>),
+    Ended,
+}
+
+/// The last poll that succeeded, and since when its progress has been the same.
+#[derive(Clone, Copy, Debug)]
+struct LastPoll {
+    progress: Progress,
+    at: Instant,
+    unchanged_since: Instant,
+}
+
+type Item = Option<Result<WatchEvent, WatchError>>;
+
+impl Session {
+    /// Returns a watch that follows an offline download to its end.
+    pub fn watch(&self, task: TaskId, policy: WatchPolicy) -> Watch {
+        Watch {
+            session: self.clone(),
+            control: Arc::default(),
+            task,
+            interval: policy.interval,
+            policy,
+            started: None,
+            failed_polls: 0,
+            last: None,
+            state: State::Waiting(None),
+        }
+    }
+}
+
+/// An item of a watch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WatchEvent {
+    /// The progress of the task. With [`TaskStatus::Succeeded`](crate::offline::TaskStatus::Succeeded) it is the last item.
+    Progress(Progress),
+    /// A poll failed after its retries; the watch goes on.
+    PollFailed(Error),
+}
+
+/// How often a watch polls, and when it gives up.
+///
+/// ```
+/// use std::time::Duration;
+/// use pan123_proto::offline::WatchPolicy;
+///
+/// let policy = WatchPolicy::default()
+///     .interval(Duration::from_secs(2)) // between the first polls
+///     .max_interval(Duration::from_secs(60)) // between later ones
+///     .stall_timeout(Duration::from_secs(3600)) // for slow sources
+///     .deadline(Duration::from_secs(7 * 24 * 3600));
+/// # drop(policy);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchPolicy {
+    interval: Duration,
+    max_interval: Duration,
+    deadline: Duration,
+    stall_timeout: Duration,
+    max_failed_polls: u32,
+}
+
+impl Default for WatchPolicy {
+    fn default() -> WatchPolicy {
+        WatchPolicy {
+            interval: Duration::from_secs(1),
+            max_interval: Duration::from_secs(15),
+            deadline: Duration::from_secs(24 * 3600),
+            stall_timeout: Duration::from_secs(30 * 60),
+            max_failed_polls: 10,
+        }
+    }
+}
+
+impl WatchPolicy {
+    /// Sets the interval between the first polls, 1 s by default. It grows by half after each poll, up to the maximum.
+    pub fn interval(mut self, interval: Duration) -> WatchPolicy {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets the maximum interval between two polls, 15 s by default.
+    pub fn max_interval(mut self, interval: Duration) -> WatchPolicy {
+        self.max_interval = interval;
+        self
+    }
+
+    /// Sets how long the watch follows the task in all, 24 h by default.
+    pub fn deadline(mut self, deadline: Duration) -> WatchPolicy {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sets how long percentage and status may stay unchanged, 30 min by default.
+    pub fn stall_timeout(mut self, timeout: Duration) -> WatchPolicy {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// Sets how many polls in a row may fail after their retries, 10 by default; 0 counts as 1.
+    pub fn max_failed_polls(mut self, polls: u32) -> WatchPolicy {
+        self.max_failed_polls = polls.max(1);
+        self
+    }
+}
+
+/// Stops a watch from elsewhere, or makes it poll at once.
 #[derive(Clone, Debug)]
 pub struct WatchHandle(CallHandle);
 
@@ -34,8 +174,8 @@ impl WatchHandle {
         self.0.stop();
     }
 
-    /// Takes what a callback brought: keeps the file id for [`Downloaded`], and makes the watch ask at once. A notice that was
-    /// not verified may be anybody's.
+    /// Passes a callback to the watch: it polls at once, and returns the file id as a hint in
+    /// [`Downloaded`](crate::offline::Downloaded). An unverified notice may name anyone's file.
     pub fn notify(&self, notice: &CallbackNotice) {
         if let CallbackOutcome::Succeeded { file: Some(file) } = notice.outcome {
             self.0.set_file_hint(file);
@@ -43,96 +183,31 @@ impl WatchHandle {
         self.nudge();
     }
 
-    /// Makes the watch ask now and not at its next time.
+    /// Makes the watch poll now instead of at the end of its interval.
     pub fn nudge(&self) {
         self.0.nudge();
     }
 }
 
-/// Follows one task: polls at once, tells what it saw, waits, and so on to the end.
-///
-/// Each item is the progress seen, or a poll that failed. An `Err` is always the last item; after the last there is only
-/// `None`. While it waits, a watch holds no request.
-#[must_use = "a watch does nothing until a driver resumes it"]
-pub struct Watch {
-    session: Session,
-    control: Arc<Control>,
-    task: TaskId,
-    policy: WatchPolicy,
-    started: Option<Instant>,
-    interval: Duration,
-    failed: u32,
-    last: Option<Sighting>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting(Option<Instant>),
-    Polling(Box<Call<Progress>>),
-    Ended,
-}
-
-/// The last good poll, and when what it saw was seen first.
-#[derive(Clone, Copy, Debug)]
-struct Sighting {
-    progress: Progress,
-    at: Instant,
-    changed: Instant,
-}
-
-type Item = Option<Result<WatchEvent, WatchError>>;
-
-impl Session {
-    /// Returns a watch that follows an offline download to its end.
-    pub fn watch(&self, task: TaskId, policy: WatchPolicy) -> Watch {
-        Watch::new(self.clone(), task, policy)
-    }
-}
-
 impl Watch {
-    fn new(session: Session, task: TaskId, policy: WatchPolicy) -> Watch {
-        Watch {
-            session,
-            control: Arc::default(),
-            task,
-            interval: policy.interval,
-            policy,
-            started: None,
-            failed: 0,
-            last: None,
-            state: State::Waiting(None),
-        }
-    }
-
-    /// The task that is followed.
+    /// Returns the task that is watched.
     pub fn task(&self) -> TaskId {
         self.task
     }
 
-    /// The last progress seen.
+    /// Returns the last progress seen, if any.
     pub fn last(&self) -> Option<Progress> {
-        self.last.map(|sighting| sighting.progress)
+        self.last.map(|poll| poll.progress)
     }
 
-    /// A handle to stop or nudge the watch from elsewhere.
+    /// Returns a handle that stops or nudges the watch from elsewhere.
     pub fn handle(&self) -> WatchHandle {
         WatchHandle(CallHandle::new(&self.control))
     }
 
-    /// The file that a callback named: see [`WatchHandle::notify`].
+    /// Returns the file that a callback named: see [`WatchHandle::notify`].
     pub fn file_hint(&self) -> Option<FileId> {
         self.control.file_hint()
-    }
-
-    /// The same watch, without the events on the way.
-    pub fn to_end(self) -> WatchToEnd {
-        WatchToEnd::new(self, None)
-    }
-
-    /// The same watch without the events on the way; after success the file is looked for, where a callback said first.
-    pub fn to_file(self, target: ExpectedFile) -> WatchToEnd {
-        WatchToEnd::new(self, Some(target))
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
@@ -145,7 +220,7 @@ impl Watch {
                 State::Polling(call) => match call.resume(now, input).ready() {
                     Ok(result) => {
                         self.state = State::Waiting(None);
-                        return self.polled(now.mono, end, result);
+                        return self.poll_ended(now.mono, end, result);
                     }
                     Err(step) => return step,
                 },
@@ -157,10 +232,10 @@ impl Watch {
                     let call = self.session.call(&GetDownloadProgress::new(self.task));
                     match call {
                         Ok(call) => {
-                            let call = call.as_poll(&self.control, end);
+                            let call = call.polling(&self.control, end);
                             self.state = State::Polling(Box::new(call));
                         }
-                        Err(error) => return self.end(self.gave_up(error.into())),
+                        Err(error) => return self.end_with(self.polls_error(error.into())),
                     }
                     input = Input::Wake;
                 }
@@ -168,23 +243,20 @@ impl Watch {
         }
     }
 
-    /// None when it is time for a poll.
+    /// Returns the next step before the next poll, or `None` when it is time to poll.
     fn wait(&mut self, now: Instant, until: Instant, end: Instant) -> Option<Step<Item>> {
         loop {
             if self.control.is_stopped() {
-                return Some(self.end(WatchError::Stopped {
-                    task: self.task,
-                    last: self.last(),
-                }));
+                return Some(self.end_with(self.stopped_error()));
             }
             if now >= end {
-                return Some(self.end(self.out_of_time()));
+                return Some(self.end_with(self.deadline_error()));
             }
             if self.control.take_nudge() || now >= until {
                 return None;
             }
             let signal = self.control.listen();
-            // A call between the checks above and the listening would be slept through.
+            // A stop or nudge between the checks above and `listen` would be missed otherwise.
             if !self.control.has_request() {
                 let wait = Wait::new(now, until.min(end), signal, WaitReason::Poll);
                 return Some(Step::Wait(wait));
@@ -192,105 +264,112 @@ impl Watch {
         }
     }
 
-    fn polled(
+    fn poll_ended(
         &mut self,
         now: Instant,
         end: Instant,
         result: Result<Progress, Error>,
     ) -> Step<Item> {
         match result {
-            Ok(progress) => self.saw(now, end, progress),
-            Err(Error::Stopped) => self.end(WatchError::Stopped {
-                task: self.task,
-                last: self.last(),
-            }),
-            Err(error) if is_for_good(&error, &self.session) => self.end(self.gave_up(error)),
+            Ok(progress) => self.poll_succeeded(now, end, progress),
+            Err(Error::Stopped) => self.end_with(self.stopped_error()),
+            Err(error) if is_permanent(&error, &self.session) => {
+                self.end_with(self.polls_error(error))
+            }
             Err(error) => {
-                // A slot that would come after the end of the watch is no failure of the poll.
-                let no_slot = matches!(error, Error::RateLimited { last: None, .. });
-                if now >= end || no_slot {
-                    return self.end(self.out_of_time());
+                // A slot after the end of the watch is not a failure of the poll.
+                let slot_too_late = matches!(error, Error::RateLimited { last: None, .. });
+                if now >= end || slot_too_late {
+                    return self.end_with(self.deadline_error());
                 }
                 if self.is_stalled(now) {
-                    return self.end(self.stalled());
+                    return self.end_with(self.stalled_error());
                 }
-                self.failed += 1;
-                if self.failed >= self.policy.max_failed_polls {
-                    return self.end(self.gave_up(error));
+                self.failed_polls += 1;
+                if self.failed_polls >= self.policy.max_failed_polls {
+                    return self.end_with(self.polls_error(error));
                 }
-                self.rest(now, self.interval);
+                self.schedule_poll(now, self.interval);
                 Step::Ready(Some(Ok(WatchEvent::PollFailed(error))))
             }
         }
     }
 
-    fn saw(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
-        self.failed = 0;
+    fn poll_succeeded(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
+        self.failed_polls = 0;
         let before = self.last;
-        let changed = match before {
-            Some(before) if before.progress == progress => before.changed,
+        let unchanged_since = match before {
+            Some(before) if before.progress == progress => before.unchanged_since,
             _ => now,
         };
-        self.last = Some(Sighting {
+        self.last = Some(LastPoll {
             progress,
             at: now,
-            changed,
+            unchanged_since,
         });
         match progress.status {
             TaskStatus::Succeeded => {
                 self.state = State::Ended;
             }
             TaskStatus::Failed => {
-                return self.end(WatchError::DownloadFailed {
+                return self.end_with(WatchError::DownloadFailed {
                     task: self.task,
                     last: progress,
                 });
             }
-            _ if now >= end => return self.end(self.out_of_time()),
-            _ if self.is_stalled(now) => return self.end(self.stalled()),
+            _ if now >= end => return self.end_with(self.deadline_error()),
+            _ if self.is_stalled(now) => return self.end_with(self.stalled_error()),
             _ => {
-                let near_end = before.and_then(|before| time_left(before, progress, now));
-                let soon = near_end.map_or(self.interval, |left| {
+                let left = before.and_then(|before| estimated_time_left(before, progress, now));
+                let interval = left.map_or(self.interval, |left| {
                     self.interval.min(left.max(self.policy.interval))
                 });
-                self.rest(now, soon);
+                self.schedule_poll(now, interval);
             }
         }
         Step::Ready(Some(Ok(WatchEvent::Progress(progress))))
     }
 
-    fn rest(&mut self, now: Instant, interval: Duration) {
+    /// Schedules the next poll after this interval, and lets the interval grow.
+    fn schedule_poll(&mut self, now: Instant, interval: Duration) {
         self.state = State::Waiting(Some(later(now, interval)));
-        let most = self.policy.max_interval.max(self.policy.interval);
-        self.interval = (self.interval.saturating_mul(3) / 2).min(most);
+        let max = self.policy.max_interval.max(self.policy.interval);
+        self.interval = (self.interval.saturating_mul(3) / 2).min(max);
     }
 
-    fn end(&mut self, error: WatchError) -> Step<Item> {
+    fn end_with(&mut self, error: WatchError) -> Step<Item> {
         self.state = State::Ended;
         Step::Ready(Some(Err(error)))
     }
 
-    fn out_of_time(&self) -> WatchError {
+    fn stopped_error(&self) -> WatchError {
+        WatchError::Stopped {
+            task: self.task,
+            last: self.last(),
+        }
+    }
+
+    fn deadline_error(&self) -> WatchError {
         WatchError::Deadline {
             task: self.task,
             last: self.last(),
         }
     }
 
-    /// Whether nothing has changed for too long, or nothing was seen at all.
+    /// Whether the progress has not changed, or has not been seen at all, for the stall timeout.
     fn is_stalled(&self, now: Instant) -> bool {
-        let changed = self.last.map(|sighting| sighting.changed).or(self.started);
-        changed.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall_timeout)
+        let since = self.last.map(|poll| poll.unchanged_since).or(self.started);
+        since.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall_timeout)
     }
 
-    fn stalled(&self) -> WatchError {
+    fn stalled_error(&self) -> WatchError {
         WatchError::Stalled {
             task: self.task,
             last: self.last(),
         }
     }
 
-    fn gave_up(&self, error: Error) -> WatchError {
+    fn polls_error(&self, error: Error) -> WatchError {
         WatchError::Polls {
             task: self.task,
             last: self.last(),
@@ -299,8 +378,8 @@ impl Watch {
     }
 }
 
-/// Whether no later poll can do better: wrong credentials, or a token that nobody replaces.
-fn is_for_good(error: &Error, session: &Session) -> bool {
+/// Whether every further poll must fail, too: wrong credentials, or a rejected token that cannot be replaced.
+fn is_permanent(error: &Error, session: &Session) -> bool {
     match error.kind() {
         ErrorKind::AuthorizationRequired | ErrorKind::Credentials | ErrorKind::Build => true,
         ErrorKind::Unauthorized => session.has_given_token(),
@@ -308,8 +387,8 @@ fn is_for_good(error: &Error, session: &Session) -> bool {
     }
 }
 
-/// When the task is done if it goes on as between the last two polls.
-fn time_left(before: Sighting, progress: Progress, now: Instant) -> Option<Duration> {
+/// Estimates the time to completion from the speed between the last two polls.
+fn estimated_time_left(before: LastPoll, progress: Progress, now: Instant) -> Option<Duration> {
     let gained = progress.percent - before.progress.percent;
     let seconds = now.saturating_duration_since(before.at).as_secs_f64();
     let left = (100.0 - progress.percent).max(0.0) * seconds / gained;

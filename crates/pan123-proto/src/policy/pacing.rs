@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::endpoint::RateClass;
 use crate::machine::later;
 
-/// The rate limits that the client keeps by itself.
+/// The rate limits that a session enforces on its own requests.
 ///
 /// By default: 1 new offline download a second, 5 progress calls a second, and for every other endpoint the lowest figure that
 /// the service documents.

@@ -76,7 +76,7 @@ impl Default for SessionBuilder {
 }
 
 impl SessionBuilder {
-    /// Authenticates with the `clientID` and `clientSecret` of a developer. The session fetches, shares and replaces its token by
+    /// Authenticates with the `clientID` and `clientSecret` of a developer. The session fetches, shares and replaces its token
     /// itself.
     pub fn credentials(
         mut self,
@@ -95,7 +95,7 @@ impl SessionBuilder {
     }
 
     /// Authenticates as an app that acts for a user, once the user has authorized it. The session refreshes and shares the user's
-    /// tokens by itself. It needs a token store, since each refresh token works once.
+    /// tokens itself. It needs a token store, since each refresh token works once.
     pub fn oauth(mut self, app: OAuth) -> SessionBuilder {
         self.oauth = Some(app);
         self

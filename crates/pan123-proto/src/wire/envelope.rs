@@ -1,4 +1,4 @@
-//! The envelope `{"code","message","data","x-traceID"}` around every answer of the service: the only file that knows it.
+//! The envelope `{"code","message","data","x-traceID"}` of the service's responses. No other file knows its keys.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::wire::lenient;
 
-/// An answer of the service, its `data` still unread.
+/// A response of the service, its `data` still unparsed.
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) code: i64,
@@ -18,12 +18,12 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads a body; none of it is an envelope unless it is an object with a whole number, or the text of one, as `code`.
+    /// Parses a body, which must be an object whose `code` is a whole number or a string of one.
     pub(crate) fn read(body: &'a str) -> Result<Envelope<'a>, serde_json::Error> {
         serde_json::from_str(body)
     }
 
-    /// The promised data. Missing data is read as `null`, which only a type that promises nothing accepts.
+    /// Parses the data. Missing data counts as `null`, which only a type without promised data accepts.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.data.map_or("null", RawValue::get))
     }
@@ -44,7 +44,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         f.write_str("an object with a `code`")
     }
 
-    /// Each key and each value is read by itself, so that a damaged one takes neither the code nor the trace id along.
+    /// Parses each key and value separately, so that a damaged one loses neither the code nor the trace id.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut code = None;
         let mut envelope = Envelope {
@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         };
         while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             match text(key).as_str() {
-                // Which of two answers was meant, nobody knows.
+                // Two of them are ambiguous.
                 "code" if code.is_some() => return Err(A::Error::duplicate_field("code")),
                 "data" if envelope.data.is_some() => return Err(A::Error::duplicate_field("data")),
                 "code" => code = Some(whole(value).map_err(A::Error::custom)?),
@@ -76,7 +76,7 @@ fn whole(value: &RawValue) -> Result<i64, serde_json::Error> {
     serde_json::from_str(value.get()).map(|lenient::Whole(number)| number)
 }
 
-/// A text that is none, such as one with half a character, is its own spelling.
+/// Returns a string, or the raw JSON if it cannot be decoded, such as half a surrogate pair.
 fn text(value: &RawValue) -> String {
     serde_json::from_str(value.get())
         .map_or_else(|_| value.get().to_owned(), |lenient::Text(text)| text)
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_service_sends() {
+    fn envelope_is_parsed() {
         let envelope =
             read(r#"{"code":0,"message":"ok","data":{"n":1},"x-traceID":"t","extra":[{}]}"#);
         assert_eq!(envelope.code, 0);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn code_may_be_text_and_the_rest_may_be_missing_or_null() {
+    fn code_may_be_a_string_and_the_rest_missing_or_null() {
         let bare = read(r#"{"code":"403","message":"123pan-global-slb forbidden"}"#);
         assert_eq!((bare.code, bare.trace_id), (403, None));
         let nulls = read(r#"{"code":401,"message":null,"data":null,"x-traceID":null}"#);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_data_is_an_error_unless_nothing_was_promised() {
+    fn missing_data_is_an_error_unless_none_is_promised() {
         for body in [r#"{"code":0}"#, r#"{"code":0,"data":null}"#] {
             read(body).data::<u64>().unwrap_err();
             read(body).data::<()>().unwrap();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_field_takes_no_other_along() {
+    fn damaged_field_does_not_lose_the_others() {
         for (field, message) in [
             (r#""message":"\ud800""#, r#""\ud800""#),
             (r#""message":1e999"#, "1e999"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_code_it_is_no_envelope() {
+    fn body_without_a_code_is_not_an_envelope() {
         for body in [
             "",
             "<html>",

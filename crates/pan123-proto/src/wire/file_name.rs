@@ -1,16 +1,16 @@
-//! What the service takes for a name.
+//! The names that the service accepts.
 
 use crate::error::FileNameFault;
 
-/// The most characters of a name.
-pub(crate) const MOST: usize = 255;
+/// The maximum length of a name, in characters.
+pub(crate) const MAX_CHARS: usize = 255;
 
 pub(crate) fn check_file_name(name: &str) -> Result<(), FileNameFault> {
     if name.is_empty() {
         return Err(FileNameFault::Empty);
     }
     let length = name.chars().count();
-    if length > MOST {
+    if length > MAX_CHARS {
         return Err(FileNameFault::TooLong(length));
     }
     match name.chars().find(|&c| is_forbidden(c)) {

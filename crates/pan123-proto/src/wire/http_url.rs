@@ -1,10 +1,10 @@
-//! What can be said of a URL without parsing it: it goes out byte for byte as it was given.
+//! Checks of URLs that are sent byte for byte as given, so without a parser that would rewrite them.
 
 use std::fmt;
 
 use crate::error::{BuildError, UrlFault};
 
-/// Refuses what is not `http://…` or `https://…` with a host, and what has control characters or blanks around it.
+/// Accepts `http://…` and `https://…` with a host, without control characters and without whitespace at either end.
 pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildError> {
     match fault(url) {
         Some(fault) => Err(BuildError::Url { what, fault }),
@@ -40,7 +40,7 @@ fn fault(url: &str) -> Option<UrlFault> {
     no_host.then_some(UrlFault::NoHost)
 }
 
-/// By RFC 3986, and short enough to be quoted in an error.
+/// Whether this is a scheme by RFC 3986, and short enough to quote in an error.
 fn is_scheme(text: &str) -> bool {
     text.len() <= 20
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -49,7 +49,7 @@ fn is_scheme(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// A URL without what may be secret in it: user, password, query and fragment.
+/// Prints a URL without the parts that may be secret: user, password, query and fragment.
 pub(crate) struct RedactedUrl<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for RedactedUrl<'_> {
@@ -57,7 +57,7 @@ impl fmt::Debug for RedactedUrl<'_> {
         let url = self.0;
         let (start, rest) = url.split_once(':').unwrap_or(("", url));
         let rest = rest.trim_start_matches('/');
-        // Wherever a user and a password could be meant to end.
+        // The last `@`: a malformed URL may have its user and password anywhere before it.
         let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
         let user = if user.is_empty() { "" } else { "…@" };
         let shown = rest.find(['?', '#']).unwrap_or(rest.len());
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_urls_pass_as_they_are() {
+    fn http_urls_are_accepted() {
         for url in [
             "http://a",
             "https://example.com/video.mp4?sig=%E6%B5%8B&x=1#f",
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_named() {
+    fn error_names_another_scheme() {
         for (url, scheme) in [
             ("magnet:?xt=urn:btih:0", "magnet"),
             ("ed2k://|file|a|1|b|/", "ed2k"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn invalid_url_is_rejected_with_its_fault() {
         for (url, expected) in [
             ("", UrlFault::Scheme(None)),
             ("example.com/file", UrlFault::Scheme(None)),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_secret_is_not_shown() {
+    fn secret_parts_are_not_printed() {
         let shown = |url| format!("{:?}", RedactedUrl(url));
         assert_eq!(shown("https://h/p?key=s3cret"), r#""https://h/p?…""#);
         assert_eq!(shown("https://u:s3cret@h:1/p@q#f"), r#""https://…@q?…""#);

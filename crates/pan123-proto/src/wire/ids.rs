@@ -1,4 +1,4 @@
-//! How ids are read: from a number or a string.
+//! Deserializes ids from numbers or strings.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};

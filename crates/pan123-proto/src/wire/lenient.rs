@@ -1,38 +1,38 @@
-//! Numbers that may come as text, text that may be null: what the service and the boxes in front of it mix up.
+//! Lenient JSON values: the service and the proxies in front of it mix up numbers, strings and null.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
 
-/// A whole number that fits into `T`, or a text or float that is exactly one.
+/// A whole number in the range of `T`, or a string or float that equals one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole<T>(pub(crate) T);
 
-/// Any finite number, or a text that is one.
+/// Any finite number, or a string of one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Float(pub(crate) f64);
 
-/// A text; null is the empty one, a number or a bool its own spelling.
+/// A string. Null, an array and an object count as empty; a number or a bool as its own spelling.
 #[derive(Clone, Debug)]
 pub(crate) struct Text(pub(crate) String);
 
-/// Yes or no: a bool, or a number or text that says so. Null is no.
+/// A bool, or a number or string in place of one. Null, 0, `false` and the empty string are false.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flag(pub(crate) bool);
 
-/// What can be read of a field that nothing hangs on; none if it is odd.
+/// An optional value; `None` if it cannot be read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Maybe<T>(pub(crate) Option<T>);
 
-/// A field that is not there.
+/// The value of a missing field.
 impl<T> Default for Maybe<T> {
     fn default() -> Maybe<T> {
         Maybe(None)
     }
 }
 
-/// Floats hold every whole number below this exactly.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// A float represents every whole number below this exactly.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl<'de, T: TryFrom<i128>> Deserialize<'de> for Whole<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -50,7 +50,7 @@ impl Visitor<'_> for WholeVisitor {
     type Value = i128;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, or a text that is one")
+        f.write_str("a whole number, or a string of one")
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<i128, E> {
@@ -63,10 +63,10 @@ impl Visitor<'_> for WholeVisitor {
 
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "a whole number that a float holds exactly"
+        reason = "a whole number that a float represents exactly"
     )]
     fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
-        if value.fract() == 0.0 && value.abs() < EXACT {
+        if value.fract() == 0.0 && value.abs() < MAX_EXACT {
             Ok(value as i128)
         } else {
             Err(E::invalid_value(Unexpected::Float(value), &self))
@@ -93,7 +93,7 @@ impl Visitor<'_> for FloatVisitor {
     type Value = f64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or a text that is one")
+        f.write_str("a number, or a string of one")
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a percentage needs no more")]
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a string")
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<String, E> {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers() {
+    fn whole_number_may_be_a_string_or_a_float() {
         for json in ["7", "\"7\"", "7.0", "\" 7 \""] {
             assert_eq!((int(json), uint(json)), (Some(7), Some(7)), "{json}");
         }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn floats() {
+    fn float_may_be_a_string_but_must_be_finite() {
         assert_eq!(float("37.5"), Some(37.5));
         assert_eq!(float("\"37.5\""), Some(37.5));
         assert_eq!(float("100"), Some(100.0));
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn texts() {
+    fn text_may_be_any_value() {
         assert_eq!(text("\"a\""), Some("a".to_owned()));
         assert_eq!(text("429"), Some("429".to_owned()));
         for json in ["null", "[1]", "{\"a\":1}", "\"\""] {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn flags() {
+    fn flag_may_be_a_number_or_a_string() {
         for (json, flag) in [
             ("0", false),
             ("1", true),

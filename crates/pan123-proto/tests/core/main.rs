@@ -1,4 +1,4 @@
-//! The tests of the core, in one binary: virtual time, no sockets, no threads but those that share out the chaos runs.
+//! The tests of the core, in one binary: virtual time, no sockets, no threads.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
@@ -8,8 +8,9 @@ mod fuzzed;
 mod support;
 
 mod calls {
-    mod care;
     mod deadlines;
+    mod endpoints;
+    mod gate;
     mod responses;
     mod stopping;
 }
@@ -23,7 +24,6 @@ mod chaos;
 
 mod decode {
     mod drive;
-    mod lenient;
     mod offline;
     mod round_trips;
 }
@@ -68,6 +68,7 @@ mod session {
 
 mod tokens {
     mod fetching;
+    mod pushed_out;
     mod rejections;
     mod storing;
 }

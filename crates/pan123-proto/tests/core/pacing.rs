@@ -1,4 +1,4 @@
-//! Who may send when: the pace of each class, its hold-offs, its priorities.
+//! The pace of each class, its hold-offs, its priorities.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use pan123_proto::{Call, Endpoint, Error, ErrorKind, PaceStatus, Pacing, Session
 
 const HOUR: Duration = secs(3600);
 
-/// A create that can be told from others in the queue.
+/// A create with a number.
 fn create(session: &Session, number: usize) -> Call<CreatedDownload> {
     let download = Download::new(format!("https://example.com/{number}")).unwrap();
     session.call(&download).unwrap().timeout(10 * HOUR)
@@ -66,7 +66,7 @@ fn each_class_keeps_its_own_pace() {
 }
 
 #[test]
-fn a_pace_may_be_slower_than_one_a_second_or_none_at_all() {
+fn pace_may_be_slower_than_one_a_second_or_off() {
     let slow = Pacing::default().every(Download::RATE, secs(5));
     let free = Pacing::default().every(Download::RATE, Duration::ZERO);
     for (pacing, gap) in [
@@ -82,7 +82,7 @@ fn a_pace_may_be_slower_than_one_a_second_or_none_at_all() {
 }
 
 #[test]
-fn there_is_no_burst_after_an_hour_of_sleep() {
+fn no_burst_follows_a_suspend() {
     let mut world = World::new(routine);
     let session = fixed();
     let created = create_many(&mut world, &session, 21);
@@ -97,7 +97,7 @@ fn there_is_no_burst_after_an_hour_of_sleep() {
 }
 
 #[test]
-fn one_429_stops_its_class_in_order_and_no_other() {
+fn hold_off_keeps_the_order_of_its_class_and_spares_others() {
     let mut world = World::new(|view, request| {
         if request.uri().path() == path::CREATE && view.count(path::CREATE) == 2 {
             return Reply::code(429, "请求太频繁").header("retry-after", "10");
@@ -119,7 +119,7 @@ fn one_429_stops_its_class_in_order_and_no_other() {
 }
 
 #[test]
-fn a_429_to_a_request_sent_before_the_hold_off_holds_nobody_else_off() {
+fn late_429_does_not_extend_the_hold_off() {
     let mut world = World::new(|view, request| {
         let refusal = Reply::code(429, "请求太频繁").header("retry-after", "5");
         match view.earlier.len() {
@@ -144,11 +144,11 @@ fn a_429_to_a_request_sent_before_the_hold_off_holds_nobody_else_off() {
     let rest = &world.times(path::PROGRESS)[5..];
     let others = [6000, 6400, 6800, 7200].map(millis);
     assert_eq!(rest[..4], others, "the class is not held off once more");
-    assert_eq!(rest[4..], [millis(8200)], "but who was told to wait waits");
+    assert_eq!(rest[4..], [millis(8200)], "but the rejected call waits");
 }
 
 #[test]
-fn a_minute_after_the_hold_off_the_pace_is_as_before() {
+fn pace_recovers_a_minute_after_the_hold_off() {
     let mut world = World::new(|view, request| match view.count(path::CREATE) {
         0 => Reply::code(429, "请求太频繁").header("retry-after", "10"),
         _ => routine(view, request),
@@ -167,7 +167,7 @@ fn a_minute_after_the_hold_off_the_pace_is_as_before() {
 }
 
 #[test]
-fn a_class_without_a_pace_gets_one_after_a_429() {
+fn unpaced_class_is_paced_after_a_429() {
     let mut world = World::new(|view, request| match view.count(path::CREATE) {
         0..8 => Reply::code(429, "请求太频繁").header("retry-after", "3"),
         _ => routine(view, request),
@@ -182,7 +182,7 @@ fn a_class_without_a_pace_gets_one_after_a_429() {
 }
 
 #[test]
-fn a_dropped_call_frees_its_slot_for_the_next_and_nobody_else_moves() {
+fn dropped_call_frees_its_slot_for_the_next_booking() {
     for next_comes in [true, false] {
         let mut world = World::new(routine);
         let session = fixed();
@@ -207,7 +207,7 @@ fn a_dropped_call_frees_its_slot_for_the_next_and_nobody_else_moves() {
 }
 
 #[test]
-fn a_slot_past_the_deadline_or_in_its_last_second_is_not_booked() {
+fn slot_past_the_deadline_is_not_booked() {
     let mut world = World::new(routine);
     let session = fixed();
     let hurried: Vec<_> = (0..200)
@@ -231,7 +231,7 @@ fn a_slot_past_the_deadline_or_in_its_last_second_is_not_booked() {
 }
 
 #[test]
-fn one_who_waits_for_an_answer_is_not_starved_by_a_thousand_watches() {
+fn call_is_not_starved_by_a_thousand_watches() {
     let mut world = World::new(routine);
     let session = fixed();
     for number in 1..=1000 {
@@ -263,7 +263,7 @@ fn one_who_waits_for_an_answer_is_not_starved_by_a_thousand_watches() {
 }
 
 #[test]
-fn how_a_class_stands_can_be_seen() {
+fn pace_reports_interval_and_queue() {
     let mut world = World::new(routine);
     let session = fixed();
     let idle = pace::<Download>(&session, Duration::ZERO);

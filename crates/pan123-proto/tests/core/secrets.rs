@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::fmt::{self, Debug, Write};
 use std::time::Duration;
 
+use crate::support::oauth_service::{REDIRECT, SERVICE};
 use crate::support::reading::read;
-use crate::support::rotation::{REDIRECT, SERVICE};
 use crate::support::{at, hand, millis, secs};
 use bytes::Bytes;
 use http::{Request, Response};

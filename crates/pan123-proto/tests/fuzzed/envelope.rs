@@ -65,7 +65,7 @@ fn answer(data: &[u8]) -> Response<Bytes> {
     answer
 }
 
-/// What an answer says beyond doubt.
+/// What a response says unambiguously.
 struct Said<'a> {
     status: StatusCode,
     code: Option<i64>,
@@ -97,7 +97,7 @@ impl<'a> Said<'a> {
         said
     }
 
-    /// What an endpoint makes of the answer. Its error must still say all that the answer said.
+    /// Decodes the response. An error must keep its code, trace id and status.
     fn ask<E: Endpoint>(&self, endpoint: &E, answer: &Response<Bytes>) -> Result<E::Response, Error>
     where
         E::Response: Debug,

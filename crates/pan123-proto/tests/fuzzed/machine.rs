@@ -3,9 +3,8 @@
 //!
 //! The first three bytes set the session up, the next ones are moves of three: who, what, and how.
 
-mod fed;
+mod input;
 mod player;
-mod said;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,14 +15,13 @@ use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Endpoint, Pacing, RetryPolicy, Session};
 
 use crate::support::{at, builder, millis, secs};
-use fed::Fed;
-use player::Player;
-use said::Action;
+use input::FuzzInput;
+use player::{Action, Player};
 
-/// More machines than this are not begun.
-const MOST_PLAYERS: usize = 16;
-/// A driver in good order has everybody at the end after fewer rounds.
-const MOST_ROUNDS: usize = 10_000;
+/// No more machines than this are started.
+const MAX_PLAYERS: usize = 16;
+/// A correct driver ends all machines in fewer rounds.
+const MAX_ROUNDS: usize = 10_000;
 
 pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
     let (setup, moves) = data.split_at(data.len().min(3));
@@ -33,7 +31,7 @@ pub(crate) fn run(data: &[u8]) -> BTreeSet<String> {
         crowd.play(step[0], step[1], step[2]);
     }
     crowd.finish();
-    crowd.told
+    crowd.outcomes
 }
 
 /// What all machines of one run share.
@@ -102,11 +100,11 @@ struct Crowd<'a> {
     setup: &'a Setup,
     players: Vec<Player>,
     now: Duration,
-    /// How far the calendar is from where it began, in hours.
+    /// The offset of the wall clock, in hours.
     hours_off: i8,
     /// When a request was last sent to each path.
     last_sent: HashMap<String, Duration>,
-    told: BTreeSet<String>,
+    outcomes: BTreeSet<String>,
 }
 
 impl Crowd<'_> {
@@ -117,7 +115,7 @@ impl Crowd<'_> {
             now: Duration::ZERO,
             hours_off: 0,
             last_sent: HashMap::new(),
-            told: BTreeSet::new(),
+            outcomes: BTreeSet::new(),
         };
         for kind in [0, 0, 1, 2, 3, 4] {
             crowd.players.push(Player::begin(kind, setup));
@@ -128,7 +126,7 @@ impl Crowd<'_> {
     fn play(&mut self, who: u8, what: u8, how: u8) {
         let much = u64::from(how);
         match what % 16 {
-            9 if self.players.len() < MOST_PLAYERS => {
+            9 if self.players.len() < MAX_PLAYERS => {
                 self.players.push(Player::begin(how % 5, self.setup));
             }
             10 => self.now += millis(10 * much),
@@ -145,15 +143,15 @@ impl Crowd<'_> {
                     8 => drop(self.players.swap_remove(who)),
                     7 => {
                         self.now = player.wakes_at().unwrap_or_default().max(self.now);
-                        self.resume(who, Fed::Wake);
+                        self.resume(who, FuzzInput::Wake);
                     }
-                    _ => self.resume(who, Fed::new(what, how)),
+                    _ => self.resume(who, FuzzInput::new(what, how)),
                 }
             }
         }
     }
 
-    fn resume(&mut self, who: usize, fed: Fed) {
+    fn resume(&mut self, who: usize, input: FuzzInput) {
         let mut clocks = at(self.now);
         let off = secs(3600) * u32::from(self.hours_off.unsigned_abs());
         if self.hours_off < 0 {
@@ -162,11 +160,11 @@ impl Crowd<'_> {
             clocks.wall += off;
         }
         let player = &mut self.players[who];
-        let turn = player.resume(clocks, self.now, fed, self.setup);
-        match turn {
+        let action = player.resume(clocks, self.now, input, self.setup);
+        match action {
             Action::Transmit(transmit) => self.check_sent(who, transmit.request.uri().path()),
-            Action::Refresh(refresh) => self.players.push(Player::refresh(refresh)),
-            Action::Said(said) => drop(self.told.insert(player.name_of(&said))),
+            Action::Refresh(refresh) => self.players.push(Player::fetch(refresh)),
+            Action::Output(output) => drop(self.outcomes.insert(player.name_of(&output))),
             Action::Wait(_) | Action::Store => {}
         }
     }
@@ -178,40 +176,40 @@ impl Crowd<'_> {
             let distance = self.now.saturating_sub(earlier);
             assert!(distance >= interval(path), "{path}: {distance:?}");
         }
-        if self.players[who].is_refresh() {
+        if self.players[who].is_fetch() {
             let others = self.players.iter().enumerate();
             let rival = others
                 .filter(|(other, _)| *other != who)
-                .find(|(_, other)| other.is_refresh() && other.is_out(self.now));
+                .find(|(_, other)| other.is_fetch() && other.is_in_flight(self.now));
             assert!(rival.is_none(), "two fetches of a token at once: {rival:?}");
         }
     }
 
-    /// A driver in good order, and a service that knows no path: everybody comes to an end.
+    /// With a correct driver and a service that returns 404, every machine ends.
     fn finish(&mut self) {
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let mut all_wait = true;
             for who in 0..self.players.len() {
                 let player = &self.players[who];
                 if player.is_over() {
                     continue;
                 }
-                let fed = if player.is_out(self.now) {
-                    Fed::Bare {
+                let input = if player.is_in_flight(self.now) {
+                    FuzzInput::Bare {
                         status: 404,
                         how: 0,
                     }
                 } else {
-                    Fed::Wake
+                    FuzzInput::Wake
                 };
-                self.resume(who, fed);
+                self.resume(who, input);
                 all_wait &= self.players[who].wakes_at().is_some();
             }
             let going = self.players.iter().filter(|player| !player.is_over());
             let Some(next) = going.map(Player::wakes_at).min() else {
                 return;
             };
-            // What somebody did wakes others; their signals are not listened to.
+            // Signals are not listened to, so that time goes on in small steps.
             self.now = next.filter(|_| all_wait).unwrap_or(self.now + millis(1));
         }
         let stuck = self.players.iter().find(|player| !player.is_over());

@@ -1,10 +1,5 @@
-//! What any bytes are tried on, once for all who try: the fuzz targets in `fuzz/`, the test that replays what they found,
-//! and the property tests. Each `run` panics where something does not hold, and tells what the bytes came to.
-
-#![allow(
-    dead_code,
-    reason = "each fuzz target and each test uses its own part of this"
-)]
+//! What any bytes are tried on by the fuzz targets in `fuzz/`, the replayed corpus and the property tests. Each `run` panics
+//! when an invariant is violated, and returns the outcomes.
 
 pub(crate) mod callback;
 pub(crate) mod envelope;

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// The one place of all tests of the core where a clock is read, since an `Instant` cannot be made up.
+/// The only place in the tests of the core that reads a clock, since an `Instant` cannot be made up.
 #[expect(
     clippy::disallowed_methods,
     reason = "a base for virtual time; nothing is measured with it"

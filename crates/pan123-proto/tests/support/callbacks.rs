@@ -1,8 +1,10 @@
-//! Signed callbacks: a signer, what comes in on its URLs, and when two URLs mean the same.
+//! Signed callbacks: signers, requests, and an independent reader of signed URLs.
 
 use http::header::CONTENT_TYPE;
 use http::{Request, Uri};
 use pan123_proto::offline::{CallbackKey, CallbackRefusal, CallbackSigner};
+
+use super::wire::percent_decoded;
 
 pub(crate) const NEW_SECRET: &[u8] = b"the new secret of the tests, long enough";
 pub(crate) const OLD_SECRET: &[u8] = b"the old secret of the tests, long enough";
@@ -12,25 +14,25 @@ pub(crate) fn key(id: &str, secret: &[u8]) -> CallbackKey {
     CallbackKey::new(id, secret).expect("a good key")
 }
 
-/// One that signs with this key alone.
+/// A signer with one key.
 pub(crate) fn signer(id: &str, secret: &[u8]) -> CallbackSigner {
     CallbackSigner::new([key(id, secret)]).expect("a good signer")
 }
 
-/// One in the middle of a change of keys: signs with `new`, and takes `old` too.
+/// A signer during a key rotation: signs with `new`, accepts `old` too.
 pub(crate) fn rotating() -> CallbackSigner {
     let keys = [key("new", NEW_SECRET), key("old", OLD_SECRET)];
     CallbackSigner::new(keys).expect("a good signer")
 }
 
-/// The notice of a success, posted to this URL; none if that is no URI.
+/// A notice of success, posted to this URL; none if that is not a URI.
 pub(crate) fn posted(url: &str) -> Option<Request<Vec<u8>>> {
     let uri: Uri = url.parse().ok()?;
     let request = Request::post(uri).header(CONTENT_TYPE, "application/json");
     Some(request.body(NOTICE.into()).expect("a good request"))
 }
 
-/// The id that a URL proves, or why it proves none.
+/// The id that a URL proves, or why it is refused.
 pub(crate) fn verified(signer: &CallbackSigner, url: &str) -> Result<String, CallbackRefusal> {
     let request = posted(url).expect("a URI");
     signer.verify(&request).map(|callback| callback.id)
@@ -45,30 +47,12 @@ pub(crate) fn said(url: &str) -> [Vec<Vec<u8>>; 3] {
         let mut found = Vec::new();
         for pair in query.split('&') {
             let at = pair.find('=').unwrap_or(pair.len());
-            if plain(&pair.as_bytes()[..at]) == name.as_bytes() {
-                found.push(plain(pair.as_bytes().get(at + 1..).unwrap_or(b"")));
+            if percent_decoded(&pair.as_bytes()[..at]) == name.as_bytes() {
+                found.push(percent_decoded(
+                    pair.as_bytes().get(at + 1..).unwrap_or(b""),
+                ));
             }
         }
         found
     })
-}
-
-fn plain(mut text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut plain = Vec::new();
-    while let Some((&first, rest)) = text.split_first() {
-        text = rest;
-        plain.push(match (first, rest) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    text = after;
-                    u8::try_from(high * 16 + low).expect("two digits")
-                }
-                _ => b'%',
-            },
-            _ => first,
-        });
-    }
-    plain
 }

@@ -1,4 +1,4 @@
-//! Many callers who all need the token of one session.
+//! Many callers that need the token of one session.
 
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{Error, ErrorKind, Pacing, Session};
@@ -7,7 +7,7 @@ use super::{Outcome, World, builder};
 
 pub(crate) type Asked = Outcome<Result<UserInfo, Error>>;
 
-/// No pace, so that all callers send at once.
+/// Without a pace, so that all callers send at once.
 pub(crate) fn unpaced() -> Session {
     let builder = builder().pacing(Pacing::off());
     builder.build().expect("good settings")
@@ -36,7 +36,7 @@ pub(crate) fn assert_many_succeed(world: &mut World, session: &Session, callers:
 
 pub(crate) fn assert_all_well(asked: &[Asked]) {
     for one in asked {
-        one.get().expect("a good answer");
+        one.get().expect("success");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many cases a property is tried with, and which.
+//! The configuration of property tests.
 
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;

@@ -121,7 +121,7 @@ impl Disk {
     }
 }
 
-/// The driver of every machine has this disk.
+/// Every driver uses this disk.
 impl Hooks for Disk {
     fn step(&mut self, _: Duration, actor: usize, action: &Action, _: &dyn Debug) -> Disturbance {
         if let Action::End = action {

@@ -1,4 +1,4 @@
-//! A drive of the other side: it lists and makes folders, and tests put files into it.
+//! A model of the service's drive, which tests fill with files.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -82,7 +82,7 @@ impl FakeDrive {
         id
     }
 
-    /// Answers what is asked of a drive; anything else as a service in good order does.
+    /// Serves the endpoints of a drive, and anything else like [`routine`].
     pub(crate) fn serve(&self, view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
         match request.uri().path() {
             path::LIST => self.list(request).header("date", &http_date(view.wall())),

@@ -1,11 +1,5 @@
-//! What the tests of the core stand on: a made-up clock, a scripted server, and a world that drives many machines in one
-//! thread and in virtual time.
-
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test file uses its own part of this"
-)]
+//! Support for the tests of the core: a made-up clock, a scripted server, and a world that runs many machines in one thread
+//! and in virtual time.
 
 pub(crate) mod actor;
 mod base;
@@ -15,18 +9,17 @@ pub(crate) mod callers;
 pub(crate) mod cases;
 pub(crate) mod disk;
 pub(crate) mod drive;
+pub(crate) mod file_lookups;
 pub(crate) mod hand;
 pub(crate) mod hooks;
-pub(crate) mod landings;
+pub(crate) mod oauth_service;
 pub(crate) mod reading;
-pub(crate) mod rotation;
 pub(crate) mod server;
 pub(crate) mod single;
 pub(crate) mod watches;
 pub(crate) mod wire;
 pub(crate) mod world;
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_proto::offline::{Download, GetDownloadProgress};
@@ -39,7 +32,7 @@ pub(crate) use hooks::Plan;
 pub(crate) use server::{Reply, ServerView, path, routine};
 pub(crate) use world::World;
 
-/// The calendar at the start of all virtual time.
+/// The wall clock at the start of virtual time.
 pub(crate) const START: Duration = Duration::from_secs(1_742_715_517);
 
 /// Both clocks, this long after the start.
@@ -72,7 +65,7 @@ pub(crate) fn session() -> Session {
     builder().build().expect("good settings")
 }
 
-/// A session with a token of the user's.
+/// A session with a given token.
 pub(crate) fn fixed() -> Session {
     let builder = Session::builder().access_token("fixed-token");
     builder.build().expect("good settings")

@@ -1,4 +1,4 @@
-//! Bodies read as the answer of an endpoint; nothing is tried again.
+//! Bodies decoded as the response of an endpoint, without retries.
 
 use std::fmt::Debug;
 
@@ -9,7 +9,7 @@ use pan123_proto::{Endpoint, Error, Input, Machine, RetryPolicy};
 
 use super::{at, download, fixed, hand, progress, secs};
 
-/// The answer of an endpoint read from this body under HTTP 200; nothing is tried again.
+/// Decodes this body, under HTTP 200, as the response of an endpoint.
 pub(crate) fn read<E: Endpoint>(endpoint: &E, body: &str) -> Result<E::Response, Error>
 where
     E::Response: Debug,
@@ -24,7 +24,7 @@ where
     let call = fixed().call(endpoint).expect("a good request");
     let mut call = call.retry(RetryPolicy::none());
     hand::transmit(call.resume(at(secs(0)), Input::Wake));
-    // The calendar of the answer is the test's: an hour later.
+    // An hour later, so that `Retry-After` dates can lie in the past.
     hand::ready(call.resume(at(secs(3600)), answer))
 }
 

@@ -1,10 +1,10 @@
-//! The other side: what was sent, and what is answered and when.
+//! The scripted server: requests sent, and replies.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use pan123_proto::{Input, Transmit, TransportError};
@@ -24,15 +24,14 @@ pub(crate) mod path {
     pub(crate) const MKDIR: &str = "/upload/v1/file/mkdir";
 }
 
-/// How long an answer takes unless a test says otherwise.
+/// How long a response takes by default.
 pub(crate) const LATENCY: Duration = Duration::from_millis(50);
 
-/// A request as it went out.
+/// A request as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     /// Virtual time since the start.
     pub(crate) at: Duration,
-    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
@@ -43,7 +42,6 @@ impl Sent {
     pub(crate) fn new(at: Duration, request: &Request<Bytes>) -> Sent {
         Sent {
             at,
-            method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
             headers: request.headers().clone(),
@@ -73,7 +71,7 @@ pub(crate) struct ServerView<'a> {
 }
 
 impl ServerView<'_> {
-    /// How many requests came here before this one.
+    /// How many requests to this path came before this one.
     pub(crate) fn count(&self, path: &str) -> usize {
         self.earlier.iter().filter(|sent| sent.path == path).count()
     }
@@ -84,7 +82,7 @@ impl ServerView<'_> {
     }
 }
 
-/// What comes back, and when.
+/// A reply, and when it arrives.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) after: Duration,
@@ -97,7 +95,7 @@ pub(crate) enum What {
     Failure(TransportError),
     /// Nothing until the request's timeout.
     Hang,
-    /// The driver drops the request and only says `Wake`.
+    /// The driver drops the request and resumes with `Wake`.
     GiveUp,
 }
 
@@ -119,7 +117,7 @@ impl Reply {
         Reply::http(200, &envelope.to_string())
     }
 
-    /// A refusal, under HTTP 200.
+    /// An error code, under HTTP 200.
     pub(crate) fn code(code: i64, message: &str) -> Reply {
         let envelope =
             json!({"code": code, "message": message, "data": null, "x-traceID": "trace"});
@@ -148,7 +146,7 @@ impl Reply {
         Reply::new(What::GiveUp)
     }
 
-    /// What a driver makes of it that keeps the limits of the request, and after which time.
+    /// What a driver returns that respects the limits of the request, and after which time.
     pub(crate) fn within(self, transmit: &Transmit) -> (Duration, Input) {
         let timed_out = || (transmit.timeout, Input::Failed(TransportError::timed_out()));
         match self.what {
@@ -178,7 +176,7 @@ impl Reply {
     }
 }
 
-/// A token `token-<number>` that lives for `life` by the service's clock, with the `Date` that tells it.
+/// A token `token-<number>` that lives for `life` by the service's clock, with a `Date`.
 pub(crate) fn issue_token(view: &ServerView<'_>, number: usize, life: Duration) -> Reply {
     issue_token_until(number, view.wall() + life).header("date", &http_date(view.wall()))
 }
@@ -200,7 +198,7 @@ fn timestamp(wall: SystemTime) -> Timestamp {
     Timestamp::from_second(exact.as_second()).expect("a time in range")
 }
 
-/// A service in good order: it numbers its tokens and its tasks, and every task runs for ever.
+/// A healthy service: it numbers its tokens and tasks, and every task runs forever.
 pub(crate) fn routine(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
     let path = request.uri().path();
     let number = view.count(path) + 1;

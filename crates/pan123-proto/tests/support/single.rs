@@ -1,4 +1,4 @@
-//! One call over one server: the shortest way from a reply to its result.
+//! One call over one server.
 
 use pan123_proto::offline::{CreatedDownload, Progress};
 use pan123_proto::{Call, Error, Session};
@@ -15,13 +15,13 @@ pub(crate) fn ask(session: &Session) -> Call<Progress> {
     session.call(&progress()).expect("a good request")
 }
 
-/// A world that answers the first request with this and is in good order from then on.
+/// A world that replies to the first request with this, and normally from then on.
 pub(crate) fn first(reply: Reply) -> World {
     let mut reply = Some(reply);
     World::new(move |view, request| reply.take().unwrap_or_else(|| routine(view, request)))
 }
 
-/// A world that answers every request with this.
+/// A world that replies to every request with this.
 pub(crate) fn always(reply: impl Fn() -> Reply + 'static) -> World {
     World::new(move |_, _| reply())
 }

@@ -1,4 +1,4 @@
-//! Watches from their first poll to what they told.
+//! Watches from their first poll to their end.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) fn status(percent: f64, status: i64) -> Reply {
     Reply::data(json!({"process": percent, "status": status}))
 }
 
-/// A task that goes evenly from 0 to 100 percent in this time and has succeeded then.
+/// A task that goes evenly from 0 to 100 percent in this time and then succeeds.
 pub(crate) fn even(duration: Duration) -> World {
     World::new(move |view, request| {
         let done = view.at.as_secs_f64() / duration.as_secs_f64();
@@ -30,7 +30,7 @@ pub(crate) fn even(duration: Duration) -> World {
     })
 }
 
-/// A world whose polls are answered with this, by their number from 0.
+/// A world that replies to the nth poll, counted from 0.
 pub(crate) fn polls(answer: impl Fn(usize) -> Reply + 'static) -> World {
     World::new(move |view, request| match request.uri().path() {
         path::PROGRESS => answer(view.count(path::PROGRESS)),
@@ -38,8 +38,10 @@ pub(crate) fn polls(answer: impl Fn(usize) -> Reply + 'static) -> World {
     })
 }
 
-/// What a watch told up to its end, and how it ended if not well. Nothing came after that but `None`.
-pub(crate) fn told(watched: &Watched) -> (Vec<WatchEvent>, Option<(Duration, WatchError)>) {
+/// The events of a watch, and its error if it ended with one. Panics if anything but `None` follows.
+pub(crate) fn events_and_end(
+    watched: &Watched,
+) -> (Vec<WatchEvent>, Option<(Duration, WatchError)>) {
     let mut items = watched.all();
     let (end, last) = items.pop().expect("an end");
     assert!(last.is_none(), "{last:?}");
@@ -58,8 +60,8 @@ pub(crate) fn told(watched: &Watched) -> (Vec<WatchEvent>, Option<(Duration, Wat
     (events, error)
 }
 
-pub(crate) fn told_error(watched: &Watched) -> (Duration, WatchError) {
-    told(watched).1.expect("it did not end well")
+pub(crate) fn end_error(watched: &Watched) -> (Duration, WatchError) {
+    events_and_end(watched).1.expect("it ended with an error")
 }
 
 /// Runs one watch to its end with this policy.

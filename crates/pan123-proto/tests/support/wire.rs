@@ -1,4 +1,4 @@
-//! Requests as they go out, in a form that a test can write down.
+//! Requests in a form that a test can write down.
 
 use pan123_proto::Transmit;
 use serde_json::Value;
@@ -32,4 +32,25 @@ pub(crate) fn with_token(first: String) -> Vec<String> {
 
 pub(crate) fn fixture(text: &str) -> Value {
     serde_json::from_str(text).expect("a fixture of JSON")
+}
+
+/// Decodes a part of a query, independently of the code under test.
+pub(crate) fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut plain = Vec::new();
+    while let Some((&first, rest)) = text.split_first() {
+        text = rest;
+        plain.push(match (first, rest) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    text = after;
+                    u8::try_from(high * 16 + low).expect("two digits")
+                }
+                _ => b'%',
+            },
+            _ => first,
+        });
+    }
+    plain
 }

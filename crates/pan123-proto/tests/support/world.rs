@@ -263,7 +263,7 @@ impl World {
             Disturbance::None => self.set(at, actor, resumption, input),
             Disturbance::Late(late) => self.set(at + late, actor, resumption, input),
             Disturbance::Instead(after, input) => {
-                self.set(self.now + after, actor, resumption, input)
+                self.set(self.now + after, actor, resumption, input);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `POST /api/v1/file/copy`: copies one file.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/thpz0w9er500pob9>. Not to be sent twice: the service makes a
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/thpz0w9er500pob9>. Not idempotent: a second request makes a
 //! second copy.
 
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::ids::{FileId, Parent};
 
 /// Copies one file. [`CopyFiles`](super::CopyFiles) copies many.
 ///
-/// If its answer is lost it fails with [`Error::Ambiguous`](crate::Error::Ambiguous); look into the folder before asking again.
+/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CopyFile {
     #[serde(rename = "fileId")]
@@ -24,7 +25,7 @@ pub struct CopyFile {
 }
 
 impl CopyFile {
-    /// This file, into this folder.
+    /// Creates the request for a file and the folder to copy it to.
     pub fn new(file: FileId, target: impl Into<Parent>) -> CopyFile {
         CopyFile {
             file,
@@ -46,11 +47,11 @@ impl Endpoint for CopyFile {
     }
 }
 
-/// The answer to a [`CopyFile`].
+/// The response to a [`CopyFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CopiedFile {
-    /// What was copied.
+    /// The original.
     #[serde(rename = "sourceFileId", alias = "sourceFileID")]
     pub source: FileId,
     /// The copy.

@@ -1,24 +1,25 @@
-//! `POST /api/v1/file/async/copy`: begins to copy many files and folders.
+//! `POST /api/v1/file/async/copy`: starts copying many files and folders.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/pik0i4lvxw4lkkc7>. Not to be sent twice: the service begins a
-//! second copy.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/pik0i4lvxw4lkkc7>. Not idempotent: a second request starts
+//! a second copy.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::several::several;
+use super::batch::collect_ids;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{CopyTaskId, EntryId, Parent};
 
-/// The most files and folders of a copy.
-const MOST: usize = 3000;
+/// The maximum number of files and folders in one request.
+const MAX_ENTRIES: usize = 3000;
 
-/// Begins to copy many files and folders. [`GetCopyProgress`](super::GetCopyProgress) tells when it is done.
+/// Starts copying many files and folders. [`GetCopyProgress`](super::GetCopyProgress) tells when it is done.
 ///
-/// If its answer is lost it fails with [`Error::Ambiguous`](crate::Error::Ambiguous); look into the folder before asking again.
+/// If the response is lost, the call ends with [`Error::Ambiguous`](crate::Error::Ambiguous): check the folder before copying
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CopyFiles {
     #[serde(rename = "fileIds")]
@@ -28,7 +29,7 @@ pub struct CopyFiles {
 }
 
 impl CopyFiles {
-    /// These ones, 1 to 3000, into this folder.
+    /// Creates the request for 1 to 3000 files and folders, and the folder to copy them to.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl CopyFiles {
         target: impl Into<Parent>,
     ) -> Result<CopyFiles, BuildError> {
         Ok(CopyFiles {
-            entries: several(entries, MOST)?,
+            entries: collect_ids(entries, MAX_ENTRIES)?,
             target: target.into(),
         })
     }
@@ -57,7 +58,7 @@ impl Endpoint for CopyFiles {
     }
 }
 
-/// The answer to a [`CopyFiles`]: it was accepted, and may still fail.
+/// The response to a [`CopyFiles`]: the copy was accepted, and may still fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct StartedCopy {

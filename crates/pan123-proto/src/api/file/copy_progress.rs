@@ -1,4 +1,4 @@
-//! `GET /api/v1/file/async/copy/process`: whether a copy of many files is done.
+//! `GET /api/v1/file/async/copy/process`: the progress of a copy of many files.
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/fqh9vk1esg4uomly>.
 
@@ -12,14 +12,14 @@ use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::CopyTaskId;
 use crate::wire::lenient::Whole;
 
-/// Asks what became of a [`CopyFiles`](super::CopyFiles).
+/// Requests the progress of a [`CopyFiles`](super::CopyFiles) task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetCopyProgress {
     task: CopyTaskId,
 }
 
 impl GetCopyProgress {
-    /// Of this task.
+    /// Creates the request for a task.
     pub fn new(task: CopyTaskId) -> GetCopyProgress {
         GetCopyProgress { task }
     }
@@ -38,38 +38,37 @@ impl Endpoint for GetCopyProgress {
     }
 }
 
-/// The answer to a [`GetCopyProgress`].
+/// The response to a [`GetCopyProgress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CopyProgress {
-    /// What the task does.
+    /// The status of the task.
     pub status: CopyStatus,
 }
 
-/// What a copy of many files does. An offline download is numbered otherwise:
-/// [`TaskStatus`](crate::offline::TaskStatus).
+/// The status of a copy task. Offline downloads use other numbers: [`TaskStatus`](crate::offline::TaskStatus).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CopyStatus {
-    /// 0: it has not begun.
+    /// 0: not started.
     Pending,
-    /// 1: it runs.
+    /// 1: running.
     Running,
-    /// 2: it is done.
+    /// 2: done.
     Done,
-    /// 3: it failed, for good.
+    /// 3: failed permanently.
     Failed,
-    /// Any other number. Not the end.
+    /// Any other number. The task has not ended.
     Other(i64),
 }
 
 impl CopyStatus {
-    /// Whether nothing more will happen: done or failed.
+    /// Returns whether the task has ended: done or failed.
     pub fn is_final(self) -> bool {
         matches!(self, CopyStatus::Done | CopyStatus::Failed)
     }
 
-    /// The number as the service sends it.
+    /// Returns the number as the service sends it.
     pub fn number(self) -> i64 {
         match self {
             CopyStatus::Pending => 0,
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_keeps_its_value_and_only_two_are_the_end() {
+    fn every_number_keeps_its_value_and_only_2_and_3_are_final() {
         for number in [-1, 0, 1, 2, 3, 4, i64::MAX] {
             let status = CopyStatus::from_number(number);
             assert_eq!(status.number(), number);
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_may_be_text_but_not_missing() {
+    fn status_may_be_a_string_but_must_be_present() {
         let read = |json: &str| serde_json::from_str::<CopyProgress>(json).map(|it| it.status);
         assert_eq!(read(r#"{"status":"1"}"#).unwrap(), CopyStatus::Running);
         assert_eq!(

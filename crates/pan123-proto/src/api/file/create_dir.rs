@@ -1,7 +1,7 @@
-//! `POST /upload/v1/file/mkdir`: makes a folder.
+//! `POST /upload/v1/file/mkdir`: creates a folder.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (创建目录). A name that is taken is refused, so that asking
-//! twice makes one folder; [`Session::ensure_dir`](crate::Session::ensure_dir) takes a folder that is there for an answer.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (创建目录). The service rejects a name that is taken, so a
+//! repeated request creates one folder only. [`Session::ensure_dir`](crate::Session::ensure_dir) accepts an existing folder.
 
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use crate::error::BuildError;
 use crate::ids::{DirId, Parent};
 use crate::wire::file_name::check_file_name;
 
-/// Makes a folder. If its answer is lost it is asked for again, and may be told then that the name is taken.
+/// Creates a folder. If the response is lost the request is sent again, which may end with a rejection because the name is taken:
+/// see [`ApiError::follows_lost_response`](crate::ApiError::follows_lost_response).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "mkdir")]
+#[doc(alias = "目录")]
 pub struct CreateDir {
     name: String,
     #[serde(rename = "parentID")]
@@ -22,11 +25,11 @@ pub struct CreateDir {
 }
 
 impl CreateDir {
-    /// Of this name in this folder.
+    /// Creates the request for a name in a folder.
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] for a name that the service refuses.
+    /// [`BuildError::FileName`] for a name that the service would reject.
     pub fn new(
         parent: impl Into<Parent>,
         name: impl Into<String>,
@@ -52,7 +55,7 @@ impl Endpoint for CreateDir {
     }
 }
 
-/// The answer to a [`CreateDir`].
+/// The response to a [`CreateDir`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CreatedDir {

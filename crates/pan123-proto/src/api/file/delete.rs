@@ -1,21 +1,21 @@
-//! `POST /api/v1/file/delete`: deletes files and folders for good, out of the trash.
+//! `POST /api/v1/file/delete`: permanently deletes files and folders that are in the trash.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/sg2gvfk5i3dwoxtg>. The service's newer index of pages has
-//! none for it any more.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/sg2gvfk5i3dwoxtg>. The current index of the
+//! documentation no longer lists this page.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::Serialize;
 
+use super::batch::{MAX_ENTRIES, collect_ids};
 use super::done::Done;
-use super::several::{MOST, several};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
-/// Deletes files and folders for good. They must be in the trash: [`TrashFiles`](super::TrashFiles) first. Nothing brings
-/// them back.
+/// Permanently deletes files and folders. They must be in the trash: send [`TrashFiles`](super::TrashFiles) first. They cannot be
+/// recovered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeleteFiles {
     #[serde(rename = "fileIDs")]
@@ -23,7 +23,7 @@ pub struct DeleteFiles {
 }
 
 impl DeleteFiles {
-    /// These ones, 1 to 100.
+    /// Creates the request for 1 to 100 files and folders.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl DeleteFiles {
     pub fn new(
         entries: impl IntoIterator<Item = impl Into<EntryId>>,
     ) -> Result<DeleteFiles, BuildError> {
-        let entries = several(entries, MOST)?;
+        let entries = collect_ids(entries, MAX_ENTRIES)?;
         Ok(DeleteFiles { entries })
     }
 }
@@ -40,7 +40,7 @@ impl Endpoint for DeleteFiles {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/file/delete";
     const RATE: RateClass = RateClass::new("file/delete", Duration::from_secs(1));
-    // An id is given out once only, so that the second request finds nothing else to delete.
+    // Ids are never reused, so a second request finds nothing else to delete.
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;
 

@@ -10,14 +10,14 @@ use super::entry::Entry;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::EntryId;
 
-/// Asks for one file or folder. The answer has neither its category nor when it was changed.
+/// Requests one file or folder. The response has neither the category nor the time of the last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetDetail {
     entry: EntryId,
 }
 
 impl GetDetail {
-    /// Of this one.
+    /// Creates the request for a file or folder.
     pub fn new(entry: impl Into<EntryId>) -> GetDetail {
         GetDetail {
             entry: entry.into(),

@@ -1,13 +1,13 @@
-//! The answer of an endpoint that says no more than that it was done.
+//! The response of endpoints that report success and nothing else.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-/// It was done; the service says no more.
+/// The service reports success and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done;
 
-/// From null, as the service answers, and from anything else: what was done is not undone by an answer of another shape.
+/// The service sends `null`. Any other data is accepted, too: the work is done, whatever the data looks like.
 impl<'de> Deserialize<'de> for Done {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_| Done)

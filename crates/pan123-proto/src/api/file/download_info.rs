@@ -1,4 +1,4 @@
-//! `GET /api/v1/file/download_info`: a URL that a file can be fetched from.
+//! `GET /api/v1/file/download_info`: a URL to download a file from.
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/fnf60phsushn8ip2>.
 
@@ -13,7 +13,7 @@ use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::FileId;
 use crate::wire::http_url::RedactedUrl;
 
-/// Asks for a URL to fetch a file from. The service refuses with
+/// Requests a URL to download a file from. The service rejects it with
 /// [`TrafficExceeded`](crate::ErrorCode::TrafficExceeded) when the day's traffic is used up, and with
 /// [`FileNotFound`](crate::ErrorCode::FileNotFound).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct GetDownloadUrl {
 }
 
 impl GetDownloadUrl {
-    /// Of this file.
+    /// Creates the request for a file.
     pub fn new(file: FileId) -> GetDownloadUrl {
         GetDownloadUrl { file }
     }
@@ -42,18 +42,18 @@ impl Endpoint for GetDownloadUrl {
     }
 }
 
-/// A URL of the service's download hosts. Whoever has it can fetch the file for a while, without a token: send none there,
-/// and do not log it. Its `Debug` leaves out the query, which signs it.
+/// A URL of the service's download hosts. For a while anyone who has it can download the file without a token: send no token
+/// there, and do not log it. `Debug` leaves out the query, which holds the signature.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DownloadUrl(String);
 
 impl DownloadUrl {
-    /// The URL as the service wrote it.
+    /// Returns the URL as the service sent it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The URL as the service wrote it.
+    /// Returns the URL as the service sent it.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_not_printed_and_the_url_is_not_changed() {
+    fn signature_is_not_printed_and_url_is_unchanged() {
         let url = "https://cdn.example/123-61/a?v=3&s=canary&bzc=%E6%B5%8B";
         let json = format!(r#"{{"downloadUrl":"{url}"}}"#);
         let read: DownloadUrl = serde_json::from_str(&json).unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_url_there_is_no_answer() {
+    fn response_without_a_url_is_an_error() {
         for json in [
             "null",
             "{}",

@@ -1,4 +1,4 @@
-//! A file or a folder, as every list and detail shows it.
+//! A file or a folder, as every list and detail has it.
 
 use std::time::SystemTime;
 
@@ -10,40 +10,40 @@ use crate::ids::{DirId, EntryId, FileId, Parent};
 use crate::wire::lenient::{Flag, Maybe, Text, Whole};
 use crate::wire::timestamp::read_date;
 
-/// The numbers of [`Entry::status`] above this stand for what the service's review refused.
-const MOST_ACCEPTED: i64 = 100;
+/// Above this, [`Entry::status`] means that the service's review rejected the entry.
+const MAX_ACCEPTED: i64 = 100;
 
-/// A file or a folder of the drive. What the answer left out is `None`, empty or zero.
+/// A file or a folder of the drive. Fields that the response leaves out are `None`, empty or zero.
 ///
-/// Kept with serde, it needs a format that describes itself, such as JSON.
+/// With serde it needs a self-describing format such as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its number, of a file or of a folder as `kind` says.
+    /// Its id.
     pub id: EntryId,
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Whether it is a file or a folder.
     pub kind: EntryKind,
-    /// Where it is.
+    /// The folder that contains it.
     pub parent: Parent,
-    /// How many bytes a file has; 0 for a folder.
+    /// The size of a file in bytes; 0 for a folder.
     pub size: u64,
     /// The MD5 of a file in hex; empty for a folder.
     pub etag: String,
-    /// What kind of content a file has: 0 unknown, 1 audio, 2 video, 3 image; 10 has been seen, too.
+    /// The kind of content of a file: 0 unknown, 1 audio, 2 video, 3 image; 10 has been seen, too.
     pub category: Option<i64>,
-    /// What the service's review says, as a number: see [`is_rejected`](Entry::is_rejected).
+    /// The result of the service's review: see [`is_rejected`](Entry::is_rejected).
     pub status: Option<i64>,
-    /// Whether it lies in the trash.
+    /// Whether it is in the trash.
     pub trashed: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Option<SystemTime>,
-    /// When it was changed last.
+    /// When it was last changed.
     pub updated_at: Option<SystemTime>,
 }
 
-/// What an [`Entry`] is.
+/// The kind of an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryKind {
@@ -56,7 +56,7 @@ pub enum EntryKind {
 }
 
 impl Entry {
-    /// Made up, for tests of yours; what is not given is `None`, empty or zero, and yours to set.
+    /// Creates a value for tests. The fields that are not given are `None`, empty or zero, and can be set.
     pub fn new(
         id: impl Into<EntryId>,
         kind: EntryKind,
@@ -78,24 +78,24 @@ impl Entry {
         }
     }
 
-    /// Its id as a file's; none if it is none.
+    /// Returns the id of a file; `None` if it is not one.
     pub fn file(&self) -> Option<FileId> {
         (self.kind == EntryKind::File).then(|| self.id.as_file())
     }
 
-    /// Its id as a folder's; none if it is none.
+    /// Returns the id of a folder; `None` if it is not one.
     pub fn dir(&self) -> Option<DirId> {
         (self.kind == EntryKind::Dir).then(|| self.id.as_dir())
     }
 
-    /// Whether the service's review refused it, which a `status` over 100 says.
+    /// Returns whether the service's review rejected it: its `status` is over 100.
     pub fn is_rejected(&self) -> bool {
-        self.status.is_some_and(|status| status > MOST_ACCEPTED)
+        self.status.is_some_and(|status| status > MAX_ACCEPTED)
     }
 }
 
 impl EntryKind {
-    /// The number as the service sends it.
+    /// Returns the number as the service sends it.
     pub fn number(self) -> i64 {
         match self {
             EntryKind::File => 0,
@@ -113,7 +113,7 @@ impl EntryKind {
     }
 }
 
-/// An entry is known by its id, its name, its kind and where it is; whatever else is odd is left out.
+/// Id, name, kind and parent are required; any other field that cannot be read is treated as absent.
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -160,7 +160,7 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// In the service's own keys, with dates as RFC 3339.
+/// Uses the service's own keys, with dates in RFC 3339.
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_ids_and_numbers_as_text() {
+    fn ids_have_two_spellings_and_numbers_may_be_strings() {
         let entry =
             read(r#"{"fileID":"7","filename":"a","type":"1","parentFileID":"0","trashed":"1"}"#)
                 .unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_id_name_kind_or_parent_it_is_no_entry() {
+    fn id_name_kind_and_parent_are_required() {
         for json in [
             r#"{"filename":"a","type":0,"parentFileId":0}"#,
             r#"{"fileId":0,"filename":"a","type":0,"parentFileId":0}"#,
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_neither_file_nor_folder_and_the_review_refuses_above_100() {
+    fn unknown_kind_is_neither_file_nor_folder_and_status_above_100_is_rejected() {
         let of = |status: i64| {
             read(&format!(
                 r#"{{"fileId":1,"filename":"a","type":5,"parentFileId":0,"status":{status}}}"#
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_field_takes_no_entry_along() {
+    fn unreadable_optional_field_does_not_lose_the_entry() {
         let entry = read(
             r#"{"fileId":7,"fileID":7,"filename":"a","type":0,"parentFileId":0,"parentFileID":0,
                 "size":-1,"category":"","status":[],"etag":{},"createAt":7,"updateAt":"0001-01-01 00:00:00"}"#,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_entry_reads_back_as_it_was() {
+    fn serialized_entry_reads_back_unchanged() {
         let entry = read(
             r#"{"fileId":7,"filename":"a","type":1,"parentFileId":9,"size":3,"etag":"e","category":2,"status":101,
                 "trashed":1,"createAt":"2025-03-23 15:48:37","updateAt":"2025-03-23 15:48:38"}"#,

@@ -1,6 +1,6 @@
-//! `POST /api/v1/file/infos`: many files and folders.
+//! `POST /api/v1/file/infos`: several files and folders.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/cqqayfuxybegrlru>. It changes nothing, though it is a POST.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/cqqayfuxybegrlru>. Idempotent, although it is a POST.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use http::Method;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::batch::{MAX_ENTRIES, collect_ids};
 use super::entry::Entry;
-use super::several::{MOST, several};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
-/// Asks for many files and folders. Unlike that of [`GetDetail`](super::GetDetail) the answer has all that a list has.
+/// Requests several files and folders. Unlike [`GetDetail`](super::GetDetail), the response has all the fields of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GetInfos {
     #[serde(rename = "fileIds")]
@@ -22,7 +22,7 @@ pub struct GetInfos {
 }
 
 impl GetInfos {
-    /// Of these ones, 1 to 100.
+    /// Creates the request for 1 to 100 files and folders.
     ///
     /// # Errors
     ///
@@ -30,7 +30,7 @@ impl GetInfos {
     pub fn new(
         entries: impl IntoIterator<Item = impl Into<EntryId>>,
     ) -> Result<GetInfos, BuildError> {
-        let entries = several(entries, MOST)?;
+        let entries = collect_ids(entries, MAX_ENTRIES)?;
         Ok(GetInfos { entries })
     }
 }
@@ -47,17 +47,17 @@ impl Endpoint for GetInfos {
     }
 }
 
-/// The answer to a [`GetInfos`].
+/// The response to a [`GetInfos`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileInfos {
-    /// What there is of what was asked for; look each one up by its id.
+    /// The entries that exist: match them by id, not by position.
     pub entries: Vec<Entry>,
 }
 
 impl<'de> Deserialize<'de> for FileInfos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// The page's table has one name for it, and its sample had the other.
+        /// The page's table names the list one way, its sample the other.
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Wire {
@@ -68,14 +68,14 @@ impl<'de> Deserialize<'de> for FileInfos {
         }
         let wire = Wire::deserialize(deserializer)?;
         let lists = [wire.list, wire.file_list].into_iter().flatten();
-        let fuller = lists.max_by_key(Vec::len);
+        let longest = lists.max_by_key(Vec::len);
         Ok(FileInfos {
-            entries: fuller.ok_or_else(|| D::Error::missing_field("fileList"))?,
+            entries: longest.ok_or_else(|| D::Error::missing_field("fileList"))?,
         })
     }
 }
 
-/// A list that is there; null is an empty one.
+/// Reads a list that is present; `null` is an empty one.
 fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Entry>>, D::Error> {
     let rows = Option::<Vec<Entry>>::deserialize(deserializer)?;
     Ok(Some(rows.unwrap_or_default()))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_has_either_name_and_null_is_an_empty_one() {
+    fn list_has_either_name_and_null_is_empty() {
         let row = r#"[{"fileId":7,"filename":"a","type":0,"parentFileId":0}]"#;
         let count = |json: &str| serde_json::from_str::<FileInfos>(json).map(|it| it.entries.len());
         for (json, expected) in [

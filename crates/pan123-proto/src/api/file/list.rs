@@ -1,23 +1,23 @@
-//! `GET /api/v2/file/list`: the files and folders of a folder, page by page; or what a search finds on the whole drive.
+//! `GET /api/v2/file/list`: the entries of a folder, or of a search of the whole drive, page by page.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取文件列表（推荐）). Trashed entries come along.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/> (获取文件列表（推荐）). Trashed entries are included.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::{Deserialize, Deserializer};
 
+use super::batch::check_count;
 use super::entry::Entry;
-use super::several::check_count;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
 use crate::wire::lenient::Whole;
 
-/// The most entries of a page.
-const MOST: usize = 100;
+/// The maximum number of entries of a page.
+const MAX_PAGE_SIZE: usize = 100;
 
-/// Asks for one page of a list. [`Session::list`](crate::Session::list) reads all of them, entry by entry.
+/// Requests one page of a list. [`Session::list`](crate::Session::list) reads the whole list, entry by entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFiles {
     parent: Parent,
@@ -33,49 +33,49 @@ struct Search {
 }
 
 impl ListFiles {
-    /// What is in this folder.
+    /// Creates the request for the entries of a folder.
     pub fn of(parent: impl Into<Parent>) -> ListFiles {
         ListFiles {
             parent: parent.into(),
-            limit: MOST,
+            limit: MAX_PAGE_SIZE,
             search: None,
             after: None,
         }
     }
 
-    /// What on the whole drive has this text in its name, as the service searches.
+    /// Creates the request for the entries of the whole drive with this text in their names, as the service searches.
     pub fn search(text: impl Into<String>) -> ListFiles {
-        ListFiles::of(Parent::Root).searching(text.into(), false)
+        ListFiles::of(Parent::Root).with_search(text.into(), false)
     }
 
-    /// What on the whole drive has exactly this name.
+    /// Creates the request for the entries of the whole drive with exactly this name.
     pub fn search_exactly(name: impl Into<String>) -> ListFiles {
-        ListFiles::of(Parent::Root).searching(name.into(), true)
+        ListFiles::of(Parent::Root).with_search(name.into(), true)
     }
 
-    /// How many entries a page has, 100 by default.
+    /// Sets the number of entries of a page, 100 by default.
     ///
     /// # Errors
     ///
     /// [`BuildError::Count`] if it is not 1 to 100.
     pub fn page_size(mut self, entries: usize) -> Result<ListFiles, BuildError> {
-        check_count("entries of a page", entries, MOST)?;
+        check_count("entries of a page", entries, MAX_PAGE_SIZE)?;
         self.limit = entries;
         Ok(self)
     }
 
-    /// The page after the one that ended with this cursor (`lastFileId`).
+    /// Starts after a cursor: the `next` of the page before (`lastFileId`).
     pub fn after(mut self, cursor: EntryId) -> ListFiles {
         self.after = Some(cursor);
         self
     }
 
-    /// The cursor that the page comes after; none for the first one.
+    /// Returns the cursor that the page starts after; `None` for the first page.
     pub fn cursor(&self) -> Option<EntryId> {
         self.after
     }
 
-    fn searching(mut self, text: String, exact: bool) -> ListFiles {
+    fn with_search(mut self, text: String, exact: bool) -> ListFiles {
         self.search = Some(Search { text, exact });
         self
     }
@@ -105,9 +105,9 @@ impl Endpoint for ListFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilePage {
-    /// Its files and folders, in the service's order, trashed ones among them.
+    /// Its entries in the service's order, including trashed ones.
     pub entries: Vec<Entry>,
-    /// What the next page comes after; none if this was the last one (`lastFileId` -1 or 0).
+    /// The cursor of the next page; `None` if this is the last one (`lastFileId` -1 or 0).
     pub next: Option<EntryId>,
 }
 
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_page_says_so_by_minus_one_or_zero() {
+    fn last_page_has_the_cursor_minus_one_or_zero() {
         let next = |cursor: &str| {
             let json = format!(r#"{{"lastFileId":{cursor},"fileList":null}}"#);
             serde_json::from_str::<FilePage>(&json).unwrap().next
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_1_to_100_entries() {
+    fn page_size_is_1_to_100() {
         let size = |entries| ListFiles::of(Parent::Root).page_size(entries);
         assert!(size(1).is_ok() && size(100).is_ok());
         for entries in [0, 101] {

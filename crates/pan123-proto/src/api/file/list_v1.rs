@@ -1,7 +1,7 @@
-//! `GET /api/v1/file/list`: the files and folders of a folder, by numbered pages. The old list.
+//! `GET /api/v1/file/list`: the entries of a folder by numbered pages. The old list.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/hosdqqax0knovnm2>. It sorts and shows the trash alone, which
-//! [`ListFiles`](super::ListFiles) does not; but a user who does not pay may ask once in five seconds.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/hosdqqax0knovnm2>. Unlike
+//! [`ListFiles`](super::ListFiles) it sorts and can list the trash alone, but free accounts may send one request in five seconds.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Deserializer};
 
+use super::batch::check_count;
 use super::entry::Entry;
-use super::several::check_count;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::Parent;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::lenient::{Flag, Text, Whole};
 
-/// The most entries of a page.
-const MOST: usize = 100;
+/// The maximum number of entries of a page.
+const MAX_PAGE_SIZE: usize = 100;
 
-/// Asks for one page of the old list. [`ListFiles`](super::ListFiles) is the one that the service recommends.
+/// Requests one page of the old list. The service recommends [`ListFiles`](super::ListFiles).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFilesV1 {
     parent: Parent,
@@ -32,36 +32,36 @@ pub struct ListFilesV1 {
     search: Option<String>,
 }
 
-/// What the old list is sorted by.
+/// The key that the old list is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OrderBy {
-    /// `file_id`: the numbers of the files and folders.
+    /// `file_id`: by id.
     #[default]
     Id,
-    /// `size`: how large they are.
+    /// `size`: by size.
     Size,
-    /// `file_name`: their names.
+    /// `file_name`: by name.
     Name,
 }
 
-/// Which end of the old list comes first.
+/// The sort direction of the old list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OrderDirection {
-    /// `asc`: the smallest.
+    /// `asc`: smallest first.
     #[default]
     Ascending,
-    /// `desc`: the largest.
+    /// `desc`: largest first.
     Descending,
 }
 
 impl ListFilesV1 {
-    /// What is in this folder: its first page of 100 entries, by rising ids.
+    /// Creates the request for a folder: its first page of 100 entries, sorted by ascending id.
     pub fn of(parent: impl Into<Parent>) -> ListFilesV1 {
         ListFilesV1 {
             parent: parent.into(),
             page: 1,
-            limit: MOST,
+            limit: MAX_PAGE_SIZE,
             order_by: OrderBy::default(),
             direction: OrderDirection::default(),
             trashed: None,
@@ -69,7 +69,7 @@ impl ListFilesV1 {
         }
     }
 
-    /// Which page, counted from 1.
+    /// Sets the page, counted from 1.
     ///
     /// # Errors
     ///
@@ -86,36 +86,36 @@ impl ListFilesV1 {
         Ok(self)
     }
 
-    /// How many entries a page has, 100 by default.
+    /// Sets the number of entries of a page, 100 by default.
     ///
     /// # Errors
     ///
     /// [`BuildError::Count`] if it is not 1 to 100.
     pub fn page_size(mut self, entries: usize) -> Result<ListFilesV1, BuildError> {
-        check_count("entries of a page", entries, MOST)?;
+        check_count("entries of a page", entries, MAX_PAGE_SIZE)?;
         self.limit = entries;
         Ok(self)
     }
 
-    /// What it is sorted by.
+    /// Sets the sort key.
     pub fn order_by(mut self, order: OrderBy) -> ListFilesV1 {
         self.order_by = order;
         self
     }
 
-    /// Which end comes first.
+    /// Sets the sort direction.
     pub fn order_direction(mut self, direction: OrderDirection) -> ListFilesV1 {
         self.direction = direction;
         self
     }
 
-    /// Whether it shows what lies in the trash. If this is not said, the service decides.
+    /// Sets whether to list the trash. The default is the service's.
     pub fn trashed(mut self, trashed: bool) -> ListFilesV1 {
         self.trashed = Some(trashed);
         self
     }
 
-    /// Only what has this text in its name, as the service searches.
+    /// Restricts the list to entries with this text in their names, as the service searches.
     pub fn search(mut self, text: impl Into<String>) -> ListFilesV1 {
         self.search = Some(text.into());
         self
@@ -165,35 +165,35 @@ impl Endpoint for ListFilesV1 {
     }
 }
 
-/// One page of the old list. The last one is the one that ends with the entry number `total`.
+/// One page of the old list. The last page is the one that reaches `total` entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilePageV1 {
-    /// How many entries all pages have.
+    /// The number of entries of all pages.
     pub total: u64,
-    /// The files and folders of this one.
+    /// The entries of this page.
     pub entries: Vec<EntryV1>,
 }
 
-/// A file or folder with what only the old list tells of it. What the answer left out is `None`, empty or false.
+/// A file or folder with the fields that only the old list has. Fields that the response leaves out are `None`, empty or false.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryV1 {
-    /// What every list tells. `trashed` is missing in this one, and so is false.
+    /// The fields of every list. The old list has no `trashed`, so it is false.
     pub entry: Entry,
-    /// The name of the folder that it is in.
+    /// The name of the folder that contains it.
     pub parent_name: String,
-    /// What kind of content a file has, by a number of the service's in a text.
+    /// The kind of content of a file: a number of the service's as a string.
     pub content_type: String,
     /// Whether it is hidden.
     pub hidden: bool,
-    /// The URL of a small picture. `Debug` leaves out its query, which may sign it.
+    /// The URL of a thumbnail. `Debug` leaves out its query, which may hold a signature.
     pub thumbnail: Option<String>,
-    /// A URL to fetch a file from. `Debug` leaves out its query, which may sign it.
+    /// A URL to download the file from. `Debug` leaves out its query, which may hold a signature.
     pub download_url: Option<String>,
 }
 
-/// Without the queries of its URLs, which may sign them.
+/// Leaves out the queries of the URLs, which may hold signatures.
 impl fmt::Debug for EntryV1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EntryV1")
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_urls_are_kept_whole_and_not_printed() {
+    fn signed_urls_are_unchanged_and_not_printed() {
         let signed = "https://cdn.example/a.jpg?sig=canary";
         let entry = read(&format!(
             r#"{{"fileID":7,"filename":"a","type":0,"parentFileId":0,"thumbnail":"{signed}","downloadUrl":"{signed}"}}"#
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_or_missing_is_read_as_far_as_it_goes() {
+    fn unreadable_or_missing_optional_fields_are_absent() {
         let id = u64::MAX;
         let entry = read(&format!(
             r#"{{"fileId":"{id}","filename":"a","type":"1","parentFileID":"9","hidden":1,"contentType":7,"thumbnail":null}}"#
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_how_many_there_are() {
+    fn page_must_have_a_total() {
         let page = |json: &str| serde_json::from_str::<FilePageV1>(json);
         assert_eq!(page(r#"{"total":"7","fileList":null}"#).unwrap().total, 7);
         for json in ["null", "{}", r#"{"fileList":[]}"#, r#"{"total":-1}"#] {

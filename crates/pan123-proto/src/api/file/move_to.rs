@@ -1,20 +1,20 @@
 //! `POST /api/v1/file/move`: moves files and folders into a folder.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/rsyfsn1gnpgo4m4f>. Asked again, it may be told that they
-//! are there already.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/rsyfsn1gnpgo4m4f>. A repeated request may be
+//! rejected because the entries are already there.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::Serialize;
 
+use super::batch::{MAX_ENTRIES, collect_ids};
 use super::done::Done;
-use super::several::{MOST, several};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
 
-/// Moves files and folders into a folder. The service may refuse what is in that folder already.
+/// Moves files and folders into a folder. The service may reject entries that are already in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MoveFiles {
     #[serde(rename = "fileIDs")]
@@ -24,7 +24,7 @@ pub struct MoveFiles {
 }
 
 impl MoveFiles {
-    /// These ones, 1 to 100, into this folder.
+    /// Creates the request for 1 to 100 files and folders, and the folder to move them to.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl MoveFiles {
         target: impl Into<Parent>,
     ) -> Result<MoveFiles, BuildError> {
         Ok(MoveFiles {
-            entries: several(entries, MOST)?,
+            entries: collect_ids(entries, MAX_ENTRIES)?,
             target: target.into(),
         })
     }
@@ -43,7 +43,7 @@ impl MoveFiles {
 impl Endpoint for MoveFiles {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/file/move";
-    // Three a second.
+    // Three requests a second.
     const RATE: RateClass = RateClass::new("file/move", Duration::from_millis(334));
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     type Response = Done;

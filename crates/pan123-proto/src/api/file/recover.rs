@@ -1,28 +1,29 @@
-//! `POST /api/v1/file/recover`: brings files and folders back from the trash to where they were.
+//! `POST /api/v1/file/recover`: restores files and folders from the trash to where they were.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/kx9f8b6wk6g55uwy>. What is no longer in the trash cannot
-//! leave it again, so that asking twice does no more than asking once.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/kx9f8b6wk6g55uwy>. Idempotent: what has left the trash
+//! cannot leave it again.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::several::{MOST, several};
+use super::batch::{MAX_ENTRIES, collect_ids};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
-/// Brings files and folders back from the trash to where they were. [`RecoverFilesTo`](super::RecoverFilesTo) brings them
-/// elsewhere.
+/// Restores files and folders from the trash to where they were. [`RecoverFilesTo`](super::RecoverFilesTo) restores them to
+/// another folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "回收站")]
 pub struct RecoverFiles {
     #[serde(rename = "fileIDs")]
     entries: Vec<EntryId>,
 }
 
 impl RecoverFiles {
-    /// These ones, 1 to 100.
+    /// Creates the request for 1 to 100 files and folders.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl RecoverFiles {
     pub fn new(
         entries: impl IntoIterator<Item = impl Into<EntryId>>,
     ) -> Result<RecoverFiles, BuildError> {
-        let entries = several(entries, MOST)?;
+        let entries = collect_ids(entries, MAX_ENTRIES)?;
         Ok(RecoverFiles { entries })
     }
 }
@@ -48,12 +49,12 @@ impl Endpoint for RecoverFiles {
     }
 }
 
-/// The answer to a [`RecoverFiles`].
+/// The response to a [`RecoverFiles`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveredFiles {
-    /// What did not go back: the folder that it was in is gone, or it was not in the trash any more, as after an attempt whose answer
-    /// was lost. Empty if all did.
+    /// The entries that were not restored: their folder is gone, or they were no longer in the trash, as after an attempt whose
+    /// response was lost. Empty if all were restored.
     pub abnormal: Vec<EntryId>,
 }
 
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_abnormal_is_said_in_many_ways() {
+    fn missing_or_empty_abnormal_list_means_all_were_restored() {
         let read = |json: &str| serde_json::from_str::<RecoveredFiles>(json).map(|it| it.abnormal);
         for json in [
             "null",

@@ -1,21 +1,22 @@
-//! `POST /api/v1/file/recover/by_path`: brings files and folders back from the trash into a folder.
+//! `POST /api/v1/file/recover/by_path`: restores files and folders from the trash to a given folder.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/cl24atug2sviq12z>. What is no longer in the trash cannot
-//! leave it again, so that asking twice does no more than asking once.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/cl24atug2sviq12z>. Idempotent: what has left the trash
+//! cannot leave it again.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::Serialize;
 
+use super::batch::{MAX_ENTRIES, collect_ids};
 use super::done::Done;
-use super::several::{MOST, several};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
 
-/// Brings files and folders back from the trash into a folder, be theirs gone or not.
+/// Restores files and folders from the trash to a given folder, even if the one that they were in is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "回收站")]
 pub struct RecoverFilesTo {
     #[serde(rename = "fileIDs")]
     entries: Vec<EntryId>,
@@ -24,7 +25,7 @@ pub struct RecoverFilesTo {
 }
 
 impl RecoverFilesTo {
-    /// These ones, 1 to 100, into this folder.
+    /// Creates the request for 1 to 100 files and folders, and the folder to restore them to.
     ///
     /// # Errors
     ///
@@ -34,7 +35,7 @@ impl RecoverFilesTo {
         parent: impl Into<Parent>,
     ) -> Result<RecoverFilesTo, BuildError> {
         Ok(RecoverFilesTo {
-            entries: several(entries, MOST)?,
+            entries: collect_ids(entries, MAX_ENTRIES)?,
             parent: parent.into(),
         })
     }

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/file/name`: gives a file or folder another name.
+//! `PUT /api/v1/file/name`: renames a file or folder.
 //!
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/ha6mfe9tteht5skc>.
 
@@ -13,8 +13,9 @@ use crate::error::BuildError;
 use crate::ids::EntryId;
 use crate::wire::file_name::check_file_name;
 
-/// Gives a file or folder another name. [`RenameFiles`](super::RenameFiles) does so to many.
+/// Renames a file or folder. [`RenameFiles`](super::RenameFiles) renames several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "重命名")]
 pub struct RenameFile {
     #[serde(rename = "fileId")]
     entry: EntryId,
@@ -23,11 +24,11 @@ pub struct RenameFile {
 }
 
 impl RenameFile {
-    /// This one, to this name.
+    /// Creates the request for a file or folder and its new name.
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] for a name that the service refuses.
+    /// [`BuildError::FileName`] for a name that the service would reject.
     pub fn new(
         entry: impl Into<EntryId>,
         name: impl Into<String>,

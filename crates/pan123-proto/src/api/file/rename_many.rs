@@ -1,7 +1,7 @@
-//! `POST /api/v1/file/rename`: gives many files and folders other names.
+//! `POST /api/v1/file/rename`: renames several files and folders.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/imhguepnr727aquk>. The page has a table of what the answer
-//! holds, and a sample that holds nothing.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/imhguepnr727aquk>. The page's table lists fields of the
+//! response that its sample does not have.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,30 +9,31 @@ use http::Method;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::several::check_count;
+use super::batch::check_count;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 use crate::wire::file_name::check_file_name;
 use crate::wire::timestamp::read_date;
 
-/// The most names of a request.
-const MOST: usize = 30;
+/// The maximum number of names in one request.
+const MAX_RENAMES: usize = 30;
 
-/// Gives many files and folders other names. Some may get theirs while others do not: see [`RenamedFiles`].
+/// Renames several files and folders. Some may succeed while others fail: see [`RenamedFiles`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "重命名")]
 pub struct RenameFiles {
-    /// Each as `id|name`: no name has a `|`, which the service forbids.
+    /// Each as `id|name`; a name cannot contain `|`.
     #[serde(rename = "renameList")]
     renames: Vec<String>,
 }
 
 impl RenameFiles {
-    /// These ones, 1 to 30, each with its new name.
+    /// Creates the request for 1 to 30 files and folders, each with its new name.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Count`] for none or more than 30; [`BuildError::FileName`] for a name that the service refuses.
+    /// [`BuildError::Count`] for none or more than 30; [`BuildError::FileName`] for a name that the service would reject.
     pub fn new(
         renames: impl IntoIterator<Item = (impl Into<EntryId>, impl AsRef<str>)>,
     ) -> Result<RenameFiles, BuildError> {
@@ -42,7 +43,7 @@ impl RenameFiles {
             check_file_name(name).map_err(BuildError::FileName)?;
             list.push(format!("{entry}|{name}"));
         }
-        check_count("new names", list.len(), MOST)?;
+        check_count("new names", list.len(), MAX_RENAMES)?;
         Ok(RenameFiles { renames: list })
     }
 }
@@ -60,37 +61,37 @@ impl Endpoint for RenameFiles {
     }
 }
 
-/// The answer to a [`RenameFiles`]. A list that the service left out is `None`: the only answer known says nothing at all.
+/// The response to a [`RenameFiles`]. A list that the service leaves out is `None`; the only known sample has neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RenamedFiles {
-    /// What has its new name (`successList`).
+    /// The entries that were renamed (`successList`).
     pub renamed: Option<Vec<RenamedFile>>,
-    /// What has not (`failList`).
+    /// The entries that were not (`failList`).
     pub failed: Option<Vec<FailedRename>>,
 }
 
-/// A file or folder with its new name.
+/// A file or folder that was renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RenamedFile {
-    /// Its number; none if the service did not say.
+    /// Its id, if the service names it.
     pub id: Option<EntryId>,
-    /// When it got its name, if the service said so.
+    /// When it was renamed, if the service says so.
     pub updated_at: Option<SystemTime>,
 }
 
-/// A file or folder that kept its name.
+/// A file or folder that was not renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedRename {
-    /// Its number; none if the service did not say.
+    /// Its id, if the service names it.
     pub id: Option<EntryId>,
-    /// Why, in the service's words; empty if it did not say.
+    /// The reason in the service's words; empty if it gives none.
     pub message: String,
 }
 
-/// Nothing in it makes it unreadable: by then the names are given, and a row that is read in part still counts.
+/// Never fails: the work is done by then, and a row that can only be read in part still counts.
 impl<'de> Deserialize<'de> for RenamedFiles {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let data = Value::deserialize(deserializer)?;
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_as_the_page_has_them() {
+    fn lists_are_read_as_documented() {
         let read = read(
             r#"{"successList":[{"fileID":7,"updateAt":"2025-03-23 15:48:37"}],
                 "failList":[{"fileID":"8","message":"文件名重复"}]}"#,
@@ -151,23 +152,23 @@ mod tests {
     }
 
     #[test]
-    fn no_row_is_lost_whatever_its_shape() {
+    fn row_of_any_shape_is_counted() {
         let rows = r#"[{"fileId":7},8,"9",{"fileID":0,"message":7},null,[],"x|y",-1]"#;
         let read = read(&format!(
             r#"{{"successList":{rows},"failList":{rows},"x":1}}"#
         ));
-        let seen: Vec<_> = [7, 8, 9, 0, 0, 0, 0, 0]
+        let ids: Vec<_> = [7, 8, 9, 0, 0, 0, 0, 0]
             .map(|id| EntryId::new(id).ok())
             .into();
         let failed = read.failed.unwrap();
-        assert_eq!(failed.iter().map(|row| row.id).collect::<Vec<_>>(), seen);
+        assert_eq!(failed.iter().map(|row| row.id).collect::<Vec<_>>(), ids);
         assert!(failed.iter().all(|row| row.message.is_empty()));
         let renamed = read.renamed.unwrap();
-        assert_eq!(renamed.iter().map(|row| row.id).collect::<Vec<_>>(), seen);
+        assert_eq!(renamed.iter().map(|row| row.id).collect::<Vec<_>>(), ids);
     }
 
     #[test]
-    fn a_list_that_is_not_there_is_none_and_an_empty_one_is_empty() {
+    fn missing_list_is_none_and_empty_list_is_empty() {
         for json in [
             "null",
             "{}",

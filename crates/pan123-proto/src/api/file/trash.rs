@@ -1,28 +1,29 @@
 //! `POST /api/v1/file/trash`: moves files and folders into the trash.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/en07662k2kki4bo6>. What lies in the trash stays there, so
-//! that asking twice does no more than asking once.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/en07662k2kki4bo6>. Idempotent: what is in the trash
+//! stays there.
 
 use std::time::Duration;
 
 use http::Method;
 use serde::Serialize;
 
+use super::batch::{MAX_ENTRIES, collect_ids};
 use super::done::Done;
-use super::several::{MOST, several};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
-/// Moves files and folders into the trash, from where [`RecoverFiles`](super::RecoverFiles) brings them back.
+/// Moves files and folders into the trash. [`RecoverFiles`](super::RecoverFiles) restores them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[doc(alias = "回收站")]
 pub struct TrashFiles {
     #[serde(rename = "fileIDs")]
     entries: Vec<EntryId>,
 }
 
 impl TrashFiles {
-    /// These ones, 1 to 100.
+    /// Creates the request for 1 to 100 files and folders.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl TrashFiles {
     pub fn new(
         entries: impl IntoIterator<Item = impl Into<EntryId>>,
     ) -> Result<TrashFiles, BuildError> {
-        let entries = several(entries, MOST)?;
+        let entries = collect_ids(entries, MAX_ENTRIES)?;
         Ok(TrashFiles { entries })
     }
 }

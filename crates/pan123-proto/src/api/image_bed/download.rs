@@ -1,7 +1,7 @@
 //! `POST /api/v1/oss/offline/download`: creates an offline download into the image bed.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/ctigc3a08lqzsfnq>. Not to be sent twice: the service
-//! makes a second task, and can neither list nor cancel tasks.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/ctigc3a08lqzsfnq>. Not idempotent: a second request
+//! creates a second task, and the service can neither list nor cancel tasks.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::wire::file_name::check_file_name;
 use crate::wire::http_url::{RedactedUrl, check_http_url};
 use crate::wire::redaction::Secrets;
 
-/// What the name of a picture may end in.
-const IMAGE_FORMATS: [&str; 9] = [
+/// The extensions that the name of an image may have.
+const IMAGE_EXTENSIONS: [&str; 9] = [
     "png", "gif", "jpeg", "tiff", "webp", "jpg", "tif", "svg", "bmp",
 ];
 
-/// An offline download into the image bed to create. The service takes pictures of at most 100 MB; one that it has already, of
-/// the same content and size, is overwritten.
+/// Creates an offline download into the image bed. The service accepts images of at most 100 MB, and overwrites an existing one
+/// of the same content and size.
 ///
-/// The URL goes out byte for byte as given. Kept with serde, in a format that describes itself such as JSON, it is read back
-/// under the same checks.
+/// The URL is sent byte for byte as given. With serde it needs a self-describing format such as JSON; deserializing checks it
+/// again.
 ///
 /// ```
 /// use pan123_proto::{ImageBedDirId, image_bed::ImageBedDownload};
@@ -41,9 +41,10 @@ const IMAGE_FORMATS: [&str; 9] = [
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Wire", rename_all = "camelCase")]
 #[doc(alias = "图床")]
+#[doc(alias = "离线下载")]
 pub struct ImageBedDownload {
     url: String,
-    r#type: One,
+    r#type: ImageBedType,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_name: Option<String>,
     #[serde(rename = "businessDirID", skip_serializing_if = "Option::is_none")]
@@ -52,41 +53,41 @@ pub struct ImageBedDownload {
     callback: Option<String>,
 }
 
-/// The only kind of image bed that there is.
+/// The type of an image bed: the service knows one only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct One;
+struct ImageBedType;
 
-impl Serialize for One {
+impl Serialize for ImageBedType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(1)
     }
 }
 
 impl ImageBedDownload {
-    /// A download of this `http://` or `https://` URL, by default into the folder `来自:离线下载` of the image bed under the
-    /// name that the service finds.
+    /// Creates the request for an `http://` or `https://` URL. By default the image is saved to the folder `来自:离线下载` of the
+    /// image bed, under a name that the service chooses.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or white space around it.
+    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or whitespace at either end.
     pub fn new(url: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
         let url = url.into();
         check_http_url("download URL", &url)?;
         Ok(ImageBedDownload {
             url,
-            r#type: One,
+            r#type: ImageBedType,
             file_name: None,
             dir: None,
             callback: None,
         })
     }
 
-    /// The name of the picture in the image bed (`fileName`). It must end in png, gif, jpeg, tiff, webp, jpg, tif, svg or bmp.
+    /// Sets the name of the image in the image bed (`fileName`). It must end in png, gif, jpeg, tiff, webp, jpg, tif, svg or bmp.
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] if it ends otherwise, is empty, longer than 255 characters, or has a control character or one
-    /// of `"\/:*?|><`.
+    /// [`BuildError::FileName`] if it has another ending, is empty or longer than 255 characters, or contains a control character
+    /// or one of `"\/:*?|><`.
     pub fn file_name(mut self, name: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
         let name = name.into();
         check_image_name(&name).map_err(BuildError::FileName)?;
@@ -94,19 +95,23 @@ impl ImageBedDownload {
         Ok(self)
     }
 
-    /// The folder of the image bed that the picture goes to (`businessDirID`).
+    /// Sets the folder of the image bed to save the image to (`businessDirID`).
+    #[doc(alias = "save_path")]
     pub fn save_to(mut self, dir: ImageBedDirId) -> ImageBedDownload {
         self.dir = Some(dir);
         self
     }
 
-    /// The URL that the service posts a [`CallbackNotice`](crate::offline::CallbackNotice) to at the end (`callBackUrl`).
+    /// Sets the URL that the service posts a [`CallbackNotice`](crate::offline::CallbackNotice) to when the task ends
+    /// (`callBackUrl`).
     ///
-    /// The notice is not signed and names no task: put something unguessable that names the task into the URL.
+    /// The notice is not signed and names no task: put something unguessable into the URL that identifies the task.
     ///
     /// # Errors
     ///
     /// [`BuildError::Url`] as for [`ImageBedDownload::new`].
+    #[doc(alias = "call_back_url")]
+    #[doc(alias = "回调")]
     pub fn callback(mut self, url: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
         let url = url.into();
         check_http_url("callback URL", &url)?;
@@ -114,22 +119,22 @@ impl ImageBedDownload {
         Ok(self)
     }
 
-    /// The URL that is fetched.
+    /// Returns the URL to download.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The name asked for, if any.
+    /// Returns the requested name, if any.
     pub fn name(&self) -> Option<&str> {
         self.file_name.as_deref()
     }
 
-    /// The folder asked for, if any.
+    /// Returns the requested folder, if any.
     pub fn dir(&self) -> Option<&ImageBedDirId> {
         self.dir.as_ref()
     }
 
-    /// The callback URL, if any.
+    /// Returns the callback URL, if any.
     pub fn callback_url(&self) -> Option<&str> {
         self.callback.as_deref()
     }
@@ -138,9 +143,9 @@ impl ImageBedDownload {
 fn check_image_name(name: &str) -> Result<(), FileNameFault> {
     check_file_name(name)?;
     let is_image = name.rsplit_once('.').is_some_and(|(_, extension)| {
-        IMAGE_FORMATS
+        IMAGE_EXTENSIONS
             .iter()
-            .any(|format| extension.eq_ignore_ascii_case(format))
+            .any(|allowed| extension.eq_ignore_ascii_case(allowed))
     });
     is_image.then_some(()).ok_or(FileNameFault::NotAnImage)
 }
@@ -167,7 +172,7 @@ impl Endpoint for ImageBedDownload {
     }
 }
 
-/// Without the queries of its URLs, which may hold keys.
+/// Leaves out the queries of the URLs, which may hold keys.
 impl fmt::Debug for ImageBedDownload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageBedDownload")
@@ -179,16 +184,16 @@ impl fmt::Debug for ImageBedDownload {
     }
 }
 
-/// The answer to an [`ImageBedDownload`]: it was accepted, and may still fail.
+/// The response to an [`ImageBedDownload`]: the task was accepted, and may still fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CreatedImageBedDownload {
-    /// The new task.
+    /// The id of the new task.
     #[serde(rename = "taskID", alias = "taskId")]
     pub task: ImageBedTaskId,
 }
 
-/// What was kept, before its checks.
+/// A deserialized request before it is checked.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -225,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_must_end_in_the_format_of_a_picture() {
-        for format in IMAGE_FORMATS {
+    fn name_must_end_in_an_image_format() {
+        for format in IMAGE_EXTENSIONS {
             for extension in [format.to_owned(), format.to_uppercase()] {
                 let name = format!("图 1.{extension}");
                 let named = download().file_name(&name).unwrap();
@@ -271,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_back_under_the_same_checks() {
+    fn deserializing_checks_again() {
         let full = download()
             .file_name("a.png")
             .unwrap()

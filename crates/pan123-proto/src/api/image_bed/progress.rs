@@ -1,6 +1,6 @@
-//! `GET /api/v1/oss/offline/download/process`: how far an offline download into the image bed is.
+//! `GET /api/v1/oss/offline/download/process`: the progress of an offline download into the image bed.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/svo92desugbyhrgq>. It is told in the words and numbers of an
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/svo92desugbyhrgq>. The response is the same as for an
 //! offline download into the drive.
 
 use std::time::Duration;
@@ -11,14 +11,16 @@ use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::ImageBedTaskId;
 use crate::task::Progress;
 
-/// Asks how far a task of the image bed is.
+/// Requests the progress of a task of the image bed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "图床")]
+#[doc(alias = "进度")]
 pub struct GetImageBedProgress {
     task: ImageBedTaskId,
 }
 
 impl GetImageBedProgress {
-    /// Of this task.
+    /// Creates the request for a task.
     pub fn new(task: ImageBedTaskId) -> GetImageBedProgress {
         GetImageBedProgress { task }
     }

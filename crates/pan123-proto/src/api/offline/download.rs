@@ -1,7 +1,7 @@
 //! `POST /api/v1/offline/download`: creates an offline download.
 //!
-//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/he47hsq2o1xvgado>. Not to be sent twice: the service
-//! makes a second task, and can neither list nor cancel tasks.
+//! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/he47hsq2o1xvgado>. Not idempotent: a second request
+//! creates a second task, and the service can neither list nor cancel tasks.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{DirId, TaskId};
-use crate::wire::file_name::{MOST, check_file_name, is_forbidden};
+use crate::wire::file_name::{MAX_CHARS, check_file_name, is_forbidden};
 use crate::wire::http_url::{RedactedUrl, check_http_url};
 use crate::wire::redaction::Secrets;
 
-/// An offline download to create.
+/// Creates an offline download.
 ///
-/// The URL goes out byte for byte as given. Kept with serde, in a format that describes itself such as JSON, it is read back
-/// under the same checks.
+/// The URL is sent byte for byte as given. With serde it needs a self-describing format such as JSON; deserializing checks it
+/// again.
 ///
 /// ```
 /// use pan123_proto::{DirId, offline::Download};
@@ -50,12 +50,12 @@ pub struct Download {
 }
 
 impl Download {
-    /// A download of this `http://` or `https://` URL, by default into the folder `来自:离线下载` under the name that the
-    /// service finds.
+    /// Creates the request for an `http://` or `https://` URL. By default the file is saved to the folder `来自:离线下载`, under a
+    /// name that the service chooses.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or white space around it.
+    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or whitespace at either end.
     pub fn new(url: impl Into<String>) -> Result<Download, BuildError> {
         let url = url.into();
         check_http_url("download URL", &url)?;
@@ -67,11 +67,11 @@ impl Download {
         })
     }
 
-    /// The name of the file in the drive (`fileName`).
+    /// Sets the name of the file in the drive (`fileName`).
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] if it is empty, longer than 255 characters, or has a control character or one of
+    /// [`BuildError::FileName`] if it is empty or longer than 255 characters, or contains a control character or one of
     /// `"\/:*?|><`.
     pub fn file_name(mut self, name: impl Into<String>) -> Result<Download, BuildError> {
         let name = name.into();
@@ -80,22 +80,24 @@ impl Download {
         Ok(self)
     }
 
-    /// The folder of the drive that the file goes to (`dirID`).
+    /// Sets the folder of the drive to save the file to (`dirID`).
     #[doc(alias = "save_path")]
     pub fn save_to(mut self, dir: DirId) -> Download {
         self.dir = Some(dir);
         self
     }
 
-    /// The URL that the service posts a [`CallbackNotice`](super::CallbackNotice) to at the end (`callBackUrl`).
+    /// Sets the URL that the service posts a [`CallbackNotice`](crate::offline::CallbackNotice) to when the task ends
+    /// (`callBackUrl`).
     ///
-    /// The notice is not signed and names no task: put something unguessable that names the task into the URL. With the feature
-    /// `callback-signing` a `CallbackSigner` does that.
+    /// The notice is not signed and names no task: put something unguessable into the URL that identifies the task, or have a
+    /// `CallbackSigner` do so (feature `callback-signing`).
     ///
     /// # Errors
     ///
     /// [`BuildError::Url`] as for [`Download::new`].
     #[doc(alias = "call_back_url")]
+    #[doc(alias = "回调")]
     pub fn callback(mut self, url: impl Into<String>) -> Result<Download, BuildError> {
         let url = url.into();
         check_http_url("callback URL", &url)?;
@@ -103,43 +105,49 @@ impl Download {
         Ok(self)
     }
 
-    /// The URL that is fetched.
+    /// Returns the URL to download.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The name asked for, if any.
+    /// Returns the requested name, if any.
     pub fn name(&self) -> Option<&str> {
         self.file_name.as_deref()
     }
 
-    /// The folder asked for, if any.
+    /// Returns the requested folder, if any.
     pub fn dir(&self) -> Option<DirId> {
         self.dir
     }
 
-    /// The callback URL, if any.
+    /// Returns the callback URL, if any.
     pub fn callback_url(&self) -> Option<&str> {
         self.callback.as_deref()
     }
 
-    /// A file name made of the last segment of the URL's path: decoded, with `_` for what a name may not hold, and cut to
-    /// 255 characters. None if there is no such segment or it is no text. Nothing uses it unless you pass it on.
+    /// Returns a file name made from the last segment of the URL's path: decoded, with `_` for forbidden characters, and cut to
+    /// 255 characters. `None` if the segment is empty or not UTF-8. The request does not use it: pass it to
+    /// [`file_name`](Download::file_name) if it should.
     ///
     /// ```
     /// use pan123_proto::offline::Download;
     ///
     /// let download = Download::new("https://example.com/a/%E7%94%B5%E5%BD%B1%3F.mp4?sig=x")?;
-    /// assert_eq!(download.proposed_file_name().as_deref(), Some("电影_.mp4"));
+    /// assert_eq!(download.suggested_file_name().as_deref(), Some("电影_.mp4"));
     /// # Ok::<(), pan123_proto::BuildError>(())
     /// ```
-    pub fn proposed_file_name(&self) -> Option<String> {
+    pub fn suggested_file_name(&self) -> Option<String> {
         let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
         let (_, rest) = self.url[..end].split_once("://")?;
         let (_, segment) = rest.rsplit_once('/')?;
         let decoded: Cow<'_, str> = percent_decode_str(segment).decode_utf8().ok()?;
         let allowed = |c| if is_forbidden(c) { '_' } else { c };
-        let name: String = decoded.trim().chars().map(allowed).take(MOST).collect();
+        let name: String = decoded
+            .trim()
+            .chars()
+            .map(allowed)
+            .take(MAX_CHARS)
+            .collect();
         (!name.is_empty()).then_some(name)
     }
 }
@@ -165,7 +173,7 @@ impl Endpoint for Download {
     }
 }
 
-/// Without the queries of its URLs, which may hold keys.
+/// Leaves out the queries of the URLs, which may hold keys.
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
@@ -177,16 +185,16 @@ impl fmt::Debug for Download {
     }
 }
 
-/// The answer to a [`Download`]: it was accepted, and may still fail.
+/// The response to a [`Download`]: the task was accepted, and may still fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CreatedDownload {
-    /// The new task.
+    /// The id of the new task.
     #[serde(rename = "taskID", alias = "taskId")]
     pub task: TaskId,
 }
 
-/// What was kept, before its checks.
+/// A deserialized request before it is checked.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -223,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_is_checked_before_anything_is_sent() {
+    fn file_name_is_checked() {
         for character in "\"\\/:*?|><\n\0".chars() {
             let error = download().file_name(format!("a{character}b")).unwrap_err();
             assert!(
@@ -256,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_url_is_checked_too() {
+    fn callback_url_is_checked() {
         let error = download().callback("/relative").unwrap_err().to_string();
         assert!(
             error.starts_with("the callback URL must start with"),
@@ -265,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_back_under_the_same_checks() {
+    fn deserializing_checks_again() {
         let full = download()
             .file_name("a.mp4")
             .unwrap()
@@ -283,10 +291,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_proposed_from_the_last_segment_only() {
-        let propose = |url: &str| Download::new(url).unwrap().proposed_file_name();
-        assert_eq!(propose("https://h/a/b.mp4#f").as_deref(), Some("b.mp4"));
-        assert_eq!(propose("https://h/a%2Fb").as_deref(), Some("a_b"));
+    fn name_is_suggested_from_the_last_segment_only() {
+        let suggest = |url: &str| Download::new(url).unwrap().suggested_file_name();
+        assert_eq!(suggest("https://h/a/b.mp4#f").as_deref(), Some("b.mp4"));
+        assert_eq!(suggest("https://h/a%2Fb").as_deref(), Some("a_b"));
         for url in [
             "https://h",
             "https://h/",
@@ -294,10 +302,10 @@ mod tests {
             "https://h/%FF",
             "https://h?x=/y",
         ] {
-            assert_eq!(propose(url), None, "{url}");
+            assert_eq!(suggest(url), None, "{url}");
         }
         let long = format!("https://h/{}", "x".repeat(300));
-        assert_eq!(propose(&long).unwrap().chars().count(), 255);
+        assert_eq!(suggest(&long).unwrap().chars().count(), 255);
     }
 
     #[test]

@@ -8,23 +8,23 @@ use crate::error::{BuildError, CredentialsFault};
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::redaction::Secrets;
 
-/// Where a user allows an app to act.
+/// The page where a user authorizes an app.
 const AUTHORIZE: &str = "https://www.123pan.com/auth";
 const SCOPE: &str = "user:base,file:all:read,file:all:write";
 
-/// An app of a third party, and the user whom it acts for: how a session gets its tokens by OAuth.
+/// An app of a third party, and the user for whom it acts: the credentials of a session with OAuth.
 ///
-/// The service issues a pair of tokens. The access token lives two hours; the refresh token works once, for the next pair, and
-/// ends the access token at once. So the pair is kept in a token store before it is used, and a session with OAuth needs one.
-/// The first pair comes from [`Session::authorize`](crate::Session::authorize), the others by themselves:
+/// The service issues token pairs. The access token is valid for two hours; the refresh token works once, for the next pair, and
+/// revokes the access token. Each pair is therefore saved in a token store before it is used, and a session with OAuth needs one.
+/// The first pair comes from [`Session::authorize`](crate::Session::authorize); later ones are fetched automatically:
 ///
 /// ```
 /// use pan123_proto::{OAuth, Session};
 ///
 /// let app = OAuth::new("client id", "client secret").user("alice");
-/// let page = app.authorize_url("https://app.example/callback", "a text that nobody can guess")?;
+/// let page = app.authorize_url("https://app.example/callback", "an unguessable text")?;
 /// assert!(page.starts_with("https://www.123pan.com/auth?client_id=client%20id&"));
-/// // Alice's browser is sent to this page, and comes back to the redirect URI with a `code` and the same `state`.
+/// // Alice's browser opens this page, and comes back to the redirect URI with a `code` and the same `state`.
 /// let session = Session::builder().oauth(app).persist_token(true).build()?;
 /// let authorize = session.authorize("the code", "https://app.example/callback")?;
 /// # drop(authorize);
@@ -38,7 +38,7 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    /// With the `client_id` and `client_secret` of the app.
+    /// Creates the settings of an app with this `client_id` and `client_secret`.
     pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> OAuth {
         OAuth {
             app: App::new(client_id, client_secret),
@@ -47,26 +47,26 @@ impl OAuth {
         }
     }
 
-    /// A name of yours for the user, needed where the app has several: it is part of the [`Account`](crate::Account) that a
-    /// store keeps the pair for, so that no user gets another one's.
+    /// Sets a label for the user, which an app with several users needs: it is part of the [`Account`](crate::Account) under which
+    /// the pair is stored, so that users do not get each other's pairs.
     pub fn user(mut self, label: impl Into<String>) -> OAuth {
         self.user = Some(label.into());
         self
     }
 
-    /// A refresh token from elsewhere that was not used yet. It is used only while the store holds no pair.
+    /// Sets an unused refresh token from elsewhere. It is used only while the store holds no pair.
     pub fn refresh_token(mut self, token: impl Into<String>) -> OAuth {
         self.refresh_token = Some(SecretString::from(token.into()));
         self
     }
 
-    /// The page where the user allows the app to act. It sends the browser on to `redirect_uri` with a `code`, for
-    /// [`Session::authorize`](crate::Session::authorize), and with the same `state`: make that a text that nobody can guess,
-    /// and take no code that comes with another one.
+    /// Returns the page where the user authorizes the app. It redirects the browser to `redirect_uri` with a `code`, for
+    /// [`Session::authorize`](crate::Session::authorize), and with the same `state`: make the state unguessable, and accept no code
+    /// that comes with another one.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the client id or the state is empty, or if the redirect URI is no address.
+    /// [`BuildError`] if the client id or the state is empty, or if the redirect URI is invalid.
     pub fn authorize_url(&self, redirect_uri: &str, state: &str) -> Result<String, BuildError> {
         if self.app.client_id.is_empty() {
             return Err(BuildError::Credentials(CredentialsFault::Empty));
@@ -76,7 +76,7 @@ impl OAuth {
             return Err(BuildError::Setting {
                 what: "the state",
                 given: "empty".to_owned(),
-                allowed: "it must be a text that nobody can guess, so that a code of somebody else is told from the user's",
+                allowed: "it must be an unguessable text, so that nobody else's code can pass for the user's",
             });
         }
         let mut query = Query::default();
@@ -99,7 +99,7 @@ impl OAuth {
         self.refresh_token.as_ref()
     }
 
-    /// What must not be quoted, whichever request is made.
+    /// Adds the secrets that no error may quote.
     pub(crate) fn secrets(&self, secrets: &mut Secrets) {
         secrets.push(self.app.client_secret.expose_secret());
         if let Some(token) = &self.refresh_token {
@@ -116,7 +116,7 @@ impl OAuth {
             return Err(BuildError::Setting {
                 what: "the user of an OAuth app",
                 given: "empty".to_owned(),
-                allowed: "give each user a text of its own, or none if there is one user only",
+                allowed: "give each user a label of its own, or none if there is only one user",
             });
         }
         Ok(())
@@ -138,7 +138,7 @@ impl OAuth {
     }
 }
 
-/// Refuses what is no address. An app on a phone may have a scheme of its own; what else is allowed, the service knows.
+/// Rejects what is not a URI. An app on a phone may have a scheme of its own; the service knows what else is allowed.
 pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), BuildError> {
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", ""));
     let odd = |c: char| c.is_control() || c.is_whitespace();
@@ -146,7 +146,7 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), BuildError> {
         return Err(BuildError::Setting {
             what: "the redirect URI",
             given: format!("{:?}", RedactedUrl(uri)),
-            allowed: "it must be the address that is registered for the app, such as `https://app.example/callback`",
+            allowed: "it must be the URI that is registered for the app, such as `https://app.example/callback`",
         });
     }
     Ok(())
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_the_documented_one() {
+    fn authorize_url_is_the_documented_one() {
         let page = app().authorize_url("https://app.example/cb?n=1&m=2", "st/ate+1");
         assert_eq!(
             page.unwrap(),
@@ -171,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_lead_back_is_refused() {
+    fn invalid_redirect_uri_or_state_is_rejected() {
         for redirect in ["", "callback", "https:", "https://a b/", "https://a/\n"] {
             let error = app().authorize_url(redirect, "s").unwrap_err().to_string();
             assert!(error.contains("registered for the app"), "{error}");
         }
         app().authorize_url("my.app:/callback", "s").unwrap();
         let error = app().authorize_url("https://a/", "").unwrap_err();
-        assert!(error.to_string().contains("nobody can guess"), "{error}");
+        assert!(error.to_string().contains("unguessable"), "{error}");
         let nobody = OAuth::new("", "secret").authorize_url("https://a/", "s");
         assert!(matches!(
             nobody,
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_printed() {
+    fn debug_shows_no_secret() {
         let app = app().user("alice").refresh_token("canary-refresh");
         let shown = format!("{app:?}");
         assert!(

@@ -304,22 +304,22 @@ fn given_token_is_used_whatever_happens() {
 fn restored_token_never_replaces_a_usable_one() {
     let now = base();
     let mut token = Tokens::developer();
-    let kept = |life: u64, since: Instant| FetchedToken {
+    let stored = |life: u64, since: Instant| FetchedToken {
         origin: TokenOrigin::Stored,
         since,
         ..issued(Some(secs(life)))
     };
-    assert_eq!(token.restore(kept(600, now), now), Restored::Taken);
-    assert_eq!(token.restore(kept(6000, now), now), Restored::NotNeeded);
+    assert_eq!(token.restore(stored(600, now), now), Restored::Taken);
+    assert_eq!(token.restore(stored(6000, now), now), Restored::NotNeeded);
     assert_eq!(generation(&mut token, now), 1);
     let ended = now + secs(600);
-    assert_eq!(token.restore(kept(600, ended), ended), Restored::Taken);
+    assert_eq!(token.restore(stored(600, ended), ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 2);
     token.reject(&numbered(2), None, ended);
-    assert_eq!(token.restore(kept(600, ended), ended), Restored::Rejected);
+    assert_eq!(token.restore(stored(600, ended), ended), Restored::Rejected);
     let another = FetchedToken {
         header: HeaderValue::from_static("Bearer another"),
-        ..kept(600, ended)
+        ..stored(600, ended)
     };
     assert_eq!(token.restore(another, ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 3);

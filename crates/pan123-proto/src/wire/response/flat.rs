@@ -74,7 +74,7 @@ impl OAuthError {
         Some(OAuthError { name, text })
     }
 
-    /// Judges by the name if it says more than the status; under a server error it says nothing.
+    /// Maps the name, which is more precise than the status, except under a server error.
     fn code(&self, status: StatusCode) -> ErrorCode {
         match self.name.as_deref() {
             Some("invalid_grant") if !status.is_server_error() => ErrorCode::InvalidGrant,
@@ -121,12 +121,13 @@ mod tests {
         };
         let response = Response::builder().status(status);
         let response = response.body(Bytes::copy_from_slice(body.as_bytes()));
-        let good = decoder.decode(ResponseFormat::Flat, &response.unwrap())?;
-        Ok(good.value)
+        Ok(decoder
+            .decode(ResponseFormat::Flat, &response.unwrap())?
+            .value)
     }
 
     #[test]
-    fn the_whole_body_is_the_response() {
+    fn whole_body_is_the_data() {
         for body in [
             r#"{"token":"t"}"#,
             r#"{"token":"t","error":null,"error_description":""}"#,
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_refuses_is_a_rejection_whatever_the_status() {
+    fn envelope_with_a_code_is_a_rejection_under_any_status() {
         for status in [200, 302, 400, 500] {
             for (code, class) in [
                 (401, FailureClass::TokenRejected),
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_with_an_error_is_a_rejection_by_its_status() {
+    fn body_with_an_error_is_classed_by_its_status() {
         for (status, class) in [
             (200, FailureClass::Rejected),
             (302, FailureClass::Rejected),
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn with_neither_the_status_decides() {
+    fn status_decides_without_envelope_or_error() {
         for (status, class) in [
             (302, FailureClass::Rejected),
             (400, FailureClass::Rejected),

@@ -25,7 +25,7 @@ fn failure(status: u16, body: &str) -> Failure {
 }
 
 #[test]
-fn the_code_is_judged_whatever_the_status() {
+fn code_decides_under_any_status() {
     for status in [200, 302, 404, 429, 500] {
         let ok = response(status, &[], r#"{"code":0,"data":7}"#);
         assert_eq!(
@@ -54,7 +54,7 @@ fn the_code_is_judged_whatever_the_status() {
 }
 
 #[test]
-fn without_an_envelope_the_status_decides() {
+fn status_decides_without_an_envelope() {
     for (status, class) in [
         (200, FailureClass::Indeterminate),
         (204, FailureClass::Indeterminate),
@@ -77,7 +77,7 @@ fn without_an_envelope_the_status_decides() {
 }
 
 #[test]
-fn success_without_the_promised_data_is_no_success() {
+fn success_without_the_promised_data_is_indeterminate() {
     for body in [
         r#"{"code":0}"#,
         r#"{"code":0,"data":null}"#,
@@ -95,7 +95,7 @@ fn success_without_the_promised_data_is_no_success() {
 }
 
 #[test]
-fn too_many_downloads_is_known_by_its_text() {
+fn too_many_downloads_is_recognized_by_its_text() {
     for code in [1, 429, 7] {
         let body = format!(r#"{{"code":{code},"message":"同时下载的任务超出最大限制"}}"#);
         let failure = failure(200, &body);
@@ -105,7 +105,7 @@ fn too_many_downloads_is_known_by_its_text() {
 }
 
 #[test]
-fn retry_after_is_read_in_both_forms_and_capped() {
+fn retry_after_may_be_seconds_or_a_date_and_is_capped() {
     let date = "Tue, 15 Nov 1994 08:12:31 GMT";
     for (text, seconds) in [
         ("2", Some(2)),
@@ -128,7 +128,7 @@ fn retry_after_is_read_in_both_forms_and_capped() {
 }
 
 #[test]
-fn the_trace_id_may_come_in_a_header() {
+fn trace_id_may_be_in_a_header() {
     let body = r#"{"code":1,"message":"m","x-traceID":""}"#;
     let response = response(200, &[("X-TraceID", "from-header")], body);
     let failure = DECODER
@@ -138,7 +138,7 @@ fn the_trace_id_may_come_in_a_header() {
 }
 
 #[test]
-fn an_error_quotes_the_start_of_a_body_unless_it_is_secret() {
+fn error_quotes_the_start_of_a_body_unless_it_is_secret() {
     let html = format!("<html>{}", "页".repeat(300));
     let error = failure(502, &html).error.to_string();
     assert!(
@@ -162,13 +162,13 @@ fn an_error_quotes_the_start_of_a_body_unless_it_is_secret() {
         assert!(!shown.contains("canary"), "{shown}");
         assert!(shown.contains("line 1 column"), "{shown}");
     }
-    let told = failure(200, r#"{"code":0,"data":"canary"}"#).error;
-    let told = told.to_string();
-    assert!(told.contains("invalid type: string"), "{told}");
+    let quoted = failure(200, r#"{"code":0,"data":"canary"}"#).error;
+    let quoted = quoted.to_string();
+    assert!(quoted.contains("invalid type: string"), "{quoted}");
 }
 
 #[test]
-fn what_is_not_in_utf_8_hides_nothing_beside_it() {
+fn invalid_utf_8_does_not_lose_the_other_fields() {
     let read = |body: &[u8]| {
         DECODER.decode::<String>(
             ResponseFormat::Envelope,
@@ -176,23 +176,23 @@ fn what_is_not_in_utf_8_hides_nothing_beside_it() {
         )
     };
     let gbk = b"{\"code\":5066,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}";
-    let refused = read(gbk).unwrap_err();
-    assert_eq!(refused.class, FailureClass::Rejected);
-    assert_eq!(refused.error.code(), Some(ErrorCode::FileNotFound));
-    assert_eq!(refused.error.trace_id(), Some("t"));
+    let rejected = read(gbk).unwrap_err();
+    assert_eq!(rejected.class, FailureClass::Rejected);
+    assert_eq!(rejected.error.code(), Some(ErrorCode::FileNotFound));
+    assert_eq!(rejected.error.trace_id(), Some("t"));
 
     let success = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
     assert_eq!(read(success).unwrap().value, "fine");
 }
 
 #[test]
-fn of_a_long_message_the_start_is_kept() {
+fn long_message_is_cut() {
     let body = format!(r#"{{"code":1,"message":"{}"}}"#, "页".repeat(2000));
-    let roomy = Decoder {
+    let large = Decoder {
         body_limit: 1 << 20,
         ..DECODER
     };
-    let failure = roomy
+    let failure = large
         .decode::<u64>(ResponseFormat::Envelope, &response(200, &[], &body))
         .unwrap_err();
     let kept = failure.error.api().unwrap().message();
@@ -200,8 +200,8 @@ fn of_a_long_message_the_start_is_kept() {
 }
 
 #[test]
-fn a_long_trace_id_and_a_long_fault_of_the_data_are_cut() {
-    let roomy = Decoder {
+fn long_trace_id_and_long_parser_message_are_cut() {
+    let large = Decoder {
         body_limit: 1 << 20,
         ..DECODER
     };
@@ -210,7 +210,7 @@ fn a_long_trace_id_and_a_long_fault_of_the_data_are_cut() {
         format!(r#"{{"code":1,"x-traceID":"{long}"}}"#),
         format!(r#"{{"code":0,"x-traceID":"{long}","data":"{long}"}}"#),
     ] {
-        let error = roomy
+        let error = large
             .decode::<u64>(ResponseFormat::Envelope, &response(200, &[], &body))
             .unwrap_err();
         assert_eq!(error.error.trace_id(), Some(&long[..200]));
@@ -220,7 +220,7 @@ fn a_long_trace_id_and_a_long_fault_of_the_data_are_cut() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_not_read() {
+fn body_over_the_limit_is_not_parsed() {
     let body = |length: usize| format!("{:<length$}", r#"{"code":0,"data":7}"#);
     let full = response(200, &[], &body(DECODER.body_limit));
     assert_eq!(

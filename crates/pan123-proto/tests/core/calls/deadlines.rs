@@ -1,4 +1,4 @@
-//! One call in its time: pauses between attempts, patience with 429, deadlines.
+//! One call in time: backoff, rate limits, deadlines.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use pan123_proto::{
 use serde_json::json;
 
 #[test]
-fn a_safe_call_is_tried_four_times_with_growing_pauses() {
+fn idempotent_call_makes_four_attempts_with_growing_backoff() {
     let (world, asked) = run_ask(always(|| Reply::http(503, "busy")));
     let error = asked.unwrap_err();
     assert_eq!(error.http_status().unwrap(), 503, "the last one is kept");
@@ -26,7 +26,7 @@ fn a_safe_call_is_tried_four_times_with_growing_pauses() {
 }
 
 #[test]
-fn seeds_draw_different_pauses_and_the_same_seed_the_same() {
+fn backoff_depends_on_the_seed() {
     let times = |seed| {
         let builder = Session::builder().access_token("t").seed(seed);
         let mut world = always(Reply::cut);
@@ -39,7 +39,7 @@ fn seeds_draw_different_pauses_and_the_same_seed_the_same() {
 }
 
 #[test]
-fn too_many_requests_for_ever_ends_with_the_deadline_and_says_when_to_come_back() {
+fn endless_429_ends_by_the_deadline_with_retry_after() {
     let refusals: [fn() -> Reply; 2] = [
         || Reply::code(429, "请求太频繁"),
         || Reply::http(429, "Too Many Requests"),
@@ -50,7 +50,7 @@ fn too_many_requests_for_ever_ends_with_the_deadline_and_says_when_to_come_back(
         assert_eq!(error.kind(), ErrorKind::RateLimited);
         assert!(error.retry_after().unwrap() >= secs(1));
         assert!(error.is_retryable());
-        assert!(error.http_status().is_some(), "the refusal is kept");
+        assert!(error.http_status().is_some(), "the last error is kept");
         assert!(world.now() <= secs(120));
         let sent = world.sent().len();
         assert!(
@@ -64,7 +64,7 @@ fn too_many_requests_for_ever_ends_with_the_deadline_and_says_when_to_come_back(
 }
 
 #[test]
-fn the_pauses_after_too_many_requests_grow() {
+fn backoff_after_429_grows() {
     let builder = Session::builder().access_token("t").pacing(Pacing::off());
     let session = builder.build().unwrap();
     let policy = RetryPolicy::default()
@@ -85,7 +85,20 @@ fn the_pauses_after_too_many_requests_grow() {
 }
 
 #[test]
-fn retry_after_past_the_deadline_is_told_now() {
+fn backoff_past_the_deadline_fails_at_once() {
+    for (limit, fails) in [(20, false), (19, true)] {
+        let mut world = first(Reply::http(503, "").header("retry-after", "20"));
+        let asked = world.start(ask(&fixed()).timeout(secs(limit) + 3 * LATENCY));
+        world.run();
+        let (when, result) = asked.timed();
+        let kind = result.err().map(|error| error.kind());
+        assert_eq!(kind, fails.then_some(ErrorKind::Deadline), "{limit}");
+        assert_eq!(when == LATENCY, fails, "{when:?}");
+    }
+}
+
+#[test]
+fn retry_after_past_the_deadline_fails_at_once() {
     let mut world = first(Reply::code(429, "").header("retry-after", "200"));
     let created = world.start(create(&fixed()));
     world.run();
@@ -96,7 +109,7 @@ fn retry_after_past_the_deadline_is_told_now() {
 }
 
 #[test]
-fn retry_after_of_a_busy_server_is_waited_for() {
+fn retry_after_of_a_503_is_respected() {
     let mut world = first(Reply::http(503, "").header("retry-after", "20"));
     world.output_of(ask(&fixed())).unwrap();
     let expected = [Duration::ZERO, LATENCY + secs(20)];
@@ -104,7 +117,7 @@ fn retry_after_of_a_busy_server_is_waited_for() {
 }
 
 #[test]
-fn a_create_is_not_sent_with_less_than_a_second_left() {
+fn create_is_not_sent_with_less_than_a_second_left() {
     let mut world = World::new(routine);
     let session = fixed();
     let hurried = world.start(create(&session).timeout(millis(999)));
@@ -123,7 +136,7 @@ fn a_create_is_not_sent_with_less_than_a_second_left() {
 }
 
 #[test]
-fn a_deadline_counts_from_the_first_step() {
+fn deadline_counts_from_the_first_step() {
     let mut world = World::new(routine);
     let made_early = ask(&fixed()).timeout(secs(1));
     world.run_until(secs(1000));
@@ -141,7 +154,7 @@ fn a_deadline_counts_from_the_first_step() {
 }
 
 #[test]
-fn a_request_may_take_thirty_seconds_or_what_is_left() {
+fn request_timeout_is_capped_by_the_deadline() {
     let session = fixed();
     for (start, timeout, expected) in [(0, 120, 30), (1, 8, 8)] {
         let mut call = session.call(&GetUserInfo).unwrap().timeout(secs(timeout));
@@ -151,7 +164,7 @@ fn a_request_may_take_thirty_seconds_or_what_is_left() {
 }
 
 #[test]
-fn an_answer_that_came_is_judged_even_after_the_deadline() {
+fn response_is_used_even_after_the_deadline() {
     let session = fixed();
     let mut call = create(&session).timeout(secs(2));
     hand::transmit(call.resume(at(secs(0)), Input::Wake));
@@ -167,7 +180,7 @@ fn an_answer_that_came_is_judged_even_after_the_deadline() {
 }
 
 #[test]
-fn a_call_runs_out_of_time_with_its_last_failure() {
+fn deadline_error_keeps_the_last_failure() {
     let mut world = always(|| Reply::http(503, "busy").after(secs(3)));
     let call = ask(&fixed()).retry(RetryPolicy::default().max_attempts(u32::MAX));
     let error = world.output_of(call.timeout(secs(10))).unwrap_err();
@@ -177,7 +190,7 @@ fn a_call_runs_out_of_time_with_its_last_failure() {
 }
 
 #[test]
-fn no_duration_is_too_long() {
+fn settings_accept_any_duration() {
     let endless = RetryPolicy::default()
         .max_attempts(u32::MAX)
         .initial_backoff(Duration::MAX)

@@ -1,11 +1,11 @@
-//! One call to its result: what is sent again, what never, and how it ends.
+//! One call to its result: what is sent again, what is not, and how it ends.
 
 use crate::support::single::{always, ask, create, first, run_ask, run_create};
 use crate::support::{Reply, World, download, fixed, path, progress, routine, task};
 use pan123_proto::{Error, ErrorCode, ErrorKind, Reach, RetryPolicy, Session, TransportError};
 use serde_json::json;
 
-/// Answers after which nobody knows whether the request was carried out.
+/// Replies that leave unknown whether the request was carried out.
 fn losses() -> Vec<Reply> {
     let failure = Reply::failure;
     let mut lost = vec![
@@ -29,7 +29,7 @@ fn losses() -> Vec<Reply> {
 }
 
 #[test]
-fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
+fn create_is_not_resent_after_lost_response() {
     for reply in losses() {
         let shown = format!("{:?}", reply.what);
         let (world, created) = run_create(first(reply));
@@ -45,61 +45,51 @@ fn a_create_whose_answer_was_lost_is_sent_once_and_gives_the_download_back() {
     }
 }
 
-#[test]
-fn an_ambiguous_create_says_how_far_it_got_and_what_that_means() {
-    let failure = Reply::failure;
-    for (reply, reach, words) in [
-        (
-            Reply::hang(),
-            Reach::Sent,
-            "no complete response came back (the request timed",
-        ),
-        (
-            Reply::give_up(),
-            Reach::Sent,
-            "no complete response came back (the request was abandoned",
-        ),
-        (
-            failure(TransportError::interrupted("reset")),
-            Reach::Sent,
-            "no complete response came back (the connection was interrupted)",
-        ),
-        (
-            failure(TransportError::body_too_large()),
-            Reach::Answered,
-            "the response does not tell the outcome (the response body",
-        ),
-        (
-            failure(TransportError::redirected()),
-            Reach::Answered,
-            "the response does not tell the outcome (the response came from another URL",
-        ),
-        (
-            Reply::http(502, "<html>"),
-            Reach::Answered,
-            "the response does not tell the outcome (HTTP 502",
-        ),
-        (
-            Reply::data(json!(null)),
-            Reach::Answered,
-            "the response does not tell the outcome (HTTP 200: success without",
-        ),
-    ] {
-        let (_, created) = run_create(first(reply));
-        let Err(Error::Ambiguous(ambiguous)) = created else {
-            panic!("{words}: {created:?}");
-        };
-        assert_eq!(ambiguous.reach(), reach, "{words}");
-        let text = ambiguous.to_string();
-        let meaning = "the task may exist, and the service can neither list nor cancel";
-        for words in [words, path::CREATE, "was not sent again", meaning] {
-            assert!(text.contains(words), "{words}: {text}");
-        }
+fn assert_ambiguous(reply: Reply, reach: Reach, text: &str) {
+    let (_, created) = run_create(first(reply));
+    let Err(Error::Ambiguous(ambiguous)) = created else {
+        panic!("{text}: {created:?}");
+    };
+    assert_eq!(ambiguous.reach(), reach, "{text}");
+    let shown = ambiguous.to_string();
+    let meaning = "the task may exist, and the service can neither list nor cancel";
+    for text in [text, path::CREATE, "was not sent again", meaning] {
+        assert!(shown.contains(text), "{text}: {shown}");
     }
 }
 
 #[test]
-fn the_same_losses_are_tried_again_where_that_is_safe() {
+fn ambiguous_says_how_far_the_request_got() {
+    let sent = |reply, why| assert_ambiguous(reply, Reach::Sent, why);
+    sent(
+        Reply::hang(),
+        "no complete response came back (the request timed",
+    );
+    sent(
+        Reply::give_up(),
+        "no complete response came back (the request was abandoned",
+    );
+    sent(
+        Reply::cut(),
+        "no complete response came back (the connection was interrupted)",
+    );
+    let answered = |reply, why| {
+        let text = format!("the response does not tell the outcome ({why}");
+        assert_ambiguous(reply, Reach::Answered, &text);
+    };
+    let failure = Reply::failure;
+    answered(
+        failure(TransportError::body_too_large()),
+        "the response body",
+    );
+    let redirected = failure(TransportError::redirected());
+    answered(redirected, "the response came from another URL");
+    answered(Reply::http(502, "<html>"), "HTTP 502");
+    answered(Reply::data(json!(null)), "HTTP 200: success without");
+}
+
+#[test]
+fn idempotent_request_is_resent_after_lost_response() {
     for reply in losses() {
         let shown = format!("{:?}", reply.what);
         let (world, asked) = run_ask(first(reply));
@@ -109,7 +99,7 @@ fn the_same_losses_are_tried_again_where_that_is_safe() {
 }
 
 #[test]
-fn a_create_that_did_nothing_for_sure_is_sent_again() {
+fn create_is_resent_when_it_was_certainly_not_carried_out() {
     for reply in [
         Reply::failure(TransportError::never_left("refused")),
         Reply::code(429, "请求太频繁"),
@@ -128,7 +118,7 @@ fn a_create_that_did_nothing_for_sure_is_sent_again() {
 }
 
 #[test]
-fn a_redirect_is_an_error_and_never_followed() {
+fn redirect_is_an_error_and_not_followed() {
     for status in [300, 301, 302, 303, 304, 307, 308] {
         let redirect = move || Reply::http(status, "").header("location", "https://elsewhere/");
         let (world, created) = run_create(always(redirect));
@@ -143,7 +133,7 @@ fn a_redirect_is_an_error_and_never_followed() {
 }
 
 #[test]
-fn an_http_refusal_without_an_envelope_is_not_tried_again() {
+fn http_error_without_envelope_is_not_retried() {
     for status in [400, 402, 403, 404, 405, 409, 413, 415, 422, 451] {
         let refusal = move || Reply::http(status, "<html>no</html>").header("x-traceid", "t");
         let (world, created) = run_create(always(refusal));
@@ -160,7 +150,7 @@ fn an_http_refusal_without_an_envelope_is_not_tried_again() {
 }
 
 #[test]
-fn the_text_of_too_many_downloads_is_a_setting() {
+fn text_of_too_many_downloads_is_a_setting() {
     for (setting, expected) in [
         ("slots are taken", ErrorCode::TooManyDownloads),
         ("", ErrorCode::Internal),
@@ -175,7 +165,7 @@ fn the_text_of_too_many_downloads_is_a_setting() {
 }
 
 #[test]
-fn an_own_type_reads_the_data_of_any_endpoint() {
+fn call_as_reads_the_data_into_any_type() {
     let mut world = World::new(routine);
     let call = fixed().call_as::<serde_json::Value>(&progress()).unwrap();
     let asked = world.start(call);
@@ -186,7 +176,7 @@ fn an_own_type_reads_the_data_of_any_endpoint() {
 }
 
 #[test]
-fn a_program_is_told_what_may_be_tried_again() {
+fn is_retryable_matches_the_cause() {
     let failure = Reply::failure;
     for (reply, again) in [
         (Reply::cut(), true),

@@ -1,19 +1,19 @@
-//! Stopped, nudged, woken for nothing, resumed after the end: what a driver and a handle may do at any time.
+//! Stops, nudges and wake-ups at any time.
 
 use crate::support::server::LATENCY;
 use crate::support::single::{ask, create};
-use crate::support::watches::{even, status, told_error, watch};
+use crate::support::watches::{end_error, even, status, watch};
 use crate::support::{
     Reply, ServerView, World, at, fixed, hand, millis, path, routine, secs, session,
 };
 use http::Request;
 use pan123_proto::offline::WatchError;
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Call, CallHandle, ErrorKind, Input, Machine, TransportError};
+use pan123_proto::{Call, CallHandle, ErrorKind, Input, Machine, RetryPolicy, TransportError};
 use serde_json::json;
 
 #[test]
-fn a_call_that_waits_is_stopped_at_once() {
+fn waiting_call_stops_at_once() {
     // One waits for the token, one for its slot, one for its next attempt.
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN => routine(view, request).after(secs(10)),
@@ -27,14 +27,14 @@ fn a_call_that_waits_is_stopped_at_once() {
         with_token.call(&GetUserInfo).unwrap(),
     ];
     let handles = calls.each_ref().map(Call::handle);
-    let resting = ask(&with_token);
-    let resting_handle = resting.handle();
-    let resting = world.start(resting);
+    let retrying = ask(&with_token);
+    let retrying_handle = retrying.handle();
+    let retrying = world.start(retrying);
     let calls = calls.map(|call| world.start(call));
     world.run_until(millis(70));
     handles[0].stop();
     handles[2].stop();
-    resting_handle.stop();
+    retrying_handle.stop();
     world.run();
     for (when, result) in [calls[0].timed(), calls[2].timed()] {
         assert_eq!(
@@ -42,7 +42,7 @@ fn a_call_that_waits_is_stopped_at_once() {
             (millis(70), ErrorKind::Stopped)
         );
     }
-    let (when, result) = resting.timed();
+    let (when, result) = retrying.timed();
     assert_eq!(
         (when, result.unwrap_err().kind()),
         (millis(70), ErrorKind::Stopped)
@@ -51,7 +51,7 @@ fn a_call_that_waits_is_stopped_at_once() {
 }
 
 #[test]
-fn stopping_a_request_that_is_out_drops_it_and_a_create_is_ambiguous() {
+fn stop_drops_a_request_in_flight_and_a_create_is_ambiguous() {
     let slow = |view: &ServerView<'_>, request: &Request<_>| routine(view, request).after(secs(20));
     let mut world = World::new(slow);
     let session = fixed();
@@ -76,7 +76,7 @@ fn stopping_a_request_that_is_out_drops_it_and_a_create_is_ambiguous() {
 }
 
 #[test]
-fn a_driver_that_cannot_drop_a_request_gives_the_answer_that_came() {
+fn response_is_used_where_a_driver_cannot_cancel() {
     let slow = |view: &ServerView<'_>, request: &Request<_>| routine(view, request).after(secs(20));
     let mut world = World::new(slow).without_cancellation();
     let call = create(&fixed());
@@ -90,7 +90,7 @@ fn a_driver_that_cannot_drop_a_request_gives_the_answer_that_came() {
 }
 
 #[test]
-fn a_request_that_is_out_can_be_cancelled_by_a_handle_made_since() {
+fn handle_made_later_cancels_a_request_in_flight() {
     let session = fixed();
     let mut call = ask(&session);
     let transmit = hand::transmit(call.resume(at(secs(0)), Input::Wake));
@@ -101,7 +101,7 @@ fn a_request_that_is_out_can_be_cancelled_by_a_handle_made_since() {
 }
 
 #[test]
-fn waking_with_nothing_in_flight_changes_nothing() {
+fn wake_with_nothing_in_flight_changes_nothing() {
     let session = session();
     let mut call = create(&session);
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
@@ -142,7 +142,7 @@ fn waking_with_nothing_in_flight_changes_nothing() {
 }
 
 #[test]
-fn a_nudge_asks_at_once() {
+fn nudge_polls_at_once() {
     let mut world = even(secs(7200));
     let watch = watch(&fixed());
     let handle = watch.handle();
@@ -158,7 +158,7 @@ fn a_nudge_asks_at_once() {
 }
 
 #[test]
-fn a_nudge_during_a_poll_asks_once_more_after_it() {
+fn nudge_during_a_poll_polls_once_more() {
     let mut world = World::new(|view, _| status(view.at.as_secs_f64() / 100.0, 0).after(secs(2)));
     let watch = watch(&fixed());
     let handle = watch.handle();
@@ -173,7 +173,7 @@ fn a_nudge_during_a_poll_asks_once_more_after_it() {
 }
 
 #[test]
-fn a_watch_that_waits_stops_at_once() {
+fn waiting_watch_stops_at_once() {
     let mut world = even(secs(7200));
     let watch = watch(&fixed());
     let handle = watch.handle();
@@ -181,7 +181,7 @@ fn a_watch_that_waits_stops_at_once() {
     world.run_until(secs(1000));
     handle.stop();
     world.run();
-    let (when, error) = told_error(&watched);
+    let (when, error) = end_error(&watched);
     assert_eq!(when, secs(1000));
     let WatchError::Stopped {
         last: Some(last), ..
@@ -193,7 +193,7 @@ fn a_watch_that_waits_stops_at_once() {
 }
 
 #[test]
-fn a_watch_that_polls_stops_too() {
+fn polling_watch_stops_too() {
     for drops in [true, false] {
         let mut world = World::new(|_, _| status(1.0, 0).after(secs(5)));
         if !drops {
@@ -205,14 +205,14 @@ fn a_watch_that_polls_stops_too() {
         world.run_until(secs(2));
         handle.stop();
         world.run();
-        let (when, error) = told_error(&watched);
+        let (when, error) = end_error(&watched);
         assert!(matches!(error, WatchError::Stopped { .. }), "{error:?}");
         assert_eq!(when, if drops { secs(2) } else { secs(5) });
     }
 }
 
 #[test]
-fn waking_a_watch_that_waits_changes_nothing() {
+fn wake_of_a_waiting_watch_changes_nothing() {
     let session = fixed();
     let mut watch = watch(&session);
     hand::transmit(watch.resume(at(secs(0)), Input::Wake));
@@ -224,4 +224,14 @@ fn waking_a_watch_that_waits_changes_nothing() {
         assert_eq!(wait.until, until);
     }
     hand::transmit(watch.resume(at(secs(1)), Input::Wake));
+}
+
+#[test]
+fn call_stopped_during_its_last_attempt_is_stopped() {
+    let mut call = ask(&fixed()).retry(RetryPolicy::none());
+    let handle = call.handle();
+    hand::transmit(call.resume(at(secs(0)), Input::Wake));
+    handle.stop();
+    let error = hand::ready(call.resume(at(secs(1)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
 }

@@ -23,9 +23,9 @@ faults! {
     MACHINES: Suspended ClockForward ClockBack SecondProcess,
 }
 
-/// By the kinds of `Error`, besides outcomes of watches.
+/// Of calls, by the kinds of `Error`.
 const OUTCOMES: &str = "Done AmbiguousDone AmbiguousNotDone Api Unauthorized Credentials Token RateLimited Http Transport \
-    RetriesExhausted Deadline Stopped WatchFailed WatchSucceeded";
+    RetriesExhausted Deadline Stopped";
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(BTreeMap<String, u64>);

@@ -1,6 +1,6 @@
 //! Observes machines, drivers and the service, and panics when an invariant is violated. Draws what drivers do wrong, too.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use fastrand::Rng;
 use http::Request;
 use pan123_proto::{Input, StoreResult, Transmit, TransportError, TransportErrorKind};
 
-use super::coverage::{Coverage, Fault};
+use super::coverage::Fault;
 use super::service::{Meaning, Service, number_after};
 use crate::support::actor::Action;
 use crate::support::hooks::{Disturbance, Hooks};
@@ -145,7 +145,6 @@ impl SessionModel {
 #[derive(Debug)]
 pub(crate) struct Oracle {
     pub(crate) service: Service,
-    pub(crate) coverage: Coverage,
     pub(crate) sessions: Vec<SessionModel>,
     /// By actor; ordered, so that a seed determines which one is drawn.
     pub(crate) calls: BTreeMap<usize, CallModel>,
@@ -160,14 +159,12 @@ pub(crate) struct Oracle {
 }
 
 /// The same oracle for the world and for the run.
-#[derive(Clone)]
-pub(crate) struct Shared(Rc<RefCell<Oracle>>);
+pub(crate) type Shared = Rc<RefCell<Oracle>>;
 
-impl Shared {
-    pub(crate) fn new(mut rng: Rng) -> Shared {
-        Shared(Rc::new(RefCell::new(Oracle {
+impl Oracle {
+    pub(crate) fn new(mut rng: Rng) -> Oracle {
+        Oracle {
             service: Service::new(rng.fork()),
-            coverage: Coverage::default(),
             sessions: Vec::new(),
             calls: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -176,15 +173,9 @@ impl Shared {
             woken: Vec::new(),
             woken_at: Duration::ZERO,
             sender: 0,
-        })))
+        }
     }
 
-    pub(crate) fn get(&self) -> RefMut<'_, Oracle> {
-        self.0.borrow_mut()
-    }
-}
-
-impl Oracle {
     /// From now on nothing goes wrong.
     pub(crate) fn calm(&mut self) {
         self.service.calm();
@@ -192,16 +183,14 @@ impl Oracle {
     }
 
     pub(crate) fn serve(&mut self, view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
-        let served = self.service.serve(view, request, &mut self.coverage);
+        let (reply, meaning, issued) = self.service.serve(view, request);
         let call = self.calls.get_mut(&self.sender).expect("a known sender");
-        let State::InFlight(exchange) = &mut call.state else {
-            panic!("served without a request: {call:?}");
-        };
-        call.issues += u32::from(served.issued.is_some());
+        call.issues += u32::from(issued.is_some());
         assert!(call.issues <= MAX_ISSUES_OF_A_FETCH, "{call:?}");
-        exchange.meaning = served.meaning;
-        exchange.issued = served.issued;
-        served.reply
+        if let State::InFlight(exchange) = &mut call.state {
+            (exchange.meaning, exchange.issued) = (meaning, issued);
+        }
+        reply
     }
 
     /// This actor must be resumed before time goes on.
@@ -227,7 +216,7 @@ impl Oracle {
             7 => (Plan::Leak, Fault::DetachedLeaked),
             _ => return Plan::Detach,
         };
-        self.coverage.count(fault);
+        self.service.coverage.count(fault);
         plan
     }
 
@@ -277,7 +266,8 @@ impl Oracle {
         let call = self.calls.get_mut(&actor).expect("a known machine");
         call.check_goes_on(at);
         let session = &mut self.sessions[call.session];
-        let left = call.deadline.expect("it was resumed") - at;
+        let deadline = call.deadline.expect("it was resumed");
+        let left = deadline.saturating_sub(at);
         assert!(
             transmit.timeout <= left.min(session.request_timeout),
             "{call:?}"
@@ -338,7 +328,7 @@ impl Oracle {
             (1, false) => (Fault::WrongInputWaiting, Disturbance::Instead(early, wrong)),
             _ => (Fault::WokenTooLate, Disturbance::Late(late)),
         };
-        self.coverage.count(fault);
+        self.service.coverage.count(fault);
         disturbance
     }
 }
@@ -352,7 +342,7 @@ pub(crate) fn check_redacted(shown: &str) {
 
 impl Hooks for Shared {
     fn deliver(&mut self, at: Duration, _: SystemTime, actor: usize, input: &Input) {
-        let mut this = self.get();
+        let mut this = self.borrow_mut();
         this.check_woken(at);
         this.woken.retain(|woken| *woken != actor);
         let call = this.calls.get_mut(&actor).expect("a known machine");
@@ -370,7 +360,7 @@ impl Hooks for Shared {
         action: &Action,
         machine: &dyn Debug,
     ) -> Disturbance {
-        let mut this = self.get();
+        let mut this = self.borrow_mut();
         if this.rng.u8(..64) == 0 {
             check_redacted(&format!("{machine:?}"));
         }
@@ -399,7 +389,7 @@ impl Hooks for Shared {
     }
 
     fn detached(&mut self, at: Duration, caller: usize, plan: Plan, actor: Option<usize>) {
-        let this = &mut *self.get();
+        let this = &mut *self.borrow_mut();
         let call = this.calls.get_mut(&caller).expect("a known machine");
         this.sessions[call.session].check_needed(at);
         if plan == Plan::InPlace {
@@ -418,7 +408,7 @@ impl Hooks for Shared {
     }
 
     fn dropped(&mut self, _: Duration, actor: usize) {
-        let mut this = self.get();
+        let mut this = self.borrow_mut();
         let session = this.calls.get(&actor).map(|call| call.session);
         this.forget(actor);
         if let Some(session) = session {

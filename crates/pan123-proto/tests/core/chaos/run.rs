@@ -1,21 +1,21 @@
 //! One run: what callers, drivers and the outer world do, drawn from a seed, and what must hold at its end.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use pan123_proto::access_token::IssueToken;
-use pan123_proto::offline::{
-    Download, Downloaded, GetDownloadProgress, WatchError, WatchHandle, WatchPolicy,
-};
+use pan123_proto::offline::{Download, Downloaded, GetDownloadProgress, WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{CallHandle, Endpoint, Error, ErrorKind, Pacing, RateClass, Session};
+use pan123_proto::{Endpoint, Error, ErrorKind, Pacing, RateClass, Session};
 use serde_json::Value;
 
 use super::coverage::{Coverage, Fault};
 use super::oracle::{CallModel, Kind, Oracle, SessionModel, Shared, State, check_redacted};
 use super::service::ending;
-use crate::support::{Outcome, START, World, at, builder, millis, numbered_task, path, secs};
+use crate::support::{START, World, at, builder, millis, numbered_task, path, secs};
 
 const CLASSES: [(&str, RateClass); 4] = [
     (path::TOKEN, IssueToken::RATE),
@@ -45,21 +45,23 @@ struct Run {
     creates: u64,
 }
 
-/// A call or a watch, by its actor.
-enum Started {
-    Call(Outcome<Result<Value, Error>>, CallHandle),
-    Watch(Outcome<Result<Downloaded, WatchError>>, WatchHandle, u64),
+type Check = Box<dyn FnOnce(&mut Oracle, &CallModel)>;
+
+/// A call or a watch: stops it, and checks its outcome.
+struct Started {
+    stop: Box<dyn Fn()>,
+    check: Check,
 }
 
 impl Run {
     fn new(seed: u64) -> Run {
         let mut rng = Rng::with_seed(seed);
-        let oracle = Shared::new(rng.fork());
+        let oracle = Rc::new(RefCell::new(Oracle::new(rng.fork())));
         let (service, planner) = (oracle.clone(), oracle.clone());
         let is_blocking = rng.bool();
         let skew = secs(rng.u64(0..2) * rng.u64(0..100_000));
-        let mut world = World::new(move |view, request| service.get().serve(view, request))
-            .plan(move |_| planner.get().plan())
+        let mut world = World::new(move |view, request| service.borrow_mut().serve(view, request))
+            .plan(move |_| planner.borrow_mut().plan())
             .hooks(oracle.clone())
             .local_clock(SystemTime::UNIX_EPOCH + START - secs(50_000) + skew);
         if is_blocking {
@@ -92,7 +94,7 @@ impl Run {
         match rng.u8(..3) {
             0 => {
                 pacing = Pacing::off();
-                intervals.values_mut().for_each(|it| *it = Duration::ZERO);
+                intervals = CLASSES.map(|(path, _)| (path, Duration::ZERO)).into();
             }
             1 => {
                 let slow = millis(rng.u64(1..4000));
@@ -109,7 +111,7 @@ impl Run {
             .build()
             .expect("good settings");
         self.sessions.push((session, call_timeout));
-        self.oracle.get().sessions.push(SessionModel {
+        self.oracle.borrow_mut().sessions.push(SessionModel {
             request_timeout,
             intervals,
             ..SessionModel::default()
@@ -117,12 +119,7 @@ impl Run {
     }
 
     fn pause(&mut self) -> Duration {
-        let max = match self.rng.u8(..20) {
-            0..10 => 300,
-            10..16 => 3000,
-            16..19 => 20_000,
-            _ => 100_000,
-        };
+        let max = [300, 300, 300, 3000, 3000, 20_000, 100_000][self.rng.usize(..7)];
         Duration::from_micros(self.rng.u64(..max * 1000))
     }
 
@@ -177,45 +174,36 @@ impl Run {
                 self.count(Fault::ClockBack);
             }
             _ => {
-                let outages = [
-                    Fault::ServerDown,
-                    Fault::TokenEndpointDown,
-                    Fault::AllTokensRejected,
-                ];
-                let outage = outages[self.rng.usize(..3)];
-                self.oracle.get().service.outage = Some((outage, now + minutes));
+                let outage = match self.rng.u8(..3) {
+                    0 => Fault::ServerDown,
+                    1 => Fault::TokenEndpointDown,
+                    _ => Fault::AllTokensRejected,
+                };
+                self.oracle.borrow_mut().service.outage = Some((outage, now + minutes));
             }
         }
     }
 
     fn count(&self, fault: Fault) {
-        self.oracle.get().coverage.count(fault);
+        self.oracle.borrow_mut().service.coverage.count(fault);
     }
 
     fn call(&mut self, session: usize, kind: Kind, endpoint: &impl Endpoint) {
-        let timeout = if self.rng.u8(..5) == 0 {
-            millis(self.rng.u64(1..30_000))
-        } else {
-            self.sessions[session].1
+        let timeout = match self.rng.u8(..5) {
+            0 => millis(self.rng.u64(1..30_000)),
+            _ => self.sessions[session].1,
         };
-        self.call_within(session, kind, endpoint, timeout);
-    }
-
-    fn call_within(
-        &mut self,
-        session: usize,
-        kind: Kind,
-        endpoint: &impl Endpoint,
-        timeout: Duration,
-    ) -> usize {
         let call = self.sessions[session].0.call_as(endpoint);
         let call = call.expect("a good request").timeout(timeout);
         let handle = call.handle();
         let outcome = self.world.start(call);
         let actor = outcome.actor;
         self.add_model(actor, session, kind, timeout);
-        self.started.insert(actor, Started::Call(outcome, handle));
-        actor
+        let stop = Box::new(move || handle.stop());
+        let check = Box::new(move |oracle: &mut _, model: &_| {
+            check_call(oracle, model, &outcome.get());
+        });
+        self.started.insert(actor, Started { stop, check });
     }
 
     fn add_model(&mut self, actor: usize, session: usize, kind: Kind, timeout: Duration) {
@@ -225,7 +213,7 @@ impl Run {
             timeout,
             ..CallModel::default()
         };
-        self.oracle.get().calls.insert(actor, model);
+        self.oracle.borrow_mut().calls.insert(actor, model);
     }
 
     fn watch(&mut self, session: usize) {
@@ -242,13 +230,14 @@ impl Run {
         let outcome = self.world.start(watch.to_end());
         let actor = outcome.actor;
         self.add_model(actor, session, Kind::Watch, deadline);
-        let started = Started::Watch(outcome, handle, task);
-        self.started.insert(actor, started);
+        let stop = Box::new(move || handle.stop());
+        let check = Box::new(move |_: &mut _, _: &_| check_watch(task, &outcome.get()));
+        self.started.insert(actor, Started { stop, check });
     }
 
     /// One of the machines that are under way and for which this holds.
     fn pick(&mut self, wanted: impl Fn(&CallModel) -> bool) -> Option<usize> {
-        let oracle = self.oracle.get();
+        let oracle = self.oracle.borrow_mut();
         let fitting: Vec<_> = oracle
             .calls
             .iter()
@@ -262,24 +251,17 @@ impl Run {
         let Some(actor) = self.pick(is_caller) else {
             return;
         };
-        let mut oracle = self.oracle.get();
+        let mut oracle = self.oracle.borrow_mut();
         let call = oracle.calls.get_mut(&actor).expect("picked from there");
         call.stopped = true;
         let in_flight = call.is_in_flight();
-        let fault = if in_flight {
-            Fault::StopInFlight
-        } else {
-            Fault::Stop
-        };
+        let fault = [Fault::Stop, Fault::StopInFlight][usize::from(in_flight)];
         if matches!(call.state, State::Waiting) || in_flight && !self.is_blocking {
             oracle.must_wake(actor, self.world.now());
         }
-        oracle.coverage.count(fault);
+        oracle.service.coverage.count(fault);
         drop(oracle);
-        match &self.started[&actor] {
-            Started::Call(_, handle) => handle.stop(),
-            Started::Watch(_, handle, _) => handle.stop(),
-        }
+        (self.started[&actor].stop)();
     }
 
     /// A detached machine, or else a caller, is neither run nor dropped any more.
@@ -291,13 +273,13 @@ impl Run {
             (None, None) => return,
         };
         self.count(fault);
-        self.oracle.get().forget(actor);
+        self.oracle.borrow_mut().forget(actor);
         self.world.freeze(actor);
     }
 
     /// Nothing goes wrong any more: everything ends, and each session works again.
     fn finish(mut self) -> Coverage {
-        self.oracle.get().calm();
+        self.oracle.borrow_mut().calm();
         self.world.run();
         self.world.suspend(secs(3600));
         for session in 0..self.sessions.len() {
@@ -307,44 +289,36 @@ impl Run {
                 self.call_fresh(session).expect("a session that works");
             }
         }
-        self.oracle.get().check_woken(self.world.now());
+        self.oracle.borrow_mut().check_woken(self.world.now());
         self.world.thaw();
         for (session, _) in &self.sessions {
             for (_, class) in CLASSES {
                 let pace = session.pace(class, at(self.world.now()).mono);
-                assert_eq!(pace.waiting, 0, "slots that nobody frees: {class:?}");
+                assert_eq!(pace.waiting, 0, "slots not freed: {class:?}");
             }
         }
         self.check_outcomes();
-        self.oracle.get().coverage.clone()
+        self.oracle.borrow_mut().service.coverage.clone()
     }
 
     fn call_fresh(&mut self, session: usize) -> Result<Value, Error> {
-        let actor = self.call_within(session, Kind::User, &GetUserInfo, secs(10));
+        let call = self.sessions[session].0.call_as(&GetUserInfo);
+        let outcome = self.world.start(call.expect("a good request"));
+        self.add_model(outcome.actor, session, Kind::User, self.sessions[session].1);
         self.world.run();
-        match self.started.remove(&actor) {
-            Some(Started::Call(outcome, _)) => outcome.get(),
-            _ => panic!("it was started"),
-        }
+        outcome.get()
     }
 
     fn check_outcomes(&mut self) {
-        let oracle = &mut *self.oracle.get();
+        let oracle = &mut *self.oracle.borrow_mut();
         for number in 1..=self.creates {
             let created = oracle.service.created(number);
             assert!(created.len() <= 1, "{created:?} for {number}");
         }
         for (actor, started) in std::mem::take(&mut self.started) {
-            let model = oracle.ended.remove(&actor);
-            match (started, model) {
-                (Started::Call(outcome, _), Some(model)) => {
-                    check_call(oracle, &model, &outcome.get());
-                }
-                (Started::Watch(outcome, _, task), Some(_)) => {
-                    check_watch(oracle, task, &outcome.get());
-                }
-                // The caller went away.
-                (_, None) => {}
+            // Without a model the caller went away.
+            if let Some(model) = oracle.ended.remove(&actor) {
+                (started.check)(oracle, &model);
             }
         }
     }
@@ -369,15 +343,15 @@ fn check_call(oracle: &mut Oracle, model: &CallModel, result: &Result<Value, Err
     match (result, model.kind) {
         (Ok(value), Kind::Create(_)) => {
             assert_eq!(created, value["taskID"].as_u64().as_slice(), "{model:?}");
-            oracle.coverage.count("Done");
+            oracle.service.coverage.count("Done");
         }
-        (Ok(_), _) => oracle.coverage.count("Done"),
+        (Ok(_), _) => oracle.service.coverage.count("Done"),
         (Err(Error::Ambiguous(ambiguous)), Kind::Create(number)) => {
             let download = ambiguous
                 .request::<pan123_proto::offline::Download>()
                 .expect("what was sent");
             assert_eq!(download.url(), url(number));
-            oracle.coverage.count(match created {
+            oracle.service.coverage.count(match created {
                 [] => "AmbiguousNotDone",
                 _ => "AmbiguousDone",
             });
@@ -388,25 +362,19 @@ fn check_call(oracle: &mut Oracle, model: &CallModel, result: &Result<Value, Err
                 ErrorKind::Unauthorized => assert!(model.rejections > 0, "{model:?}"),
                 _ => {}
             }
-            oracle.coverage.count(error.kind());
+            oracle.service.coverage.count(error.kind());
         }
     }
 }
 
 /// Panics unless the end of a watch is what the service did.
-fn check_watch(oracle: &mut Oracle, task: u64, result: &Result<Downloaded, WatchError>) {
+fn check_watch(task: u64, result: &Result<Downloaded, WatchError>) {
     check_redacted(&format!("{result:?}"));
-    oracle.coverage.count(match result {
-        Ok(_) => {
-            assert!(ending(task) == Some(true));
-            "WatchSucceeded"
-        }
-        Err(error) => {
-            let is_failed = matches!(error, WatchError::DownloadFailed { .. });
-            assert!(!is_failed || ending(task) == Some(false));
-            "WatchFailed"
-        }
-    });
+    match result {
+        Ok(_) => assert_eq!(ending(task), Some(true)),
+        Err(WatchError::DownloadFailed { .. }) => assert_eq!(ending(task), Some(false)),
+        Err(_) => {}
+    }
 }
 
 fn url(number: u64) -> String {

@@ -30,23 +30,12 @@ pub(crate) enum Meaning {
 }
 
 /// A response, its meaning, and the number and life of the token that was issued for the request.
-pub(crate) struct Served {
-    pub(crate) reply: Reply,
-    pub(crate) meaning: Meaning,
-    pub(crate) issued: Option<(u64, Duration)>,
-}
-
-fn served(reply: Reply, meaning: Meaning) -> Served {
-    Served {
-        reply,
-        meaning,
-        issued: None,
-    }
-}
+pub(crate) type Served = (Reply, Meaning, Option<(u64, Duration)>);
 
 #[derive(Debug)]
 pub(crate) struct Service {
     rng: Rng,
+    pub(crate) coverage: Coverage,
     /// The share of requests that meet a fault.
     faults: f64,
     life: Duration,
@@ -62,6 +51,7 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(mut rng: Rng) -> Service {
         Service {
+            coverage: Coverage::default(),
             faults: [0.03, 0.1, 0.25, 0.5][rng.usize(..4)],
             life: [secs(30 * 24 * 3600), secs(2000), secs(200), secs(70)][rng.usize(..4)],
             live: VecDeque::new(),
@@ -84,17 +74,15 @@ impl Service {
         self.created.get(&number).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn serve(
-        &mut self,
-        view: &ServerView<'_>,
-        request: &Request<Bytes>,
-        coverage: &mut Coverage,
-    ) -> Served {
+    pub(crate) fn serve(&mut self, view: &ServerView<'_>, request: &Request<Bytes>) -> Served {
         let for_token = request.uri().path() == path::TOKEN;
         let outage = self.outage.filter(|(fault, until)| {
-            let hits = for_token || *fault != Fault::TokenEndpointDown;
-            hits && (!for_token || *fault != Fault::AllTokensRejected) && view.at < *until
+            let spared = [Fault::TokenEndpointDown, Fault::AllTokensRejected];
+            let spared = spared[usize::from(for_token)];
+            *fault != spared && view.at < *until
         });
+        let soon = LATENCY.mul_f64(0.2 + 4.0 * self.rng.f64());
+        let late = millis(self.rng.u64(1000..25_000));
         let fault = if let Some((outage, _)) = outage {
             outage
         } else if self.rng.f64() < self.faults {
@@ -105,35 +93,25 @@ impl Service {
             };
             faults[self.rng.usize(..faults.len())]
         } else {
-            let served = self.carry_out(view, request, coverage);
-            return self.soon(served);
+            let (reply, meaning, issued) = self.carry_out(view, request);
+            return (reply.after(soon), meaning, issued);
         };
-        coverage.count(fault);
-        let is_carried_out = match fault {
-            Fault::Slow | Fault::LostAfter | Fault::HungAfter => true,
-            Fault::Redirected | Fault::Garbage => true,
-            Fault::BadGateway => self.rng.bool(),
-            _ => false,
-        };
-        let done = is_carried_out.then(|| self.carry_out(view, request, coverage));
-        let late = millis(self.rng.u64(1000..25_000));
-        if let Fault::Slow = fault {
-            let done = done.expect("carried out");
-            let reply = done.reply.after(late);
-            return Served { reply, ..done };
+        self.coverage.count(fault);
+        match fault {
+            Fault::Slow => {
+                let (reply, meaning, issued) = self.carry_out(view, request);
+                (reply.after(late), meaning, issued)
+            }
+            Fault::LostAfter | Fault::HungAfter | Fault::Redirected | Fault::Garbage => {
+                let (_, _, issued) = self.carry_out(view, request);
+                let (reply, meaning) = self.failure(fault);
+                (reply.after(soon), meaning, issued)
+            }
+            _ => {
+                let (reply, meaning) = self.failure(fault);
+                (reply.after(soon), meaning, None)
+            }
         }
-        let (reply, meaning) = self.failure(fault);
-        let served = Served {
-            reply,
-            meaning,
-            issued: done.and_then(|done| done.issued),
-        };
-        self.soon(served)
-    }
-
-    fn soon(&mut self, mut served: Served) -> Served {
-        served.reply.after = LATENCY.mul_f64(0.2 + 4.0 * self.rng.f64());
-        served
     }
 
     /// What a client receives instead of a good response.
@@ -168,12 +146,7 @@ impl Service {
     }
 
     /// Carries a request out.
-    fn carry_out(
-        &mut self,
-        view: &ServerView<'_>,
-        request: &Request<Bytes>,
-        coverage: &mut Coverage,
-    ) -> Served {
+    fn carry_out(&mut self, view: &ServerView<'_>, request: &Request<Bytes>) -> Served {
         let path = request.uri().path();
         if path == path::TOKEN {
             return self.issue(view);
@@ -181,9 +154,9 @@ impl Service {
         let number = number_after(token_in(request.headers()).as_bytes(), "token-");
         let token = self.live.iter().find(|(live, _)| *live == number);
         if token.is_none_or(|(_, end)| view.at >= *end) {
-            coverage.count(Fault::TokenRejected);
+            self.coverage.count(Fault::TokenRejected);
             let reply = Reply::code(401, "tokens number has exceeded the limit");
-            return served(reply, Meaning::Unauthorized);
+            return (reply, Meaning::Unauthorized, None);
         }
         let data = match path {
             path::USER_INFO => r#"{"uid":7}"#.to_owned(),
@@ -199,7 +172,7 @@ impl Service {
             }
         };
         let body = format!(r#"{{"code":0,"message":"ok","data":{data},"x-traceID":"t"}}"#);
-        served(Reply::http(200, &body), Meaning::Good)
+        (Reply::http(200, &body), Meaning::Good, None)
     }
 
     fn issue(&mut self, view: &ServerView<'_>) -> Served {
@@ -209,10 +182,8 @@ impl Service {
         }
         self.live.push_back((self.issued, view.at + self.life));
         let number = usize::try_from(self.issued).expect("few tokens");
-        Served {
-            issued: Some((self.issued, self.life)),
-            ..served(issue_token(view, number, self.life), Meaning::Good)
-        }
+        let reply = issue_token(view, number, self.life);
+        (reply, Meaning::Good, Some((self.issued, self.life)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What comes back of the drive's own files and of the image bed, read: every recorded body, and what the service may vary.
+//! Recorded responses of the drive and the image bed, decoded, with the variations of the service.
 
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
@@ -168,7 +168,7 @@ fn create_dir() {
 }
 
 #[test]
-fn what_says_no_more_than_that_it_was_done() {
+fn done_has_no_data() {
     let done = |answer: Result<Done, Error>| assert_eq!(answer.unwrap(), Done);
     let trash = TrashFiles::new([file()]).unwrap();
     let delete = DeleteFiles::new([file()]).unwrap();
@@ -217,7 +217,7 @@ fn rename_files() {
 }
 
 #[test]
-fn copies_and_what_becomes_of_them() {
+fn copies_and_their_progress() {
     let copied = read(
         &CopyFile::new(file(), Parent::Root),
         fixture!("official_copy_response"),
@@ -266,7 +266,7 @@ fn numbers_may_be_text_and_ids_of_either_spelling() {
     assert_eq!(progress.status, CopyStatus::Pending);
 }
 
-/// Answers that say yes and hold nothing that was promised.
+/// Successful responses without the promised data.
 const HOLLOW: [&str; 4] = [
     r#"{"code":0,"data":null}"#,
     r#"{"code":0,"data":{}}"#,
@@ -275,7 +275,7 @@ const HOLLOW: [&str; 4] = [
 ];
 
 #[test]
-fn a_promise_that_is_not_kept_is_told() {
+fn missing_data_is_an_error() {
     fn kind<E: Endpoint<Response: Debug>>(endpoint: &E, body: &str) -> ErrorKind {
         read(endpoint, body).unwrap_err().kind()
     }

@@ -1,4 +1,4 @@
-//! What comes back, read: every recorded body.
+//! Recorded responses, decoded.
 
 use std::time::SystemTime;
 
@@ -108,37 +108,21 @@ fn created_download() {
     assert_eq!(created.task.get(), 394_756);
 }
 
+macro_rules! assert_progress {
+    ($($fixture:literal: $percent:literal, $status:expr;)*) => {$(
+        let progress = polled(fixture!($fixture)).unwrap();
+        assert_eq!((progress.percent, progress.status), ($percent, $status));
+    )*};
+}
+
 #[test]
 fn download_progress() {
-    for (body, percent, status) in [
-        (
-            fixture!("official_offline_process_response_success"),
-            100.0,
-            TaskStatus::Succeeded,
-        ),
-        (
-            fixture!("synthetic_offline_process_response_failed"),
-            0.0,
-            TaskStatus::Failed,
-        ),
-        (
-            fixture!("synthetic_offline_process_response_retrying"),
-            12.0,
-            TaskStatus::Retrying,
-        ),
-        (
-            fixture!("synthetic_offline_process_response_running"),
-            37.5,
-            TaskStatus::Running,
-        ),
-        (
-            fixture!("synthetic_offline_process_response_unknown_13"),
-            50.0,
-            TaskStatus::Other(13),
-        ),
-    ] {
-        let progress = polled(body).unwrap();
-        assert_eq!((progress.percent, progress.status), (percent, status));
+    assert_progress! {
+        "official_offline_process_response_success": 100.0, TaskStatus::Succeeded;
+        "synthetic_offline_process_response_failed": 0.0, TaskStatus::Failed;
+        "synthetic_offline_process_response_retrying": 12.0, TaskStatus::Retrying;
+        "synthetic_offline_process_response_running": 37.5, TaskStatus::Running;
+        "synthetic_offline_process_response_unknown_13": 50.0, TaskStatus::Other(13);
     }
 }
 
@@ -148,7 +132,7 @@ fn callbacks() {
     let good = notice(fixture!("official_offline_callback_success"));
     assert_eq!(good.url.as_deref(), url);
     let file = Some(FileId::new(100).unwrap());
-    assert_eq!(good.outcome, CallbackOutcome::Succeeded { file });
+    assert_eq!(good.outcome, CallbackOutcome::new(0, file, None));
     for body in [
         fixture!("synthetic_offline_callback_failed_failReason"),
         fixture!("synthetic_offline_callback_failed_fileReason"),
@@ -156,81 +140,46 @@ fn callbacks() {
         let bad = notice(body);
         assert_eq!(bad.url.as_deref(), url);
         let reason = Some("下载失败".to_owned());
-        assert_eq!(bad.outcome, CallbackOutcome::Failed { reason });
+        assert_eq!(bad.outcome, CallbackOutcome::new(1, None, reason));
+    }
+}
+
+fn assert_api_error(body: &str, code: ErrorCode, number: i64, message: &str) {
+    for error in [created(body).unwrap_err(), polled(body).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Api, "{body}");
+        let api = error.api().unwrap();
+        assert_eq!((api.code(), api.number()), (code, number));
+        assert_eq!(api.message(), message);
+        assert_eq!(api.trace_id(), None, "empty and absent are the same");
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+macro_rules! assert_api_errors {
+    ($($fixture:literal: $code:expr, $number:literal, $message:literal;)*) => {$(
+        assert_api_error(fixture!($fixture), $code, $number, $message);
+    )*};
+}
+
+#[test]
+fn api_errors() {
+    use ErrorCode::{FileNotFound, Internal, Other, TooManyDownloads, TrafficExceeded, Verifying};
+    assert_api_errors! {
+        "rebuilt_error_1_mkdir_duplicate": Internal, 1, "该目录下已经有同名文件夹,无法进行创建";
+        "rebuilt_error_20103_verifying": Verifying, 20103, "文件正在校验中,请间隔1秒后再试";
+        "rebuilt_error_5066_file_not_found": FileNotFound, 5066, "文件不存在，检查传入fileId是否正确";
+        "rebuilt_error_5113_traffic_exceeded":
+            TrafficExceeded, 5113, "您今日自用下载流量已超出1GB上限，升级VIP会员可无限流量下载";
+        "synthetic_error_offline_concurrency_code_unknown": TooManyDownloads, 1, "同时下载的任务超出最大限制";
+        "observed_cdn_error_50001": Other(1010), 1010, "download err: 50001";
+        "observed_cdn_error_50002": Other(1010), 1010, "download err: 50002";
+        "observed_cdn_error_region": Other(1010), 1010, "forbidden realc:chongqing city arg_c:shanghai city";
+        "observed_slb_forbidden_string_code": Other(403), 403, "123pan-global-slb forbidden client ip 47.99.111.81";
     }
 }
 
 #[test]
-fn refusals() {
-    for (body, code, number, message) in [
-        (
-            fixture!("rebuilt_error_1_mkdir_duplicate"),
-            ErrorCode::Internal,
-            1,
-            "该目录下已经有同名文件夹,无法进行创建",
-        ),
-        (
-            fixture!("rebuilt_error_20103_verifying"),
-            ErrorCode::Verifying,
-            20103,
-            "文件正在校验中,请间隔1秒后再试",
-        ),
-        (
-            fixture!("rebuilt_error_5066_file_not_found"),
-            ErrorCode::FileNotFound,
-            5066,
-            "文件不存在，检查传入fileId是否正确",
-        ),
-        (
-            fixture!("rebuilt_error_5113_traffic_exceeded"),
-            ErrorCode::TrafficExceeded,
-            5113,
-            "您今日自用下载流量已超出1GB上限，升级VIP会员可无限流量下载",
-        ),
-        (
-            fixture!("synthetic_error_offline_concurrency_code_unknown"),
-            ErrorCode::TooManyDownloads,
-            1,
-            "同时下载的任务超出最大限制",
-        ),
-        (
-            fixture!("observed_cdn_error_50001"),
-            ErrorCode::Other(1010),
-            1010,
-            "download err: 50001",
-        ),
-        (
-            fixture!("observed_cdn_error_50002"),
-            ErrorCode::Other(1010),
-            1010,
-            "download err: 50002",
-        ),
-        (
-            fixture!("observed_cdn_error_region"),
-            ErrorCode::Other(1010),
-            1010,
-            "forbidden realc:chongqing city arg_c:shanghai city",
-        ),
-        (
-            fixture!("observed_slb_forbidden_string_code"),
-            ErrorCode::Other(403),
-            403,
-            "123pan-global-slb forbidden client ip 47.99.111.81",
-        ),
-    ] {
-        for error in [created(body).unwrap_err(), polled(body).unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Api, "{body}");
-            let api = error.api().unwrap();
-            assert_eq!((api.code(), api.number()), (code, number));
-            assert_eq!(api.message(), message);
-            assert_eq!(api.trace_id(), None, "empty and absent are the same");
-            assert!(error.to_string().contains(message), "{error}");
-        }
-    }
-}
-
-#[test]
-fn refused_tokens() {
+fn rejected_tokens() {
     for (body, pushed_out, trace) in [
         (
             fixture!("observed_error_401_tokens_exceeded"),
@@ -245,5 +194,37 @@ fn refused_tokens() {
         assert_eq!(error.trace_id(), trace);
         assert_eq!(error.api().unwrap().is_token_pushed_out(), pushed_out);
         assert_eq!(error.to_string().contains("another process"), pushed_out);
+    }
+}
+
+#[test]
+fn task_id_keeps_every_digit() {
+    for id in [9_007_199_254_740_993, i64::MAX.unsigned_abs() + 1, u64::MAX] {
+        for key in ["taskID", "taskId"] {
+            for quote in ["", "\""] {
+                let body = format!(r#"{{"code":0,"data":{{"{key}":{quote}{id}{quote}}}}}"#);
+                assert_eq!(created(&body).unwrap().task.get(), id, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_task_id_makes_a_create_ambiguous() {
+    for id in [
+        "0",
+        "-1",
+        "1.5",
+        "null",
+        "\"\"",
+        "\"abc\"",
+        "true",
+        "18446744073709551616",
+        "9007199254740994.0",
+        "{}",
+    ] {
+        let body = format!(r#"{{"code":0,"message":"ok","data":{{"taskID":{id}}}}}"#);
+        let error = created(&body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{id}");
     }
 }

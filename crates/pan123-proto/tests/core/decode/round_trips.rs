@@ -1,4 +1,4 @@
-//! What is written is read back equal, whatever its value: requests, ids, progress, callbacks, tokens, the user.
+//! What is written is read back equal: requests, ids, progress, tokens.
 
 use std::fmt::Debug;
 use std::str::FromStr;
@@ -82,11 +82,11 @@ fn parameters(transmit: &Transmit) -> Vec<(String, String)> {
         .collect()
 }
 
-fn kept<T: Serialize + DeserializeOwned>(value: &T) -> T {
+fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// An id by every way in and out.
+/// Converts an id in every way and back.
 fn assert_id<T>(number: u64, new: fn(u64) -> Result<T, BuildError>, get: fn(T) -> u64)
 where
     T: Copy + Debug + PartialEq + ToString + FromStr + TryFrom<u64> + Serialize + DeserializeOwned,
@@ -99,7 +99,7 @@ where
     assert_eq!(id.to_string(), number.to_string());
     assert_eq!(id.to_string().parse::<T>().unwrap(), id);
     assert_eq!(serde_json::to_value(id).unwrap(), json!(number));
-    assert_eq!(kept(&id), id);
+    assert_eq!(round_trip(&id), id);
     let text: T = serde_json::from_value(json!(number.to_string())).unwrap();
     assert_eq!(text, id);
 }
@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(config(256))]
 
     #[test]
-    fn a_download_is_sent_and_kept_as_it_is(download in download()) {
+    fn download_round_trips(download in download()) {
         let transmit = request(&download);
         let mut expected = json!({"url": download.url()});
         for (key, value) in [
@@ -142,16 +142,16 @@ proptest! {
             }
         }
         prop_assert_eq!(body(&transmit), expected);
-        prop_assert_eq!(kept(&download), download);
+        prop_assert_eq!(round_trip(&download), download);
     }
 
     #[test]
-    fn every_parameter_arrives(pairs in prop::collection::vec((text(), text()), 1..5)) {
+    fn query_parameters_round_trip(pairs in prop::collection::vec((text(), text()), 1..5)) {
         prop_assert_eq!(parameters(&request(&Find(pairs.clone()))), pairs);
     }
 
     #[test]
-    fn every_id_is_kept(id in number()) {
+    fn ids_round_trip(id in number()) {
         assert_id(id, TaskId::new, TaskId::get);
         assert_id(id, DirId::new, DirId::get);
         assert_id(id, FileId::new, FileId::get);
@@ -160,18 +160,18 @@ proptest! {
     }
 
     #[test]
-    fn every_progress_is_kept(percent in prop::num::f64::NORMAL | prop::num::f64::ZERO, number: i64) {
+    fn progress_round_trips(percent in prop::num::f64::NORMAL | prop::num::f64::ZERO, number: i64) {
         let status: TaskStatus = serde_json::from_value(json!(number)).unwrap();
         prop_assert_eq!(status.number(), number);
         let progress = Progress::new(percent, status);
-        prop_assert_eq!(kept(&progress), progress);
+        prop_assert_eq!(round_trip(&progress), progress);
         let data = serde_json::to_string(&progress).unwrap();
         let answer = format!(r#"{{"code":0,"data":{data}}}"#);
         prop_assert_eq!(polled(&answer).unwrap(), progress);
     }
 
     #[test]
-    fn every_token_is_read(value in text(), second in 0..250_000_000_000_i64, hours in -12..=14_i8, plain: bool) {
+    fn issued_tokens_are_read(value in text(), second in 0..250_000_000_000_i64, hours in -12..=14_i8, plain: bool) {
         prop_assume!(!value.is_empty());
         let end = Timestamp::from_second(second).unwrap();
         let offset = Offset::constant(if plain { 8 } else { hours });

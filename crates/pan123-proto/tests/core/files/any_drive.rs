@@ -1,4 +1,4 @@
-//! Whatever is in the drive and whatever goes wrong: lists are whole and come to an end, and folders are made once.
+//! Properties of listings and folders, whatever is in the drive and whatever goes wrong.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 1..40)
 }
 
-/// No case asks for more.
+/// No case needs more requests.
 fn assert_bounded(view: &ServerView<'_>) {
     assert!(view.earlier.len() < 1000, "it asks for ever");
 }
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(config(200))]
 
     #[test]
-    fn a_list_is_whole_and_in_order(
+    fn listing_is_complete_and_in_order(
         trashed in prop::collection::vec(any::<bool>(), 0..60),
         page_size in 1..=20_usize,
         with_trashed in any::<bool>(),
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_cursors_a_list_comes_to_an_end(cursors in prop::collection::vec(-1..12_i64, 1..40)) {
+    fn listing_ends_whatever_the_cursors(cursors in prop::collection::vec(-1..12_i64, 1..40)) {
         let most = cursors.iter().collect::<HashSet<_>>().len() + 1;
         let given = cursors.clone();
         let mut world = World::new(move |view, _| {
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn folders_are_made_once_whatever_goes_wrong(
+    fn folders_are_created_once_whatever_goes_wrong(
         faults in faults(),
         others in 1..4_u64,
         apart in 0..200_u64,

@@ -1,9 +1,9 @@
-//! What is known of the file of a download that succeeded.
+//! The file of a successful download.
 
 use std::time::{Duration, SystemTime};
 
 use crate::support::drive::FakeDrive;
-use crate::support::landings::{DEFAULT_DIR, download, found, into, start, target, world};
+use crate::support::file_lookups::{DEFAULT_DIR, download, found, into, start, target, world};
 use crate::support::{Outcome, Reply, World, fixed, millis, path, secs, task};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, WatchError, WatchPolicy,
@@ -20,7 +20,7 @@ fn look(world: &mut World, target: ExpectedFile) -> FileLookup {
 }
 
 #[test]
-fn a_file_is_found_in_the_folder_that_was_asked_for() {
+fn file_is_found_in_the_requested_folder() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(0, "film.mp4", start());
@@ -35,7 +35,7 @@ fn a_file_is_found_in_the_folder_that_was_asked_for() {
 }
 
 #[test]
-fn without_a_folder_it_is_looked_for_where_the_service_puts_it() {
+fn file_is_found_in_the_default_folder() {
     let drive = FakeDrive::default();
     drive.file_made(0, "film.mp4", start());
     let dir = drive.dir(0, DEFAULT_DIR);
@@ -44,7 +44,7 @@ fn without_a_folder_it_is_looked_for_where_the_service_puts_it() {
 }
 
 #[test]
-fn of_a_taken_name_the_new_file_with_a_number_is_the_one() {
+fn new_file_with_a_number_is_found_when_the_name_was_taken() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(dir, "film.mp4", long_ago());
@@ -54,7 +54,7 @@ fn of_a_taken_name_the_new_file_with_a_number_is_the_one() {
 }
 
 #[test]
-fn two_new_files_that_fit_are_both_told() {
+fn several_matches_are_all_reported() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(dir, "film.mp4", start());
@@ -69,7 +69,7 @@ fn two_new_files_that_fit_are_both_told() {
 }
 
 #[test]
-fn a_second_or_two_make_no_file_an_old_one() {
+fn creation_time_has_three_seconds_of_tolerance() {
     for (earlier, fits) in [(3, true), (4, false)] {
         let drive = FakeDrive::default();
         let dir = drive.dir(0, "videos");
@@ -80,7 +80,7 @@ fn a_second_or_two_make_no_file_an_old_one() {
 }
 
 #[test]
-fn without_a_clock_of_the_service_a_minute_makes_no_file_an_old_one() {
+fn creation_time_has_a_minute_of_tolerance_without_date() {
     for (earlier, fits) in [(60, true), (61, false)] {
         let drive = FakeDrive::default();
         let dir = drive.dir(0, "videos");
@@ -94,7 +94,7 @@ fn without_a_clock_of_the_service_a_minute_makes_no_file_an_old_one() {
 }
 
 #[test]
-fn an_old_or_trashed_file_is_none_of_it() {
+fn old_and_trashed_files_do_not_match() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(dir, "film.mp4", start() - secs(30));
@@ -107,7 +107,7 @@ fn an_old_or_trashed_file_is_none_of_it() {
 }
 
 #[test]
-fn a_list_that_is_late_shows_the_file_at_a_later_look() {
+fn lookup_is_repeated_for_a_stale_list() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let served = drive.clone();
@@ -122,7 +122,7 @@ fn a_list_that_is_late_shows_the_file_at_a_later_look() {
 }
 
 #[test]
-fn a_local_clock_that_is_wrong_by_an_hour_does_not_hide_the_file() {
+fn wrong_local_clock_does_not_hide_the_file() {
     for local in [start() + secs(3600), start() - secs(3600)] {
         let drive = FakeDrive::default();
         let dir = drive.dir(0, "videos");
@@ -135,7 +135,7 @@ fn a_local_clock_that_is_wrong_by_an_hour_does_not_hide_the_file() {
 }
 
 #[test]
-fn without_any_name_the_time_alone_counts() {
+fn without_a_name_the_creation_time_decides() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, DEFAULT_DIR);
     drive.file_made(dir, "old.bin", long_ago());
@@ -157,7 +157,7 @@ fn end_of(world: &mut World, session: &Session, target: Option<ExpectedFile>) ->
 }
 
 #[test]
-fn the_end_of_a_watch_says_what_is_known() {
+fn watch_end_reports_the_file() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, DEFAULT_DIR);
     let file = drive.file_made(dir, "film.mp4", start());
@@ -172,7 +172,7 @@ fn the_end_of_a_watch_says_what_is_known() {
 }
 
 #[test]
-fn a_look_that_fails_leaves_the_success_standing() {
+fn failed_lookup_does_not_fail_the_watch() {
     let mut world = World::new(move |_, request| match request.uri().path() {
         path::PROGRESS => Reply::data(json!({"process": 100, "status": 2})),
         _ => Reply::code(1, "内部错误"),
@@ -185,10 +185,10 @@ fn a_look_that_fails_leaves_the_success_standing() {
 }
 
 #[test]
-fn a_stop_ends_each_part_of_a_look() {
-    // Once while the callback's file is looked at, once while the folder is looked for, once while it is read.
-    for (target, told) in [(target(), Some(77)), (target(), None), (into(7), None)] {
-        let find = fixed().find_file(match told {
+fn stop_ends_each_part_of_a_lookup() {
+    // Once during the look-up of the hint, once of the folder, once of its list.
+    for (target, hint) in [(target(), Some(77)), (target(), None), (into(7), None)] {
+        let find = fixed().find_file(match hint {
             Some(file) => target.file_hint(FileId::new(file).unwrap()),
             None => target,
         });
@@ -204,7 +204,7 @@ fn a_stop_ends_each_part_of_a_look() {
 }
 
 #[test]
-fn a_stop_during_the_look_ends_it() {
+fn stop_ends_a_lookup_waiting() {
     let watch = fixed().watch(task(), WatchPolicy::default());
     let handle = watch.handle();
     let mut world = world(&FakeDrive::default());

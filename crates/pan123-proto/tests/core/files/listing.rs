@@ -1,4 +1,4 @@
-//! Lists read to their end: pages, cursors, failures and what changes meanwhile.
+//! Listings: pages, cursors, failures, and changes between pages.
 
 use crate::support::drive::{FIRST, FakeDrive};
 use crate::support::{Reply, World, at, fixed, hand, path, secs};
@@ -14,7 +14,7 @@ fn page(last: i64, entries: &[Value]) -> Reply {
     Reply::data(json!({"lastFileId": last, "fileList": entries}))
 }
 
-/// A server that answers one page after the other, and the last of them for ever.
+/// A server that returns one page after the other, and then the last one forever.
 fn pages(pages: Vec<(i64, Vec<Value>)>) -> World {
     World::new(move |view, _| {
         assert!(view.earlier.len() < 100, "it asks for ever");
@@ -59,7 +59,7 @@ fn queries(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn an_empty_folder_ends_at_once() {
+fn empty_folder_takes_one_request() {
     for last in [-1, 0] {
         let mut world = pages(vec![(last, Vec::new())]);
         let (ids, error) = read(&mut world, once(&fixed()));
@@ -69,7 +69,7 @@ fn an_empty_folder_ends_at_once() {
 }
 
 #[test]
-fn an_empty_page_in_the_middle_is_no_end() {
+fn empty_page_in_the_middle_is_not_the_end() {
     let mut world = pages(vec![
         (5, Vec::new()),
         (9, vec![entry(7, false)]),
@@ -79,7 +79,7 @@ fn an_empty_page_in_the_middle_is_no_end() {
 }
 
 #[test]
-fn a_cursor_that_does_not_move_is_an_error() {
+fn page_cursor_that_repeats_is_an_error() {
     let mut world = pages(vec![(7, vec![entry(7, false)])]);
     let (ids, error) = read(&mut world, once(&fixed()));
     assert_eq!(ids, [7], "nothing is handed out twice");
@@ -91,7 +91,7 @@ fn a_cursor_that_does_not_move_is_an_error() {
 }
 
 #[test]
-fn the_cursor_that_a_listing_begins_with_counts_too() {
+fn page_cursor_that_repeats_the_first_is_an_error() {
     let cursor = EntryId::new(7).unwrap();
     let mut world = pages(vec![(7, vec![entry(8, false)])]);
     let (ids, error) = read(&mut world, fixed().list(root().after(cursor)));
@@ -101,7 +101,7 @@ fn the_cursor_that_a_listing_begins_with_counts_too() {
 }
 
 #[test]
-fn the_next_page_is_asked_for_when_this_one_is_used_up() {
+fn next_page_is_requested_when_this_one_is_used_up() {
     let mut listing = fixed().list(root());
     let now = at(secs(0));
     hand::transmit(listing.resume(now, Input::Wake));
@@ -116,7 +116,7 @@ fn the_next_page_is_asked_for_when_this_one_is_used_up() {
 }
 
 #[test]
-fn a_page_that_failed_is_tried_again_and_nothing_is_lost() {
+fn failed_page_can_be_retried_without_loss() {
     let session = no_retries();
     let mut listing = session.list(root());
     let mut time = secs(0);
@@ -167,7 +167,7 @@ fn a_page_that_failed_is_tried_again_and_nothing_is_lost() {
 }
 
 #[test]
-fn what_changes_between_pages_neither_repeats_nor_loses_the_rest() {
+fn changes_between_pages_neither_repeat_nor_lose_entries() {
     let drive = FakeDrive::default();
     for number in 0..6 {
         drive.file(0, &format!("f{number}"));
@@ -190,7 +190,7 @@ fn what_changes_between_pages_neither_repeats_nor_loses_the_rest() {
 }
 
 #[test]
-fn a_listing_that_is_stopped_in_a_page_is_no_whole_list() {
+fn listing_stopped_within_a_page_is_incomplete() {
     let listing = fixed().list(root());
     let handle = listing.handle();
     let mut listing = listing;
@@ -201,8 +201,8 @@ fn a_listing_that_is_stopped_in_a_page_is_no_whole_list() {
         .unwrap()
         .unwrap();
     handle.stop();
-    let told = hand::ready(listing.resume(now, Input::Wake));
-    assert_eq!(told.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
+    let item = hand::ready(listing.resume(now, Input::Wake));
+    assert_eq!(item.unwrap().unwrap_err().kind(), ErrorKind::Stopped);
     assert!(hand::ready(listing.resume(now, Input::Wake)).is_none());
     assert_eq!(
         listing.cursor(),
@@ -212,7 +212,7 @@ fn a_listing_that_is_stopped_in_a_page_is_no_whole_list() {
 }
 
 #[test]
-fn a_listing_tells_where_it_begins_and_is_not_disturbed_by_a_retry() {
+fn retry_does_not_disturb_a_running_listing() {
     let cursor = EntryId::new(7).unwrap();
     let mut listing = fixed().list(root().after(cursor));
     assert_eq!(listing.cursor(), Some(cursor));
@@ -224,7 +224,7 @@ fn a_listing_tells_where_it_begins_and_is_not_disturbed_by_a_retry() {
 }
 
 #[test]
-fn a_listing_that_is_stopped_says_so() {
+fn stopped_listing_is_an_error() {
     let listing = fixed().list(root());
     let handle = listing.handle();
     handle.stop();
@@ -236,7 +236,7 @@ fn a_listing_that_is_stopped_says_so() {
 }
 
 #[test]
-fn a_row_that_is_no_entry_is_an_error_and_not_a_shorter_list() {
+fn invalid_row_is_an_error_and_not_a_shorter_list() {
     let mut world = pages(vec![(-1, vec![entry(1, false), json!({"fileId": 2})])]);
     let (ids, error) = read(&mut world, no_retries().list(root()));
     assert!(ids.is_empty());

@@ -1,4 +1,4 @@
-//! Paths of the drive: found, and made as far as they are missing.
+//! Paths of the drive: found, and created as far as they are missing.
 
 use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
 use crate::support::{Reply, World, fixed, millis, path, secs};
@@ -26,7 +26,7 @@ fn counts(world: &World) -> (usize, usize) {
 }
 
 #[test]
-fn what_is_missing_is_made_and_a_new_folder_is_not_looked_into() {
+fn ensure_dir_creates_what_is_missing() {
     let drive = FakeDrive::default();
     let mut world = world(&drive);
     let made = ensure(&mut world, "/videos/2026/11").unwrap();
@@ -38,7 +38,7 @@ fn what_is_missing_is_made_and_a_new_folder_is_not_looked_into() {
 }
 
 #[test]
-fn what_is_there_is_taken_and_nothing_is_made() {
+fn ensure_dir_uses_existing_folders() {
     let drive = FakeDrive::default();
     let videos = drive.dir(0, "videos");
     drive.file(videos, "2026");
@@ -51,7 +51,7 @@ fn what_is_there_is_taken_and_nothing_is_made() {
 }
 
 #[test]
-fn of_many_names_the_very_one_counts() {
+fn names_match_exactly() {
     let drive = FakeDrive::default();
     for other in ["a", "Videos", "videos ", "videos2"] {
         let dir = drive.dir(0, other);
@@ -68,7 +68,7 @@ fn of_many_names_the_very_one_counts() {
 }
 
 #[test]
-fn a_folder_in_the_trash_is_not_there() {
+fn trashed_folder_is_ignored() {
     let drive = FakeDrive::default();
     let old = drive.dir(0, "videos");
     drive.trash(old);
@@ -77,7 +77,7 @@ fn a_folder_in_the_trash_is_not_there() {
 }
 
 #[test]
-fn a_folder_beyond_the_first_page_is_found() {
+fn folder_beyond_the_first_page_is_found() {
     let drive = FakeDrive::default();
     for number in 0..250 {
         drive.file(0, &format!("f{number}"));
@@ -92,7 +92,7 @@ fn a_folder_beyond_the_first_page_is_found() {
 }
 
 #[test]
-fn a_list_that_is_late_to_show_the_folder_is_read_again_after_a_pause() {
+fn ensure_dir_waits_for_a_stale_list() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let mut world = World::new(move |view, request| {
@@ -109,7 +109,7 @@ fn a_list_that_is_late_to_show_the_folder_is_read_again_after_a_pause() {
 }
 
 #[test]
-fn a_name_that_is_taken_by_a_file_is_the_services_refusal() {
+fn name_taken_by_a_file_is_an_api_error() {
     let drive = FakeDrive::default();
     drive.file(0, "videos");
     let mut world = world(&drive);
@@ -124,7 +124,7 @@ fn a_name_that_is_taken_by_a_file_is_the_services_refusal() {
 }
 
 #[test]
-fn another_refusal_ends_it_at_once() {
+fn ensure_dir_ends_at_once_on_other_errors() {
     let drive = FakeDrive::default();
     let mut world = World::new(move |view, request| match request.uri().path() {
         path::MKDIR => Reply::code(1, "内部错误"),
@@ -136,7 +136,7 @@ fn another_refusal_ends_it_at_once() {
 }
 
 #[test]
-fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
+fn error_after_a_lost_response_says_that_it_may_be_done() {
     let drive = FakeDrive::default();
     let mut world = World::new(move |view, request| {
         let reply = drive.serve(view, request);
@@ -161,7 +161,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_work_may_be_done() {
 }
 
 #[test]
-fn what_the_service_refuses_is_not_asked_for() {
+fn invalid_path_is_not_sent() {
     for (path, said) in [
         ("/", "names the root"),
         ("/a/../b", "`..`"),
@@ -175,7 +175,7 @@ fn what_the_service_refuses_is_not_asked_for() {
 }
 
 #[test]
-fn an_entry_is_found_at_its_path() {
+fn find_returns_the_entry_at_a_path() {
     let drive = FakeDrive::default();
     let default = drive.dir(0, "来自:离线下载");
     let inner = drive.dir(default, "a");
@@ -190,7 +190,7 @@ fn an_entry_is_found_at_its_path() {
 }
 
 #[test]
-fn what_is_not_there_is_none_and_is_looked_for_no_further() {
+fn find_stops_at_the_first_missing_name() {
     let drive = FakeDrive::default();
     drive.file(0, "a");
     for path in ["/b/c/d", "/a/c"] {
@@ -205,7 +205,7 @@ fn what_is_not_there_is_none_and_is_looked_for_no_further() {
 }
 
 #[test]
-fn a_stop_ends_a_look_and_a_making() {
+fn stop_ends_ensure_dir_in_flight() {
     for (hangs, sent) in [(path::LIST, 1), (path::MKDIR, 2)] {
         let drive = FakeDrive::default();
         let mut world = World::new(move |view, request| {
@@ -226,7 +226,7 @@ fn a_stop_ends_a_look_and_a_making() {
 }
 
 #[test]
-fn a_stop_ends_a_pause() {
+fn stop_ends_ensure_dir_waiting() {
     let drive = FakeDrive::default();
     drive.file(0, "videos");
     let mut world = world(&drive);

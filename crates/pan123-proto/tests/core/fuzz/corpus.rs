@@ -1,4 +1,4 @@
-//! What the fuzz targets in `fuzz/` have found, replayed: it still holds, and still comes to every end that matters.
+//! The corpus of the fuzz targets in `fuzz/`, replayed: it still reaches every outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

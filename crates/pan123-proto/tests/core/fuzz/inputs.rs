@@ -1,9 +1,9 @@
-//! Whatever a driver says, in whatever order: a machine keeps what it promises.
+//! Any inputs in any order.
 
 use crate::support::cases::config;
 use proptest::prelude::*;
 
-/// Moves of a driver, most of them to where a machine gets on.
+/// Moves of a driver, most of which advance a machine.
 fn moves() -> impl Strategy<Value = Vec<u8>> {
     let what = prop_oneof![
         4 => Just(0_u8),
@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(config(600))]
 
     #[test]
-    fn any_inputs_in_any_order(data in moves()) {
+    fn machines_accept_any_inputs_in_any_order(data in moves()) {
         crate::fuzzed::machine::run(&data);
     }
 }

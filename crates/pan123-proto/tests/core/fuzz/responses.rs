@@ -1,4 +1,4 @@
-//! Whatever comes back, from any endpoint or as a callback: no panic.
+//! Any response to any endpoint: no panic, and nothing that it says is lost.
 
 use std::fmt::Debug;
 use std::time::SystemTime;
@@ -170,7 +170,7 @@ macro_rules! for_each_endpoint {
     }};
 }
 
-/// One exchange, and the step after it. What it comes to is shown, so that showing is tried too.
+/// One exchange, and the step after it. The result is formatted, so that formatting is tested, too.
 fn exchange<E: Endpoint>(endpoint: &E, answer: &Response<Bytes>)
 where
     E::Response: Debug,
@@ -189,12 +189,12 @@ proptest! {
     #![proptest_config(config(1500))]
 
     #[test]
-    fn any_answer_to_any_endpoint(answer in answer()) {
+    fn any_response_to_any_endpoint_is_handled(answer in answer()) {
         for_each_endpoint!(&answer);
     }
 
     #[test]
-    fn a_retry_after_is_capped_and_counted_from_the_date(seconds: u64, few in 0..900_u64, wall in 0..4_000_000_000_u64) {
+    fn retry_after_is_capped_and_relative_to_date(seconds: u64, few in 0..900_u64, wall in 0..4_000_000_000_u64) {
         let date = |at: u64| http_date(SystemTime::UNIX_EPOCH + secs(at));
         for (text, asked) in [
             (seconds.to_string(), seconds),
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn any_answer_to_the_fetch_of_a_token(answer in answer()) {
+    fn any_response_to_a_fetch_of_a_token_is_handled(answer in answer()) {
         let session = session();
         let mut call = session.call(&GetUserInfo).unwrap();
         let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
@@ -219,20 +219,20 @@ proptest! {
         let step = refresh.resume(at(secs(1)), Input::Response(answer));
         let ended = matches!(step, Step::Ready(()));
         drop(refresh);
-        // It ended, or it was dropped: somebody may go on, at the latest after the longest pause.
+        // It ended or was dropped: the call goes on.
         match call.resume(at(millis(1500)), Input::Wake) {
             Step::Transmit(_) => prop_assert!(ended),
             Step::Detach(_) => prop_assert!(!ended),
             Step::Ready(Err(error)) => {
-                let told = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
-                prop_assert!(told && ended, "{error:?}");
+                let is_expected = matches!(error.kind(), ErrorKind::Token | ErrorKind::Credentials);
+                prop_assert!(is_expected && ended, "{error:?}");
             }
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn any_body_as_a_callback(body in body()) {
+    fn any_callback_body_is_handled(body in body()) {
         crate::fuzzed::callback::run(&body);
     }
 

@@ -1,5 +1,4 @@
-//! What goes out on the wire to the drive's own files and to the image bed, one request for each endpoint: method, URL, headers
-//! and body; and what is refused before it goes out.
+//! Golden requests to the drive and the image bed, and the limits of their endpoints.
 
 use crate::support::hand::request;
 use crate::support::wire::{SERVICE, fixture, head, with_token};
@@ -27,7 +26,7 @@ fn entries(ids: impl IntoIterator<Item = u64>) -> impl Iterator<Item = EntryId> 
     ids.into_iter().map(|id| EntryId::new(id).unwrap())
 }
 
-/// The two of the vendor's samples.
+/// The ids in the vendor's samples.
 fn two() -> impl Iterator<Item = EntryId> {
     entries([14_705_301, 14_705_306])
 }
@@ -136,7 +135,7 @@ fn image_bed_download_with_the_url_only() {
     );
 }
 
-/// Takes 1 and the most; refuses none and one more, and says how many it takes.
+/// Accepts 1 and the maximum, and neither 0 nor one more.
 #[track_caller]
 fn assert_takes<T>(what: &str, most: u64, build: impl Fn(u64) -> Result<T, BuildError>) {
     assert!(build(1).is_ok() && build(most).is_ok());
@@ -149,7 +148,7 @@ fn assert_takes<T>(what: &str, most: u64, build: impl Fn(u64) -> Result<T, Build
 }
 
 #[test]
-fn no_more_and_no_fewer_than_the_service_takes() {
+fn batches_have_the_size_that_the_service_accepts() {
     let some = |count| entries(1..=count);
     let what = "files and folders";
     assert_takes(what, 100, |count| GetInfos::new(some(count)));
@@ -173,7 +172,7 @@ fn no_more_and_no_fewer_than_the_service_takes() {
 }
 
 #[test]
-fn a_name_that_the_service_refuses_is_not_sent() {
+fn invalid_file_name_is_not_sent() {
     let pipe = "the file name contains '|': none of \" \\ / : * ? | > < and no control character is allowed";
     for (name, expected) in [
         ("a|b", pipe),

@@ -1,8 +1,8 @@
-//! What goes out on the wire, one request for each endpoint: method, URL, headers and body.
+//! Golden requests: method, URL, headers and body.
 
 use crate::support::hand::{body, request};
 use crate::support::wire::{SERVICE, fixture, head, with_token};
-use crate::support::{at, builder, fixed, hand, millis, rotation, secs, session, task};
+use crate::support::{at, builder, fixed, hand, millis, oauth_service, secs, session, task};
 use http::header::AUTHORIZATION;
 use pan123_proto::access_token::IssueToken;
 use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
@@ -33,7 +33,7 @@ fn issue_token() {
 }
 
 #[test]
-fn the_fetch_of_a_session_is_the_same_request() {
+fn session_fetches_a_token_with_the_same_request() {
     let builder = Session::builder().credentials("123456789", "123456789");
     let session = builder.build().unwrap();
     let mut call = session.call(&GetUserInfo).unwrap();
@@ -78,24 +78,31 @@ fn exchange_refresh_token() {
 }
 
 #[test]
-fn a_session_asks_for_a_pair_in_the_same_way() {
-    let session = rotation::process();
-    let mut authorize = session.authorize("code-1", rotation::REDIRECT).unwrap();
+fn session_requests_a_pair_with_the_same_request() {
+    let session = oauth_service::process();
+    let mut authorize = session
+        .authorize("code-1", oauth_service::REDIRECT)
+        .unwrap();
     authorize.resume(at(secs(0)), Input::Wake);
     authorize.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
     let none = Input::Stored(StoreResult::Loaded(None));
     let sent = hand::transmit(authorize.resume(at(secs(0)), none));
-    let asked = ExchangeCode::new("client-id", "client-secret", "code-1", rotation::REDIRECT);
+    let asked = ExchangeCode::new(
+        "client-id",
+        "client-secret",
+        "code-1",
+        oauth_service::REDIRECT,
+    );
     assert_eq!(head(&sent), head(&request(&asked)));
     drop(authorize);
 
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
-    let kept = || Input::Stored(StoreResult::Loaded(Some(rotation::pair(1, secs(0)))));
+    let stored = || Input::Stored(StoreResult::Loaded(Some(oauth_service::pair(1, secs(0)))));
     refresh.resume(at(secs(0)), Input::Wake);
-    refresh.resume(at(secs(0)), kept());
+    refresh.resume(at(secs(0)), stored());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(secs(0)), kept()));
+    let sent = hand::transmit(refresh.resume(at(secs(0)), stored()));
     let asked = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     assert_eq!(head(&sent), head(&request(&asked)));
 }
@@ -123,16 +130,7 @@ fn download_with_everything() {
 }
 
 #[test]
-fn download_with_the_url_only() {
-    let transmit = request(&Download::new("https://example.com/file.zip").unwrap());
-    assert_eq!(
-        &transmit.request.body()[..],
-        br#"{"url":"https://example.com/file.zip"}"#
-    );
-}
-
-#[test]
-fn the_documented_example_of_a_download() {
+fn download_is_the_documented_example() {
     let expected = fixture(include_str!(
         "../../fixtures/official_offline_create_request.json"
     ));
@@ -143,7 +141,7 @@ fn the_documented_example_of_a_download() {
 }
 
 #[test]
-fn a_source_url_goes_out_byte_for_byte() {
+fn source_url_is_sent_unchanged() {
     for url in [
         "https://例子.测试/视频 1.mp4?名=值#片段",
         "https://example.com/%E6%B5%8B%e8%af%95/a%2Fb?sig=a+b%3D%3d&x=/../&&",
@@ -179,7 +177,7 @@ fn get_user_info() {
 }
 
 #[test]
-fn a_token_is_marked_as_a_secret_whether_given_or_fetched() {
+fn token_header_is_sensitive() {
     let given = request(&GetUserInfo);
     let session = session();
     let mut call = session.call(&GetUserInfo).unwrap();
@@ -222,7 +220,7 @@ fn base_url_and_user_agent_are_settings() {
     }
 }
 
-/// An endpoint of a user's own.
+/// An endpoint defined by a user.
 struct Rename;
 
 impl Endpoint for Rename {
@@ -243,7 +241,7 @@ impl Endpoint for Rename {
 }
 
 #[test]
-fn an_endpoint_of_ones_own_gets_the_same_headers() {
+fn custom_endpoint_gets_the_same_headers() {
     let transmit = request(&Rename);
     let url = format!("PUT {SERVICE}/api/v1/file/name?a%26b=c%20d%2F%E6%B5%8B&n=7");
     assert_eq!(head(&transmit), with_token(url));

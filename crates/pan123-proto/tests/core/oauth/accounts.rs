@@ -1,16 +1,16 @@
-//! Whose tokens are kept: of a developer or of an app's user, and of which user.
+//! Accounts of stored tokens: a developer's or an app's user's, and which user's.
 
 use std::time::Duration;
 
 use crate::support::callers::ask_user;
 use crate::support::disk::Disk;
-use crate::support::rotation::{LIFE, SERVICE, app, of, pair, process};
+use crate::support::oauth_service::{LIFE, SERVICE, app, of, pair, process};
 use crate::support::{World, at, builder, routine};
 use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
 
-/// The kind of token that is kept, and what a caller is told of it.
-fn told_of(kept: StoredToken, session: &Session) -> String {
-    let disk = Disk::with_token(kept);
+/// The error of a call while this token is stored.
+fn store_error(stored: StoredToken, session: &Session) -> String {
+    let disk = Disk::with_token(stored);
     let mut world = World::new(routine).hooks(disk.clone());
     let asked = ask_user(&mut world, session);
     world.run();
@@ -22,16 +22,16 @@ fn told_of(kept: StoredToken, session: &Session) -> String {
 }
 
 #[test]
-fn a_token_of_the_other_kind_is_an_error_and_is_left_alone() {
+fn stored_token_of_the_other_kind_is_an_error_and_is_not_overwritten() {
     let account = || Account::new(SERVICE, "client-id");
     let developers = StoredToken::new(account(), "canary", None, ClockSkew::Ahead(Duration::ZERO));
-    let text = told_of(developers.clone(), &process());
+    let text = store_error(developers.clone(), &process());
     assert!(
         text.contains("without a refresh token") && text.contains("store of its own"),
         "{text}"
     );
     let developer = builder().persist_token(true).build().unwrap();
-    let text = told_of(pair(1, LIFE), &developer);
+    let text = store_error(pair(1, LIFE), &developer);
     assert!(text.contains("the token pair of an OAuth user"), "{text}");
     let now = at(Duration::ZERO);
     for error in [
@@ -43,7 +43,7 @@ fn a_token_of_the_other_kind_is_an_error_and_is_left_alone() {
 }
 
 #[test]
-fn users_of_one_app_have_accounts_of_their_own() {
+fn users_of_one_app_have_separate_accounts() {
     let session = |label: &str| of(app().user(label)).build().unwrap();
     let [alice, bob] = ["alice", "bob"].map(|label| session(label).account().unwrap());
     assert_eq!(
@@ -59,15 +59,15 @@ fn users_of_one_app_have_accounts_of_their_own() {
     );
 
     let skew = ClockSkew::Ahead(Duration::ZERO);
-    let kept = StoredToken::new(alice, "access-1", None, skew).with_refresh_token("refresh-1");
+    let stored = StoredToken::new(alice, "access-1", None, skew).with_refresh_token("refresh-1");
     for other in [session("bob"), process()] {
-        let text = told_of(kept.clone(), &other);
+        let text = store_error(stored.clone(), &other);
         assert!(text.contains("user \"alice\" of client id"), "{text}");
     }
 }
 
 #[test]
-fn a_kept_pair_reads_back_as_it_was_written() {
+fn stored_pair_round_trips() {
     let form = |more: &str| {
         format!(
             r#"{{"version":1,"service":"{SERVICE}","client_id":"client-id"{more},"expired_at":null,"skew_ms":0}}"#

@@ -1,4 +1,4 @@
-//! The first pair of a user, by a code: kept before it is used, in turn with every refresh, and a code is not spent in vain.
+//! The first token pair of a user, exchanged for a code.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use crate::support::callers::{
     ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
 };
 use crate::support::disk::{DISK_TIME, Disk};
-use crate::support::rotation::{
-    LIFE, Mishap, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
+use crate::support::oauth_service::{
+    Fault, LIFE, REDIRECT, SERVICE, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::server::{LATENCY, token_in};
 use crate::support::{
@@ -24,7 +24,7 @@ fn authorize(world: &mut World, session: &Session) -> Outcome<Result<(), Error>>
 }
 
 #[test]
-fn a_code_brings_the_first_pair_which_is_kept_and_used() {
+fn code_is_exchanged_for_a_pair_that_is_saved_and_used() {
     let disk = Disk::default();
     let mut world = Service::after(0).world(&disk);
     let session = process();
@@ -50,15 +50,15 @@ fn a_code_brings_the_first_pair_which_is_kept_and_used() {
 }
 
 #[test]
-fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
-    for kept in [None, Some(pair(0, LIFE))] {
-        let disk = kept.map_or_else(Disk::default, Disk::with_token);
+fn calls_succeed_right_after_authorization() {
+    for stored in [None, Some(pair(0, LIFE))] {
+        let disk = stored.map_or_else(Disk::default, Disk::with_token);
         let service = Service::after(1);
         let mut world = service.world(&disk);
         let session = process();
-        let told = ask_many(&mut world, &session, 4);
+        let asked = ask_many(&mut world, &session, 4);
         world.run_until(secs(1));
-        assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
+        assert_eq!(kinds(&asked), [ErrorKind::AuthorizationRequired; 4]);
         let authorized = authorize(&mut world, &session);
         world.run_until(secs(2));
         authorized.get().unwrap();
@@ -68,7 +68,7 @@ fn who_was_told_to_authorise_can_call_as_soon_as_it_is_done() {
 }
 
 #[test]
-fn a_new_pair_comes_in_place_of_any_that_was_there() {
+fn authorization_replaces_an_existing_pair() {
     let service = Service::after(1);
     let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
@@ -85,7 +85,7 @@ fn a_new_pair_comes_in_place_of_any_that_was_there() {
 }
 
 #[test]
-fn it_waits_for_a_refresh_and_callers_wait_for_it() {
+fn authorization_waits_for_a_refresh_and_callers_wait_for_authorization() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
     let disk = Disk::with_token(pair(1, LIFE));
@@ -109,7 +109,7 @@ fn it_waits_for_a_refresh_and_callers_wait_for_it() {
 }
 
 #[test]
-fn it_waits_for_the_lock_of_another_process() {
+fn authorization_waits_for_the_lock_of_another_process() {
     let service = Service::after(1).slow(secs(5));
     service.end_access();
     let disk = Disk::with_token(pair(1, LIFE));
@@ -128,7 +128,7 @@ fn it_waits_for_the_lock_of_another_process() {
 }
 
 #[test]
-fn a_refused_code_leaves_the_session_as_it_was() {
+fn rejected_code_leaves_the_session_unchanged() {
     let service = Service::after(1);
     let disk = Disk::with_token(pair(1, LIFE));
     let mut world = service.world(&disk);
@@ -153,28 +153,28 @@ fn a_refused_code_leaves_the_session_as_it_was() {
     assert_eq!(
         asked_with(&world),
         ["another", "refresh-1"],
-        "nobody pauses for it"
+        "without a pause"
     );
 }
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_only() {
-    for (mishaps, requests, kind) in [
-        (vec![Mishap::LostBefore], 2, None),
-        (vec![Mishap::LostAfter], 2, Some(ErrorKind::Api)),
+    for (faults, requests, kind) in [
+        (vec![Fault::LostBefore], 2, None),
+        (vec![Fault::LostAfter], 2, Some(ErrorKind::Api)),
         (
-            (0..9).map(|_| Mishap::LostBefore).collect(),
+            (0..9).map(|_| Fault::LostBefore).collect(),
             2,
             Some(ErrorKind::RetriesExhausted),
         ),
         (
-            vec![Mishap::Instead(Reply::code(429, "请求太频繁"))],
+            vec![Fault::Instead(Reply::code(429, "请求太频繁"))],
             2,
             None,
         ),
     ] {
         let service = Service::after(0);
-        service.mishaps(mishaps);
+        service.faults(faults);
         let mut world = service.world(&Disk::default());
         let authorized = authorize(&mut world, &process());
         world.run();
@@ -184,7 +184,7 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 }
 
 #[test]
-fn no_code_is_spent_where_its_pair_cannot_be_kept() {
+fn code_is_not_sent_where_its_pair_cannot_be_stored() {
     let account = Account::new(SERVICE, "client-id");
     let developers = StoredToken::new(account.clone(), "t", None, ClockSkew::Ahead(secs(0)));
     let others = StoredToken::new(account.of_user("x"), "t", None, ClockSkew::Ahead(secs(0)));
@@ -196,7 +196,7 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
             _ => return None,
         })
     };
-    for (disk, told) in [
+    for (disk, text) in [
         (Disk::with_token(developers), "without a refresh token"),
         (
             Disk::with_token(others.with_refresh_token("r")),
@@ -213,7 +213,7 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
         world.run();
         let error = authorized.get().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TokenStore);
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
         assert!(world.sent().is_empty() && !disk.is_locked());
     }
     let mut world = World::new(routine);
@@ -224,7 +224,7 @@ fn no_code_is_spent_where_its_pair_cannot_be_kept() {
 }
 
 #[test]
-fn what_cannot_be_authorised_is_refused_before_anything_is_sent() {
+fn authorization_checks_its_arguments() {
     let oauth = process();
     for (result, part) in [
         (session().authorize("code", REDIRECT), "without OAuth"),
@@ -241,7 +241,7 @@ fn what_cannot_be_authorised_is_refused_before_anything_is_sent() {
     }
 }
 
-/// An exchange that has sent its code, by hand.
+/// An authorization whose code was sent.
 fn exchanging(session: &Session) -> Authorize {
     let now = at(Duration::ZERO);
     let mut authorize = session.authorize("code-1", REDIRECT).unwrap();
@@ -250,15 +250,15 @@ fn exchanging(session: &Session) -> Authorize {
         Step::Store(StoreOp::Lock)
     ));
     authorize.resume(now, Input::Stored(StoreResult::Locked));
-    let kept = Input::Stored(StoreResult::Loaded(None));
-    hand::transmit(authorize.resume(now, kept));
+    let stored = Input::Stored(StoreResult::Loaded(None));
+    hand::transmit(authorize.resume(now, stored));
     authorize
 }
 
 const ANSWER: &str = r#"{"access_token":"access-1","refresh_token":"refresh-1","expires_in":7200}"#;
 
 #[test]
-fn dropped_it_leaves_the_next_one_free_to_go() {
+fn dropped_authorization_releases_the_lease() {
     let now = at(Duration::ZERO);
     for _ in 0..4 {
         let session = process();
@@ -281,7 +281,7 @@ fn dropped_it_leaves_the_next_one_free_to_go() {
 }
 
 #[test]
-fn it_ends_once_and_in_time() {
+fn authorization_ends_once_and_by_its_deadline() {
     let now = at(Duration::ZERO);
     let session = process();
     let mut done = exchanging(&session);
@@ -291,7 +291,7 @@ fn it_ends_once_and_in_time() {
     let again = hand::ready(done.resume(now, Input::Wake));
     assert_eq!(again.unwrap_err().kind(), ErrorKind::Finished);
 
-    // Somebody fetches, and shows no sign of life or too many.
+    // A fetch holds the lease: first without any step, then with many.
     let session = process();
     let _slow = exchanging(&session);
     let mut waiting = session.authorize("code-2", REDIRECT).unwrap();
@@ -314,7 +314,7 @@ fn it_ends_once_and_in_time() {
 }
 
 #[test]
-fn what_comes_after_the_lease_was_lost_is_kept_or_the_end() {
+fn pair_received_after_the_lease_was_lost_is_saved() {
     let pair = || hand::answer(200, ANSWER);
     let lost = || Input::Failed(TransportError::timed_out());
     for (input, saves) in [(pair(), true), (lost(), false)] {

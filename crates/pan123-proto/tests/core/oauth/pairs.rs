@@ -1,4 +1,4 @@
-//! Pairs of tokens in use: one refresh for all, nobody uses a token that a refresh ends, and none before it is kept.
+//! Token pairs in use: one refresh for all callers, and no token is used that a refresh revokes or that is not saved.
 
 use std::time::Duration;
 
@@ -6,7 +6,9 @@ use crate::support::callers::{
     Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
 };
 use crate::support::disk::{DISK_TIME, Disk};
-use crate::support::rotation::{LIFE, Mishap, Service, app, asked_with, of, pair, process, used};
+use crate::support::oauth_service::{
+    Fault, LIFE, Service, app, asked_with, of, pair, process, used,
+};
 use crate::support::server::LATENCY;
 use crate::support::{Reply, World, millis, path, secs};
 use pan123_proto::{Error, ErrorKind, RetryPolicy, Session};
@@ -26,7 +28,7 @@ fn first_pair() -> (Service, Disk) {
     (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
-/// No request went out with the old token once the refresh was sent, and none with the new one before it was kept.
+/// No request was sent with the old token once the refresh was sent, and none with the new one before it was saved.
 fn assert_never_between(world: &World, disk: &Disk) {
     let sent = world.times(path::OAUTH)[0];
     let saved = disk.times("save")[0] + DISK_TIME;
@@ -40,7 +42,7 @@ fn assert_never_between(world: &World, disk: &Disk) {
 }
 
 #[test]
-fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
+fn stale_pair_is_refreshed_once_and_others_wait_until_it_is_saved() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service.slow(secs(5)), &disk);
     world.run_until(STALE);
@@ -53,15 +55,15 @@ fn near_the_end_one_refreshes_and_the_others_wait_for_the_pair_to_be_kept() {
     assert_eq!(asked_with(&world), ["refresh-1"]);
     assert_eq!(world.detached(), 2, "one has read the store");
     assert_never_between(&world, &disk);
-    let kept = disk.stored().unwrap();
+    let stored = disk.stored().unwrap();
     assert_eq!(
-        (kept.expose(), kept.expose_refresh_token()),
+        (stored.expose(), stored.expose_refresh_token()),
         ("access-2", Some("refresh-2"))
     );
 }
 
 #[test]
-fn after_many_refusals_there_is_one_refresh() {
+fn many_rejections_cause_one_refresh() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service.clone().slow(secs(5)), &disk);
     service.end_access();
@@ -77,7 +79,7 @@ fn after_many_refusals_there_is_one_refresh() {
 }
 
 #[test]
-fn a_pair_lives_as_long_as_its_answer_says() {
+fn pair_expires_after_expires_in() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
     service.end_access();
@@ -91,12 +93,12 @@ fn a_pair_lives_as_long_as_its_answer_says() {
     }
     let end = disk.stored().unwrap().expired_at().unwrap();
     let exact = crate::support::at(answered + STALE + LATENCY + LIFE).wall;
-    // The service tells its time in whole seconds.
+    // `Date` has whole seconds.
     assert!(end <= exact && end + secs(1) > exact, "{end:?} {exact:?}");
 }
 
 #[test]
-fn of_several_processes_one_refreshes_and_the_others_take_what_it_kept() {
+fn one_process_refreshes_and_the_others_load_the_new_pair() {
     let (service, disk) = first_pair();
     let mut world = service.clone().slow(secs(5)).world(&disk);
     let sessions: Vec<Session> = (0..6).map(|_| process()).collect();
@@ -121,7 +123,7 @@ fn of_several_processes_one_refreshes_and_the_others_take_what_it_kept() {
 }
 
 #[test]
-fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
+fn token_revoked_by_another_process_is_replaced_from_the_store() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
     service.rotate();
@@ -132,7 +134,7 @@ fn a_process_whose_token_another_one_ended_takes_the_new_pair() {
 }
 
 #[test]
-fn refused_for_good_or_not() {
+fn only_a_rejected_refresh_token_requires_authorization() {
     let refusals: [fn() -> Reply; 6] = [
         || Reply::code(400, "refresh_token无效"),
         || Reply::code(401, "token无效"),
@@ -160,7 +162,7 @@ fn refused_for_good_or_not() {
         let (kind, _, requests) = after(refusal);
         assert_eq!((kind, requests), (ErrorKind::Credentials, 1));
     }
-    // What says nothing of the refresh token sends no user to authorise again.
+    // Errors that are not about the refresh token do not require authorization.
     let others: [fn() -> Reply; 5] = [
         || Reply::code(1, "内部错误"),
         || Reply::code(403, "123pan-global-slb forbidden client ip 192.0.2.7"),
@@ -191,14 +193,14 @@ fn refused_for_good_or_not() {
 }
 
 #[test]
-fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
+fn server_error_does_not_reject_the_refresh_token() {
     for reply in [
         Reply::http(503, r#"{"error":"temporarily_unavailable"}"#),
         Reply::http(408, r#"{"error":"timeout"}"#),
     ] {
         let (service, disk) = first_pair();
         service.end_access();
-        service.mishaps([Mishap::Instead(reply)]);
+        service.faults([Fault::Instead(reply)]);
         let mut world = service.world(&disk);
         let builder = of(app()).retry(RetryPolicy::none());
         let session = builder.build().unwrap();
@@ -211,11 +213,11 @@ fn a_service_in_trouble_has_refused_nothing_even_if_it_is_asked_once_only() {
     }
 }
 
-/// What a caller is told whose refresh is always answered so, and how many requests for a pair there were.
+/// The error of a call whose refresh always gets this reply, its cause, and the number of requests for a pair.
 fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
     let (service, disk) = first_pair();
     service.end_access();
-    service.mishaps((0..9).map(|_| Mishap::Instead(reply())));
+    service.faults((0..9).map(|_| Fault::Instead(reply())));
     let mut world = service.world(&disk);
     let error = get_user(&mut world, &process()).unwrap_err();
     let inner = match &error {
@@ -228,26 +230,14 @@ fn after(reply: fn() -> Reply) -> (ErrorKind, ErrorKind, usize) {
 }
 
 #[test]
-fn too_many_requests_are_waited_out() {
-    let (service, disk) = first_pair();
-    service.end_access();
-    let busy = || Mishap::Instead(Reply::code(429, "请求太频繁"));
-    let flat = r#"{"error":"slow_down"}"#;
-    service.mishaps([busy(), Mishap::Instead(Reply::http(429, flat)), busy()]);
-    let mut world = service.world(&disk);
-    get_user(&mut world, &process()).unwrap();
-    assert_eq!(asked_with(&world), ["refresh-1"; 4]);
-}
-
-#[test]
 fn a_lost_answer_is_asked_for_once_more_only() {
-    for (mishap, kind) in [
-        (Mishap::LostBefore, None),
-        (Mishap::LostAfter, Some(ErrorKind::AuthorizationRequired)),
+    for (fault, kind) in [
+        (Fault::LostBefore, None),
+        (Fault::LostAfter, Some(ErrorKind::AuthorizationRequired)),
     ] {
         let (service, disk) = first_pair();
         service.end_access();
-        service.mishaps([mishap]);
+        service.faults([fault]);
         let mut world = service.world(&disk);
         let asked = ask_user(&mut world, &process());
         world.run();
@@ -256,7 +246,7 @@ fn a_lost_answer_is_asked_for_once_more_only() {
     }
     let (service, disk) = first_pair();
     service.end_access();
-    service.mishaps((0..9).map(|_| Mishap::LostBefore));
+    service.faults((0..9).map(|_| Fault::LostBefore));
     let mut world = service.world(&disk);
     let asked = ask_user(&mut world, &process());
     world.run();
@@ -265,16 +255,16 @@ fn a_lost_answer_is_asked_for_once_more_only() {
 }
 
 #[test]
-fn while_a_failed_refresh_pauses_the_old_token_is_used_to_its_end() {
+fn old_token_is_used_until_it_expires_while_refreshes_fail() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
-    service.mishaps((0..99).map(|_| Mishap::Instead(Reply::http(404, ""))));
+    service.faults((0..99).map(|_| Fault::Instead(Reply::http(404, ""))));
     world.run_until(STALE);
-    let told = ask_user(&mut world, &session);
+    let asked = ask_user(&mut world, &session);
     world.run_until(STALE + millis(500));
     let in_the_pause = ask_many(&mut world, &session, 8);
     world.run_until(STALE + millis(600));
-    told.get().unwrap();
+    asked.get().unwrap();
     assert_all_well(&in_the_pause);
     assert_eq!(asked_with(&world).len(), 1);
     assert_eq!(used(&world), ["access-1"; 10]);
@@ -287,10 +277,10 @@ fn while_a_failed_refresh_pauses_the_old_token_is_used_to_its_end() {
 }
 
 #[test]
-fn a_refused_refresh_token_leaves_the_access_token_in_use() {
+fn rejected_refresh_token_leaves_the_access_token_in_use() {
     let (service, disk) = first_pair();
     let (mut world, session) = begun(&service, &disk);
-    service.mishaps([Mishap::Instead(Reply::code(400, "no"))]);
+    service.faults([Fault::Instead(Reply::code(400, "no"))]);
     world.run_until(STALE);
     assert_many_succeed(&mut world, &session, 8);
     assert_eq!(used(&world), ["access-1"; 9]);

@@ -1,4 +1,4 @@
-//! What an app must not lose: time for an answer, a pair that no store takes, a pair that somebody else has kept.
+//! Refreshes under adverse conditions: busy locks, failing stores, pairs replaced by another process.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,8 @@ use crate::support::callers::{
     ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds,
 };
 use crate::support::disk::{Disk, first_saves};
-use crate::support::rotation::{
-    LIFE, Mishap, REDIRECT, Service, app, asked_with, of, pair, process, used,
+use crate::support::oauth_service::{
+    Fault, LIFE, REDIRECT, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs, task};
 use pan123_proto::oauth::ExchangeRefreshToken;
@@ -15,7 +15,7 @@ use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};
 
-/// When a token of the full life is replaced.
+/// When a token with the full life becomes stale.
 const STALE: Duration = secs(6600);
 
 fn ended_pair() -> (Service, Disk) {
@@ -25,13 +25,13 @@ fn ended_pair() -> (Service, Disk) {
 }
 
 #[test]
-fn who_gets_the_lock_late_has_the_time_of_a_whole_answer() {
+fn late_lock_still_leaves_a_full_request_timeout() {
     let session = process();
-    let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
+    let stored = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
     let mut call = session.call(&GetUserInfo).unwrap().timeout(secs(300));
     let mut refresh = hand::detached(call.resume(at(secs(0)), Input::Wake));
     refresh.resume(at(secs(0)), Input::Wake);
-    let mut step = refresh.resume(at(secs(0)), kept());
+    let mut step = refresh.resume(at(secs(0)), stored());
     let mut now = secs(0);
     while now < secs(119) {
         assert!(matches!(step, Step::Store(StoreOp::Lock)), "{step:?}");
@@ -40,13 +40,13 @@ fn who_gets_the_lock_late_has_the_time_of_a_whole_answer() {
         step = refresh.resume(at(now), Input::Wake);
     }
     refresh.resume(at(now), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(now), kept()));
+    let sent = hand::transmit(refresh.resume(at(now), stored()));
     assert_eq!(sent.timeout, secs(30));
 }
 
 #[test]
-fn no_pair_is_asked_for_with_too_little_time_to_read_it() {
-    // The service is busy for nearly two minutes, and then needs two seconds for an answer.
+fn pair_is_not_requested_with_too_little_time_left() {
+    // The service is busy for nearly two minutes, and then needs two seconds for a response.
     for (seed, well) in (110..121).zip(110..) {
         let (service, disk) = ended_pair();
         let slow = service.clone().slow(secs(2));
@@ -69,9 +69,9 @@ fn no_pair_is_asked_for_with_too_little_time_to_read_it() {
 }
 
 #[test]
-fn no_policy_of_a_call_sends_a_refresh_token_more_than_twice() {
+fn retry_policy_cannot_send_a_refresh_token_more_than_twice() {
     let service = Service::after(1);
-    service.mishaps((0..9).map(|_| Mishap::LostAfter));
+    service.faults((0..9).map(|_| Fault::LostAfter));
     let mut world = service.world(&Disk::default());
     let by_hand = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
     let call = fixed().call(&by_hand).unwrap();
@@ -82,7 +82,7 @@ fn no_policy_of_a_call_sends_a_refresh_token_more_than_twice() {
 }
 
 #[test]
-fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
+fn unsaved_pair_is_saved_a_minute_after_the_store_recovers() {
     let (service, disk) = ended_pair();
     let disk = disk.failing(first_saves(5));
     let mut world = service.world(&disk);
@@ -90,11 +90,11 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
     for minute in 0..5 {
         world.run_until(secs(70 * minute));
         assert_many_succeed(&mut world, &session, 4);
-        let kept = disk.stored().unwrap().expose().to_owned();
-        let is_kept = session.token_store_fault().is_none();
-        assert_eq!(is_kept, kept == "access-2", "{minute}: {kept}");
+        let stored = disk.stored().unwrap().expose().to_owned();
+        let is_saved = session.token_store_fault().is_none();
+        assert_eq!(is_saved, stored == "access-2", "{minute}: {stored}");
         assert_eq!(
-            is_kept,
+            is_saved,
             minute >= 3,
             "three at once, one a minute after that"
         );
@@ -109,7 +109,7 @@ fn a_store_that_is_well_again_has_the_pair_within_a_minute_or_so() {
 }
 
 #[test]
-fn what_was_not_saved_is_no_fault_once_the_store_has_gone_on() {
+fn newer_stored_pair_clears_the_store_fault() {
     let (service, disk) = ended_pair();
     let disk = disk.failing(first_saves(3));
     let mut world = service.world(&disk);
@@ -124,14 +124,14 @@ fn what_was_not_saved_is_no_fault_once_the_store_has_gone_on() {
 }
 
 #[test]
-fn a_pair_that_is_authorised_elsewhere_is_found_soon_after_a_refusal() {
+fn pair_authorized_elsewhere_is_found_soon_after_a_rejection() {
     let (service, disk) = ended_pair();
     service.rotate();
     let mut world = service.world(&disk);
     let session = process();
-    let told = ask_many(&mut world, &session, 4);
+    let asked = ask_many(&mut world, &session, 4);
     world.run();
-    assert_eq!(kinds(&told), [ErrorKind::AuthorizationRequired; 4]);
+    assert_eq!(kinds(&asked), [ErrorKind::AuthorizationRequired; 4]);
     disk.put(pair(service.rotate(), LIFE));
     world.run_until(world.now() + secs(2));
     assert_many_succeed(&mut world, &session, 4);
@@ -139,15 +139,15 @@ fn a_pair_that_is_authorised_elsewhere_is_found_soon_after_a_refusal() {
 }
 
 #[test]
-fn a_refused_refresh_token_is_sent_once_a_minute_at_the_most() {
+fn rejected_refresh_token_is_sent_at_most_once_a_minute() {
     let (service, disk) = ended_pair();
     service.rotate();
     let mut world = service.world(&disk);
     let session = process();
     for half_second in 1..=250 {
-        let told = ask_user(&mut world, &session);
+        let asked = ask_user(&mut world, &session);
         world.run_until(millis(500 * half_second));
-        let error = told.get().unwrap_err();
+        let error = asked.get().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AuthorizationRequired);
         assert_eq!(error.api().unwrap().message(), "已失效");
     }
@@ -155,7 +155,7 @@ fn a_refused_refresh_token_is_sent_once_a_minute_at_the_most() {
 }
 
 #[test]
-fn while_the_lock_is_busy_a_token_that_lives_is_used() {
+fn live_token_is_used_while_the_lock_is_busy() {
     let service = Service::after(1);
     let disk = Disk::with_token(pair(1, LIFE));
     let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
@@ -172,7 +172,7 @@ fn while_the_lock_is_busy_a_token_that_lives_is_used() {
 }
 
 #[test]
-fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
+fn old_token_is_not_used_once_the_lock_is_held() {
     let service = Service::after(1).slow(secs(2));
     let mut busy = 3;
     let disk = Disk::with_token(pair(1, LIFE)).failing(move |op| {
@@ -196,33 +196,33 @@ fn once_the_lock_is_had_nobody_uses_the_token_that_ends() {
 }
 
 #[test]
-fn an_end_that_no_calendar_has_does_not_keep_a_pair_from_its_store() {
+fn pair_with_an_absurd_expiry_is_saved() {
     let (service, disk) = ended_pair();
     let body =
         r#"{"access_token":"access-2","refresh_token":"refresh-2","expires_in":1742715517000}"#;
     service.rotate();
-    service.mishaps([Mishap::Instead(Reply::http(200, body))]);
+    service.faults([Fault::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
     get_user(&mut world, &process()).unwrap();
-    let kept = disk.stored().unwrap();
-    assert_eq!((kept.expose(), kept.expired_at()), ("access-2", None));
-    serde_json::to_string(&kept).unwrap();
+    let stored = disk.stored().unwrap();
+    assert_eq!((stored.expose(), stored.expired_at()), ("access-2", None));
+    serde_json::to_string(&stored).unwrap();
 }
 
 #[test]
-fn a_pair_in_an_envelope_is_a_pair() {
+fn pair_in_an_envelope_is_accepted() {
     let (service, disk) = ended_pair();
     let body = r#"{"code":0,"message":"ok","data":{"access_token":"access-2","refresh_token":"refresh-2","expires_in":7200}}"#;
     service.rotate();
-    service.mishaps([Mishap::Instead(Reply::http(200, body))]);
+    service.faults([Fault::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
     get_user(&mut world, &process()).unwrap();
     assert_eq!(disk.stored().unwrap().expose(), "access-2");
 }
 
-/// The pair's end counts by the service's clock, whatever the local calendar shows.
+/// The expiry follows the service's clock, whatever the local wall clock shows.
 #[test]
-fn a_calendar_that_is_wrong_moves_the_end_of_no_pair() {
+fn wrong_local_clock_does_not_move_the_expiry_of_a_pair() {
     for local in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + START * 2] {
         let (service, disk) = ended_pair();
         let mut world = service.world(&disk).local_clock(local);
@@ -238,16 +238,20 @@ fn a_calendar_that_is_wrong_moves_the_end_of_no_pair() {
         for asked in asked {
             asked.get().unwrap();
         }
-        assert_eq!(asked_with(&world).len(), 1, "a restart takes what is kept");
+        assert_eq!(
+            asked_with(&world).len(),
+            1,
+            "a restart uses the stored pair"
+        );
     }
 }
 
 #[test]
-fn a_pair_whose_access_token_cannot_be_sent_is_not_lost() {
+fn pair_with_an_invalid_access_token_is_refreshed() {
     let (service, disk) = ended_pair();
     let body = r#"{"access_token":"a\nb","refresh_token":"refresh-2","expires_in":7200}"#;
     service.rotate();
-    service.mishaps([Mishap::Instead(Reply::http(200, body))]);
+    service.faults([Fault::Instead(Reply::http(200, body))]);
     let mut world = service.world(&disk);
     let session = process();
     let asked = ask_user(&mut world, &session);
@@ -262,7 +266,7 @@ fn a_pair_whose_access_token_cannot_be_sent_is_not_lost() {
 }
 
 #[test]
-fn who_comes_with_a_code_waits_two_minutes_for_the_lock_whoever_went_first() {
+fn authorization_waits_at_most_two_minutes_for_the_lock() {
     let (service, disk) = ended_pair();
     let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
     let mut world = service.world(&disk.failing(busy));
@@ -282,7 +286,7 @@ fn who_comes_with_a_code_waits_two_minutes_for_the_lock_whoever_went_first() {
 }
 
 #[test]
-fn a_watch_of_an_app_that_must_be_authorised_ends_at_once() {
+fn watch_ends_at_once_when_authorization_is_required() {
     let mut world = Service::after(1).world(&Disk::default());
     let watched = world.follow(process().watch(task(), WatchPolicy::default()));
     world.run();

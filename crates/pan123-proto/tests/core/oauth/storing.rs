@@ -1,27 +1,26 @@
-//! Pairs of tokens kept: what becomes of them when a run crashes, a store fails, or somebody else goes on.
+//! Stored token pairs: crashes, failing stores, other processes.
 
 use std::time::Duration;
 
 use crate::support::callers::{ask_many, ask_user, assert_many_succeed, get_user, kinds};
 use crate::support::disk::Disk;
-use crate::support::rotation::{
+use crate::support::oauth_service::{
     LIFE, Service, app, asked_with, of, pair, parameter, process, used,
 };
 use crate::support::server::token_in;
 use crate::support::{Plan, World, at, hand, millis, path, routine, secs};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Detached, Error, ErrorKind, Input, Machine, Restored, Session, Step, StoreOp, StoreResult,
-    StoredToken,
+    Error, ErrorKind, Input, Machine, Restored, Session, Step, StoreOp, StoreResult, StoredToken,
 };
 
 fn first_pair() -> (Service, Disk) {
     (Service::after(1), Disk::with_token(pair(1, LIFE)))
 }
 
-/// All that is known of a run that ends between the answer and the keeping of the pair is gone with it.
+/// The process ends between the response and the save, and the pair is lost.
 #[test]
-fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
+fn crash_before_the_pair_is_saved_requires_authorization_without_a_loop() {
     let (service, disk) = first_pair();
     service.end_access();
     let mut world = service.world(&disk).plan(|nth| match nth {
@@ -71,7 +70,7 @@ fn a_crash_before_the_pair_is_kept_is_told_and_does_not_loop() {
 }
 
 #[test]
-fn a_first_refresh_token_is_used_while_nothing_is_kept() {
+fn given_refresh_token_is_used_while_the_store_is_empty() {
     let service = Service::after(1);
     let disk = Disk::default();
     let mut world = service.world(&disk);
@@ -89,7 +88,7 @@ fn a_first_refresh_token_is_used_while_nothing_is_kept() {
 }
 
 #[test]
-fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
+fn without_a_pair_nothing_is_sent_and_authorization_is_required() {
     let disk = Disk::default();
     let mut world = Service::after(1).world(&disk);
     let session = process();
@@ -109,14 +108,14 @@ fn without_any_pair_nothing_is_sent_and_the_user_is_sent_to_authorise() {
             assert!(text.contains(part), "{text}");
         }
     }
-    // Another process, where the user came back to, keeps the first pair.
+    // Another process stores the first pair.
     disk.put(pair(1, LIFE));
     world.run_until(secs(2));
     get_user(&mut world, &session).unwrap();
 }
 
 #[test]
-fn a_store_that_never_saves_does_not_end_the_session() {
+fn session_survives_a_store_that_never_saves() {
     let (service, disk) = first_pair();
     let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
     let disk = disk.failing(move |op| fails(op).then(|| StoreResult::Failed("full".to_owned())));
@@ -132,7 +131,7 @@ fn a_store_that_never_saves_does_not_end_the_session() {
 }
 
 #[test]
-fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
+fn newer_stored_pair_replaces_the_unsaved_pair() {
     let (service, disk) = first_pair();
     service.end_access();
     let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
@@ -141,7 +140,7 @@ fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
     let session = process();
     ask_user(&mut world, &session);
     world.run();
-    // Elsewhere the user has authorised the app again.
+    // The user authorizes the app again elsewhere.
     service.rotate();
     disk.put(pair(3, LIFE));
     assert_many_succeed(&mut world, &session, 8);
@@ -152,7 +151,7 @@ fn what_the_store_goes_on_to_have_is_used_before_what_was_not_saved() {
 }
 
 #[test]
-fn where_a_pair_cannot_be_kept_none_is_asked_for() {
+fn pair_is_not_requested_where_it_cannot_be_stored() {
     let mut world = World::new(routine);
     let session = of(app().refresh_token("refresh-0")).build().unwrap();
     let asked = ask_many(&mut world, &session, 8);
@@ -175,23 +174,24 @@ fn where_a_pair_cannot_be_kept_none_is_asked_for() {
     assert!(asked_with(&world).is_empty());
 }
 
-/// The refresh of the first pair up to its keeping, by hand.
-fn saving(session: &Session) -> (Detached, Step<()>) {
+/// A refresh of the first pair, up to its save.
+fn saving(session: &Session) -> (impl Machine<Output = ()>, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(now, Input::Wake));
     refresh.resume(now, Input::Wake);
-    let kept = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
-    refresh.resume(now, kept());
+    let stored = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
+    refresh.resume(now, stored());
     refresh.resume(now, Input::Stored(StoreResult::Locked));
-    hand::transmit(refresh.resume(now, kept()));
+    hand::transmit(refresh.resume(now, stored()));
     let answer = r#"{"access_token":"access-2","refresh_token":"refresh-2","expires_in":7200}"#;
     let step = refresh.resume(now, hand::answer(200, answer));
     (refresh, step)
 }
 
-/// What the session asks for a pair with, once this is kept and its access token is refused; none if it takes what is kept.
-fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
+/// The refresh token that the session sends once its access token is rejected while this pair is stored; none if it uses the
+/// stored pair.
+fn next_asked_with(session: &Session, stored: &StoredToken) -> Option<String> {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let sent = hand::transmit(call.resume(now, Input::Wake));
@@ -199,7 +199,7 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
     let refused = call.resume(now, hand::code(401, "token is expired"));
     let mut refresh = hand::detached(refused);
     refresh.resume(now, Input::Wake);
-    let loaded = || Input::Stored(StoreResult::Loaded(Some(kept.clone())));
+    let loaded = || Input::Stored(StoreResult::Loaded(Some(stored.clone())));
     if let Step::Ready(()) = refresh.resume(now, loaded()) {
         return None;
     }
@@ -209,8 +209,8 @@ fn next_asked_with(session: &Session, kept: &StoredToken) -> Option<String> {
 }
 
 #[test]
-fn a_pair_that_is_being_saved_is_not_lost_with_its_refresh() {
-    for (kept, expected) in [
+fn pair_being_saved_survives_a_dropped_refresh() {
+    for (stored, expected) in [
         (pair(1, LIFE), Some("refresh-2")),
         (pair(2, LIFE), Some("refresh-2")),
         (pair(3, Duration::ZERO), Some("refresh-3")),
@@ -222,12 +222,12 @@ fn a_pair_that_is_being_saved_is_not_lost_with_its_refresh() {
         drop(refresh);
         let fault = session.token_store_fault().unwrap().to_string();
         assert!(fault.contains("gave no answer"), "{fault}");
-        assert_eq!(next_asked_with(&session, &kept).as_deref(), expected);
+        assert_eq!(next_asked_with(&session, &stored).as_deref(), expected);
     }
 }
 
 #[test]
-fn nobody_goes_on_with_a_pair_that_is_being_saved() {
+fn callers_wait_while_a_pair_is_being_saved() {
     let session = process();
     let (_refresh, step) = saving(&session);
     assert!(matches!(step, Step::Store(StoreOp::Save(_))), "{step:?}");
@@ -236,7 +236,7 @@ fn nobody_goes_on_with_a_pair_that_is_being_saved() {
 }
 
 #[test]
-fn a_pair_from_elsewhere_is_refreshed_too() {
+fn restored_pair_is_refreshed_too() {
     for (life, restored) in [(LIFE, Restored::Taken), (secs(5), Restored::Expired)] {
         let service = Service::after(1);
         let disk = Disk::default();
@@ -264,5 +264,9 @@ fn a_pair_from_elsewhere_is_refreshed_too() {
         .unwrap();
     service.end_access();
     get_user(&mut world, &session).unwrap();
-    assert_eq!(asked_with(&world), ["refresh-1"], "what is kept is newer");
+    assert_eq!(
+        asked_with(&world),
+        ["refresh-1"],
+        "the stored pair is newer"
+    );
 }

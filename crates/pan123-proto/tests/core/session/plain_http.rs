@@ -1,4 +1,4 @@
-//! Where credentials may go without TLS: to this machine, however its name is written, and nowhere else unless told to.
+//! Where credentials may be sent without TLS: to this machine, however its name is spelled, and nowhere else by default.
 
 use pan123_proto::{BuildError, Session, SessionBuilder, UrlFault};
 
@@ -17,7 +17,7 @@ fn fault(base: &str) -> Option<UrlFault> {
 }
 
 #[test]
-fn this_machine_and_tls_are_good() {
+fn tls_and_loopback_are_accepted() {
     const BASES: &str = "https://open-api.123pan.com HTTPS://evil.example https://127.0.0.1.evil.example/prefix \
         http://localhost http://localhost:8080/prefix HTTP://LocalHost:80 http://127.0.0.1 \
         http://127.0.0.1:65535/ http://127.255.255.254:1 http://[::1] http://[::1]:8080/x \
@@ -28,7 +28,7 @@ fn this_machine_and_tls_are_good() {
 }
 
 #[test]
-fn nothing_else_is_taken_for_this_machine() {
+fn plain_http_to_other_hosts_is_refused() {
     const BASES: &str = "http://open-api.123pan.com HTTP://OPEN-API.123PAN.COM http://localhost.evil.example \
         http://localhost.evil.example:80/localhost http://localhost-evil.example \
         http://evil.localhost http://localhost. http://localhost.:8080 http://127.0.0.1.evil.example \
@@ -44,7 +44,7 @@ fn nothing_else_is_taken_for_this_machine() {
 }
 
 #[test]
-fn what_could_be_read_in_two_ways_is_no_base_url() {
+fn ambiguous_base_url_is_refused() {
     for base in [
         "http://localhost@evil.example",
         "http://localhost:80@evil.example",
@@ -65,7 +65,7 @@ fn what_could_be_read_in_two_ways_is_no_base_url() {
 }
 
 #[test]
-fn the_error_says_what_is_allowed() {
+fn plain_http_error_says_what_is_allowed() {
     let error = builder("http://pan.example").build().unwrap_err();
     let text = error.to_string();
     assert!(
@@ -84,7 +84,7 @@ fn the_error_says_what_is_allowed() {
 }
 
 #[test]
-fn it_is_allowed_in_so_many_words() {
+fn plain_http_can_be_allowed_explicitly() {
     let allowed = |allowed| {
         let builder = builder("http://10.0.0.1").allow_credentials_over_plain_http(allowed);
         builder.build().is_ok()

@@ -1,4 +1,4 @@
-//! The settings of a session: what is refused, and what it says.
+//! The settings of a session: what is an error, and what it says.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn refused(builder: SessionBuilder) -> String {
 }
 
 #[test]
-fn one_way_to_prove_who_it_is_and_no_empty_one() {
+fn exactly_one_kind_of_credentials_is_required() {
     let credentials = |id, secret| Session::builder().credentials(id, secret);
     let oauth = |id, secret| {
         Session::builder()
@@ -55,7 +55,7 @@ fn one_way_to_prove_who_it_is_and_no_empty_one() {
 }
 
 #[test]
-fn the_errors_say_what_may_be_given() {
+fn credentials_errors_say_what_is_expected() {
     for (builder, end) in [
         (Session::builder(), "an app: none of them was given"),
         (builder().credentials("id", "secret"), "only one is allowed"),
@@ -71,7 +71,7 @@ fn the_errors_say_what_may_be_given() {
 }
 
 #[test]
-fn oauth_needs_a_store_and_users_need_names() {
+fn oauth_needs_a_store_and_a_user_name_is_not_empty() {
     let oauth = || OAuth::new("id", "secret");
     let error = refused(Session::builder().oauth(oauth()));
     for part in [
@@ -97,7 +97,7 @@ fn oauth_needs_a_store_and_users_need_names() {
 }
 
 #[test]
-fn times_have_bounds() {
+fn timeouts_are_bounded() {
     type Set = fn(SessionBuilder, Duration) -> SessionBuilder;
     let settings: [(Set, Duration, &str); 3] = [
         (
@@ -130,7 +130,7 @@ fn times_have_bounds() {
 }
 
 #[test]
-fn a_driver_can_ask_for_them() {
+fn timeouts_are_readable_and_connecting_has_less() {
     let session = builder()
         .connect_timeout(Duration::from_secs(8))
         .request_timeout(Duration::from_secs(7))
@@ -141,7 +141,7 @@ fn a_driver_can_ask_for_them() {
 }
 
 #[test]
-fn headers_hold_printable_characters_only() {
+fn header_values_are_checked_and_redacted() {
     let error = refused(builder().user_agent("a\nb"));
     assert!(error.contains("user agent"), "{error}");
     let error = refused(Session::builder().access_token("se\ncret"));

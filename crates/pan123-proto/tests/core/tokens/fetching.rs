@@ -6,17 +6,18 @@ use crate::support::callers::{
     ask_many, ask_user, assert_all_well, assert_many_succeed, get_user, kinds, unpaced,
 };
 use crate::support::server::{LATENCY, token_in};
+use crate::support::single::ask;
 use crate::support::{
-    Plan, Reply, ServerView, World, at, hand, millis, path, routine, secs, session,
+    Plan, Reply, ServerView, World, at, builder, hand, millis, path, routine, secs, session,
 };
 use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{ErrorKind, Input, Machine, TransportError};
+use pan123_proto::{ErrorKind, Input, Machine, RetryPolicy, TransportError};
 use serde_json::json;
 
 #[test]
-fn many_callers_at_a_cold_start_make_one_token_request() {
+fn cold_start_fetches_one_token_for_all_callers() {
     let mut world = World::new(routine);
     let session = unpaced();
     assert_many_succeed(&mut world, &session, 64);
@@ -25,12 +26,12 @@ fn many_callers_at_a_cold_start_make_one_token_request() {
     assert_eq!(
         world.times(path::USER_INFO),
         [LATENCY; 64],
-        "all are told at once"
+        "all continue at once"
     );
 }
 
 #[test]
-fn a_dropped_fetch_is_taken_over_at_once() {
+fn dropped_fetch_is_taken_over_at_once() {
     let slow =
         |view: &ServerView<'_>, request: &Request<Bytes>| routine(view, request).after(secs(5));
     let mut world = World::new(slow).plan(|nth| match nth {
@@ -48,7 +49,7 @@ fn a_dropped_fetch_is_taken_over_at_once() {
 }
 
 #[test]
-fn fetches_that_are_dropped_again_and_again_cool_down() {
+fn repeatedly_dropped_fetches_cool_down() {
     let slow =
         |view: &ServerView<'_>, request: &Request<Bytes>| routine(view, request).after(secs(5));
     let mut world = World::new(slow).plan(|nth| match nth {
@@ -71,7 +72,7 @@ fn fetches_that_are_dropped_again_and_again_cool_down() {
 }
 
 #[test]
-fn a_driver_that_drops_every_fetch_does_not_spin() {
+fn driver_that_drops_every_fetch_does_not_spin() {
     let mut world = World::new(routine).plan(|_| Plan::Drop);
     let asked = ask_user(&mut world, &session());
     world.run();
@@ -85,7 +86,7 @@ fn a_driver_that_drops_every_fetch_does_not_spin() {
 }
 
 #[test]
-fn a_fetch_that_nobody_runs_is_taken_over_after_its_lease() {
+fn leaked_fetch_is_taken_over_after_its_lease() {
     let mut world = World::new(routine).plan(|nth| match nth {
         0 => Plan::Leak,
         _ => Plan::Detach,
@@ -96,7 +97,7 @@ fn a_fetch_that_nobody_runs_is_taken_over_after_its_lease() {
 }
 
 #[test]
-fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
+fn slow_fetch_keeps_its_lease() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN if view.count(path::TOKEN) == 0 => Reply::hang(),
         path::TOKEN => routine(view, request).after(secs(29)),
@@ -108,7 +109,7 @@ fn a_fetch_that_is_slow_but_runs_keeps_its_lease() {
 }
 
 #[test]
-fn a_fetch_that_lost_its_lease_sends_nothing_more() {
+fn fetch_without_lease_sends_nothing() {
     let session = unpaced();
     let mut first = session.call(&GetUserInfo).unwrap();
     let mut lost = hand::detached(first.resume(at(secs(0)), Input::Wake));
@@ -127,7 +128,7 @@ fn a_fetch_that_lost_its_lease_sends_nothing_more() {
 }
 
 #[test]
-fn a_token_that_comes_after_its_lease_was_lost_does_not_replace_a_newer_one() {
+fn late_token_does_not_replace_a_newer_one() {
     let token = |name: &str| hand::data(json!({"accessToken": name}));
     for newer_first in [true, false] {
         let session = unpaced();
@@ -147,7 +148,7 @@ fn a_token_that_comes_after_its_lease_was_lost_does_not_replace_a_newer_one() {
 }
 
 #[test]
-fn a_failed_fetch_is_told_to_those_who_waited_and_tried_again_later() {
+fn failed_fetch_fails_its_waiters_and_is_retried_later() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN if view.count(path::TOKEN) == 0 => Reply::code(1, "内部错误"),
         _ => routine(view, request),
@@ -164,7 +165,7 @@ fn a_failed_fetch_is_told_to_those_who_waited_and_tried_again_later() {
 }
 
 #[test]
-fn a_caller_who_cannot_wait_for_the_next_try_is_told_now() {
+fn caller_whose_deadline_is_before_the_next_fetch_fails_at_once() {
     let mut world = World::new(|_, _| Reply::code(1, "内部错误"));
     let session = unpaced();
     let first = ask_user(&mut world, &session);
@@ -182,7 +183,7 @@ fn a_caller_who_cannot_wait_for_the_next_try_is_told_now() {
 }
 
 #[test]
-fn wrong_credentials_fail_fast_and_are_tried_again_after_a_pause() {
+fn wrong_credentials_fail_fast_and_are_retried_after_a_cool_down() {
     let refusals: [fn() -> Reply; 2] = [
         || Reply::code(401, "clientID or clientSecret is wrong"),
         || Reply::http(401, "<html>Unauthorized</html>"),
@@ -214,7 +215,7 @@ fn wrong_credentials_fail_fast_and_are_tried_again_after_a_pause() {
 }
 
 #[test]
-fn a_mint_whose_answer_was_lost_is_tried_once_more_only() {
+fn fetch_whose_response_was_lost_is_resent_once() {
     let lost: [fn() -> Reply; 4] = [
         Reply::cut,
         Reply::hang,
@@ -231,10 +232,66 @@ fn a_mint_whose_answer_was_lost_is_tried_once_more_only() {
 }
 
 #[test]
-fn a_mint_that_never_left_is_tried_as_often_as_anything() {
+fn fetch_that_never_left_makes_four_attempts() {
     let mut world = World::new(|_, _| Reply::failure(TransportError::never_left("refused")));
     let asked = ask_user(&mut world, &session());
     world.run();
     assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
     assert_eq!(world.sent_to(path::TOKEN).len(), 4);
+}
+
+/// Each fetch that is no longer run may have been issued a token.
+#[test]
+fn fetches_whose_leases_expire_cool_down() {
+    let mut world = World::new(routine).plan(|_| Plan::Leak);
+    let session = unpaced();
+    for _ in 0..20 {
+        get_user(&mut world, &session).unwrap_err();
+    }
+    // Two leases of 40 s, then a pause of 30 s.
+    let seconds = usize::try_from(world.now().as_secs()).unwrap();
+    let fetches = world.detached();
+    assert!(
+        (10..=seconds / 55 + 2).contains(&fetches),
+        "{fetches} in {seconds} s"
+    );
+}
+
+/// A call whose request was in flight while a fetch failed waits for the next fetch.
+#[test]
+fn failed_fetch_does_not_fail_a_call_in_flight() {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::TOKEN if view.count(path::TOKEN) == 1 => Reply::code(5, "not now").after(secs(1)),
+        path::PROGRESS if view.count(path::PROGRESS) == 0 => {
+            Reply::code(401, "token is expired").after(millis(1600))
+        }
+        path::USER_INFO if view.count(path::USER_INFO) == 0 => Reply::code(401, "token is expired"),
+        _ => routine(view, request),
+    });
+    let session = unpaced();
+    let slow = world.start(ask(&session));
+    world.run_until(millis(400));
+    let quick = ask_user(&mut world, &session);
+    world.run();
+    assert_eq!(quick.get().unwrap_err().kind(), ErrorKind::Token);
+    slow.get().unwrap();
+    assert_eq!(world.times(path::TOKEN).len(), 3);
+}
+
+#[test]
+fn token_error_is_retryable_like_its_cause() {
+    for (failure, again) in [
+        (TransportError::certificate("self-signed"), false),
+        (TransportError::never_left("refused"), true),
+    ] {
+        let mut failure = Some(failure);
+        let mut world = World::new(move |_, _| match failure.take() {
+            Some(failure) => Reply::failure(failure),
+            None => Reply::http(404, ""),
+        });
+        let session = builder().retry(RetryPolicy::none()).build().unwrap();
+        let error = get_user(&mut world, &session).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Token);
+        assert_eq!(error.is_retryable(), again, "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The life of a token after its fetch: refused, near its end, with nonsense for dates, given by the user.
+//! The life of a token after its fetch: rejected, stale, with an absurd expiry, given.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use pan123_proto::ErrorKind;
 use serde_json::json;
 
 #[test]
-fn many_refusals_of_one_token_cost_one_new_token() {
+fn many_rejections_of_one_token_cause_one_fetch() {
     let mut world = World::new(|view, request| {
         if token_in(request.headers()) == "token-1" {
             return Reply::code(401, "tokens number has exceeded the limit");
@@ -25,7 +25,7 @@ fn many_refusals_of_one_token_cost_one_new_token() {
 }
 
 #[test]
-fn a_late_refusal_does_not_touch_a_newer_token() {
+fn late_rejection_does_not_affect_a_newer_token() {
     let mut world = World::new(|view, request| {
         let refused = Reply::code(401, "token is expired");
         match token_in(request.headers()) {
@@ -42,7 +42,7 @@ fn a_late_refusal_does_not_touch_a_newer_token() {
 }
 
 #[test]
-fn a_second_refusal_is_the_error_and_names_the_other_process() {
+fn rejection_of_a_fresh_token_is_the_error_and_names_the_other_process() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN => routine(view, request),
         _ => Reply::code(401, "tokens number has exceeded the limit"),
@@ -55,7 +55,7 @@ fn a_second_refusal_is_the_error_and_names_the_other_process() {
 }
 
 #[test]
-fn near_its_end_a_token_is_used_by_the_rest_while_one_fetches_the_next() {
+fn stale_token_is_used_while_one_caller_fetches_the_next() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN if view.count(path::TOKEN) == 0 => issue_token(view, 1, secs(1200)),
         path::TOKEN => routine(view, request).after(secs(5)),
@@ -80,7 +80,7 @@ fn near_its_end_a_token_is_used_by_the_rest_while_one_fetches_the_next() {
 }
 
 #[test]
-fn a_refresh_that_fails_near_the_end_leaves_the_old_token_in_use() {
+fn failed_fetch_leaves_a_stale_token_in_use() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN if view.count(path::TOKEN) == 0 => issue_token(view, 1, secs(1200)),
         path::TOKEN => Reply::code(1, "内部错误"),
@@ -90,7 +90,7 @@ fn a_refresh_that_fails_near_the_end_leaves_the_old_token_in_use() {
     let first = ask_user(&mut world, &session);
     world.run_until(secs(1100));
     let near_end = ask_many(&mut world, &session, 8);
-    // In the pause after it nobody tries again, and later one does.
+    // During the cool-down nothing is fetched.
     world.run_until(millis(1_100_500));
     let in_the_pause = ask_many(&mut world, &session, 2);
     world.run_until(secs(1150));
@@ -104,7 +104,7 @@ fn a_refresh_that_fails_near_the_end_leaves_the_old_token_in_use() {
 }
 
 #[test]
-fn a_token_past_its_end_is_not_sent() {
+fn expired_token_is_not_sent() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::TOKEN => issue_token(view, view.count(path::TOKEN) + 1, secs(1200)),
         _ => routine(view, request),
@@ -121,7 +121,7 @@ fn a_token_past_its_end_is_not_sent() {
 }
 
 #[test]
-fn a_token_with_nonsense_dates_is_used_until_it_is_refused() {
+fn token_with_an_absurd_expiry_is_used_until_rejected() {
     let epoch = SystemTime::UNIX_EPOCH;
     let year = secs(365 * 24 * 3600);
     let long_ago =
@@ -143,7 +143,7 @@ fn a_token_with_nonsense_dates_is_used_until_it_is_refused() {
 }
 
 #[test]
-fn a_service_that_refuses_every_token_is_not_asked_for_tokens_for_ever() {
+fn fetches_are_bounded_when_every_token_is_rejected() {
     refuses_every_token(|| Reply::code(401, "token is expired"));
     refuses_every_token(|| Reply::http(401, "Unauthorized"));
 }
@@ -162,34 +162,52 @@ fn refuses_every_token(refusal: fn() -> Reply) {
             "{kind:?}"
         );
     }
-    let mints = world.sent_to(path::TOKEN).len() as u64;
+    let issued = world.sent_to(path::TOKEN).len() as u64;
     let half_minutes = world.now().as_secs() / 30;
     assert!(
-        (2..=half_minutes + 2).contains(&mints),
-        "{mints} tokens in {half_minutes} half minutes"
+        (2..=half_minutes + 2).contains(&issued),
+        "{issued} tokens in {half_minutes} half minutes"
     );
 }
 
-#[test]
-fn two_processes_that_push_each_other_out_do_not_loop() {
-    // Each call is refused once, each new token is good for one call.
-    let mut world = World::new(|view, request| {
+/// Makes ten calls while each token gets this reply once and is rejected from then on: the kinds of their errors, and the
+/// number of tokens issued.
+fn errors_while_each_token_is_used_once(reply: fn() -> Reply) -> (Vec<Option<ErrorKind>>, usize) {
+    let mut world = World::new(move |view, request| {
         let token = token_in(request.headers()).to_owned();
         let used = view.earlier.iter().any(|sent| sent.token() == token);
         match request.uri().path() {
             path::USER_INFO if used => Reply::code(401, "tokens number has exceeded the limit"),
+            path::USER_INFO => reply(),
             _ => routine(view, request),
         }
     });
     let session = unpaced();
-    for nth in 0..10 {
-        get_user(&mut world, &session).unwrap();
-        assert_eq!(world.sent_to(path::TOKEN).len(), nth + 1);
-    }
+    let call = |_| {
+        get_user(&mut world, &session)
+            .err()
+            .map(|error| error.kind())
+    };
+    let errors = (0..10).map(call).collect();
+    (errors, world.sent_to(path::TOKEN).len())
 }
 
 #[test]
-fn a_given_token_is_not_replaced() {
+fn processes_that_push_out_each_others_tokens_do_not_loop() {
+    let (errors, issued) = errors_while_each_token_is_used_once(|| Reply::data(json!({"uid": 7})));
+    assert_eq!((errors, issued), (vec![None; 10], 10));
+}
+
+#[test]
+fn api_error_proves_a_token_and_http_error_does_not() {
+    let (errors, issued) = errors_while_each_token_is_used_once(|| Reply::code(5066, "gone"));
+    assert_eq!((errors, issued), (vec![Some(ErrorKind::Api); 10], 10));
+    let (errors, _) = errors_while_each_token_is_used_once(|| Reply::http(404, "gone"));
+    assert!(errors.contains(&Some(ErrorKind::Token)), "{errors:?}");
+}
+
+#[test]
+fn rejected_given_token_is_not_replaced() {
     for refusal in [
         Reply::code(401, "token is expired"),
         Reply::http(401, "Unauthorized"),
@@ -209,7 +227,7 @@ fn a_given_token_is_not_replaced() {
 }
 
 #[test]
-fn a_given_token_that_was_refused_is_tried_by_the_next_caller() {
+fn rejected_given_token_is_used_by_the_next_call() {
     let mut world = World::new(|view, request| match view.earlier.len() {
         0..3 => Reply::code(401, "token is expired"),
         _ => routine(view, request),
@@ -223,7 +241,7 @@ fn a_given_token_that_was_refused_is_tried_by_the_next_caller() {
     assert_eq!(world.sent().len(), 4);
 }
 
-/// Calls for an hour; in the middle of it the token is refused.
+/// Calls every minute for an hour; the token is rejected after half of it.
 fn assert_used_until_refused(
     wall: Option<SystemTime>,
     issue: impl Fn(&crate::support::ServerView<'_>, usize) -> Reply + 'static,

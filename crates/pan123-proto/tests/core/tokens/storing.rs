@@ -1,4 +1,4 @@
-//! The token kept: processes that share a store mint one token, a restart mints none, and nobody mints unlocked.
+//! Stored tokens: one is issued for all processes, none after a restart, and none without the lock.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +14,14 @@ use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, ClockSkew, Detached, Error, ErrorKind, Input, Machine, Pacing, Restored,
-    Session, Step, StoreOp, StoreResult, StoredToken,
+    Account, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Pacing, Restored, Session,
+    Step, StoreOp, StoreResult, StoredToken,
 };
 
 const SERVICE: &str = "https://open-api.123pan.com";
 const DAY: Duration = secs(24 * 3600);
 
-/// A process that keeps its token.
+/// A process that stores its token.
 fn process() -> Session {
     let builder = builder().pacing(Pacing::off()).persist_token(true);
     builder.build().unwrap()
@@ -35,7 +35,7 @@ fn service_time(after_start: Duration) -> SystemTime {
     SystemTime::UNIX_EPOCH + START + after_start
 }
 
-fn kept(value: &str, life: Duration) -> StoredToken {
+fn stored_token(value: &str, life: Duration) -> StoredToken {
     let account = Account::new(SERVICE, "client-id");
     let skew = ClockSkew::Ahead(Duration::ZERO);
     StoredToken::new(account, value, Some(service_time(life)), skew)
@@ -45,7 +45,7 @@ fn ask_each(world: &mut World, sessions: &[Session]) -> Vec<Asked> {
     sessions.iter().map(|one| ask_user(world, one)).collect()
 }
 
-/// Refuses this token as often as it comes.
+/// Rejects this token.
 fn refusing(token: &'static str) -> impl FnMut(&ServerView<'_>, &Request<Bytes>) -> Reply {
     move |view, request| match token_in(request.headers()) {
         sent if sent == token => Reply::code(401, "tokens number has exceeded the limit"),
@@ -53,15 +53,15 @@ fn refusing(token: &'static str) -> impl FnMut(&ServerView<'_>, &Request<Bytes>)
     }
 }
 
-fn slow_mint(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
+fn slow_token_endpoint(view: &ServerView<'_>, request: &Request<Bytes>) -> Reply {
     let slow = request.uri().path() == path::TOKEN;
     routine(view, request).after(if slow { secs(5) } else { LATENCY })
 }
 
 #[test]
-fn ten_processes_started_together_mint_one_token() {
+fn ten_processes_started_together_issue_one_token() {
     let disk = Disk::default();
-    let mut world = World::new(slow_mint).hooks(disk.clone());
+    let mut world = World::new(slow_token_endpoint).hooks(disk.clone());
     let sessions = processes(10);
     let mut asked = Vec::new();
     for session in &sessions {
@@ -75,7 +75,7 @@ fn ten_processes_started_together_mint_one_token() {
 }
 
 #[test]
-fn a_restart_mints_none_and_takes_no_lock() {
+fn restart_issues_no_token_and_takes_no_lock() {
     let disk = Disk::default();
     let mut world = World::new(routine).hooks(disk.clone());
     get_user(&mut world, &process()).unwrap();
@@ -88,7 +88,7 @@ fn a_restart_mints_none_and_takes_no_lock() {
 }
 
 #[test]
-fn the_token_is_saved_before_anybody_goes_on() {
+fn token_is_saved_before_callers_continue() {
     let disk = Disk::default();
     let mut world = World::new(routine).hooks(disk.clone());
     ask_user(&mut world, &process());
@@ -98,17 +98,17 @@ fn the_token_is_saved_before_anybody_goes_on() {
 }
 
 #[test]
-fn a_token_that_ended_counts_as_none() {
-    for (life, mints) in [(0, 1), (59, 1), (61, 0)] {
-        let disk = Disk::with_token(kept("old", secs(life)));
+fn expired_stored_token_is_ignored() {
+    for (life, issued) in [(0, 1), (59, 1), (61, 0)] {
+        let disk = Disk::with_token(stored_token("old", secs(life)));
         let mut world = World::new(routine).hooks(disk.clone());
         get_user(&mut world, &process()).unwrap();
-        assert_eq!(world.sent_to(path::TOKEN).len(), mints, "{life} s");
+        assert_eq!(world.sent_to(path::TOKEN).len(), issued, "{life} s");
     }
 }
 
 #[test]
-fn a_local_clock_that_is_wrong_mints_no_more() {
+fn wrong_local_clock_issues_no_more_tokens() {
     for local in [
         SystemTime::UNIX_EPOCH,
         service_time(Duration::ZERO) + 3000 * DAY,
@@ -124,7 +124,7 @@ fn a_local_clock_that_is_wrong_mints_no_more() {
 }
 
 #[test]
-fn a_service_whose_tokens_have_already_ended_is_asked_once() {
+fn token_that_arrives_expired_is_used() {
     let ended = |view: &ServerView<'_>, request: &Request<Bytes>| match request.uri().path() {
         path::TOKEN => issue_token_until(view.count(path::TOKEN) + 1, SystemTime::UNIX_EPOCH),
         _ => routine(view, request),
@@ -139,7 +139,7 @@ fn a_service_whose_tokens_have_already_ended_is_asked_once() {
 }
 
 #[test]
-fn near_its_end_one_process_replaces_it_and_the_others_find_the_new_one() {
+fn stale_token_is_replaced_by_one_process_for_all() {
     let short = |view: &ServerView<'_>, request: &Request<Bytes>| match request.uri().path() {
         path::TOKEN => issue_token(view, view.count(path::TOKEN) + 1, secs(1000)),
         _ => routine(view, request),
@@ -164,8 +164,8 @@ fn near_its_end_one_process_replaces_it_and_the_others_find_the_new_one() {
 }
 
 #[test]
-fn a_refused_token_is_replaced_by_one_process_for_all() {
-    let disk = Disk::with_token(kept("pushed-out", DAY));
+fn rejected_token_is_replaced_by_one_process_for_all() {
+    let disk = Disk::with_token(stored_token("pushed-out", DAY));
     let mut world = World::new(refusing("pushed-out")).hooks(disk.clone());
     let asked = ask_each(&mut world, &processes(6));
     world.run();
@@ -175,7 +175,7 @@ fn a_refused_token_is_replaced_by_one_process_for_all() {
 }
 
 #[test]
-fn nobody_mints_while_somebody_else_has_the_lock() {
+fn no_token_is_issued_while_the_lock_is_busy() {
     let busy = |op: &StoreOp| matches!(op, StoreOp::Lock).then_some(StoreResult::Busy);
     let disk = Disk::default().failing(busy);
     let mut world = World::new(routine).hooks(disk.clone());
@@ -200,9 +200,9 @@ fn nobody_mints_while_somebody_else_has_the_lock() {
 }
 
 #[test]
-fn when_the_holder_of_the_lock_is_gone_another_goes_on() {
+fn lock_of_a_dropped_fetch_is_taken_over() {
     let disk = Disk::default();
-    let mut world = World::new(slow_mint)
+    let mut world = World::new(slow_token_endpoint)
         .hooks(disk.clone())
         .plan(|_| Plan::InPlace);
     let (killed, other) = (process(), process());
@@ -218,7 +218,7 @@ fn when_the_holder_of_the_lock_is_gone_another_goes_on() {
 }
 
 #[test]
-fn a_store_that_cannot_be_read_is_an_error_and_is_left_alone() {
+fn unreadable_store_is_an_error_and_is_not_overwritten() {
     for failing in ["unlocked", "locked"] {
         let mut loads = 0;
         let disk = Disk::default().failing(move |op| match op {
@@ -246,7 +246,7 @@ fn a_store_that_cannot_be_read_is_an_error_and_is_left_alone() {
 }
 
 #[test]
-fn a_token_of_another_account_is_never_used() {
+fn token_of_another_account_is_not_used() {
     for account in [
         Account::new(SERVICE, "another"),
         Account::new("http://127.0.0.1", "client-id"),
@@ -267,7 +267,7 @@ fn a_token_of_another_account_is_never_used() {
 }
 
 #[test]
-fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
+fn unsaved_token_is_used_and_the_store_fault_reported() {
     let fails = |op: &StoreOp| {
         let full = || StoreResult::Failed("the disk is full".to_owned());
         matches!(op, StoreOp::Save(_)).then(full)
@@ -284,14 +284,14 @@ fn a_token_that_cannot_be_saved_is_used_and_the_failure_is_told() {
 }
 
 #[test]
-fn a_driver_that_keeps_nothing_serves_a_session_that_would() {
+fn driver_without_store_serves_a_persisting_session() {
     let mut world = World::new(routine);
     assert_many_succeed(&mut world, &process(), 3);
     assert_eq!(world.sent_to(path::TOKEN).len(), 1);
 }
 
 #[test]
-fn an_answer_that_fits_nothing_ends_the_fetch() {
+fn unexpected_input_ends_the_fetch() {
     for wrong in [
         Input::Wake,
         Input::Stored(StoreResult::Saved),
@@ -309,8 +309,11 @@ fn an_answer_that_fits_nothing_ends_the_fetch() {
     }
 }
 
-/// A fetch, resumed with these one after the other, and its step after the last.
-fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Detached, Step<()>) {
+/// A fetch, resumed with these inputs in turn, and its last step.
+fn fetch(
+    session: &Session,
+    inputs: impl IntoIterator<Item = Input>,
+) -> (impl Machine<Output = ()>, Step<()>) {
     let now = at(Duration::ZERO);
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(now, Input::Wake));
@@ -322,7 +325,7 @@ fn fetch(session: &Session, inputs: impl IntoIterator<Item = Input>) -> (Detache
 }
 
 #[test]
-fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
+fn busy_lock_is_retried_after_a_backoff() {
     for seed in 0..50 {
         let session = builder().persist_token(true).seed(seed).build().unwrap();
         let (mut refresh, step) = fetch(
@@ -342,7 +345,7 @@ fn a_busy_lock_is_tried_again_after_a_pause_and_not_before() {
 }
 
 #[test]
-fn the_time_of_a_fetch_counts_from_its_first_step() {
+fn fetch_deadline_counts_from_its_first_step() {
     let session = process();
     let mut call = session.call(&GetUserInfo).unwrap();
     let mut refresh = hand::detached(call.resume(at(Duration::ZERO), Input::Wake));
@@ -354,7 +357,7 @@ fn the_time_of_a_fetch_counts_from_its_first_step() {
 }
 
 #[test]
-fn a_store_that_is_gone_under_its_own_lock_is_an_error() {
+fn store_that_becomes_unsupported_is_an_error() {
     let session = process();
     let (_refresh, step) = fetch(
         &session,
@@ -368,7 +371,7 @@ fn a_store_that_is_gone_under_its_own_lock_is_an_error() {
 }
 
 #[test]
-fn a_token_that_is_being_saved_is_not_lost_with_its_fetch() {
+fn token_being_saved_survives_a_dropped_fetch() {
     let session = process();
     let (refresh, step) = fetch(
         &session,
@@ -388,13 +391,19 @@ fn a_token_that_is_being_saved_is_not_lost_with_its_fetch() {
 }
 
 #[test]
-fn a_token_from_elsewhere_is_taken_only_if_it_helps() {
+fn restored_token_is_taken_only_if_needed() {
     let session = builder().build().unwrap();
     let now = at(Duration::ZERO);
     let restore = |token: &StoredToken| session.restore(token, now);
-    assert_eq!(restore(&kept("ended", secs(5))).unwrap(), Restored::Expired);
-    assert_eq!(restore(&kept("a", DAY)).unwrap(), Restored::Taken);
-    assert_eq!(restore(&kept("b", 2 * DAY)).unwrap(), Restored::NotNeeded);
+    assert_eq!(
+        restore(&stored_token("ended", secs(5))).unwrap(),
+        Restored::Expired
+    );
+    assert_eq!(restore(&stored_token("a", DAY)).unwrap(), Restored::Taken);
+    assert_eq!(
+        restore(&stored_token("b", 2 * DAY)).unwrap(),
+        Restored::NotNeeded
+    );
     let foreign = StoredToken::new(
         Account::new(SERVICE, "x"),
         "t",
@@ -403,7 +412,9 @@ fn a_token_from_elsewhere_is_taken_only_if_it_helps() {
     );
     assert_eq!(restore(&foreign).unwrap_err().kind(), ErrorKind::TokenStore);
     assert_eq!(
-        restore(&kept("two\nlines", DAY)).unwrap_err().kind(),
+        restore(&stored_token("two\nlines", DAY))
+            .unwrap_err()
+            .kind(),
         ErrorKind::Build
     );
 
@@ -414,27 +425,27 @@ fn a_token_from_elsewhere_is_taken_only_if_it_helps() {
 }
 
 #[test]
-fn a_refused_token_is_not_restored() {
+fn rejected_token_is_not_restored() {
     let session = builder().build().unwrap();
     let now = at(Duration::ZERO);
-    session.restore(&kept("a", DAY), now).unwrap();
+    session.restore(&stored_token("a", DAY), now).unwrap();
     let mut call = session.call(&GetUserInfo).unwrap();
     hand::transmit(call.resume(now, Input::Wake));
     let refused = call.resume(now, hand::code(401, "token is expired"));
     assert!(matches!(refused, Step::Detach(_)));
-    let again = session.restore(&kept("a", DAY), now).unwrap();
+    let again = session.restore(&stored_token("a", DAY), now).unwrap();
     assert_eq!(again, Restored::Rejected);
 }
 
 #[test]
-fn only_tokens_that_are_issued_can_be_kept() {
+fn given_token_cannot_be_persisted() {
     let builder = Session::builder().access_token("t").persist_token(true);
     let error = builder.build().unwrap_err();
     assert!(matches!(error, BuildError::Setting { .. }), "{error:?}");
 }
 
 #[test]
-fn a_kept_token_reads_back_as_it_was_written() {
+fn stored_token_round_trips() {
     let account = Account::new(SERVICE, "client-id");
     let end = Some(service_time(DAY));
     for (end, skew) in [

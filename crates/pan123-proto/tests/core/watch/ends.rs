@@ -1,14 +1,14 @@
-//! How a watch ends: well, in time, stalled, after too many failures, without a token.
+//! How a watch ends.
 
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
-use crate::support::watches::{even, polls, run, status, told, told_error, watch};
+use crate::support::watches::{end_error, even, events_and_end, polls, run, status, watch};
 use crate::support::{
     Reply, World, at, fixed, hand, numbered_task, path, routine, secs, session, task,
 };
-use pan123_proto::offline::{TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy};
-use pan123_proto::{ErrorKind, Input, Machine, Session, TransportError};
+use pan123_proto::offline::{Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy};
+use pan123_proto::{Error, ErrorKind, Input, Machine, Session, TransportError};
 use serde_json::json;
 
 fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
@@ -16,10 +16,10 @@ fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
 }
 
 #[test]
-fn a_failed_download_is_the_error_with_its_task() {
+fn failed_download_is_an_error_with_its_task() {
     let world = polls(|number| status(10.0, i64::from(number == 2)));
     let (_, watched) = run(world, WatchPolicy::default());
-    let (_, error) = told_error(&watched);
+    let (_, error) = end_error(&watched);
     let WatchError::DownloadFailed {
         task: failed, last, ..
     } = error
@@ -30,10 +30,10 @@ fn a_failed_download_is_the_error_with_its_task() {
 }
 
 #[test]
-fn a_watch_ends_at_its_deadline_though_all_polls_are_good() {
+fn watch_ends_at_its_deadline_although_polls_succeed() {
     let policy = WatchPolicy::default().deadline(secs(100));
     let (_, watched) = run(even(secs(200)), policy);
-    let (when, error) = told_error(&watched);
+    let (when, error) = end_error(&watched);
     assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
     assert_eq!(when, secs(100));
     assert!(error.last().unwrap().percent > 35.0);
@@ -41,17 +41,17 @@ fn a_watch_ends_at_its_deadline_though_all_polls_are_good() {
 }
 
 #[test]
-fn a_poll_that_is_out_at_the_deadline_is_cut_short() {
+fn poll_in_flight_at_the_deadline_is_cut_short() {
     let policy = WatchPolicy::default().deadline(secs(10));
     let (_, watched) = run(polls(|_| Reply::hang()), policy);
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     let (when, error) = error.unwrap();
     assert!(matches!(error, WatchError::Deadline { last: None, .. }));
     assert_eq!((when, events.len()), (secs(10), 0));
 }
 
 #[test]
-fn a_good_poll_that_comes_after_the_deadline_is_the_last() {
+fn progress_received_after_the_deadline_is_kept_in_the_error() {
     let policy = WatchPolicy::default().deadline(secs(10));
     let mut watch = fixed().watch(task(), policy);
     hand::transmit(watch.resume(at(secs(0)), Input::Wake));
@@ -68,7 +68,7 @@ fn a_good_poll_that_comes_after_the_deadline_is_the_last() {
 }
 
 #[test]
-fn a_success_that_is_seen_after_the_deadline_is_one() {
+fn success_received_after_the_deadline_counts() {
     let policy = WatchPolicy::default().deadline(secs(10));
     let session = fixed();
     let mut watch = session.watch(task(), policy);
@@ -83,11 +83,11 @@ fn a_success_that_is_seen_after_the_deadline_is_one() {
 }
 
 #[test]
-fn without_a_change_for_half_an_hour_it_has_stalled() {
+fn watch_stalls_after_half_an_hour_without_progress() {
     // Something changes once, after ten minutes.
     let world = World::new(|view, _| status(if view.at < secs(600) { 5.0 } else { 6.0 }, 0));
     let (_, watched) = run(world, WatchPolicy::default());
-    let (when, error) = told_error(&watched);
+    let (when, error) = end_error(&watched);
     let WatchError::Stalled {
         last: Some(last), ..
     } = error
@@ -100,32 +100,32 @@ fn without_a_change_for_half_an_hour_it_has_stalled() {
 }
 
 #[test]
-fn a_change_of_status_alone_is_progress() {
+fn change_of_status_alone_counts_as_progress() {
     let world = World::new(|view, _| match view.at.as_secs() {
         0..1500 => status(0.0, 3),
         1500..3000 => status(0.0, 0),
         _ => status(100.0, 2),
     });
     let (_, watched) = run(world, WatchPolicy::default());
-    assert!(told(&watched).1.is_none());
+    assert!(events_and_end(&watched).1.is_none());
 }
 
 #[test]
-fn a_watch_that_never_saw_anything_stalls_too() {
+fn watch_without_any_progress_stalls_too() {
     let policy = WatchPolicy::default().max_failed_polls(u32::MAX);
     let (_, watched) = run(polls(|_| Reply::http(503, "")), policy);
-    let (when, error) = told_error(&watched);
+    let (when, error) = end_error(&watched);
     assert!(matches!(error, WatchError::Stalled { last: None, .. }));
     assert!((secs(1800)..secs(1830)).contains(&when), "{when:?}");
 }
 
 #[test]
-fn ten_failed_polls_in_a_row_end_it() {
+fn watch_ends_after_ten_failed_polls_in_a_row() {
     let (world, watched) = run(
         polls(|_| Reply::code(1, "内部错误")),
         WatchPolicy::default(),
     );
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert_eq!(events.len(), 9);
     let Some((_, WatchError::Polls { error, .. })) = error else {
         panic!("{error:?}");
@@ -135,24 +135,24 @@ fn ten_failed_polls_in_a_row_end_it() {
 }
 
 #[test]
-fn what_polls_failed_of_can_be_asked_of_the_end() {
+fn end_keeps_the_error_of_the_failed_polls() {
     let policy = WatchPolicy::default().max_failed_polls(1);
     let (_, watched) = run(polls(|_| Reply::code(1, "内部错误")), policy.clone());
-    let (_, error) = told_error(&watched);
+    let (_, error) = end_error(&watched);
     assert_eq!(error.polls().unwrap().kind(), ErrorKind::Api);
     let error = pan123_proto::Error::from(error);
     assert_eq!(error.trace_id(), Some("trace"));
 
     let lost = || Reply::failure(TransportError::interrupted(std::io::Error::other("cause")));
     let (_, watched) = run(polls(move |_| lost()), policy);
-    let (_, error) = told_error(&watched);
+    let (_, error) = end_error(&watched);
     let cause = std::error::Error::source(&error).unwrap();
     assert!(cause.to_string().contains("cause"), "{cause}");
     assert!(WatchError::polls(&error).is_some());
 }
 
 #[test]
-fn the_end_of_a_watch_that_was_over_before_tells_it_again() {
+fn to_end_of_a_finished_watch_repeats_its_end() {
     for (number, kind) in [(1, "failed"), (0, "was stopped")] {
         let mut watch = watch(&fixed());
         let now = at(Duration::ZERO);
@@ -167,28 +167,28 @@ fn the_end_of_a_watch_that_was_over_before_tells_it_again() {
 }
 
 #[test]
-fn a_good_poll_in_between_starts_the_count_again() {
+fn successful_poll_resets_the_failure_count() {
     let world = polls(|number| match number {
         40 => status(100.0, 2),
         number if number % 10 == 9 => status(1.0, 0),
         _ => Reply::code(1, "内部错误"),
     });
     let (_, watched) = run(world, WatchPolicy::default());
-    assert!(told(&watched).1.is_none());
+    assert!(events_and_end(&watched).1.is_none());
 }
 
 #[test]
-fn the_most_failed_polls_is_a_setting_and_zero_is_one() {
+fn max_failed_polls_is_a_setting_of_at_least_one() {
     for (setting, sent) in [(0, 1), (1, 1), (3, 3)] {
         let policy = WatchPolicy::default().max_failed_polls(setting);
         let (world, watched) = run(polls(|_| Reply::code(1, "")), policy);
-        assert!(matches!(told_error(&watched).1, WatchError::Polls { .. }));
+        assert!(matches!(end_error(&watched).1, WatchError::Polls { .. }));
         assert_eq!(world.sent().len(), sent);
     }
 }
 
 #[test]
-fn wrong_credentials_end_it_at_once() {
+fn wrong_credentials_end_a_watch_at_once() {
     let mut world = World::new(|_, _| Reply::code(401, "no"));
     let issued = world.follow(watch(&session()));
     world.run();
@@ -198,7 +198,7 @@ fn wrong_credentials_end_it_at_once() {
         (issued, ErrorKind::Credentials),
         (given, ErrorKind::Unauthorized),
     ] {
-        let (events, error) = told(&watched);
+        let (events, error) = events_and_end(&watched);
         let Some((
             _,
             WatchError::Polls {
@@ -214,7 +214,7 @@ fn wrong_credentials_end_it_at_once() {
 }
 
 #[test]
-fn a_token_that_may_be_replaced_later_does_not_end_it() {
+fn replaceable_token_does_not_end_a_watch() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::PROGRESS if view.at < secs(100) => Reply::code(401, "token is expired"),
         path::PROGRESS => status(100.0, 2),
@@ -222,15 +222,15 @@ fn a_token_that_may_be_replaced_later_does_not_end_it() {
     });
     let watched = world.follow(watch(&session()));
     world.run();
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert!(error.is_none(), "{error:?}");
     assert!(matches!(events[0], WatchEvent::PollFailed(_)));
-    let mints = world.sent_to(path::TOKEN).len();
-    assert!(mints <= 6, "{mints} tokens");
+    let issued = world.sent_to(path::TOKEN).len();
+    assert!(issued <= 6, "{issued} tokens");
 }
 
 #[test]
-fn a_slot_past_the_end_of_the_watch_is_its_deadline() {
+fn slot_past_the_end_of_the_watch_is_its_deadline() {
     let mut world = World::new(routine);
     let session = fixed();
     let policy = WatchPolicy::default().deadline(secs(10));
@@ -239,7 +239,7 @@ fn a_slot_past_the_end_of_the_watch_is_its_deadline() {
         .collect();
     world.run();
     for one in watched {
-        let (events, error) = told(&one);
+        let (events, error) = events_and_end(&one);
         assert!(matches!(error, Some((_, WatchError::Deadline { .. }))));
         let failed = |event: &WatchEvent| matches!(event, WatchEvent::PollFailed(_));
         assert!(!events.iter().any(failed));
@@ -248,7 +248,7 @@ fn a_slot_past_the_end_of_the_watch_is_its_deadline() {
 }
 
 #[test]
-fn no_duration_of_a_policy_is_too_long() {
+fn policy_accepts_any_duration() {
     let endless = WatchPolicy::default()
         .interval(Duration::MAX)
         .max_interval(Duration::MAX)
@@ -260,5 +260,22 @@ fn no_duration_of_a_policy_is_too_long() {
         let watched = world.follow(fixed().watch(task(), endless.clone()));
         world.run_until(secs(100 * 365 * 24 * 3600));
         assert!(!watched.all().is_empty());
+    }
+}
+
+/// A function that creates and waits can return one error type.
+#[test]
+fn watch_error_converts_to_error() {
+    let mut watch = fixed().watch(task(), WatchPolicy::default()).to_end();
+    hand::transmit(watch.resume(at(secs(0)), Input::Wake));
+    let failed = hand::data(json!({"process": 0, "status": 1}));
+    for input in [failed, Input::Wake] {
+        let end = hand::ready(watch.resume(at(secs(1)), input)).unwrap_err();
+        assert!(matches!(end, WatchError::DownloadFailed { .. }), "{end}");
+        assert_eq!(end.last(), Some(Progress::new(0.0, TaskStatus::Failed)));
+        let text = end.to_string();
+        let error = Error::from(end);
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Watch, text));
+        assert!(!error.is_retryable());
     }
 }

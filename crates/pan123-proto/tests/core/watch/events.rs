@@ -1,9 +1,9 @@
-//! Following a task: what is told, and when it is asked.
+//! The events of a watch, and when it polls.
 
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
-use crate::support::watches::{even, poll_gaps, polls, run, status, told, watch};
+use crate::support::watches::{even, events_and_end, poll_gaps, polls, run, status, watch};
 use crate::support::{Reply, World, at, fixed, millis, numbered_task, path, routine, secs, task};
 use pan123_proto::offline::{
     GetDownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
@@ -15,7 +15,7 @@ fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
 }
 
 #[test]
-fn a_task_is_asked_for_at_once_and_told_before_any_wait() {
+fn first_poll_is_immediate_and_yields_before_any_wait() {
     let mut world = even(secs(60));
     let watched = world.follow(watch(&fixed()));
     world.run_until(LATENCY);
@@ -31,9 +31,9 @@ fn a_task_is_asked_for_at_once_and_told_before_any_wait() {
 }
 
 #[test]
-fn a_task_is_followed_for_two_hours() {
+fn task_is_followed_for_two_hours() {
     let (world, watched) = run(even(secs(7200)), WatchPolicy::default());
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert!(error.is_none(), "{error:?}");
     let Some(WatchEvent::Progress(last)) = events.last() else {
         panic!("{:?}", events.last());
@@ -46,7 +46,7 @@ fn a_task_is_followed_for_two_hours() {
 }
 
 #[test]
-fn the_time_between_polls_grows_to_fifteen_seconds() {
+fn poll_interval_grows_to_fifteen_seconds() {
     let (world, _) = run(even(secs(7200)), WatchPolicy::default());
     let gaps = poll_gaps(&world);
     assert_eq!(gaps[0], secs(1) + LATENCY);
@@ -58,7 +58,7 @@ fn the_time_between_polls_grows_to_fifteen_seconds() {
 }
 
 #[test]
-fn near_the_end_it_is_asked_sooner() {
+fn polls_are_more_frequent_near_the_expected_end() {
     // The end comes 7 s after a poll, at a time when 15 s lie between two.
     let ten_minutes = secs(600);
     let (world, _) = run(even(ten_minutes), WatchPolicy::default());
@@ -72,7 +72,7 @@ fn near_the_end_it_is_asked_sooner() {
 }
 
 #[test]
-fn a_policy_says_how_often() {
+fn policy_sets_the_poll_interval() {
     let policy = WatchPolicy::default()
         .interval(secs(3))
         .max_interval(secs(4));
@@ -85,7 +85,7 @@ fn a_policy_says_how_often() {
 }
 
 #[test]
-fn without_an_interval_it_is_asked_as_fast_as_its_class_may() {
+fn zero_interval_polls_at_the_pace_of_the_class() {
     let policy = WatchPolicy::default().interval(Duration::ZERO);
     let (world, _) = run(even(secs(20)), policy);
     assert!(poll_gaps(&world).iter().all(|gap| *gap >= millis(200)));
@@ -93,7 +93,7 @@ fn without_an_interval_it_is_asked_as_fast_as_its_class_may() {
 }
 
 #[test]
-fn a_failed_poll_is_an_event_and_not_the_end() {
+fn failed_poll_is_an_event_and_not_the_end() {
     // The second poll fails in all four of its attempts.
     let world = polls(|number| match number {
         0 => status(10.0, 0),
@@ -102,7 +102,7 @@ fn a_failed_poll_is_an_event_and_not_the_end() {
         _ => status(100.0, 2),
     });
     let (_, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert!(error.is_none(), "{error:?}");
     let [
         WatchEvent::Progress(_),
@@ -118,7 +118,7 @@ fn a_failed_poll_is_an_event_and_not_the_end() {
 }
 
 #[test]
-fn unknown_numbers_and_retrying_are_not_the_end() {
+fn unknown_status_and_retrying_do_not_end_a_watch() {
     let world = polls(|number| match number {
         0 => status(50.0, 13),
         1 => status(0.0, 3),
@@ -127,7 +127,7 @@ fn unknown_numbers_and_retrying_are_not_the_end() {
         _ => status(100.0, 2),
     });
     let (_, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert!(error.is_none(), "{error:?}");
     let statuses: Vec<_> = events
         .iter()
@@ -149,7 +149,7 @@ fn unknown_numbers_and_retrying_are_not_the_end() {
 }
 
 #[test]
-fn a_long_queue_for_a_slot_is_no_failed_poll() {
+fn long_wait_for_a_slot_is_not_a_failed_poll() {
     let mut world = World::new(|view, request| {
         if view.at > secs(150) {
             return status(100.0, 2);
@@ -162,7 +162,7 @@ fn a_long_queue_for_a_slot_is_no_failed_poll() {
         .collect();
     world.run();
     for one in watched {
-        let (events, error) = told(&one);
+        let (events, error) = events_and_end(&one);
         assert!(error.is_none(), "{error:?}");
         let all_good = events
             .iter()
@@ -172,7 +172,7 @@ fn a_long_queue_for_a_slot_is_no_failed_poll() {
 }
 
 #[test]
-fn the_end_alone_can_be_waited_for() {
+fn to_end_returns_only_the_end() {
     let mut world = even(secs(7200));
     let done = world.output_of(watch(&fixed()).to_end()).unwrap();
     assert_eq!(done.task, task());
@@ -188,7 +188,7 @@ fn the_end_alone_can_be_waited_for() {
 }
 
 #[test]
-fn a_watch_that_was_dropped_while_it_queued_gives_its_slot_back() {
+fn dropped_watch_frees_its_slot() {
     let mut world = World::new(routine);
     let pacing = Pacing::default().every(GetDownloadProgress::RATE, secs(10));
     let builder = Session::builder().access_token("t").pacing(pacing);
@@ -213,14 +213,14 @@ fn a_watch_that_was_dropped_while_it_queued_gives_its_slot_back() {
 }
 
 #[test]
-fn a_percentage_of_any_size_does_no_harm() {
+fn any_percentage_is_harmless() {
     let values = [-1e308, 1e308, 0.0, 1e-308, -0.0, 250.0, 99.9];
     let world = polls(move |number| match values.get(number) {
         Some(percent) => status(*percent, 0),
         None => status(100.0, 2),
     });
     let (world, watched) = run(world, WatchPolicy::default());
-    let (events, error) = told(&watched);
+    let (events, error) = events_and_end(&watched);
     assert!(error.is_none());
     let seen = |event: &WatchEvent| match event {
         WatchEvent::Progress(Progress { percent, .. }) => percent.is_finite(),

@@ -1,12 +1,12 @@
-//! Files that a callback names: looked at whenever it comes, and believed no further.
+//! Files that a callback names: only a hint, which is confirmed.
 
 use crate::support::drive::FakeDrive;
-use crate::support::landings::{DEFAULT_DIR, found, into, start, target, world};
+use crate::support::file_lookups::{DEFAULT_DIR, found, into, start, target, world};
 use crate::support::{Reply, World, fixed, millis, path, secs, task};
 use pan123_proto::offline::{CallbackNotice, ExpectedFile, FileLookup, WatchPolicy};
 use serde_json::json;
 
-/// A watch that a callback tells of this file, ten seconds after it began.
+/// The end of a watch that a callback notifies of this file ten seconds after its start.
 fn end_after_callback(world: &mut World, target: Option<ExpectedFile>, file: u64) -> FileLookup {
     let watch = fixed().watch(task(), WatchPolicy::default().interval(secs(900)));
     let handle = watch.handle();
@@ -37,7 +37,7 @@ fn slow_world(drive: &FakeDrive) -> World {
 }
 
 #[test]
-fn a_callback_that_comes_during_the_look_counts() {
+fn hint_during_the_lookup_counts() {
     for (told_at, list_knows_it) in [(millis(1500), false), (secs(6), false), (millis(20), true)] {
         let drive = FakeDrive::default();
         let dir = drive.dir(0, "videos");
@@ -66,7 +66,7 @@ fn a_callback_that_comes_during_the_look_counts() {
 }
 
 #[test]
-fn a_callback_ends_the_pause_before_another_look() {
+fn hint_ends_the_wait_before_the_next_lookup() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let file = drive.file_made(dir, "film.mp4", start() + secs(1));
@@ -89,7 +89,7 @@ fn a_callback_ends_the_pause_before_another_look() {
 }
 
 #[test]
-fn a_callback_tells_which_of_several_it_is() {
+fn hint_decides_between_several_matches() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     drive.file_made(dir, "film.mp4", start() + secs(1));
@@ -106,7 +106,7 @@ fn a_callback_tells_which_of_several_it_is() {
 }
 
 #[test]
-fn what_a_callback_told_is_passed_on_where_nobody_looks() {
+fn hint_is_passed_on_without_a_lookup() {
     let mut world = slow_world(&FakeDrive::default());
     let landed = end_after_callback(&mut world, None, 77);
     assert_eq!(landed.file().unwrap().get(), 77);
@@ -115,7 +115,7 @@ fn what_a_callback_told_is_passed_on_where_nobody_looks() {
 }
 
 #[test]
-fn what_a_callback_told_is_looked_at_and_needs_no_list() {
+fn matching_hint_needs_no_list() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, DEFAULT_DIR);
     drive.file_made(dir, "film.mp4", start());
@@ -127,7 +127,7 @@ fn what_a_callback_told_is_looked_at_and_needs_no_list() {
 }
 
 #[test]
-fn a_file_of_another_name_is_the_callbacks_word_if_there_is_no_better() {
+fn hint_with_another_name_yields_to_a_better_match() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let named_by_the_source = drive.file_made(dir, "original.mp4", start() + secs(5));
@@ -142,7 +142,7 @@ fn a_file_of_another_name_is_the_callbacks_word_if_there_is_no_better() {
 }
 
 #[test]
-fn a_callback_that_names_nothing_or_what_lies_elsewhere_is_not_believed() {
+fn hint_that_does_not_match_is_ignored() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let elsewhere = drive.file_made(0, "film.mp4", start() + secs(5));
@@ -163,7 +163,7 @@ fn a_callback_that_names_nothing_or_what_lies_elsewhere_is_not_believed() {
 }
 
 #[test]
-fn a_notice_of_a_failure_or_without_a_file_tells_none() {
+fn notice_without_a_file_gives_no_hint() {
     for body in [
         r#"{"status":1,"fileID":77,"failReason":"gone"}"#,
         r#"{"status":0}"#,
@@ -178,13 +178,13 @@ fn a_notice_of_a_failure_or_without_a_file_tells_none() {
 }
 
 #[test]
-fn two_looks_add_nothing_up() {
+fn two_lookups_do_not_add_up() {
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let file = drive.file_made(dir, "film.mp4", start());
     let other = drive.file_made(dir, "film(1).mp4", start());
     let served = drive.clone();
-    // A callback between the first look and its end makes it begin again.
+    // A callback during the first lookup restarts it.
     let watch = fixed().watch(task(), WatchPolicy::default());
     let handle = watch.handle();
     let mut world = World::new(move |view, request| match request.uri().path() {

@@ -1,34 +1,74 @@
 //! A machine in the crowd, and what must hold of it at every step.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use pan123_proto::offline::{
-    CreatedDownload, Progress, TaskStatus, Watch, WatchEvent, WatchHandle, WatchToEnd,
-};
-use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{Call, CallHandle, Detached, Error, Machine as _, Now, Transmit};
+use pan123_proto::offline::{Progress, TaskStatus, WatchError, WatchEvent, WatchHandle};
+use pan123_proto::user::GetUserInfo;
+use pan123_proto::{CallHandle, Detached, Endpoint, Error, Input, Machine, Now, Step, Transmit};
 
 use super::Setup;
-use super::fed::Fed;
-use super::said::{Action, Said, said, turn};
-use crate::support::{download, progress, secs, task};
+use super::input::FuzzInput;
+use crate::support::{download, elapsed, progress, secs, task};
 
-/// How long the fetch of a token may take.
-const REFRESH_LIMIT: Duration = secs(120);
+const MAX_FETCH_TIME: Duration = secs(120);
 /// A create is not sent with less time left.
-const LEAST_TIME_FOR_ONCE: Duration = secs(1);
-/// No two requests of a call are closer than this if the first was refused for being too frequent.
-const LEAST_HOLD_OFF: Duration = secs(1);
+const MIN_TIME_FOR_CREATE: Duration = secs(1);
+/// After a 429, a call sends nothing for this long.
+const MIN_HOLD_OFF: Duration = secs(1);
+
+/// A step, with outputs of all machines as one type.
+pub(crate) enum Action {
+    Transmit(Box<Transmit>),
+    Wait(Duration),
+    Refresh(Detached),
+    Store,
+    Output(Output),
+}
 
 #[derive(Debug)]
-enum Machine {
-    Create(Box<Call<CreatedDownload>>),
-    Poll(Box<Call<Progress>>),
-    User(Box<Call<UserInfo>>),
-    Watch(Box<Watch>),
-    ToEnd(Box<WatchToEnd>),
-    Refresh(Box<Detached>),
+pub(crate) enum Output {
+    /// With the progress, if the machine is about one.
+    Done(Option<Progress>),
+    Progress(Progress),
+    PollFailed(Error),
+    Failed(Error),
+    Ended(WatchError),
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Create,
+    Progress,
+    User,
+    Watch,
+    ToEnd,
+    Fetch,
+}
+
+trait Subject: Debug {
+    fn resume(&mut self, now: Now, input: Input) -> Action;
+}
+
+/// A machine, and what its output is in the common type.
+#[derive(Debug)]
+struct Mapped<M: Machine>(M, fn(M::Output) -> Output);
+
+impl<M: Machine + Debug> Subject for Mapped<M>
+where
+    M::Output: Debug,
+{
+    fn resume(&mut self, now: Now, input: Input) -> Action {
+        match self.0.resume(now, input) {
+            Step::Transmit(transmit) => Action::Transmit(Box::new(transmit)),
+            Step::Wait(wait) => Action::Wait(elapsed(wait.until)),
+            Step::Detach(fetch) => Action::Refresh(fetch),
+            Step::Store(_) => Action::Store,
+            Step::Ready(output) => Action::Output((self.1)(output)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -42,14 +82,15 @@ enum Handle {
 enum State {
     Ready,
     Waiting(Duration),
-    /// A request is out, for so long at the most.
-    Out(Duration),
+    /// A request is in flight, until this time at most.
+    InFlight(Duration),
     Over,
 }
 
 #[derive(Debug)]
 pub(crate) struct Player {
-    machine: Machine,
+    kind: Kind,
+    machine: Box<dyn Subject>,
     handle: Handle,
     state: State,
     stopped: bool,
@@ -63,54 +104,66 @@ pub(crate) struct Player {
 
 impl Player {
     pub(crate) fn begin(kind: u8, setup: &Setup) -> Player {
-        let session = &setup.session;
-        let watch = || session.watch(task(), setup.policy.clone());
-        let (machine, handle, limit) = match kind {
-            0 => {
-                let call = session.call(&download()).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::Create(Box::new(call)), handle, setup.call_timeout)
-            }
-            1 => {
-                let call = session.call(&progress()).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::Poll(Box::new(call)), handle, setup.call_timeout)
-            }
-            2 => {
-                let call = session.call(&GetUserInfo).expect("a good request");
-                let handle = Handle::Call(call.handle());
-                (Machine::User(Box::new(call)), handle, setup.call_timeout)
-            }
+        fn output<T>(result: Result<T, Error>, progress: fn(T) -> Option<Progress>) -> Output {
+            result.map_or_else(Output::Failed, |value| Output::Done(progress(value)))
+        }
+        let watch = || setup.session.watch(task(), setup.policy.clone());
+        match kind {
+            0 => Player::call(Kind::Create, setup, &download(), |created| {
+                output(created, |created| {
+                    assert_eq!(created.task.get(), 9);
+                    None
+                })
+            }),
+            1 => Player::call(Kind::Progress, setup, &progress(), |it| output(it, Some)),
+            2 => Player::call(Kind::User, setup, &GetUserInfo, |user| {
+                output(user, |user| {
+                    assert_eq!(user.uid, 1);
+                    None
+                })
+            }),
             3 => {
                 let watch = watch();
                 let handle = Handle::Watch(watch.handle());
-                (
-                    Machine::Watch(Box::new(watch)),
-                    handle,
-                    setup.watch_deadline,
-                )
+                let watch = Mapped(watch, |item| match item {
+                    Some(Ok(WatchEvent::Progress(progress))) => Output::Progress(progress),
+                    Some(Ok(WatchEvent::PollFailed(error))) => Output::PollFailed(error),
+                    Some(Err(error)) => Output::Ended(error),
+                    _ => Output::Nothing,
+                });
+                Player::new(Kind::Watch, watch, handle, setup.watch_deadline)
             }
             _ => {
                 let watch = watch();
                 let handle = Handle::Watch(watch.handle());
-                let watch = Box::new(watch.to_end());
-                (Machine::ToEnd(watch), handle, setup.watch_deadline)
+                let watch = Mapped(watch.to_end(), |end| {
+                    end.map_or_else(Output::Ended, |done| Output::Done(Some(done.progress)))
+                });
+                Player::new(Kind::ToEnd, watch, handle, setup.watch_deadline)
             }
-        };
-        Player::new(machine, handle, limit)
+        }
     }
 
-    pub(crate) fn refresh(refresh: Detached) -> Player {
-        Player::new(
-            Machine::Refresh(Box::new(refresh)),
-            Handle::None,
-            REFRESH_LIMIT,
-        )
+    fn call<E: Endpoint<Response: Debug>>(
+        kind: Kind,
+        setup: &Setup,
+        endpoint: &E,
+        output: fn(Result<E::Response, Error>) -> Output,
+    ) -> Player {
+        let call = setup.session.call(endpoint).expect("a good request");
+        let handle = Handle::Call(call.handle());
+        Player::new(kind, Mapped(call, output), handle, setup.call_timeout)
     }
 
-    fn new(machine: Machine, handle: Handle, limit: Duration) -> Player {
+    pub(crate) fn fetch(fetch: Detached) -> Player {
+        let fetch = Mapped(fetch, |()| Output::Done(None));
+        Player::new(Kind::Fetch, fetch, Handle::None, MAX_FETCH_TIME)
+    }
+
+    fn new(kind: Kind, machine: impl Subject + 'static, handle: Handle, limit: Duration) -> Player {
         Player {
-            machine,
+            kind,
+            machine: Box::new(machine),
             handle,
             state: State::Ready,
             stopped: false,
@@ -136,17 +189,16 @@ impl Player {
         }
     }
 
-    pub(crate) fn is_refresh(&self) -> bool {
-        matches!(self.machine, Machine::Refresh(_))
+    pub(crate) fn is_fetch(&self) -> bool {
+        self.kind == Kind::Fetch
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Whether a request of this one may still be on its way.
-    pub(crate) fn is_out(&self, now: Duration) -> bool {
-        matches!(self.state, State::Out(until) if now < until)
+    pub(crate) fn is_in_flight(&self, now: Duration) -> bool {
+        matches!(self.state, State::InFlight(until) if now < until)
     }
 
     /// When a wait of it ends.
@@ -158,163 +210,149 @@ impl Player {
     }
 
     /// Its next step, checked.
-    pub(crate) fn resume(&mut self, clocks: Now, now: Duration, fed: Fed, setup: &Setup) -> Action {
+    pub(crate) fn resume(
+        &mut self,
+        clocks: Now,
+        now: Duration,
+        input: FuzzInput,
+        setup: &Setup,
+    ) -> Action {
         let before = self.state;
-        let turn = self.step(clocks, fed);
+        let action = self.machine.resume(clocks, input.input());
         let began = *self.began.get_or_insert(now);
         let left = (began + self.limit).saturating_sub(now);
-        let answered = matches!(before, State::Out(_)).then_some(fed);
-        if let Some(fed) = answered {
-            let is_create = matches!(self.machine, Machine::Create(_));
-            self.may_have_arrived = is_create && fed.may_have_arrived();
-            if fed.is_rate_limited() {
-                self.not_before = now + LEAST_HOLD_OFF;
+        let was_in_flight = matches!(before, State::InFlight(_));
+        if was_in_flight {
+            self.may_have_arrived = self.kind == Kind::Create && input.may_have_arrived();
+            if input.is_rate_limited() {
+                self.not_before = now + MIN_HOLD_OFF;
             }
         }
-        match &turn {
+        match &action {
             Action::Transmit(transmit) => self.check_transmit(transmit, now, left, setup),
             Action::Wait(until) => {
                 assert!(*until > now, "a wait for the past: {self:?}");
-                assert!(
-                    until.saturating_sub(now) <= left,
-                    "a wait past the deadline: {self:?}"
-                );
+                let is_in_time = until.saturating_sub(now) <= left;
+                assert!(is_in_time, "a wait past the deadline: {self:?}");
             }
-            Action::Refresh(_) => assert!(setup.fetches && !self.is_refresh(), "{self:?}"),
-            Action::Store | Action::Said(_) => {}
+            Action::Refresh(_) => assert!(setup.fetches && !self.is_fetch(), "{self:?}"),
+            Action::Store | Action::Output(_) => {}
         }
         if before == State::Over {
-            self.check_over(&turn);
-        } else if let Some(fed) = answered {
-            self.check_answered(&turn, fed);
-        } else if self.stopped {
-            assert!(
-                matches!(turn, Action::Said(_)),
-                "stopped, and goes on: {self:?}"
-            );
+            self.check_over(&action);
+        } else if was_in_flight {
+            self.check_answered(&action, input);
+        } else {
+            let ends = matches!(action, Action::Output(_));
+            assert!(ends || !self.stopped, "stopped, and goes on: {self:?}");
         }
-        self.state = state_after(before, &turn, now);
-        if let Action::Said(Said::Seen(_) | Said::Missed(_)) = turn {
+        self.state = state_after(before, &action, now);
+        if let Action::Output(Output::Progress(_) | Output::PollFailed(_)) = action {
             // The next poll is a call of its own.
             self.not_before = Duration::ZERO;
         }
-        turn
-    }
-
-    fn step(&mut self, now: Now, fed: Fed) -> Action {
-        let input = fed.input();
-        match &mut self.machine {
-            Machine::Create(call) => turn(call.resume(now, input), |created| {
-                said(created, |created| {
-                    assert_eq!(created.task.get(), 9);
-                    None
-                })
-            }),
-            Machine::Poll(call) => turn(call.resume(now, input), |polled| said(polled, Some)),
-            Machine::User(call) => turn(call.resume(now, input), |user| {
-                said(user, |user| {
-                    assert_eq!(user.uid, 1);
-                    None
-                })
-            }),
-            Machine::Watch(watch) => turn(watch.resume(now, input), |item| match item {
-                Some(Ok(WatchEvent::Progress(progress))) => Said::Seen(progress),
-                Some(Ok(WatchEvent::PollFailed(error))) => Said::Missed(error),
-                Some(Err(error)) => Said::Ended(error),
-                _ => Said::Nothing,
-            }),
-            Machine::ToEnd(watch) => turn(watch.resume(now, input), |end| match end {
-                Ok(done) => Said::Done(Some(done.progress)),
-                Err(error) => Said::Ended(error),
-            }),
-            Machine::Refresh(refresh) => turn(refresh.resume(now, input), |()| Said::Done(None)),
-        }
+        action
     }
 
     fn check_transmit(&self, sent: &Transmit, now: Duration, left: Duration, setup: &Setup) {
         assert!(!sent.timeout.is_zero(), "{self:?}");
         assert!(sent.timeout <= left, "past the deadline: {self:?}");
         assert!(sent.timeout <= setup.request_timeout, "{self:?}");
-        let bears_token = sent.request.headers().contains_key(AUTHORIZATION);
-        assert_eq!(bears_token, !self.is_refresh(), "{self:?}");
-        if let Machine::Create(_) = self.machine {
-            assert!(!self.may_have_arrived, "created twice: {self:?}");
-            assert!(left >= LEAST_TIME_FOR_ONCE, "{self:?}");
-        }
-        // How the polls of this one went is not visible.
-        if !matches!(self.machine, Machine::ToEnd(_)) {
-            assert!(now >= self.not_before, "too soon after a 429: {self:?}");
-        }
+        let has_token = sent.request.headers().contains_key(AUTHORIZATION);
+        assert_eq!(has_token, !self.is_fetch(), "{self:?}");
+        assert!(!self.may_have_arrived, "created twice: {self:?}");
+        assert!(
+            self.kind != Kind::Create || left >= MIN_TIME_FOR_CREATE,
+            "{self:?}"
+        );
+        // How the polls of `to_end` went is not visible.
+        let is_in_time = now >= self.not_before || self.kind == Kind::ToEnd;
+        assert!(is_in_time, "too soon after a 429: {self:?}");
     }
 
     /// After its end a machine stays there.
-    fn check_over(&self, turn: &Action) {
-        let Action::Said(said) = turn else {
-            panic!("it goes on after its end: {self:?}");
-        };
-        let stays = match self.machine {
-            Machine::Create(_) | Machine::Poll(_) | Machine::User(_) => {
-                matches!(said, Said::Failed(Error::Finished))
+    fn check_over(&self, action: &Action) {
+        let stays = match (self.kind, action) {
+            (Kind::Create | Kind::Progress | Kind::User, Action::Output(output)) => {
+                matches!(output, Output::Failed(Error::Finished))
             }
-            Machine::Watch(_) => matches!(said, Said::Nothing),
-            Machine::ToEnd(_) | Machine::Refresh(_) => true,
+            (Kind::Watch, Action::Output(output)) => matches!(output, Output::Nothing),
+            (Kind::ToEnd | Kind::Fetch, Action::Output(_)) => true,
+            _ => false,
         };
-        assert!(stays, "after the end of {self:?}: {said:?}");
+        assert!(stays, "it goes on after its end: {self:?}");
     }
 
-    /// A lost create is reported with its download, a good response and a code as they were.
-    fn check_answered(&self, action: &Action, fed: Fed) {
+    /// A lost create is reported with its download, a good response and an error code as they were.
+    fn check_answered(&self, action: &Action, input: FuzzInput) {
         let output = match action {
-            Action::Said(said) => Some(said),
+            Action::Output(output) => Some(output),
             _ => None,
         };
         let is_ambiguous = match output {
-            Some(Said::Failed(Error::Ambiguous(ambiguous))) => {
+            Some(Output::Failed(Error::Ambiguous(ambiguous))) => {
                 assert_eq!(ambiguous.request(), Some(download()));
                 true
             }
             _ => false,
         };
-        assert_eq!(is_ambiguous, self.may_have_arrived, "{fed:?}: {self:?}");
-        match (fed, &self.machine, output) {
-            (Fed::Good { .. }, Machine::Create(_) | Machine::User(_) | Machine::Refresh(_), _) => {
-                assert!(matches!(output, Some(Said::Done(None))), "{self:?}");
+        assert_eq!(is_ambiguous, self.may_have_arrived, "{input:?}: {self:?}");
+        match (input, output) {
+            (FuzzInput::Good { .. }, Some(Output::Done(None))) => {}
+            (FuzzInput::Good { .. }, Some(output)) => {
+                let seen = match output {
+                    Output::Done(seen) => *seen,
+                    Output::Progress(seen) => Some(*seen),
+                    Output::Ended(error) => error.last(),
+                    other => panic!("{other:?}: {self:?}"),
+                };
+                assert_eq!(seen, input.progress(), "{self:?}");
             }
-            (Fed::Good { .. }, _, Some(Said::Done(seen))) => assert_eq!(*seen, fed.progress()),
-            (Fed::Good { .. }, _, Some(Said::Seen(seen))) => {
-                assert_eq!(Some(*seen), fed.progress());
-            }
-            (Fed::Good { .. }, _, Some(Said::Ended(error))) => {
-                assert_eq!(error.last(), fed.progress());
-            }
-            (Fed::Refusal { code, .. }, _, Some(Said::Failed(Error::Api(api)))) => {
+            (FuzzInput::Good { .. }, None) => assert_eq!(self.kind, Kind::ToEnd, "{self:?}"),
+            (FuzzInput::Refusal { code, .. }, Some(Output::Failed(Error::Api(api)))) => {
                 assert_eq!(api.number(), code);
             }
             _ => {}
         }
     }
 
-    /// What it said, with its name.
-    pub(crate) fn name_of(&self, said: &Said) -> String {
-        let who = match self.machine {
-            Machine::Create(_) => "create",
-            Machine::Poll(_) => "progress",
-            Machine::User(_) => "user",
-            Machine::Watch(_) => "watch",
-            Machine::ToEnd(_) => "watch to its end",
-            Machine::Refresh(_) => "refresh",
+    /// The output with the name of the machine.
+    pub(crate) fn name_of(&self, output: &Output) -> String {
+        let who = match self.kind {
+            Kind::Create => "create",
+            Kind::Progress => "progress",
+            Kind::User => "user",
+            Kind::Watch => "watch",
+            Kind::ToEnd => "watch to its end",
+            Kind::Fetch => "refresh",
         };
-        format!("{who}: {}", said.name())
+        match output {
+            Output::Done(_) => format!("{who}: done"),
+            Output::Progress(seen) if seen.status.is_final() => format!("{who}: seen at its end"),
+            Output::Progress(_) => format!("{who}: seen"),
+            Output::PollFailed(error) => format!("{who}: missed {:?}", error.kind()),
+            Output::Failed(error) => format!("{who}: {:?}", error.kind()),
+            Output::Ended(error) => {
+                let name = format!("{error:?}");
+                format!(
+                    "{who}: {}",
+                    name.split([' ', '{']).next().unwrap_or_default()
+                )
+            }
+            Output::Nothing => format!("{who}: nothing more"),
+        }
     }
 }
 
-fn state_after(before: State, turn: &Action, now: Duration) -> State {
-    match turn {
+fn state_after(before: State, action: &Action, now: Duration) -> State {
+    match action {
         _ if before == State::Over => State::Over,
-        Action::Transmit(transmit) => State::Out(now + transmit.timeout),
+        Action::Transmit(transmit) => State::InFlight(now + transmit.timeout),
         Action::Wait(until) => State::Waiting(*until),
-        Action::Refresh(_) | Action::Store | Action::Said(Said::Missed(_)) => State::Ready,
-        Action::Said(Said::Seen(seen)) if seen.status != TaskStatus::Succeeded => State::Ready,
-        Action::Said(_) => State::Over,
+        Action::Refresh(_) | Action::Store | Action::Output(Output::PollFailed(_)) => State::Ready,
+        Action::Output(Output::Progress(seen)) if seen.status != TaskStatus::Succeeded => {
+            State::Ready
+        }
+        Action::Output(_) => State::Over,
     }
 }

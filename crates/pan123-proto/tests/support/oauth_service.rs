@@ -1,5 +1,4 @@
-//! The service as an app of a third party knows it: pairs of tokens, of which each refresh token works once and ends the access
-//! token before it.
+//! The service as an OAuth app sees it: each refresh token works once and revokes the access token before it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Request, Uri};
 use pan123_proto::{Account, ClockSkew, OAuth, Pacing, Session, SessionBuilder, StoredToken};
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::server::{LATENCY, ServerView, http_date, token_in};
+use super::wire::percent_decoded;
 use super::{Disk, Reply, START, World, path};
 
 pub(crate) const SERVICE: &str = "https://open-api.123pan.com";
@@ -34,7 +33,7 @@ pub(crate) fn process() -> Session {
     of(app()).build().expect("good settings")
 }
 
-/// The pair of this number, whose access token lives this long from the start on.
+/// The pair with this number, whose access token lives this long from the start.
 pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
     let end = SystemTime::UNIX_EPOCH + START + life;
     let account = Account::new(SERVICE, "client-id");
@@ -43,13 +42,13 @@ pub(crate) fn pair(number: u32, life: Duration) -> StoredToken {
         .with_refresh_token(format!("refresh-{number}"))
 }
 
-/// What befalls a request for a pair.
-pub(crate) enum Mishap {
+/// What happens to a request for a pair.
+pub(crate) enum Fault {
     /// It does not arrive.
     LostBefore,
-    /// Its answer does not arrive.
+    /// Its response does not arrive.
     LostAfter,
-    /// It is answered with this, and nothing is done.
+    /// The service responds with this, and does nothing.
     Instead(Reply),
 }
 
@@ -59,18 +58,18 @@ pub(crate) struct Service(Rc<RefCell<Inner>>);
 
 struct Inner {
     issued: u32,
-    /// The number of the pair whose access token is good, and of the one whose refresh token is.
+    /// The numbers of the pairs whose access token and whose refresh token are valid.
     access: u32,
     refresh: u32,
     code: Option<&'static str>,
-    /// How often it refused a refresh token or a code.
+    /// How often it rejected a refresh token or a code.
     refused: u32,
-    mishaps: VecDeque<Mishap>,
+    faults: VecDeque<Fault>,
     latency: Duration,
 }
 
 impl Service {
-    /// One that has issued a pair of this number; 0 is none.
+    /// A service that has issued a pair with this number; 0 is none.
     pub(crate) fn after(number: u32) -> Service {
         Service(Rc::new(RefCell::new(Inner {
             issued: number,
@@ -78,33 +77,33 @@ impl Service {
             refresh: number,
             code: Some("code-1"),
             refused: 0,
-            mishaps: VecDeque::new(),
+            faults: VecDeque::new(),
             latency: LATENCY,
         })))
     }
 
-    /// Answers requests for a pair this slowly.
+    /// Sets the latency of requests for a pair.
     pub(crate) fn slow(self, latency: Duration) -> Service {
         self.0.borrow_mut().latency = latency;
         self
     }
 
-    /// What befalls the next requests for a pair.
-    pub(crate) fn mishaps(&self, mishaps: impl IntoIterator<Item = Mishap>) {
-        self.0.borrow_mut().mishaps.extend(mishaps);
+    /// Sets what happens to the next requests for a pair.
+    pub(crate) fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.0.borrow_mut().faults.extend(faults);
     }
 
-    /// Nothing more befalls them.
-    pub(crate) fn forget_mishaps(&self) {
-        self.0.borrow_mut().mishaps.clear();
+    /// Clears the faults.
+    pub(crate) fn clear_faults(&self) {
+        self.0.borrow_mut().faults.clear();
     }
 
-    /// No access token is good any more.
+    /// Revokes the access token.
     pub(crate) fn end_access(&self) {
         self.0.borrow_mut().access = 0;
     }
 
-    /// The user comes back with `code-1` once more.
+    /// Makes `code-1` valid once more.
     pub(crate) fn offer_code(&self) {
         self.0.borrow_mut().code = Some("code-1");
     }
@@ -113,7 +112,7 @@ impl Service {
         self.0.borrow().refused
     }
 
-    /// Another program asks for a pair, and has the new number.
+    /// Issues a pair to another program, and returns its number.
     pub(crate) fn rotate(&self) -> u32 {
         self.0.borrow_mut().issue()
     }
@@ -143,14 +142,14 @@ impl Service {
 
 impl Inner {
     fn befall(&mut self, uri: &Uri) -> Reply {
-        match self.mishaps.pop_front() {
+        match self.faults.pop_front() {
             None => self.grant(uri),
-            Some(Mishap::LostBefore) => Reply::cut(),
-            Some(Mishap::LostAfter) => {
+            Some(Fault::LostBefore) => Reply::cut(),
+            Some(Fault::LostAfter) => {
                 self.grant(uri);
                 Reply::cut()
             }
-            Some(Mishap::Instead(reply)) => reply,
+            Some(Fault::Instead(reply)) => reply,
         }
     }
 
@@ -196,11 +195,10 @@ pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let found = pairs
         .filter_map(|pair| pair.split_once('='))
         .find(|(key, _)| *key == name);
-    let decoded = percent_decode_str(found?.1).decode_utf8();
-    decoded.ok().map(std::borrow::Cow::into_owned)
+    String::from_utf8(percent_decoded(found?.1.as_bytes())).ok()
 }
 
-/// The refresh tokens, and `code`s, that pairs were asked for with.
+/// The refresh tokens and codes that were sent for a pair.
 pub(crate) fn asked_with(world: &World) -> Vec<String> {
     let of = |query: &str| {
         let uri: Uri = format!("/?{query}").parse().expect("a query");
@@ -212,7 +210,7 @@ pub(crate) fn asked_with(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// The access tokens that calls were made with.
+/// The access tokens of calls.
 pub(crate) fn used(world: &World) -> Vec<String> {
     let sent = world.sent_to(path::USER_INFO);
     sent.iter().map(|sent| sent.token().to_owned()).collect()

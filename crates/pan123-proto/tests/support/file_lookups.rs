@@ -1,4 +1,4 @@
-//! Downloads that succeed at once, and where their files are.
+//! Downloads that succeed at once, and their files.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use super::{Reply, START, World, path};
 
 pub(crate) const DEFAULT_DIR: &str = "来自:离线下载";
 
-/// The calendar at the start, as this machine and the service agree on it.
+/// The wall clock at the start.
 pub(crate) fn start() -> SystemTime {
     SystemTime::UNIX_EPOCH + START
 }

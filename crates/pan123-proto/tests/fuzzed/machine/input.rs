@@ -1,4 +1,4 @@
-//! What a machine is resumed with, and what that means to a request that was out.
+//! The inputs of a machine.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::support::{START, hand};
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Fed {
+pub(crate) enum FuzzInput {
     Wake,
-    /// What any endpoint takes for its data.
+    /// Data that any endpoint accepts.
     Good {
         how: u8,
     },
-    /// A refusal in an envelope.
+    /// An error code in an envelope.
     Refusal {
         code: i64,
         how: u8,
@@ -55,56 +55,60 @@ const EXPIRED_AT: [Option<&str>; 8] = [
     Some("9999-12-30T00:00:00Z"),
 ];
 
-impl Fed {
-    pub(crate) fn new(what: u8, how: u8) -> Fed {
+impl FuzzInput {
+    pub(crate) fn new(what: u8, how: u8) -> FuzzInput {
         let kind = usize::from(how % 8);
         match what {
-            1 => Fed::Good { how },
-            2 => Fed::Refusal {
+            1 => FuzzInput::Good { how },
+            2 => FuzzInput::Refusal {
                 code: [401, 429, 42902, 42903, 1, 5066, 20103, -7][kind],
                 how,
             },
-            3 => Fed::Bare {
+            3 => FuzzInput::Bare {
                 status: [200, 204, 301, 401, 404, 408, 429, 502][kind],
                 how,
             },
-            4 => Fed::Empty,
-            5 => Fed::Failed(how % 6),
-            6 => Fed::Stored(how % 8),
-            _ => Fed::Wake,
+            4 => FuzzInput::Empty,
+            5 => FuzzInput::Failed(how % 6),
+            6 => FuzzInput::Stored(how % 8),
+            _ => FuzzInput::Wake,
         }
     }
 
     pub(crate) fn is_rate_limited(self) -> bool {
         matches!(
             self,
-            Fed::Refusal {
+            FuzzInput::Refusal {
                 code: 429 | 42902 | 42903,
                 ..
-            } | Fed::Bare { status: 429, .. }
+            } | FuzzInput::Bare { status: 429, .. }
         )
     }
 
-    /// Whether a request that was in flight may have been carried out, and nothing tells.
+    /// Whether a request in flight may have been carried out after this.
     pub(crate) fn may_have_arrived(self) -> bool {
         match self {
-            Fed::Good { .. } | Fed::Refusal { .. } | Fed::Failed(0 | 1) => false,
-            Fed::Bare { status, .. } => !matches!(status, 301 | 401 | 404 | 429),
-            Fed::Wake | Fed::Empty | Fed::Failed(_) | Fed::Stored(_) => true,
+            FuzzInput::Good { .. } | FuzzInput::Refusal { .. } | FuzzInput::Failed(0 | 1) => false,
+            FuzzInput::Bare { status, .. } => !matches!(status, 301 | 401 | 404 | 429),
+            FuzzInput::Wake | FuzzInput::Empty | FuzzInput::Failed(_) | FuzzInput::Stored(_) => {
+                true
+            }
         }
     }
 
-    /// What a poll brings.
+    /// The progress that a poll decodes.
     pub(crate) fn progress(self) -> Option<Progress> {
-        let Fed::Good { how } = self else { return None };
+        let FuzzInput::Good { how } = self else {
+            return None;
+        };
         let progress = json!({"process": how % 101, "status": status(how)});
         serde_json::from_value(progress).ok()
     }
 
     pub(crate) fn input(self) -> Input {
         match self {
-            Fed::Wake => Input::Wake,
-            Fed::Good { how } => {
+            FuzzInput::Wake => Input::Wake,
+            FuzzInput::Good { how } => {
                 let data = json!({
                     "taskID": 9, "process": how % 101, "status": status(how), "uid": 1,
                     "accessToken": format!("token-{how}"), "expiredAt": pick(EXPIRED_AT, how),
@@ -112,17 +116,17 @@ impl Fed {
                 let clock = (how % 2 == 0).then_some("Sun, 23 Mar 2025 07:38:37 GMT");
                 with(hand::data(data), "date", clock)
             }
-            Fed::Refusal { code, how } => with(
+            FuzzInput::Refusal { code, how } => with(
                 hand::code(code, "说明"),
                 "retry-after",
                 pick(RETRY_AFTER, how),
             ),
-            Fed::Bare { status, how } => {
+            FuzzInput::Bare { status, how } => {
                 let answer = hand::answer(status, "<html>");
                 with(answer, "retry-after", pick(RETRY_AFTER, how))
             }
-            Fed::Empty => hand::answer(200, r#"{"code":0,"data":null}"#),
-            Fed::Failed(how) => Input::Failed(match how {
+            FuzzInput::Empty => hand::answer(200, r#"{"code":0,"data":null}"#),
+            FuzzInput::Failed(how) => Input::Failed(match how {
                 0 => TransportError::never_left("refused"),
                 1 => TransportError::certificate("self-signed"),
                 2 => TransportError::timed_out(),
@@ -130,7 +134,7 @@ impl Fed {
                 4 => TransportError::redirected(),
                 _ => TransportError::interrupted("reset"),
             }),
-            Fed::Stored(how) => Input::Stored(match how {
+            FuzzInput::Stored(how) => Input::Stored(match how {
                 0 => StoreResult::Busy,
                 1 => StoreResult::Failed("broken".to_owned()),
                 2 => StoreResult::Locked,
@@ -155,7 +159,7 @@ fn status(how: u8) -> i64 {
     [0, 0, 3, 13, 0, 1, 2, 0][usize::from(how % 8)]
 }
 
-/// By the upper bits, as the lower ones have chosen something else.
+/// Picks by the upper bits, since the lower ones have picked the kind.
 fn pick(texts: [Option<&'static str>; 8], how: u8) -> Option<&'static str> {
     texts[usize::from(how >> 5)]
 }

@@ -1,4 +1,4 @@
-//! An entry of a folder, by its name.
+//! Finds an entry of a folder by its name.
 
 use std::sync::Arc;
 
@@ -10,50 +10,49 @@ use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Step};
 use crate::session::Session;
 
-/// Reads a folder until an entry of this name comes. Names are compared as they are: that the drive tells
-/// upper from lower case is documented nowhere.
+/// Lists a folder until an entry has the name. Names are compared exactly: whether the drive is case-sensitive is not documented.
 #[derive(Debug)]
-pub(crate) struct Lookup {
+pub(crate) struct FindInDir {
     listing: Listing,
     name: String,
-    wanted: Wanted,
+    kinds: Kinds,
 }
 
-/// What an entry has to be.
+/// The kinds of entries that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Dir,
-    Anything,
+pub(crate) enum Kinds {
+    DirsOnly,
+    All,
 }
 
-impl Lookup {
+impl FindInDir {
     pub(crate) fn new(
         session: &Session,
         control: &Arc<Control>,
         parent: Parent,
         name: &str,
-        wanted: Wanted,
-    ) -> Lookup {
-        Lookup {
+        kinds: Kinds,
+    ) -> FindInDir {
+        FindInDir {
             listing: session.list(ListFiles::of(parent)).controlled_by(control),
             name: name.to_owned(),
-            wanted,
+            kinds,
         }
     }
 
-    fn is_it(&self, entry: &Entry) -> bool {
-        entry.name == self.name && (self.wanted == Wanted::Anything || entry.kind == EntryKind::Dir)
+    fn matches(&self, entry: &Entry) -> bool {
+        entry.name == self.name && (self.kinds == Kinds::All || entry.kind == EntryKind::Dir)
     }
 }
 
-impl Machine for Lookup {
+impl Machine for FindInDir {
     type Output = Result<Option<Entry>, Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output> {
         let mut input = input;
         loop {
             match self.listing.resume(now, input).ready() {
-                Ok(Some(Ok(entry))) if self.is_it(&entry) => return Step::Ready(Ok(Some(entry))),
+                Ok(Some(Ok(entry))) if self.matches(&entry) => return Step::Ready(Ok(Some(entry))),
                 Ok(Some(Ok(_))) => input = Input::Wake,
                 Ok(Some(Err(error))) => return Step::Ready(Err(error)),
                 Ok(None) => return Step::Ready(Ok(None)),

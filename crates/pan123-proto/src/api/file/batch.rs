@@ -1,13 +1,13 @@
-//! Requests for several files and folders at once: no more than the service takes.
+//! Requests for several files and folders at once, and their limits.
 
 use crate::error::BuildError;
 use crate::ids::EntryId;
 
-/// The most files and folders that most endpoints take in one request.
-pub(super) const MOST: usize = 100;
+/// The maximum number of files and folders that most endpoints accept in one request.
+pub(super) const MAX_ENTRIES: usize = 100;
 
-/// The ids as a list, if there is at least one and at most `max`.
-pub(super) fn several<I>(entries: I, max: usize) -> Result<Vec<EntryId>, BuildError>
+/// Collects the ids, and checks that there are 1 to `max`.
+pub(super) fn collect_ids<I>(entries: I, max: usize) -> Result<Vec<EntryId>, BuildError>
 where
     I: IntoIterator<Item: Into<EntryId>>,
 {
@@ -16,7 +16,7 @@ where
     Ok(entries)
 }
 
-/// Refuses less than one and more than `max`.
+/// Checks that the number is 1 to `max`.
 pub(super) fn check_count(what: &'static str, given: usize, max: usize) -> Result<(), BuildError> {
     if (1..=max).contains(&given) {
         return Ok(());

@@ -1,0 +1,164 @@
+//! A gated call: it asks its owner before it sends, and sends at most once.
+
+use crate::support::callers::get_user;
+use crate::support::{World, at, builder, download, fixed, hand, millis, path, routine, secs};
+use pan123_proto::offline::CreatedDownload;
+use pan123_proto::{
+    Error, ErrorKind, GateEvent, GatedCall, Input, Machine, Session, Step, TransportError,
+};
+use serde_json::json;
+
+type Event = GateEvent<CreatedDownload>;
+
+fn create(session: &Session) -> GatedCall<CreatedDownload> {
+    session.call(&download()).expect("a good request").gated()
+}
+
+fn ended(step: Step<Event>) -> Result<CreatedDownload, Error> {
+    match hand::ready(step) {
+        GateEvent::Ended(result) => result,
+        GateEvent::AtGate => panic!("the end was expected"),
+    }
+}
+
+fn at_gate(step: Step<Event>) {
+    assert!(matches!(hand::ready(step), GateEvent::AtGate));
+}
+
+/// A call that has passed its gate and sent at the start.
+fn sent(session: &Session) -> GatedCall<CreatedDownload> {
+    let mut call = create(session);
+    at_gate(call.resume(at(secs(0)), Input::Wake));
+    call.proceed();
+    hand::transmit(call.resume(at(secs(0)), Input::Wake));
+    call
+}
+
+#[test]
+fn call_waits_at_the_gate_until_it_may_proceed() {
+    let mut call = create(&fixed());
+    call.proceed();
+    for second in 0..3 {
+        at_gate(call.resume(at(secs(second)), Input::Wake));
+    }
+    call.proceed();
+    let transmit = hand::transmit(call.resume(at(secs(3)), Input::Wake));
+    assert_eq!(transmit.request.uri().path(), path::CREATE);
+    let created = hand::data(json!({"taskID": 7}));
+    let created = ended(call.resume(at(secs(4)), created)).unwrap();
+    assert_eq!(created.task.get(), 7);
+    let error = ended(call.resume(at(secs(5)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Finished);
+}
+
+#[test]
+fn gate_comes_after_token_and_slot() {
+    let session = builder().build().unwrap();
+    let mut world = World::new(routine);
+    get_user(&mut world, &session).unwrap();
+    let at = |elapsed| at(world.now() + elapsed);
+    let mut first = create(&session);
+    at_gate(first.resume(at(secs(0)), Input::Wake));
+    let mut second = create(&session);
+    let wait = hand::wait(second.resume(at(secs(0)), Input::Wake));
+    assert_eq!(wait.until, at(secs(1)).mono, "its slot");
+    at_gate(second.resume(at(secs(1)), Input::Wake));
+    second.proceed();
+    let transmit = hand::transmit(second.resume(at(secs(1)), Input::Wake));
+    assert!(transmit.request.headers().contains_key("authorization"));
+}
+
+#[test]
+fn call_that_was_not_carried_out_ends_and_may_be_made_again() {
+    for (input, kind) in [
+        (
+            Input::Failed(TransportError::never_left("refused")),
+            ErrorKind::Transport,
+        ),
+        (hand::code(429, "请求太频繁"), ErrorKind::RateLimited),
+        (hand::code(1, "同时下载的任务超出最大限制"), ErrorKind::Api),
+    ] {
+        let mut call = sent(&fixed());
+        let error = ended(call.resume(at(millis(10)), input)).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn rejected_token_ends_the_call_and_the_next_call_fetches_another() {
+    let session = builder().build().unwrap();
+    let mut world = World::new(routine);
+    get_user(&mut world, &session).unwrap();
+    let now = at(world.now());
+    let mut call = create(&session);
+    at_gate(call.resume(now, Input::Wake));
+    call.proceed();
+    hand::transmit(call.resume(now, Input::Wake));
+    let error = ended(call.resume(now, hand::code(401, "token is expired"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenRejected);
+    assert!(error.is_retryable() && error.code().is_some(), "{error}");
+    let mut next = create(&session);
+    assert!(matches!(next.resume(now, Input::Wake), Step::Detach(_)));
+}
+
+#[test]
+fn given_token_that_is_rejected_is_final() {
+    let mut call = sent(&fixed());
+    let error = ended(call.resume(at(secs(1)), hand::code(401, "token is expired"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn lost_response_is_ambiguous() {
+    for input in [
+        Input::Failed(TransportError::timed_out()),
+        Input::Wake,
+        hand::answer(502, "<html>"),
+    ] {
+        let mut call = sent(&fixed());
+        let error = ended(call.resume(at(secs(1)), input)).unwrap_err();
+        let Error::Ambiguous(ambiguous) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(ambiguous.request(), Some(download()));
+    }
+}
+
+#[test]
+fn request_is_not_sent_long_after_the_gate() {
+    for (delay, sends) in [(secs(10), true), (millis(10_001), false)] {
+        let mut call = create(&fixed());
+        at_gate(call.resume(at(secs(0)), Input::Wake));
+        call.proceed();
+        match call.resume(at(delay), Input::Wake) {
+            Step::Transmit(_) => assert!(sends),
+            step => {
+                assert!(!sends);
+                assert_eq!(ended(step).unwrap_err().kind(), ErrorKind::Deadline);
+            }
+        }
+    }
+    let mut call = create(&fixed()).max_send_delay(secs(1));
+    at_gate(call.resume(at(secs(0)), Input::Wake));
+    call.proceed();
+    let error = ended(call.resume(at(millis(1001)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+}
+
+#[test]
+fn deadline_and_stop_hold_at_the_gate() {
+    let mut late = create(&fixed()).max_send_delay(secs(1000));
+    at_gate(late.resume(at(secs(0)), Input::Wake));
+    late.proceed();
+    let error = ended(late.resume(at(millis(119_001)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+
+    let mut stopped = create(&fixed());
+    at_gate(stopped.resume(at(secs(0)), Input::Wake));
+    stopped.handle().stop();
+    stopped.proceed();
+    let error = ended(stopped.resume(at(secs(1)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+}
