@@ -17,15 +17,15 @@ use pan123_tests::observed::reached;
 static HEAP: dhat::Alloc = dhat::Alloc;
 
 /// Set in the server process.
-const SERVES: &str = "PAN123_TESTS_SERVES";
+const SERVER_ENV: &str = "PAN123_TESTS_SERVES";
 
 const LENGTH: u64 = 200 << 20;
 
 /// The maximum over the idle client.
-const MOST: usize = 16 << 20;
+const MAX_HEAP: usize = 16 << 20;
 
 fn main() {
-    if std::env::var_os(SERVES).is_some() {
+    if std::env::var_os(SERVER_ENV).is_some() {
         return serve();
     }
     let server = Server::start();
@@ -40,7 +40,7 @@ fn main() {
 fn report(adapter: &str, flood: &str, peak: usize) {
     let kilobytes = peak.div_ceil(1 << 10);
     println!("{adapter}: 200 MB, {flood}: {kilobytes} KiB of heap at most");
-    assert!(peak < MOST, "{adapter}, {flood}: {peak} bytes");
+    assert!(peak < MAX_HEAP, "{adapter}, {flood}: {peak} bytes");
     assert!(
         peak > 100 << 10,
         "{adapter}, {flood}: {peak} bytes, so nothing was counted"
@@ -79,7 +79,7 @@ fn with_reqwest(url: &str) -> usize {
     let progress = |task| runtime.block_on(offline.progress(task));
     progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| runtime.block_on(offline.download(&download())));
-    is_too_large(create);
+    assert_too_large(create);
     peak
 }
 
@@ -88,11 +88,11 @@ fn with_ureq(url: &str) -> usize {
     let offline = client.offline_download();
     offline.progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| offline.download(&download()));
-    is_too_large(create);
+    assert_too_large(create);
     peak
 }
 
-fn is_too_large(created: Result<TaskId, Error>) {
+fn assert_too_large(created: Result<TaskId, Error>) {
     let error = created.expect_err("no such response is read");
     let reached = reached(&error);
     assert_eq!(reached, Some(TransportErrorKind::BodyTooLarge), "{error:?}");
@@ -117,7 +117,7 @@ impl Server {
     fn start() -> Server {
         let program = std::env::current_exe().expect("this program");
         let mut process = Command::new(program)
-            .env(SERVES, "1")
+            .env(SERVER_ENV, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

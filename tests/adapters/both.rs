@@ -133,6 +133,6 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
 pub(crate) use basics;
 
 /// A host that cannot exist: a part of its name is too long, so that no name server is asked.
-pub(crate) fn nobody() -> String {
+pub(crate) fn unknown_host() -> String {
     format!("http://{}.invalid", "n".repeat(64))
 }

@@ -54,7 +54,7 @@ struct Sleeper {
 }
 
 /// Longer than anything takes in real time.
-const HANGS: Duration = Duration::from_secs(20);
+const MAX_REAL_TIME: Duration = Duration::from_secs(20);
 
 impl JumpClock {
     /// Creates a clock at a fixed date.
@@ -275,7 +275,7 @@ impl Core {
         let state = self.lock();
         let waited = self
             .changed
-            .wait_timeout_while(state, HANGS, |state| !ready(state));
+            .wait_timeout_while(state, MAX_REAL_TIME, |state| !ready(state));
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(
             !timeout.timed_out(),

@@ -9,7 +9,7 @@ use pan123_proto::{Pacing, RetryPolicy};
 
 use crate::drive_calls::DriveCall;
 use crate::observed::Observed;
-use crate::service_access::{REDIRECT_URI, ServiceAccess, create_elsewhere, fetch_token};
+use crate::service_access::{REDIRECT_URI, ServiceAccess, create_as_another_client, fetch_token};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -366,7 +366,7 @@ impl Scenario {
             Identity::Credentials(..) | Identity::Token(_) => {}
         }
         if self.has_task {
-            create_elsewhere(service, now);
+            create_as_another_client(service, now);
         }
         for (path, canned) in &self.canned {
             service.fault(Fault::from(canned.clone()).on(*path));

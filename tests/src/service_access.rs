@@ -88,7 +88,7 @@ pub fn first_code(seed: u64) -> String {
 }
 
 /// Creates a task as another client. This task and all later ones stay as [`TASK_ON_ITS_WAY`] says.
-pub fn create_elsewhere(service: &mut dyn ServiceAccess, now: SystemTime) {
+pub fn create_as_another_client(service: &mut dyn ServiceAccess, now: SystemTime) {
     service.set_default_script(TaskScript::steps([TASK_ON_ITS_WAY]));
     let token = token_in(&fetch_token(service, now));
     let body = r#"{"url":"https://example.com/other.mp4"}"#;
@@ -106,7 +106,7 @@ pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
 #[must_use]
 pub fn first_task() -> u64 {
     let mut service = Service::default();
-    create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
+    create_as_another_client(&mut service, SystemTime::UNIX_EPOCH);
     service.tasks().first().expect("a task").id()
 }
 

@@ -74,7 +74,7 @@ impl ServiceTransport {
     }
 
     /// Makes a future pending for this many polls before its response comes.
-    pub fn pause(&self, polls: usize) {
+    pub fn delay_polls(&self, polls: usize) {
         self.update(|state| state.pauses = polls);
     }
 
@@ -84,7 +84,7 @@ impl ServiceTransport {
     }
 
     /// Sets the service's clock forward.
-    pub fn ahead(&self, by: Duration) {
+    pub fn advance_service(&self, by: Duration) {
         self.update(|state| state.ahead += by);
     }
 
@@ -149,7 +149,7 @@ impl ServiceTransport {
             state.sent.push(path.clone());
             let now = now + state.ahead;
             let reply = state.service.handle(now, &transmit.request).reply;
-            let (response, delay) = arrival(reply)?;
+            let (response, delay) = response_of(reply)?;
             if delay > transmit.timeout {
                 return Err(TransportError::timed_out());
             }
@@ -275,7 +275,7 @@ impl Drop for Exchange {
 /// # Errors
 ///
 /// The error of a transport, if the reply breaks.
-pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
+pub fn response_of(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
     let fate = reply
         .broken
         .as_ref()

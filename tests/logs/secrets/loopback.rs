@@ -250,9 +250,9 @@ fn response_that_echoes_the_request_reveals_no_secret() {
 }
 
 /// An endpoint with a secret in its query that it does not declare.
-struct Form;
+struct UndeclaredSecret;
 
-impl Endpoint for Form {
+impl Endpoint for UndeclaredSecret {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/oauth2/access_token";
     const RATE: RateClass = RateClass::new("oauth2", Duration::ZERO);
@@ -282,7 +282,7 @@ fn error_of_an_http_client_reveals_no_query() {
     logged(|| {
         for url in hopeless {
             for adapter in [Adapter::Async, Adapter::Blocking] {
-                let (sent, _) = send(adapter, url, Identity::Token, &Form);
+                let (sent, _) = send(adapter, url, Identity::Token, &UndeclaredSecret);
                 let text = error_texts(&sent.expect_err("nobody responds"));
                 assert_hidden(&text, url);
                 assert!(!text.contains("client_secret"), "{text}");

@@ -30,7 +30,7 @@ use crate::secrets::canaries::{
 use crate::secrets::oauth;
 
 /// Types that hold no secret.
-const HOLD_NOTHING: &[&str] = &[
+const WITHOUT_SECRETS: &[&str] = &[
     "Account",
     "Auth",
     "CallHandle",
@@ -409,11 +409,15 @@ fn values() -> Vec<(&'static str, String)> {
         ),
         ("SessionBuilder", debugged(&builder().base_url(BASE))),
     ];
-    shown.extend(errors.iter().map(|error| ("BuildError", told_ref(error))));
+    shown.extend(
+        errors
+            .iter()
+            .map(|error| ("BuildError", error_texts_of(error))),
+    );
     shown
 }
 
-fn told_ref(error: &BuildError) -> String {
+fn error_texts_of(error: &BuildError) -> String {
     error_texts(error)
 }
 
@@ -427,10 +431,10 @@ fn no_public_type_shows_a_secret() {
         assert_hidden(text, name);
     }
     let shown: BTreeSet<&str> = shown.iter().map(|(name, _)| *name).collect();
-    let hold_nothing: BTreeSet<&str> = HOLD_NOTHING.iter().copied().collect();
-    let twice: Vec<_> = shown.intersection(&hold_nothing).collect();
+    let without_secrets: BTreeSet<&str> = WITHOUT_SECRETS.iter().copied().collect();
+    let twice: Vec<_> = shown.intersection(&without_secrets).collect();
     assert!(twice.is_empty(), "{twice:?} are in both lists");
-    let listed: BTreeSet<&str> = shown.union(&hold_nothing).copied().collect();
+    let listed: BTreeSet<&str> = shown.union(&without_secrets).copied().collect();
     let public = public_types();
     let public: BTreeSet<&str> = public.iter().map(String::as_str).collect();
     let new: Vec<_> = public.difference(&listed).collect();

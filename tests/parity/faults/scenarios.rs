@@ -49,7 +49,7 @@ impl Fault {
         })
     }
 
-    pub(crate) fn reached_elsewhere(&self) -> Option<String> {
+    pub(crate) fn check_other_host(&self) -> Option<String> {
         let came = self.elsewhere.as_ref().map_or(0, TcpServer::accepted);
         (came > 0).then(|| format!("{came} connections to another host"))
     }

@@ -13,7 +13,7 @@ use super::{create, download};
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = folders();
     table.extend(found());
-    table.extend(landed());
+    table.extend(file_lookup());
     table
 }
 
@@ -96,7 +96,7 @@ fn found() -> Vec<Scenario> {
     ]
 }
 
-fn landed() -> Vec<Scenario> {
+fn file_lookup() -> Vec<Scenario> {
     let quick = |name| {
         Scenario::new(name).service(|service| service.default_script(TaskScript::succeeds_after(1)))
     };

@@ -11,14 +11,14 @@ use super::{ALWAYS, Fault, body, html, ok, with_short_timeout};
 use crate::faults::row::Op;
 
 pub(super) fn faults() -> Vec<Fault> {
-    let mut faults = no_answers();
+    let mut faults = no_responses();
     faults.extend(numbers());
     faults.extend(odd_json());
     faults.extend(long_ones());
     faults
 }
 
-fn no_answers() -> Vec<Fault> {
+fn no_responses() -> Vec<Fault> {
     let both = |body: &'static str| move |_: Op| ok(body).after_acting();
     vec![
         Fault::responded("HTML", |_| html(StatusCode::OK).after_acting()),
