@@ -35,14 +35,14 @@ use crate::transport::{ReqwestTransport, Transport};
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     session: SessionBuilder,
-    transport: Carrier,
+    transport: TransportChoice,
     clock: Arc<dyn Clock>,
     spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
 }
 
 /// What requests are sent over.
-enum Carrier {
+enum TransportChoice {
     Builder(Box<reqwest::ClientBuilder>),
     Ready(Arc<dyn Transport>),
 }
@@ -51,7 +51,7 @@ impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
-            transport: Carrier::Builder(Box::new(reqwest_builder())),
+            transport: TransportChoice::Builder(Box::new(reqwest_builder())),
             clock: Arc::new(SystemClock),
             spawner: Arc::new(TokioSpawner),
             store: None,
@@ -187,14 +187,14 @@ impl ClientBuilder {
 
     /// Sends requests over another [`Transport`] than reqwest.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
-        self.transport = Carrier::Ready(Arc::new(transport));
+        self.transport = TransportChoice::Ready(Arc::new(transport));
         self
     }
 
     /// Builds the reqwest client from this builder, with redirects, retries and the connect timeout set over it. No proxy is used
     /// while the base URL is plain `http://` to this machine.
     pub fn with_client_builder(mut self, builder: reqwest::ClientBuilder) -> ClientBuilder {
-        self.transport = Carrier::Builder(Box::new(builder));
+        self.transport = TransportChoice::Builder(Box::new(builder));
         self
     }
 
@@ -217,8 +217,8 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
         let transport = match self.transport {
-            Carrier::Ready(transport) => transport,
-            Carrier::Builder(builder) => {
+            TransportChoice::Ready(transport) => transport,
+            TransportChoice::Builder(builder) => {
                 let builder = if session.is_loopback_only() {
                     builder.no_proxy()
                 } else {

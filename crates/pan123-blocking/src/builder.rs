@@ -34,14 +34,14 @@ use crate::transport::{Transport, UreqTransport};
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     session: SessionBuilder,
-    transport: Carrier,
+    transport: TransportChoice,
     clock: Arc<dyn Clock>,
     spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
 }
 
 /// What requests are sent over.
-enum Carrier {
+enum TransportChoice {
     Ours,
     Config(Box<ureq::config::Config>),
     Ready(Arc<dyn Transport>),
@@ -51,7 +51,7 @@ impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
-            transport: Carrier::Ours,
+            transport: TransportChoice::Ours,
             clock: Arc::new(SystemClock),
             spawner: Arc::new(ThreadSpawner),
             store: None,
@@ -179,14 +179,14 @@ impl ClientBuilder {
 
     /// Sends requests over another [`Transport`] than ureq.
     pub fn transport(mut self, transport: impl Transport) -> ClientBuilder {
-        self.transport = Carrier::Ready(Arc::new(transport));
+        self.transport = TransportChoice::Ready(Arc::new(transport));
         self
     }
 
     /// Builds the ureq agent from this configuration, with redirects, errors for statuses and the timeouts set over it. No proxy is
     /// used while the base URL is plain `http://` to this machine.
     pub fn with_config(mut self, config: ureq::config::Config) -> ClientBuilder {
-        self.transport = Carrier::Config(Box::new(config));
+        self.transport = TransportChoice::Config(Box::new(config));
         self
     }
 
@@ -206,11 +206,11 @@ impl ClientBuilder {
         let connect_timeout = session.connect_timeout();
         let direct = session.is_loopback_only();
         let transport: Arc<dyn Transport> = match self.transport {
-            Carrier::Ready(transport) => transport,
-            Carrier::Config(config) => {
+            TransportChoice::Ready(transport) => transport,
+            TransportChoice::Config(config) => {
                 Arc::new(UreqTransport::from_config(*config, connect_timeout).direct(direct))
             }
-            Carrier::Ours => {
+            TransportChoice::Ours => {
                 let usual_timeout = session.request_timeout();
                 Arc::new(UreqTransport::new(connect_timeout, usual_timeout).direct(direct))
             }

@@ -1,8 +1,8 @@
-//! How a session gets its tokens, one file a flow:
+//! How a session gets its tokens, one file per flow:
 //!
 //! - [`developer`]: tokens issued for a client id and its secret;
 //! - [`oauth`]: token pairs issued to an app that acts for a user;
-//! - [`given`]: a token that the user of this crate brings along.
+//! - [`given`]: a token that the user of this crate supplies.
 //!
 //! [`tokens`] is the state that the calls of a session share, and [`fetch`] what the two fetching flows share: the lease, the
 //! deadline, and the lock of the token store.
@@ -15,7 +15,7 @@ pub(crate) mod tokens;
 
 use crate::api::access_token::IssueToken;
 use crate::error::{BuildError, CredentialsFault, Error};
-use crate::exchange::Host;
+use crate::exchange::ExchangeSession;
 use crate::machine::token_store::{Account, StoredToken};
 use crate::machine::{Detached, Now};
 use crate::wire::redaction::Secrets;
@@ -24,12 +24,12 @@ use developer::FetchToken;
 use oauth::{OAuth, RefreshPair};
 use tokens::{FetchedToken, Lease, TokenOrigin, Tokens};
 
-pub(crate) use fetch::first_lease;
+pub(crate) use fetch::initial_lease_duration;
 
 /// How a session authenticates.
 #[derive(Debug)]
-pub(crate) enum Credentials {
-    /// With a token that the user brings along.
+pub(crate) enum AuthMethod {
+    /// With a token that the user supplies.
     Given,
     /// With tokens issued for a client id and its secret.
     Developer(IssueToken),
@@ -38,8 +38,8 @@ pub(crate) enum Credentials {
 }
 
 /// The session, as its token flows see it.
-pub(crate) trait TokenHost: Host + Send + Sync + 'static {
-    fn credentials(&self) -> &Credentials;
+pub(crate) trait TokenSession: ExchangeSession + Send + Sync + 'static {
+    fn auth_method(&self) -> &AuthMethod;
 
     fn uses_token_store(&self) -> bool;
 
@@ -58,10 +58,10 @@ pub(crate) trait TokenHost: Host + Send + Sync + 'static {
     /// Returns the owner of the session's tokens; none if the session was given a token.
     fn account(&self) -> Option<Account> {
         let account = |client_id| Account::new(self.settings().base_url.as_str(), client_id);
-        match self.credentials() {
-            Credentials::Given => None,
-            Credentials::Developer(credentials) => Some(account(credentials.client_id())),
-            Credentials::OAuth(app) => Some(match app.user_label() {
+        match self.auth_method() {
+            AuthMethod::Given => None,
+            AuthMethod::Developer(credentials) => Some(account(credentials.client_id())),
+            AuthMethod::OAuth(app) => Some(match app.user_label() {
                 Some(label) => account(app.client_id()).of_user(label),
                 None => account(app.client_id()),
             }),
@@ -78,7 +78,7 @@ pub(crate) trait TokenHost: Host + Send + Sync + 'static {
                 stored.account()
             )));
         }
-        self.credentials().check_kind(stored)?;
+        self.auth_method().check_kind(stored)?;
         let header = bearer(stored.expose()).ok_or(INVALID_TOKEN)?;
         let token = FetchedToken {
             header,
@@ -95,30 +95,30 @@ const INVALID_TOKEN: BuildError = BuildError::Header {
     what: "access token",
 };
 
-/// Returns the machine that fetches a token for all calls of the session. It is the right of whoever holds the lease.
-pub(crate) fn fetch<H: TokenHost>(
+/// Returns the machine that fetches a token for all calls of the session. Only the holder of the lease may run it.
+pub(crate) fn fetch<H: TokenSession>(
     host: &H,
     lease: Lease,
     now: Now,
 ) -> Result<Detached, BuildError> {
-    match host.credentials() {
-        Credentials::Given => Err(BuildError::Credentials(CredentialsFault::Missing)),
-        Credentials::Developer(credentials) => {
+    match host.auth_method() {
+        AuthMethod::Given => Err(BuildError::Credentials(CredentialsFault::Missing)),
+        AuthMethod::Developer(credentials) => {
             let fetch = FetchToken::new(host.clone(), credentials, lease, now)?;
             Ok(Detached::new(fetch))
         }
-        Credentials::OAuth(_) => Ok(Detached::new(RefreshPair::new(host.clone(), lease, now))),
+        AuthMethod::OAuth(_) => Ok(Detached::new(RefreshPair::new(host.clone(), lease, now))),
     }
 }
 
-impl Credentials {
+impl AuthMethod {
     /// Adds the secrets that no error may quote.
     pub(crate) fn secrets(&self, secrets: &mut Secrets) {
         use crate::endpoint::Endpoint;
         match self {
-            Credentials::Given => {}
-            Credentials::Developer(credentials) => credentials.secrets(secrets),
-            Credentials::OAuth(app) => app.secrets(secrets),
+            AuthMethod::Given => {}
+            AuthMethod::Developer(credentials) => credentials.secrets(secrets),
+            AuthMethod::OAuth(app) => app.secrets(secrets),
         }
     }
 
@@ -126,11 +126,11 @@ impl Credentials {
     fn check_kind(&self, stored: &StoredToken) -> Result<(), Error> {
         let is_pair = stored.expose_refresh_token().is_some();
         let text = match self {
-            Credentials::OAuth(_) if !is_pair => {
+            AuthMethod::OAuth(_) if !is_pair => {
                 "it holds a token without a refresh token, which was issued for a client id with its secret: give OAuth a store \
                  of its own"
             }
-            Credentials::Developer(_) if is_pair => {
+            AuthMethod::Developer(_) if is_pair => {
                 "it holds the token pair of an OAuth user, not a token for a client id with its secret: give each a store of its \
                  own"
             }

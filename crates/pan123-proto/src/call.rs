@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::auth::tokens::{Bearer, Rejection, TokenOrigin};
+use crate::auth::tokens::{Bearer, Rejection};
 use crate::endpoint::{Auth, Endpoint};
 use crate::error::{BuildError, Error};
 use crate::exchange::{Exchange, Idle, Outcome, TokenStatus};
@@ -103,7 +103,7 @@ impl<T> Call<T> {
         self
     }
 
-    /// Stops the call just before it sends, so that its owner can record the intent: see [`GatedCall`].
+    /// Pauses the call just before it sends, so that its owner can record the intent: see [`GatedCall`].
     pub fn gated(mut self) -> GatedCall<T> {
         self.exchange.send_once();
         GatedCall {
@@ -162,8 +162,8 @@ impl<T> Call<T> {
 
     /// Goes on with another token after a 401, or ends.
     ///
-    /// Final is the 401 of a token that was issued after this call's first 401. So a token that another process had stored does
-    /// not end the call, and a call causes at most one issue after its first 401.
+    /// [`Bearer::rejection_is_final`] says which: a token that another process had stored does not end the call, and the call itself
+    /// causes at most one issue after its first 401.
     fn replace_token(
         &mut self,
         error: Error,
@@ -178,12 +178,7 @@ impl<T> Call<T> {
         let newest_at_first = *self
             .newest_at_first_rejection
             .get_or_insert(rejection.newest);
-        let is_final = match bearer.origin {
-            TokenOrigin::Given => true,
-            TokenOrigin::Stored => false,
-            TokenOrigin::Issued => bearer.generation > newest_at_first,
-        };
-        if is_final {
+        if bearer.rejection_is_final(newest_at_first) {
             return Err(Error::Unauthorized(Box::new(error)));
         }
         self.exchange.retry_with_another_token(error)
@@ -260,11 +255,11 @@ impl<T> fmt::Debug for Call<T> {
 /// How long after the gate a request may be sent, unless [`GatedCall::max_send_delay`] sets another delay.
 const DEFAULT_MAX_SEND_DELAY: Duration = Duration::from_secs(10);
 
-/// A call that stops just before it sends and asks its owner.
+/// A call that pauses just before it sends and asks its owner.
 ///
 /// For a program that must never send a request twice, not even across a crash: it records the intent to send, durably, at the
 /// gate. The call has its token and its slot by then, so that nothing but the request itself is left to do. It sends **at most
-/// once**, whatever comes back, and then ends:
+/// once**, whatever comes back and whatever its endpoint says of idempotency, and then ends:
 ///
 /// - `Ok`: carried out;
 /// - [`Error::Ambiguous`]: possibly carried out;
@@ -297,7 +292,8 @@ pub struct GatedCall<T> {
 /// [`Ended`](GateEvent::Ended).
 #[derive(Debug)]
 pub enum GateEvent<T> {
-    /// The call is about to send. It does when it is resumed after [`GatedCall::proceed`].
+    /// The call is about to send. It does when it is resumed after [`GatedCall::proceed`]; resumed without it, it returns this
+    /// again until its deadline.
     AtGate,
     /// The result of the call.
     Ended(Result<T, Error>),
@@ -318,7 +314,7 @@ enum Gate {
 
 impl<T> GatedCall<T> {
     /// Sets how long after it reached the gate the request may be sent, 10 s by default. Past it the call ends with
-    /// [`Error::Deadline`] and sends nothing: the recorded intent would be too old to be trusted.
+    /// [`Error::GateExpired`] and sends nothing: the recorded intent would be too old to be trusted.
     pub fn max_send_delay(mut self, delay: Duration) -> GatedCall<T> {
         self.max_send_delay = delay;
         self
@@ -358,15 +354,19 @@ impl<T> GatedCall<T> {
                 bearer,
                 proceeds: true,
             } => {
-                let delay = now.mono.saturating_duration_since(at);
-                // The call's own deadline and a stop are checked like before any other attempt.
+                // A stop and the call's own deadline are checked like before any other attempt.
                 self.call.exchange.idle(now)?;
-                if delay > self.max_send_delay {
-                    return Err(Error::Deadline { last: None });
+                let delay = now.mono.saturating_duration_since(at);
+                let still_valid = bearer
+                    .as_ref()
+                    .is_none_or(|bearer| self.call.session.is_usable(bearer, now.mono));
+                if delay > self.max_send_delay || !still_valid {
+                    return Err(Error::GateExpired);
                 }
                 self.call.send(now, bearer).map(Some)
             }
             reached @ Gate::Reached { .. } => {
+                self.call.exchange.idle(now)?;
                 self.gate = reached;
                 Ok(None)
             }

@@ -1,4 +1,4 @@
-//! Two families of errors: [`BuildError`], for what could not be built, and [`Error`], for what an exchange brought.
+//! Two families of errors: [`BuildError`], for what could not be built, and [`Error`], for what went wrong afterwards.
 
 mod ambiguous;
 mod api;
@@ -52,7 +52,7 @@ pub enum Error {
     Build(BuildError),
     /// The service rejected the request.
     Api(Box<ApiError>),
-    /// The token was rejected, and so was a newly issued one where one could be had; the service's response is inside.
+    /// The token was rejected, and so was a newly issued one if one could be issued; the service's response is inside.
     Unauthorized(Box<Error>),
     /// The token was rejected before the service acted on the request. Only a call that may send once
     /// ([`GatedCall`](crate::GatedCall)) ends this way: the next call uses another token.
@@ -105,8 +105,11 @@ pub enum Error {
         /// The cursor (`lastFileId`).
         cursor: EntryId,
     },
-    /// The call was stopped through its handle before it did anything that cannot be undone.
+    /// The call was stopped through its handle. An idempotent request that was in flight may have been carried out; for any other,
+    /// the error is [`Error::Ambiguous`].
     Stopped,
+    /// A [`GatedCall`](crate::GatedCall) sent nothing: it passed its gate too late, or its token became invalid while it waited there.
+    GateExpired,
     /// The call was resumed after it had returned its result.
     Finished,
 }
@@ -157,6 +160,7 @@ error_kinds! {
     Watch,
     PaginationLoop,
     Stopped,
+    GateExpired,
     Finished,
 }
 
@@ -212,6 +216,7 @@ impl Error {
             }
             Error::RateLimited { .. }
             | Error::TokenRejected(_)
+            | Error::GateExpired
             | Error::RetriesExhausted { .. }
             | Error::Deadline { .. }
             | Error::Decode(_) => true,
@@ -298,6 +303,9 @@ impl fmt::Display for Error {
                 "the list cannot be read to its end: the service returned the cursor {cursor} twice"
             ),
             Error::Stopped => f.write_str("the call was stopped"),
+            Error::GateExpired => f.write_str(
+                "nothing was sent: the call waited too long at its gate, or its token became invalid there; make a new call",
+            ),
             Error::Finished => f.write_str("the call has already returned its result"),
         }
     }
@@ -381,6 +389,7 @@ mod tests {
             WatchError::Stopped { task, last: None }.into(),
             Error::PaginationLoop { cursor },
             Error::Stopped,
+            Error::GateExpired,
             Error::Finished,
         ] {
             let start = format!("\n| `{:?}` |", error.kind());

@@ -24,10 +24,10 @@ use crate::wire::redaction::{Redactor, Secrets};
 use crate::wire::request::{BaseUrl, authorize};
 use crate::wire::response::{Decoded, Decoder};
 
-/// A non-idempotent request is not sent with less time left: its response could not be awaited.
+/// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
 const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);
 
-/// A request for a token is not sent with less time left: a token whose response is not awaited is lost.
+/// A request for a token is sent only if at least this much time is left: a token whose response is not awaited is lost.
 const MIN_TIME_TOKEN: Duration = Duration::from_secs(30);
 
 /// The most requests for a token whose response is lost: each may have issued one that pushed another out.
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
 }
 
 /// The session, as its exchanges see it: their settings and the limiter that they share.
-pub(crate) trait Host: Clone {
+pub(crate) trait ExchangeSession: Clone {
     fn settings(&self) -> &Settings;
 
     /// Returns a source of randomness for one machine.
@@ -65,7 +65,7 @@ pub(crate) trait Host: Clone {
     fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) -> bool;
 }
 
-pub(crate) struct Exchange<T, H: Host> {
+pub(crate) struct Exchange<T, H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
     request: Request<Bytes>,
@@ -76,7 +76,7 @@ pub(crate) struct Exchange<T, H: Host> {
     rate: RateClass,
     auth: Auth,
     secret_response: bool,
-    /// With less time left the request is not sent.
+    /// The time that must be left before the deadline for the request to be sent.
     min_time: Duration,
     /// Whether it sends at most once, whatever happens.
     sends_once: bool,
@@ -87,7 +87,7 @@ pub(crate) struct Exchange<T, H: Host> {
     rng: Rng,
     attempts: Attempts,
     /// Whether an attempt that changes something may have been carried out.
-    may_be_done: bool,
+    had_indeterminate: bool,
     state: State,
     last: Option<Error>,
     trace: CallTrace,
@@ -134,7 +134,7 @@ pub(crate) enum Outcome<T> {
     TokenRejected(Error),
 }
 
-impl<T: DeserializeOwned, H: Host> Exchange<T, H> {
+impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<T, H>, BuildError> {
         let settings = host.settings();
         let request = encode(endpoint, &settings.base_url, &settings.user_agent)?;
@@ -160,7 +160,7 @@ impl<T: DeserializeOwned, H: Host> Exchange<T, H> {
             secret_response: E::SECRET_RESPONSE,
             min_time,
             sends_once: false,
-            retry: bounded(settings.retry.clone(), E::AUTH),
+            retry: limit_lost_tokens(settings.retry.clone(), E::AUTH),
             priority: Priority::default(),
             deadline: Deadline::new(timeout),
             ticket: None,
@@ -170,7 +170,7 @@ impl<T: DeserializeOwned, H: Host> Exchange<T, H> {
                 failed: 0,
                 rate_limited: 0,
             },
-            may_be_done: false,
+            had_indeterminate: false,
             state: State::Idle(None),
             last: None,
             trace: CallTrace::default(),
@@ -180,7 +180,7 @@ impl<T: DeserializeOwned, H: Host> Exchange<T, H> {
 }
 
 /// Whatever the policy says, a response that may be a token is not requested too often.
-fn bounded(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
+fn limit_lost_tokens(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
     match auth {
         Auth::None => retry.max_lost_responses(MAX_LOST_TOKENS),
         Auth::Bearer => retry,
@@ -188,7 +188,7 @@ fn bounded(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
 }
 
 /// Settings of one exchange.
-impl<T, H: Host> Exchange<T, H> {
+impl<T, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.deadline.set_timeout(timeout);
     }
@@ -204,15 +204,18 @@ impl<T, H: Host> Exchange<T, H> {
     }
 
     pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
-        self.retry = bounded(policy, self.auth);
+        self.retry = limit_lost_tokens(policy, self.auth);
     }
 
     pub(crate) fn set_priority(&mut self, priority: Priority) {
         self.priority = priority;
     }
 
+    /// Sends at most once: whatever may have arrived is ambiguous, even if the endpoint is idempotent.
     pub(crate) fn send_once(&mut self) {
         self.sends_once = true;
+        self.attempts.idempotency = Idempotency::NonIdempotent;
+        self.min_time = self.min_time.max(MIN_TIME_NON_IDEMPOTENT);
     }
 
     pub(crate) fn auth(&self) -> Auth {
@@ -222,7 +225,7 @@ impl<T, H: Host> Exchange<T, H> {
 
 /// The turns of an exchange: [`receive`](Exchange::receive), [`idle`](Exchange::idle), [`transmit`](Exchange::transmit) and
 /// [`finish`](Exchange::finish).
-impl<T, H: Host> Exchange<T, H> {
+impl<T, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }
@@ -369,7 +372,7 @@ impl<T, H: Host> Exchange<T, H> {
 }
 
 /// How an attempt is judged.
-impl<T, H: Host> Exchange<T, H> {
+impl<T, H: ExchangeSession> Exchange<T, H> {
     fn judge(
         &mut self,
         now: Now,
@@ -423,12 +426,13 @@ impl<T, H: Host> Exchange<T, H> {
 
     /// Prepares another attempt, or ends the exchange.
     fn after_failure(&mut self, failure: Failure, sent: Instant, now: Instant) -> Outcome<T> {
-        let failure = if self.may_be_done {
+        let failure = if self.had_indeterminate {
             failure.after_lost_response()
         } else {
             failure
         };
-        self.may_be_done |= failure.is_indeterminate() && self.request.method() != Method::GET;
+        self.had_indeterminate |=
+            failure.is_indeterminate() && self.request.method() != Method::GET;
         let verdict = self.retry.verdict(failure, &self.attempts, &mut self.rng);
         let retries = match verdict {
             Verdict::Fail(error) => Err(error),
@@ -509,7 +513,7 @@ impl TokenStatus {
 }
 
 /// An exchange without a token.
-impl<T, H: Host> Machine for Exchange<T, H> {
+impl<T, H: ExchangeSession> Machine for Exchange<T, H> {
     type Output = Result<T, Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
@@ -524,7 +528,7 @@ impl<T, H: Host> Machine for Exchange<T, H> {
     }
 }
 
-impl<T, H: Host> Exchange<T, H> {
+impl<T, H: ExchangeSession> Exchange<T, H> {
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Result<T, Error>>, Error> {
         if let Some(judged) = self.receive(now, input) {
             match judged.outcome {
@@ -550,13 +554,13 @@ impl<T, H: Host> Exchange<T, H> {
     }
 }
 
-impl<T, H: Host> Drop for Exchange<T, H> {
+impl<T, H: ExchangeSession> Drop for Exchange<T, H> {
     fn drop(&mut self) {
         self.leave_queue();
     }
 }
 
-impl<T, H: Host> fmt::Debug for Exchange<T, H> {
+impl<T, H: ExchangeSession> fmt::Debug for Exchange<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
             .field("method", self.request.method())

@@ -1,4 +1,4 @@
-//! The 123云盘 (123pan) Open Platform without IO, first of all its offline download (离线下载).
+//! A sans-IO core for the 123云盘 (123pan) Open Platform, with a focus on its offline download (离线下载).
 //!
 //! All behaviour is here, in plain state machines: what is sent, what a response means, which token is used, when a request may
 //! be sent, what is retried, when a task is polled. The machines take the time as a parameter and return what to do next; a
@@ -64,7 +64,7 @@
 //! - [`TokenStore`]: the store that keeps a token between runs and shares it among processes.
 //! - The endpoints: [`offline`], [`file`](mod@file), [`image_bed`], [`user`], [`access_token`] and [`oauth`].
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
-//! - [`BuildError`] and [`Error`]: what could not be built, and what an exchange brought. [`which_error_what_to_do`] says how to
+//! - [`BuildError`] and [`Error`]: what could not be built, and what went wrong afterwards. [`which_error_what_to_do`] says how to
 //!   react, and [`error_codes`] lists the service's codes.
 //!
 //! Unofficial: not made by the service's vendor. What is known of the wire comes from its public documentation and from public

@@ -54,7 +54,7 @@ pub(crate) fn later(at: Instant, by: Duration) -> Instant {
     at + by.min(MAX_WAIT)
 }
 
-/// What the driver brings back.
+/// What the driver reports.
 #[non_exhaustive]
 pub enum Input {
     /// The start, the end of a wait, a signal, or a request that the driver abandoned.
@@ -96,7 +96,7 @@ pub enum Step<T> {
     Transmit(Transmit),
     /// Wait until a time or a signal, then resume with [`Input::Wake`].
     Wait(Wait),
-    /// Run this machine apart from the caller, as a task or a thread of its own, and resume at once with [`Input::Wake`]. It
+    /// Run this machine independently of the caller, as a task or a thread of its own, and resume at once with [`Input::Wake`]. It
     /// outlives a caller that is dropped. A driver that can start neither may run it in place first.
     Detach(Detached),
     /// Run this operation on the token store. Only a session that was told to use one asks for it. A driver without a store
@@ -141,13 +141,13 @@ pub(crate) fn settled<T, S>(
 /// Dropping it before its end is safe: whatever it was doing for others is passed on to the next caller.
 pub struct Detached(Box<dyn DetachedMachine>);
 
-trait DetachedMachine: Machine<Output = ()> + fmt::Debug + Send {}
+trait DetachedMachine: Machine<Output = ()> + fmt::Debug + Send + Sync {}
 
-impl<M: Machine<Output = ()> + fmt::Debug + Send> DetachedMachine for M {}
+impl<M: Machine<Output = ()> + fmt::Debug + Send + Sync> DetachedMachine for M {}
 
 impl Detached {
     pub(crate) fn new(
-        machine: impl Machine<Output = ()> + fmt::Debug + Send + 'static,
+        machine: impl Machine<Output = ()> + fmt::Debug + Send + Sync + 'static,
     ) -> Detached {
         Detached(Box::new(machine))
     }
@@ -176,7 +176,7 @@ pub struct Transmit {
     pub request: http::Request<Bytes>,
     /// How long the whole exchange may take. Past it: [`Input::Failed`] with [`TransportError::timed_out`].
     pub timeout: Duration,
-    /// The most bytes of body to read. Past it: [`Input::Failed`] with [`TransportError::body_too_large`].
+    /// The maximum number of body bytes to read. Past it: [`Input::Failed`] with [`TransportError::body_too_large`].
     pub body_limit: usize,
     /// Fires when nobody needs the response any more. The driver may take it, and then drop the request and resume with
     /// [`Input::Wake`].

@@ -12,10 +12,10 @@ pub use builder::SessionBuilder;
 
 use crate::auth::oauth::Authorize;
 use crate::auth::tokens::{Bearer, Lease, Look, Rejection, Restored, TokenRequest, Tokens};
-use crate::auth::{self, Credentials, TokenHost};
+use crate::auth::{self, AuthMethod, TokenSession};
 use crate::endpoint::RateClass;
 use crate::error::{BuildError, Error};
-use crate::exchange::{Host, Settings};
+use crate::exchange::{ExchangeSession, Settings};
 use crate::machine::control::Control;
 use crate::machine::token_store::{Account, StoredToken};
 use crate::machine::{Detached, Now, Signal, WaitReason};
@@ -40,14 +40,14 @@ pub struct Session {
 
 struct Shared {
     settings: Settings,
-    credentials: Credentials,
+    auth_method: AuthMethod,
     uses_token_store: bool,
     connect_timeout: Duration,
     loopback_only: bool,
     state: Mutex<State>,
 }
 
-/// What changes. Under its lock there is only arithmetic: nothing is sent, awaited, woken or logged.
+/// The mutable state. Code under its lock only computes: it sends, awaits, wakes and logs nothing.
 struct State {
     tokens: Tokens,
     limiter: Limiter,
@@ -84,7 +84,7 @@ impl Session {
 
     /// Returns the owner of the session's tokens; none if the session was given a token instead of credentials.
     pub fn account(&self) -> Option<Account> {
-        TokenHost::account(self)
+        TokenSession::account(self)
     }
 
     /// Takes a stored token, if the session needs one. Sends nothing.
@@ -130,7 +130,7 @@ impl Session {
     }
 
     pub(crate) fn has_given_token(&self) -> bool {
-        matches!(self.shared.credentials, Credentials::Given)
+        matches!(self.shared.auth_method, AuthMethod::Given)
     }
 
     /// How many token fetches have failed so far.
@@ -140,6 +140,11 @@ impl Session {
 
     pub(crate) fn prove_token(&self, bearer: &Bearer) {
         self.with_tokens(|tokens| tokens.prove(bearer));
+    }
+
+    /// Whether this token may still be sent.
+    pub(crate) fn is_usable(&self, bearer: &Bearer, now: Instant) -> bool {
+        self.with_tokens(|tokens| tokens.is_usable(bearer, now))
     }
 
     pub(crate) fn reject_token(
@@ -161,7 +166,7 @@ impl Session {
                     let token_request = TokenRequest {
                         failures_seen,
                         deadline: request.deadline,
-                        lease: auth::first_lease(self),
+                        lease: auth::initial_lease_duration(self),
                     };
                     match state.tokens.look(now, token_request) {
                         Look::Use(bearer) => Some(bearer),
@@ -201,7 +206,7 @@ impl Session {
     }
 }
 
-impl Host for Session {
+impl ExchangeSession for Session {
     fn settings(&self) -> &Settings {
         &self.shared.settings
     }
@@ -227,9 +232,9 @@ impl Host for Session {
     }
 }
 
-impl TokenHost for Session {
-    fn credentials(&self) -> &Credentials {
-        &self.shared.credentials
+impl TokenSession for Session {
+    fn auth_method(&self) -> &AuthMethod {
+        &self.shared.auth_method
     }
 
     fn uses_token_store(&self) -> bool {

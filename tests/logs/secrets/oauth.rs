@@ -1,7 +1,7 @@
 //! OAuth, whose secrets are in the query: the `Debug` of its types, and what the adapters reveal.
 
 use pan123_mock::TcpServer;
-use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken, TokenPair};
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant, TokenPair};
 use pan123_proto::user::UserInfo;
 use pan123_proto::{Error, OAuth, RetryPolicy, Session};
 use pan123_store::MemoryStore;
@@ -23,8 +23,8 @@ const REDIRECT: &str = "https://app.example/callback";
 /// The `Debug` of each type, by name.
 pub(crate) fn shown() -> Vec<(&'static str, String)> {
     let app = || OAuth::new("client-id", CLIENT_SECRET).refresh_token(GIVEN);
-    let code = ExchangeCode::new("client-id", CLIENT_SECRET, GIVEN, REDIRECT);
-    let refresh = ExchangeRefreshToken::new("client-id", CLIENT_SECRET, GIVEN);
+    let code = AuthorizationCodeGrant::new("client-id", CLIENT_SECRET, GIVEN, REDIRECT);
+    let refresh = RefreshTokenGrant::new("client-id", CLIENT_SECRET, GIVEN);
     let pair = json!({"access_token": ISSUED, "refresh_token": GIVEN});
     let pair: TokenPair = serde_json::from_value(pair).expect("a pair");
     let session = Session::builder().oauth(app()).persist_token(true).build();
@@ -32,8 +32,8 @@ pub(crate) fn shown() -> Vec<(&'static str, String)> {
     let authorize = session.authorize(GIVEN, REDIRECT).expect("a code");
     vec![
         ("OAuth", debugged(&app())),
-        ("ExchangeCode", debugged(&code)),
-        ("ExchangeRefreshToken", debugged(&refresh)),
+        ("AuthorizationCodeGrant", debugged(&code)),
+        ("RefreshTokenGrant", debugged(&refresh)),
         ("TokenPair", debugged(&pair)),
         ("Authorize", debugged(&authorize)),
         ("SessionBuilder", debugged(&Session::builder().oauth(app()))),

@@ -47,21 +47,21 @@ impl App {
 
 /// Exchanges the code that the user's browser came back with for the first token pair.
 #[derive(Clone, Debug)]
-pub struct ExchangeCode {
+pub struct AuthorizationCodeGrant {
     pub(crate) app: App,
     pub(crate) code: SecretString,
     pub(crate) redirect_uri: String,
 }
 
-impl ExchangeCode {
+impl AuthorizationCodeGrant {
     /// Creates the request from the code and the redirect URI that it was issued for.
     pub fn new(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
         code: impl Into<String>,
         redirect_uri: impl Into<String>,
-    ) -> ExchangeCode {
-        ExchangeCode {
+    ) -> AuthorizationCodeGrant {
+        AuthorizationCodeGrant {
             app: App::new(client_id, client_secret),
             code: SecretString::from(code.into()),
             redirect_uri: redirect_uri.into(),
@@ -70,7 +70,7 @@ impl ExchangeCode {
 }
 
 /// A code works once, so a repeated request yields at most one token pair.
-impl Endpoint for ExchangeCode {
+impl Endpoint for AuthorizationCodeGrant {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = PATH;
     const RATE: RateClass = RATE;
@@ -93,19 +93,19 @@ impl Endpoint for ExchangeCode {
 
 /// Exchanges the refresh token of a pair for a new pair. The old pair is then revoked.
 #[derive(Clone, Debug)]
-pub struct ExchangeRefreshToken {
+pub struct RefreshTokenGrant {
     pub(crate) app: App,
     pub(crate) refresh_token: SecretString,
 }
 
-impl ExchangeRefreshToken {
+impl RefreshTokenGrant {
     /// Creates the request from a refresh token that has not been used yet.
     pub fn new(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
         refresh_token: impl Into<String>,
-    ) -> ExchangeRefreshToken {
-        ExchangeRefreshToken {
+    ) -> RefreshTokenGrant {
+        RefreshTokenGrant {
             app: App::new(client_id, client_secret),
             refresh_token: SecretString::from(refresh_token.into()),
         }
@@ -113,7 +113,7 @@ impl ExchangeRefreshToken {
 }
 
 /// A refresh token works once, so a repeated request yields at most one token pair.
-impl Endpoint for ExchangeRefreshToken {
+impl Endpoint for RefreshTokenGrant {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = PATH;
     const RATE: RateClass = RATE;
@@ -244,8 +244,9 @@ mod tests {
     fn secrets_are_not_printed() {
         let json = r#"{"access_token":"canary","refresh_token":"canary"}"#;
         let pair: TokenPair = serde_json::from_str(json).unwrap();
-        let exchange = ExchangeCode::new("id", "canary", "canary", "https://app.example/cb");
-        let refresh = ExchangeRefreshToken::new("id", "canary", "canary");
+        let exchange =
+            AuthorizationCodeGrant::new("id", "canary", "canary", "https://app.example/cb");
+        let refresh = RefreshTokenGrant::new("id", "canary", "canary");
         let shown = format!("{pair:?} {exchange:?} {refresh:?}");
         assert!(!shown.contains("canary"), "{shown}");
     }

@@ -20,7 +20,7 @@ use http::StatusCode;
 
 use super::fetch::{Fetch, trace_fetched};
 use super::tokens::{FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens};
-use super::{INVALID_TOKEN, TokenHost};
+use super::{INVALID_TOKEN, TokenSession};
 use crate::api::access_token::{IssueToken, IssuedToken};
 use crate::error::{BuildError, Error, ErrorCode};
 use crate::exchange::Exchange;
@@ -44,7 +44,7 @@ pub(super) fn look(tokens: &mut Tokens, now: Instant, request: TokenRequest) -> 
 /// Fetches a token for all calls of a session: from the store, or else from the service.
 ///
 /// If it is dropped, the lease goes to the next call at once.
-pub(crate) struct FetchToken<H: TokenHost> {
+pub(crate) struct FetchToken<H: TokenSession> {
     fetch: Fetch<H>,
     issue: Exchange<IssuedToken, H>,
     state: State,
@@ -70,7 +70,7 @@ enum State {
 /// A state, and the step that leads to its input.
 type Turn = (State, Step<()>);
 
-impl<H: TokenHost> FetchToken<H> {
+impl<H: TokenSession> FetchToken<H> {
     pub(crate) fn new(
         host: H,
         credentials: &IssueToken,
@@ -120,7 +120,7 @@ impl<H: TokenHost> FetchToken<H> {
         let Input::Stored(StoreResult::Loaded(stored)) = input else {
             return self.fail(now, self.fetch.store_error(input));
         };
-        match self.fetch.useful(stored.as_ref(), now) {
+        match self.fetch.pick_stored(stored.as_ref(), now) {
             Ok(Some(token)) => {
                 self.fetch.accept(token);
                 self.unlock()
@@ -228,7 +228,7 @@ pub(super) fn is_about_credentials(error: &Error) -> bool {
     }
 }
 
-impl<H: TokenHost> Machine for FetchToken<H> {
+impl<H: TokenSession> Machine for FetchToken<H> {
     type Output = ();
 
     fn resume(&mut self, now: Now, input: Input) -> Step<()> {
@@ -249,7 +249,7 @@ impl<H: TokenHost> Machine for FetchToken<H> {
     }
 }
 
-impl<H: TokenHost> Drop for FetchToken<H> {
+impl<H: TokenSession> Drop for FetchToken<H> {
     fn drop(&mut self) {
         let (lease, now) = (self.fetch.lease, self.fetch.last_seen);
         match std::mem::replace(&mut self.state, State::Ended) {
@@ -263,7 +263,7 @@ impl<H: TokenHost> Drop for FetchToken<H> {
     }
 }
 
-impl<H: TokenHost> fmt::Debug for FetchToken<H> {
+impl<H: TokenSession> fmt::Debug for FetchToken<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FetchToken")
             .field("fetch", &self.fetch)

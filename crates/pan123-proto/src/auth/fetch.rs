@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fastrand::Rng;
 use http::HeaderValue;
 
-use super::TokenHost;
+use super::TokenSession;
 use super::tokens::{FetchedToken, Lease};
 use crate::error::Error;
 use crate::machine::control::Control;
@@ -27,15 +27,15 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 const INITIAL_BUSY_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BUSY_BACKOFF: Duration = Duration::from_secs(1);
 
-pub(super) const NO_ANSWER: &str = "it was asked for an operation and gave no answer";
+pub(super) const NO_ANSWER: &str = "it did not respond to an operation";
 
 /// How long a lease lasts before its holder has done anything.
-pub(crate) fn first_lease<H: TokenHost>(host: &H) -> Duration {
+pub(crate) fn initial_lease_duration<H: TokenSession>(host: &H) -> Duration {
     host.settings().request_timeout + LEASE_MARGIN
 }
 
 /// A fetch in progress.
-pub(super) struct Fetch<H: TokenHost> {
+pub(super) struct Fetch<H: TokenSession> {
     pub(super) host: H,
     pub(super) lease: Lease,
     /// Whether the store's lock is held, so that a new token is saved.
@@ -55,7 +55,7 @@ pub(super) struct Fetch<H: TokenHost> {
     control: Control,
 }
 
-impl<H: TokenHost> Fetch<H> {
+impl<H: TokenSession> Fetch<H> {
     pub(super) fn new(host: H, lease: Lease, now: Now) -> Fetch<H> {
         trace::fetching_token();
         Fetch {
@@ -117,8 +117,7 @@ impl<H: TokenHost> Fetch<H> {
     pub(super) fn lock_busy(&mut self, now: Now) -> Result<Instant, Error> {
         let deadline = self.deadline(now);
         if now.mono >= deadline {
-            let text =
-                "another process held its lock all the time, and no token is fetched without it";
+            let text = "another process held its lock for 120 s, and no token is fetched without it: check for a process that hangs";
             return Err(Error::TokenStore(text.to_owned()));
         }
         let max = doubled(INITIAL_BUSY_BACKOFF, self.busy, MAX_BUSY_BACKOFF);
@@ -139,7 +138,7 @@ impl<H: TokenHost> Fetch<H> {
     }
 
     /// Returns the stored token if it helps: if it is valid, and not the one to be replaced.
-    pub(super) fn useful(
+    pub(super) fn pick_stored(
         &mut self,
         stored: Option<&StoredToken>,
         now: Now,
@@ -175,7 +174,7 @@ impl<H: TokenHost> Fetch<H> {
             Input::Stored(StoreResult::Unsupported) => {
                 "this driver has no token store, so a fetched token would be lost".to_owned()
             }
-            Input::Stored(_) => "it answered another operation than it was asked for".to_owned(),
+            Input::Stored(_) => "it returned the result of another operation".to_owned(),
             _ => NO_ANSWER.to_owned(),
         }
     }
@@ -193,7 +192,7 @@ pub(super) fn trace_fetched(token: &FetchedToken) {
     trace::token_fetched(from, token.lifetime);
 }
 
-impl<H: TokenHost> fmt::Debug for Fetch<H> {
+impl<H: TokenSession> fmt::Debug for Fetch<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetch")
             .field("lease", &self.lease)

@@ -1,4 +1,4 @@
-//! A token that the user of this crate brings along.
+//! A token that the user of this crate supplies.
 //!
 //! It is all there is: it is used whatever its age, since only the service can say whether it is still valid, and its first 401
 //! is final. Nothing is fetched and nothing is stored.

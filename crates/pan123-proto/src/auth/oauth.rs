@@ -25,7 +25,7 @@ use super::fetch::{Fetch, NO_ANSWER, trace_fetched};
 use super::tokens::{
     CREDENTIALS_PAUSE, FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens,
 };
-use super::{Credentials, INVALID_TOKEN, TokenHost};
+use super::{AuthMethod, INVALID_TOKEN, TokenSession};
 use crate::api::oauth::TokenPair;
 use crate::error::{BuildError, CredentialsFault, Error, ErrorCode};
 use crate::exchange::Exchange;
@@ -58,7 +58,7 @@ pub(super) fn look(tokens: &mut Tokens, now: Instant, request: TokenRequest) -> 
 }
 
 /// Fetches a pair: the next one by the refresh token of the last, or the first one by a code.
-struct PairFetch<H: TokenHost> {
+struct PairFetch<H: TokenSession> {
     fetch: Fetch<H>,
     goal: Goal<H>,
     state: State<H>,
@@ -69,14 +69,14 @@ struct PairFetch<H: TokenHost> {
     outcome: Result<(), Error>,
 }
 
-enum Goal<H: TokenHost> {
+enum Goal<H: TokenSession> {
     /// The next pair. How that ends is reported to the calls that wait for a token.
     Refresh,
     /// The first pair, in place of any that is stored. How that ends is reported to the caller.
-    ExchangeCode(Option<Box<Exchange<TokenPair, H>>>),
+    RedeemCode(Option<Box<Exchange<TokenPair, H>>>),
 }
 
-enum State<H: TokenHost> {
+enum State<H: TokenSession> {
     Start,
     /// Reads the stored pair without the lock.
     Loading,
@@ -110,7 +110,7 @@ struct Save {
 /// A state, and the step that leads to its input.
 type Turn<H> = (State<H>, Step<Result<(), Error>>);
 
-impl<H: TokenHost> PairFetch<H> {
+impl<H: TokenSession> PairFetch<H> {
     fn new(host: H, goal: Goal<H>, lease: Lease, now: Now) -> PairFetch<H> {
         PairFetch {
             fetch: Fetch::new(host, lease, now),
@@ -122,13 +122,13 @@ impl<H: TokenHost> PairFetch<H> {
         }
     }
 
-    fn exchanges_code(&self) -> bool {
-        matches!(self.goal, Goal::ExchangeCode(_))
+    fn redeems_code(&self) -> bool {
+        matches!(self.goal, Goal::RedeemCode(_))
     }
 
     fn advance(&mut self, state: State<H>, now: Now, input: Input) -> Turn<H> {
         match state {
-            State::Start if self.exchanges_code() => lock(),
+            State::Start if self.redeems_code() => lock(),
             State::Start => (State::Loading, Step::Store(StoreOp::Load)),
             State::Loading | State::LoadingLocked => self.loaded(now, input),
             State::Locking => match input {
@@ -160,8 +160,8 @@ impl<H: TokenHost> PairFetch<H> {
         let stored = stored.as_ref();
         let host = self.fetch.host.clone();
         let knows_newer = host.with_tokens(|tokens| tokens.has_newer_pair_than(stored));
-        match self.fetch.useful(stored, now) {
-            Ok(Some(token)) if !knows_newer && !self.exchanges_code() => {
+        match self.fetch.pick_stored(stored, now) {
+            Ok(Some(token)) if !knows_newer && !self.redeems_code() => {
                 self.fetch.accept(token);
                 self.unlock()
             }
@@ -179,7 +179,7 @@ impl<H: TokenHost> PairFetch<H> {
 
     /// The pair that the session uses already, if saving it is all that is left to do.
     fn unsaved_pair(&self, stored: Option<&StoredToken>, now: Now) -> Option<Box<Save>> {
-        if self.exchanges_code() {
+        if self.redeems_code() {
             return None;
         }
         let (pair, stored) = self.fetch.host.with_tokens(|tokens| {
@@ -205,10 +205,10 @@ impl<H: TokenHost> PairFetch<H> {
         let refresh_token = stored.and_then(StoredToken::expose_refresh_token);
         self.stored_refresh_token = refresh_token.map(SecretString::from);
         let host = self.fetch.host.clone();
-        let Credentials::OAuth(app) = host.credentials() else {
+        let AuthMethod::OAuth(app) = host.auth_method() else {
             return Err(BuildError::Credentials(CredentialsFault::Missing).into());
         };
-        if let Goal::ExchangeCode(request) = &mut self.goal {
+        if let Goal::RedeemCode(request) = &mut self.goal {
             return request.take().ok_or(Error::Finished);
         }
         let (token, rejection) = host.with_tokens(|tokens| {
@@ -355,7 +355,7 @@ impl<H: TokenHost> PairFetch<H> {
     fn fail(&mut self, now: Now, error: Error) -> Turn<H> {
         let lease = self.fetch.lease;
         let host = self.fetch.host.clone();
-        if self.exchanges_code() {
+        if self.redeems_code() {
             trace::token_fetch_failed(&error);
             self.outcome = Err(error);
             host.change_tokens(|tokens| tokens.release(lease));
@@ -415,7 +415,7 @@ impl<H: TokenHost> PairFetch<H> {
         let renewed = self.fetch.renew_lease(now, &step);
         if !renewed && !matches!(self.state, State::Saving(_) | State::SaveBackoff { .. }) {
             self.state = State::Ended;
-            return Step::Ready(if self.exchanges_code() {
+            return Step::Ready(if self.redeems_code() {
                 Err(Error::Deadline { last: None })
             } else {
                 Ok(())
@@ -425,11 +425,11 @@ impl<H: TokenHost> PairFetch<H> {
     }
 }
 
-fn lock<H: TokenHost>() -> Turn<H> {
+fn lock<H: TokenSession>() -> Turn<H> {
     (State::Locking, Step::Store(StoreOp::Lock))
 }
 
-fn store<H: TokenHost>(save: Box<Save>) -> Turn<H> {
+fn store<H: TokenSession>(save: Box<Save>) -> Turn<H> {
     let op = StoreOp::Save(save.stored.clone());
     (State::Saving(save), Step::Store(op))
 }
@@ -458,7 +458,7 @@ fn is_about_refresh_token(text: &str) -> bool {
     text.contains("refresh") && text.contains("token")
 }
 
-impl<H: TokenHost> Drop for PairFetch<H> {
+impl<H: TokenSession> Drop for PairFetch<H> {
     fn drop(&mut self) {
         let (lease, now) = (self.fetch.lease, self.fetch.last_seen);
         let host = self.fetch.host.clone();
@@ -468,17 +468,17 @@ impl<H: TokenHost> Drop for PairFetch<H> {
                 // It is unknown whether it was saved.
                 self.end_saving(now, *save, Some(NO_ANSWER.to_owned()));
             }
-            _ if self.exchanges_code() => host.change_tokens(|tokens| tokens.release(lease)),
+            _ if self.redeems_code() => host.change_tokens(|tokens| tokens.release(lease)),
             _ => host.change_tokens(|tokens| tokens.abandon(lease, now)),
         }
     }
 }
 
-impl<H: TokenHost> fmt::Debug for PairFetch<H> {
+impl<H: TokenSession> fmt::Debug for PairFetch<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PairFetch")
             .field("fetch", &self.fetch)
-            .field("exchanges_code", &self.exchanges_code())
+            .field("redeems_code", &self.redeems_code())
             .finish_non_exhaustive()
     }
 }
@@ -486,15 +486,15 @@ impl<H: TokenHost> fmt::Debug for PairFetch<H> {
 /// Fetches the next pair for all calls of a session.
 ///
 /// If it is dropped, the lease goes to the next call at once.
-pub(super) struct RefreshPair<H: TokenHost>(PairFetch<H>);
+pub(super) struct RefreshPair<H: TokenSession>(PairFetch<H>);
 
-impl<H: TokenHost> RefreshPair<H> {
+impl<H: TokenSession> RefreshPair<H> {
     pub(super) fn new(host: H, lease: Lease, now: Now) -> RefreshPair<H> {
         RefreshPair(PairFetch::new(host, Goal::Refresh, lease, now))
     }
 }
 
-impl<H: TokenHost> Machine for RefreshPair<H> {
+impl<H: TokenSession> Machine for RefreshPair<H> {
     type Output = ();
 
     fn resume(&mut self, now: Now, input: Input) -> Step<()> {
@@ -505,7 +505,7 @@ impl<H: TokenHost> Machine for RefreshPair<H> {
     }
 }
 
-impl<H: TokenHost> fmt::Debug for RefreshPair<H> {
+impl<H: TokenSession> fmt::Debug for RefreshPair<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RefreshPair").field(&self.0).finish()
     }

@@ -37,7 +37,7 @@ const MIN_LIFETIME: Duration = Duration::from_secs(60);
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenOrigin {
-    /// The user of this crate brought it along.
+    /// The user of this crate supplied it.
     Given,
     /// It was loaded from the token store, or restored.
     Stored,
@@ -52,6 +52,20 @@ pub(crate) struct Bearer {
     /// Which token of the session this is; later ones have greater numbers.
     pub(crate) generation: u64,
     pub(crate) origin: TokenOrigin,
+}
+
+impl Bearer {
+    /// Whether a call ends with the 401 of this token, given the newest token of the session at the call's first 401.
+    ///
+    /// Final is the 401 of a token that was issued after the call's first 401: no further token would fare better. A given token is
+    /// all there is. After a stored one, another may be stored or issued.
+    pub(crate) fn rejection_is_final(&self, newest_at_first: u64) -> bool {
+        match self.origin {
+            TokenOrigin::Given => true,
+            TokenOrigin::Stored => false,
+            TokenOrigin::Issued => self.generation > newest_at_first,
+        }
+    }
 }
 
 /// A token that was loaded or issued.
@@ -202,7 +216,7 @@ impl Waiters {
     }
 }
 
-/// What a call does.
+/// Operations for calls.
 impl Tokens {
     pub(crate) fn given(header: HeaderValue) -> Tokens {
         Tokens::new(Flow::Given(GivenToken::new(header)))
@@ -269,11 +283,27 @@ impl Tokens {
         Waiters(std::mem::take(&mut self.waiters))
     }
 
-    /// The service accepted this token.
+    /// Whether this token may still be sent: it is the newest one, valid, and no refresh may be revoking it.
+    pub(crate) fn is_usable(&self, bearer: &Bearer, now: Instant) -> bool {
+        if let Flow::Given(_) = self.flow {
+            return true;
+        }
+        let may_be_revoked = self
+            .leased
+            .as_ref()
+            .is_some_and(|leased| leased.may_revoke_current);
+        self.usable(now)
+            .is_some_and(|token| token.bearer.generation == bearer.generation && !may_be_revoked)
+    }
+
+    /// The service accepted this token. A late response does not revive a rejected one.
     pub(crate) fn prove(&mut self, bearer: &Bearer) {
         if let Some(token) = &mut self.current
             && token.bearer.generation == bearer.generation
         {
+            if token.rejected {
+                return;
+            }
             token.proven = true;
             self.rejected_fresh = 0;
             self.rejected_stored = 0;
@@ -315,7 +345,7 @@ impl Tokens {
     }
 }
 
-/// What the flows have in common when they look.
+/// Operations shared by the flows.
 impl Tokens {
     pub(super) fn leased(&self) -> Option<&Leased> {
         self.leased.as_ref()
@@ -371,7 +401,7 @@ impl Tokens {
     }
 }
 
-/// What a fetch does.
+/// Operations for fetches.
 impl Tokens {
     /// Takes the lease for a reason of its own, whatever the current token and any pause; or returns when the present lease ends.
     pub(super) fn claim(&mut self, now: Instant, lasts: Duration) -> Result<Lease, Instant> {

@@ -1,4 +1,4 @@
-//! The one event of a machine, and what its handles have requested.
+//! The events of a machine, and what its handles have requested.
 
 use std::fmt;
 use std::sync::Arc;

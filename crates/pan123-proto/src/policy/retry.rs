@@ -75,8 +75,8 @@ impl RetryPolicy {
         doubled(self.initial_backoff, failures, self.max_backoff).mul_f64(rng.f64())
     }
 
-    /// Decides what follows a failed attempt. [`FailureClass::TokenRejected`] is not decided here: only the owner of the token
-    /// knows whether there is another one.
+    /// Decides what follows a failed attempt. [`FailureClass::TokenRejected`] is decided by the owner of the token: in `Call`, by
+    /// `Bearer::rejection_is_final`.
     pub(crate) fn verdict(&self, failure: Failure, attempts: &Attempts, rng: &mut Rng) -> Verdict {
         let Failure { class, error } = failure;
         match class {

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Session, Shared, State};
 use crate::api::access_token::IssueToken;
-use crate::auth::Credentials;
+use crate::auth::AuthMethod;
 use crate::auth::oauth::OAuth;
 use crate::auth::tokens::Tokens;
 use crate::error::{BuildError, CredentialsFault};
@@ -189,20 +189,20 @@ impl SessionBuilder {
     /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, or if a setting is out
     /// of its range.
     pub fn build(self) -> Result<Session, BuildError> {
-        let (credentials, tokens) = self.authentication()?;
+        let (auth_method, tokens) = self.authentication()?;
         let user_agent = HeaderValue::try_from(&self.user_agent)
             .map_err(|_| BuildError::Header { what: "user agent" })?;
         self.check_limits()?;
         let base_url = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
-        credentials.secrets(&mut secrets);
+        auth_method.secrets(&mut secrets);
         Ok(Session {
             shared: Arc::new(Shared {
                 loopback_only: base_url.is_plain_http()
                     && self.plain_http == PlainHttp::LoopbackOnly,
                 connect_timeout: self.connect_timeout,
                 uses_token_store: self.uses_token_store,
-                credentials,
+                auth_method,
                 settings: Settings {
                     base_url,
                     user_agent,
@@ -223,7 +223,7 @@ impl SessionBuilder {
     }
 
     /// The one way to authenticate, and the tokens to start with.
-    fn authentication(&self) -> Result<(Credentials, Tokens), BuildError> {
+    fn authentication(&self) -> Result<(AuthMethod, Tokens), BuildError> {
         let fault = |fault| Err(BuildError::Credentials(fault));
         match (&self.credentials, &self.access_token, &self.oauth) {
             (None, None, None) => fault(CredentialsFault::Missing),
@@ -231,16 +231,16 @@ impl SessionBuilder {
                 fault(CredentialsFault::Empty)
             }
             (Some(credentials), None, None) => Ok((
-                Credentials::Developer(credentials.clone()),
+                AuthMethod::Developer(credentials.clone()),
                 Tokens::developer(),
             )),
-            (None, Some(token), None) => Ok((Credentials::Given, self.given(token)?)),
+            (None, Some(token), None) => Ok((AuthMethod::Given, self.given(token)?)),
             (None, None, Some(app)) => {
                 app.check()?;
                 if !self.uses_token_store {
                     return Err(no_store());
                 }
-                Ok((Credentials::OAuth(app.clone()), Tokens::oauth()))
+                Ok((AuthMethod::OAuth(app.clone()), Tokens::oauth()))
             }
             _ => fault(CredentialsFault::Conflicting),
         }

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use pan123_proto::access_token::IssueToken;
 use pan123_proto::file::{GetDownloadUrl, ListFilesV1};
 use pan123_proto::image_bed::ImageBedDownload;
-use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
@@ -202,9 +202,9 @@ fn calls_show_no_secret_that_a_response_echoes() {
     assert_call_redacted(given, &IssueToken::new("client-id", SECRET));
     assert_call_redacted(
         given,
-        &ExchangeCode::new("client-id", SECRET, CODE, REDIRECT),
+        &AuthorizationCodeGrant::new("client-id", SECRET, CODE, REDIRECT),
     );
-    let refresh = ExchangeRefreshToken::new("client-id", SECRET, REFRESH);
+    let refresh = RefreshTokenGrant::new("client-id", SECRET, REFRESH);
     assert_call_redacted(given, &refresh);
     assert_call_redacted(given, &WithSecret);
 }

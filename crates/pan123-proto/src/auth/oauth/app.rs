@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::oauth::{App, ExchangeCode, ExchangeRefreshToken};
+use crate::api::oauth::{App, AuthorizationCodeGrant, RefreshTokenGrant};
 use crate::endpoint::Query;
 use crate::error::{BuildError, CredentialsFault};
 use crate::wire::http_url::RedactedUrl;
@@ -122,16 +122,16 @@ impl OAuth {
         Ok(())
     }
 
-    pub(crate) fn exchange(&self, code: &str, redirect_uri: &str) -> ExchangeCode {
-        ExchangeCode {
+    pub(crate) fn exchange(&self, code: &str, redirect_uri: &str) -> AuthorizationCodeGrant {
+        AuthorizationCodeGrant {
             app: self.app.clone(),
             code: SecretString::from(code),
             redirect_uri: redirect_uri.to_owned(),
         }
     }
 
-    pub(crate) fn refresh(&self, refresh_token: SecretString) -> ExchangeRefreshToken {
-        ExchangeRefreshToken {
+    pub(crate) fn refresh(&self, refresh_token: SecretString) -> RefreshTokenGrant {
+        RefreshTokenGrant {
             app: self.app.clone(),
             refresh_token,
         }

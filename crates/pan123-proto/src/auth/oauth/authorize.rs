@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::{Goal, PairFetch, check_redirect_uri};
 use crate::api::oauth::TokenPair;
-use crate::auth::fetch::{FETCH_TIMEOUT, first_lease};
-use crate::auth::{Credentials, TokenHost};
+use crate::auth::fetch::{FETCH_TIMEOUT, initial_lease_duration};
+use crate::auth::{AuthMethod, TokenSession};
 use crate::error::{BuildError, Error};
 use crate::exchange::Exchange;
 use crate::machine::control::Control;
@@ -20,20 +20,20 @@ use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason};
 #[must_use = "it does nothing until a driver resumes it"]
 pub struct Authorize(Box<dyn AuthorizeMachine>);
 
-trait AuthorizeMachine: Machine<Output = Result<(), Error>> + fmt::Debug + Send {}
+trait AuthorizeMachine: Machine<Output = Result<(), Error>> + fmt::Debug + Send + Sync {}
 
-impl<M: Machine<Output = Result<(), Error>> + fmt::Debug + Send> AuthorizeMachine for M {}
+impl<M: Machine<Output = Result<(), Error>> + fmt::Debug + Send + Sync> AuthorizeMachine for M {}
 
 impl Authorize {
     /// # Errors
     ///
     /// [`BuildError`] if the session has no OAuth, if the code is empty, or if the redirect URI is invalid.
-    pub(crate) fn new<H: TokenHost>(
+    pub(crate) fn new<H: TokenSession>(
         host: H,
         code: &str,
         redirect_uri: &str,
     ) -> Result<Authorize, BuildError> {
-        let Credentials::OAuth(app) = host.credentials() else {
+        let AuthMethod::OAuth(app) = host.auth_method() else {
             return Err(BuildError::Setting {
                 what: "the session to authorize",
                 given: "one without OAuth".to_owned(),
@@ -49,7 +49,7 @@ impl Authorize {
         }
         check_redirect_uri(redirect_uri)?;
         let request = Exchange::new(host.clone(), &app.exchange(code, redirect_uri))?;
-        Ok(Authorize(Box::new(ExchangeCode {
+        Ok(Authorize(Box::new(RedeemCode {
             host,
             control: Arc::default(),
             deadline: None,
@@ -72,35 +72,35 @@ impl fmt::Debug for Authorize {
     }
 }
 
-struct ExchangeCode<H: TokenHost> {
+struct RedeemCode<H: TokenSession> {
     host: H,
     control: Arc<Control>,
     deadline: Option<Instant>,
     state: State<H>,
 }
 
-enum State<H: TokenHost> {
+enum State<H: TokenSession> {
     /// Waits while a token is being fetched otherwise.
     Claiming(Box<Exchange<TokenPair, H>>),
     Fetching(Box<PairFetch<H>>),
     Ended,
 }
 
-impl<H: TokenHost> ExchangeCode<H> {
+impl<H: TokenSession> RedeemCode<H> {
     fn claim(
         &mut self,
         now: Now,
         deadline: Instant,
         request: Box<Exchange<TokenPair, H>>,
     ) -> Step<Result<(), Error>> {
-        let lasts = first_lease(&self.host);
+        let lasts = initial_lease_duration(&self.host);
         let claimed = self.host.with_tokens(|tokens| {
             let lease = tokens.claim(now.mono, lasts);
             lease.map_err(|until| (until, tokens.wait(&self.control)))
         });
         match claimed {
             Ok(lease) => {
-                let goal = Goal::ExchangeCode(Some(request));
+                let goal = Goal::RedeemCode(Some(request));
                 let mut fetch = PairFetch::new(self.host.clone(), goal, lease, now);
                 fetch.fetch.set_deadline(deadline);
                 self.fetch(Box::new(fetch), now, Input::Wake)
@@ -128,7 +128,7 @@ impl<H: TokenHost> ExchangeCode<H> {
     }
 }
 
-impl<H: TokenHost> Machine for ExchangeCode<H> {
+impl<H: TokenSession> Machine for RedeemCode<H> {
     type Output = Result<(), Error>;
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Result<(), Error>> {
@@ -141,7 +141,7 @@ impl<H: TokenHost> Machine for ExchangeCode<H> {
     }
 }
 
-impl<H: TokenHost> fmt::Debug for ExchangeCode<H> {
+impl<H: TokenSession> fmt::Debug for RedeemCode<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             State::Claiming(request) => f.debug_tuple("Claiming").field(request).finish(),

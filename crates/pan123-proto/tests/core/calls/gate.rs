@@ -2,9 +2,12 @@
 
 use crate::support::callers::get_user;
 use crate::support::{World, at, builder, download, fixed, hand, millis, path, routine, secs};
+use pan123_proto::file::TrashFiles;
 use pan123_proto::offline::CreatedDownload;
+use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Error, ErrorKind, GateEvent, GatedCall, Input, Machine, Session, Step, TransportError,
+    EntryId, Error, ErrorKind, GateEvent, GatedCall, Input, Machine, Pacing, Session, Step,
+    TransportError,
 };
 use serde_json::json;
 
@@ -136,7 +139,7 @@ fn request_is_not_sent_long_after_the_gate() {
             Step::Transmit(_) => assert!(sends),
             step => {
                 assert!(!sends);
-                assert_eq!(ended(step).unwrap_err().kind(), ErrorKind::Deadline);
+                assert_eq!(ended(step).unwrap_err().kind(), ErrorKind::GateExpired);
             }
         }
     }
@@ -144,7 +147,7 @@ fn request_is_not_sent_long_after_the_gate() {
     at_gate(call.resume(at(secs(0)), Input::Wake));
     call.proceed();
     let error = ended(call.resume(at(millis(1001)), Input::Wake)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert_eq!(error.kind(), ErrorKind::GateExpired);
 }
 
 #[test]
@@ -161,4 +164,59 @@ fn deadline_and_stop_hold_at_the_gate() {
     stopped.proceed();
     let error = ended(stopped.resume(at(secs(1)), Input::Wake)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped);
+}
+
+#[test]
+fn idempotent_request_that_may_have_arrived_is_ambiguous_too() {
+    for input in [
+        Input::Failed(TransportError::interrupted("reset")),
+        Input::Failed(TransportError::redirected()),
+        hand::answer(502, "<html>"),
+        hand::answer(200, "<html>"),
+        Input::Wake,
+    ] {
+        let entry = EntryId::new(7).unwrap();
+        let trash = TrashFiles::new([entry]).unwrap();
+        let mut call = fixed().call(&trash).unwrap().gated();
+        let step = call.resume(at(secs(0)), Input::Wake);
+        assert!(matches!(hand::ready(step), GateEvent::AtGate));
+        call.proceed();
+        hand::transmit(call.resume(at(secs(0)), Input::Wake));
+        call.handle().stop();
+        let GateEvent::Ended(result) = hand::ready(call.resume(at(secs(1)), input)) else {
+            panic!("the end was expected");
+        };
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Ambiguous);
+    }
+}
+
+#[test]
+fn token_that_is_rejected_at_the_gate_is_not_sent() {
+    let session = builder().pacing(Pacing::off()).build().unwrap();
+    let mut world = World::new(routine);
+    get_user(&mut world, &session).unwrap();
+    let now = at(world.now());
+    let mut call = create(&session);
+    at_gate(call.resume(now, Input::Wake));
+    let mut other = session.call(&GetUserInfo).unwrap();
+    hand::transmit(other.resume(now, Input::Wake));
+    let rejected = other.resume(now, hand::code(401, "token is expired"));
+    assert!(matches!(rejected, Step::Detach(_)));
+    call.proceed();
+    let error = ended(call.resume(now, Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::GateExpired);
+    assert!(error.is_retryable());
+}
+
+#[test]
+fn stop_and_deadline_end_a_call_that_is_never_told_to_proceed() {
+    let mut stopped = create(&fixed());
+    at_gate(stopped.resume(at(secs(0)), Input::Wake));
+    stopped.handle().stop();
+    let error = ended(stopped.resume(at(secs(1)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    let mut late = create(&fixed());
+    at_gate(late.resume(at(secs(0)), Input::Wake));
+    let error = ended(late.resume(at(secs(120)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::support::reading::{created, polled, read, token, user};
 use crate::support::secs;
-use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
 use pan123_proto::{ErrorCode, ErrorKind, FileId};
 
@@ -32,7 +32,7 @@ fn access_token() {
 
 #[test]
 fn token_pair() {
-    let asked = ExchangeRefreshToken::new("id", "secret", "token");
+    let asked = RefreshTokenGrant::new("id", "secret", "token");
     let body = fixture!("official_oauth2_access_token_response_flat");
     let pair = read(&asked, body).unwrap();
     assert!(
@@ -44,7 +44,7 @@ fn token_pair() {
     assert_eq!(pair.expires_in(), Some(secs(7200)));
     assert_eq!(pair.scope(), "user:base,file:all:read,file:all:write");
     assert_eq!(pair.token_type(), "Bearer");
-    let code = ExchangeCode::new("id", "secret", "code", "https://app.example/");
+    let code = AuthorizationCodeGrant::new("id", "secret", "code", "https://app.example/");
     assert_eq!(
         read(&code, body).unwrap().expose_refresh_token(),
         refresh_token

@@ -16,7 +16,7 @@ use pan123_proto::file::{
     RenameFiles, TrashFiles,
 };
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
-use pan123_proto::oauth::ExchangeRefreshToken;
+use pan123_proto::oauth::RefreshTokenGrant;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     CopyTaskId, Endpoint, ErrorKind, FileId, ImageBedTaskId, Input, Machine, Parent, Step,
@@ -133,10 +133,7 @@ macro_rules! for_each_endpoint {
         let file = FileId::new(7).unwrap();
         let root = Parent::Root;
         exchange(&IssueToken::new("id", "secret"), $argument);
-        exchange(
-            &ExchangeRefreshToken::new("id", "secret", "token"),
-            $argument,
-        );
+        exchange(&RefreshTokenGrant::new("id", "secret", "token"), $argument);
         exchange(&GetUserInfo, $argument);
         exchange(&download(), $argument);
         exchange(&progress(), $argument);

@@ -8,7 +8,7 @@ use pan123_proto::file::{
     RecoverFilesTo, RenameFile, RenameFiles, TrashFiles,
 };
 use pan123_proto::image_bed::{GetImageBedProgress, ImageBedDownload};
-use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::{
     BuildError, CopyTaskId, DirId, Endpoint, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent,
 };
@@ -221,8 +221,8 @@ fn each_endpoint_has_its_pace_and_its_idempotency() {
         CopyFiles: "file/async/copy 1000 NonIdempotent";
         GetCopyProgress: "file/async/copy/process 200 Idempotent";
         ImageBedDownload: "oss/offline/download 1000 NonIdempotent";
-        ExchangeCode: "oauth2/access_token 600 Idempotent";
-        ExchangeRefreshToken: "oauth2/access_token 600 Idempotent";
+        AuthorizationCodeGrant: "oauth2/access_token 600 Idempotent";
+        RefreshTokenGrant: "oauth2/access_token 600 Idempotent";
         GetImageBedProgress: "oss/offline/download/process 200 Idempotent";
     }
 }

@@ -5,7 +5,7 @@ use crate::support::wire::{SERVICE, fixture, head, with_token};
 use crate::support::{at, builder, fixed, hand, millis, oauth_service, secs, session, task};
 use http::header::AUTHORIZATION;
 use pan123_proto::access_token::IssueToken;
-use pan123_proto::oauth::{ExchangeCode, ExchangeRefreshToken};
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
@@ -58,7 +58,7 @@ fn assert_oauth(transmit: &Transmit, query: &str) {
 fn exchange_code() {
     let redirect = "https://app.example/callback?n=1";
     assert_oauth(
-        &request(&ExchangeCode::new(
+        &request(&AuthorizationCodeGrant::new(
             "client-id",
             "s/cret+=",
             "the code",
@@ -72,7 +72,7 @@ fn exchange_code() {
 #[test]
 fn exchange_refresh_token() {
     assert_oauth(
-        &request(&ExchangeRefreshToken::new("client-id", "secret", "r&1")),
+        &request(&RefreshTokenGrant::new("client-id", "secret", "r&1")),
         "client_id=client-id&client_secret=secret&grant_type=refresh_token&refresh_token=r%261",
     );
 }
@@ -87,7 +87,7 @@ fn session_requests_a_pair_with_the_same_request() {
     authorize.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
     let none = Input::Stored(StoreResult::Loaded(None));
     let sent = hand::transmit(authorize.resume(at(secs(0)), none));
-    let asked = ExchangeCode::new(
+    let asked = AuthorizationCodeGrant::new(
         "client-id",
         "client-secret",
         "code-1",
@@ -103,7 +103,7 @@ fn session_requests_a_pair_with_the_same_request() {
     refresh.resume(at(secs(0)), stored());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
     let sent = hand::transmit(refresh.resume(at(secs(0)), stored()));
-    let asked = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
+    let asked = RefreshTokenGrant::new("client-id", "client-secret", "refresh-1");
     assert_eq!(head(&sent), head(&request(&asked)));
 }
 

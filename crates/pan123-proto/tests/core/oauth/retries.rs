@@ -10,7 +10,7 @@ use crate::support::oauth_service::{
     Fault, LIFE, REDIRECT, Service, app, asked_with, of, pair, process, used,
 };
 use crate::support::{Reply, START, World, at, elapsed, fixed, hand, millis, path, secs, task};
-use pan123_proto::oauth::ExchangeRefreshToken;
+use pan123_proto::oauth::RefreshTokenGrant;
 use pan123_proto::offline::{WatchError, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Error, ErrorKind, Input, Machine, RetryPolicy, Step, StoreOp, StoreResult};
@@ -73,7 +73,7 @@ fn retry_policy_cannot_send_a_refresh_token_more_than_twice() {
     let service = Service::after(1);
     service.faults((0..9).map(|_| Fault::LostAfter));
     let mut world = service.world(&Disk::default());
-    let by_hand = ExchangeRefreshToken::new("client-id", "client-secret", "refresh-1");
+    let by_hand = RefreshTokenGrant::new("client-id", "client-secret", "refresh-1");
     let call = fixed().call(&by_hand).unwrap();
     world
         .output_of(call.retry(RetryPolicy::default().max_attempts(9)))
