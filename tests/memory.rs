@@ -17,15 +17,15 @@ use pan123_tests::observed::reached;
 static HEAP: dhat::Alloc = dhat::Alloc;
 
 /// Set in the server process.
-const SERVES: &str = "PAN123_TESTS_SERVES";
+const SERVER_ENV: &str = "PAN123_TESTS_SERVES";
 
 const LENGTH: u64 = 200 << 20;
 
 /// The maximum over the idle client.
-const MOST: usize = 16 << 20;
+const MAX_HEAP: usize = 16 << 20;
 
 fn main() {
-    if std::env::var_os(SERVES).is_some() {
+    if std::env::var_os(SERVER_ENV).is_some() {
         return serve();
     }
     let server = Server::start();
@@ -40,7 +40,7 @@ fn main() {
 fn report(adapter: &str, flood: &str, peak: usize) {
     let kilobytes = peak.div_ceil(1 << 10);
     println!("{adapter}: 200 MB, {flood}: {kilobytes} KiB of heap at most");
-    assert!(peak < MOST, "{adapter}, {flood}: {peak} bytes");
+    assert!(peak < MAX_HEAP, "{adapter}, {flood}: {peak} bytes");
     assert!(
         peak > 100 << 10,
         "{adapter}, {flood}: {peak} bytes, so nothing was counted"
@@ -77,23 +77,23 @@ fn with_reqwest(url: &str) -> usize {
         .expect("a runtime");
     let offline = client.offline_download();
     let progress = |task| runtime.block_on(offline.progress(task));
-    progress(task()).expect("a small answer");
+    progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| runtime.block_on(offline.download(&download())));
-    is_too_large(create);
+    assert_too_large(create);
     peak
 }
 
 fn with_ureq(url: &str) -> usize {
     let client = set_up!(pan123_blocking::Client::builder(), url);
     let offline = client.offline_download();
-    offline.progress(task()).expect("a small answer");
+    offline.progress(task()).expect("a small response");
     let (create, peak) = peak_of(|| offline.download(&download()));
-    is_too_large(create);
+    assert_too_large(create);
     peak
 }
 
-fn is_too_large(created: Result<TaskId, Error>) {
-    let error = created.expect_err("no such answer is read");
+fn assert_too_large(created: Result<TaskId, Error>) {
+    let error = created.expect_err("no such response is read");
     let reached = reached(&error);
     assert_eq!(reached, Some(TransportErrorKind::BodyTooLarge), "{error:?}");
 }
@@ -117,7 +117,7 @@ impl Server {
     fn start() -> Server {
         let program = std::env::current_exe().expect("this program");
         let mut process = Command::new(program)
-            .env(SERVES, "1")
+            .env(SERVER_ENV, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -147,7 +147,7 @@ impl Drop for Server {
 /// Prints where it listens, and serves until its input ends.
 fn serve() {
     let servers = [Flood::with_length(LENGTH), Flood::chunked(LENGTH)]
-        .map(|flood| TcpServer::start(move |connection| answer(connection, flood)));
+        .map(|flood| TcpServer::start(move |connection| response(connection, flood)));
     for server in &servers {
         println!("{}", server.url("http"));
     }
@@ -156,7 +156,7 @@ fn serve() {
     ended.expect("an end");
 }
 
-fn answer(mut connection: Connection, flood: Flood) {
+fn response(mut connection: Connection, flood: Flood) {
     let body = r#"{"code":0,"data":{"process":1,"status":0}}"#;
     let small = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",

@@ -124,7 +124,7 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().expect("a runtime");
     let bounded = async { tokio::time::timeout(Duration::from_secs(30), future).await };
-    let output = runtime.block_on(bounded).expect("it hangs");
+    let output = runtime.block_on(bounded).expect("it ends in time");
     // A slow name lookup is not waited for.
     runtime.shutdown_background();
     output
@@ -133,6 +133,6 @@ pub(crate) fn on_tokio<F: Future>(future: F) -> F::Output {
 pub(crate) use basics;
 
 /// A host that cannot exist: a part of its name is too long, so that no name server is asked.
-pub(crate) fn nobody() -> String {
+pub(crate) fn unknown_host() -> String {
     format!("http://{}.invalid", "n".repeat(64))
 }

@@ -9,19 +9,19 @@ use pan123_tests::observed::reached;
 use crate::both::{BOTH, Limits, ok};
 
 /// An endless body: twice the limit is sent, then nothing until the client closes the connection.
-fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + Sync + 'static) {
+fn assert_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + Sync + 'static) {
     for adapter in BOTH {
         let limits = Limits {
             request: Duration::from_secs(5),
             ..Limits::default()
         };
-        let most = 2 * limits.body;
+        let length = 2 * limits.body;
         let server = TcpServer::start(move |mut connection| {
             connection.read_request();
             let blanks = piece(&[b' '; 4096]);
             connection.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes());
             let mut sent = 0;
-            while sent < most && connection.send(&blanks) {
+            while sent < length && connection.send(&blanks) {
                 sent += blanks.len();
             }
             connection.wait_until_closed();
@@ -41,7 +41,7 @@ fn is_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + S
 
 #[test]
 fn endless_body_is_cut_at_the_limit() {
-    is_cut("", <[u8]>::to_vec);
+    assert_cut("", <[u8]>::to_vec);
 }
 
 #[test]

@@ -124,10 +124,10 @@ fn stopped_blocking_watch_ends_after_its_response() {
     fixture.transport.block_until_sent(OFFLINE_PROGRESS, 1);
     handle.stop();
     fixture.transport.release();
-    let (answered, end, after) = following.join().unwrap();
+    let (responded, end, after) = following.join().unwrap();
     assert!(
-        matches!(answered, Some(Ok(WatchEvent::Progress(_)))),
-        "{answered:?}"
+        matches!(responded, Some(Ok(WatchEvent::Progress(_)))),
+        "{responded:?}"
     );
     assert!(
         matches!(end, Some(Err(WatchError::Stopped { .. }))),

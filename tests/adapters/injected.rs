@@ -9,19 +9,19 @@ use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::observed::reached;
 
-use crate::both::{SHORT, basics, download, nobody, ok, on_tokio};
+use crate::both::{SHORT, basics, download, ok, on_tokio, unknown_host};
 
 /// Redirects every request to another path, which would respond with success.
 fn redirecting() -> TcpServer {
     TcpServer::start(|mut connection| {
         while let Some(request) = connection.read_request() {
             let there = "HTTP/1.1 307 Elsewhere\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
-            let answer = if request.uri().path() == "/there" {
+            let response = if request.uri().path() == "/there" {
                 ok(r#"{"code":0,"data":{"taskID":7}}"#)
             } else {
                 there.into()
             };
-            connection.send(&answer);
+            connection.send(&response);
         }
     })
 }
@@ -38,8 +38,8 @@ fn create_blocking(builder: pan123_blocking::ClientBuilder, url: &str) -> Result
     clock.drive_blocking(|| client.offline_download().download(&download()))
 }
 
-fn is_a_plain_redirect(result: Result<TaskId, Error>, server: &TcpServer) {
-    let error = result.expect_err("a redirect is no answer");
+fn assert_plain_redirect(result: Result<TaskId, Error>, server: &TcpServer) {
+    let error = result.expect_err("a redirect is no response");
     assert_eq!(error.kind(), ErrorKind::Http, "{error:?}");
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(307));
     assert_eq!(server.requests(), 1);
@@ -79,7 +79,7 @@ fn client_that_follows_no_redirect_is_used_as_it_is() {
     let policy = reqwest::redirect::Policy::none();
     let client = reqwest::Client::builder().redirect(policy).build();
     let builder = pan123_async::Client::builder().with_client(client.unwrap());
-    is_a_plain_redirect(create(builder, &server.url("http")), &server);
+    assert_plain_redirect(create(builder, &server.url("http")), &server);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn client_builder_is_set_to_follow_no_redirect() {
     let server = redirecting();
     let follows = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5));
     let builder = pan123_async::Client::builder().with_client_builder(follows);
-    is_a_plain_redirect(create(builder, &server.url("http")), &server);
+    assert_plain_redirect(create(builder, &server.url("http")), &server);
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn agent_configuration_gets_the_settings_of_the_default_agent() {
     let builder = || pan123_blocking::Client::builder().with_config(config());
 
     let server = redirecting();
-    is_a_plain_redirect(create_blocking(builder(), &server.url("http")), &server);
+    assert_plain_redirect(create_blocking(builder(), &server.url("http")), &server);
 
     let server = TcpServer::start(|mut connection| connection.wait_until_closed());
-    for url in [&server.url("https"), "http://127.0.0.1:1", &nobody()] {
+    for url in [&server.url("https"), "http://127.0.0.1:1", &unknown_host()] {
         let builder = builder().connect_timeout(SHORT);
         let error = create_blocking(builder, url).unwrap_err();
         assert_eq!(
@@ -170,10 +170,10 @@ fn agent_is_set_to_follow_no_redirect_and_to_return_every_status() {
     let server = redirecting();
     let agent = ureq::Agent::config_builder().max_redirects(5).build();
     let builder = pan123_blocking::Client::builder().with_agent(agent.into());
-    is_a_plain_redirect(create_blocking(builder, &server.url("http")), &server);
+    assert_plain_redirect(create_blocking(builder, &server.url("http")), &server);
 
-    let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
-    let server = TcpServer::responding(answer);
+    let response = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+    let server = TcpServer::responding(response);
     let builder = pan123_blocking::Client::builder().with_agent(ureq::Agent::new_with_defaults());
     let error = create_blocking(builder, &server.url("http")).unwrap_err();
     assert_eq!(error.http_status().map(|status| status.as_u16()), Some(404));

@@ -10,7 +10,7 @@ use pan123_proto::{Error, ErrorKind, TransportErrorKind};
 use pan123_tests::observed::reached;
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::both::{Adapter, BOTH, Limits, SHORT, nobody, ok};
+use crate::both::{Adapter, BOTH, Limits, SHORT, ok, unknown_host};
 
 fn with_short_timeouts() -> Limits {
     Limits {
@@ -21,7 +21,7 @@ fn with_short_timeouts() -> Limits {
 }
 
 /// Checks that the create was sent again, since nothing had left.
-fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
+fn assert_never_left(adapter: Adapter, url: &str, limits: &Limits) {
     let error = adapter.fails(url, limits);
     let reached = reached(&error);
     assert_eq!(
@@ -38,7 +38,7 @@ fn never_left(adapter: Adapter, url: &str, limits: &Limits) {
 #[test]
 fn unknown_host_never_left() {
     for adapter in BOTH {
-        never_left(adapter, &nobody(), &with_short_timeouts());
+        assert_never_left(adapter, &unknown_host(), &with_short_timeouts());
     }
 }
 
@@ -48,7 +48,7 @@ fn handshake_with_a_non_tls_server_never_left() {
         let server = TcpServer::start(|mut connection| {
             connection.send(b"SSH-2.0-OpenSSH_9.9\r\n");
         });
-        never_left(adapter, &server.url("https"), &Limits::default());
+        assert_never_left(adapter, &server.url("https"), &Limits::default());
         assert_eq!(
             (server.accepted(), server.requests()),
             (2, 0),
@@ -61,7 +61,7 @@ fn handshake_with_a_non_tls_server_never_left() {
 fn handshake_that_is_cut_off_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(drop);
-        never_left(adapter, &server.url("https"), &Limits::default());
+        assert_never_left(adapter, &server.url("https"), &Limits::default());
         assert_eq!(server.accepted(), 2, "{adapter:?}");
     }
 }
@@ -75,7 +75,7 @@ fn handshake_that_hangs_never_left() {
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| connection.wait_until_closed());
         let begun = Instant::now();
-        never_left(adapter, &server.url("https"), &limits);
+        assert_never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.accepted(), 2, "{adapter:?}");
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
@@ -91,7 +91,7 @@ fn handshake_that_hangs_past_the_request_timeout_never_left() {
     };
     for adapter in BOTH {
         let server = TcpServer::start(|mut connection| connection.wait_until_closed());
-        never_left(adapter, &server.url("https"), &limits);
+        assert_never_left(adapter, &server.url("https"), &limits);
         assert_eq!(server.requests(), 0, "{adapter:?}");
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A call succeeds, or it ends with the 401 of a token that its process issued after the call's first 401. After that 401 it
 //! issues at most one token.
+//!
+//! A process issues a token only after the one before was rejected, so that a push of all live tokens covers every set of tokens
+//! that others can push out.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -104,7 +107,6 @@ fn explore_all(adapter: Adapter) {
             }
         }
         assert!(runs > 100, "{runs} runs");
-
         assert!(rejected > 0, "no call ended with a 401");
     }
 }
@@ -360,8 +362,8 @@ impl Scripted {
     }
 
     /// What this request is, with its response.
-    fn request(token: Option<String>, answer: &SendResult) -> Request {
-        let body = answer.as_ref().expect("the service responds").body();
+    fn request(token: Option<String>, response: &SendResult) -> Request {
+        let body = response.as_ref().expect("the service responds").body();
         let body: serde_json::Value = serde_json::from_slice(body).expect("an envelope");
         match (token, body["code"].as_u64()) {
             (None, Some(0)) => Request::Issued(body["data"]["accessToken"].to_string()),
@@ -389,9 +391,10 @@ impl pan123_async::context::Transport for Scripted {
             if token.is_some() {
                 fixture.before_request().await;
             }
-            let answer = pan123_async::context::Transport::send(&fixture.transport, transmit).await;
-            fixture.note(self.process, Scripted::request(token, &answer));
-            answer
+            let response =
+                pan123_async::context::Transport::send(&fixture.transport, transmit).await;
+            fixture.note(self.process, Scripted::request(token, &response));
+            response
         })
     }
 }
@@ -402,9 +405,9 @@ impl pan123_blocking::context::Transport for Scripted {
         if token.is_some() {
             block_on(fixture.before_request());
         }
-        let answer = pan123_blocking::context::Transport::send(&fixture.transport, transmit);
-        fixture.note(self.process, Scripted::request(token, &answer));
-        answer
+        let response = pan123_blocking::context::Transport::send(&fixture.transport, transmit);
+        fixture.note(self.process, Scripted::request(token, &response));
+        response
     }
 }
 

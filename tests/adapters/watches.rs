@@ -13,8 +13,8 @@ use pan123_tests::transports::poll_once;
 use crate::both::{download, on_tokio};
 use pan123_tests::fixture::Fixture;
 
-async fn world_with_task(course: TaskScript) -> (Fixture, pan123_async::Client, TaskId) {
-    let fixture = Fixture::new(course);
+async fn world_with_task(script: TaskScript) -> (Fixture, pan123_async::Client, TaskId) {
+    let fixture = Fixture::new(script);
     let client = fixture.client();
     let offline = client.offline_download();
     let created = fixture.clock.drive(offline.download(&download()));

@@ -18,12 +18,12 @@ pub(crate) enum Adapter {
 pub(crate) const BOTH: [Adapter; 2] = [Adapter::Async, Adapter::Blocking];
 
 /// What a client does, by either adapter.
-pub(crate) struct Doing<'a> {
+pub(crate) struct LoggedClient<'a> {
     fixture: &'a Fixture,
     adapter: Adapter,
 }
 
-impl Doing<'_> {
+impl LoggedClient<'_> {
     pub(crate) fn send<E: Endpoint>(&self, endpoint: &E) -> Result<E::Response, Error> {
         match self.adapter {
             Adapter::Async => block_on(
@@ -75,12 +75,12 @@ impl Doing<'_> {
 pub(crate) fn logs(
     adapter: Adapter,
     prepare: impl FnOnce(&mut Service),
-    act: impl FnOnce(&Doing<'_>),
+    act: impl FnOnce(&LoggedClient<'_>),
 ) -> Vec<Value> {
     let fixture = Fixture::new(TaskScript::succeeds_after(3));
     fixture.transport.service(prepare);
     let lines = logged(|| {
-        act(&Doing {
+        act(&LoggedClient {
             fixture: &fixture,
             adapter,
         });

@@ -18,19 +18,19 @@ use tracing_subscriber::registry;
 use pan123_tests::fixture::{Fixture, task};
 
 /// Takes the session's lock on every event.
-struct Nosy {
+struct SessionReader {
     session: Session,
     outcome: mpsc::Sender<&'static str>,
 }
 
-impl Nosy {
+impl SessionReader {
     fn look(&self, what: &'static str) {
         self.session.pace(GetUserInfo::RATE, Instant::now());
         self.outcome.send(what).expect("the test listens");
     }
 }
 
-impl<S: Subscriber> Layer<S> for Nosy {
+impl<S: Subscriber> Layer<S> for SessionReader {
     fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         self.look("new span");
     }
@@ -63,7 +63,7 @@ fn drive<M: Machine>(fixture: &Fixture, mut machine: M) -> M::Output {
         input = match machine.resume(fixture.clock.now(), input) {
             Step::Ready(output) => return output,
             Step::Transmit(transmit) => match Transport::send(&fixture.transport, transmit) {
-                Ok(answer) => Input::Response(answer),
+                Ok(response) => Input::Response(response),
                 Err(error) => Input::Failed(error),
             },
             Step::Wait(wait) => {
@@ -109,11 +109,11 @@ fn subscriber_may_use_the_session() {
         let fixture = Fixture::new(TaskScript::default());
         let builder = Session::builder().credentials(CLIENT_ID, CLIENT_SECRET);
         let session = builder.build().unwrap();
-        let nosy = Nosy {
+        let reader = SessionReader {
             session: session.clone(),
             outcome,
         };
-        let subscriber = registry().with(nosy);
+        let subscriber = registry().with(reader);
         tracing::subscriber::with_default(subscriber, || everything(&fixture, &session));
     });
     let mut observed = Vec::new();
@@ -121,7 +121,7 @@ fn subscriber_may_use_the_session() {
         match telling.recv_timeout(Duration::from_secs(30)) {
             Ok(what) => observed.push(what),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs after {observed:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("timed out after {observed:?}"),
         }
     }
     work.join().unwrap();

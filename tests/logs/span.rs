@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 type SendResult = Result<http::Response<Bytes>, TransportError>;
 
 /// A transport that logs when it sends and at each poll.
-struct Talking;
+struct LoggingTransport;
 
-fn answer() -> http::Response<Bytes> {
+fn response() -> http::Response<Bytes> {
     http::Response::new(r#"{"code":0,"data":{"uid":7}}"#.into())
 }
 
-impl pan123_async::context::Transport for Talking {
+impl pan123_async::context::Transport for LoggingTransport {
     fn send(&self, _: Transmit) -> BoxFuture<'_, SendResult> {
         tracing::info!("it sends");
         let mut polls = 3;
@@ -31,15 +31,15 @@ impl pan123_async::context::Transport for Talking {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(answer()))
+            Poll::Ready(Ok(response()))
         }))
     }
 }
 
-impl pan123_blocking::context::Transport for Talking {
+impl pan123_blocking::context::Transport for LoggingTransport {
     fn send(&self, _: Transmit) -> SendResult {
         tracing::info!("it sends");
-        Ok(answer())
+        Ok(response())
     }
 }
 
@@ -53,7 +53,7 @@ fn async_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_async::Client::builder()
         .access_token("t")
-        .transport(Talking)
+        .transport(LoggingTransport)
         .clock(clock.clone())
         .spawner(clock.clone())
         .build()
@@ -97,7 +97,7 @@ fn blocking_transport_logs_in_the_span_of_its_call() {
     let clock = JumpClock::new();
     let client = pan123_blocking::Client::builder()
         .access_token("t")
-        .transport(Talking)
+        .transport(LoggingTransport)
         .clock(clock.clone())
         .spawner(clock.clone())
         .build()

@@ -39,7 +39,7 @@ const PLANTED: [Planted; 21] = [
         let token = observed.requests[1].headers[0].clone();
         observed.requests[0].headers.insert(0, token);
     }),
-    ("a header comes twice", |observed| {
+    ("a repeated header", |observed| {
         let header = observed.requests[2].headers[1].clone();
         observed.requests[2].headers.insert(1, header);
     }),
@@ -53,7 +53,7 @@ const PLANTED: [Planted; 21] = [
     ("the last request is missing", |observed| {
         drop(observed.requests.pop());
     }),
-    ("a request comes twice", |observed| {
+    ("a repeated request", |observed| {
         let request = observed.requests[1].clone();
         observed.requests.insert(1, request);
     }),
@@ -76,7 +76,7 @@ const PLANTED: [Planted; 21] = [
         drop(observed.results.pop());
     }),
     ("one more token", |observed| observed.issued += 1),
-    ("a request that was not reaches_service", |observed| {
+    ("a request that did not reach the service", |observed| {
         observed.unreceived.insert("/", 1);
     }),
 ];

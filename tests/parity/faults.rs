@@ -18,7 +18,7 @@ use row::{Op, Row};
 const TABLE: &str = include_str!("../faults.md");
 
 /// Rows run concurrently, since most of their time is spent waiting for timeouts.
-const AT_ONCE: usize = 6;
+const CONCURRENT_ROWS: usize = 6;
 
 #[test]
 fn every_fault_has_the_consequences_of_the_table() {
@@ -36,7 +36,7 @@ fn every_fault_has_the_consequences_of_the_table() {
         }
     };
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENT_ROWS {
             scope.spawn(work);
         }
     });

@@ -16,7 +16,7 @@ use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
 const PROCESSES: usize = 10;
 /// Longer than any test takes on a busy machine.
-const LONG: Duration = Duration::from_secs(300);
+const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 
 struct TokenFile {
     _directory: tempfile::TempDir,
@@ -50,7 +50,7 @@ impl TokenFile {
     /// Both kinds of client, one after the other.
     fn start_all(&self, number: usize, url: &str) -> Vec<Child> {
         let kinds = ["blocking", "async"].into_iter().cycle();
-        let start = |kind| self.start(kind, url, LONG, LONG);
+        let start = |kind| self.start(kind, url, LONG_TIMEOUT, LONG_TIMEOUT);
         kinds.take(number).map(start).collect()
     }
 
@@ -80,7 +80,7 @@ fn output_of(process: Child) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn assert_all_well(processes: Vec<Child>) {
+fn assert_all_ok(processes: Vec<Child>) {
     for process in processes {
         assert_eq!(output_of(process), "ok");
     }
@@ -106,7 +106,7 @@ fn requests_to(mock: &MockPan123, path: &str) -> usize {
 
 /// Blocks until a token was requested.
 fn until_asked(mock: &MockPan123) {
-    let asked = mock.wait_for(LONG, |service| {
+    let asked = mock.wait_for(LONG_TIMEOUT, |service| {
         let mut requests = service.requests().iter();
         requests
             .find(|request| request.path == path::ACCESS_TOKEN)
@@ -118,25 +118,25 @@ fn until_asked(mock: &MockPan123) {
 #[test]
 fn ten_processes_with_an_empty_store_issue_one_token() {
     let (mock, token_file) = (MockPan123::start_blocking(), token_file());
-    assert_all_well(token_file.start_all(PROCESSES, &mock.base_url()));
+    assert_all_ok(token_file.start_all(PROCESSES, &mock.base_url()));
     assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
 
-    assert_all_well(token_file.start_all(2, &mock.base_url()));
-    assert_eq!(issued(&mock), 1, "a restart mints none");
+    assert_all_ok(token_file.start_all(2, &mock.base_url()));
+    assert_eq!(issued(&mock), 1, "a restart issues none");
 }
 
 #[test]
 fn one_process_issues_a_token_after_the_lock_holder_is_killed() {
     for kind in ["blocking", "async"] {
         let (mock, token_file) = (MockPan123::start_blocking(), token_file());
-        let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG);
+        let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG_TIMEOUT);
         mock.respond_next(path::ACCESS_TOKEN, never);
-        let mut holder = token_file.start(kind, &mock.base_url(), LONG, LONG);
+        let mut holder = token_file.start(kind, &mock.base_url(), LONG_TIMEOUT, LONG_TIMEOUT);
         until_asked(&mock);
         let others = token_file.start_all(PROCESSES - 1, &mock.base_url());
         holder.kill().unwrap();
         holder.wait().unwrap();
-        assert_all_well(others);
+        assert_all_ok(others);
         assert_eq!((issued(&mock), token_requests(&mock)), (1, 2), "{kind}");
     }
 }
@@ -146,7 +146,7 @@ fn ten_processes_of_an_app_use_one_refresh_token() {
     let (mock, token_file) = (MockPan123::start_blocking(), token_file());
     let pair = mock.oauth_pair();
     let start = |_| token_file.start_app("app", &mock, &pair);
-    assert_all_well((0..PROCESSES).map(start).collect());
+    assert_all_ok((0..PROCESSES).map(start).collect());
     assert_eq!(pairs_asked_for(&mock), 1);
     mock.assert_oauth_refreshes(1);
 }
@@ -174,7 +174,7 @@ fn pair_lost_with_its_process_requires_authorization() {
 fn no_process_issues_a_token_without_the_lock_if_the_network_hangs() {
     let (network, token_file) = (HangingNetwork::start(), token_file());
     let second = Duration::from_secs(1);
-    let start = |_| token_file.start("blocking", &network.url, 2 * second, LONG);
+    let start = |_| token_file.start("blocking", &network.url, 2 * second, LONG_TIMEOUT);
     let processes: Vec<_> = (0..PROCESSES).map(start).collect();
     for process in processes {
         let output = output_of(process);
@@ -191,7 +191,7 @@ fn requests_to_loopback_use_no_proxy() {
     for kind in ["blocking", "async"] {
         let (mock, token_file) = (MockPan123::start_blocking(), token_file());
         let proxy = TcpServer::responding("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        let mut command = token_file.command(kind, &mock.base_url(), LONG, LONG);
+        let mut command = token_file.command(kind, &mock.base_url(), LONG_TIMEOUT, LONG_TIMEOUT);
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             command.env(name, proxy.url("http"));
         }

@@ -22,7 +22,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["save", file] => save_for_ever(file),
+        ["save", file] => save_until_killed(file),
         ["blocking", url, file, call, request] => {
             let builder = pan123_blocking::Client::builder()
                 .credentials(CLIENT_ID, CLIENT_SECRET)
@@ -47,7 +47,7 @@ fn main() {
             runtime.unwrap().block_on(client.user_info())
         }
         ["app", url, file, token] => app(url, token, FileStore::new(file)),
-        ["dying-app", url, file, token] => app(url, token, Dying(FileStore::new(file))),
+        ["dying-app", url, file, token] => app(url, token, CrashingStore(FileStore::new(file))),
         _ => panic!("wrong arguments: {arguments:?}"),
     };
     match result {
@@ -66,9 +66,9 @@ fn app(url: &str, refresh_token: &str, store: impl TokenStore) -> Result<UserInf
 }
 
 /// A store that ends its process on a save, as a power cut would.
-struct Dying(FileStore);
+struct CrashingStore(FileStore);
 
-impl TokenStore for Dying {
+impl TokenStore for CrashingStore {
     fn open(&self, account: &Account) -> Box<dyn OpenTokenStore> {
         struct Open(Box<dyn OpenTokenStore>);
         impl OpenTokenStore for Open {
@@ -88,7 +88,7 @@ fn millis(text: &str) -> Duration {
 }
 
 /// Tokens of very different lengths, so that a mixture of two would show.
-fn save_for_ever(file: &str) -> Result<UserInfo, Error> {
+fn save_until_killed(file: &str) -> Result<UserInfo, Error> {
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     let mut store = FileStore::new(file).open(&account);
     assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));

@@ -54,14 +54,11 @@ struct Sleeper {
 }
 
 /// Longer than anything takes in real time.
-const HANGS: Duration = Duration::from_secs(20);
+const MAX_REAL_TIME: Duration = Duration::from_secs(20);
 
 impl JumpClock {
     /// Creates a clock at a fixed date.
-    #[allow(
-        clippy::new_without_default,
-        reason = "two clocks are two times: nobody should get one without asking"
-    )]
+    #[allow(clippy::new_without_default, reason = "each clock has its own time")]
     #[must_use]
     pub fn new() -> JumpClock {
         JumpClock {
@@ -278,11 +275,11 @@ impl Core {
         let state = self.lock();
         let waited = self
             .changed
-            .wait_timeout_while(state, HANGS, |state| !ready(state));
+            .wait_timeout_while(state, MAX_REAL_TIME, |state| !ready(state));
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(
             !timeout.timed_out(),
-            "it hangs: {} run, {} wait",
+            "timed out: {} calls run, {} wait",
             state.running,
             state.waiting()
         );

@@ -172,7 +172,7 @@ async fn made<C: Caller>(caller: &C, call: &DriveCall) -> Result<Outcome, BuildE
     })
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "for answers as they come")]
+#[allow(clippy::needless_pass_by_value, reason = "called with temporaries")]
 fn outcome<T: Debug>(result: Result<T, Error>) -> Outcome {
     Outcome::of(&result)
 }

@@ -22,19 +22,19 @@ impl FailingStore {
 
 impl TokenStore for FailingStore {
     fn open(&self, account: &Account) -> Box<dyn OpenTokenStore> {
-        Box::new(Open {
+        Box::new(OpenedStore {
             inner: self.memory.open(account),
             loses: Arc::clone(&self.loses),
         })
     }
 }
 
-struct Open {
+struct OpenedStore {
     inner: Box<dyn OpenTokenStore>,
     loses: Arc<AtomicUsize>,
 }
 
-impl OpenTokenStore for Open {
+impl OpenTokenStore for OpenedStore {
     fn run(&mut self, op: StoreOp) -> StoreResult {
         let left = self.loses.load(Ordering::Acquire);
         // Only the holder of the lock saves.

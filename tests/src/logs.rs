@@ -23,7 +23,7 @@ pub fn logged(work: impl FnOnce()) -> Vec<Value> {
             .json()
             .with_max_level(LevelFilter::TRACE)
             .with_span_events(FmtSpan::CLOSE)
-            .with_writer(Everything)
+            .with_writer(Capture)
             .init();
     });
     let _turn = lock(&TURN);
@@ -41,17 +41,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Everything;
+struct Capture;
 
-impl MakeWriter<'_> for Everything {
-    type Writer = Everything;
+impl MakeWriter<'_> for Capture {
+    type Writer = Capture;
 
-    fn make_writer(&self) -> Everything {
-        Everything
+    fn make_writer(&self) -> Capture {
+        Capture
     }
 }
 
-impl Write for Everything {
+impl Write for Capture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         lock(&WRITTEN).extend_from_slice(bytes);
         Ok(bytes.len())

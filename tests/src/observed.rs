@@ -58,7 +58,7 @@ impl Observed {
 
     /// How many requests to this path arrived at the socket, whether they reached the service or not.
     #[must_use]
-    pub fn came(&self, path: &str) -> usize {
+    pub fn arrived(&self, path: &str) -> usize {
         self.count(path) + self.unreceived.get(path).copied().unwrap_or_default()
     }
 
@@ -260,7 +260,7 @@ impl Outcome {
 
     /// The result of a file lookup.
     #[must_use]
-    pub fn landed(landed: &FileLookup) -> Outcome {
+    pub fn file_lookup(landed: &FileLookup) -> Outcome {
         match landed {
             FileLookup::Found(entry) => {
                 Outcome::ok(format_args!("found {}: {:?}", entry.id, entry.name))

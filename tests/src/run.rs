@@ -51,7 +51,7 @@ pub trait Caller {
         &self,
         files: ListFiles,
         with_trashed: bool,
-        came: impl FnMut(),
+        on_entry: impl FnMut(),
     ) -> impl Future<Output = Vec<Result<Entry, Error>>>;
 
     /// Looks for the entry at a path.
@@ -115,27 +115,27 @@ pub async fn run_scenario<C: Caller>(
     let mut caller = make();
     let mut other = None;
     let mut last = None;
-    let mut outcome = Vec::new();
+    let mut all = Vec::new();
     for act in &scenario.acts {
         if scenario.settings.has_store() {
             environment.settle();
         }
         let begun = environment.elapsed();
-        let mut came = Vec::new();
+        let mut outcomes = Vec::new();
         match act {
             Act::Authorize(code) => {
                 let code = match code {
                     Code::Given => first_code(scenario.seed),
                     Code::Wrong => "no-such-code".to_owned(),
                 };
-                came = vec![Outcome::of(&caller.authorize(&code, REDIRECT_URI).await)];
+                outcomes = vec![Outcome::of(&caller.authorize(&code, REDIRECT_URI).await)];
             }
-            Act::Call(call) => came = make_call(&caller, call, &mut last).await,
+            Act::Call(call) => outcomes = make_call(&caller, call, &mut last).await,
             Act::OtherProcess(call) => {
                 let other = other.get_or_insert_with(&make);
-                came = make_call(other, call, &mut last).await;
+                outcomes = make_call(other, call, &mut last).await;
             }
-            Act::Together(callers, call) => came = caller.together(*callers, call, last).await,
+            Act::Together(callers, call) => outcomes = caller.together(*callers, call, last).await,
             Act::ListWhile(files, after, act) => {
                 let mut entries = 0;
                 let count = || {
@@ -145,7 +145,7 @@ pub async fn run_scenario<C: Caller>(
                     }
                 };
                 let listed = caller.list(files.clone(), false, count).await;
-                came = listed.iter().map(Outcome::entry).collect();
+                outcomes = listed.iter().map(Outcome::entry).collect();
             }
             Act::Restart => caller = make(),
             Act::FailSaves(saves) => store.fail_saves(*saves),
@@ -155,9 +155,13 @@ pub async fn run_scenario<C: Caller>(
             Act::SetWallClock(by) => environment.set_wall_clock(*by),
         }
         let took = environment.elapsed().saturating_sub(begun);
-        outcome.extend(came.into_iter().map(|outcome| Outcome { took, ..outcome }));
+        all.extend(
+            outcomes
+                .into_iter()
+                .map(|outcome| Outcome { took, ..outcome }),
+        );
     }
-    outcome
+    all
 }
 
 /// Makes a call. `last` is the newest task; a call that creates one sets it.
@@ -188,7 +192,7 @@ pub async fn make_call<C: Caller>(
             // Every file of a scenario is newer.
             let target = ExpectedFile::of(download, SystemTime::UNIX_EPOCH);
             match caller.wait_for_file(task(*of, *last), target).await {
-                Ok(downloaded) => Outcome::landed(&downloaded.file),
+                Ok(downloaded) => Outcome::file_lookup(&downloaded.file),
                 Err(error) => Outcome::watch(&error),
             }
         }
@@ -206,7 +210,7 @@ pub async fn make_call<C: Caller>(
         Call::Detail(file) => Outcome::of(&caller.send(&FileDetail { file: *file }).await),
         Call::DetailAs(file) => {
             let detail = FileDetail { file: *file };
-            Outcome::of(&caller.send_as::<Named, _>(&detail).await)
+            Outcome::of(&caller.send_as::<NameOnly, _>(&detail).await)
         }
     };
     vec![outcome]
@@ -258,6 +262,6 @@ pub struct Detail {
 /// The same data, read as another type.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, reason = "it is read to be shown")]
-struct Named {
+struct NameOnly {
     filename: String,
 }

@@ -9,7 +9,7 @@ use pan123_proto::{Pacing, RetryPolicy};
 
 use crate::drive_calls::DriveCall;
 use crate::observed::Observed;
-use crate::service_access::{REDIRECT_URI, ServiceAccess, create_elsewhere, fetch_token};
+use crate::service_access::{REDIRECT_URI, ServiceAccess, create_as_another_client, fetch_token};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ pub enum Received {
 
 impl BrokenExchange {
     /// The service acts, and the response breaks.
-    pub fn answer(wire_break: Break, received: Received) -> BrokenExchange {
+    pub fn response(wire_break: Break, received: Received) -> BrokenExchange {
         BrokenExchange {
             wire_break,
             reaches_service: true,
@@ -156,7 +156,7 @@ impl BrokenExchange {
     pub fn request(wire_break: Break, received: Received) -> BrokenExchange {
         BrokenExchange {
             reaches_service: false,
-            ..BrokenExchange::answer(wire_break, received)
+            ..BrokenExchange::response(wire_break, received)
         }
     }
 
@@ -366,7 +366,7 @@ impl Scenario {
             Identity::Credentials(..) | Identity::Token(_) => {}
         }
         if self.has_task {
-            create_elsewhere(service, now);
+            create_as_another_client(service, now);
         }
         for (path, canned) in &self.canned {
             service.fault(Fault::from(canned.clone()).on(*path));

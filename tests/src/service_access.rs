@@ -19,7 +19,7 @@ pub trait ServiceAccess {
     fn fault(&mut self, fault: Fault);
 
     /// Sets the script of new tasks.
-    fn set_default_script(&mut self, course: TaskScript);
+    fn set_default_script(&mut self, script: TaskScript);
 
     /// Issues a token pair, as after a user's permission.
     fn oauth_pair(&mut self, now: SystemTime);
@@ -37,8 +37,8 @@ impl ServiceAccess for Service {
         Service::fault(self, fault);
     }
 
-    fn set_default_script(&mut self, course: TaskScript) {
-        Service::set_default_script(self, course);
+    fn set_default_script(&mut self, script: TaskScript) {
+        Service::set_default_script(self, script);
     }
 
     fn oauth_pair(&mut self, now: SystemTime) {
@@ -88,7 +88,7 @@ pub fn first_code(seed: u64) -> String {
 }
 
 /// Creates a task as another client. This task and all later ones stay as [`TASK_ON_ITS_WAY`] says.
-pub fn create_elsewhere(service: &mut dyn ServiceAccess, now: SystemTime) {
+pub fn create_as_another_client(service: &mut dyn ServiceAccess, now: SystemTime) {
     service.set_default_script(TaskScript::steps([TASK_ON_ITS_WAY]));
     let token = token_in(&fetch_token(service, now));
     let body = r#"{"url":"https://example.com/other.mp4"}"#;
@@ -106,7 +106,7 @@ pub const TASK_ON_ITS_WAY: (f64, i64) = (37.5, 3);
 #[must_use]
 pub fn first_task() -> u64 {
     let mut service = Service::default();
-    create_elsewhere(&mut service, SystemTime::UNIX_EPOCH);
+    create_as_another_client(&mut service, SystemTime::UNIX_EPOCH);
     service.tasks().first().expect("a task").id()
 }
 
@@ -155,9 +155,9 @@ pub fn trash(service: &mut dyn ServiceAccess, now: SystemTime, ids: &[u64]) {
 /// The id of the first entry of a drive.
 pub const FIRST_ENTRY: u64 = 14_710_240;
 
-fn token_in(answer: &[u8]) -> String {
-    let answer = String::from_utf8_lossy(answer);
-    let token = answer.split_once(r#""accessToken":""#);
+fn token_in(response: &[u8]) -> String {
+    let response = String::from_utf8_lossy(response);
+    let token = response.split_once(r#""accessToken":""#);
     let token = token.and_then(|(_, token)| token.split_once('"'));
     token.expect("a token").0.to_owned()
 }

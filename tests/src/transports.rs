@@ -74,7 +74,7 @@ impl ServiceTransport {
     }
 
     /// Makes a future pending for this many polls before its response comes.
-    pub fn pause(&self, polls: usize) {
+    pub fn delay_polls(&self, polls: usize) {
         self.update(|state| state.pauses = polls);
     }
 
@@ -84,7 +84,7 @@ impl ServiceTransport {
     }
 
     /// Sets the service's clock forward.
-    pub fn ahead(&self, by: Duration) {
+    pub fn advance_service(&self, by: Duration) {
         self.update(|state| state.ahead += by);
     }
 
@@ -136,29 +136,29 @@ impl ServiceTransport {
                 .changed
                 .wait_timeout_while(self.lock(), Duration::from_secs(20), |state| !ready(state));
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "it hangs: {:?} was sent", state.sent);
+        assert!(!timeout.timed_out(), "timed out: {:?} was sent", state.sent);
     }
 
     fn take(&self, transmit: &Transmit) -> (String, SendResult) {
         let path = transmit.request.uri().path().to_owned();
         let now = self.clock.now().wall;
-        let answer = self.update(|state| {
+        let response = self.update(|state| {
             if state.unreachable {
                 return Err(TransportError::never_left("nobody listens"));
             }
             state.sent.push(path.clone());
             let now = now + state.ahead;
             let reply = state.service.handle(now, &transmit.request).reply;
-            let (answer, delay) = arrival(reply)?;
+            let (response, delay) = response_of(reply)?;
             if delay > transmit.timeout {
                 return Err(TransportError::timed_out());
             }
-            if answer.body().len() > transmit.body_limit {
+            if response.body().len() > transmit.body_limit {
                 return Err(TransportError::body_too_large());
             }
-            Ok(answer)
+            Ok(response)
         });
-        (path, answer)
+        (path, response)
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -199,9 +199,9 @@ impl pan123_async::context::Transport for ServiceTransport {
 
 impl pan123_blocking::context::Transport for ServiceTransport {
     fn send(&self, transmit: Transmit) -> SendResult {
-        let (path, answer) = self.take(&transmit);
+        let (path, response) = self.take(&transmit);
         self.block_until(|state| !state.holds(&path));
-        answer
+        response
     }
 }
 
@@ -221,7 +221,7 @@ enum Waiting {
     ToSend(Box<Transmit>),
     ForAnswer {
         path: String,
-        answer: Option<SendResult>,
+        response: Option<SendResult>,
         pauses: usize,
     },
 }
@@ -231,10 +231,10 @@ impl Exchange {
         loop {
             match &mut self.state {
                 Waiting::ToSend(transmit) => {
-                    let (path, answer) = self.transport.take(transmit);
+                    let (path, response) = self.transport.take(transmit);
                     self.state = Waiting::ForAnswer {
                         path,
-                        answer: Some(answer),
+                        response: Some(response),
                         pauses: self.transport.lock().pauses,
                     };
                 }
@@ -243,13 +243,13 @@ impl Exchange {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Waiting::ForAnswer { path, answer, .. } => {
+                Waiting::ForAnswer { path, response, .. } => {
                     let mut state = self.transport.lock();
                     if state.holds(path) {
                         state.wakers.push(context.waker().clone());
                         return Poll::Pending;
                     }
-                    return answer.take().map_or(Poll::Pending, Poll::Ready);
+                    return response.take().map_or(Poll::Pending, Poll::Ready);
                 }
             }
         }
@@ -260,7 +260,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if let Waiting::ForAnswer {
             path,
-            answer: Some(_),
+            response: Some(_),
             ..
         } = &mut self.state
         {
@@ -275,7 +275,7 @@ impl Drop for Exchange {
 /// # Errors
 ///
 /// The error of a transport, if the reply breaks.
-pub fn arrival(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
+pub fn response_of(reply: Reply) -> Result<(Response<Bytes>, Duration), TransportError> {
     let fate = reply
         .broken
         .as_ref()

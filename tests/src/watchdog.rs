@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Longer than any test takes in real time, even on a loaded machine.
-const HANGS: Duration = Duration::from_secs(120);
+const MAX_REAL_TIME: Duration = Duration::from_secs(120);
 
 /// Watches until it is dropped.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ impl Watchdog {
     pub fn watch(at: impl Fn() -> String + Send + 'static) -> Watchdog {
         let (done, ended) = channel::<()>();
         thread::spawn(move || {
-            if ended.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(MAX_REAL_TIME) == Err(RecvTimeoutError::Timeout) {
                 // The test harness would capture and lose the text of `eprintln`.
-                let _ = writeln!(io::stderr(), "it hangs: {}", at());
+                let _ = writeln!(io::stderr(), "timed out: {}", at());
                 process::abort();
             }
         });

@@ -22,13 +22,13 @@ pub(crate) struct Group {
     session: Session,
     clock: JumpClock,
     /// What each of them does.
-    doing: Vec<Mutex<String>>,
+    status: Vec<Mutex<String>>,
     /// The tasks that were created.
     tasks: Mutex<Vec<TaskId>>,
     watches: Mutex<Vec<WatchHandle>>,
     calls: Mutex<Vec<CallHandle>>,
     unexpected: Mutex<Vec<String>>,
-    longest: Mutex<Duration>,
+    max_duration: Mutex<Duration>,
     ended: AtomicUsize,
     stopped: AtomicUsize,
     dropped: AtomicUsize,
@@ -39,22 +39,22 @@ impl Group {
         Group {
             session,
             clock,
-            doing: (0..actors).map(|_| Mutex::default()).collect(),
+            status: (0..actors).map(|_| Mutex::default()).collect(),
             tasks: Mutex::default(),
             watches: Mutex::default(),
             calls: Mutex::default(),
             unexpected: Mutex::default(),
-            longest: Mutex::default(),
+            max_duration: Mutex::default(),
             ended: AtomicUsize::new(0),
             stopped: AtomicUsize::new(0),
             dropped: AtomicUsize::new(0),
         }
     }
 
-    pub(crate) fn doing(&self) -> Vec<String> {
-        let doing = self.doing.iter().zip(0..);
-        let text = |(doing, index): (&Mutex<String>, usize)| format!("{index} {}", lock(doing));
-        doing.map(text).collect()
+    pub(crate) fn status(&self) -> Vec<String> {
+        let status = self.status.iter().zip(0..);
+        let text = |(status, index): (&Mutex<String>, usize)| format!("{index} {}", lock(status));
+        status.map(text).collect()
     }
 
     /// Errors that no call should end with.
@@ -63,8 +63,8 @@ impl Group {
     }
 
     /// How long a call took at most.
-    pub(crate) fn longest(&self) -> Duration {
-        *lock(&self.longest)
+    pub(crate) fn max_duration(&self) -> Duration {
+        *lock(&self.max_duration)
     }
 
     pub(crate) fn stopped(&self) -> usize {
@@ -75,11 +75,11 @@ impl Group {
         self.dropped.load(Ordering::SeqCst)
     }
 
-    fn note<T>(&self, result: &Result<T, Error>, begun: Duration) {
+    fn record<T>(&self, result: &Result<T, Error>, begun: Duration) {
         let took = self.clock.elapsed().saturating_sub(begun);
-        let mut longest = lock(&self.longest);
-        *longest = took.max(*longest);
-        drop(longest);
+        let mut max_duration = lock(&self.max_duration);
+        *max_duration = took.max(*max_duration);
+        drop(max_duration);
         self.ended.fetch_add(1, Ordering::SeqCst);
         match result.as_ref().map_err(Error::kind) {
             Err(ErrorKind::Stopped) => {
@@ -105,7 +105,7 @@ impl fmt::Debug for Group {
             .field("ended", &self.ended)
             .field("stopped", &self.stopped)
             .field("dropped", &self.dropped)
-            .field("longest", &self.longest())
+            .field("max_duration", &self.max_duration())
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }
@@ -167,12 +167,12 @@ impl Actor {
             Action::Follow(..) => "follows",
             Action::Interfere => "interferes",
         };
-        self.says(name);
+        self.set_status(name);
         action
     }
 
-    fn says(&self, what: &str) {
-        *lock(&self.group.doing[self.index]) = format!("{what} ({})", self.actions);
+    fn set_status(&self, what: &str) {
+        *lock(&self.group.status[self.index]) = format!("{what} ({})", self.actions);
     }
 
     /// Creates a call, and shares its handle.
@@ -190,8 +190,8 @@ impl Actor {
     }
 
     fn interfere(&mut self) {
-        let call = pick(&self.group.calls, &mut self.rng);
-        let watch = pick(&self.group.watches, &mut self.rng);
+        let call = take_random(&self.group.calls, &mut self.rng);
+        let watch = take_random(&self.group.watches, &mut self.rng);
         if let Some(call) = call {
             call.stop();
         }
@@ -202,72 +202,72 @@ impl Actor {
         }
     }
 
-    fn note_watch(&self, item: Option<&WatchError>) {
+    fn record_watch(&self, item: Option<&WatchError>) {
         if let Some(WatchError::Stopped { .. }) = item {
             self.group.stopped.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    fn note_created(&self, created: &Result<CreatedDownload, Error>) {
+    fn record_created(&self, created: &Result<CreatedDownload, Error>) {
         if let Ok(CreatedDownload { task, .. }) = created {
             lock(&self.group.tasks).push(*task);
         }
     }
 
-    pub(crate) fn act_in_a_thread(mut self, client: &pan123_blocking::Client, actions: usize) {
+    pub(crate) fn run_blocking(mut self, client: &pan123_blocking::Client, actions: usize) {
         for _ in 0..actions {
             let begun = self.group.clock.elapsed();
             match self.next() {
-                Action::Ask(call) => self.group.note(&self.block_on(client, call), begun),
-                Action::Progress(call) => self.group.note(&self.block_on(client, call), begun),
+                Action::Ask(call) => self.group.record(&self.block_on(client, call), begun),
+                Action::Progress(call) => self.group.record(&self.block_on(client, call), begun),
                 Action::Create(call) => {
                     let created = self.block_on(client, call);
-                    self.group.note(&created, begun);
-                    self.note_created(&created);
+                    self.group.record(&created, begun);
+                    self.record_created(&created);
                 }
                 Action::Follow(mut watch, items) => {
                     for _ in 0..items {
                         let item = self.block_on(client, &mut *watch);
-                        self.note_watch(item.and_then(Result::err).as_ref());
+                        self.record_watch(item.and_then(Result::err).as_ref());
                     }
                     self.group.dropped.fetch_add(1, Ordering::SeqCst);
                 }
                 Action::Interfere => self.interfere(),
             }
         }
-        self.says("is done");
+        self.set_status("is done");
     }
 
-    pub(crate) async fn act_in_a_task(mut self, client: pan123_async::Client, actions: usize) {
+    pub(crate) async fn run_async(mut self, client: pan123_async::Client, actions: usize) {
         for _ in 0..actions {
             let begun = self.group.clock.elapsed();
             match self.next() {
                 Action::Ask(call) => {
                     if let Some(result) = self.drive(&client, call).await {
-                        self.group.note(&result, begun);
+                        self.group.record(&result, begun);
                     }
                 }
                 Action::Progress(call) => {
                     if let Some(result) = self.drive(&client, call).await {
-                        self.group.note(&result, begun);
+                        self.group.record(&result, begun);
                     }
                 }
                 Action::Create(call) => {
                     if let Some(created) = self.drive(&client, call).await {
-                        self.group.note(&created, begun);
-                        self.note_created(&created);
+                        self.group.record(&created, begun);
+                        self.record_created(&created);
                     }
                 }
                 Action::Follow(mut watch, items) => {
                     for _ in 0..items {
                         let item = self.drive(&client, &mut *watch).await.flatten();
-                        self.note_watch(item.and_then(Result::err).as_ref());
+                        self.record_watch(item.and_then(Result::err).as_ref());
                     }
                 }
                 Action::Interfere => self.interfere(),
             }
         }
-        self.says("is done");
+        self.set_status("is done");
     }
 
     fn block_on<M: Machine>(&self, client: &pan123_blocking::Client, machine: M) -> M::Output {
@@ -297,7 +297,7 @@ impl Actor {
     }
 }
 
-fn pick<T>(all: &Mutex<Vec<T>>, rng: &mut Rng) -> Option<T> {
+fn take_random<T>(all: &Mutex<Vec<T>>, rng: &mut Rng) -> Option<T> {
     let mut all = lock(all);
     // One of the newest, some of which have not ended.
     let newest = all.len().saturating_sub(32)..all.len();

@@ -22,13 +22,13 @@ use actor::{Actor, Group};
 use transport::FaultyTransport;
 
 /// How many threads, and how many tasks.
-const MANY: usize = 64;
+const ACTORS: usize = 64;
 
 /// How many actions each of them performs.
 const ACTIONS: usize = 12;
 
 /// A call waits for slots, backoffs and hold-offs. One that is not woken would wait longer, until a lease ends.
-const LONGEST_CALL: Duration = Duration::from_secs(35);
+const MAX_CALL: Duration = Duration::from_secs(35);
 
 const CLASSES: [RateClass; 3] = [Download::RATE, GetDownloadProgress::RATE, GetUserInfo::RATE];
 
@@ -76,7 +76,7 @@ fn run(seed: u64, threads: usize, tasks: usize) {
     let watchdog = Watchdog::watch(move || {
         format!(
             "PAN123_STRESS_SEED={seed}, {theirs:?}: {:#?}",
-            theirs.doing()
+            theirs.status()
         )
     });
 
@@ -87,9 +87,9 @@ fn run(seed: u64, threads: usize, tasks: usize) {
         range.map(move |index| Actor::new(Arc::clone(&group), seed, index))
     };
     thread::scope(|scope| {
-        let spawn = |actor: Actor| scope.spawn(|| actor.act_in_a_thread(&blocking, ACTIONS));
+        let spawn = |actor: Actor| scope.spawn(|| actor.run_blocking(&blocking, ACTIONS));
         let threads: Vec<_> = actors(0..threads).map(spawn).collect();
-        let spawn = |actor: Actor| runtime.spawn(actor.act_in_a_task(client.clone(), ACTIONS));
+        let spawn = |actor: Actor| runtime.spawn(actor.run_async(client.clone(), ACTIONS));
         let tasks: Vec<_> = actors(threads.len()..threads.len() + tasks)
             .map(spawn)
             .collect();
@@ -110,7 +110,7 @@ fn run(seed: u64, threads: usize, tasks: usize) {
         assert_eq!(waiting, 0, "{} in {context}", class.name());
     }
     assert_eq!(group.unexpected(), Vec::<String>::new(), "{context}");
-    assert!(group.longest() < LONGEST_CALL, "{context}");
+    assert!(group.max_duration() < MAX_CALL, "{context}");
     assert!(
         transport.faults().iter().all(|times| *times > 0),
         "{context}"
@@ -122,20 +122,20 @@ fn run(seed: u64, threads: usize, tasks: usize) {
 #[test]
 fn threads_share_a_session() {
     for seed in seeds() {
-        run(seed, MANY, 0);
+        run(seed, ACTORS, 0);
     }
 }
 
 #[test]
 fn tasks_share_a_session() {
     for seed in seeds() {
-        run(seed, 0, MANY);
+        run(seed, 0, ACTORS);
     }
 }
 
 #[test]
 fn threads_and_tasks_share_a_session() {
     for seed in seeds() {
-        run(seed, MANY, MANY);
+        run(seed, ACTORS, ACTORS);
     }
 }

@@ -55,8 +55,8 @@ struct Shared {
 
 impl FaultyTransport {
     pub(crate) fn new(clock: &JumpClock, seed: u64) -> FaultyTransport {
-        let course = TaskScript::succeeds_after(3);
-        let service = Service::builder().seed(seed).default_script(course);
+        let script = TaskScript::succeeds_after(3);
+        let service = Service::builder().seed(seed).default_script(script);
         FaultyTransport {
             transport: ServiceTransport::new(service.service(), clock),
             shared: Arc::new(Shared {
@@ -90,7 +90,7 @@ impl FaultyTransport {
     fn decide(&self, transmit: &Transmit) -> Fault {
         let is = |path| transmit.request.uri().path() == path;
         let mut rng = lock(&self.shared.rng);
-        self.transport.pause(rng.usize(..4));
+        self.transport.delay_polls(rng.usize(..4));
         let fault = match rng.u8(..40) {
             0 | 1 => Fault::NeverLeft,
             2 | 3 => Fault::Lost,
@@ -137,8 +137,8 @@ impl Drop for Issuing {
 }
 
 /// The response in place of the real one.
-fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
-    let refused = |code| {
+fn faulty_response(fault: Fault, served: Option<SendResult>) -> SendResult {
+    let rejected = |code| {
         let body = format!(r#"{{"code":{code},"message":"no"}}"#);
         Ok(Response::new(body.into()))
     };
@@ -146,8 +146,8 @@ fn instead(fault: Fault, served: Option<SendResult>) -> SendResult {
         Fault::Served => served.unwrap_or_else(|| Err(TransportError::timed_out())),
         Fault::NeverLeft => Err(TransportError::never_left("by chance")),
         Fault::Lost => Err(TransportError::timed_out()),
-        Fault::Unauthorized => refused(401),
-        Fault::TooMany => refused(429),
+        Fault::Unauthorized => rejected(401),
+        Fault::TooMany => rejected(429),
     }
 }
 
@@ -159,7 +159,7 @@ impl pan123_blocking::context::Transport for FaultyTransport {
         std::thread::yield_now();
         let served =
             received.then(|| pan123_blocking::context::Transport::send(&self.transport, transmit));
-        instead(fault, served)
+        faulty_response(fault, served)
     }
 }
 
@@ -175,7 +175,7 @@ impl pan123_async::context::Transport for FaultyTransport {
             } else {
                 None
             };
-            instead(fault, served)
+            faulty_response(fault, served)
         })
     }
 }

@@ -24,13 +24,13 @@ enum Event {
 }
 
 /// The outcome.
-struct Left {
+struct Interrupted {
     outcome: Vec<Outcome>,
     observed: Observed,
 }
 
 /// Runs the acts up to the first watch, and applies the event after this many items.
-fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
+fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Interrupted {
     let runtime = false;
     let setup = Setup::new(scenario, Variant { runtime, store });
     let client = setup.blocking(scenario);
@@ -57,7 +57,7 @@ fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
         }
     }
     setup.clock.until_idle();
-    setup.check_nothing_is_held(&session);
+    setup.assert_nothing_is_held(&session);
     let observed = setup.observed();
     if let Some(client) = client {
         setup.transport.service(Service::clear_faults);
@@ -69,9 +69,9 @@ fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Left {
             observed.issued,
             "the token is still there"
         );
-        setup.check_nothing_is_held(&session);
+        setup.assert_nothing_is_held(&session);
     }
-    Left { outcome, observed }
+    Interrupted { outcome, observed }
 }
 
 fn follow(setup: &Setup, client: &ClockedClient<Client>, scenario: &Scenario) -> Watch {

@@ -177,10 +177,10 @@ fn run(scenario: &Scenario, act: usize, polls: usize, case: DropCase) -> Run {
         ));
     }
     setup.settle();
-    setup.check_nothing_is_held(client.client.session());
+    setup.assert_nothing_is_held(client.client.session());
     if !case.may_lose_token() {
         let tokens = setup.transport.dropped_at(ACCESS_TOKEN);
-        assert_eq!(tokens, 0, "a token was on its case, and is lost");
+        assert_eq!(tokens, 0, "a token request was dropped in flight");
     }
     let observed = setup.observed();
 
@@ -189,7 +189,7 @@ fn run(scenario: &Scenario, act: usize, polls: usize, case: DropCase) -> Run {
     let result = setup.run(client.user_info());
     let took = setup.clock.elapsed().saturating_sub(before);
     setup.settle();
-    setup.check_nothing_is_held(client.client.session());
+    setup.assert_nothing_is_held(client.client.session());
     Run {
         polls: made,
         ended,
@@ -209,7 +209,7 @@ fn compare(dropped: &Run, undisturbed: &Run, case: DropCase, ordered: usize) {
     );
     assert!(
         dropped.observed.tasks <= ordered,
-        "a task that nobody ordered"
+        "a task that no call asked for"
     );
     let most = undisturbed.issued + usize::from(case.may_lose_token());
     assert!(dropped.issued <= most, "{} tokens", dropped.issued);
@@ -266,38 +266,38 @@ fn creates(act: &Act) -> usize {
     }
 }
 
-fn hold(part: &str) {
+fn drop_everywhere_in(part: &str) {
     rows_of(part).iter().for_each(drop_everywhere);
 }
 
 #[test]
 fn calls_with_unusual_responses_may_be_dropped() {
-    hold("responses");
+    drop_everywhere_in("responses");
 }
 
 #[test]
 fn calls_that_are_rate_limited_may_be_dropped() {
-    hold("limits");
+    drop_everywhere_in("limits");
 }
 
 #[test]
 fn calls_with_lost_responses_may_be_dropped() {
-    hold("lost");
+    drop_everywhere_in("lost");
 }
 
 #[test]
 fn calls_that_follow_a_task_may_be_dropped() {
-    hold("tasks");
+    drop_everywhere_in("tasks");
 }
 
 #[test]
 fn concurrent_calls_may_be_dropped() {
-    hold("together");
+    drop_everywhere_in("together");
 }
 
 #[test]
 fn calls_that_fetch_a_token_may_be_dropped() {
-    hold("tokens");
+    drop_everywhere_in("tokens");
 }
 
 /// The fetch is started by a call that goes on with the stale token.

@@ -83,7 +83,7 @@ fn run(
         let watch = offline.watch_with(task(of, last), policy.clone());
         let (polls, outcome) = follow(&setup, watch);
         setup.settle();
-        setup.check_nothing_is_held(client.client.session());
+        setup.assert_nothing_is_held(client.client.session());
         return Followed {
             polls,
             outcome,

@@ -56,7 +56,7 @@ const CLASSES: [RateClass; 5] = [
 const MAX_POLLS: usize = 20_000;
 
 /// Longer than anything takes in real time.
-const HANGS: Duration = Duration::from_secs(60);
+const MAX_REAL_TIME: Duration = Duration::from_secs(60);
 
 pub(crate) struct Setup {
     pub(crate) clock: JumpClock,
@@ -97,7 +97,7 @@ impl Setup {
         let mut service = scenario.builder().service();
         scenario.prepare(&mut service, clock.now().wall);
         let transport = ServiceTransport::new(service, &clock);
-        transport.pause(1);
+        transport.delay_polls(1);
         if !scenario.reachable {
             transport.disconnect();
         }
@@ -141,7 +141,7 @@ impl Setup {
                 self.transport.service(|service| act(service, now));
             }
             Act::Advance(by) => self.clock.advance(*by),
-            Act::AdvanceService(by) => self.transport.ahead(*by),
+            Act::AdvanceService(by) => self.transport.advance_service(*by),
             Act::SetWallClock(by) => self.clock.set_wall_clock(*by),
             _ => {}
         }
@@ -153,13 +153,13 @@ impl Setup {
         let mut polls = 0;
         let counted = poll_fn(|context| {
             polls += 1;
-            assert!(polls < MAX_POLLS, "it turns round and round");
+            assert!(polls < MAX_POLLS, "the future does not end");
             future.as_mut().poll(context)
         });
         match &self.runtime {
             Some(runtime) => {
-                let bounded = async { tokio::time::timeout(HANGS, counted).await };
-                runtime.block_on(bounded).expect("it hangs")
+                let bounded = async { tokio::time::timeout(MAX_REAL_TIME, counted).await };
+                runtime.block_on(bounded).expect("it ends in time")
             }
             None => run_alone(counted),
         }
@@ -179,14 +179,14 @@ impl Setup {
                     tokio::task::yield_now().await;
                 }
             };
-            let bounded = async { tokio::time::timeout(HANGS, idle).await };
-            runtime.block_on(bounded).expect("it hangs");
+            let bounded = async { tokio::time::timeout(MAX_REAL_TIME, idle).await };
+            runtime.block_on(bounded).expect("it ends in time");
         }
-        assert_eq!(self.clock.running(), 0, "somebody is still driven");
+        assert_eq!(self.clock.running(), 0, "a call still runs");
     }
 
     /// Checks that no slot is booked and that the lock of the store is free.
-    pub(crate) fn check_nothing_is_held(&self, session: &Session) {
+    pub(crate) fn assert_nothing_is_held(&self, session: &Session) {
         let now = self.clock.now().mono;
         for class in CLASSES {
             let waiting = session.pace(class, now).waiting;
@@ -247,7 +247,7 @@ fn run_alone<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("it is forgotten");
+    panic!("the future was not woken");
 }
 
 struct Woken(AtomicBool);

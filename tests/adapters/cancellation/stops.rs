@@ -22,18 +22,18 @@ const VARIANT: Variant = Variant {
     store: false,
 };
 
-type Calling = Pin<Box<dyn Future<Output = Outcome>>>;
+type PendingCall = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// The call of an act, with a handle to stop it; none for watches and for endpoints of a user's own.
-fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHandle, Calling)> {
+fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHandle, PendingCall)> {
     let Act::Call(call) = act else { return None };
     match call {
-        Call::Create(download) => Some(begin(client, download)),
+        Call::Create(download) => Some(start_call(client, download)),
         Call::Progress(of) => {
             let progress = GetDownloadProgress::new(task(*of, last));
-            Some(begin(client, &progress))
+            Some(start_call(client, &progress))
         }
-        Call::UserInfo => Some(begin(client, &GetUserInfo)),
+        Call::UserInfo => Some(start_call(client, &GetUserInfo)),
         Call::EnsureDir(path) => {
             let ensure = client.client.session().ensure_dir(path).ok()?;
             let handle = ensure.handle();
@@ -54,7 +54,7 @@ fn calling(client: &Client, act: &Act, last: Option<TaskId>) -> Option<(CallHand
     }
 }
 
-fn begin<E: Endpoint>(client: &Client, endpoint: &E) -> (CallHandle, Calling)
+fn start_call<E: Endpoint>(client: &Client, endpoint: &E) -> (CallHandle, PendingCall)
 where
     E::Response: std::fmt::Debug,
 {
@@ -79,7 +79,7 @@ struct Ended {
 fn run(scenario: &Scenario, act: usize, polls: usize) -> Option<Ended> {
     let setup = Setup::new(scenario, VARIANT);
     // The stop comes before the response: one that has arrived is returned all the same.
-    setup.transport.pause(2);
+    setup.transport.delay_polls(2);
     let client = setup.client(scenario);
     let mut last = None;
     for act in &scenario.acts[..act] {
@@ -104,7 +104,7 @@ fn run(scenario: &Scenario, act: usize, polls: usize) -> Option<Ended> {
         assert_eq!(setup.clock.elapsed(), stopped, "it went on after the stop");
     }
     setup.settle();
-    setup.check_nothing_is_held(client.client.session());
+    setup.assert_nothing_is_held(client.client.session());
     Some(Ended {
         polls: made,
         outcome: outcome?,
@@ -132,7 +132,7 @@ fn every_call_may_be_stopped_at_any_poll() {
                     "Stopped" => {
                         assert_eq!(
                             ended.observed.tasks, before.tasks,
-                            "a task that nobody is outcome of"
+                            "a task that the caller does not learn of"
                         );
                         stopped[0] += 1;
                     }

@@ -21,13 +21,13 @@ use crate::secrets::canaries::{
 /// How a response echoes the request.
 type Echo = fn(&str) -> Vec<u8>;
 
-fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}").into_bytes()
 }
 
 fn ok(body: &str) -> Vec<u8> {
-    answer("200 OK", "", body)
+    response("200 OK", "", body)
 }
 
 /// A request as text, complete.
@@ -48,44 +48,44 @@ const ECHOES: [(&str, Echo); 11] = [
     ("in a message", |text| {
         ok(&json!({"code": 1, "message": text}).to_string())
     }),
-    ("in the refusal of a token", |text| {
+    ("in the rejection of a token", |text| {
         ok(&json!({"code": 401, "message": text}).to_string())
     }),
     ("in a request for patience", |text| {
         let body = json!({"code": 429, "message": text}).to_string();
-        answer("429 Slow down", "Retry-After: 999\r\n", &body)
+        response("429 Slow down", "Retry-After: 999\r\n", &body)
     }),
     ("in trace ids", |text| {
         let body = json!({"code": 1, "message": "", "x-traceID": text}).to_string();
-        answer(
+        response(
             "200 OK",
             &format!("X-TraceID: {}\r\n", one_line(text)),
             &body,
         )
     }),
     ("in the trace id of a header", |text| {
-        answer(
+        response(
             "500 Oops",
             &format!("X-TraceID: {}\r\n", one_line(text)),
             "",
         )
     }),
     ("in a page", |text| {
-        answer("502 Bad Gateway", "", &format!("<html>{text}"))
+        response("502 Bad Gateway", "", &format!("<html>{text}"))
     }),
     ("in place of the data", |text| {
         ok(&json!({"code": 0, "data": text}).to_string())
     }),
     ("in a redirect", |text| {
         let query = one_line(text).replace(['{', '}', '"', ' '], "");
-        answer(
+        response(
             "302 Found",
             &format!("Location: /elsewhere?{query}\r\n"),
             "",
         )
     }),
     ("in the reason of a status", |text| {
-        answer(&format!("400 {}", one_line(text)), "", "")
+        response(&format!("400 {}", one_line(text)), "", "")
     }),
     ("in a broken header", |text| {
         format!("HTTP/1.1 200 OK\r\n{}\x01\r\n\r\n", one_line(text)).into_bytes()
@@ -100,17 +100,17 @@ fn server(path: &'static str, echo: Option<Echo>) -> TcpServer {
     TcpServer::start(move |mut connection| {
         while let Some(request) = connection.read_request() {
             let request = whole(&request);
-            let answer = match echo {
+            let response = match echo {
                 Some(echo) if request.contains(&format!("{path} ")) => echo(&request),
                 _ => {
                     let data = json!({"accessToken": ISSUED, "taskID": 7});
                     ok(&json!({"code": 0, "data": data, "x-traceID": request}).to_string())
                 }
             };
-            if !connection.send(&answer) || answer.ends_with(b"\x01\r\n\r\n") {
+            if !connection.send(&response) || response.ends_with(b"\x01\r\n\r\n") {
                 return;
             }
-            if echo.is_some() && answer.windows(5).any(|five| five == b"99999") {
+            if echo.is_some() && response.windows(5).any(|five| five == b"99999") {
                 return;
             }
         }
@@ -250,9 +250,9 @@ fn response_that_echoes_the_request_reveals_no_secret() {
 }
 
 /// An endpoint with a secret in its query that it does not declare.
-struct Form;
+struct UndeclaredSecret;
 
-impl Endpoint for Form {
+impl Endpoint for UndeclaredSecret {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/api/v1/oauth2/access_token";
     const RATE: RateClass = RateClass::new("oauth2", Duration::ZERO);
@@ -282,8 +282,8 @@ fn error_of_an_http_client_reveals_no_query() {
     logged(|| {
         for url in hopeless {
             for adapter in [Adapter::Async, Adapter::Blocking] {
-                let (sent, _) = send(adapter, url, Identity::Token, &Form);
-                let text = error_texts(&sent.expect_err("nobody answers"));
+                let (sent, _) = send(adapter, url, Identity::Token, &UndeclaredSecret);
+                let text = error_texts(&sent.expect_err("nobody responds"));
                 assert_hidden(&text, url);
                 assert!(!text.contains("client_secret"), "{text}");
             }

@@ -109,7 +109,7 @@ fn authorization_reveals_no_secret() {
                 "http://127.0.0.1:1",
                 "https://127.0.0.1:1",
             ] {
-                let error = authorized(adapter, url).expect_err("no good answer");
+                let error = authorized(adapter, url).expect_err("no good response");
                 assert_hidden(&error_texts(&error), url);
             }
         });

@@ -30,7 +30,7 @@ use crate::secrets::canaries::{
 use crate::secrets::oauth;
 
 /// Types that hold no secret.
-const HOLD_NOTHING: &[&str] = &[
+const WITHOUT_SECRETS: &[&str] = &[
     "Account",
     "Auth",
     "CallHandle",
@@ -130,9 +130,9 @@ fn session() -> Session {
         .expect("good settings")
 }
 
-fn answer(status: u16, body: &str) -> Input {
+fn response(status: u16, body: &str) -> Input {
     let response = Response::builder().status(status);
-    Input::Response(response.body(body.to_owned().into()).expect("an answer"))
+    Input::Response(response.body(body.to_owned().into()).expect("an response"))
 }
 
 fn transmit<T>(step: Step<T>) -> Transmit {
@@ -170,7 +170,7 @@ fn calls() -> Vec<(&'static str, String)> {
     shown.push(("Step", debugged(&step)));
     let sent = transmit(step);
     shown.push(("Transmit", debugged(&sent)));
-    let token = answer(
+    let token = response(
         200,
         &json!({"code": 0, "data": {"accessToken": ISSUED}}).to_string(),
     );
@@ -203,7 +203,7 @@ fn calls() -> Vec<(&'static str, String)> {
     gated.proceed();
     transmit(gated.resume(now(), Input::Wake));
     shown.push(("GatedCall", debugged(&gated)));
-    let Step::Ready(ended) = gated.resume(now(), answer(502, &echo)) else {
+    let Step::Ready(ended) = gated.resume(now(), response(502, &echo)) else {
         panic!("it sends once");
     };
     shown.push(("GateEvent", debugged(&ended)));
@@ -211,13 +211,13 @@ fn calls() -> Vec<(&'static str, String)> {
     let api = json!({"code": 7, "message": echo, "x-traceID": ISSUED}).to_string();
     let mut call = session.call(&download()).expect("a request");
     transmit(call.resume(now(), Input::Wake));
-    let refused = error(call.resume(now(), answer(200, &api)));
-    shown.push(("ApiError", error_texts(refused.api().expect("a code"))));
-    shown.push(("WatchEvent", debugged(&WatchEvent::PollFailed(refused))));
+    let rejected = error(call.resume(now(), response(200, &api)));
+    shown.push(("ApiError", error_texts(rejected.api().expect("a code"))));
+    shown.push(("WatchEvent", debugged(&WatchEvent::PollFailed(rejected))));
 
     let mut call = session.call(&download()).expect("a request");
     transmit(call.resume(now(), Input::Wake));
-    let Error::Ambiguous(page) = error(call.resume(now(), answer(502, &echo))) else {
+    let Error::Ambiguous(page) = error(call.resume(now(), response(502, &echo))) else {
         panic!("it may have been carried out");
     };
     let Error::Http(page) = page.cause() else {
@@ -230,7 +230,7 @@ fn calls() -> Vec<(&'static str, String)> {
 
     let mut call = session.call(&GetUserInfo).expect("a request");
     transmit(call.resume(now(), Input::Wake));
-    let page = answer(502, &format!("{CLIENT_SECRET} {ISSUED}"));
+    let page = response(502, &format!("{CLIENT_SECRET} {ISSUED}"));
     call.resume(now(), page);
     // It keeps the last failure while it waits.
     shown.push(("Call", debugged(&call)));
@@ -246,7 +246,7 @@ fn watches() -> Vec<(&'static str, String)> {
     };
     detached.resume(now(), Input::Wake);
     let token = json!({"code": 0, "data": {"accessToken": ISSUED}}).to_string();
-    detached.resume(now(), answer(200, &token));
+    detached.resume(now(), response(200, &token));
     let target = ExpectedFile::of(&download(), SystemTime::UNIX_EPOCH);
     let mut shown = vec![
         ("Watch", debugged(&watch)),
@@ -264,8 +264,8 @@ fn watches() -> Vec<(&'static str, String)> {
     ];
     transmit(watch.resume(now(), Input::Wake));
     shown.push(("Watch", debugged(&watch)));
-    let refused = json!({"code": 7, "message": ISSUED}).to_string();
-    let Step::Ready(Some(Err(ended))) = watch.resume(now(), answer(200, &refused)) else {
+    let rejected = json!({"code": 7, "message": ISSUED}).to_string();
+    let Step::Ready(Some(Err(ended))) = watch.resume(now(), response(200, &rejected)) else {
         panic!("one failed poll was too many");
     };
     shown.push(("WatchError", error_texts(&ended)));
@@ -409,11 +409,15 @@ fn values() -> Vec<(&'static str, String)> {
         ),
         ("SessionBuilder", debugged(&builder().base_url(BASE))),
     ];
-    shown.extend(errors.iter().map(|error| ("BuildError", told_ref(error))));
+    shown.extend(
+        errors
+            .iter()
+            .map(|error| ("BuildError", error_texts_of(error))),
+    );
     shown
 }
 
-fn told_ref(error: &BuildError) -> String {
+fn error_texts_of(error: &BuildError) -> String {
     error_texts(error)
 }
 
@@ -427,10 +431,10 @@ fn no_public_type_shows_a_secret() {
         assert_hidden(text, name);
     }
     let shown: BTreeSet<&str> = shown.iter().map(|(name, _)| *name).collect();
-    let hold_nothing: BTreeSet<&str> = HOLD_NOTHING.iter().copied().collect();
-    let twice: Vec<_> = shown.intersection(&hold_nothing).collect();
+    let without_secrets: BTreeSet<&str> = WITHOUT_SECRETS.iter().copied().collect();
+    let twice: Vec<_> = shown.intersection(&without_secrets).collect();
     assert!(twice.is_empty(), "{twice:?} are in both lists");
-    let listed: BTreeSet<&str> = shown.union(&hold_nothing).copied().collect();
+    let listed: BTreeSet<&str> = shown.union(&without_secrets).copied().collect();
     let public = public_types();
     let public: BTreeSet<&str> = public.iter().map(String::as_str).collect();
     let new: Vec<_> = public.difference(&listed).collect();

@@ -1,4 +1,4 @@
-//! A cell of the table: what a call gives, and what came to the server for it.
+//! A cell of the table: what a call gives, and what arrived to the server for it.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -52,12 +52,12 @@ impl Cell {
 
     /// What the last `calls` calls did.
     pub(crate) fn of(observed: &Observed, op: Op, calls: usize) -> Cell {
-        let came = observed.came(op.path());
-        let of_tokens = observed.came(path::ACCESS_TOKEN);
+        let arrived = observed.arrived(op.path());
+        let of_tokens = observed.arrived(path::ACCESS_TOKEN);
         let results = &observed.results[observed.results.len() - calls..];
         Cell {
-            result: all_said(results, observed, op),
-            requests: came..=came,
+            result: written_results(results, observed, op),
+            requests: arrived..=arrived,
             tasks: (op == Op::Create).then_some(observed.tasks),
             token_requests: Some(of_tokens..=of_tokens),
         }
@@ -65,11 +65,11 @@ impl Cell {
 
     /// Whether this is what the table says.
     pub(crate) fn is(&self, expected: &Cell) -> bool {
-        let as_said = |expected: &RangeInclusive<usize>, came: &RangeInclusive<usize>| {
-            expected.contains(came.start()) && expected.contains(came.end())
+        let as_said = |expected: &RangeInclusive<usize>, arrived: &RangeInclusive<usize>| {
+            expected.contains(arrived.start()) && expected.contains(arrived.end())
         };
         let tokens = match (&expected.token_requests, &self.token_requests) {
-            (Some(expected), Some(came)) => as_said(expected, came),
+            (Some(expected), Some(arrived)) => as_said(expected, arrived),
             (expected, _) => expected.is_none(),
         };
         self.result == expected.result
@@ -99,20 +99,20 @@ fn read_count(text: &str) -> Option<(RangeInclusive<usize>, &str)> {
         None => (false, text),
     };
     let (number, unit) = text.split_once(' ')?;
-    let most = number.parse().ok()?;
-    let least = if at_most { 1 } else { most };
-    Some((least..=most, unit))
+    let max = number.parse().ok()?;
+    let min = if at_most { 1 } else { max };
+    Some((min..=max, unit))
 }
 
 fn count(range: &RangeInclusive<usize>, unit: &str) -> String {
-    let most = *range.end();
-    let at_most = if *range.start() < most { "≤ " } else { "" };
-    let plural = if most == 1 { "" } else { "s" };
-    format!("{at_most}{most} {unit}{plural}")
+    let max = *range.end();
+    let at_most = if *range.start() < max { "≤ " } else { "" };
+    let plural = if max == 1 { "" } else { "s" };
+    format!("{at_most}{max} {unit}{plural}")
 }
 
 /// Each different result, with its count.
-fn all_said(results: &[Outcome], observed: &Observed, op: Op) -> String {
+fn written_results(results: &[Outcome], observed: &Observed, op: Op) -> String {
     let mut expected: Vec<(String, usize)> = Vec::new();
     for outcome in results {
         let text = in_words(outcome, observed, op);

@@ -68,7 +68,7 @@ impl Row {
             }
             wrong.extend(duplicates(observed, op, calls));
         }
-        wrong.extend(self.fault.reached_elsewhere());
+        wrong.extend(self.fault.check_other_host());
         wrong.extend(self.check_bound(op, expected));
         let name = format!("`{}`, {op:?}, seed {:#x}", self.fault.name, scenario.seed);
         wrong
@@ -91,8 +91,8 @@ impl Row {
         let ours = &observed.results[observed.results.len() - calls..];
         let took = ours.iter().map(|outcome| outcome.took).max()?;
         let cell = Cell::of(observed, op, calls);
-        let (least, most) = self.expected.bound;
-        let holds = (least..=most).contains(&took)
+        let (min, max) = self.expected.bound;
+        let holds = (min..=max).contains(&took)
             && cell.requests.end() <= expected.requests.end()
             && cell.tasks == expected.tasks;
         (!holds).then(|| format!("by default it took {took:?}, and came to: {cell}"))

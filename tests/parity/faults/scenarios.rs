@@ -2,7 +2,7 @@
 
 mod bodies;
 mod clocks;
-mod refusals;
+mod rejections;
 mod responses;
 mod together;
 mod tokens;
@@ -42,14 +42,14 @@ impl Fault {
     /// A fault that is a prepared response to the call.
     fn responded(
         name: &'static str,
-        answer: impl Fn(Op) -> CannedResponse + Send + Sync + 'static,
+        response: impl Fn(Op) -> CannedResponse + Send + Sync + 'static,
     ) -> Fault {
         Fault::new(name, move |scenario, op| {
-            scenario.canned(op.path(), answer(op))
+            scenario.canned(op.path(), response(op))
         })
     }
 
-    pub(crate) fn reached_elsewhere(&self) -> Option<String> {
+    pub(crate) fn check_other_host(&self) -> Option<String> {
         let came = self.elsewhere.as_ref().map_or(0, TcpServer::accepted);
         (came > 0).then(|| format!("{came} connections to another host"))
     }
@@ -58,7 +58,7 @@ impl Fault {
 /// All faults.
 pub(crate) fn all() -> impl Iterator<Item = Fault> {
     let parts = [
-        refusals::faults(),
+        rejections::faults(),
         responses::faults(),
         bodies::faults(),
         wire::faults(),

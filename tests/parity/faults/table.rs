@@ -47,11 +47,11 @@ fn read_bound(text: &str) -> (Duration, Duration) {
     if text == "at once" {
         return (Duration::ZERO, Duration::ZERO);
     }
-    let (least, most) = match text.strip_prefix("≤ ") {
-        Some(most) => ("0 s", most),
+    let (min, max) = match text.strip_prefix("≤ ") {
+        Some(max) => ("0 s", max),
         None => text.split_once(" to ").expect("a bound"),
     };
-    (seconds(least), seconds(most))
+    (seconds(min), seconds(max))
 }
 
 fn seconds(text: &str) -> Duration {

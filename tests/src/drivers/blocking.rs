@@ -65,11 +65,11 @@ impl Caller for ClockedClient<Client> {
         &self,
         files: ListFiles,
         with_trashed: bool,
-        mut came: impl FnMut(),
+        mut on_entry: impl FnMut(),
     ) -> Vec<Result<Entry, Error>> {
         let listing = self.client.files().list_with(files);
         let listing = listing.with_trashed(with_trashed);
-        let entries = listing.inspect(|_| came());
+        let entries = listing.inspect(|_| on_entry());
         self.clock.drive_blocking(|| entries.collect())
     }
 

@@ -32,7 +32,7 @@ use crate::run::{Caller, Environment, make_call, run_scenario};
 use crate::scenario::{BrokenExchange, Call, Received, Scenario};
 use crate::service_access::ServiceAccess;
 use crate::set_up;
-use crate::transports::arrival;
+use crate::transports::response_of;
 
 /// Runs a scenario.
 pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
@@ -147,7 +147,7 @@ impl Simulation {
 
     async fn exchange(&self, transmit: Transmit) -> Input {
         match self.carry(transmit).await {
-            Ok(answer) => Input::Response(answer),
+            Ok(response) => Input::Response(response),
             Err(error) => Input::Failed(error),
         }
     }
@@ -165,8 +165,8 @@ impl Simulation {
         self.give_way().await;
         let received = broken.map_or(Received::Response, |broken| broken.received);
         let timeout = transmit.timeout;
-        let (answer, delay) = match (received, reply) {
-            (Received::Response, Some(reply)) => arrival(reply)?,
+        let (response, delay) = match (received, reply) {
+            (Received::Response, Some(reply)) => response_of(reply)?,
             (Received::TooLarge, _) => return Err(TransportError::body_too_large()),
             (Received::TimedOut, _) => (Response::default(), Duration::MAX),
             (Received::Response | Received::CutOff, _) => {
@@ -177,10 +177,10 @@ impl Simulation {
         if delay > timeout {
             return Err(TransportError::timed_out());
         }
-        if answer.body().len() > transmit.body_limit {
+        if response.body().len() > transmit.body_limit {
             return Err(TransportError::body_too_large());
         }
-        Ok(answer)
+        Ok(response)
     }
 
     fn ask(&self, request: &Request<Bytes>) -> Reply {
@@ -353,13 +353,13 @@ impl Caller for InMemory {
         &self,
         files: ListFiles,
         with_trashed: bool,
-        mut came: impl FnMut(),
+        mut on_entry: impl FnMut(),
     ) -> Vec<Result<Entry, Error>> {
         let mut listing = self.session.list(files).with_trashed(with_trashed);
         let mut entries = Vec::new();
         while let Some(entry) = self.drive(&mut listing).await {
             entries.push(entry);
-            came();
+            on_entry();
         }
         entries
     }

@@ -149,8 +149,8 @@ struct Admin {
 
 impl Admin {
     fn get<T: DeserializeOwned>(&self, what: &str) -> T {
-        let answer = self.ask("GET", &format!("/__admin/{what}"), Vec::new(), &[]);
-        serde_json::from_slice(&answer).expect("what the program tells is known")
+        let response = self.ask("GET", &format!("/__admin/{what}"), Vec::new(), &[]);
+        serde_json::from_slice(&response).expect("what the program tells is known")
     }
 
     fn send(&self, method: &str, what: &str, body: &Value) {
@@ -175,11 +175,14 @@ impl Admin {
             request = request.header(*name, *value);
         }
         let request = request.body(body).expect("a request");
-        let answer = self.agent.run(request).expect("the program answers");
-        let status = answer.status();
-        let answer = answer.into_body().read_to_vec().expect("a whole answer");
-        assert!(status.is_success(), "{target}: {}", answer.escape_ascii());
-        answer.into()
+        let response = self.agent.run(request).expect("the program responses");
+        let status = response.status();
+        let response = response
+            .into_body()
+            .read_to_vec()
+            .expect("a whole response");
+        assert!(status.is_success(), "{target}: {}", response.escape_ascii());
+        response.into()
     }
 }
 
@@ -214,9 +217,9 @@ impl ServiceAccess for Admin {
         self.send("POST", "faults", &fault.expect("a fault is JSON"));
     }
 
-    fn set_default_script(&mut self, course: TaskScript) {
-        let course = serde_json::to_value(course);
-        self.send("PUT", "script", &course.expect("a course is JSON"));
+    fn set_default_script(&mut self, script: TaskScript) {
+        let script = serde_json::to_value(script);
+        self.send("PUT", "script", &script.expect("a script is JSON"));
     }
 
     fn oauth_pair(&mut self, _: SystemTime) {

@@ -64,14 +64,14 @@ impl Caller for ClockedClient<Client> {
         &self,
         files: ListFiles,
         with_trashed: bool,
-        mut came: impl FnMut(),
+        mut on_entry: impl FnMut(),
     ) -> Vec<Result<Entry, Error>> {
         let listing = self.client.files().list_with(files);
         let mut listing = listing.with_trashed(with_trashed);
         let mut entries = Vec::new();
         while let Some(entry) = self.clock.drive(listing.next()).await {
             entries.push(entry);
-            came();
+            on_entry();
         }
         entries
     }

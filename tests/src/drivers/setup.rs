@@ -31,7 +31,7 @@ pub(super) struct Setup {
 }
 
 /// An address where nothing listens: no ordinary program is given this port.
-const NOBODY: &str = "http://127.0.0.1:1";
+const UNREACHABLE: &str = "http://127.0.0.1:1";
 
 impl Setup {
     pub(super) fn new(scenario: &Scenario, location: Location) -> Setup {
@@ -46,7 +46,7 @@ impl Setup {
         if scenario.reachable {
             self.host.base_url()
         } else {
-            NOBODY.to_owned()
+            UNREACHABLE.to_owned()
         }
     }
 

@@ -225,7 +225,7 @@ fn lost() -> Vec<Scenario> {
     let lost = || CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting();
     vec![
         then(
-            filled("a copy whose answer is lost").canned(COPY, lost()),
+            filled("a copy whose response is lost").canned(COPY, lost()),
             [DriveCall::Copy(FILE, A)],
         )
         .expect(|observed| {
@@ -233,7 +233,7 @@ fn lost() -> Vec<Scenario> {
             assert_eq!(observed.count(COPY), 1);
         }),
         then(
-            filled("many copies whose answer is lost").canned(ASYNC_COPY, lost()),
+            filled("many copies whose response is lost").canned(ASYNC_COPY, lost()),
             [DriveCall::CopyMany(vec![FILE], A)],
         )
         .expect(|observed| {
@@ -241,7 +241,7 @@ fn lost() -> Vec<Scenario> {
             assert_eq!(observed.count(ASYNC_COPY), 1);
         }),
         then(
-            filled("changes whose answers are lost")
+            filled("changes whose responses are lost")
                 .canned(TRASH, lost())
                 .canned(RENAME, lost()),
             [
@@ -276,7 +276,7 @@ fn images() -> Vec<Scenario> {
             assert_eq!(observed.count(IMAGE_BED_DOWNLOAD), 1);
         }),
         then(
-            Scenario::new("a picture whose answer is lost").canned(
+            Scenario::new("a picture whose response is lost").canned(
                 IMAGE_BED_DOWNLOAD,
                 CannedResponse::raw(StatusCode::BAD_GATEWAY, "").after_acting(),
             ),

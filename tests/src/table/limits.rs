@@ -37,7 +37,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!(observed.kinds(), ["ok"]);
                 assert_eq!(observed.count(OFFLINE_PROGRESS), 3);
             }),
-        Scenario::new("429 on a create, which was refused before it acted")
+        Scenario::new("429 on a create, which was rejected before it acted")
             .canned(OFFLINE_DOWNLOAD, too_frequent(429))
             .canned(OFFLINE_DOWNLOAD, bare("2"))
             .call(create())

@@ -26,7 +26,7 @@ pub(crate) fn table() -> Vec<Scenario> {
         scenario.with(|settings| settings.identity = Identity::Token("eyJ.of.somebody"))
     };
     vec![
-        with_short_timeout("the answer to a create is lost")
+        with_short_timeout("the response to a create is lost")
             .canned(OFFLINE_DOWNLOAD, lost())
             .call(create())
             .expect(|observed| {
@@ -35,7 +35,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!(reached, Some(TransportErrorKind::TimedOut));
                 assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (1, 1));
             }),
-        with_short_timeout("the answer to a progress is lost once")
+        with_short_timeout("the response to a progress is lost once")
             .canned(OFFLINE_PROGRESS, lost())
             .call(create())
             .call(Call::Progress(Of::Last))
@@ -43,7 +43,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!(observed.kinds(), ["ok", "ok"]);
                 assert_eq!(observed.count(OFFLINE_PROGRESS), 2);
             }),
-        with_short_timeout("the answer with a token is lost once")
+        with_short_timeout("the response with a token is lost once")
             .canned(ACCESS_TOKEN, lost())
             .call(Call::UserInfo)
             .expect(|observed| {

@@ -38,8 +38,8 @@ fn counts(observed: &Observed) -> (usize, usize) {
 
 /// Checks that this many calls succeeded with these [`counts`] of requests.
 #[track_caller]
-fn all_well(observed: &Observed, answers: usize, asked: (usize, usize)) {
-    assert_eq!(observed.kinds(), vec!["ok"; answers]);
+fn assert_all_ok(observed: &Observed, responses: usize, asked: (usize, usize)) {
+    assert_eq!(observed.kinds(), vec!["ok"; responses]);
     assert_eq!(counts(observed), asked);
 }
 
@@ -57,7 +57,7 @@ fn alone() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 2, (1, 2))),
+            .expect(|observed| assert_all_ok(observed, 2, (1, 2))),
         app("an app for a day")
             .call(Call::UserInfo)
             .act(Act::Advance(PAST_THE_END))
@@ -67,12 +67,12 @@ fn alone() -> Vec<Scenario> {
             .act(Act::Restart)
             .act(Act::Advance(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 4, (4, 4))),
+            .expect(|observed| assert_all_ok(observed, 4, (4, 4))),
         app("an app whose token the service ends before its time")
             .call(Call::UserInfo)
             .act(Act::AdvanceService(PAST_THE_END))
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 2, (2, 3))),
+            .expect(|observed| assert_all_ok(observed, 2, (2, 3))),
     ]
 }
 
@@ -124,13 +124,13 @@ fn crowded() -> Vec<Scenario> {
         app("sixty-four callers of a new app")
             .with(|settings| settings.pacing = Pacing::off())
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|observed| all_well(observed, 64, (1, 64))),
+            .expect(|observed| assert_all_ok(observed, 64, (1, 64))),
         sixty_four("sixty-four callers near the end of a token")
             .act(Act::Advance(NEAR_THE_END))
             .act(Act::Together(64, Call::UserInfo))
             .expect(|observed| {
                 // No call used the token that the refresh ended: each sent one request.
-                all_well(observed, 65, (2, 65));
+                assert_all_ok(observed, 65, (2, 65));
             }),
         // The rate limit lets one call go at a time, so that only one meets the rejected token.
         app("sixty-four callers with a token that was ended")
@@ -138,7 +138,7 @@ fn crowded() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::AdvanceService(PAST_THE_END))
             .act(Act::Together(64, Call::UserInfo))
-            .expect(|observed| all_well(observed, 65, (2, 66))),
+            .expect(|observed| assert_all_ok(observed, 65, (2, 66))),
     ]
 }
 
@@ -193,7 +193,7 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 2, (1, 2))),
+            .expect(|observed| assert_all_ok(observed, 2, (1, 2))),
         app("a pair that is kept a minute later")
             .act(Act::FailSaves(SAVES))
             .call(Call::UserInfo)
@@ -201,7 +201,7 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 3, (1, 3))),
+            .expect(|observed| assert_all_ok(observed, 3, (1, 3))),
         app("a pair that is not kept is used, and kept with the next one")
             .call(Call::UserInfo)
             .act(Act::Advance(NEAR_THE_END))
@@ -211,9 +211,9 @@ fn lost() -> Vec<Scenario> {
             .call(Call::UserInfo)
             .act(Act::Restart)
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 4, (3, 4))),
-        unanswered("an answer with a pair that is lost"),
-        unanswered("an answer with a pair that is lost, and a refusal in the envelope")
+            .expect(|observed| assert_all_ok(observed, 4, (3, 4))),
+        unanswered("an response with a pair that is lost"),
+        unanswered("an response with a pair that is lost, and a rejection in the envelope")
             .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
         app("a service in trouble when a pair is wanted")
             .canned(
@@ -221,13 +221,13 @@ fn lost() -> Vec<Scenario> {
                 CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>"),
             )
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 1, (2, 1))),
+            .expect(|observed| assert_all_ok(observed, 1, (2, 1))),
         app("too many requests for pairs")
             .canned(
                 OAUTH_TOKEN,
                 CannedResponse::envelope(429, "请求太频繁").times(2),
             )
             .call(Call::UserInfo)
-            .expect(|observed| all_well(observed, 1, (3, 1))),
+            .expect(|observed| assert_all_ok(observed, 1, (3, 1))),
     ]
 }

@@ -13,7 +13,7 @@ use super::{create, download};
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = folders();
     table.extend(found());
-    table.extend(landed());
+    table.extend(file_lookup());
     table
 }
 
@@ -41,7 +41,7 @@ fn folders() -> Vec<Scenario> {
                 assert_eq!(observed.kinds(), ["ok", "ok"]);
                 assert_eq!(observed.results[0].value, observed.results[1].value);
             }),
-        ensured("a making whose answer is lost")
+        ensured("a making whose response is lost")
             .canned(
                 MKDIR,
                 CannedResponse::raw(StatusCode::GATEWAY_TIMEOUT, "").after_acting(),
@@ -51,7 +51,7 @@ fn folders() -> Vec<Scenario> {
                 // Rejected the second time, found by listing again, and the folder below it created.
                 assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (3, 3));
             }),
-        ensured("a making that is refused for another reason")
+        ensured("a making that is rejected for another reason")
             .canned(MKDIR, CannedResponse::envelope(1, "内部错误").times(9))
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["Api"]);
@@ -96,7 +96,7 @@ fn found() -> Vec<Scenario> {
     ]
 }
 
-fn landed() -> Vec<Scenario> {
+fn file_lookup() -> Vec<Scenario> {
     let quick = |name| {
         Scenario::new(name).service(|service| service.default_script(TaskScript::succeeds_after(1)))
     };

@@ -11,7 +11,7 @@ use super::{PROGRESS, create};
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = unreadable();
-    table.extend(refusals());
+    table.extend(rejections());
     table.push(redirect());
     table
 }
@@ -51,11 +51,11 @@ fn unreadable() -> Vec<Scenario> {
     ]
 }
 
-fn refusals() -> Vec<Scenario> {
+fn rejections() -> Vec<Scenario> {
     let trace = HeaderName::from_static("x-traceid");
     let trace = (trace, HeaderValue::from_static("a trace of the header"));
     vec![
-        Scenario::new("a refusal with a trace id")
+        Scenario::new("a rejection with a trace id")
             .canned(USER_INFO, CannedResponse::envelope(5066, "文件不存在"))
             .call(Call::UserInfo)
             .expect(|observed| {
@@ -65,7 +65,7 @@ fn refusals() -> Vec<Scenario> {
                 assert!(outcome.trace.as_ref().is_some_and(|trace| trace.len() > 36));
                 assert_eq!((outcome.status, observed.requests.len()), (Some(200), 2));
             }),
-        Scenario::new("a refusal under another HTTP status")
+        Scenario::new("a rejection under another HTTP status")
             .canned(
                 OFFLINE_PROGRESS,
                 CannedResponse::raw(

@@ -30,7 +30,7 @@ pub(crate) fn table() -> Vec<Scenario> {
                 );
                 assert_eq!(observed.kinds(), ["ok"; 3]);
             }),
-        replaced_elsewhere("the stored token of another process replaces a rejected one")
+        replaced_by_another_process("the stored token of another process replaces a rejected one")
             .call(Call::UserInfo)
             .expect(|observed| {
                 assert_eq!(observed.paths()[5..], [USER_INFO, USER_INFO]);
@@ -39,17 +39,19 @@ pub(crate) fn table() -> Vec<Scenario> {
                     (vec!["ok"; 3], 2)
                 );
             }),
-        replaced_elsewhere("a call whose transport and stored tokens are both rejected issues one")
-            .act(Act::Others(push_tokens_out))
-            .call(Call::UserInfo)
-            .expect(|observed| {
-                let third = [USER_INFO, USER_INFO, ACCESS_TOKEN, USER_INFO];
-                assert_eq!(observed.paths()[5..], third);
-                assert_eq!(observed.kinds(), ["ok"; 3]);
-                assert_eq!(tokens(&observed.requests[5..]), 3);
-            }),
-        replaced_elsewhere(
-            "a create whose transport and stored tokens are both rejected acts once",
+        replaced_by_another_process(
+            "a call whose own and stored tokens are both rejected issues one",
+        )
+        .act(Act::Others(push_tokens_out))
+        .call(Call::UserInfo)
+        .expect(|observed| {
+            let third = [USER_INFO, USER_INFO, ACCESS_TOKEN, USER_INFO];
+            assert_eq!(observed.paths()[5..], third);
+            assert_eq!(observed.kinds(), ["ok"; 3]);
+            assert_eq!(tokens(&observed.requests[5..]), 3);
+        }),
+        replaced_by_another_process(
+            "a create whose own and stored tokens are both rejected acts once",
         )
         .act(Act::Others(push_tokens_out))
         .call(create())
@@ -63,7 +65,7 @@ pub(crate) fn table() -> Vec<Scenario> {
             assert_eq!(observed.paths()[5..], third);
             assert_eq!((observed.kinds(), observed.tasks), (vec!["ok"; 3], 1));
         }),
-        replaced_elsewhere("a call whose issued token is rejected, too, ends")
+        replaced_by_another_process("a call whose issued token is rejected, too, ends")
             .act(Act::Others(reject_every_token))
             .call(Call::UserInfo)
             .expect(|observed| {
@@ -76,7 +78,7 @@ pub(crate) fn table() -> Vec<Scenario> {
 }
 
 /// The client holds a token that was pushed out, and another process has stored the next one: five requests.
-fn replaced_elsewhere(name: &'static str) -> Scenario {
+fn replaced_by_another_process(name: &'static str) -> Scenario {
     Scenario::new(name)
         .with(|settings| settings.shares_store = true)
         .call(Call::UserInfo)

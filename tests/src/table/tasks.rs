@@ -201,7 +201,7 @@ fn endpoints_of_a_user() -> Vec<Scenario> {
                         .value
                         .contains("size: 18446744073709551615")
                 );
-                assert!(observed.results[1].value.starts_with("Named"));
+                assert!(observed.results[1].value.starts_with("NameOnly"));
                 let query = "fileID=14749954&note=%E7%A9%BA%20%E6%A0%BC%26%3D%2B%2F%3F%23";
                 assert_eq!(observed.requests[1].query, query);
             }),

@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = used();
-    table.extend(refused());
+    table.extend(rejected());
     table.extend(not_fetched());
     table
 }
@@ -32,7 +32,7 @@ fn used() -> Vec<Scenario> {
                 assert!(token.starts_with("Bearer ey"), "{token}");
                 assert_eq!(observed.kinds(), ["ok", "ok"]);
             }),
-        Scenario::new("a token whose end has come is replaced before it is refused")
+        Scenario::new("a token whose end has come is replaced before it is rejected")
             .call(Call::UserInfo)
             .act(Act::Advance(31 * DAY))
             .call(Call::UserInfo)
@@ -43,7 +43,7 @@ fn used() -> Vec<Scenario> {
     ]
 }
 
-fn refused() -> Vec<Scenario> {
+fn rejected() -> Vec<Scenario> {
     let replaced = |name| {
         let scenario = Scenario::new(name).call(Call::UserInfo);
         scenario.expect(|observed| {
@@ -87,13 +87,13 @@ fn refused() -> Vec<Scenario> {
 fn not_fetched() -> Vec<Scenario> {
     let gateway = || CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>502</html>");
     vec![
-        Scenario::new("the token endpoint answers 502 once")
+        Scenario::new("the token endpoint responses 502 once")
             .canned(ACCESS_TOKEN, gateway())
             .call(Call::UserInfo)
             .expect(|observed| {
                 assert_eq!(observed.paths(), [ACCESS_TOKEN, ACCESS_TOKEN, USER_INFO]);
             }),
-        Scenario::new("the token endpoint answers 502 for ever")
+        Scenario::new("the token endpoint responses 502 for ever")
             .canned(ACCESS_TOKEN, gateway().times(99))
             .call(Call::UserInfo)
             .call(create())

@@ -11,14 +11,14 @@ use super::{ALWAYS, Fault, body, html, ok, with_short_timeout};
 use crate::faults::row::Op;
 
 pub(super) fn faults() -> Vec<Fault> {
-    let mut faults = no_answers();
+    let mut faults = no_responses();
     faults.extend(numbers());
     faults.extend(odd_json());
     faults.extend(long_ones());
     faults
 }
 
-fn no_answers() -> Vec<Fault> {
+fn no_responses() -> Vec<Fault> {
     let both = |body: &'static str| move |_: Op| ok(body).after_acting();
     vec![
         Fault::responded("HTML", |_| html(StatusCode::OK).after_acting()),
@@ -112,7 +112,7 @@ fn data(op: Op) -> &'static str {
 fn odd_json() -> Vec<Fault> {
     let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     vec![
-        Fault::responded("invalid UTF-8 in the message of a refusal", |_| {
+        Fault::responded("invalid UTF-8 in the message of a rejection", |_| {
             ok(*b"{\"code\":1,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}")
         }),
         Fault::responded("invalid UTF-8 in the message of a success", |op| {
@@ -164,7 +164,7 @@ fn long_ones() -> Vec<Fault> {
                 Received::TimedOut => with_short_timeout(scenario, ALWAYS),
                 _ => scenario,
             };
-            let broken = BrokenExchange::answer(Break::flood(flood), received);
+            let broken = BrokenExchange::response(Break::flood(flood), received);
             scenario.broken(op.path(), broken.times(ALWAYS))
         })
     };
@@ -193,12 +193,12 @@ fn long_ones() -> Vec<Fault> {
         Fault::new("gzip that is not gzip", |scenario, op| {
             let gzip = HeaderValue::from_static("gzip");
             let canned = CannedResponse::passthrough().header(CONTENT_ENCODING, gzip);
-            let broken = BrokenExchange::answer(Break::none(), Received::CutOff);
+            let broken = BrokenExchange::response(Break::none(), Received::CutOff);
             scenario.canned(op.path(), canned).broken(op.path(), broken)
         }),
         Fault::new("no HTTP", |scenario, op| {
             let ssh = Break::replace("SSH-2.0-OpenSSH_9.9\r\n\r\n", End::Close);
-            scenario.broken(op.path(), BrokenExchange::answer(ssh, Received::CutOff))
+            scenario.broken(op.path(), BrokenExchange::response(ssh, Received::CutOff))
         }),
     ]
 }

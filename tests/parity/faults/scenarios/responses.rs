@@ -59,10 +59,10 @@ fn redirects() -> Vec<Fault> {
     let redirect = |(name, status)| {
         let elsewhere = TcpServer::start(drop);
         let location = HeaderValue::from_str(&elsewhere.url("http")).expect("a URL");
-        let answer = CannedResponse::raw(status, "").header(LOCATION, location);
+        let response = CannedResponse::raw(status, "").header(LOCATION, location);
         Fault {
             elsewhere: Some(elsewhere),
-            ..Fault::responded(name, move |_| answer.clone())
+            ..Fault::responded(name, move |_| response.clone())
         }
     };
     names.map(redirect).into()

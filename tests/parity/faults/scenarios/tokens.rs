@@ -34,7 +34,7 @@ fn broken(name: &'static str, broken: BrokenExchange) -> Fault {
 fn down() -> Vec<Fault> {
     let gateway = || html(StatusCode::BAD_GATEWAY);
     let reset = || {
-        BrokenExchange::answer(
+        BrokenExchange::response(
             Break::response(Point::Bytes(0), End::Reset),
             Received::CutOff,
         )
@@ -42,7 +42,7 @@ fn down() -> Vec<Fault> {
     let silence = || Break::response(Point::Bytes(0), End::Silence);
     let slow = move |name, times| {
         Fault::new(name, move |scenario: Scenario, _: Op| {
-            let silent = BrokenExchange::answer(silence(), Received::TimedOut).times(times);
+            let silent = BrokenExchange::response(silence(), Received::TimedOut).times(times);
             scenario
                 .with(|settings| settings.request_timeout = request_timeout(times))
                 .broken(ACCESS_TOKEN, silent)
@@ -63,7 +63,7 @@ fn down() -> Vec<Fault> {
 
 fn rate_limited() -> Vec<Fault> {
     let too_frequent = || CannedResponse::envelope(429, "请求太频繁");
-    let outcome = |value| {
+    let with_retry_after = |value| {
         let header = HeaderValue::from_static(value);
         CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "").header(RETRY_AFTER, header)
     };
@@ -73,10 +73,13 @@ fn rate_limited() -> Vec<Fault> {
             "token endpoint: code 429 always",
             too_frequent().times(ALWAYS),
         ),
-        responded("token endpoint: Retry-After of 30 seconds", outcome("30")),
+        responded(
+            "token endpoint: Retry-After of 30 seconds",
+            with_retry_after("30"),
+        ),
         responded(
             "token endpoint: Retry-After of 24 digits",
-            outcome("999999999999999999999999"),
+            with_retry_after("999999999999999999999999"),
         ),
     ]
 }

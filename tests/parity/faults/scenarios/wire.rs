@@ -73,7 +73,7 @@ fn requests() -> Vec<Fault> {
 
 fn responses() -> Vec<Fault> {
     let cut = |name, point, end| {
-        let broken = BrokenExchange::answer(Break::response(point, end), Received::CutOff);
+        let broken = BrokenExchange::response(Break::response(point, end), Received::CutOff);
         once(name, broken)
     };
     let (line, head) = (Point::Bytes(11), Point::Bytes(40));
@@ -113,11 +113,11 @@ fn responses() -> Vec<Fault> {
         ),
         once(
             "reset after it was carried out, always",
-            BrokenExchange::answer(reset_for_ever, Received::CutOff).times(ALWAYS),
+            BrokenExchange::response(reset_for_ever, Received::CutOff).times(ALWAYS),
         ),
         once(
             "closed in a chunk",
-            BrokenExchange::answer(
+            BrokenExchange::response(
                 Break::replace(
                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cod",
                     End::Close,
@@ -129,7 +129,7 @@ fn responses() -> Vec<Fault> {
             "a body longer than its length, and another call",
             |scenario, op| {
                 let more = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
-                let broken = BrokenExchange::answer(Break::after(more), Received::Response);
+                let broken = BrokenExchange::response(Break::after(more), Received::Response);
                 let scenario = scenario.broken(op.path(), broken);
                 scenario.call(op.call()).call(op.call())
             },
@@ -144,7 +144,7 @@ fn silence() -> Vec<Fault> {
         })
     };
     let stops =
-        |point| BrokenExchange::answer(Break::response(point, End::Silence), Received::TimedOut);
+        |point| BrokenExchange::response(Break::response(point, End::Silence), Received::TimedOut);
     let unreceived = Break::request(Point::Whole, End::Silence);
     let drip = Break::drip(Duration::from_secs(1));
     vec![
@@ -158,7 +158,7 @@ fn silence() -> Vec<Fault> {
         slow("silence after half a body", stops(Point::Body(20))),
         slow(
             "an response at a byte a second",
-            BrokenExchange::answer(drip, Received::TimedOut),
+            BrokenExchange::response(drip, Received::TimedOut),
         ),
     ]
 }
@@ -167,7 +167,7 @@ fn interim() -> Vec<Fault> {
     let before = |name, bytes: &'static str| {
         once(
             name,
-            BrokenExchange::answer(Break::before(bytes), Received::Response),
+            BrokenExchange::response(Break::before(bytes), Received::Response),
         )
     };
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
@@ -183,7 +183,7 @@ fn interim() -> Vec<Fault> {
         before("HTTP 103 before the response", hints),
         once(
             "HTTP 100 and no response",
-            BrokenExchange::answer(
+            BrokenExchange::response(
                 Break::replace("HTTP/1.1 100 Continue\r\n\r\n", End::Close),
                 Received::CutOff,
             ),

@@ -90,36 +90,46 @@ fn tokens() -> Vec<Fault> {
 const TEN_SECONDS_LATER: &str = "Sun, 23 Mar 2025 07:38:47 GMT";
 
 fn retry_after() -> Vec<Fault> {
-    let outcome = |value| http_429().header(RETRY_AFTER, HeaderValue::from_static(value));
+    let with_retry_after = |value| http_429().header(RETRY_AFTER, HeaderValue::from_static(value));
     vec![
-        Fault::responded("Retry-After in seconds", move |_| outcome("7")),
-        Fault::responded("Retry-After as a date", move |_| outcome(TEN_SECONDS_LATER)),
+        Fault::responded("Retry-After in seconds", move |_| with_retry_after("7")),
+        Fault::responded("Retry-After as a date", move |_| {
+            with_retry_after(TEN_SECONDS_LATER)
+        }),
         Fault::responded("Retry-After as a date that is over", move |_| {
-            outcome("Sun, 23 Mar 2025 06:00:00 GMT")
+            with_retry_after("Sun, 23 Mar 2025 06:00:00 GMT")
         }),
         Fault::new(
             "Retry-After as a date, the client's wall clock an hour ahead",
             move |scenario, op| {
                 let scenario = scenario.act(Act::SetWallClock(3600));
-                scenario.canned(op.path(), outcome(TEN_SECONDS_LATER))
+                scenario.canned(op.path(), with_retry_after(TEN_SECONDS_LATER))
             },
         ),
         Fault::responded(
             "Retry-After as a date, under a Date that is none",
-            move |_| outcome(TEN_SECONDS_LATER).header(DATE, HeaderValue::from_static("today")),
+            move |_| {
+                with_retry_after(TEN_SECONDS_LATER).header(DATE, HeaderValue::from_static("today"))
+            },
         ),
-        Fault::responded("Retry-After that is negative", move |_| outcome("-5")),
-        Fault::responded("Retry-After that is no time", move |_| outcome("soon")),
-        Fault::responded("Retry-After of a year", move |_| outcome("31536000")),
+        Fault::responded("Retry-After that is negative", move |_| {
+            with_retry_after("-5")
+        }),
+        Fault::responded("Retry-After that is no time", move |_| {
+            with_retry_after("soon")
+        }),
+        Fault::responded("Retry-After of a year", move |_| {
+            with_retry_after("31536000")
+        }),
         Fault::responded("Retry-After of 24 digits", move |_| {
-            outcome("999999999999999999999999")
+            with_retry_after("999999999999999999999999")
         }),
         Fault::new(
             "Retry-After of 24 digits, the call may take ten minutes",
             move |scenario, op| {
                 scenario
                     .with(|settings| settings.call_timeout = Duration::from_secs(600))
-                    .canned(op.path(), outcome("999999999999999999999999"))
+                    .canned(op.path(), with_retry_after("999999999999999999999999"))
             },
         ),
         Fault::responded("HTTP 503 with Retry-After", |_| {
