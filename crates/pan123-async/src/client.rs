@@ -54,18 +54,18 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// Returns the offline download (离线下载) of this account.
+    /// Returns the API for offline download (离线下载) with this account.
     #[doc(alias = "离线下载")]
     pub fn offline_download(&self) -> OfflineDownload {
         OfflineDownload::new(self.clone())
     }
 
-    /// Returns the files and folders of this account's drive.
+    /// Returns the API for the files and folders of this account's drive.
     pub fn files(&self) -> Files {
         Files::new(self.clone())
     }
 
-    /// Returns the offline download into this account's image bed (图床).
+    /// Returns the API for offline download into this account's image bed (图床).
     #[doc(alias = "图床")]
     #[doc(alias = "oss")]
     pub fn image_bed(&self) -> ImageBed {

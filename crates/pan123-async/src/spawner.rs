@@ -1,4 +1,4 @@
-//! Where work runs that must outlive its caller.
+//! Runs work that must outlive its caller.
 
 use crate::drive::BoxFuture;
 

@@ -7,7 +7,7 @@
 //! [`tokens`] is the state that the calls of a session share, and [`fetch`] what the two fetching flows share: the lease, the
 //! deadline, and the lock of the token store.
 
-pub(crate) mod developer;
+mod developer;
 mod fetch;
 mod given;
 pub(crate) mod oauth;

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use app::OAuth;
-pub(crate) use app::check_redirect_uri;
+use app::check_redirect_uri;
 pub use authorize::Authorize;
 
 use super::developer::is_about_credentials;

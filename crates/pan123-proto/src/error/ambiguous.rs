@@ -41,11 +41,11 @@ impl Ambiguous {
         match &*self.cause {
             Error::Transport(error) => match error.kind() {
                 TransportErrorKind::BodyTooLarge | TransportErrorKind::Redirected => {
-                    Reach::Answered
+                    Reach::Responded
                 }
                 _ => Reach::Sent,
             },
-            _ => Reach::Answered,
+            _ => Reach::Responded,
         }
     }
 
@@ -88,14 +88,14 @@ pub enum Reach {
     /// Some or all of it was sent and no complete response came: it is unknown whether it arrived.
     Sent,
     /// It arrived: a response came, which does not tell the outcome.
-    Answered,
+    Responded,
 }
 
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reach::Sent => "it was sent and no complete response came back",
-            Reach::Answered => "it was sent and the response does not tell the outcome",
+            Reach::Responded => "it was sent and the response does not tell the outcome",
         })
     }
 }

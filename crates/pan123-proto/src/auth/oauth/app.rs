@@ -139,7 +139,7 @@ impl OAuth {
 }
 
 /// Rejects what is not a URI. An app on a phone may have a scheme of its own; the service knows what else is allowed.
-pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), BuildError> {
+pub(super) fn check_redirect_uri(uri: &str) -> Result<(), BuildError> {
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", ""));
     let odd = |c: char| c.is_control() || c.is_whitespace();
     if scheme.is_empty() || rest.is_empty() || uri.contains(odd) {

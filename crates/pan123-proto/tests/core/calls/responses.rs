@@ -75,7 +75,7 @@ fn ambiguous_says_how_far_the_request_got() {
     );
     let answered = |reply, why| {
         let text = format!("the response does not tell the outcome ({why}");
-        assert_ambiguous(reply, Reach::Answered, &text);
+        assert_ambiguous(reply, Reach::Responded, &text);
     };
     let failure = Reply::failure;
     answered(
