@@ -9,8 +9,8 @@ mod row;
 mod scenarios;
 mod table;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use row::{Op, Row};
@@ -22,6 +22,8 @@ const CONCURRENT_ROWS: usize = 6;
 
 #[test]
 fn every_fault_has_the_consequences_of_the_table() {
+    let timing = crate::TIMING.write();
+    let _timing = timing.unwrap_or_else(PoisonError::into_inner);
     let rows = paired();
     let cells: Vec<(&Row, Op)> = rows
         .iter()

@@ -41,9 +41,9 @@ fn codes() -> Vec<Fault> {
         Fault::responded("code 42902 once", |_| {
             CannedResponse::envelope(42902, "请求太频繁")
         }),
-        Fault::responded("code 429 always", |_| too_frequent().times(ALWAYS)),
+        Fault::responded("code 429 for ever", |_| too_frequent().times(ALWAYS)),
         Fault::responded("HTTP 429 with nothing, once", |_| http_429()),
-        Fault::responded("HTTP 429 with nothing, always", |_| {
+        Fault::responded("HTTP 429 with nothing, for ever", |_| {
             http_429().times(ALWAYS)
         }),
     ]

@@ -70,7 +70,7 @@ fn rate_limited() -> Vec<Fault> {
     vec![
         responded("token endpoint: code 429 twice", too_frequent().times(2)),
         responded(
-            "token endpoint: code 429 always",
+            "token endpoint: code 429 for ever",
             too_frequent().times(ALWAYS),
         ),
         responded(
