@@ -289,7 +289,7 @@ pub struct GatedCall<T> {
 }
 
 /// What a [`GatedCall`] returns: first, unless it ends before, [`AtGate`](GateEvent::AtGate), then
-/// [`Ended`](GateEvent::Ended).
+/// [`Ended`](GateEvent::Ended). An owner must handle both, so the enum is exhaustive.
 #[derive(Debug)]
 pub enum GateEvent<T> {
     /// The call is about to send. It does when it is resumed after [`GatedCall::proceed`]; resumed without it, it returns this
