@@ -295,3 +295,26 @@ fn token_error_is_retryable_like_its_cause() {
         assert_eq!(error.is_retryable(), again, "{error}");
     }
 }
+
+#[test]
+fn fetch_has_its_own_deadline_and_outlives_short_calls() {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::TOKEN if view.count(path::TOKEN) == 0 => {
+            Reply::code(429, "请求太频繁").header("retry-after", "10")
+        }
+        _ => routine(view, request),
+    });
+    let session = builder().call_timeout(secs(5)).build().unwrap();
+    let impatient = ask_user(&mut world, &session);
+    world.run_until(secs(20));
+    let later = ask_user(&mut world, &session);
+    world.run();
+    impatient.get().unwrap_err();
+    later.get().unwrap();
+    let fetched = world.times(path::TOKEN);
+    assert_eq!(fetched.len(), 2);
+    assert!(
+        fetched[1] >= secs(10) && fetched[1] < secs(20),
+        "{fetched:?}"
+    );
+}
