@@ -1,7 +1,7 @@
 //! Paths of the drive: found, and created as far as they are missing.
 
 use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
-use crate::support::{Reply, World, fixed, millis, path, secs};
+use crate::support::{Reply, World, fixed, millis, path, progress, secs};
 use pan123_proto::file::{CreateDir, Entry};
 use pan123_proto::{BuildError, DirId, Error, ErrorKind, Parent};
 
@@ -158,6 +158,29 @@ fn error_after_a_lost_response_says_that_it_may_be_done() {
     );
     let error = world.output_of(make()).unwrap_err();
     assert!(!error.api().unwrap().follows_lost_response());
+}
+
+#[test]
+fn error_after_a_429_or_a_lost_read_does_not_say_that_it_may_be_done() {
+    let then_refused = |lost: fn() -> Reply| {
+        World::new(move |view, _| match view.earlier {
+            [] => lost(),
+            _ => Reply::code(1, "该目录下已存在同名文件夹"),
+        })
+    };
+    let mut limited = then_refused(|| Reply::code(429, "请求太频繁"));
+    let create = CreateDir::new(Parent::Root, "videos").unwrap();
+    let error = limited
+        .output_of(fixed().call(&create).unwrap())
+        .unwrap_err();
+    assert_eq!(limited.sent().len(), 2);
+    assert!(!error.api().unwrap().follows_lost_response(), "{error}");
+
+    let mut cut = then_refused(Reply::cut);
+    let error = cut.output_of(fixed().call(&progress()).unwrap());
+    let error = error.unwrap_err();
+    assert_eq!(cut.sent().len(), 2);
+    assert!(!error.api().unwrap().follows_lost_response(), "{error}");
 }
 
 #[test]
