@@ -75,6 +75,8 @@
 mod error;
 mod ids;
 mod task;
+#[cfg_attr(not(test), expect(dead_code, reason = "the next changes use it"))]
+mod text;
 
 mod trace;
 
