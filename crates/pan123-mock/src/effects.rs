@@ -14,6 +14,8 @@ use crate::server::Server;
 use crate::service::{Delivery, Effect, Service};
 
 use fetch::PartialFiles;
+#[cfg(feature = "program")]
+pub(crate) use fetch::remove_abandoned;
 use workers::Workers;
 
 /// How effects access the network and the disk.

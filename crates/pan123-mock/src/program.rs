@@ -28,7 +28,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &CommandLine) -> Result<(), String> {
-    let builder = args.builder()?;
+    let settings = args.settings()?;
     let listener = args.listener()?;
     let log =
         Log::new(args.log_format()).map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -37,6 +37,6 @@ fn run(args: &CommandLine) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let result = runtime.block_on(serve::serve(listener, builder, log));
+    let result = runtime.block_on(serve::serve(listener, settings, log));
     result.map_err(|error| error.to_string())
 }

@@ -43,6 +43,7 @@ pub use callback::{Callback, CallbackPolicy, Delivery, ReasonKey};
 pub use canned::{CannedResponse, Edit};
 pub use copy_tasks::CopyTask;
 pub use drive::File;
+pub(crate) use drive::numbered_name;
 pub use endpoints::{InfosKey, ListEnd, OauthErrorFormat, path};
 pub use fault::{FAULT_NAMES, Fault};
 pub use oauth::TokenPair;

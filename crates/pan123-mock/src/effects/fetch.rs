@@ -9,7 +9,7 @@ use std::thread;
 use tempfile::NamedTempFile;
 
 use super::{TaskReporter, agent};
-use crate::service::{RETRYING, RUNNING};
+use crate::service::{RETRYING, RUNNING, numbered_name};
 
 /// Redirects are followed only if requests may leave this machine.
 const MAX_REDIRECTS: u32 = 5;
@@ -173,7 +173,7 @@ fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<
     for number in 0_u32.. {
         let free = match number {
             0 => name.clone(),
-            _ => format!("{name}.{number}"),
+            _ => numbered_name(&name, number.into(), false),
         };
         match file.persist_noclobber(directory.join(free)) {
             Ok(_) => return Ok(()),
@@ -186,27 +186,66 @@ fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> io::Result<
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// How the name of a partial file begins and ends.
+const PARTIAL: (&str, &str) = (".pan123-mock-", ".part");
+
+/// Creates a partial file. It stays locked until it is complete or the program has ended in any way.
+///
 /// Temporary files are private to their owner by default; downloads get ordinary permissions.
 fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".part");
+    builder.prefix(PARTIAL.0).suffix(PARTIAL.1);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
+    let file = builder.tempfile_in(directory)?;
+    // A file system without locks is no reason to fail.
+    let _ = file.as_file().try_lock();
+    Ok(file)
 }
 
-/// Returns a name without path separators that any file system accepts.
+/// Removes the partial files that a killed program has left in this directory, but not those that a running one still writes.
+#[cfg(feature = "program")]
+pub(crate) fn remove_abandoned(directory: &Path) -> io::Result<()> {
+    for entry in directory.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_partial = name.starts_with(PARTIAL.0) && name.ends_with(PARTIAL.1);
+        if is_partial && std::fs::File::open(entry.path())?.try_lock().is_ok() {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The most bytes of a name on the disk.
+const MAX_NAME: usize = 200;
+/// The most bytes of an extension, with its dot. A longer one is not an extension.
+const MAX_EXTENSION: usize = 20;
+
+/// Returns a name without path separators that any file system accepts. A name that is too long keeps its extension.
 fn safe_name(name: &str) -> String {
     let safe = |letter: char| match letter {
         '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
         letter if letter.is_control() => '_',
         letter => letter,
     };
-    let mut name: String = name.chars().map(safe).collect();
-    while name.len() > 200 {
-        name.pop();
+    let name: String = name.chars().map(safe).collect();
+    let dot = name.rfind('.').unwrap_or(name.len());
+    let (stem, extension) = name.split_at(dot);
+    if name.len() <= MAX_NAME {
+        name
+    } else if extension.len() > MAX_EXTENSION {
+        shortened(&name, MAX_NAME).to_owned()
+    } else {
+        shortened(stem, MAX_NAME - extension.len()).to_owned() + extension
     }
-    name
+}
+
+/// Returns the longest beginning of a text with at most this many bytes.
+fn shortened(text: &str, max: usize) -> &str {
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 #[cfg(test)]
@@ -219,6 +258,9 @@ mod tests {
         assert_eq!(safe_name("7-a\\b\0c\n"), "7-a_b_c_");
         assert_eq!(safe_name("7-视频.mp4"), "7-视频.mp4");
         assert_eq!(safe_name(&"视".repeat(100)).len(), 198);
+        let long = safe_name(&format!("7-{}.mp4", "视".repeat(100)));
+        assert!(long.ends_with("视.mp4") && long.len() <= 200, "{long}");
+        assert_eq!(safe_name(&format!("a.{}", "b".repeat(300))).len(), 200);
     }
 
     #[test]
@@ -229,7 +271,7 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             persist(file, directory.path(), "7-a").unwrap();
         }
-        for (name, text) in [("7-a", "one"), ("7-a.1", "two"), ("7-a.2", "three")] {
+        for (name, text) in [("7-a", "one"), ("7-a(1)", "two"), ("7-a(2)", "three")] {
             let kept = std::fs::read_to_string(directory.path().join(name)).unwrap();
             assert_eq!(kept, text);
         }

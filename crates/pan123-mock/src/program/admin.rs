@@ -3,8 +3,11 @@
 mod commands;
 mod queries;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -76,15 +79,40 @@ struct AdminRequest<'a> {
     body: &'a Bytes,
 }
 
+/// The host names under which the admin interface answers, besides `localhost` and IP addresses.
+///
+/// A web page can make its own name resolve to this machine, and then reads what it likes from it (DNS rebinding). The `Host` header
+/// still has that name.
+pub(super) struct AdminHosts(Vec<String>);
+
+impl AdminHosts {
+    pub(super) fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    /// Returns the first host in the request that is not answered, if there is one.
+    fn find_unknown(&self, headers: &HeaderMap) -> Option<String> {
+        let hosts = headers.get_all(header::HOST).iter();
+        let mut hosts = hosts.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+        hosts.find(|host| !self.contains(host))
+    }
+
+    fn contains(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        let name = authority.host();
+        let ipv6 = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        name.parse::<Ipv4Addr>().is_ok()
+            || ipv6.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok())
+            || name.eq_ignore_ascii_case("localhost")
+            || self.0.iter().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
+
 pub(super) fn respond(shared: &Shared, request: &Request<Bytes>) -> Response<Bytes> {
-    // A web page open in a browser must not control the mock.
-    let is_from_web_page = request.headers().contains_key(header::ORIGIN);
-    let result = if is_from_web_page {
-        let message = "web pages may not use the admin interface".to_owned();
-        Err((StatusCode::FORBIDDEN, message))
-    } else {
-        route_request(shared, request)
-    };
+    let allowed = check_origin(&shared.settings.admin_hosts, request.headers());
+    let result = allowed.and_then(|()| route_request(shared, request));
     let (status, body) = match result {
         Ok(value) => (StatusCode::OK, value),
         Err((status, error)) => (status, json!({ "error": error })),
@@ -94,6 +122,21 @@ pub(super) fn respond(shared: &Shared, request: &Request<Bytes>) -> Response<Byt
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
+}
+
+/// A web page open in a browser must not read or control the mock.
+fn check_origin(hosts: &AdminHosts, headers: &HeaderMap) -> Result<(), AdminError> {
+    let refused = |message: String| Err((StatusCode::FORBIDDEN, message));
+    if headers.contains_key(header::ORIGIN) {
+        return refused("web pages may not use the admin interface".to_owned());
+    }
+    match hosts.find_unknown(headers) {
+        Some(host) => refused(format!(
+            "the admin interface does not answer to the host {host:?}: use `localhost` or an IP address, or start the mock with \
+             --admin-host NAME"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn route_request(shared: &Shared, request: &Request<Bytes>) -> Result<Value, AdminError> {

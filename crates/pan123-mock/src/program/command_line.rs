@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,9 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::{Value, json};
 
+use super::admin::AdminHosts;
 use super::log::LogFormat;
+use crate::effects::remove_abandoned;
 use crate::service::Fetch;
 use crate::{Builder, CLIENT_ID, CLIENT_SECRET, RateLimits};
 
@@ -29,6 +32,14 @@ pub(super) struct CommandLine {
     /// Accept connections from other machines: required to listen on anything but loopback. They have full access to /__admin/
     #[arg(long)]
     allow_remote_clients: bool,
+
+    /// Also answer under /__admin/ to this host name, besides `localhost` and IP addresses; can be repeated
+    #[arg(long, value_name = "NAME")]
+    admin_host: Vec<String>,
+
+    /// Close a connection on which nothing of a request arrives for this long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    idle_timeout: Duration,
 
     /// Download the source URLs into this directory; without it, tasks follow their scripts and by default succeed at the third poll
     #[arg(long, value_name = "DIR")]
@@ -82,7 +93,7 @@ pub(super) struct CommandLine {
     #[arg(long, value_name = "SECONDS")]
     token_lifetime: Option<u64>,
 
-    /// Seed of tokens, trace ids and random faults
+    /// Seed of tokens, trace ids and random faults [default: random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
@@ -98,12 +109,43 @@ pub(super) struct CommandLine {
 /// How many requests are recorded by default.
 const KEPT_REQUESTS: usize = 2000;
 
+/// What the program was started with.
+pub(super) struct Settings {
+    builder: Builder,
+    /// Whether the seed was given, so that each service has it.
+    seeded: bool,
+    pub(super) admin_hosts: AdminHosts,
+    /// How long a connection may stay without a request, or with a part of one.
+    pub(super) idle_timeout: Duration,
+}
+
+impl Settings {
+    /// Returns the options of the next service. Unless a seed was given it issues other tokens than any before.
+    pub(super) fn builder(&self) -> Builder {
+        let builder = self.builder.clone();
+        if self.seeded {
+            builder
+        } else {
+            builder.seed(random_seed())
+        }
+    }
+}
+
 impl CommandLine {
-    pub(super) fn builder(&self) -> Result<Builder, String> {
-        let mut builder = match &self.config {
-            Some(file) => read(file)?,
-            None => builder_from_json(Value::default())?,
-        };
+    pub(super) fn settings(&self) -> Result<Settings, String> {
+        let options = self.config()?;
+        let seeded = self.seed.is_some() || options.get("seed").is_some();
+        let builder = self.builder(options)?;
+        Ok(Settings {
+            builder,
+            seeded,
+            admin_hosts: AdminHosts::new(self.admin_host.clone()),
+            idle_timeout: self.idle_timeout,
+        })
+    }
+
+    fn builder(&self, options: Value) -> Result<Builder, String> {
+        let mut builder = builder_from_json(options).map_err(|error| self.about_config(&error))?;
         if let Some((id, secret)) = self.credentials()? {
             builder = builder.credentials(id, secret);
         }
@@ -129,10 +171,25 @@ impl CommandLine {
             .fetch_retries(self.fetch_retries, Duration::from_millis(self.fetch_pause));
         if let Some(directory) = &self.fetch {
             std::fs::create_dir_all(directory)
+                .and_then(|()| remove_abandoned(directory))
                 .map_err(|error| format!("--fetch {}: {error}", directory.display()))?;
             builder = builder.fetch_into(directory);
         }
         Ok(builder)
+    }
+
+    /// Reads the options of `--config`; null without it.
+    fn config(&self) -> Result<Value, String> {
+        let Some(file) = &self.config else {
+            return Ok(Value::Null);
+        };
+        let text = std::fs::read(file).map_err(|error| self.about_config(&error))?;
+        serde_json::from_slice(&text).map_err(|error| self.about_config(&error))
+    }
+
+    fn about_config(&self, error: &dyn ToString) -> String {
+        let file = self.config.as_deref().unwrap_or(Path::new(""));
+        format!("--config {}: {}", file.display(), error.to_string())
     }
 
     fn fetch_mode(&self) -> Fetch {
@@ -190,17 +247,22 @@ impl CommandLine {
     }
 }
 
-fn read(file: &Path) -> Result<Builder, String> {
-    let about =
-        |error: &dyn ToString| format!("--config {}: {}", file.display(), error.to_string());
-    let text = std::fs::read(file).map_err(|error| about(&error))?;
-    let options = serde_json::from_slice(&text).map_err(|error| about(&error))?;
-    builder_from_json(options).map_err(|error| about(&error))
+/// Reads a positive number of seconds, such as `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let given = text.parse().ok();
+    given
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|given| !given.is_zero())
+        .ok_or_else(|| "expected a positive number of seconds".to_owned())
+}
+
+fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Reads a builder from an object of options, or from null. Missing options have the defaults of the program.
 pub(super) fn builder_from_json(options: Value) -> Result<Builder, String> {
-    let mut all = json!({ "kept_requests": KEPT_REQUESTS });
+    let mut all = json!({ "kept_requests": KEPT_REQUESTS, "seed": random_seed() });
     match (&mut all, options) {
         (_, Value::Null) => {}
         (Value::Object(all), Value::Object(options)) => all.extend(options),

@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, join};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep, timeout};
 
 use super::admin;
 use super::serve::Shared;
@@ -87,7 +88,11 @@ async fn serve_until_break(
     });
     let (reading, writing) = stream.stream.into_split();
     let io = join(Cursor::new(stream.read).chain(reading), writing);
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Also closes a connection on which no request begins.
+        .header_read_timeout(shared.settings.idle_timeout)
+        .serve_connection(TokioIo::new(io), service);
     let broken = {
         let mut end = pin!(shutting_down.wait_for(|shutting_down| *shutting_down));
         let mut is_shutting_down = false;
@@ -121,8 +126,8 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Bytes>, BrokenExchange> {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
+    let body = match read_body(body, shared.settings.idle_timeout).await {
+        Ok(body) => body,
         Err(error) => return Ok(refused(shared, &parts, &*error)),
     };
     let last = is_last(&parts);
@@ -150,6 +155,21 @@ async fn respond(
     })
 }
 
+/// Reads a body, as long as some of it arrives within each idle timeout.
+async fn read_body(
+    body: Incoming,
+    idle_timeout: Duration,
+) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let mut body = Limited::new(body, MAX_BODY);
+    let mut read = Vec::new();
+    while let Some(frame) = timeout(idle_timeout, body.frame()).await? {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok(read.into())
+}
+
 /// Builds the response to a request whose body cannot be read.
 fn refused(
     shared: &Shared,
@@ -159,12 +179,18 @@ fn refused(
     let (status, why) = if error.is::<LengthLimitError>() {
         let why = format!("the body is longer than {MAX_BODY} bytes");
         (StatusCode::PAYLOAD_TOO_LARGE, why)
+    } else if error.is::<Elapsed>() {
+        let why = "the rest of the body did not arrive".to_owned();
+        (StatusCode::REQUEST_TIMEOUT, why)
     } else {
         (StatusCode::BAD_REQUEST, "cannot read the body".to_owned())
     };
     shared.log.refused(|| shared.server.now(), request, status);
     let mut response = Response::new(Bytes::from(why));
     *response.status_mut() = status;
+    // What follows on this connection may be the rest of the body.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
     response
 }
 

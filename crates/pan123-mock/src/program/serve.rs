@@ -10,16 +10,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::command_line::Settings;
 use super::connection;
 use super::log::Log;
-use crate::Builder;
 use crate::server::Server;
 
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) server: Arc<Server>,
-    /// The options that the program was started with.
-    pub(super) builder: Builder,
+    pub(super) settings: Settings,
     pub(super) log: Log,
 }
 
@@ -27,15 +26,15 @@ pub(super) struct Shared {
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves until the first signal, then waits for the requests in flight: at most [`GRACE`], or until the second signal.
-pub(super) async fn serve(listener: StdListener, builder: Builder, log: Log) -> io::Result<()> {
+pub(super) async fn serve(listener: StdListener, settings: Settings, log: Log) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let mut shutdown = ShutdownSignal::new()?;
     log.listening(&format!("http://{}", listener.local_addr()?));
 
     let shared = Arc::new(Shared {
-        server: builder.clone().into_server(),
-        builder,
+        server: settings.builder().into_server(),
+        settings,
         log,
     });
     let (shutting_down, _) = watch::channel(false);

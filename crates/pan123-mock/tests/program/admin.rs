@@ -248,3 +248,56 @@ fn web_pages_are_rejected() {
     let (parts, response) = read(request.send(""));
     assert_eq!(parts.status, 403, "{response}");
 }
+
+#[test]
+fn only_known_host_names_reach_the_admin_interface() {
+    let program = start(&["--quiet", "--admin-host", "mock"]);
+    let status = |path: &str, host: &str| {
+        let url = format!("{}{path}", program.base_url);
+        read(agent().get(url).header("Host", host).call()).0.status
+    };
+    for host in [
+        "127.0.0.1",
+        "LocalHost:8123",
+        "[::1]:80",
+        "10.0.0.7",
+        "mock",
+        "mock:8123",
+    ] {
+        assert_eq!(status("/__admin/state", host), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "mock.evil",
+        "a b",
+    ] {
+        assert_eq!(
+            status("/__admin/requests?secrets=true", host),
+            403,
+            "{host}"
+        );
+        assert_eq!(
+            status("/nowhere", host),
+            404,
+            "{host}: the service itself answers"
+        );
+    }
+}
+
+#[test]
+fn tokens_of_an_earlier_service_are_unknown() {
+    let token = |args: &[&str]| start(args).client().token;
+    assert_ne!(token(&["--quiet"]), token(&["--quiet"]));
+    let seeded = ["--quiet", "--seed", "7"];
+    assert_eq!(token(&seeded), token(&seeded));
+
+    let program = start(&["--quiet"]);
+    for body in [None, Some(json!({"strict": false}))] {
+        let before = program.client();
+        program.send("POST", "reset", body.as_ref());
+        program.client();
+        assert_eq!(before.get(path::USER_INFO).2["message"], "token is invalid");
+    }
+}

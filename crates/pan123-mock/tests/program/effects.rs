@@ -301,6 +301,23 @@ fn partial_files_are_removed_at_shutdown() {
 }
 
 #[test]
+fn partial_files_of_a_killed_program_are_removed_at_the_next_start() {
+    let source = stalling_source();
+    let mut fetching = start_fetching(&[]);
+    fetching.client.create(&json!({"url": source.url("http")}));
+    until("a part", || fetching.files().len() == 1);
+    let directory = fetching.directory.path().to_str().expect("a path");
+    std::fs::write(fetching.directory.path().join(".mine.part"), "").expect("a file");
+
+    let beside = ["--quiet", "--fetch", directory];
+    drop(start(&beside));
+    assert_eq!(fetching.files().len(), 2, "the part is still being written");
+    fetching.program.kill();
+    drop(start(&beside));
+    assert_eq!(fetching.files(), [".mine.part"]);
+}
+
+#[test]
 fn delayed_callbacks_are_posted_when_the_clock_advances() {
     let program = start(&["--quiet"]);
     program.send("POST", "time", &json!({"run": false}));

@@ -142,6 +142,11 @@ impl Program {
         assert!(status.expect("the program `kill`").success());
     }
 
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("a running program");
+        self.wait();
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.process.wait().expect("an exit status")
     }

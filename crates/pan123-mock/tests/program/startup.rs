@@ -230,3 +230,31 @@ fn command_line_overrides_the_config_file() {
     std::fs::write(file, r#"{"tsrict": true}"#).expect("a file");
     assert!(startup_error(&["--config", file]).contains("unknown field `tsrict`"));
 }
+
+#[test]
+fn connections_on_which_nothing_arrives_are_closed() {
+    let program = start(&["--quiet", "--idle-timeout", "0.2"]);
+    let whole = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (sent, answer) in [
+        ("", ""),
+        ("GET /x HTTP/1.1\r\nHo", ""),
+        (whole, "HTTP/1.1 404"),
+        (
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+            "HTTP/1.1 408",
+        ),
+    ] {
+        let address = program.base_url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("a listening server");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+        stream
+            .write_all(sent.as_bytes())
+            .expect("the bytes are sent");
+        let mut response = String::new();
+        stream
+            .read_to_string(&mut response)
+            .expect("the end of the connection");
+        assert!(response.starts_with(answer), "{sent:?}: {response}");
+    }
+    assert!(startup_error(&["--idle-timeout", "0"]).contains("positive number of seconds"));
+}

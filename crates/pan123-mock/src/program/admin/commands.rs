@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{AdminError, AdminRequest, CommandResult, Shared, bad_request};
 use crate::program::command_line::builder_from_json;
 use crate::service::serde_millis;
-use crate::{Builder, CallbackPolicy, Fault, ListEnd, RateLimits, Service, TaskScript};
+use crate::{CallbackPolicy, Fault, ListEnd, RateLimits, Service, TaskScript};
 
 pub(super) fn clear_requests(shared: &Shared) {
     shared.server.update(Service::clear_requests);
@@ -209,12 +209,13 @@ pub(super) fn update_time(shared: &Shared, request: &AdminRequest<'_>) -> Comman
 }
 
 pub(super) fn reset(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
-    let builder: Builder = if request.body.is_empty() {
-        shared.builder.clone()
+    let started_with = shared.settings.builder();
+    let service = if request.body.is_empty() {
+        started_with.service()
     } else {
-        builder_from_json(request.json()?).map_err(bad_request)?
+        let builder = builder_from_json(request.json()?).map_err(bad_request)?;
+        builder.with_fetch_of(&started_with).service()
     };
-    let service = builder.with_fetch_of(&shared.builder).service();
     shared.server.replace(service);
     Ok(())
 }

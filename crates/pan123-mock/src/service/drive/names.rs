@@ -65,7 +65,7 @@ pub(in crate::service) fn from_url(url: &str) -> String {
 }
 
 /// Appends a number to a name, before the extension of a file.
-pub(super) fn numbered(name: &str, number: u64, is_folder: bool) -> String {
+pub(crate) fn numbered(name: &str, number: u64, is_folder: bool) -> String {
     match name.rsplit_once('.') {
         Some((stem, extension)) if !is_folder && !stem.is_empty() => {
             format!("{stem}({number}).{extension}")
