@@ -9,7 +9,7 @@ use pan123_async::reqwest::{self, RequestBuilder};
 use pan123_async::{Client, WatchPolicy, proto::offline::CallbackSigner};
 use pan123_examples::demo::LOOPBACK;
 use pan123_examples::settings::temporary_signer;
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, Service, TaskScript};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, Service, TaskEnd, TaskScript};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -199,7 +199,7 @@ async fn refusals_look_the_same_to_the_sender_and_nudge_no_watch() {
 
     // If a refused request had nudged the watch, there would be more polls now, or one too many at the end.
     assert_eq!(setup.polls(task), 1);
-    setup.mock.end_task(task, Ok(1));
+    setup.mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     saving.await.unwrap().unwrap();
     assert_eq!(setup.polls(task), 2);
 }
@@ -223,7 +223,7 @@ async fn replays_of_a_false_notice_only_cause_polls() {
         "the watch must not end while the task is running"
     );
 
-    setup.mock.end_task(task, Err("source is gone".into()));
+    setup.mock.end_task(task, TaskEnd::failed("source is gone"));
     let error = saving.await.unwrap().unwrap_err();
     assert!(error.contains("failed"), "{error}");
     let genuine = setup.entry().await;
@@ -288,6 +288,6 @@ async fn unknown_status_is_refused_but_still_nudges() {
     );
     setup.wait_for_polls(task, 2);
 
-    setup.mock.end_task(task, Ok(1));
+    setup.mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     saving.await.unwrap().unwrap();
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use ureq::Agent;
 
 use crate::server::Server;
-use crate::service::{Delivery, Effect, Service};
+use crate::service::{Delivery, Effect, Service, TaskEnd};
 
 use fetch::PartialFiles;
 #[cfg(feature = "program")]
@@ -90,7 +90,7 @@ impl Effects {
                     let worker = reporter.clone();
                     let started = self.fetches.run(move || fetch::fetch(&worker, &url, &name));
                     if !started {
-                        reporter.end_fetch(Err("cannot start a thread".to_owned()));
+                        reporter.end_fetch(TaskEnd::failed("cannot start a thread"));
                     }
                 }
                 Effect::PostCallback { task, url, body } => {
@@ -139,8 +139,8 @@ impl TaskReporter {
         self.report(|_, _| Vec::new())
     }
 
-    fn end_fetch(&self, result: Result<u64, String>) {
-        self.report(|service, now| service.end_task(now, self.task, result));
+    fn end_fetch(&self, end: TaskEnd) {
+        self.report(|service, now| service.end_task(now, self.task, end));
     }
 
     fn end_post(&self, delivery: Delivery) {

@@ -90,8 +90,8 @@ pub use mock::MockPan123;
 pub use service::{
     CLIENT_ID, CLIENT_SECRET, Callback, CallbackPolicy, CannedResponse, CopyTask, Delivery, Edit,
     Effect, FAULT_NAMES, Fault, File, Handled, InfosKey, ListEnd, MAX_LIVE_TOKENS,
-    OauthErrorFormat, RateLimits, ReasonKey, RecordedRequest, Reply, ScriptStep, Service, Task,
-    TaskOutcome, TaskScript, TokenPair, path,
+    OauthErrorFormat, RateLimits, ReasonKey, RecordedRequest, Reply, Route, ScriptStep, Service,
+    Task, TaskEnd, TaskOutcome, TaskScript, TokenPair, path,
 };
 pub use tcp::{Break, BrokenWire, Connection, End, Flood, Point, TcpServer, WireOutcome};
 

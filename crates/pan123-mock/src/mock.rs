@@ -12,7 +12,7 @@ use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
 use crate::Builder;
 use crate::server::Server;
-use crate::service::{CannedResponse, Fault, RecordedRequest, Reply, Service};
+use crate::service::{CannedResponse, Fault, RecordedRequest, Reply, Route, Service, TaskEnd};
 use crate::tcp::WireOutcome;
 
 /// A mock 123pan server on a loopback port, which stops when it is dropped.
@@ -81,10 +81,15 @@ impl MockPan123 {
         self.service(Service::clear_faults);
     }
 
+    /// Adds an endpoint of your own, or replaces one of the mock: [`Service::route`].
+    pub fn route(&self, route: Route) {
+        self.service(|service| service.route(route));
+    }
+
     /// Ends a task and posts its callback: [`Service::end_task`].
-    pub fn end_task(&self, task: u64, result: Result<u64, String>) {
+    pub fn end_task(&self, task: u64, end: TaskEnd) {
         self.server
-            .act(|service, now| service.end_task(now, task, result));
+            .act(|service, now| service.end_task(now, task, end));
     }
 
     /// Blocks until `ready` returns a value, and returns it; returns `None` after `timeout`. `ready` is called after every request and

@@ -14,6 +14,7 @@ mod presets;
 mod rate_limits;
 mod record;
 mod response;
+mod routes;
 mod schedule;
 pub(crate) mod serde_millis;
 mod task_script;
@@ -33,6 +34,7 @@ use copy_tasks::CopyTasks;
 use drive::Drive;
 use fault::Faults;
 use oauth::Oauth;
+use routes::Routes;
 use schedule::{Event, Schedule};
 use tasks::Tasks;
 use tokens::Tokens;
@@ -43,7 +45,7 @@ pub use callback::{Callback, CallbackPolicy, Delivery, ReasonKey};
 pub use canned::{CannedResponse, Edit};
 pub use copy_tasks::CopyTask;
 pub use drive::File;
-pub(crate) use drive::numbered_name;
+pub(crate) use drive::{numbered_name, shortened_name};
 pub use endpoints::{InfosKey, ListEnd, OauthErrorFormat, path};
 pub use fault::{FAULT_NAMES, Fault};
 pub use oauth::TokenPair;
@@ -54,9 +56,10 @@ pub use response::Reply;
 pub(crate) use response::max_time;
 #[cfg(feature = "program")]
 pub(crate) use response::{envelope_code, timestamp};
+pub use routes::Route;
 pub(crate) use task_script::{RETRYING, RUNNING};
 pub use task_script::{ScriptStep, TaskScript};
-pub use tasks::{Task, TaskOutcome};
+pub use tasks::{Task, TaskEnd, TaskOutcome};
 pub use tokens::MAX_LIVE_TOKENS;
 
 pub(crate) use options::{Fetch, Options};
@@ -75,6 +78,7 @@ pub struct Service {
     copy_tasks: CopyTasks,
     rate_counter: rate_limits::RateCounter,
     faults: Faults,
+    routes: Routes,
     schedule: Schedule,
     request_count: u64,
     requests: Vec<RecordedRequest>,
@@ -203,6 +207,21 @@ impl Service {
         self.faults.clear();
     }
 
+    /// Adds an endpoint of your own, or replaces one of the mock.
+    pub fn route(&mut self, route: Route) {
+        self.routes.add(route);
+    }
+
+    /// Returns the endpoints added with [`route`](Self::route), in order.
+    pub fn routes(&self) -> &[Route] {
+        self.routes.all()
+    }
+
+    /// Removes the endpoints added with [`route`](Self::route), and the states of their scenarios.
+    pub fn clear_routes(&mut self) {
+        self.routes.clear();
+    }
+
     /// Sets the script of future tasks whose source has no script of its own.
     pub fn set_default_script(&mut self, script: TaskScript) {
         self.options.default_script = script;
@@ -235,17 +254,12 @@ impl Service {
         }
     }
 
-    /// Ends a task with the number of bytes fetched or the reason of the failure. Returns its callback, unless that is delayed; returns
-    /// nothing if the task is unknown or has ended. [`MockPan123::end_task`](crate::MockPan123::end_task) also posts it.
-    pub fn end_task(
-        &mut self,
-        now: SystemTime,
-        task: u64,
-        result: Result<u64, String>,
-    ) -> Vec<Effect> {
+    /// Ends a task. Returns its callback, unless that is delayed; returns nothing if the task is unknown or has ended.
+    /// [`MockPan123::end_task`](crate::MockPan123::end_task) also posts it.
+    pub fn end_task(&mut self, now: SystemTime, task: u64, end: TaskEnd) -> Vec<Effect> {
         let found = self.tasks.get_mut(task);
-        if found.is_some_and(|found| found.set_final_step(&result)) {
-            self.finish(now, task, result);
+        if found.is_some_and(|found| found.set_final_step(&end)) {
+            self.finish(now, task, end);
             self.settle(now);
         }
         self.take_effects()
@@ -295,16 +309,15 @@ impl Service {
         self.tokens.issued_count()
     }
 
-    /// Ends a task with the size of its file or the reason of the failure.
-    fn finish(&mut self, now: SystemTime, id: u64, result: Result<u64, String>) {
+    fn finish(&mut self, now: SystemTime, id: u64, end: TaskEnd) {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
-        let outcome = match result {
-            Ok(size) => TaskOutcome::Succeeded {
+        let outcome = match end {
+            TaskEnd::Succeeded { size } => TaskOutcome::Succeeded {
                 file_id: self.drive.store_download(now, task, size),
             },
-            Err(reason) => TaskOutcome::Failed { reason },
+            TaskEnd::Failed { reason } => TaskOutcome::Failed { reason },
         };
         let Some(task) = self.tasks.end(id, outcome) else {
             return;
@@ -325,8 +338,8 @@ impl Service {
             match due {
                 Event::TaskEnds(id) => {
                     let task = self.tasks.get_mut(id);
-                    if let Some(result) = task.and_then(Task::end_by_clock) {
-                        self.finish(at, id, result);
+                    if let Some(end) = task.and_then(Task::end_by_clock) {
+                        self.finish(at, id, end);
                     }
                 }
                 Event::CopyEnds(id) => self.end_copy_by_clock(at, id),

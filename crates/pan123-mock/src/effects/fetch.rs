@@ -9,7 +9,7 @@ use std::thread;
 use tempfile::NamedTempFile;
 
 use super::{TaskReporter, agent};
-use crate::service::{RETRYING, RUNNING, numbered_name};
+use crate::service::{RETRYING, RUNNING, TaskEnd, numbered_name, shortened_name};
 
 /// Redirects are followed only if requests may leave this machine.
 const MAX_REDIRECTS: u32 = 5;
@@ -43,7 +43,7 @@ pub(super) fn fetch(reporter: &TaskReporter, url: &str, name: &str) {
     let mut retries_left = network.fetch_retries;
     while reporter.is_current() {
         match attempt(reporter, url, name) {
-            Ok(bytes) => return reporter.end_fetch(Ok(bytes)),
+            Ok(size) => return reporter.end_fetch(TaskEnd::Succeeded { size }),
             Err(Failure {
                 transient: true, ..
             }) if retries_left > 0 => {
@@ -53,7 +53,7 @@ pub(super) fn fetch(reporter: &TaskReporter, url: &str, name: &str) {
                 }
                 thread::sleep(network.fetch_pause);
             }
-            Err(Failure { reason, .. }) => return reporter.end_fetch(Err(reason)),
+            Err(Failure { reason, .. }) => return reporter.end_fetch(TaskEnd::Failed { reason }),
         }
     }
 }
@@ -220,8 +220,6 @@ pub(crate) fn remove_abandoned(directory: &Path) -> io::Result<()> {
 
 /// The most bytes of a name on the disk.
 const MAX_NAME: usize = 200;
-/// The most bytes of an extension, with its dot. A longer one is not an extension.
-const MAX_EXTENSION: usize = 20;
 
 /// Returns a name without path separators that any file system accepts. A name that is too long keeps its extension.
 fn safe_name(name: &str) -> String {
@@ -231,21 +229,7 @@ fn safe_name(name: &str) -> String {
         letter => letter,
     };
     let name: String = name.chars().map(safe).collect();
-    let dot = name.rfind('.').unwrap_or(name.len());
-    let (stem, extension) = name.split_at(dot);
-    if name.len() <= MAX_NAME {
-        name
-    } else if extension.len() > MAX_EXTENSION {
-        shortened(&name, MAX_NAME).to_owned()
-    } else {
-        shortened(stem, MAX_NAME - extension.len()).to_owned() + extension
-    }
-}
-
-/// Returns the longest beginning of a text with at most this many bytes.
-fn shortened(text: &str, max: usize) -> &str {
-    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or_default()]
+    shortened_name(&name, MAX_NAME, char::len_utf8)
 }
 
 #[cfg(test)]

@@ -120,24 +120,29 @@ impl Args {
 
     /// Reads an array of numbers.
     pub(super) fn numbers<T: FromStr>(&self, key: &str) -> ArgResult<Option<Vec<T>>> {
-        let Some(value) = self.value(key) else {
-            return Ok(None);
-        };
-        let values = value.as_array().ok_or_else(|| invalid(key))?;
-        let numbers = values.iter().map(|value| self.as_number(value));
-        let numbers: Option<Vec<T>> = numbers.collect();
-        numbers.map(Some).ok_or_else(|| invalid(key))
+        self.array(key, |value| self.as_number(value))
     }
 
     /// Reads an array of strings.
     pub(super) fn strings(&self, key: &str) -> ArgResult<Option<Vec<String>>> {
+        self.array(key, |value| value.as_str().map(str::to_owned))
+    }
+
+    fn array<T>(&self, key: &str, read: impl Fn(&Value) -> Option<T>) -> ArgResult<Option<Vec<T>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
         };
-        let values = value.as_array().ok_or_else(|| invalid(key))?;
-        let strings = values.iter().map(|value| value.as_str().map(str::to_owned));
-        let strings: Option<Vec<String>> = strings.collect();
-        strings.map(Some).ok_or_else(|| invalid(key))
+        let values = match value {
+            Value::Array(values) => Cow::Borrowed(values),
+            // In a form, an array may be written as JSON, and one of a single element looks like that element.
+            Value::String(text) if !self.strict && text.starts_with('[') => {
+                Cow::Owned(serde_json::from_str(text).map_err(|_| invalid(key))?)
+            }
+            Value::String(_) if !self.strict => Cow::Owned(vec![value.clone()]),
+            _ => return Err(invalid(key)),
+        };
+        let items: Option<Vec<T>> = values.iter().map(read).collect();
+        items.map(Some).ok_or_else(|| invalid(key))
     }
 
     fn as_number<T: FromStr>(&self, value: &Value) -> Option<T> {
@@ -165,10 +170,28 @@ fn content_type(request: &Request<Bytes>) -> Option<&str> {
     value.to_str().ok()
 }
 
-/// Parses a body that has at least one pair and does not look like JSON or HTML.
+/// Parses a body that has at least one pair and does not look like JSON or HTML. Pairs with the same key are an array, also with the
+/// brackets that some clients append to it, as in `fileIDs[]=1&fileIDs[]=2`.
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let starts_well = body.first().is_some_and(u8::is_ascii_alphabetic);
-    (starts_well && body.contains(&b'=')).then(|| pairs(body))
+    if !starts_well || !body.contains(&b'=') {
+        return None;
+    }
+    let mut values = Map::new();
+    for (key, value) in form_urlencoded::parse(body) {
+        let (key, in_brackets) = match key.split_once('[') {
+            Some((key, index)) if index.ends_with(']') => (key, true),
+            _ => (&*key, false),
+        };
+        let value = Value::String(value.into_owned());
+        match values.get_mut(key) {
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = vec![first.take(), value].into(),
+            None if in_brackets => drop(values.insert(key.to_owned(), vec![value].into())),
+            None => drop(values.insert(key.to_owned(), value)),
+        }
+    }
+    Some(values)
 }
 
 /// Of several pairs with the same key the first is used.
@@ -245,6 +268,28 @@ mod tests {
         }
         for body in ["", "[1]", "url", "<a=b>"] {
             assert_eq!(error_message(json(body, false)), "body参数错误", "{body}");
+        }
+    }
+
+    #[test]
+    fn arrays_in_a_form_are_accepted_unless_strict() {
+        for body in [
+            "dirID=1&dirID=2",
+            "dirID[]=1&dirID[]=2",
+            "dirID%5B0%5D=1&dirID%5B1%5D=2",
+            "dirID=[1,2]",
+            r#"{"dirID":"[1, \"2\"]"}"#,
+        ] {
+            let args = json(body, false).unwrap();
+            assert_eq!(args.numbers("dirID").unwrap(), Some(vec![1, 2]), "{body}");
+        }
+        for body in ["dirID=7", "dirID[]=7", r#"{"dirID":"7"}"#] {
+            let args = json(body, false).unwrap();
+            assert_eq!(args.numbers("dirID").unwrap(), Some(vec![7]), "{body}");
+        }
+        error_message(json("dirID=[1,", false).unwrap().numbers::<u64>("dirID"));
+        for (body, strict) in [(r#"{"dirID":7}"#, false), (r#"{"dirID":"7"}"#, true)] {
+            error_message(json(body, strict).unwrap().numbers::<u64>("dirID"));
         }
     }
 

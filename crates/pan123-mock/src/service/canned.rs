@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::response::ApiResponse;
 use crate::tcp::Break;
@@ -16,6 +17,7 @@ use crate::tcp::Break;
 /// use pan123_mock::{CannedResponse, Edit, http};
 ///
 /// let too_frequent = CannedResponse::envelope(429, "请求太频繁").times(2);
+/// let no_files = CannedResponse::data(serde_json::json!({"fileList": [], "lastFileId": -1}));
 /// let gateway = CannedResponse::raw(http::StatusCode::BAD_GATEWAY, "<html>502</html>");
 /// // The task is created, but the response is lost.
 /// let lost = CannedResponse::raw(http::StatusCode::GATEWAY_TIMEOUT, "").after_acting();
@@ -36,6 +38,7 @@ pub struct CannedResponse {
 pub(super) enum Kind {
     Own(Option<Edit>),
     Envelope { code: i64, message: String },
+    Data(Value),
     Raw { status: StatusCode, body: Bytes },
 }
 
@@ -63,6 +66,11 @@ impl CannedResponse {
             code,
             message: message.into(),
         })
+    }
+
+    /// Creates the response to a success with this `data`.
+    pub fn data(data: impl Into<Value>) -> Self {
+        Self::new(Kind::Data(data.into()))
     }
 
     /// Creates a response with this HTTP status and body. It has no headers but `Date` and those that are added.
@@ -138,6 +146,7 @@ impl CannedResponse {
         let mut response = match self.kind {
             Kind::Own(edit) => edited(own.unwrap_or(ApiResponse::NoRoute), edit, trace_id),
             Kind::Envelope { code, message } => ApiResponse::error(code, message).to_http(trace_id),
+            Kind::Data(data) => ApiResponse::ok(&data).to_http(trace_id),
             Kind::Raw { status, body } => {
                 let mut response = Response::new(body);
                 *response.status_mut() = status;
@@ -152,7 +161,7 @@ impl CannedResponse {
 fn edited(mut own: ApiResponse, edit: Option<Edit>, trace_id: &str) -> Response<Bytes> {
     match edit {
         None => {}
-        Some(Edit::NullData) => own.edit_data(|data| *data = Some(serde_json::Value::Null)),
+        Some(Edit::NullData) => own.edit_data(|data| *data = Some(Value::Null)),
         Some(Edit::NoData) => own.edit_data(|data| *data = None),
         Some(Edit::NumbersAsStrings) => own.edit_data(|data| data.iter_mut().for_each(as_texts)),
         Some(Edit::Status(status)) => own.edit_data(|data| {
@@ -170,11 +179,11 @@ fn edited(mut own: ApiResponse, edit: Option<Edit>, trace_id: &str) -> Response<
     own.to_http(trace_id)
 }
 
-fn as_texts(value: &mut serde_json::Value) {
+fn as_texts(value: &mut Value) {
     match value {
-        serde_json::Value::Number(number) => *value = number.to_string().into(),
-        serde_json::Value::Array(values) => values.iter_mut().for_each(as_texts),
-        serde_json::Value::Object(fields) => fields.values_mut().for_each(as_texts),
+        Value::Number(number) => *value = number.to_string().into(),
+        Value::Array(values) => values.iter_mut().for_each(as_texts),
+        Value::Object(fields) => fields.values_mut().for_each(as_texts),
         _ => {}
     }
 }

@@ -74,7 +74,7 @@ impl CopyTask {
         if end.is_none() {
             self.status = status_of(step.status);
         }
-        end.map(|end| end.is_ok())
+        end.map(|end| end.succeeds())
     }
 }
 
@@ -171,7 +171,7 @@ impl Service {
     /// Ends a task whose script ends by the clock.
     pub(super) fn end_copy_by_clock(&mut self, now: SystemTime, id: u64) {
         let task = self.copy_tasks.get_mut(id);
-        if let Some(succeeds) = task.map(|task| task.script.result().is_ok()) {
+        if let Some(succeeds) = task.map(|task| task.script.result().succeeds()) {
             self.end_copy(now, id, succeeds);
         }
     }

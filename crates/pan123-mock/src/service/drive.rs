@@ -15,8 +15,8 @@ use super::tasks::{Destination, Task};
 
 pub(super) use copy::CopyError;
 pub use file::File;
-pub(crate) use names::numbered as numbered_name;
 pub(super) use names::{from_url as name_from_url, is_allowed, is_image};
+pub(crate) use names::{numbered as numbered_name, shortened as shortened_name};
 
 /// The id of the root folder.
 const ROOT: u64 = 0;

@@ -86,20 +86,34 @@ type Handler = fn(&mut Service, SystemTime, &Request<Bytes>) -> EndpointResult;
 
 impl Service {
     pub(super) fn dispatch(&mut self, now: SystemTime, request: &Request<Bytes>) -> ApiResponse {
-        let result = match endpoint(request) {
-            Some(handler) => self
-                .check_request(now, request)
-                .and_then(|()| handler(self, now, request)),
-            None => Err(ApiResponse::NoRoute),
+        let path = request.uri().path();
+        let route = self.routes.find(request.method(), path).cloned();
+        let result = if let Some(route) = route {
+            self.check_request(now, request, route.needs_token())
+                .map(|()| {
+                    self.routes.advance(&route);
+                    route.response()
+                })
+        } else if let Some(handler) = endpoint(request) {
+            let needs_token = ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path);
+            self.check_request(now, request, needs_token)
+                .and_then(|()| handler(self, now, request))
+        } else {
+            Err(ApiResponse::NoRoute)
         };
         result.unwrap_or_else(|error| error)
     }
 
-    /// Checks the platform header, the token and the rate limit.
-    fn check_request(&mut self, now: SystemTime, request: &Request<Bytes>) -> ArgResult<()> {
+    /// Checks the platform header, the token if one is needed, and the rate limit.
+    fn check_request(
+        &mut self,
+        now: SystemTime,
+        request: &Request<Bytes>,
+        needs_token: bool,
+    ) -> ArgResult<()> {
         check_platform(request)?;
         let path = request.uri().path();
-        if ![path::ACCESS_TOKEN, path::OAUTH_TOKEN].contains(&path) {
+        if needs_token {
             self.check_token(now, request)?;
         }
         if !self

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::tasks::TaskEnd;
+
 /// What a task will do: either a list of steps, one per progress poll, of which the last repeats, or progress by the clock.
 ///
 /// ```
@@ -144,21 +146,21 @@ impl TaskScript {
         }
     }
 
-    /// Returns the result of a task that ends by the clock: the size of its file, or a reason.
-    pub(super) fn result(&self) -> Result<u64, String> {
+    /// Returns how a task that ends by the clock ends.
+    pub(super) fn result(&self) -> TaskEnd {
         match self.plan {
             Plan::ByClock {
                 succeeds: false, ..
-            } => Err(self.reason.clone()),
-            _ => Ok(self.size),
+            } => TaskEnd::failed(self.reason.clone()),
+            _ => TaskEnd::Succeeded { size: self.size },
         }
     }
 
     /// Returns the result of the task if this step ends it.
-    pub(super) fn result_of(&self, step: ScriptStep) -> Option<Result<u64, String>> {
+    pub(super) fn result_of(&self, step: ScriptStep) -> Option<TaskEnd> {
         match step.status {
-            SUCCEEDED => Some(Ok(self.size)),
-            FAILED => Some(Err(self.reason.clone())),
+            SUCCEEDED => Some(TaskEnd::Succeeded { size: self.size }),
+            FAILED => Some(TaskEnd::failed(self.reason.clone())),
             _ => None,
         }
     }
@@ -238,9 +240,9 @@ mod tests {
         assert_eq!(at(30), ScriptStep::new(37.5, RUNNING));
         assert_eq!(at(8000), ScriptStep::new(99.99, RUNNING));
         assert_eq!(script.ends_after(), Some(Duration::from_secs(80)));
-        assert_eq!(script.result(), Ok(DEFAULT_SIZE));
+        assert_eq!(script.result(), TaskEnd::Succeeded { size: DEFAULT_SIZE });
         let at_once = TaskScript::fails_within(Duration::ZERO, "no");
         assert_eq!(at_once.step(0, Duration::ZERO).status, RUNNING);
-        assert_eq!(at_once.result(), Err("no".to_owned()));
+        assert_eq!(at_once.result(), TaskEnd::failed("no"));
     }
 }

@@ -64,6 +64,33 @@ pub enum TaskOutcome {
     },
 }
 
+/// How to end a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// The source was fetched, and its file appears in the drive.
+    Succeeded {
+        /// The size of the file, in bytes.
+        size: u64,
+    },
+    /// The source could not be fetched.
+    Failed {
+        /// The reason, which only the callback contains.
+        reason: String,
+    },
+}
+
+impl TaskEnd {
+    /// Returns a failure with this reason.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self::Failed { reason }
+    }
+
+    pub(super) fn succeeds(&self) -> bool {
+        matches!(self, Self::Succeeded { .. })
+    }
+}
+
 impl Task {
     /// Returns `taskID`.
     pub fn id(&self) -> u64 {
@@ -137,7 +164,7 @@ impl Task {
     }
 
     /// Advances by one step. Returns the result if the task ends with this step.
-    pub(super) fn poll(&mut self, now: SystemTime) -> Option<Result<u64, String>> {
+    pub(super) fn poll(&mut self, now: SystemTime) -> Option<TaskEnd> {
         let index = self.polls;
         self.polls += 1;
         if self.off_script {
@@ -150,7 +177,7 @@ impl Task {
     }
 
     /// Ends a task whose script ends by the clock, and returns the result.
-    pub(super) fn end_by_clock(&mut self) -> Option<Result<u64, String>> {
+    pub(super) fn end_by_clock(&mut self) -> Option<TaskEnd> {
         if self.off_script || self.outcome.is_some() {
             return None;
         }
@@ -169,12 +196,14 @@ impl Task {
     }
 
     /// Sets the final progress. Returns false if the task had already ended.
-    pub(super) fn set_final_step(&mut self, result: &Result<u64, String>) -> bool {
+    pub(super) fn set_final_step(&mut self, result: &TaskEnd) -> bool {
         if self.outcome.is_some() {
             return false;
         }
         self.set_step(final_step(result));
-        self.fetched = *result.as_ref().unwrap_or(&0);
+        if let TaskEnd::Succeeded { size } = result {
+            self.fetched = *size;
+        }
         true
     }
 
@@ -192,10 +221,10 @@ impl Destination {
     }
 }
 
-fn final_step(result: &Result<u64, String>) -> ScriptStep {
+fn final_step(result: &TaskEnd) -> ScriptStep {
     match result {
-        Ok(_) => ScriptStep::new(100.0, SUCCEEDED),
-        Err(_) => ScriptStep::new(0.0, FAILED),
+        TaskEnd::Succeeded { .. } => ScriptStep::new(100.0, SUCCEEDED),
+        TaskEnd::Failed { .. } => ScriptStep::new(0.0, FAILED),
     }
 }
 
@@ -309,7 +338,7 @@ mod tests {
     #[test]
     fn outcome_is_final_even_if_the_script_goes_on() {
         let mut task = task(TaskScript::steps([(100.0, 2), (40.0, 0), (0.0, 1)]).size(7));
-        assert_eq!(task.poll(START), Some(Ok(7)));
+        assert_eq!(task.poll(START), Some(TaskEnd::Succeeded { size: 7 }));
         let outcome = TaskOutcome::Succeeded { file_id: 1 };
         task.end(outcome.clone());
         assert_eq!(task.poll(START), None);
@@ -337,9 +366,9 @@ mod tests {
         assert_eq!(task.progress(), ScriptStep::new(12.5, RUNNING));
 
         let reason = "gone".to_owned();
-        assert!(task.set_final_step(&Err(reason.clone())));
+        assert!(task.set_final_step(&TaskEnd::failed(reason.clone())));
         task.end(TaskOutcome::Failed { reason });
-        assert!(!task.set_final_step(&Ok(1)));
+        assert!(!task.set_final_step(&TaskEnd::Succeeded { size: 1 }));
         task.set_step(ScriptStep::new(99.0, RUNNING));
         assert_eq!(task.progress(), ScriptStep::new(0.0, FAILED));
     }
@@ -348,7 +377,10 @@ mod tests {
     fn task_ends_by_the_clock_once_unless_it_is_off_script() {
         let by_the_clock = TaskScript::succeeds_within(std::time::Duration::from_secs(1));
         let mut first = task(by_the_clock.clone());
-        assert_eq!(first.end_by_clock(), Some(Ok(1 << 20)));
+        assert_eq!(
+            first.end_by_clock(),
+            Some(TaskEnd::Succeeded { size: 1 << 20 })
+        );
         assert_eq!(first.progress(), ScriptStep::new(100.0, SUCCEEDED));
         assert_eq!(first.end_by_clock(), None);
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pan123_mock::{CallbackPolicy, Delivery, Effect, ReasonKey, Service, TaskOutcome, TaskScript};
+use pan123_mock::{
+    CallbackPolicy, Delivery, Effect, ReasonKey, Service, TaskEnd, TaskOutcome, TaskScript,
+};
 use serde_json::{Value, json};
 
 use crate::world::{World, world};
@@ -31,7 +33,12 @@ fn callback_is_posted_once_however_often_the_task_is_polled() {
         let due = usize::from(poll >= 3);
         assert_eq!(world.effects.len(), due, "after poll {poll}");
     }
-    assert!(world.service.end_task(world.now, task, Ok(1)).is_empty());
+    assert!(
+        world
+            .service
+            .end_task(world.now, task, TaskEnd::Succeeded { size: 1 })
+            .is_empty()
+    );
 
     let body = posted(&world.effects[0]);
     let Some(TaskOutcome::Succeeded { file_id, .. }) = world.service.tasks()[0].outcome() else {
@@ -83,7 +90,7 @@ fn delivery_is_recorded() {
     for task in tasks {
         let effects = world
             .service
-            .end_task(world.now, task, Err("no".to_owned()));
+            .end_task(world.now, task, TaskEnd::failed("no"));
         assert_eq!(effects.len(), 1);
     }
     world

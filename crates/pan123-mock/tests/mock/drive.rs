@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use pan123_mock::{File, Service, TaskOutcome, TaskScript, path};
+use pan123_mock::{File, Service, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
 use crate::world::{World, world};
@@ -118,7 +118,7 @@ fn failed_download_leaves_no_file() {
     let mut world = world();
     let token = world.token();
     let task = world.task(&token, &json!({"url": "https://example.com/a"}));
-    let failed = Err("no".to_owned());
+    let failed = TaskEnd::failed("no");
     world.service.end_task(world.now, task, failed);
     assert_eq!(world.service.files().count(), 0);
 }

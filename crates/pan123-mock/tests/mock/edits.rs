@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{File, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, code_and_message, put, world};
+use crate::world::{World, code_and_message, post, put, world};
 
 pub(crate) const NOT_FOUND: i64 = 5066;
 
@@ -108,6 +108,35 @@ fn trash_is_all_or_nothing() {
     world.now += Duration::from_secs(1);
     world.post(path::TRASH, &token, &body);
     assert_ne!(world.file(folder).updated, world.now);
+}
+
+#[test]
+fn edits_accept_forms() {
+    let mut world = world();
+    let token = world.token();
+    let folder = world.service.add_folder(world.now, 0, "a");
+    let files = world.service.add_files(world.now, 0, 2);
+    let ids = format!("fileIDs={}&fileIDs[]={}", files[0], files[1]);
+    for (path, more) in [
+        (path::TRASH, ""),
+        (path::RECOVER, ""),
+        (path::MOVE, "&toParentFileID="),
+        (path::TRASH, ""),
+        (path::RECOVER_BY_PATH, "&parentFileID="),
+        (path::TRASH, ""),
+        (path::DELETE, ""),
+    ] {
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!("{more}{folder}")
+        };
+        let mut request = post(path, &token, &json!({}));
+        *request.body_mut() = format!("{ids}{more}").into();
+        let response = world.envelope(&request);
+        assert_eq!(response["code"], 0, "{path}: {response}");
+    }
+    assert_eq!(world.service.files().count(), 1, "only the folder is left");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use pan123_mock::{Delivery, MockPan123, Service, TaskOutcome, TaskScript};
+use pan123_mock::{Delivery, MockPan123, Service, TaskEnd, TaskOutcome, TaskScript};
 use serde_json::json;
 
 use crate::support::TIMEOUT;
@@ -53,7 +53,7 @@ fn callback_to_another_machine_is_not_posted() {
     let client = Client::new(mock.base_url());
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = client.create(&body);
-    mock.end_task(task, Ok(0));
+    mock.end_task(task, TaskEnd::Succeeded { size: 0 });
     let delivery = mock.wait_for(TIMEOUT, |service| service.callbacks()[0].delivery.clone());
     assert_eq!(delivery, Some(Delivery::NotLoopback));
 }
@@ -66,7 +66,7 @@ fn undeliverable_callback_is_recorded_as_failed() {
     let url = format!("http://{}/", free.local_addr().expect("an address"));
     drop(free);
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
-    mock.end_task(task, Err("gone".to_owned()));
+    mock.end_task(task, TaskEnd::failed("gone"));
     let delivery = mock.wait_for(TIMEOUT, |service| service.callbacks()[0].delivery.clone());
     assert!(
         matches!(delivery, Some(Delivery::Failed(_))),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_mock::{Effect, Service, Task, TaskOutcome, TaskScript, path};
+use pan123_mock::{Effect, Service, Task, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
 use crate::world::{World, code_and_message, get, world};
@@ -128,7 +128,9 @@ fn running_limit_counts_drive_and_image_bed_separately_until_a_task_ends() {
         (7, "同时下载的任务超出最大限制")
     );
 
-    world.service.end_task(world.now, first, Ok(1));
+    world
+        .service
+        .end_task(world.now, first, TaskEnd::Succeeded { size: 1 });
     assert_eq!(world.create(&token, &json!({ "url": URL }))["code"], 7);
     assert_eq!(create(&mut world, &token, &body)["code"], 0);
     assert_eq!(create(&mut world, &token, &body)["code"], 7);

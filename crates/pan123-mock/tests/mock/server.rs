@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::http::StatusCode;
 use pan123_mock::{
-    BrokenWire, CLIENT_ID, CLIENT_SECRET, CannedResponse, Fault, ListEnd, MockPan123, Service, path,
+    BrokenWire, CLIENT_ID, CLIENT_SECRET, CannedResponse, Fault, ListEnd, MockPan123, Service,
+    TaskEnd, path,
 };
 use serde_json::{Value, json};
 
@@ -148,7 +149,7 @@ fn wait_for_wakes_on_requests_and_changes() {
     assert!(wakes(&mock, ask, |service| service.tasks().len() == 1));
 
     let task = mock.service(|service| service.tasks()[0].id());
-    let end = || mock.end_task(task, Ok(0));
+    let end = || mock.end_task(task, TaskEnd::Succeeded { size: 0 });
     assert!(wakes(&mock, end, |service| {
         service.tasks()[0].outcome().is_some()
     }));

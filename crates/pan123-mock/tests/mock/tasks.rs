@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pan123_mock::{Service, TaskOutcome, TaskScript, path};
+use pan123_mock::{Service, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
 use crate::world::{World, get, world};
@@ -209,7 +209,12 @@ fn fetched_task_reports_the_progress_of_its_fetch() {
     for _ in 0..3 {
         assert_eq!(world.poll(&token, task)["data"]["process"], 37.5);
     }
-    assert!(world.service.end_task(world.now, task, Ok(1234)).is_empty());
+    assert!(
+        world
+            .service
+            .end_task(world.now, task, TaskEnd::Succeeded { size: 1234 })
+            .is_empty()
+    );
     assert_eq!(
         world.poll(&token, task)["data"],
         json!({"process": 100, "status": 2})
@@ -219,7 +224,7 @@ fn fetched_task_reports_the_progress_of_its_fetch() {
     assert!(
         world
             .service
-            .end_task(world.now, task + 1, Ok(0))
+            .end_task(world.now, task + 1, TaskEnd::Succeeded { size: 0 })
             .is_empty()
     );
 }

@@ -301,3 +301,37 @@ fn tokens_of_an_earlier_service_are_unknown() {
         assert_eq!(before.get(path::USER_INFO).2["message"], "token is invalid");
     }
 }
+
+#[test]
+fn own_routes_keep_a_state() {
+    let program = start(&["--quiet"]);
+    let client = program.client();
+    let (create, list) = ("/api/v1/share/create", "/api/v1/share/list");
+    for route in [
+        json!({"method": "GET", "path": list, "data": {"shareList": []}}),
+        json!({"method": "POST", "path": create, "data": {"shareID": 7}, "then": "shared"}),
+        json!({"method": "GET", "path": list, "data": {"shareList": [7]}, "when": "shared", "then": "seen"}),
+        json!({"method": "GET", "path": list, "code": 5066, "message": "gone", "when": "seen"}),
+    ] {
+        program.send("POST", "routes", &route);
+    }
+    let listed = || client.get(list).2;
+    assert_eq!(listed()["data"], json!({"shareList": []}));
+    assert_eq!(client.post(create, &json!({}))["data"]["shareID"], 7);
+    assert_eq!(listed()["data"], json!({"shareList": [7]}));
+    assert_eq!(listed()["message"], "gone");
+    assert_eq!(program.get("routes").as_array().expect("a list").len(), 4);
+
+    program.send("POST", "revoke-tokens", None);
+    assert_eq!(listed()["code"], 401);
+    program.send(
+        "POST",
+        "routes",
+        &json!({"method": "GET", "path": list, "data": 1, "token": false}),
+    );
+    assert_eq!(listed()["data"], 1);
+    program.send("DELETE", "routes", None);
+    assert_eq!(client.get(list).0, 404);
+    let refused = program.request("POST", "routes", &json!({"method": "GET", "path": "share"}));
+    assert_eq!(refused.0, 400);
+}

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{AdminError, AdminRequest, CommandResult, Shared, bad_request};
 use crate::program::command_line::builder_from_json;
 use crate::service::serde_millis;
-use crate::{CallbackPolicy, Fault, ListEnd, RateLimits, Service, TaskScript};
+use crate::{CallbackPolicy, Fault, ListEnd, RateLimits, Route, Service, TaskEnd, TaskScript};
 
 pub(super) fn clear_requests(shared: &Shared) {
     shared.server.update(Service::clear_requests);
@@ -36,10 +36,10 @@ pub(super) fn update_task(shared: &Shared, request: &AdminRequest<'_>) -> Comman
         let message = format!("there is no task {}", request.parameter);
         return Err((StatusCode::NOT_FOUND, message));
     };
-    let end = |result| {
+    let end = |how| {
         shared
             .server
-            .act(|service, now| service.end_task(now, task, result));
+            .act(|service, now| service.end_task(now, task, how));
     };
     let update: TaskUpdate = request.json()?;
     if ended {
@@ -58,15 +58,15 @@ pub(super) fn update_task(shared: &Shared, request: &AdminRequest<'_>) -> Comman
         TaskUpdate {
             process: None,
             status: None,
-            size: Some(bytes),
+            size: Some(size),
             reason: None,
-        } => end(Ok(bytes)),
+        } => end(TaskEnd::Succeeded { size }),
         TaskUpdate {
             process: None,
             status: None,
             size: None,
             reason: Some(reason),
-        } => end(Err(reason)),
+        } => end(TaskEnd::Failed { reason }),
         _ => {
             return Err(bad_request(
                 "expected `process` with a `status` other than 1 and 2, or `size` to succeed, or `reason` to fail",
@@ -92,6 +92,16 @@ pub(super) fn add_fault(shared: &Shared, request: &AdminRequest<'_>) -> CommandR
 
 pub(super) fn clear_faults(shared: &Shared) {
     shared.server.update(Service::clear_faults);
+}
+
+pub(super) fn add_route(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {
+    let route: Route = request.json()?;
+    shared.server.update(|service| service.route(route));
+    Ok(())
+}
+
+pub(super) fn clear_routes(shared: &Shared) {
+    shared.server.update(Service::clear_routes);
 }
 
 pub(super) fn set_script(shared: &Shared, request: &AdminRequest<'_>) -> CommandResult {

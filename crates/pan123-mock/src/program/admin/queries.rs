@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{AdminRequest, Shared};
@@ -146,12 +147,15 @@ fn copy_json(task: &CopyTask) -> Value {
 }
 
 pub(super) fn faults(shared: &Shared, _: &AdminRequest<'_>) -> Value {
-    shared.server.update(|service| {
-        let faults = service.faults().iter();
-        faults
-            .map(|fault| serde_json::to_value(fault).unwrap_or_default())
-            .collect()
-    })
+    shared.server.update(|service| all_json(service.faults()))
+}
+
+pub(super) fn routes(shared: &Shared, _: &AdminRequest<'_>) -> Value {
+    shared.server.update(|service| all_json(service.routes()))
+}
+
+fn all_json<T: Serialize>(items: &[T]) -> Value {
+    serde_json::to_value(items).unwrap_or_default()
 }
 
 pub(super) fn options(shared: &Shared, request: &AdminRequest<'_>) -> Value {

@@ -55,13 +55,34 @@ pub(in crate::service) fn from_url(url: &str) -> String {
                 letter
             }
         })
-        .take(MAX_LENGTH)
         .collect();
+    let name = shortened(&name, MAX_LENGTH, |_| 1);
     if is_allowed(&name) {
         name
     } else {
         FALLBACK.to_owned()
     }
+}
+
+/// The longest extension in characters, with its dot. Anything longer is part of the name.
+const MAX_EXTENSION: usize = 20;
+
+/// Returns a name of at most this length, which keeps its extension. `length` is that of a character.
+pub(crate) fn shortened(name: &str, max: usize, length: impl Fn(char) -> usize) -> String {
+    let length_of = |text: &str| text.chars().map(&length).sum::<usize>();
+    let dot = name.rfind('.');
+    let dot = dot.filter(|dot| name[*dot..].chars().count() <= MAX_EXTENSION);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let mut left = max.saturating_sub(length_of(extension));
+    let fits = |letter: &char| {
+        let rest = left.checked_sub(length(*letter));
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    stem.chars()
+        .take_while(fits)
+        .chain(extension.chars())
+        .collect()
 }
 
 /// Appends a number to a name, before the extension of a file.
@@ -98,8 +119,11 @@ mod tests {
         ] {
             assert_eq!(from_url(url), name, "{url}");
         }
-        let long = format!("https://example.com/{}", "好".repeat(300));
-        assert_eq!(from_url(&long).chars().count(), 255);
+        let long = from_url(&format!("https://example.com/{}.mp4", "好".repeat(300)));
+        assert!(
+            long.chars().count() == 255 && long.ends_with("好.mp4"),
+            "{long}"
+        );
     }
 
     #[test]

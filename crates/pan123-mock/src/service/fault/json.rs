@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::catalog::{self, FAULT_NAMES};
 use super::{CannedResponse, Fault, Name};
@@ -14,7 +15,7 @@ use crate::service::canned::{Edit, Kind};
 use crate::service::serde_millis;
 use crate::tcp::Break;
 
-/// Has either `fault`, or `status` and `body`, or `code` and `message`, or none of them for the service's own response.
+/// Has either `fault`, or `status` and `body`, or `code` and `message`, or `data`, or none of them for the service's own response.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FaultJson {
@@ -24,6 +25,11 @@ pub(super) struct FaultJson {
     code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "null_is_a_value"
+    )]
+    data: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +106,7 @@ impl FaultJson {
         let others = [
             ("code", self.code.is_some()),
             ("message", self.message.is_some()),
+            ("data", self.data.is_some()),
             ("status", self.status.is_some()),
             ("body", self.body.is_some() || self.body_bytes.is_some()),
             ("headers", !self.headers.is_empty()),
@@ -147,9 +154,10 @@ impl FaultJson {
     fn kind(&self) -> Result<Kind, String> {
         let raw = self.status.is_some() || self.body.is_some() || self.body_bytes.is_some();
         let envelope = self.code.is_some() || self.message.is_some();
-        match (raw, envelope, self.edit) {
-            (false, false, edit) => Ok(Kind::Own(edit)),
-            (true, false, None) => {
+        match (raw, envelope, &self.data, self.edit) {
+            (false, false, None, edit) => Ok(Kind::Own(edit)),
+            (false, false, Some(data), None) => Ok(Kind::Data(data.clone())),
+            (true, false, None, None) => {
                 let status = self.status.unwrap_or(200);
                 let found = StatusCode::from_u16(status).ok();
                 let found = found.filter(|status| !status.is_informational());
@@ -159,12 +167,12 @@ impl FaultJson {
                     body: self.raw_body()?,
                 })
             }
-            (false, true, None) => Ok(Kind::Envelope {
+            (false, true, None, None) => Ok(Kind::Envelope {
                 code: self.code.ok_or("`message` needs a `code`")?,
                 message: self.message.clone().unwrap_or_default(),
             }),
             _ => Err(
-                "`code` with `message`, `status` with `body`, and `edit` are mutually exclusive"
+                "`code` with `message`, `status` with `body`, `data`, and `edit` are mutually exclusive"
                     .to_owned(),
             ),
         }
@@ -211,6 +219,7 @@ impl FaultJson {
                 json.code = Some(*code);
                 json.message = Some(message.clone());
             }
+            Kind::Data(data) => json.data = Some(data.clone()),
             Kind::Raw { status, body } => {
                 json.status = Some(status.as_u16());
                 match std::str::from_utf8(body) {
@@ -221,6 +230,11 @@ impl FaultJson {
         }
         json
     }
+}
+
+/// A null is data, too; only an absent key is none.
+fn null_is_a_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 fn header_map(headers: &HeaderMap) -> BTreeMap<String, String> {
@@ -260,6 +274,8 @@ mod tests {
             CannedResponse::raw(StatusCode::IM_A_TEAPOT, "tea")
                 .after_acting()
                 .header(http::header::SERVER, HeaderValue::from_static("pot")),
+            CannedResponse::data(serde_json::json!({"n": [1]})),
+            CannedResponse::data(Value::Null),
             CannedResponse::raw(StatusCode::OK, &b"\xff"[..]),
             CannedResponse::passthrough().edited(Edit::Status(13)),
             CannedResponse::passthrough().broken(Break::before("HTTP/1.1 103 Early Hints\r\n\r\n")),
@@ -275,6 +291,8 @@ mod tests {
             (r#"{"fault":"oops"}"#, "one of rate_limited"),
             (r#"{"fault":"reset","status":500}"#, "`fault` and `status`"),
             (r#"{"code":1,"status":500}"#, "mutually exclusive"),
+            (r#"{"code":1,"data":{}}"#, "mutually exclusive"),
+            (r#"{"data":null,"edit":"no_data"}"#, "mutually exclusive"),
             (r#"{"message":"no"}"#, "needs a `code`"),
             (r#"{"status":99}"#, "from 200 to 999"),
             (r#"{"status":100}"#, "from 200 to 999"),
