@@ -289,7 +289,13 @@ impl Outcome {
     pub fn watch(error: &WatchError) -> Outcome {
         let (kind, outcome) = match error {
             WatchError::DownloadFailed { .. } => ("DownloadFailed", Outcome::ok(())),
-            WatchError::Deadline { .. } => ("WatchDeadline", Outcome::ok(())),
+            WatchError::Deadline { failure, .. } => {
+                let failure = failure.as_deref();
+                (
+                    "WatchDeadline",
+                    failure.map_or_else(|| Outcome::ok(()), Outcome::failed),
+                )
+            }
             WatchError::Stalled { .. } => ("Stalled", Outcome::ok(())),
             WatchError::Polls { error, .. } => ("Polls", Outcome::failed(error)),
             WatchError::Stopped { .. } => ("Stopped", Outcome::ok(())),

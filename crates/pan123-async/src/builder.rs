@@ -134,6 +134,8 @@ impl ClientBuilder {
     }
 
     /// Limits how long a call may take with all its waits and attempts: 120 s by default, at least 1 s.
+    ///
+    /// By default the time in which a create waits for its turn at the client's own pace does not count; once you set a limit, it does.
     pub fn call_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.session = self.session.call_timeout(timeout);
         self

@@ -1,6 +1,7 @@
 //! Sends one request over reqwest as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -80,7 +81,7 @@ impl ReqwestTransport {
                 client,
                 one_hop: true,
             })
-            .map_err(|error| BuildError::Client(Box::new(error)))
+            .map_err(|error| BuildError::Client(Arc::new(error)))
     }
 
     /// Uses a reqwest client that was built elsewhere. Its redirects and retries should be off: a response from another URL is an

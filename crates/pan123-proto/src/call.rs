@@ -12,9 +12,10 @@ use crate::error::{BuildError, Error};
 use crate::exchange::{Exchange, Idle, Outcome, TokenStatus};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step};
-use crate::policy::pacing::Priority;
+use crate::policy::pacing::{Bound, Priority};
 use crate::policy::retry::RetryPolicy;
 use crate::session::{Admission, AdmissionRequest, Session};
+use crate::wait::WaitReason;
 
 impl Session {
     /// Returns a call of an endpoint.
@@ -41,7 +42,10 @@ impl Session {
 
 /// One call of an endpoint, with its token, its slot, its retries and its deadline.
 ///
-/// The deadline, 120 s by default, counts from the first [`resume`](Machine::resume).
+/// The deadline, 120 s by default, counts from the first [`resume`](Machine::resume). By default it stands still while a request that
+/// must not be repeated ([`Idempotency::NonIdempotent`](crate::Idempotency), such as the creation of a download) waits for its first
+/// turn at the client's own pace, so that 200 creates at once all succeed. Waits for a token, backoffs and the hold-offs after a 429
+/// count as ever, and a deadline that you set counts in full.
 ///
 /// After a 401 the call goes on with another token. It ends with [`Error::Unauthorized`] when the service rejects a token that
 /// was issued after this call's first 401: no further token would fare better.
@@ -85,7 +89,8 @@ impl<T: DeserializeOwned> Call<T> {
 }
 
 impl<T> Call<T> {
-    /// Sets how long the call may take with all its waits and attempts, counted from its first step.
+    /// Sets how long the call may take with all its waits and attempts, counted from its first step. All of it counts, the wait for
+    /// a turn, too: if that would come too late, the call ends with [`Error::QueueTooLong`].
     pub fn timeout(mut self, timeout: Duration) -> Call<T> {
         self.exchange.set_timeout(timeout);
         self
@@ -140,10 +145,25 @@ impl<T> Call<T> {
                 Outcome::Retry => {}
             }
         }
-        match self.exchange.idle(now)? {
+        match self.idle(now)? {
             Idle::Wait(wait) => Ok(Next::Step(Step::Wait(wait))),
-            Idle::Slot { deadline } => self.ask_admission(now, deadline),
+            Idle::Slot(bound) => self.ask_admission(now, bound),
         }
+    }
+
+    /// Returns what the next attempt needs. If the deadline passed while the call waited for a token, the failure of its fetch is what
+    /// happened last.
+    fn idle(&mut self, now: Now) -> Result<Idle, Error> {
+        self.exchange.idle(now).map_err(|error| match error {
+            Error::Deadline {
+                last,
+                waiting_for: Some(WaitReason::Token),
+            } => Error::Deadline {
+                last: self.session.fetch_failure().map(Box::new).or(last),
+                waiting_for: Some(WaitReason::Token),
+            },
+            other => other,
+        })
     }
 
     /// Tells the session what the response says of the token. Returns a rejected token with what the session knows.
@@ -184,7 +204,7 @@ impl<T> Call<T> {
         self.exchange.retry_with_another_token(error)
     }
 
-    fn ask_admission(&mut self, now: Now, deadline: Instant) -> Result<Next<T>, Error> {
+    fn ask_admission(&mut self, now: Now, bound: Bound) -> Result<Next<T>, Error> {
         let needs_token = self.exchange.auth() == Auth::Bearer;
         let failures_seen = *self
             .failures_seen
@@ -193,7 +213,7 @@ impl<T> Call<T> {
         let request = AdmissionRequest {
             ticket: self.exchange.ticket(),
             token_since: needs_token.then_some(failures_seen),
-            deadline,
+            bound,
             control: &control,
         };
         let step = match self.session.admit(&request, now.mono) {
@@ -202,7 +222,9 @@ impl<T> Call<T> {
             Admission::Wait(until, signal, reason) => {
                 Step::Wait(self.exchange.wait(now, until, signal, reason)?)
             }
-            Admission::SlotTooLate(slot) => return Err(self.exchange.slot_too_late(slot, now)),
+            Admission::SlotTooLate(refusal) => {
+                return Err(self.exchange.slot_too_late(refusal, now));
+            }
             Admission::Fail(error) => return Err(error),
         };
         Ok(Next::Step(step))

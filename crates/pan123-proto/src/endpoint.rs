@@ -1,6 +1,7 @@
 //! An endpoint of the service as a type: [`Endpoint`] and what it says of its requests.
 
 use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -149,7 +150,7 @@ impl Body {
     pub fn json(value: &impl Serialize) -> Result<Body, BuildError> {
         serde_json::to_vec(value)
             .map(|json| Body::Json(json.into()))
-            .map_err(BuildError::Body)
+            .map_err(|error| BuildError::Body(Arc::new(error)))
     }
 }
 

@@ -21,6 +21,7 @@ pub use transport::{TransportError, TransportErrorKind};
 pub use watch::WatchError;
 
 use crate::ids::EntryId;
+use crate::wait::WaitReason;
 
 /// Why a call failed.
 ///
@@ -45,7 +46,7 @@ use crate::ids::EntryId;
 /// # let error = Error::from(pan123_proto::TaskId::new(0).unwrap_err());
 /// # assert!(matches!(react(&error), Next::GiveUp));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The request could not be built; nothing was sent.
@@ -66,13 +67,27 @@ pub enum Error {
     Token(Arc<Error>),
     /// The token store failed, so that no token could be loaded or fetched; the text says what failed and where.
     TokenStore(String),
-    /// The service or our own pacing asks for a longer wait than the deadline of the call allows.
+    /// The service answered 429 and asks for a longer wait than the deadline of the call allows.
     #[non_exhaustive]
     RateLimited {
         /// When to try again, counted from now.
         retry_after: Duration,
-        /// The service's response; none if the queue of the rate class is too long.
-        last: Option<Box<Error>>,
+        /// The service's response, to this call or to another one of its rate class.
+        last: Box<Error>,
+    },
+    /// The client's own pace, not the service, has no turn for the call before its deadline. Nothing was sent.
+    ///
+    /// Each refused call is told another time, so that they do not all come back at once.
+    #[non_exhaustive]
+    QueueTooLong {
+        /// The name of the rate class: see [`RateClass::name`](crate::RateClass::name).
+        class: &'static str,
+        /// The present interval between two requests of the class.
+        interval: Duration,
+        /// How many requests wait ahead of this one.
+        ahead: usize,
+        /// When its turn would come, counted from now and after the turns of the calls that were refused before.
+        retry_after: Duration,
     },
     /// A response with an HTTP status of failure and without an envelope: 3xx, 4xx, or, inside
     /// [`Error::RetriesExhausted`], 5xx.
@@ -89,11 +104,13 @@ pub enum Error {
         /// How the last one failed.
         last: Box<Error>,
     },
-    /// The deadline of the call passed; the last failure is inside, if there was one.
+    /// The deadline of the call passed, or leaves no time for another attempt.
     #[non_exhaustive]
     Deadline {
-        /// How the last attempt failed.
+        /// The last failure, if there was one: of an attempt, or of the token fetch for which the call waited.
         last: Option<Box<Error>>,
+        /// What the call waited for, if anything.
+        waiting_for: Option<WaitReason>,
     },
     /// A non-idempotent request may have been carried out, and nothing tells whether it was.
     Ambiguous(Box<Ambiguous>),
@@ -151,6 +168,7 @@ error_kinds! {
     Token,
     TokenStore,
     RateLimited,
+    QueueTooLong,
     Http,
     Decode,
     Transport,
@@ -199,7 +217,9 @@ impl Error {
     /// Returns how long to wait before trying again, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Error::RateLimited { retry_after, .. } => Some(*retry_after),
+            Error::RateLimited { retry_after, .. } | Error::QueueTooLong { retry_after, .. } => {
+                Some(*retry_after)
+            }
             Error::Api(api) => api.retry_after(),
             Error::Http(response) | Error::Decode(response) => response.retry_after(),
             other => other.inner().and_then(Error::retry_after),
@@ -215,6 +235,7 @@ impl Error {
                 inner.is_retryable() || matches!(**inner, Error::Unauthorized(_))
             }
             Error::RateLimited { .. }
+            | Error::QueueTooLong { .. }
             | Error::TokenRejected(_)
             | Error::GateExpired
             | Error::RetriesExhausted { .. }
@@ -246,8 +267,9 @@ impl Error {
         match self {
             Error::Unauthorized(inner)
             | Error::TokenRejected(inner)
+            | Error::RateLimited { last: inner, .. }
             | Error::RetriesExhausted { last: inner, .. } => Some(inner),
-            Error::Deadline { last } | Error::RateLimited { last, .. } => last.as_deref(),
+            Error::Deadline { last, .. } => last.as_deref(),
             Error::AuthorizationRequired(rejected) => rejected.as_deref(),
             Error::Credentials(inner) | Error::Token(inner) => Some(inner),
             Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
@@ -284,17 +306,34 @@ impl fmt::Display for Error {
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
             Error::TokenStore(text) => write!(f, "the token store failed: {text}"),
             Error::RateLimited { retry_after, last } => {
-                write!(f, "too many requests; try again in {retry_after:.1?}")?;
-                after_colon(f, last.as_deref())
+                write!(
+                    f,
+                    "too many requests; try again in {retry_after:.1?}: {last}"
+                )
             }
+            Error::QueueTooLong {
+                class,
+                interval,
+                ahead,
+                retry_after,
+            } => write!(
+                f,
+                "no turn within the call's time: the client's own pace for `{class}` is one request every {interval:?}, with {ahead} \
+                 ahead; try again in {retry_after:.1?}, allow the call more time, or set another pace with `Pacing`"
+            ),
             Error::Http(response) | Error::Decode(response) => response.fmt(f),
             Error::Transport(error) => error.fmt(f),
             Error::RetriesExhausted { attempts, last } => {
                 write!(f, "gave up after {attempts} attempts: {last}")
             }
-            Error::Deadline { last } => {
-                f.write_str("the deadline of the call passed")?;
-                after_colon(f, last.as_deref())
+            Error::Deadline { last, waiting_for } => {
+                f.write_str(deadline_text(*waiting_for))?;
+                let Some(last) = last else { return Ok(()) };
+                write!(f, ": {last}")?;
+                match last.retry_after() {
+                    Some(wait) => write!(f, "; it asks to try again in {wait:.1?}"),
+                    None => Ok(()),
+                }
             }
             Error::Ambiguous(ambiguous) => ambiguous.fmt(f),
             Error::Watch(error) => error.fmt(f),
@@ -311,8 +350,19 @@ impl fmt::Display for Error {
     }
 }
 
-fn after_colon(f: &mut fmt::Formatter<'_>, last: Option<&Error>) -> fmt::Result {
-    last.map_or(Ok(()), |last| write!(f, ": {last}"))
+fn deadline_text(waiting_for: Option<WaitReason>) -> &'static str {
+    match waiting_for {
+        None => "the deadline of the call leaves too little time to send the request",
+        Some(WaitReason::Pace) => "the deadline of the call comes before its turn",
+        Some(WaitReason::Backoff) => "the deadline of the call comes before another attempt",
+        Some(WaitReason::Token) => {
+            "the deadline of the call passed while it waited for an access token"
+        }
+        Some(WaitReason::Store) => {
+            "the deadline of the call passed while it waited for the token store"
+        }
+        Some(WaitReason::Poll) => "the deadline of the call passed before the next poll",
+    }
 }
 
 /// The chain continues below what the text already includes.
@@ -379,13 +429,22 @@ mod tests {
             Error::TokenStore(String::new()),
             Error::RateLimited {
                 retry_after: Duration::ZERO,
-                last: None,
+                last: inner(),
+            },
+            Error::QueueTooLong {
+                class: "offline/download",
+                interval: Duration::from_secs(1),
+                ahead: 119,
+                retry_after: Duration::from_secs(120),
             },
             Error::RetriesExhausted {
                 attempts: 2,
                 last: inner(),
             },
-            Error::Deadline { last: None },
+            Error::Deadline {
+                last: None,
+                waiting_for: None,
+            },
             WatchError::Stopped { task, last: None }.into(),
             Error::PaginationLoop { cursor },
             Error::Stopped,

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, encode};
-use crate::error::{Ambiguous, BuildError, Error, TransportError};
+use crate::error::{Ambiguous, BuildError, Error, ErrorCode, TransportError};
 use crate::machine::control::Control;
-use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason, later};
+use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::Deadline;
-use crate::policy::pacing::{Priority, Slot, Ticket};
+use crate::policy::pacing::{Bound, Priority, Refusal, Slot, Ticket};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
 use crate::trace::{CallTrace, Span};
+use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, Secrets};
 use crate::wire::request::{BaseUrl, authorize};
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
+    /// Whether nobody has set the call timeout: then a request that must not be repeated waits for its turn as long as it takes.
+    pub(crate) has_default_call_timeout: bool,
     pub(crate) body_limit: usize,
     pub(crate) too_many_downloads: String,
     /// The secrets of the session.
@@ -57,12 +60,25 @@ pub(crate) trait ExchangeSession: Clone {
     fn ticket(&self, class: RateClass, priority: Priority) -> Ticket;
 
     /// Books a slot if the ticket has none, and uses it if its time has come.
-    fn book(&self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot;
+    fn book(&self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot;
 
     fn release(&self, ticket: &Ticket);
 
     /// Reacts to a 429 for a request sent at `sent`. Returns false if an earlier hold-off already accounts for it.
-    fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) -> bool;
+    fn hold_off(
+        &self,
+        class: RateClass,
+        sent: Instant,
+        now: Instant,
+        wait: Duration,
+        cause: &Error,
+    ) -> bool;
+
+    /// How long the class has held off in all.
+    fn time_held_off(&self, class: RateClass, now: Instant) -> Duration;
+
+    /// Returns the 429 for which the class holds off, or is still slower.
+    fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error>;
 }
 
 pub(crate) struct Exchange<T, H: ExchangeSession> {
@@ -89,7 +105,10 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     /// Whether an attempt that changes something may have been carried out.
     had_indeterminate: bool,
     state: State,
+    /// The last failure.
     last: Option<Error>,
+    /// What it last waited for since the last attempt.
+    waiting_for: Option<WaitReason>,
     trace: CallTrace,
 }
 
@@ -107,10 +126,8 @@ enum State {
 /// What an exchange with nothing in flight needs.
 pub(crate) enum Idle {
     Wait(Wait),
-    /// A slot that comes before this deadline; then [`Exchange::transmit`].
-    Slot {
-        deadline: Instant,
-    },
+    /// A slot within this bound; then [`Exchange::transmit`].
+    Slot(Bound),
 }
 
 /// An attempt that has been judged.
@@ -148,6 +165,12 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             (Auth::Bearer, Idempotency::NonIdempotent) => MIN_TIME_NON_IDEMPOTENT,
             (Auth::Bearer, Idempotency::Idempotent) => Duration::ZERO,
         };
+        let mut deadline = Deadline::new(timeout);
+        let must_not_repeat =
+            E::AUTH == Auth::Bearer && E::IDEMPOTENCY == Idempotency::NonIdempotent;
+        if must_not_repeat && settings.has_default_call_timeout {
+            deadline.queue_freely();
+        }
         Ok(Exchange {
             control: Arc::default(),
             request,
@@ -162,7 +185,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             sends_once: false,
             retry: limit_lost_tokens(settings.retry.clone(), E::AUTH),
             priority: Priority::default(),
-            deadline: Deadline::new(timeout),
+            deadline,
             ticket: None,
             rng: host.fork_rng(),
             attempts: Attempts {
@@ -173,6 +196,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             had_indeterminate: false,
             state: State::Idle(None),
             last: None,
+            waiting_for: None,
             trace: CallTrace::default(),
             host,
         })
@@ -221,6 +245,10 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn auth(&self) -> Auth {
         self.auth
     }
+
+    pub(crate) fn last_failure(&self) -> Option<&Error> {
+        self.last.as_ref()
+    }
 }
 
 /// The turns of an exchange: [`receive`](Exchange::receive), [`idle`](Exchange::idle), [`transmit`](Exchange::transmit) and
@@ -250,10 +278,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     /// Returns what the next attempt needs.
     pub(crate) fn idle(&mut self, now: Now) -> Result<Idle, Error> {
         self.check_stopped()?;
+        if self.deadline.is_paused() {
+            let held_off = self.host.time_held_off(self.rate, now.mono);
+            self.deadline.resume(now.mono, held_off);
+        }
         let deadline = self.deadline.get(now.mono);
         let left = deadline.saturating_duration_since(now.mono);
         if left.is_zero() || left < self.min_time {
-            return Err(self.deadline_passed());
+            return Err(self.deadline_passed(now.mono));
         }
         match self.state {
             State::Idle(Some(until)) if now.mono < until => {
@@ -261,9 +293,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 let wait = self.wait(now, until, signal, WaitReason::Backoff)?;
                 Ok(Idle::Wait(wait))
             }
-            _ => Ok(Idle::Slot {
-                deadline: deadline.checked_sub(self.min_time).unwrap_or(deadline),
-            }),
+            _ => {
+                let latest = deadline.checked_sub(self.min_time).unwrap_or(deadline);
+                Ok(Idle::Slot(if self.deadline.queues_freely() {
+                    Bound::HoldOff(latest)
+                } else {
+                    Bound::Slot(latest)
+                }))
+            }
         }
     }
 
@@ -273,7 +310,8 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
             .get_or_insert_with(|| self.host.ticket(self.rate, self.priority))
     }
 
-    /// A wait that the deadline bounds. The signal is taken before the check for a stop, which would be missed otherwise.
+    /// A wait that the deadline bounds, unless it stands still. The signal is taken before the check for a stop, which would be
+    /// missed otherwise.
     pub(crate) fn wait(
         &mut self,
         now: Now,
@@ -282,6 +320,12 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         reason: WaitReason,
     ) -> Result<Wait, Error> {
         self.check_stopped()?;
+        self.waiting_for = Some(reason);
+        if reason == WaitReason::Pace && self.deadline.queues_freely() {
+            let held_off = self.host.time_held_off(self.rate, now.mono);
+            self.deadline.pause(now.mono, held_off);
+            return Ok(Wait::new(now.mono, until, signal, reason));
+        }
         let until = until.min(self.deadline.get(now.mono));
         Ok(Wait::new(now.mono, until, signal, reason))
     }
@@ -295,6 +339,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let cancelled = self.control.cancelled();
         self.check_stopped()?;
         self.deadline.sent(now.mono);
+        self.waiting_for = None;
         let deadline = self.deadline.get(now.mono);
         let left = deadline.saturating_duration_since(now.mono);
         let settings = self.host.settings();
@@ -326,11 +371,27 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Ok(())
     }
 
-    /// The slot would come at this time, after the deadline.
-    pub(crate) fn slot_too_late(&mut self, slot: Instant, now: Now) -> Error {
-        Error::RateLimited {
-            retry_after: slot.saturating_duration_since(now.mono),
-            last: self.last.take().map(Box::new),
+    /// The slot would come too late: because of a 429, or for an attempt after a failure, or because the queue is too long.
+    pub(crate) fn slot_too_late(&mut self, refusal: Refusal, now: Now) -> Error {
+        let retry_after = refusal.at.saturating_duration_since(now.mono);
+        let held_off_by = refusal
+            .is_held_off
+            .then(|| self.host.hold_off_cause(self.rate, now.mono));
+        match held_off_by.flatten().or(self.last.take()) {
+            Some(last) if is_rate_limit(&last) => Error::RateLimited {
+                retry_after,
+                last: Box::new(last),
+            },
+            Some(last) => Error::Deadline {
+                last: Some(Box::new(last)),
+                waiting_for: Some(WaitReason::Pace),
+            },
+            None => Error::QueueTooLong {
+                class: self.rate.name(),
+                interval: refusal.interval,
+                ahead: refusal.ahead,
+                retry_after,
+            },
         }
     }
 
@@ -358,9 +419,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Ok(())
     }
 
-    fn deadline_passed(&mut self) -> Error {
+    fn deadline_passed(&mut self, now: Instant) -> Error {
+        let last = self.last.take().or_else(|| match self.waiting_for {
+            Some(WaitReason::Pace) => self.host.hold_off_cause(self.rate, now),
+            _ => None,
+        });
         Error::Deadline {
-            last: self.last.take().map(Box::new),
+            last: last.map(Box::new),
+            waiting_for: self.waiting_for,
         }
     }
 
@@ -465,7 +531,8 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let until = later(now, wait);
         if until > self.deadline.get(now) {
             self.last = Some(error);
-            return Err(self.deadline_passed());
+            self.waiting_for = Some(WaitReason::Backoff);
+            return Err(self.deadline_passed(now));
         }
         self.trace.retrying("backoff", wait, &error);
         self.last = Some(error);
@@ -483,11 +550,11 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     ) -> Result<(), Error> {
         self.attempts.rate_limited += 1;
         let until = later(now, wait);
-        let queue_moves = self.host.hold_off(self.rate, sent, now, wait);
+        let queue_moves = self.host.hold_off(self.rate, sent, now, wait, &error);
         if self.sends_once || until > self.deadline.get(now) {
             return Err(Error::RateLimited {
                 retry_after: wait,
-                last: Some(Box::new(error)),
+                last: Box::new(error),
             });
         }
         self.trace.retrying("hold-off", wait, &error);
@@ -497,6 +564,11 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
         Ok(())
     }
+}
+
+fn is_rate_limit(error: &Error) -> bool {
+    error.code() == Some(ErrorCode::RateLimited)
+        || error.http_status() == Some(StatusCode::TOO_MANY_REQUESTS)
 }
 
 impl TokenStatus {
@@ -537,19 +609,19 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 Outcome::Retry => {}
             }
         }
-        let deadline = match self.idle(now)? {
+        let bound = match self.idle(now)? {
             Idle::Wait(wait) => return Ok(Step::Wait(wait)),
-            Idle::Slot { deadline } => deadline,
+            Idle::Slot(bound) => bound,
         };
         let host = self.host.clone();
-        match host.book(self.ticket(), now.mono, deadline) {
+        match host.book(self.ticket(), now.mono, bound) {
             Slot::Now => self.transmit(now, None).map(Step::Transmit),
             Slot::At(slot) => {
                 let signal = self.control.listen();
                 let wait = self.wait(now, slot, signal, WaitReason::Pace)?;
                 Ok(Step::Wait(wait))
             }
-            Slot::TooLate(slot) => Err(self.slot_too_late(slot, now)),
+            Slot::TooLate(refusal) => Err(self.slot_too_late(refusal, now)),
         }
     }
 }

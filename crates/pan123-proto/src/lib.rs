@@ -77,6 +77,7 @@ mod ids;
 mod task;
 #[cfg_attr(not(test), expect(dead_code, reason = "the next changes use it"))]
 mod text;
+mod wait;
 
 mod trace;
 
@@ -119,11 +120,12 @@ pub use machine::control::CallHandle;
 pub use machine::token_store::{
     Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
 };
-pub use machine::{Detached, Input, Machine, Now, Signal, Step, Transmit, Wait, WaitReason};
+pub use machine::{Detached, Input, Machine, Now, Signal, Step, Transmit, Wait};
 pub use policy::pacing::{PaceStatus, Pacing, Priority};
 pub use policy::retry::RetryPolicy;
 pub use session::{Session, SessionBuilder};
 pub use trace::Span;
+pub use wait::WaitReason;
 pub use wire::redaction::Secrets;
 pub use wire::timestamp::ClockSkew;
 pub use {bytes, http};

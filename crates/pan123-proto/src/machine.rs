@@ -14,6 +14,7 @@ use event_listener::{EventListener, Listener};
 
 use crate::error::{Error, TransportError};
 use crate::trace::{self, Span};
+use crate::wait::WaitReason;
 use token_store::{StoreOp, StoreResult};
 
 /// A state machine that a driver runs: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch), a token fetch.
@@ -221,22 +222,6 @@ impl Wait {
             reason,
         }
     }
-}
-
-/// What a machine waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WaitReason {
-    /// A slot of the rate class, which may hold off after a 429.
-    Pace,
-    /// The next attempt.
-    Backoff,
-    /// A token that is being fetched.
-    Token,
-    /// The lock of the token store, which another process holds, or another attempt to save.
-    Store,
-    /// The next poll of a watch.
-    Poll,
 }
 
 /// A wake-up for futures and threads alike.

@@ -18,8 +18,9 @@ use crate::error::{BuildError, Error};
 use crate::exchange::{ExchangeSession, Settings};
 use crate::machine::control::Control;
 use crate::machine::token_store::{Account, StoredToken};
-use crate::machine::{Detached, Now, Signal, WaitReason};
-use crate::policy::pacing::{Limiter, PaceStatus, Priority, Slot, Ticket};
+use crate::machine::{Detached, Now, Signal};
+use crate::policy::pacing::{Bound, Limiter, PaceStatus, Priority, Refusal, Slot, Ticket};
+use crate::wait::WaitReason;
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
 ///
@@ -138,6 +139,11 @@ impl Session {
         self.with_tokens(|tokens| tokens.failures())
     }
 
+    /// Why the fetch in progress has not brought a token so far, if anything failed.
+    pub(crate) fn fetch_failure(&self) -> Option<Error> {
+        self.with_tokens(|tokens| tokens.fetch_failure())
+    }
+
     pub(crate) fn prove_token(&self, bearer: &Bearer) {
         self.with_tokens(|tokens| tokens.prove(bearer));
     }
@@ -165,7 +171,7 @@ impl Session {
                 Some(failures_seen) => {
                     let token_request = TokenRequest {
                         failures_seen,
-                        deadline: request.deadline,
+                        deadline: request.bound.deadline(),
                         lease: auth::initial_lease_duration(self),
                     };
                     match state.tokens.look(now, token_request) {
@@ -179,10 +185,10 @@ impl Session {
                     }
                 }
             };
-            match state.limiter.book(request.ticket, now, request.deadline) {
+            match state.limiter.book(request.ticket, now, request.bound) {
                 Slot::Now => Admission::Send(bearer),
                 Slot::At(at) => Admission::Wait(at, request.control.listen(), WaitReason::Pace),
-                Slot::TooLate(at) => Admission::SlotTooLate(at),
+                Slot::TooLate(refusal) => Admission::SlotTooLate(refusal),
             }
         })
     }
@@ -219,16 +225,31 @@ impl ExchangeSession for Session {
         self.with_state(|state| state.limiter.ticket(class, priority))
     }
 
-    fn book(&self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot {
-        self.with_state(|state| state.limiter.book(ticket, now, deadline))
+    fn book(&self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
+        self.with_state(|state| state.limiter.book(ticket, now, bound))
     }
 
     fn release(&self, ticket: &Ticket) {
         self.with_state(|state| state.limiter.release(ticket));
     }
 
-    fn hold_off(&self, class: RateClass, sent: Instant, now: Instant, wait: Duration) -> bool {
-        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait))
+    fn hold_off(
+        &self,
+        class: RateClass,
+        sent: Instant,
+        now: Instant,
+        wait: Duration,
+        cause: &Error,
+    ) -> bool {
+        self.with_state(|state| state.limiter.hold_off(class, sent, now, wait, cause))
+    }
+
+    fn time_held_off(&self, class: RateClass, now: Instant) -> Duration {
+        self.with_state(|state| state.limiter.time_held_off(class, now))
+    }
+
+    fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error> {
+        self.with_state(|state| state.limiter.hold_off_cause(class, now))
     }
 }
 
@@ -259,7 +280,7 @@ pub(crate) struct AdmissionRequest<'a> {
     pub(crate) ticket: &'a Ticket,
     /// For a call that needs a token: how many fetches had failed when it began to wait for one.
     pub(crate) token_since: Option<u64>,
-    pub(crate) deadline: Instant,
+    pub(crate) bound: Bound,
     pub(crate) control: &'a Arc<Control>,
 }
 
@@ -269,8 +290,7 @@ pub(crate) enum Admission {
     Send(Option<Bearer>),
     Fetch(Lease),
     Wait(Instant, Signal, WaitReason),
-    /// The slot would come at this time, past the deadline.
-    SlotTooLate(Instant),
+    SlotTooLate(Refusal),
     Fail(Error),
 }
 

@@ -140,7 +140,10 @@ impl<H: TokenSession> FetchToken<H> {
         match self.issue.resume(now, input).ready() {
             Ok(Ok(issued)) => self.issued(now, &issued),
             Ok(Err(error)) => self.fail(now, error),
-            Err(step) => (State::Issuing, step),
+            Err(step) => {
+                self.fetch.note_failure(self.issue.last_failure());
+                (State::Issuing, step)
+            }
         }
     }
 

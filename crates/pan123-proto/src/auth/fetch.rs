@@ -11,9 +11,10 @@ use super::tokens::{FetchedToken, Lease};
 use crate::error::Error;
 use crate::machine::control::Control;
 use crate::machine::token_store::{StoreResult, StoredToken};
-use crate::machine::{Input, Now, Step, Wait, WaitReason};
+use crate::machine::{Input, Now, Step, Wait};
 use crate::policy::retry::doubled;
 use crate::trace;
+use crate::wait::WaitReason;
 use crate::wire::redaction::{Redactor, Secrets};
 use crate::wire::response::date;
 
@@ -107,6 +108,14 @@ impl<H: TokenSession> Fetch<H> {
             .with_tokens(|tokens| tokens.renew(self.lease, until + LEASE_MARGIN))
     }
 
+    /// Keeps what failed for the calls that wait, while the fetch goes on.
+    pub(super) fn note_failure(&self, error: Option<&Error>) {
+        if let Some(error) = error {
+            self.host
+                .with_tokens(|tokens| tokens.note_fetch_failure(self.lease, error.clone()));
+        }
+    }
+
     /// The lock is held now. After a long wait for it there is still all the time that a response may take.
     pub(super) fn lock_taken(&mut self, now: Now) {
         self.locked = true;
@@ -120,6 +129,8 @@ impl<H: TokenSession> Fetch<H> {
             let text = "another process held its lock for 120 s, and no token is fetched without it: check for a process that hangs";
             return Err(Error::TokenStore(text.to_owned()));
         }
+        let text = "another process holds its lock, and no token is fetched without it";
+        self.note_failure(Some(&Error::TokenStore(text.to_owned())));
         let max = doubled(INITIAL_BUSY_BACKOFF, self.busy, MAX_BUSY_BACKOFF);
         self.busy += 1;
         // At least half of it, so that processes that wait for one lock do not spin.

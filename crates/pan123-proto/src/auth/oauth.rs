@@ -32,6 +32,7 @@ use crate::exchange::Exchange;
 use crate::machine::token_store::{StoreOp, StoreResult, StoredToken};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::trace;
+use crate::wait::WaitReason;
 use crate::wire::request::bearer;
 use crate::wire::timestamp::ClockSkew;
 use pairs::UnsavedPair;
@@ -260,7 +261,10 @@ impl<H: TokenSession> PairFetch<H> {
         match request.resume(now, input).ready() {
             Ok(Ok(pair)) => self.issued(now, &pair),
             Ok(Err(error)) => self.fail(now, error),
-            Err(step) => (State::Requesting(request), step),
+            Err(step) => {
+                self.fetch.note_failure(request.last_failure());
+                (State::Requesting(request), step)
+            }
         }
     }
 
@@ -416,7 +420,10 @@ impl<H: TokenSession> PairFetch<H> {
         if !renewed && !matches!(self.state, State::Saving(_) | State::SaveBackoff { .. }) {
             self.state = State::Ended;
             return Step::Ready(if self.redeems_code() {
-                Err(Error::Deadline { last: None })
+                Err(Error::Deadline {
+                    last: None,
+                    waiting_for: Some(WaitReason::Token),
+                })
             } else {
                 Ok(())
             });

@@ -189,6 +189,8 @@ pub(super) struct Leased {
     pub(super) until: Instant,
     /// OAuth: whether a new pair may be on its way, which revokes the current one.
     pub(super) may_revoke_current: bool,
+    /// How the fetch last failed, while it goes on.
+    failure: Option<Error>,
 }
 
 /// A time in which nobody fetches a token.
@@ -203,6 +205,14 @@ enum PauseCause {
     Credentials(Arc<Error>),
     Failed(Arc<Error>),
     Dropped,
+}
+
+/// What a failed fetch is for a call.
+fn token_error(failure: Error) -> Error {
+    match failure {
+        Error::TokenStore(_) => failure,
+        other => Error::Token(Arc::new(other)),
+    }
 }
 
 /// Calls to wake.
@@ -257,6 +267,12 @@ impl Tokens {
     /// Why the newest token could not be saved.
     pub(crate) fn save_fault(&self) -> Option<String> {
         self.save_fault.clone()
+    }
+
+    /// Why the fetch in progress has not brought a token so far, if anything failed.
+    pub(crate) fn fetch_failure(&self) -> Option<Error> {
+        let failure = self.leased.as_ref()?.failure.as_ref()?;
+        Some(token_error(failure.clone()))
     }
 
     /// Decides what a call that needs a token does now.
@@ -396,6 +412,7 @@ impl Tokens {
             lease,
             until: now + lasts,
             may_revoke_current: matches!(self.flow, Flow::OAuth),
+            failure: None,
         });
         lease
     }
@@ -420,6 +437,15 @@ impl Tokens {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// The fetch failed once and goes on: a call whose deadline passes meanwhile ends with this as its cause.
+    pub(super) fn note_fetch_failure(&mut self, lease: Lease, error: Error) {
+        if let Some(leased) = &mut self.leased
+            && leased.lease == lease
+        {
+            leased.failure = Some(error);
         }
     }
 

@@ -11,6 +11,7 @@ use super::{Error, TransportErrorKind};
 ///
 /// The service can neither list nor cancel offline downloads, so only the caller can decide whether sending it again is
 /// acceptable. [`request`](Ambiguous::request) returns what was sent as a value again.
+#[derive(Clone)]
 pub struct Ambiguous {
     pub(crate) method: Method,
     pub(crate) path: &'static str,

@@ -1,11 +1,12 @@
 //! What could not be built. Nothing was sent.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 /// Why a value or a request could not be built. Nothing was sent.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// An invalid URL.
@@ -92,10 +93,10 @@ pub enum BuildError {
     },
     /// A request body without a JSON form.
     #[error("the request body could not be encoded as JSON: {0}")]
-    Body(#[source] serde_json::Error),
+    Body(#[source] Arc<serde_json::Error>),
     /// The HTTP client of an adapter could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Client(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 /// What is wrong with a URL.

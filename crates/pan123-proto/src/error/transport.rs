@@ -2,14 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 type Source = Box<dyn Error + Send + Sync>;
 
 /// A request without a usable response, classed by how far it got. When in doubt, it "may have arrived".
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
-    source: Option<Source>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// How far a request got.
@@ -91,7 +92,10 @@ impl TransportError {
     }
 
     fn new(kind: TransportErrorKind, source: Option<Source>) -> TransportError {
-        TransportError { kind, source }
+        TransportError {
+            kind,
+            source: source.map(Arc::from),
+        }
     }
 
     /// Returns how far the request got.

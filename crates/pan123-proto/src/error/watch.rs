@@ -7,7 +7,7 @@ use crate::ids::TaskId;
 use crate::task::Progress;
 
 /// Why a watch ended before its task succeeded. The task itself may go on: the service cannot cancel it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WatchError {
     /// The service reports that the task failed. Only a callback may carry the reason.
@@ -25,8 +25,10 @@ pub enum WatchError {
         task: TaskId,
         /// The last progress seen.
         last: Option<Progress>,
+        /// How the last poll failed, if it did.
+        failure: Option<Box<Error>>,
     },
-    /// Neither the percentage nor the status changed for the stall timeout.
+    /// Percentage and status were seen unchanged for the stall timeout.
     #[non_exhaustive]
     Stalled {
         /// The task.
@@ -34,7 +36,8 @@ pub enum WatchError {
         /// The last progress seen.
         last: Option<Progress>,
     },
-    /// Too many polls failed in a row, or one failed in a way that further polls cannot mend.
+    /// Too many polls failed in a row, or none could leave for the unreachable timeout, or one failed in a way that further polls
+    /// cannot mend.
     #[non_exhaustive]
     Polls {
         /// The task.
@@ -66,10 +69,12 @@ impl WatchError {
         }
     }
 
-    /// Returns the error of the last poll, if that ended the watch.
+    /// Returns how the last poll failed, if it did: of [`Polls`](WatchError::Polls) always, of [`Deadline`](WatchError::Deadline)
+    /// perhaps.
     pub fn polls(&self) -> Option<&Error> {
         match self {
             WatchError::Polls { error, .. } => Some(error),
+            WatchError::Deadline { failure, .. } => failure.as_deref(),
             _ => None,
         }
     }
@@ -110,10 +115,15 @@ impl fmt::Display for WatchError {
                 )?;
                 return f.write_str(" (a callback may carry one)");
             }
-            WatchError::Deadline { .. } => write!(
-                f,
-                "offline download {task} did not end before the deadline of the watch"
-            )?,
+            WatchError::Deadline { failure, .. } => {
+                write!(
+                    f,
+                    "offline download {task} did not end before the deadline of the watch"
+                )?;
+                if let Some(failure) = failure {
+                    write!(f, "; its last poll failed: {failure}")?;
+                }
+            }
             WatchError::Stalled { .. } => write!(f, "offline download {task} has stalled")?,
             WatchError::Polls { error, .. } => {
                 write!(f, "polling offline download {task} failed: {error}")?;

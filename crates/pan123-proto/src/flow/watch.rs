@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
 use crate::callback::{CallbackNotice, CallbackOutcome};
-use crate::error::{Error, ErrorKind, WatchError};
+use crate::error::{Error, ErrorKind, TransportErrorKind, WatchError};
 use crate::ids::{FileId, TaskId};
 use crate::machine::control::{CallHandle, Control};
-use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason, later};
+use crate::machine::{Input, Machine, Now, Step, Wait, later};
+use crate::policy::retry::doubled;
 use crate::session::Session;
 use crate::task::{Progress, TaskStatus};
+use crate::wait::WaitReason;
 
 /// Follows a task to its end. The first poll is immediate.
 ///
@@ -48,8 +50,15 @@ pub struct Watch {
     policy: WatchPolicy,
     started: Option<Instant>,
     interval: Duration,
+    /// How many polls in a row failed, without those that never left.
     failed_polls: u32,
+    /// How many polls in a row never left.
+    never_left: u32,
+    unreachable: Observed,
+    unchanged: Observed,
     last: Option<LastPoll>,
+    /// How the last poll failed, if it did.
+    failure: Option<Error>,
     state: State,
 }
 
@@ -61,13 +70,41 @@ enum State {
     Ended,
 }
 
-/// The last poll that succeeded, and since when its progress has been the same.
+/// The last poll that succeeded.
 #[derive(Clone, Copy, Debug)]
 struct LastPoll {
     progress: Progress,
     at: Instant,
-    unchanged_since: Instant,
 }
+
+/// How long something was seen to last: the time between looks, of which no more counts than `max` each. So neither polls that fail or
+/// wait for their turn nor a suspended machine make it longer.
+#[derive(Debug, Default)]
+struct Observed {
+    total: Duration,
+    last_look: Option<Instant>,
+}
+
+impl Observed {
+    fn begin(&mut self, now: Instant) {
+        self.total = Duration::ZERO;
+        self.last_look = Some(now);
+    }
+
+    fn look(&mut self, now: Instant, max: Duration) -> Duration {
+        if let Some(last) = self.last_look.replace(now) {
+            let span = now.saturating_duration_since(last);
+            self.total = self.total.saturating_add(span.min(max));
+        }
+        self.total
+    }
+}
+
+/// How long a watch waits at least after a poll that never left; it doubles with each further one.
+const MIN_UNREACHABLE: Duration = Duration::from_secs(1);
+const MAX_UNREACHABLE: Duration = Duration::from_secs(15);
+/// More than a poll takes all of whose attempts time out while connecting.
+const MAX_UNREACHABLE_SPAN: Duration = Duration::from_secs(120);
 
 type Item = Option<Result<WatchEvent, WatchError>>;
 
@@ -82,7 +119,11 @@ impl Session {
             policy,
             started: None,
             failed_polls: 0,
+            never_left: 0,
+            unreachable: Observed::default(),
+            unchanged: Observed::default(),
             last: None,
+            failure: None,
             state: State::Waiting(None),
         }
     }
@@ -99,6 +140,10 @@ pub enum WatchEvent {
 }
 
 /// How often a watch polls, and when it gives up.
+///
+/// All watches of a session share 5 polls a second, the pace of their rate class, whatever their intervals: of 100 watches each polls
+/// every 20 s, of 10,000 every 2,000 s. A callback makes its watch poll at its next turn, not at once. `Pacing::every` with
+/// [`GetDownloadProgress::RATE`](crate::Endpoint::RATE) sets another pace.
 ///
 /// ```
 /// use std::time::Duration;
@@ -117,6 +162,7 @@ pub struct WatchPolicy {
     max_interval: Duration,
     deadline: Duration,
     stall_timeout: Duration,
+    unreachable_timeout: Duration,
     max_failed_polls: u32,
 }
 
@@ -127,6 +173,7 @@ impl Default for WatchPolicy {
             max_interval: Duration::from_secs(15),
             deadline: Duration::from_secs(24 * 3600),
             stall_timeout: Duration::from_secs(30 * 60),
+            unreachable_timeout: Duration::from_secs(30 * 60),
             max_failed_polls: 10,
         }
     }
@@ -151,13 +198,27 @@ impl WatchPolicy {
         self
     }
 
-    /// Sets how long percentage and status may stay unchanged, 30 min by default.
+    /// Sets how long percentage and status may be seen unchanged, 30 min by default.
+    ///
+    /// Only the time between two answered polls counts, and of each such time at most twice the maximum interval: polls that fail, or
+    /// that wait for their turn among thousands of watches, are no sign of a stall. A percentage that the service does not tell is no
+    /// change.
     pub fn stall_timeout(mut self, timeout: Duration) -> WatchPolicy {
         self.stall_timeout = timeout;
         self
     }
 
-    /// Sets how many polls in a row may fail after their retries, 10 by default; 0 counts as 1.
+    /// Sets how long the service may be unreachable, 30 min by default, so that a router that restarts ends no watch.
+    ///
+    /// It counts from the last poll that left until one leaves again, and of the time between two polls at most 2 min, or twice the
+    /// maximum interval if that is longer. Each poll that never left (the name did not resolve, the connection was refused, the TLS handshake failed) is a
+    /// [`WatchEvent::PollFailed`], and does not count toward [`max_failed_polls`](WatchPolicy::max_failed_polls).
+    pub fn unreachable_timeout(mut self, timeout: Duration) -> WatchPolicy {
+        self.unreachable_timeout = timeout;
+        self
+    }
+
+    /// Sets how many polls in a row may fail after their retries, 10 by default; 0 counts as 1. Polls that never left do not count.
     pub fn max_failed_polls(mut self, polls: u32) -> WatchPolicy {
         self.max_failed_polls = polls.max(1);
         self
@@ -211,7 +272,10 @@ impl Watch {
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
-        let started = *self.started.get_or_insert(now.mono);
+        let started = *self.started.get_or_insert_with(|| {
+            self.unreachable.begin(now.mono);
+            now.mono
+        });
         let end = later(started, self.policy.deadline);
         let mut input = input;
         loop {
@@ -276,37 +340,58 @@ impl Watch {
             Err(error) if is_permanent(&error, &self.session) => {
                 self.end_with(self.polls_error(error))
             }
-            Err(error) => {
+            Err(error) if now >= end || is_too_late(&error, now, end) => {
                 // A slot after the end of the watch is not a failure of the poll.
-                let slot_too_late = matches!(error, Error::RateLimited { last: None, .. });
-                if now >= end || slot_too_late {
-                    return self.end_with(self.deadline_error());
-                }
-                if self.is_stalled(now) {
-                    return self.end_with(self.stalled_error());
-                }
-                self.failed_polls += 1;
-                if self.failed_polls >= self.policy.max_failed_polls {
-                    return self.end_with(self.polls_error(error));
-                }
-                self.schedule_poll(now, self.interval);
-                Step::Ready(Some(Ok(WatchEvent::PollFailed(error))))
+                let failure = match error {
+                    Error::QueueTooLong { .. } => self.failure.take().unwrap_or(error),
+                    _ => error,
+                };
+                self.failure = Some(failure);
+                self.end_with(self.deadline_error())
             }
+            Err(error) => self.poll_failed(now, error),
         }
     }
 
-    fn poll_succeeded(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
-        self.failed_polls = 0;
-        let before = self.last;
-        let unchanged_since = match before {
-            Some(before) if before.progress == progress => before.unchanged_since,
-            _ => now,
+    fn poll_failed(&mut self, now: Instant, error: Error) -> Step<Item> {
+        let interval = if never_left(&error) {
+            let max_span = self.max_span().max(MAX_UNREACHABLE_SPAN);
+            let unreachable = self.unreachable.look(now, max_span);
+            if unreachable >= self.policy.unreachable_timeout {
+                return self.end_with(self.polls_error(error));
+            }
+            let backoff = doubled(MIN_UNREACHABLE, self.never_left, MAX_UNREACHABLE);
+            self.never_left += 1;
+            self.interval.max(backoff)
+        } else {
+            self.poll_left(now);
+            self.failed_polls += 1;
+            if self.failed_polls >= self.policy.max_failed_polls {
+                return self.end_with(self.polls_error(error));
+            }
+            self.interval
         };
-        self.last = Some(LastPoll {
-            progress,
-            at: now,
-            unchanged_since,
-        });
+        self.schedule_poll(now, interval);
+        self.failure = Some(error.clone());
+        Step::Ready(Some(Ok(WatchEvent::PollFailed(error))))
+    }
+
+    fn poll_left(&mut self, now: Instant) {
+        self.unreachable.begin(now);
+        self.never_left = 0;
+    }
+
+    fn poll_succeeded(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
+        self.poll_left(now);
+        self.failed_polls = 0;
+        self.failure = None;
+        let before = self.last.replace(LastPoll { progress, at: now });
+        let unchanged = if before.is_some_and(|before| before.progress == progress) {
+            self.unchanged.look(now, self.max_span())
+        } else {
+            self.unchanged.begin(now);
+            Duration::ZERO
+        };
         match progress.status {
             TaskStatus::Succeeded => {
                 self.state = State::Ended;
@@ -318,7 +403,9 @@ impl Watch {
                 });
             }
             _ if now >= end => return self.end_with(self.deadline_error()),
-            _ if self.is_stalled(now) => return self.end_with(self.stalled_error()),
+            _ if unchanged >= self.policy.stall_timeout => {
+                return self.end_with(self.stalled_error());
+            }
             _ => {
                 let left = before.and_then(|before| estimated_time_left(before, progress, now));
                 let interval = left.map_or(self.interval, |left| {
@@ -333,8 +420,16 @@ impl Watch {
     /// Schedules the next poll after this interval, and lets the interval grow.
     fn schedule_poll(&mut self, now: Instant, interval: Duration) {
         self.state = State::Waiting(Some(later(now, interval)));
-        let max = self.policy.max_interval.max(self.policy.interval);
-        self.interval = (self.interval.saturating_mul(3) / 2).min(max);
+        self.interval = (self.interval.saturating_mul(3) / 2).min(self.max_interval());
+    }
+
+    fn max_interval(&self) -> Duration {
+        self.policy.max_interval.max(self.policy.interval)
+    }
+
+    /// How much of the time between two polls is taken for observed.
+    fn max_span(&self) -> Duration {
+        self.max_interval().saturating_mul(2)
     }
 
     fn end_with(&mut self, error: WatchError) -> Step<Item> {
@@ -353,13 +448,8 @@ impl Watch {
         WatchError::Deadline {
             task: self.task,
             last: self.last(),
+            failure: self.failure.clone().map(Box::new),
         }
-    }
-
-    /// Whether the progress has not changed, or has not been seen at all, for the stall timeout.
-    fn is_stalled(&self, now: Instant) -> bool {
-        let since = self.last.map(|poll| poll.unchanged_since).or(self.started);
-        since.is_some_and(|at| now.saturating_duration_since(at) >= self.policy.stall_timeout)
     }
 
     fn stalled_error(&self) -> WatchError {
@@ -385,6 +475,21 @@ fn is_permanent(error: &Error, session: &Session) -> bool {
         ErrorKind::Unauthorized => session.has_given_token(),
         _ => false,
     }
+}
+
+/// Whether a poll can only succeed after the end of its watch.
+fn is_too_late(error: &Error, now: Instant, end: Instant) -> bool {
+    match error {
+        Error::QueueTooLong { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
+            later(now, *retry_after) > end
+        }
+        _ => false,
+    }
+}
+
+/// Whether not one byte of the last attempt was sent, or of the last attempt to fetch the token for it.
+fn never_left(error: &Error) -> bool {
+    matches!(error.root(), Error::Transport(error) if error.kind() == TransportErrorKind::NeverLeft)
 }
 
 /// Estimates the time to completion from the speed between the last two polls.

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use event_listener::Event;
 
-use super::{Signal, Wait, WaitReason};
+use super::{Signal, Wait};
 use crate::error::Error;
 use crate::ids::FileId;
+use crate::wait::WaitReason;
 
 #[derive(Debug, Default)]
 pub(crate) struct Control {

@@ -8,22 +8,46 @@ use crate::machine::later;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     timeout: Duration,
-    /// While the poll of a watch waits for its slot, only the end of the watch bounds it.
-    queue_until: Option<Instant>,
+    queue: Queue,
     at: Option<Instant>,
+    pause: Option<Pause>,
+}
+
+/// What bounds a request that was never sent while it waits for its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    /// The deadline, like everything else.
+    Counted,
+    /// Nothing: the deadline is [paused](Deadline::pause).
+    Free,
+    /// For the poll of a watch: the end of the watch, until it is sent.
+    Until(Instant),
+}
+
+/// A time in which a deadline stands still.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    since: Instant,
+    /// What the clock that counts all the same showed then.
+    counting: Duration,
 }
 
 impl Deadline {
     pub(crate) fn new(timeout: Duration) -> Deadline {
         Deadline {
             timeout,
-            queue_until: None,
+            queue: Queue::Counted,
             at: None,
+            pause: None,
         }
     }
 
+    /// A timeout that somebody asked for, so that all of it counts.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
+        if self.queue == Queue::Free {
+            self.queue = Queue::Counted;
+        }
     }
 
     /// Takes over a deadline that is already running.
@@ -32,20 +56,50 @@ impl Deadline {
     }
 
     pub(crate) fn queue_until(&mut self, end: Instant) {
-        self.queue_until = Some(end);
+        self.queue = Queue::Until(end);
+    }
+
+    pub(crate) fn queue_freely(&mut self) {
+        self.queue = Queue::Free;
+    }
+
+    pub(crate) fn queues_freely(&self) -> bool {
+        self.queue == Queue::Free
     }
 
     /// The request is sent now.
     pub(crate) fn sent(&mut self, now: Instant) {
-        if let Some(end) = self.queue_until.take() {
+        if let Queue::Until(end) = self.queue {
             self.at = Some(end.min(later(now, self.timeout)));
         }
+        self.queue = Queue::Counted;
     }
 
     pub(crate) fn get(&mut self, now: Instant) -> Instant {
-        let timeout = self.timeout;
-        self.queue_until
-            .unwrap_or_else(|| *self.at.get_or_insert(later(now, timeout)))
+        match self.queue {
+            Queue::Until(end) => end,
+            Queue::Counted | Queue::Free => *self.at.get_or_insert(later(now, self.timeout)),
+        }
+    }
+
+    /// Stands still until [`resume`](Deadline::resume), but for the time that the clock `counting` gains.
+    pub(crate) fn pause(&mut self, now: Instant, counting: Duration) {
+        self.pause = Some(Pause {
+            since: now,
+            counting,
+        });
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    pub(crate) fn resume(&mut self, now: Instant, counting: Duration) {
+        if let (Some(pause), Some(at)) = (self.pause.take(), &mut self.at) {
+            let paused = now.saturating_duration_since(pause.since);
+            let counted = counting.saturating_sub(pause.counting);
+            *at = later(*at, paused.saturating_sub(counted));
+        }
     }
 }
 
@@ -78,5 +132,26 @@ mod tests {
             deadline.sent(base() + secs(52));
             assert_eq!(deadline.get(base() + secs(53)), base() + secs(bound));
         }
+    }
+
+    #[test]
+    fn paused_deadline_counts_only_what_another_clock_counts() {
+        let mut deadline = Deadline::new(secs(10));
+        assert_eq!(deadline.get(base()), base() + secs(10));
+        deadline.pause(base() + secs(1), secs(7));
+        deadline.resume(base() + secs(101), secs(10));
+        assert_eq!(deadline.get(base() + secs(101)), base() + secs(107));
+        assert!(!deadline.is_paused());
+        for change in [
+            |deadline: &mut Deadline| deadline.set_timeout(secs(10)),
+            |deadline: &mut Deadline| deadline.sent(base()),
+        ] {
+            deadline.queue_freely();
+            assert!(deadline.queues_freely());
+            change(&mut deadline);
+            assert!(!deadline.queues_freely());
+        }
+        deadline.resume(base() + secs(200), secs(10));
+        assert_eq!(deadline.get(base() + secs(200)), base() + secs(107));
     }
 }

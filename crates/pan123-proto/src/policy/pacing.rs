@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::endpoint::RateClass;
+use crate::error::Error;
 use crate::machine::later;
 
 /// The rate limits that a session enforces on its own requests.
@@ -86,8 +87,38 @@ pub(crate) enum Slot {
     Now,
     /// Ask again at this time.
     At(Instant),
-    /// The slot would come after the caller's deadline, so none was booked.
-    TooLate(Instant),
+    /// The slot would come too late for the caller, so none was booked.
+    TooLate(Refusal),
+}
+
+/// A slot that would come too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// When the turn would come, after the turns of those who were refused before.
+    pub(crate) at: Instant,
+    /// How many requests wait ahead.
+    pub(crate) ahead: usize,
+    /// The present interval of the class.
+    pub(crate) interval: Duration,
+    /// Whether the service's 429 alone makes it too late.
+    pub(crate) is_held_off: bool,
+}
+
+/// What must not come after the deadline of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Its slot.
+    Slot(Instant),
+    /// The end of the hold-off, if there is one: waiting for its slot takes none of its time.
+    HoldOff(Instant),
+}
+
+impl Bound {
+    pub(crate) fn deadline(self) -> Instant {
+        match self {
+            Bound::Slot(deadline) | Bound::HoldOff(deadline) => deadline,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,8 +147,8 @@ impl Limiter {
     }
 
     /// Books a slot if the ticket has none, and uses it if its time has come.
-    pub(crate) fn book(&mut self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot {
-        self.queue(ticket.class).book(ticket, now, deadline)
+    pub(crate) fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
+        self.queue(ticket.class).book(ticket, now, bound)
     }
 
     /// Frees the slot of a ticket for the next to book; no other slot moves.
@@ -133,8 +164,23 @@ impl Limiter {
         sent: Instant,
         now: Instant,
         wait: Duration,
+        cause: &Error,
     ) -> bool {
-        self.queue(class).hold_off(sent, now, wait)
+        self.queue(class).hold_off(sent, now, wait, cause)
+    }
+
+    /// How long the class has held off in all: a clock that runs during hold-offs only.
+    pub(crate) fn time_held_off(&self, class: RateClass, now: Instant) -> Duration {
+        let queue = self.queues.get(class.name());
+        queue.map_or(Duration::ZERO, |queue| queue.time_held_off(now))
+    }
+
+    /// Returns the 429 for which the class holds off, or is still slower.
+    pub(crate) fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error> {
+        let queue = self.queues.get(class.name())?;
+        let is_recent = queue.slowdown.is_some_and(|slowdown| now < slowdown.until);
+        let hold_off = queue.hold_off.as_ref().filter(|_| is_recent);
+        hold_off.map(|hold_off| hold_off.cause.clone())
     }
 
     pub(crate) fn pace(&self, class: RateClass, now: Instant) -> PaceStatus {
@@ -172,6 +218,8 @@ const SLOWDOWN_PERIOD: Duration = Duration::from_secs(60);
 const MAX_SLOWDOWN: u32 = 8;
 /// The interval of a class without a limit while it is slowed down.
 const MIN_SLOW_INTERVAL: Duration = Duration::from_millis(100);
+/// So many refused callers in a row are told different times; then the times start over, since not all come back.
+const MAX_PROMISED: u32 = 1000;
 
 /// The queue of one class: slots in order of time, at least the interval apart.
 #[derive(Debug)]
@@ -182,9 +230,13 @@ struct Queue {
     free_from: Option<Instant>,
     /// How many requests of high priority were sent since the last one of low priority.
     high_run: u32,
-    /// When the last hold-off began.
-    held_since: Option<Instant>,
+    /// The last hold-off.
+    hold_off: Option<HoldOff>,
+    /// How long the hold-offs before it lasted in all.
+    held_off_before: Duration,
     slowdown: Option<Slowdown>,
+    /// The time that the next refused caller of a priority is told, if its turn does not come later.
+    next_promise: HashMap<Priority, Instant>,
 }
 
 #[derive(Debug)]
@@ -211,6 +263,21 @@ impl Holder {
     }
 }
 
+#[derive(Debug)]
+struct HoldOff {
+    since: Instant,
+    until: Instant,
+    /// The 429.
+    cause: Error,
+}
+
+impl HoldOff {
+    /// How long it has lasted.
+    fn lasted(&self, now: Instant) -> Duration {
+        self.until.min(now).saturating_duration_since(self.since)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Slowdown {
     until: Instant,
@@ -224,12 +291,14 @@ impl Queue {
             slots: VecDeque::new(),
             free_from: None,
             high_run: 0,
-            held_since: None,
+            hold_off: None,
+            held_off_before: Duration::ZERO,
             slowdown: None,
+            next_promise: HashMap::new(),
         }
     }
 
-    fn book(&mut self, ticket: &Ticket, now: Instant, deadline: Instant) -> Slot {
+    fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
         let is_mine =
             |booking: &Booking| booking.holder.is_some_and(|holder| holder.id == ticket.id);
         let index = if let Some(index) = self.slots.iter().position(is_mine) {
@@ -240,8 +309,8 @@ impl Queue {
                 priority: ticket.priority,
             };
             let (index, at) = self.position_for(holder, now);
-            if at > deadline {
-                return Slot::TooLate(at);
+            if self.is_too_late(at, now, bound) {
+                return self.refuse(ticket.priority, index, at, now, bound);
             }
             self.insert(holder, index, at, now);
             index
@@ -250,12 +319,49 @@ impl Queue {
         if at <= now {
             self.use_slot(index, now);
             Slot::Now
-        } else if at > deadline {
+        } else if self.is_too_late(at, now, bound) {
             self.release(ticket.id);
-            Slot::TooLate(at)
+            self.refuse(ticket.priority, index, at, now, bound)
         } else {
             Slot::At(at)
         }
+    }
+
+    fn is_too_late(&self, slot: Instant, now: Instant, bound: Bound) -> bool {
+        match bound {
+            Bound::Slot(deadline) => slot > deadline,
+            Bound::HoldOff(deadline) => self.is_held_off_past(deadline, now),
+        }
+    }
+
+    fn is_held_off_past(&self, deadline: Instant, now: Instant) -> bool {
+        let hold_off = self.hold_off.as_ref();
+        hold_off.is_some_and(|hold_off| now < hold_off.until && deadline < hold_off.until)
+    }
+
+    /// Tells each of the callers that are refused another time, so that they do not all come back at once.
+    fn refuse(
+        &mut self,
+        priority: Priority,
+        index: usize,
+        slot: Instant,
+        now: Instant,
+        bound: Bound,
+    ) -> Slot {
+        let interval = self.spacing(now);
+        let last_promise = later(slot, interval.saturating_mul(MAX_PROMISED));
+        let next = self.next_promise.get(&priority);
+        let at = next
+            .filter(|next| (slot..last_promise).contains(*next))
+            .map_or(slot, |next| *next);
+        self.next_promise.insert(priority, later(at, interval));
+        let before = self.slots.iter().take(index);
+        Slot::TooLate(Refusal {
+            at,
+            ahead: before.filter(|slot| slot.holder.is_some()).count(),
+            interval,
+            is_held_off: self.is_held_off_past(bound.deadline(), now),
+        })
     }
 
     /// Returns the slot that a newcomer would get: the first free one, the first whose holder it precedes, or a new one at the
@@ -335,16 +441,23 @@ impl Queue {
         }
     }
 
-    fn hold_off(&mut self, sent: Instant, now: Instant, wait: Duration) -> bool {
-        if self.held_since.is_some_and(|began| sent <= began) {
+    fn hold_off(&mut self, sent: Instant, now: Instant, wait: Duration, cause: &Error) -> bool {
+        let last = self.hold_off.as_ref();
+        if last.is_some_and(|last| sent <= last.since) {
             return false;
         }
+        let last_until = last.map(|last| last.until);
         let factor = match self.slowdown {
             Some(slowdown) if now < slowdown.until => (slowdown.factor * 2).min(MAX_SLOWDOWN),
             _ => 2,
         };
         let held_until = later(now, wait);
-        self.held_since = Some(now);
+        self.held_off_before = self.time_held_off(now);
+        self.hold_off = Some(HoldOff {
+            since: now,
+            until: last_until.map_or(held_until, |last| last.max(held_until)),
+            cause: cause.clone(),
+        });
         self.slowdown = Some(Slowdown {
             until: held_until + SLOWDOWN_PERIOD,
             factor,
@@ -352,6 +465,11 @@ impl Queue {
         let free_from = self.free_from.map_or(held_until, |at| at.max(held_until));
         self.respace(free_from, now);
         true
+    }
+
+    fn time_held_off(&self, now: Instant) -> Duration {
+        let hold_off = self.hold_off.as_ref();
+        self.held_off_before + hold_off.map_or(Duration::ZERO, |hold_off| hold_off.lasted(now))
     }
 
     /// Moves slots so that none comes before `free_from` and all keep their distance. Their order stays.

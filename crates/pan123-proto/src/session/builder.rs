@@ -21,6 +21,7 @@ use crate::wire::http_url::RedactedUrl;
 use crate::wire::redaction::Secrets;
 use crate::wire::request::{BaseUrl, PlainHttp, bearer};
 
+const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(120);
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
 
 /// Settings of a [`Session`].
@@ -47,7 +48,7 @@ pub struct SessionBuilder {
     pacing: Pacing,
     connect_timeout: Duration,
     request_timeout: Duration,
-    call_timeout: Duration,
+    call_timeout: Option<Duration>,
     body_limit: usize,
     too_many_downloads: String,
     seed: u64,
@@ -67,7 +68,7 @@ impl Default for SessionBuilder {
             pacing: Pacing::default(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(120),
+            call_timeout: None,
             body_limit: 1 << 20,
             too_many_downloads: "同时下载的任务超出最大限制".to_owned(),
             seed: 0,
@@ -151,9 +152,10 @@ impl SessionBuilder {
         self
     }
 
-    /// Sets how long a call may take with all its waits and attempts; the default is 120 s, the minimum 1 s.
+    /// Sets how long a call may take with all its waits and attempts; the default is 120 s, the minimum 1 s. Once it is set, the wait
+    /// of a create for its turn at the client's own pace counts, too: see [`Call`](crate::Call).
     pub fn call_timeout(mut self, timeout: Duration) -> SessionBuilder {
-        self.call_timeout = timeout;
+        self.call_timeout = Some(timeout);
         self
     }
 
@@ -208,7 +210,8 @@ impl SessionBuilder {
                     user_agent,
                     retry: self.retry,
                     request_timeout: self.request_timeout,
-                    call_timeout: self.call_timeout,
+                    call_timeout: self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),
+                    has_default_call_timeout: self.call_timeout.is_none(),
                     body_limit: self.body_limit,
                     too_many_downloads: self.too_many_downloads,
                     secrets,
@@ -299,7 +302,7 @@ impl SessionBuilder {
             ),
             (
                 "the call timeout",
-                self.call_timeout,
+                self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),
                 MIN_CALL_TIMEOUT,
                 at_least_a_second,
             ),

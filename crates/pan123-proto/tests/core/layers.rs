@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// The modules at the root of the crate, by layer. Modules of one layer may import each other.
 const LAYERS: [&[&str]; 12] = [
-    &["error", "ids", "task", "text"],
+    &["error", "ids", "task", "text", "wait"],
     &["trace"],
     &["wire"],
     &["endpoint"],

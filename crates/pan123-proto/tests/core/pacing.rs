@@ -8,7 +8,7 @@ use crate::support::{
 };
 use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Call, Endpoint, Error, ErrorKind, PaceStatus, Pacing, Session};
+use pan123_proto::{Call, Endpoint, Error, PaceStatus, Pacing, Session};
 
 const HOUR: Duration = secs(3600);
 
@@ -220,10 +220,16 @@ fn slot_past_the_deadline_is_not_booked() {
         190,
         "those who cannot be served know at once"
     );
-    for one in refused {
+    for (nth, one) in (0..).zip(refused) {
         let error = one.get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::RateLimited);
-        assert_eq!(error.retry_after(), Some(secs(10)));
+        assert!(error.is_retryable() && error.http_status().is_none());
+        let Error::QueueTooLong {
+            ahead, retry_after, ..
+        } = error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((ahead, retry_after), (9, secs(10 + nth)));
     }
     assert_eq!(pace::<Download>(&session, Duration::ZERO).waiting, 9);
     world.output_of(create(&session, 200)).unwrap();

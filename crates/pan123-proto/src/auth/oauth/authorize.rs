@@ -11,7 +11,8 @@ use crate::auth::{AuthMethod, TokenSession};
 use crate::error::{BuildError, Error};
 use crate::exchange::Exchange;
 use crate::machine::control::Control;
-use crate::machine::{Input, Machine, Now, Step, Wait, WaitReason};
+use crate::machine::{Input, Machine, Now, Step, Wait};
+use crate::wait::WaitReason;
 
 /// Exchanges a code for the first token pair and has it saved: see [`Session::authorize`](crate::Session::authorize).
 ///
@@ -96,7 +97,7 @@ impl<H: TokenSession> RedeemCode<H> {
         let lasts = initial_lease_duration(&self.host);
         let claimed = self.host.with_tokens(|tokens| {
             let lease = tokens.claim(now.mono, lasts);
-            lease.map_err(|until| (until, tokens.wait(&self.control)))
+            lease.map_err(|until| (until, tokens.wait(&self.control), tokens.fetch_failure()))
         });
         match claimed {
             Ok(lease) => {
@@ -105,8 +106,11 @@ impl<H: TokenSession> RedeemCode<H> {
                 fetch.fetch.set_deadline(deadline);
                 self.fetch(Box::new(fetch), now, Input::Wake)
             }
-            Err(_) if now.mono >= deadline => Step::Ready(Err(Error::Deadline { last: None })),
-            Err((until, signal)) => {
+            Err((_, _, failure)) if now.mono >= deadline => Step::Ready(Err(Error::Deadline {
+                last: failure.map(Box::new),
+                waiting_for: Some(WaitReason::Token),
+            })),
+            Err((until, signal, _)) => {
                 self.state = State::Claiming(request);
                 let until = until.min(deadline);
                 Step::Wait(Wait::new(now.mono, until, signal, WaitReason::Token))

@@ -181,7 +181,7 @@ fn pauses_after_failures_double_and_honour_retry_after() {
         let retry_after = secs(asked);
         let error = Error::RateLimited {
             retry_after,
-            last: None,
+            last: Box::new(failure()),
         };
         token.fail_fetch(lease, error, now);
         let request = TokenRequest {

@@ -6,8 +6,22 @@ use crate::base::base;
 const CLASS: RateClass = RateClass::new("test", Duration::from_secs(1));
 const SECOND: Duration = Duration::from_secs(1);
 
-fn far(now: Instant) -> Instant {
-    now + 10_000 * SECOND
+fn far(now: Instant) -> Bound {
+    Bound::Slot(now + 10_000 * SECOND)
+}
+
+/// A slot that was refused, with this many requests ahead.
+fn too_late(at: Instant, ahead: usize) -> Slot {
+    Slot::TooLate(Refusal {
+        at,
+        ahead,
+        interval: SECOND,
+        is_held_off: false,
+    })
+}
+
+fn too_many_requests() -> Error {
+    Error::Finished // any error will do
 }
 
 fn limiter() -> Limiter {
@@ -52,23 +66,104 @@ fn later_attempt_of_a_call_precedes_calls_that_came_later() {
 #[test]
 fn slot_past_the_deadline_is_not_booked_and_one_moved_past_it_is_freed() {
     let now = base();
-    let soon = now + SECOND;
+    let soon = Bound::Slot(now + SECOND);
     let mut limiter = limiter();
     let [low, refused, high] = [Priority::Low, Priority::Low, Priority::High]
         .map(|priority| limiter.ticket(CLASS, priority));
     let first = limiter.ticket(CLASS, Priority::High);
     assert_eq!(limiter.book(&first, now, soon), Slot::Now);
-    assert_eq!(limiter.book(&low, now, soon), Slot::At(soon));
-    let too_late = Slot::TooLate(now + 2 * SECOND);
-    assert_eq!(limiter.book(&refused, now, soon), too_late);
+    assert_eq!(limiter.book(&low, now, soon), Slot::At(now + SECOND));
+    let slot = limiter.book(&refused, now, soon);
+    assert_eq!(slot, too_late(now + 2 * SECOND, 1));
     assert_eq!(limiter.pace(CLASS, now).waiting, 1);
-    let sooner = now + SECOND / 2;
-    assert_eq!(limiter.book(&high, now, sooner), Slot::TooLate(soon));
+    let slot = limiter.book(&high, now, Bound::Slot(now + SECOND / 2));
+    assert_eq!(slot, too_late(now + SECOND, 0));
     let unmoved = limiter.book(&low, now, soon);
-    assert_eq!(unmoved, Slot::At(soon), "nobody moves for one who goes");
-    assert_eq!(limiter.book(&high, now, soon), Slot::At(soon));
-    assert_eq!(limiter.book(&low, now, soon), too_late);
+    assert_eq!(
+        unmoved,
+        Slot::At(now + SECOND),
+        "nobody moves for one who goes"
+    );
+    assert_eq!(limiter.book(&high, now, soon), Slot::At(now + SECOND));
+    let slot = limiter.book(&low, now, soon);
+    assert_eq!(slot, too_late(now + 3 * SECOND, 1), "after the refused one");
     assert_eq!(limiter.pace(CLASS, now).waiting, 1);
+}
+
+#[test]
+fn each_refused_caller_is_told_another_time() {
+    let mut limiter = limiter();
+    let now = base();
+    let refused_at = |limiter: &mut Limiter, priority, now: Instant, patience: u32| {
+        let ticket = limiter.ticket(CLASS, priority);
+        match limiter.book(&ticket, now, Bound::Slot(now + patience * SECOND)) {
+            Slot::TooLate(refusal) => refusal.at.duration_since(base()).as_secs(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let [_, _, _] = booked(&mut limiter, [Priority::High; 3]);
+    let high = [(); 4].map(|()| refused_at(&mut limiter, Priority::High, now, 2));
+    assert_eq!(high, [3, 4, 5, 6]);
+    let low = [(); 2].map(|()| refused_at(&mut limiter, Priority::Low, now, 2));
+    assert_eq!(low, [3, 4], "each priority has its own turns");
+    // The turns of those who were refused pass, whether they come back or not.
+    let then = now + 6 * SECOND;
+    let [first, second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.book(&first, then, far(then)), Slot::Now);
+    assert_eq!(
+        limiter.book(&second, then, far(then)),
+        Slot::At(then + SECOND)
+    );
+    assert_eq!(refused_at(&mut limiter, Priority::High, then, 1), 8);
+    // Callers that ask again and again do not drive the times up for ever.
+    let mut asked = (0..5000).map(|_| refused_at(&mut limiter, Priority::High, then, 1));
+    assert!(asked.all(|at| (8..8 + u64::from(MAX_PROMISED)).contains(&at)));
+}
+
+#[test]
+fn caller_whose_wait_for_a_slot_is_free_is_refused_only_by_a_hold_off() {
+    let now = base();
+    let mut limiter = limiter();
+    let tickets = [(); 100].map(|()| limiter.ticket(CLASS, Priority::High));
+    let patient = Bound::HoldOff(now + 10 * SECOND);
+    for (nth, ticket) in (1..).zip(&tickets[1..]) {
+        if nth == 1 {
+            assert_eq!(limiter.book(&tickets[0], now, patient), Slot::Now);
+        }
+        let slot = limiter.book(ticket, now, patient);
+        assert_eq!(slot, Slot::At(now + nth * SECOND));
+    }
+    assert_eq!(limiter.time_held_off(CLASS, now), Duration::ZERO);
+    limiter.hold_off(CLASS, now, now, 10 * SECOND, &too_many_requests());
+    let slot = limiter.book(&tickets[50], now, patient);
+    assert!(matches!(slot, Slot::At(_)), "{slot:?}");
+    limiter.hold_off(
+        CLASS,
+        now + SECOND,
+        now + SECOND,
+        10 * SECOND,
+        &too_many_requests(),
+    );
+    let Slot::TooLate(refusal) = limiter.book(&tickets[50], now + SECOND, patient) else {
+        panic!("held off past the deadline");
+    };
+    assert!(refusal.is_held_off);
+    assert!(limiter.hold_off_cause(CLASS, now + SECOND).is_some());
+}
+
+#[test]
+fn time_held_off_is_that_of_overlapping_hold_offs_once() {
+    let now = base();
+    let mut limiter = limiter();
+    for (start, wait) in [(0, 10), (5, 10), (40, 3), (41, 1)] {
+        let at = now + start * SECOND;
+        assert!(limiter.hold_off(CLASS, at, at, wait * SECOND, &too_many_requests()));
+    }
+    assert_eq!(limiter.time_held_off(CLASS, now + 42 * SECOND), 17 * SECOND);
+    assert_eq!(limiter.time_held_off(CLASS, now + 99 * SECOND), 18 * SECOND);
+    let slower_until = now + 42 * SECOND + SLOWDOWN_PERIOD;
+    assert!(limiter.hold_off_cause(CLASS, now + 60 * SECOND).is_some());
+    assert!(limiter.hold_off_cause(CLASS, slower_until).is_none());
 }
 
 #[test]
@@ -147,7 +242,7 @@ fn freed_slot_is_not_moved_by_a_hold_off() {
     let mut limiter = limiter();
     let [_, gone, next] = booked(&mut limiter, [Priority::High; 3]);
     limiter.release(&gone);
-    assert!(limiter.hold_off(CLASS, now, now, 5 * SECOND));
+    assert!(limiter.hold_off(CLASS, now, now, 5 * SECOND, &too_many_requests()));
     let at = limiter.book(&next, now, far(now));
     assert_eq!(at, Slot::At(now + 5 * SECOND));
 }
@@ -172,7 +267,7 @@ fn each_429_doubles_the_interval_until_none_came_for_a_while() {
     let now = base();
     let mut limiter = limiter();
     let mut hold_off = |at: Instant| {
-        assert!(limiter.hold_off(CLASS, at, at, SECOND));
+        assert!(limiter.hold_off(CLASS, at, at, SECOND, &too_many_requests()));
         let end = at + SECOND + SLOWDOWN_PERIOD;
         assert_eq!(limiter.pace(CLASS, end).interval, SECOND);
         let still = limiter.pace(CLASS, at + SLOWDOWN_PERIOD).interval;
@@ -208,7 +303,7 @@ fn pace_and_hold_off_hold_under_random_operations() {
                 }
                 5 if rng.u8(0..8) == 0 => {
                     let wait = rng.u32(1..20) * SECOND;
-                    limiter.hold_off(CLASS, now, now, wait);
+                    limiter.hold_off(CLASS, now, now, wait, &too_many_requests());
                     held_until = held_until.max(now + wait);
                 }
                 _ => {}

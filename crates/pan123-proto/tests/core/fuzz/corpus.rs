@@ -71,7 +71,7 @@ fn machine() {
         user: Api, Credentials, Deadline, Decode, RetriesExhausted, Finished, Http, RateLimited
         user: Stopped, Token, Transport, Unauthorized, done
         watch to its end: Deadline, DownloadFailed, Polls, Stalled, Stopped, done
-        watch: Deadline, DownloadFailed, Polls, Stalled, Stopped, nothing more, seen, seen at its end
+        watch: Deadline, DownloadFailed, Polls, Stopped, nothing more, seen, seen at its end
         watch: missed Api, missed Deadline, missed Decode, missed RetriesExhausted, missed Http
         watch: missed RateLimited, missed Token, missed Transport
         ",

@@ -111,12 +111,21 @@ fn change_of_status_alone_counts_as_progress() {
 }
 
 #[test]
-fn watch_without_any_progress_stalls_too() {
-    let policy = WatchPolicy::default().max_failed_polls(u32::MAX);
-    let (_, watched) = run(polls(|_| Reply::http(503, "")), policy);
-    let (when, error) = end_error(&watched);
-    assert!(matches!(error, WatchError::Stalled { last: None, .. }));
-    assert!((secs(1800)..secs(1830)).contains(&when), "{when:?}");
+fn polls_without_an_answer_are_no_stall_but_the_cause_at_the_deadline() {
+    let policy = WatchPolicy::default()
+        .max_failed_polls(u32::MAX)
+        .deadline(secs(3 * 3600));
+    let answers: [fn() -> Reply; 2] = [|| Reply::http(503, ""), || status(1.0, 0)];
+    for (before, last) in [(0, None), (1, Some(1.0))] {
+        let server = polls(move |number| answers[usize::from(number < before)]());
+        let (_, watched) = run(server, policy.clone());
+        let (when, error) = end_error(&watched);
+        assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
+        assert_eq!(when, secs(3 * 3600));
+        assert_eq!(error.last().map(|progress| progress.percent), last);
+        assert!(error.to_string().contains("HTTP 503"), "{error}");
+        assert_eq!(Error::from(error).http_status().unwrap(), 503);
+    }
 }
 
 #[test]
