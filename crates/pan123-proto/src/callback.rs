@@ -99,24 +99,41 @@ impl fmt::Debug for CallbackNotice {
     }
 }
 
-/// A body that is not a notice. Only the position of the fault is given: a parser's message would quote the body.
-#[derive(Debug, Error)]
-#[error(
-    "the body is not a callback notice, a JSON object with a `status`: line {line} column {column}"
-)]
-pub struct CallbackError {
-    line: usize,
-    column: usize,
+/// Why a body is not a notice. It quotes nothing of the body, which anyone may have sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// The body is longer than [`CallbackNotice::MAX_BODY_BYTES`]. It was not parsed.
+    #[error("the body is longer than {} bytes", CallbackNotice::MAX_BODY_BYTES)]
+    TooLong,
+    /// The body is not a JSON object with a readable `status`.
+    #[error(
+        "the body is not a callback notice, a JSON object with a `status`: line {line} column {column}"
+    )]
+    #[non_exhaustive]
+    Malformed {
+        /// The line of the fault, from 1.
+        line: usize,
+        /// The column of the fault, in bytes.
+        column: usize,
+    },
 }
 
 impl CallbackNotice {
+    /// The maximum length of a body, in bytes. A server need not read more.
+    pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
     /// Parses a body. The reason may be in `failReason` or `fileReason`; the file id may be a number, a string, null or absent.
     ///
     /// # Errors
     ///
-    /// [`CallbackError`] if it is not a JSON object with a readable `status`.
+    /// [`CallbackError`] if the body is longer than [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES), or not a JSON object with a readable
+    /// `status`.
     pub fn parse(body: &[u8]) -> Result<CallbackNotice, CallbackError> {
-        serde_json::from_slice(body).map_err(|error| CallbackError {
+        if body.len() > Self::MAX_BODY_BYTES {
+            return Err(CallbackError::TooLong);
+        }
+        serde_json::from_slice(body).map_err(|error| CallbackError::Malformed {
             line: error.line(),
             column: error.column(),
         })
@@ -235,6 +252,20 @@ mod tests {
                 reason: None
             }
         );
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_not_parsed() {
+        let notice = |length: usize| format!(r#"{{"status":0{}}}"#, " ".repeat(length - 12));
+        let parse = |length| CallbackNotice::parse(notice(length).as_bytes());
+        parse(CallbackNotice::MAX_BODY_BYTES).unwrap();
+        assert_eq!(
+            parse(CallbackNotice::MAX_BODY_BYTES + 1),
+            Err(CallbackError::TooLong)
+        );
+        let garbage = vec![b'['; 1 << 20];
+        let error = CallbackNotice::parse(&garbage).unwrap_err();
+        assert_eq!(error.to_string(), "the body is longer than 65536 bytes");
     }
 
     #[test]

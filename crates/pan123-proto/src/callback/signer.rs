@@ -85,7 +85,7 @@ impl CallbackSigner {
 
     /// The maximum length of a body, in bytes. A server need not read more: a longer body is a
     /// [`CallbackRefusal::BodyTooLong`].
-    pub const MAX_BODY_BYTES: usize = 64 * 1024;
+    pub const MAX_BODY_BYTES: usize = CallbackNotice::MAX_BODY_BYTES;
 
     /// Creates a signer. The first key signs; all keys verify. To change the key, put the new one first, and remove the old one
     /// when all tasks that were created with it have ended.
