@@ -63,7 +63,7 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`Error::Build`] if the path names the root; any other [`Error`] if a call fails.
+    /// [`Error::Build`] if the path names the root or contains `.` or `..`; any other [`Error`] if a call fails.
     pub fn find(
         &self,
         path: &str,
@@ -76,8 +76,8 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`Error::Build`] if the path names the root or has a name that the service does not accept; any other [`Error`] if a call
-    /// fails.
+    /// [`Error::Build`] if the path names the root or contains `.` or `..`, and if a missing folder has a name that the service does
+    /// not accept: then none is created. Any other [`Error`] if a call fails.
     #[doc(alias = "目录")]
     #[doc(alias = "mkdir")]
     pub fn ensure_dir(

@@ -60,7 +60,7 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`Error::Build`] if the path names the root; any other [`Error`] if a call fails.
+    /// [`Error::Build`] if the path names the root or contains `.` or `..`; any other [`Error`] if a call fails.
     pub fn find(&self, path: &str) -> Result<Option<Entry>, Error> {
         self.client.drive(self.client.session().find(path)?)
     }
@@ -70,8 +70,8 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`Error::Build`] if the path names the root or has a name that the service does not accept; any other [`Error`] if a call
-    /// fails.
+    /// [`Error::Build`] if the path names the root or contains `.` or `..`, and if a missing folder has a name that the service does
+    /// not accept: then none is created. Any other [`Error`] if a call fails.
     #[doc(alias = "目录")]
     #[doc(alias = "mkdir")]
     pub fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {

@@ -6,6 +6,7 @@ pub(crate) mod find_file;
 mod find_in_dir;
 pub(crate) mod find_path;
 pub(crate) mod listing;
+mod names;
 mod path;
 pub(crate) mod watch;
 pub(crate) mod watch_to_end;

@@ -194,8 +194,16 @@ pub enum PathFault {
     Root,
     /// It contains `.` or `..`, which mean nothing on the drive.
     Relative,
-    /// It contains a folder name that the service would reject.
-    Name(FileNameFault),
+    /// A folder of it does not exist and cannot be created: the service would reject its name.
+    #[non_exhaustive]
+    Missing {
+        /// The name of the folder.
+        name: String,
+        /// What is wrong with the name.
+        fault: FileNameFault,
+    },
+    /// It starts with the service's own folder, `来自:离线下载`, which does not exist, and which only the service can create.
+    NoDefaultDir,
 }
 
 impl fmt::Display for PathFault {
@@ -207,7 +215,14 @@ impl fmt::Display for PathFault {
             PathFault::Relative => f.write_str(
                 "contains `.` or `..`, which mean nothing on the drive: write the path out from the root",
             ),
-            PathFault::Name(fault) => write!(f, "cannot be created: one of its names {fault}"),
+            PathFault::Missing { name, fault } => write!(
+                f,
+                "cannot be created: its folder {name:?} does not exist, and the name {fault}"
+            ),
+            PathFault::NoDefaultDir => f.write_str(
+                "cannot be created: its folder `来自:离线下载` does not exist yet, and the service creates it itself, with the first \
+                 download that is given no folder",
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::find_in_dir::{FindInDir, Kinds};
-use super::path::split_dir_path;
+use super::path::{check_new_dirs, split_path};
 use crate::api::file::{CreateDir, CreatedDir, Entry};
 use crate::call::Call;
 use crate::error::{ApiError, BuildError, Error};
@@ -19,6 +19,10 @@ const BACKOFFS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)]
 
 /// Creates the missing folders of a path, and returns the id of the last one. Nothing is cached.
 ///
+/// A folder that exists is used whatever its name is. The names of missing ones are checked together before the first is created:
+/// with a name that the service would reject, none is, and it ends with [`BuildError::Path`]. After any other error, those that
+/// were already created stay.
+///
 /// If somebody else creates the same folder at the same time, that one is used.
 #[must_use = "nothing is created until a driver resumes this"]
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub struct EnsureDir {
     session: Session,
     control: Arc<Control>,
     parent: Parent,
+    path: String,
     /// The current name, and those below it.
     names: VecDeque<String>,
     /// The rejection of a taken name, and the number of searches since.
@@ -50,13 +55,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Path`] if the path is the root, contains `.` or `..`, or has a name that the service would reject.
+    /// [`BuildError::Path`] if the path is the root, or contains `.` or `..`.
     pub fn ensure_dir(&self, path: &str) -> Result<EnsureDir, BuildError> {
         let mut ensure = EnsureDir {
             session: self.clone(),
             control: Arc::default(),
             parent: Parent::Root,
-            names: split_dir_path(path)?.into(),
+            names: split_path(path)?.into(),
+            path: path.to_owned(),
             name_taken: None,
             state: State::Ended,
         };
@@ -87,6 +93,12 @@ impl EnsureDir {
         Ok(())
     }
 
+    /// Creates the current folder and then those below it, which cannot exist either.
+    fn create_all(&mut self) -> Result<(), Error> {
+        check_new_dirs(&self.path, self.parent, &self.names)?;
+        self.create()
+    }
+
     /// Goes on below this folder, or returns it as the last one.
     fn descend(&mut self, dir: DirId) -> Option<DirId> {
         self.names.pop_front();
@@ -102,7 +114,7 @@ impl EnsureDir {
             return Ok(last);
         }
         match self.name_taken.take() {
-            None => self.create()?,
+            None => self.create_all()?,
             Some((rejection, searches)) => match BACKOFFS.get(searches) {
                 None => return Err(rejection),
                 Some(backoff) => {

@@ -14,7 +14,9 @@ use crate::session::Session;
 
 /// Finds the entry at a path, folder by folder; `None` if there is none. Nothing is cached.
 ///
-/// Of several entries with the same name the first one listed counts; on the way down only folders count.
+/// Of several entries with the same name the first one listed counts; on the way down only folders count. Names that differ in
+/// their Unicode normalization only (NFC, NFD) are the same, unless another entry has exactly the given one. The service's own
+/// folder `来自:离线下载` may be given with an ASCII or a full-width colon, whichever it has.
 #[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindPath {

@@ -1,6 +1,10 @@
 //! Paths of the drive, such as `/videos/2026`.
 
+use std::collections::VecDeque;
+
+use super::names::is_default_dir;
 use crate::error::{BuildError, PathFault};
+use crate::ids::Parent;
 use crate::wire::file_name::check_file_name;
 
 /// Splits a path into names, from the root down. Leading, trailing and doubled slashes are ignored.
@@ -19,22 +23,35 @@ pub(super) fn split_path(path: &str) -> Result<Vec<String>, BuildError> {
     Ok(names)
 }
 
-/// Splits a path of folders that the service would accept.
-pub(super) fn split_dir_path(path: &str) -> Result<Vec<String>, BuildError> {
-    let names = split_path(path)?;
-    for name in &names {
-        check_file_name(name).map_err(|fault| path_error(path, PathFault::Name(fault)))?;
+/// Checks the names of folders that have to be created, the first in `parent` and each of the others in the one before it.
+pub(super) fn check_new_dirs(
+    path: &str,
+    parent: Parent,
+    names: &VecDeque<String>,
+) -> Result<(), BuildError> {
+    if parent == Parent::Root && names.front().is_some_and(|name| is_default_dir(name)) {
+        return Err(path_error(path, PathFault::NoDefaultDir));
     }
-    Ok(names)
+    for name in names {
+        check_file_name(name).map_err(|fault| {
+            let name = quoted(name);
+            path_error(path, PathFault::Missing { name, fault })
+        })?;
+    }
+    Ok(())
 }
 
 fn path_error(path: &str, fault: PathFault) -> BuildError {
-    /// The maximum number of characters to quote.
-    const MAX_QUOTED: usize = 300;
     BuildError::Path {
-        given: path.chars().take(MAX_QUOTED).collect(),
+        given: quoted(path),
         fault,
     }
+}
+
+fn quoted(text: &str) -> String {
+    /// The maximum number of characters.
+    const MAX_QUOTED: usize = 300;
+    text.chars().take(MAX_QUOTED).collect()
 }
 
 #[cfg(test)]
@@ -64,18 +81,26 @@ mod tests {
     }
 
     #[test]
-    fn folder_name_that_the_service_would_reject_is_an_error() {
-        for (path, text) in [
-            ("/a/b:c", "one of its names contains ':'"),
-            ("/a\u{7}", "one of its names contains '\\u{7}'"),
+    fn new_folder_that_the_service_would_reject_is_an_error() {
+        let check = |parent, names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            check_new_dirs("/the/path", parent, &names)
+        };
+        let long = "x".repeat(256);
+        for (names, text) in [
             (
-                &format!("/{}", "x".repeat(256)),
-                "one of its names has 256 characters",
+                ["a", "b:c"],
+                "the path \"/the/path\" cannot be created: its folder \"b:c\" does not exist, and the name contains ':'",
             ),
+            (["\u{7}", "b"], "the name contains '\\u{7}'"),
+            (["a", &long], "the name has 256 characters"),
+            (["来自:离线下载", "a"], "the service creates it"),
+            (["来自：离线下载", "a"], "the service creates it"),
         ] {
-            let error = split_dir_path(path).unwrap_err().to_string();
+            let error = check(Parent::Root, &names).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
-        assert_eq!(split_dir_path("/视频/2026").unwrap(), ["视频", "2026"]);
+        check(Parent::Root, &["视频", "2026"]).unwrap();
+        check(Parent::from_number(7), &["来自：离线下载"]).unwrap();
     }
 }

@@ -185,16 +185,116 @@ fn error_after_a_429_or_a_lost_read_does_not_say_that_it_may_be_done() {
 
 #[test]
 fn invalid_path_is_not_sent() {
-    for (path, said) in [
-        ("/", "names the root"),
-        ("/a/../b", "`..`"),
-        ("/a/b:c", "contains ':'"),
-    ] {
-        let error = fixed().ensure_dir(path).unwrap_err();
-        assert!(matches!(error, BuildError::Path { .. }));
-        assert!(error.to_string().contains(said), "{error}");
+    for (path, said) in [("/", "names the root"), ("/a/../b", "`..`"), ("./a", "`.`")] {
+        for error in [
+            fixed().ensure_dir(path).unwrap_err(),
+            fixed().find(path).unwrap_err(),
+        ] {
+            assert!(matches!(error, BuildError::Path { .. }));
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
-    assert!(fixed().find("/").is_err() && fixed().find("/a/./b").is_err());
+}
+
+#[test]
+fn existing_folders_with_names_that_the_service_rejects_are_used() {
+    let long = "影".repeat(300);
+    for odd in ["b:c", "a?*|<>\"\\", "dots...", " ", "\u{202e}", &long] {
+        let drive = FakeDrive::default();
+        let videos = drive.dir(0, "videos");
+        let inner = drive.dir(videos, odd);
+        let path = format!("/videos/{odd}");
+        let mut world = world(&drive);
+        assert_eq!(ensure(&mut world, &path).unwrap().get(), inner);
+        let found = find(&mut world, &path).unwrap().unwrap();
+        assert_eq!(found.id.get(), inner);
+        let made = ensure(&mut world, &format!("{path}/2026")).unwrap();
+        assert_eq!(drive.names(inner), ["2026"]);
+        assert_eq!(made.get(), inner + 1);
+    }
+}
+
+#[test]
+fn no_folder_is_created_if_one_of_the_missing_names_is_rejected() {
+    let long = format!("/videos/new/{}/b", "影".repeat(300));
+    for (path, lists, said) in [
+        (
+            "/videos/b:c",
+            2,
+            "its folder \"b:c\" does not exist, and the name contains ':'",
+        ),
+        ("/videos/new/a?/b", 2, "its folder \"a?\" does not exist"),
+        ("/new/b:c", 1, "its folder \"b:c\" does not exist"),
+        (&long, 2, "the name has 300 characters"),
+        ("/来自:离线下载/2026", 1, "the service creates it itself"),
+        ("/来自：离线下载/2026", 1, "the service creates it itself"),
+    ] {
+        let drive = FakeDrive::default();
+        drive.dir(0, "videos");
+        let mut world = world(&drive);
+        let error = ensure(&mut world, path).unwrap_err();
+        assert!(
+            matches!(&error, Error::Build(BuildError::Path { .. })),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(counts(&world), (lists, 0), "{path}");
+    }
+}
+
+#[test]
+fn own_folder_of_the_service_is_found_with_either_colon() {
+    let spellings = ["来自:离线下载", "来自：离线下载"];
+    for own in spellings {
+        for given in spellings {
+            let drive = FakeDrive::default();
+            drive.file(0, spellings.into_iter().find(|name| *name != own).unwrap());
+            let dir = drive.dir(0, own);
+            let file = drive.file(dir, "a");
+            let mut world = world(&drive);
+            let found = find(&mut world, &format!("/{given}/a")).unwrap().unwrap();
+            assert_eq!(found.id.get(), file, "{given} for {own}");
+            ensure(&mut world, &format!("/{given}/2026")).unwrap();
+            assert_eq!(drive.names(dir), ["a", "2026"], "{given} for {own}");
+        }
+    }
+    let drive = FakeDrive::default();
+    let [ascii, wide] = spellings.map(|name| drive.dir(0, name));
+    let below = drive.dir(ascii, spellings[0]);
+    let mut world = world(&drive);
+    for (path, expected) in [
+        ("/来自:离线下载", Some(ascii)),
+        ("/来自：离线下载", Some(wide)),
+        ("/来自:离线下载/来自:离线下载", Some(below)),
+        ("/来自:离线下载/来自：离线下载", None),
+    ] {
+        let found = find(&mut world, path).unwrap();
+        assert_eq!(found.map(|entry| entry.id.get()), expected, "{path}");
+    }
+}
+
+#[test]
+fn normal_forms_of_a_name_are_one_name() {
+    for (existing, given) in [("cafe\u{301}", "caf\u{e9}"), ("caf\u{e9}", "cafe\u{301}")] {
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, existing);
+        let file = drive.file(dir, existing);
+        let mut world = world(&drive);
+        assert_eq!(ensure(&mut world, given).unwrap().get(), dir);
+        let found = find(&mut world, &format!("/{given}/{given}")).unwrap();
+        assert_eq!(found.unwrap().id.get(), file);
+        assert_eq!(counts(&world).1, 0);
+
+        // The one that is spelt so wins, wherever it is listed.
+        for number in 0..100 {
+            drive.file(0, &format!("f{number}"));
+        }
+        let exact = drive.dir(0, given);
+        assert_eq!(ensure(&mut world, given).unwrap().get(), exact);
+        let inner = ensure(&mut world, &format!("/{given}/{existing}")).unwrap();
+        assert_eq!(drive.names(exact), [existing], "created as it is spelt");
+        assert_eq!(inner.get(), exact + 1);
+    }
 }
 
 #[test]
