@@ -31,7 +31,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use pan123_async::proto::offline::{CallbackNotice, CallbackOutcome};
+use pan123_async::proto::offline::{CallbackNotice, CallbackOutcome, FoundBy};
 use pan123_async::{Download, Downloaded, ExpectedFile, FileLookup, Watch, WatchError, WatchEvent};
 use pan123_examples::demo::Demo;
 use pan123_examples::{exit_code, one_line};
@@ -133,8 +133,9 @@ struct Ending {
 impl Ending {
     fn success(&self, done: &Downloaded, download: &Download) -> String {
         let file = match (self.outcome(), &done.file) {
-            (_, FileLookup::Found(entry)) => {
-                format!("file id {}, found as `{}`", entry.id, entry.name)
+            (_, FileLookup::Found { entry, by }) => {
+                let how = how_found(*by);
+                format!("file id {}, found by {how}: `{}`", entry.id, entry.name)
             }
             (_, FileLookup::Hint(id))
             | (Some(CallbackOutcome::Succeeded { file: Some(id), .. }), _) => {
@@ -157,6 +158,16 @@ impl Ending {
 
     fn outcome(&self) -> Option<&CallbackOutcome> {
         self.notice.as_ref().map(|notice| &notice.outcome)
+    }
+}
+
+fn how_found(by: FoundBy) -> &'static str {
+    match by {
+        FoundBy::Id => "the callback",
+        FoundBy::RequestedName => "its name",
+        FoundBy::GuessedName => "the name in the URL",
+        FoundBy::Time => "its time only",
+        _ => "other means",
     }
 }
 

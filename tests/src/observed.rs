@@ -262,9 +262,10 @@ impl Outcome {
     #[must_use]
     pub fn file_lookup(landed: &FileLookup) -> Outcome {
         match landed {
-            FileLookup::Found(entry) => {
-                Outcome::ok(format_args!("found {}: {:?}", entry.id, entry.name))
-            }
+            FileLookup::Found { entry, by } => Outcome::ok(format_args!(
+                "found {} by {by:?}: {:?}",
+                entry.id, entry.name
+            )),
             FileLookup::Several(entries) => {
                 Outcome::ok(format_args!("{} could be it", entries.len()))
             }

@@ -63,6 +63,7 @@ const WITHOUT_SECRETS: &[&str] = &[
     "ImageBedDirId",
     "GetImageBedProgress",
     "FileLookup",
+    "FoundBy",
     "ListFiles",
     "ListFilesV1",
     "CreatedDir",

@@ -1,11 +1,16 @@
 //! What identifies the file of a download: its folder, its name and its time.
 
-use std::time::{Duration, SystemTime};
+use std::fmt;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::api::file::Entry;
 use crate::api::offline::Download;
 use crate::ids::{DirId, FileId};
-use crate::wire::timestamp::ClockSkew;
+use crate::wire::timestamp::system_time;
 
 /// The file that a download is expected to yield: its folder, its name, and the earliest time of its creation.
 ///
@@ -20,12 +25,44 @@ use crate::wire::timestamp::ClockSkew;
 /// assert_eq!(expected.name(), Some("video.mp4")); // a guess from the URL
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// With serde it can be stored with the task, in a form that stays readable for later versions. What is unknown is left out;
+/// unknown keys are ignored:
+///
+/// ```
+/// use pan123_proto::offline::ExpectedFile;
+///
+/// let stored = r#"{
+///     "dirID": 456,
+///     "fileName": "my_video.mp4",
+///     "created": "2026-11-27T09:00:00.25Z"
+/// }"#;
+/// let expected: ExpectedFile = serde_json::from_str(stored)?;
+/// assert_eq!(expected.name(), Some("my_video.mp4"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// | key | value |
+/// | --- | --- |
+/// | `dirID` | the id of the folder, a number; without it the service's default folder |
+/// | `fileName` | the requested name |
+/// | `guessedName` | the name guessed from the URL, if none was requested: the last segment of its path, and nothing else of it |
+/// | `created` | the local time just before the call, in RFC 3339 with an offset |
+/// | `fileID` | the id that a callback named, a number |
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct ExpectedFile {
     dir: Option<DirId>,
-    name: Option<String>,
-    created: SystemTime,
+    pub(super) name: Option<ExpectedName>,
+    pub(super) created: SystemTime,
     file_hint: Option<FileId>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum ExpectedName {
+    Requested(String),
+    /// The last segment of the URL: the service may choose another.
+    Guessed(String),
 }
 
 impl ExpectedFile {
@@ -33,13 +70,15 @@ impl ExpectedFile {
     /// files are ruled out. Store it with the task, to find the file after a restart.
     ///
     /// The name is the requested one. If none was requested, it is a guess, the last segment of the URL: the service may choose
-    /// another. If that is empty, too, only the time counts.
+    /// another. A file of that name is looked for first; if there is none, or the segment is empty, only the time counts.
     pub fn of(download: &Download, created: SystemTime) -> ExpectedFile {
         let requested = download.name().map(str::to_owned);
+        let guessed = || download.suggested_file_name().map(ExpectedName::Guessed);
         ExpectedFile {
             dir: download.dir(),
-            name: requested.or_else(|| download.suggested_file_name()),
-            created,
+            name: requested.map(ExpectedName::Requested).or_else(guessed),
+            // No file is older, and an earlier time could not be stored.
+            created: created.max(SystemTime::UNIX_EPOCH),
             file_hint: None,
         }
     }
@@ -55,9 +94,12 @@ impl ExpectedFile {
         self.dir
     }
 
-    /// Returns the expected name. The service may add a number to it if the name is taken.
+    /// Returns the expected name, requested or guessed. The service may add a number to it if the name is taken.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        match &self.name {
+            Some(ExpectedName::Requested(name) | ExpectedName::Guessed(name)) => Some(name),
+            None => None,
+        }
     }
 
     pub(super) fn hint(&self) -> Option<FileId> {
@@ -69,88 +111,95 @@ impl ExpectedFile {
         let elsewhere = self.dir.is_some_and(|dir| entry.parent != dir.into());
         !entry.trashed && !elsewhere
     }
+}
 
-    /// Whether the entry may be the file, by name and time.
-    pub(super) fn matches(&self, entry: &Entry, clocks: Clocks) -> bool {
-        let name_matches = |name: &String| is_name_or_numbered(&entry.name, name);
-        entry.file().is_some()
-            && self.name.as_ref().is_none_or(name_matches)
-            && entry
-                .created_at
-                .is_some_and(|at| clocks.local_time(at) + clocks.tolerance() >= self.created)
+/// Leaves out a guessed name: it is a part of the URL, which may hold a key.
+impl fmt::Debug for ExpectedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExpectedName::Requested(name) => f.debug_tuple("Requested").field(name).finish(),
+            ExpectedName::Guessed(_) => f.write_str("Guessed(…)"),
+        }
     }
 }
 
-/// How the service's clock compares with the local one by the last response with a `Date`; `None` before.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clocks(pub(super) Option<ClockSkew>);
+/// The stored form.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    #[serde(rename = "dirID", skip_serializing_if = "Option::is_none")]
+    dir: Option<DirId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guessed_name: Option<String>,
+    created: String,
+    #[serde(rename = "fileID", skip_serializing_if = "Option::is_none")]
+    file_hint: Option<FileId>,
+}
 
-impl Clocks {
-    fn local_time(self, service: SystemTime) -> SystemTime {
-        self.0.map_or(service, |skew| skew.local_time(service))
-    }
-
-    /// How much earlier than its download a file may seem to be. Both dates are in whole seconds.
-    fn tolerance(self) -> Duration {
-        Duration::from_secs(if self.0.is_some() { 3 } else { 60 })
+impl Serialize for ExpectedFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let created = Timestamp::try_from(self.created)
+            .map_err(|_| S::Error::custom("`created` is a time after the year 9999"))?;
+        let (file_name, guessed_name) = match self.name.clone() {
+            Some(ExpectedName::Requested(name)) => (Some(name), None),
+            Some(ExpectedName::Guessed(name)) => (None, Some(name)),
+            None => (None, None),
+        };
+        Stored {
+            dir: self.dir,
+            file_name,
+            guessed_name,
+            created: created.to_string(),
+            file_hint: self.file_hint,
+        }
+        .serialize(serializer)
     }
 }
 
-/// Whether `found` is `expected`, maybe with a number before a dot or at the end: `film(1).mp4`, `film (2).mp4`.
-fn is_name_or_numbered(found: &str, expected: &str) -> bool {
-    found == expected
-        || found
-            .match_indices('(')
-            .any(|(at, _)| without_number(found, at).is_some_and(|name| name == expected))
-}
+impl TryFrom<Stored> for ExpectedFile {
+    type Error = String;
 
-/// The name without the bracketed number at this position; `None` if there is none, or if neither a dot nor the end follows.
-fn without_number(name: &str, at: usize) -> Option<String> {
-    let (before, bracket) = name.split_at(at);
-    let (number, after) = bracket.strip_prefix('(')?.split_once(')')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let is_suffix = after.is_empty() || after.starts_with('.');
-    let before = before.strip_suffix(' ').unwrap_or(before);
-    (is_number && is_suffix).then(|| format!("{before}{after}"))
+    fn try_from(stored: Stored) -> Result<ExpectedFile, String> {
+        let created = stored.created.parse().ok().and_then(system_time);
+        let created = created.ok_or_else(|| {
+            let given = &stored.created;
+            format!("`created` is {given:?}: it must be a time from 1970 on, such as `2026-11-27T09:00:00Z`")
+        })?;
+        let name = match (stored.file_name, stored.guessed_name) {
+            (Some(name), None) => Some(ExpectedName::Requested(name)),
+            (None, Some(name)) => Some(ExpectedName::Guessed(name)),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                return Err("`fileName` and `guessedName` are both there: keep one".to_owned());
+            }
+        };
+        if matches!(&name, Some(ExpectedName::Requested(name) | ExpectedName::Guessed(name)) if name.is_empty())
+        {
+            return Err("the name is empty: leave its key out if none is known".to_owned());
+        }
+        Ok(ExpectedFile {
+            dir: stored.dir,
+            name,
+            created,
+            file_hint: stored.file_hint,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn number_may_precede_a_dot_or_the_end() {
-        for (found, expected) in [
-            ("a.mp4", "a.mp4"),
-            ("a(1).mp4", "a.mp4"),
-            ("a (12).mp4", "a.mp4"),
-            ("a.tar(1).gz", "a.tar.gz"),
-            ("a(1).tar.gz", "a.tar.gz"),
-            ("a(1)", "a"),
-            ("a(1)(2).mp4", "a(1).mp4"),
-            ("a(1).mp4", "a(1).mp4"),
-            ("片(3).mp4", "片.mp4"),
-        ] {
-            assert!(
-                is_name_or_numbered(found, expected),
-                "{found} for {expected}"
-            );
-        }
-        for (found, expected) in [
-            ("b.mp4", "a.mp4"),
-            ("a.mp4", "a(1).mp4"),
-            ("a(x).mp4", "a.mp4"),
-            ("a().mp4", "a.mp4"),
-            ("a(1.mp4", "a.mp4"),
-            ("a(1)b.mp4", "ab.mp4"),
-            ("a(1).mkv", "a.mp4"),
-            ("A.mp4", "a.mp4"),
-        ] {
-            assert!(
-                !is_name_or_numbered(found, expected),
-                "{found} for {expected}"
-            );
-        }
+    fn created() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::new(1_795_770_000, 250_000_000)
+    }
+
+    fn download() -> Download {
+        Download::new("https://example.com/SEGMENT.mp4?sig=QUERY").unwrap()
     }
 
     #[test]
@@ -159,10 +208,99 @@ mod tests {
             let expected = ExpectedFile::of(download, SystemTime::UNIX_EPOCH);
             expected.name().map(str::to_owned)
         };
-        let download = Download::new("https://example.com/a.mp4?x=1").unwrap();
-        assert_eq!(name(&download).as_deref(), Some("a.mp4"));
-        let named = download.file_name("b.mp4").unwrap();
+        assert_eq!(name(&download()).as_deref(), Some("SEGMENT.mp4"));
+        let named = download().file_name("b.mp4").unwrap();
         assert_eq!(name(&named).as_deref(), Some("b.mp4"));
         assert_eq!(name(&Download::new("https://example.com/").unwrap()), None);
+    }
+
+    #[test]
+    fn stored_form_stays_as_it_is_and_reads_back_unchanged() {
+        let requested = download().file_name("片.mp4").unwrap();
+        let requested = requested.save_to(DirId::new(456).unwrap());
+        let nameless = Download::new("https://example.com/").unwrap();
+        let hinted = ExpectedFile::of(&download(), created()).file_hint(FileId::new(7).unwrap());
+        let before_1970 = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        for (expected, stored) in [
+            (
+                ExpectedFile::of(&requested, created()),
+                r#"{"dirID":456,"fileName":"片.mp4","created":"2026-11-27T09:00:00.25Z"}"#,
+            ),
+            (
+                hinted,
+                r#"{"guessedName":"SEGMENT.mp4","created":"2026-11-27T09:00:00.25Z","fileID":7}"#,
+            ),
+            (
+                ExpectedFile::of(&nameless, before_1970),
+                r#"{"created":"1970-01-01T00:00:00Z"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&expected).unwrap(), stored);
+            let read: ExpectedFile = serde_json::from_str(stored).unwrap();
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn stored_form_of_another_version_is_read() {
+        let stored = r#"{"dirID":"456","fileName":null,"created":"2026-11-27T17:00:00.25+08:00","etag":"","v":2}"#;
+        let read: ExpectedFile = serde_json::from_str(stored).unwrap();
+        assert_eq!(
+            (read.dir(), read.name(), read.created),
+            (DirId::new(456).ok(), None, created())
+        );
+    }
+
+    #[test]
+    fn bad_stored_form_is_an_error_that_says_what_is_bad() {
+        for (stored, text) in [
+            (
+                r#"{"created":"soon"}"#,
+                "`created` is \"soon\": it must be a time",
+            ),
+            (
+                r#"{"created":"2026-11-27T09:00:00"}"#,
+                "such as `2026-11-27T09:00:00Z`",
+            ),
+            (r#"{"created":"1969-12-31T23:59:59Z"}"#, "from 1970 on"),
+            (r#"{"created":1795770000}"#, "expected a string"),
+            (r#"{"fileName":"a"}"#, "missing field `created`"),
+            (r#"{"created":"2026-11-27T09:00:00Z","dirID":0}"#, "root"),
+            (
+                r#"{"created":"2026-11-27T09:00:00Z","fileID":0}"#,
+                "file id",
+            ),
+            (
+                r#"{"created":"2026-11-27T09:00:00Z","fileName":""}"#,
+                "the name is empty",
+            ),
+            (
+                r#"{"created":"2026-11-27T09:00:00Z","fileName":"a","guessedName":"a"}"#,
+                "`fileName` and `guessedName` are both there",
+            ),
+        ] {
+            let error = serde_json::from_str::<ExpectedFile>(stored)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(text), "{error}");
+        }
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(300_000_000_000);
+        let error = serde_json::to_string(&ExpectedFile::of(&download(), far)).unwrap_err();
+        assert!(error.to_string().contains("after the year 9999"), "{error}");
+    }
+
+    #[test]
+    fn url_is_neither_stored_nor_shown() {
+        let expected = ExpectedFile::of(&download(), created());
+        let stored = serde_json::to_string(&expected).unwrap();
+        assert!(
+            !stored.contains("QUERY") && !stored.contains("example.com"),
+            "{stored}"
+        );
+        let shown = format!("{expected:?}");
+        assert!(
+            !shown.contains("QUERY") && !shown.contains("SEGMENT"),
+            "{shown}"
+        );
     }
 }

@@ -1,34 +1,36 @@
 //! Finds the file of a download: a task that has succeeded does not name its file.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::expected_file::{Clocks, ExpectedFile};
+use super::expected_file::ExpectedFile;
 use super::find_in_dir::{FindInDir, Kinds};
+use super::fit::{Clocks, Fit, FoundBy};
 use super::listing::Listing;
+use super::names::DEFAULT_DIR;
 use crate::api::file::{Entry, GetDetail, ListFiles};
 use crate::call::Call;
 use crate::error::Error;
-use crate::ids::{DirId, FileId, Parent};
+use crate::ids::{DirId, EntryId, FileId, Parent};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
 use crate::wire::response::date;
 use crate::wire::timestamp::ClockSkew;
 
-/// The folder in the root that the service saves downloads to by default.
-const DEFAULT_DIR: &str = "来自:离线下载";
 /// The backoffs before searching again: a list may show the file late.
 const BACKOFFS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// What is known of the file of a download that succeeded.
 ///
 /// ```
-/// use pan123_proto::{FileId, offline::FileLookup};
+/// use pan123_proto::{FileId, offline::{FileLookup, FoundBy}};
 ///
 /// fn describe(lookup: &FileLookup) -> String {
 ///     match lookup {
-///         FileLookup::Found(entry) => format!("`{}`, file id {}", entry.name, entry.id),
+///         FileLookup::Found { entry, by: FoundBy::Time } => format!("probably `{}`", entry.name),
+///         FileLookup::Found { entry, .. } => format!("`{}`, file id {}", entry.name, entry.id),
 ///         FileLookup::Hint(id) => format!("file id {id}, according to a callback"),
 ///         FileLookup::Several(entries) => format!("one of {} files", entries.len()),
 ///         FileLookup::NotFound => "not in the folder, or under another name".to_owned(),
@@ -46,12 +48,17 @@ pub enum FileLookup {
     /// A callback named this file, and nothing confirms it: there was no search, or the file does not match the download by name
     /// and time, and no other file does.
     Hint(FileId),
-    /// The file, which matches by name and time: the one that a callback named, or one in the expected folder.
-    Found(Box<Entry>),
-    /// Several files in the expected folder match by name and time.
+    /// The file: the one that a callback named, or one in the expected folder.
+    Found {
+        /// The file.
+        entry: Box<Entry>,
+        /// How it was found, and so how certain it is.
+        by: FoundBy,
+    },
+    /// Several files in the expected folder match equally well: each fits the download as a `Found` one would.
     Several(Vec<Entry>),
-    /// No file in the expected folder matches, or the folder does not exist. If the download requested no name, the expected
-    /// name is a guess.
+    /// No file in the expected folder matches, or the folder does not exist. A file of another name than the requested one never
+    /// matches, whatever its time.
     NotFound,
     /// The search failed. The download succeeded nevertheless.
     Failed(Box<Error>),
@@ -64,14 +71,23 @@ impl FileLookup {
     pub fn file(&self) -> Option<FileId> {
         match self {
             FileLookup::Hint(file) => Some(*file),
-            FileLookup::Found(entry) => entry.file(),
+            FileLookup::Found { entry, .. } => entry.file(),
             _ => None,
         }
     }
 }
 
 /// Finds the file of a download: checks the one that a callback named, then searches the expected folder, at most three times
-/// while no file matches.
+/// while no file matches fully.
+///
+/// A file matches if it has the requested name and is not older than the download. The rules, for what may be missing or wrong:
+///
+/// - If no name was requested, the name guessed from the URL counts in its place; after the last search, any file of that time.
+/// - The service may have added a number to a name, as in `film(1).mp4`. Names that differ in their Unicode normalization only
+///   are the same, unless another file has exactly the expected one.
+/// - A file is not older if it was created or changed since. One without a readable date is not too old, but counts only after the
+///   last search, and only if no other matches.
+/// - A file that the service lists twice is one file.
 #[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindFile {
@@ -79,15 +95,25 @@ pub struct FindFile {
     control: Arc<Control>,
     expected: ExpectedFile,
     /// The files of the current search that match.
-    candidates: Vec<Entry>,
+    candidates: Candidates,
     /// The number of backoffs so far.
     backoffs: usize,
+    /// A hinted file that matches except for the guessed name.
+    misnamed_hint: Option<Box<Entry>>,
     /// A hinted file that is in place but does not match.
     existing_hint: Option<FileId>,
     /// The last hint that was checked.
     checked_hint: Option<FileId>,
     clocks: Clocks,
     state: State,
+}
+
+/// The files that match best so far.
+#[derive(Debug, Default)]
+struct Candidates {
+    fit: Option<Fit>,
+    entries: Vec<Entry>,
+    ids: HashSet<EntryId>,
 }
 
 #[derive(Debug)]
@@ -116,8 +142,9 @@ impl FindFile {
             session: session.clone(),
             control,
             expected,
-            candidates: Vec::new(),
+            candidates: Candidates::default(),
             backoffs: 0,
+            misnamed_hint: None,
             existing_hint: None,
             checked_hint: None,
             clocks: Clocks::default(),
@@ -153,10 +180,13 @@ impl FindFile {
         if let Ok(entry) = hinted
             && self.expected.is_in_place(&entry)
         {
-            if self.expected.matches(&entry, self.clocks) {
-                return Some(FileLookup::Found(Box::new(entry)));
+            match Fit::of(&entry, &self.expected, self.clocks) {
+                Some(fit) if fit.has_name(&self.expected) => {
+                    return Some(found(entry, FoundBy::Id));
+                }
+                Some(_) => self.misnamed_hint = Some(Box::new(entry)),
+                None => self.existing_hint = entry.file(),
             }
-            self.existing_hint = entry.file();
         }
         self.search();
         None
@@ -189,33 +219,37 @@ impl FindFile {
     }
 
     fn add_candidate(&mut self, entry: Entry) {
-        if self.expected.matches(&entry, self.clocks) {
-            self.candidates.push(entry);
+        if let Some(fit) = Fit::of(&entry, &self.expected, self.clocks) {
+            self.candidates.add(entry, fit);
         }
     }
 
     /// Returns the result, or `None` if another search follows.
     fn search_ended(&mut self, now: Instant) -> Option<FileLookup> {
-        let mut candidates = std::mem::take(&mut self.candidates);
-        if candidates.len() != 1 && self.check_new_hint() {
+        let candidates = std::mem::take(&mut self.candidates);
+        let is_full = candidates
+            .fit
+            .is_some_and(|fit| fit.is_full(&self.expected));
+        if !(is_full && candidates.entries.len() == 1) && self.check_new_hint() {
             return None;
         }
-        match (candidates.pop(), candidates.is_empty()) {
-            (Some(entry), true) => Some(FileLookup::Found(Box::new(entry))),
-            (Some(entry), false) => {
-                candidates.push(entry);
-                Some(FileLookup::Several(candidates))
+        if !is_full {
+            if let Some(entry) = self.misnamed_hint.take() {
+                return Some(found(*entry, FoundBy::Id));
             }
-            (None, _) => {
-                let Some(backoff) = BACKOFFS.get(self.backoffs) else {
-                    let hint = self.existing_hint;
-                    return Some(hint.map_or(FileLookup::NotFound, FileLookup::Hint));
-                };
+            if let Some(backoff) = BACKOFFS.get(self.backoffs) {
                 self.backoffs += 1;
                 self.state = State::Backoff(now + *backoff);
-                None
+                return None;
             }
         }
+        let hint = self.existing_hint.map(FileLookup::Hint);
+        Some(
+            candidates
+                .into_lookup()
+                .or(hint)
+                .unwrap_or(FileLookup::NotFound),
+        )
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
@@ -264,6 +298,34 @@ impl FindFile {
                 return Ok(Step::Ready(Ok(result)));
             }
             input = Input::Wake;
+        }
+    }
+}
+
+fn found(entry: Entry, by: FoundBy) -> FileLookup {
+    let entry = Box::new(entry);
+    FileLookup::Found { entry, by }
+}
+
+impl Candidates {
+    /// Adds a file that matches as well as the others. One that matches better takes their place.
+    fn add(&mut self, entry: Entry, fit: Fit) {
+        if self.fit < Some(fit) {
+            *self = Candidates {
+                fit: Some(fit),
+                ..Candidates::default()
+            };
+        }
+        if self.fit == Some(fit) && self.ids.insert(entry.id) {
+            self.entries.push(entry);
+        }
+    }
+
+    fn into_lookup(self) -> Option<FileLookup> {
+        let fit = self.fit?;
+        match <[Entry; 1]>::try_from(self.entries) {
+            Ok([entry]) => Some(found(entry, fit.by)),
+            Err(entries) => Some(FileLookup::Several(entries)),
         }
     }
 }

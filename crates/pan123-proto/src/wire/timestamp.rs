@@ -7,8 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
 /// Reads RFC 3339; `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the latter with an offset and a zone name, as in `… +0800 CST`.
-/// None for anything else, for a date past the end of year 9999 in UTC, and for one before 1970, such as the zero dates that
-/// some programs write.
+/// None for anything else, for a date past the end of year 9999 in UTC, and for one before the second day of 1970, such as the zero
+/// dates that some programs write.
 pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let instant = match words[..] {
@@ -20,8 +20,11 @@ pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
         }
         _ => return None,
     };
-    system_time(instant.ok()?)
+    system_time(instant.ok()?).filter(|date| *date >= SystemTime::UNIX_EPOCH + ZERO_DATES)
 }
+
+/// How long after the start of 1970 in UTC its first second may seem to be, in some zone.
+const ZERO_DATES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// None before 1970, or where the system's time cannot hold the date.
 pub(crate) fn system_time(instant: Timestamp) -> Option<SystemTime> {
@@ -96,7 +99,7 @@ mod tests {
         ] {
             assert_eq!(unix(text), Some(1_742_716_117), "{text}");
         }
-        assert_eq!(unix("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(unix("1970-01-02T00:00:00Z"), Some(86_400));
         for text in [
             "",
             "soon",
@@ -107,6 +110,9 @@ mod tests {
             "0001-01-01 00:00:00",
             "0001-01-01T00:00:00Z",
             "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00Z",
+            "1970-01-01 08:00:00",
+            "0000-00-00 00:00:00",
             "9999-12-31 23:59:59",
         ] {
             assert_eq!(unix(text), None, "{text}");

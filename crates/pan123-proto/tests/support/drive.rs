@@ -27,6 +27,8 @@ struct Row {
     is_dir: bool,
     trashed: bool,
     made: SystemTime,
+    /// The keys whose values are not the usual ones.
+    changed: Vec<(&'static str, Value)>,
 }
 
 /// The id of the first entry.
@@ -57,6 +59,13 @@ impl FakeDrive {
         row.expect("an entry").trashed = true;
     }
 
+    /// Sets a key of an entry, as the service shows it.
+    pub(crate) fn set(&self, id: u64, key: &'static str, value: Value) {
+        let mut rows = self.rows.borrow_mut();
+        let row = rows.iter_mut().find(|row| row.id == id);
+        row.expect("an entry").changed.push((key, value));
+    }
+
     pub(crate) fn remove(&self, id: u64) {
         self.rows.borrow_mut().retain(|row| row.id != id);
     }
@@ -78,6 +87,7 @@ impl FakeDrive {
             is_dir,
             trashed: false,
             made,
+            changed: Vec::new(),
         });
         id
     }
@@ -141,9 +151,7 @@ impl FakeDrive {
 
 impl Row {
     fn json(&self) -> Value {
-        let made = Timestamp::try_from(self.made).expect("a time in range");
-        let china = made.to_zoned(TimeZone::fixed(Offset::constant(8)));
-        json!({
+        let mut row = json!({
             "fileId": self.id,
             "filename": self.name,
             "parentFileId": self.parent,
@@ -151,7 +159,18 @@ impl Row {
             "trashed": u8::from(self.trashed),
             "size": 1,
             "etag": "",
-            "createAt": china.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        })
+            "createAt": service_date(self.made),
+        });
+        for (key, value) in &self.changed {
+            row[*key] = value.clone();
+        }
+        row
     }
+}
+
+/// A date as the service writes it.
+pub(crate) fn service_date(at: SystemTime) -> String {
+    let at = Timestamp::try_from(at).expect("a time in range");
+    let china = at.to_zoned(TimeZone::fixed(Offset::constant(8)));
+    china.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -40,7 +40,19 @@ pub(crate) fn into(dir: u64) -> ExpectedFile {
 
 pub(crate) fn found(landed: &FileLookup) -> u64 {
     match landed {
-        FileLookup::Found(entry) => entry.id.get(),
+        FileLookup::Found { entry, .. } => entry.id.get(),
         other => panic!("{other:?}"),
+    }
+}
+
+/// How the file was found, and its name; or what else came.
+pub(crate) fn described(lookup: &FileLookup) -> String {
+    match lookup {
+        FileLookup::Found { entry, by } => format!("{by:?}: {}", entry.name),
+        FileLookup::Several(entries) => {
+            let names: Vec<_> = entries.iter().map(|entry| &entry.name[..]).collect();
+            format!("several: {}", names.join(", "))
+        }
+        other => format!("{other:?}"),
     }
 }

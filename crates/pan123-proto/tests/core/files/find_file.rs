@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::drive::FakeDrive;
-use crate::support::file_lookups::{DEFAULT_DIR, download, found, into, start, target, world};
+use crate::support::drive::{FakeDrive, service_date};
+use crate::support::file_lookups::{
+    DEFAULT_DIR, described, download, found, into, start, target, world,
+};
 use crate::support::{Outcome, Reply, World, fixed, millis, path, secs, task};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, WatchError, WatchPolicy,
@@ -51,21 +53,6 @@ fn new_file_with_a_number_is_found_when_the_name_was_taken() {
     drive.file_made(dir, "film(1).mp4", long_ago());
     let file = drive.file_made(dir, "film(2).mp4", start() + secs(5));
     assert_eq!(found(&look(&mut world(&drive), into(dir))), file);
-}
-
-#[test]
-fn several_matches_are_all_reported() {
-    let drive = FakeDrive::default();
-    let dir = drive.dir(0, "videos");
-    drive.file_made(dir, "film.mp4", start());
-    drive.file_made(dir, "film(1).mp4", start());
-    let landed = look(&mut world(&drive), into(dir));
-    assert!(landed.file().is_none());
-    let FileLookup::Several(entries) = landed else {
-        panic!("{landed:?}");
-    };
-    let names: Vec<_> = entries.iter().map(|entry| &entry.name[..]).collect();
-    assert_eq!(names, ["film.mp4", "film(1).mp4"]);
 }
 
 #[test]
@@ -134,15 +121,327 @@ fn wrong_local_clock_does_not_hide_the_file() {
     }
 }
 
+/// What is known of the name of a download.
+#[derive(Clone, Copy, Debug)]
+enum Name {
+    /// `film.mp4`, with an accent on the i.
+    Requested,
+    /// The same, in the URL.
+    Guessed,
+    Unknown,
+}
+
+/// What a folder says of the age of a file: an hour before the download, after it, or nothing that can be read.
+#[derive(Clone, Copy, Debug)]
+enum Age {
+    Old,
+    Fresh,
+    Unknown,
+    /// Old by its creation, fresh by its last change.
+    Overwritten,
+}
+
+fn file_of_age(drive: &FakeDrive, dir: u64, name: &str, age: Age) -> u64 {
+    let old = start() - secs(3600);
+    match age {
+        Age::Old => drive.file_made(dir, name, old),
+        Age::Fresh => drive.file_made(dir, name, start()),
+        Age::Unknown => {
+            let file = drive.file_made(dir, name, old);
+            drive.set(file, "createAt", json!(null));
+            file
+        }
+        Age::Overwritten => {
+            let file = drive.file_made(dir, name, old);
+            drive.set(file, "updateAt", json!(service_date(start())));
+            file
+        }
+    }
+}
+
+const NFC: &str = "f\u{ed}lm.mp4";
+const NFD: &str = "fi\u{301}lm.mp4";
+const NUMBERED: &str = "f\u{ed}lm(1).mp4";
+const NUMBERED_NFD: &str = "fi\u{301}lm (1).mp4";
+
+/// The name, the files of the folder, the result, and the number of searches.
+type Match = (Name, &'static [(&'static str, Age)], &'static str, usize);
+
+const MATCHES: &[Match] = &[
+    // A name decides, and the time.
+    (
+        Name::Requested,
+        &[(NFC, Age::Old), (NUMBERED, Age::Fresh), ("b", Age::Fresh)],
+        "RequestedName: film(1).mp4",
+        1,
+    ),
+    (
+        Name::Guessed,
+        &[(NFC, Age::Fresh), ("b", Age::Fresh)],
+        "GuessedName: film.mp4",
+        1,
+    ),
+    (
+        Name::Unknown,
+        &[("a", Age::Old), ("b", Age::Fresh)],
+        "Time: b",
+        1,
+    ),
+    (
+        Name::Requested,
+        &[(NFC, Age::Fresh), (NUMBERED, Age::Fresh)],
+        "several: film.mp4, film(1).mp4",
+        1,
+    ),
+    (
+        Name::Unknown,
+        &[("a", Age::Fresh), ("b", Age::Fresh)],
+        "several: a, b",
+        1,
+    ),
+    // An overwritten file is fresh, but less surely than a new one.
+    (
+        Name::Requested,
+        &[(NFC, Age::Overwritten), ("b", Age::Fresh)],
+        "RequestedName: film.mp4",
+        1,
+    ),
+    (
+        Name::Requested,
+        &[(NFC, Age::Overwritten), (NUMBERED, Age::Fresh)],
+        "RequestedName: film(1).mp4",
+        1,
+    ),
+    // An unknown age is not too old, but less than any that fits.
+    (
+        Name::Requested,
+        &[(NFC, Age::Unknown), ("b", Age::Fresh)],
+        "RequestedName: film.mp4",
+        3,
+    ),
+    (
+        Name::Requested,
+        &[(NFC, Age::Unknown), (NUMBERED, Age::Unknown)],
+        "several: film.mp4, film(1).mp4",
+        3,
+    ),
+    (
+        Name::Requested,
+        &[(NFC, Age::Unknown), (NUMBERED, Age::Overwritten)],
+        "RequestedName: film(1).mp4",
+        1,
+    ),
+    (
+        Name::Unknown,
+        &[("a", Age::Unknown), ("b", Age::Old)],
+        "Time: a",
+        3,
+    ),
+    (
+        Name::Unknown,
+        &[("a", Age::Unknown), ("b", Age::Fresh)],
+        "Time: b",
+        1,
+    ),
+    // A guess may be wrong, a request is not.
+    (
+        Name::Guessed,
+        &[("a", Age::Old), ("b", Age::Fresh)],
+        "Time: b",
+        3,
+    ),
+    (
+        Name::Guessed,
+        &[(NFC, Age::Old), ("b", Age::Fresh), ("c", Age::Fresh)],
+        "several: b, c",
+        3,
+    ),
+    (
+        Name::Guessed,
+        &[(NFC, Age::Unknown), ("b", Age::Fresh)],
+        "GuessedName: film.mp4",
+        3,
+    ),
+    (
+        Name::Guessed,
+        &[("a", Age::Unknown), ("b", Age::Fresh)],
+        "Time: b",
+        3,
+    ),
+    (
+        Name::Guessed,
+        &[("a", Age::Unknown), ("b", Age::Old)],
+        "Time: a",
+        3,
+    ),
+    (
+        Name::Requested,
+        &[(NFC, Age::Old), ("b", Age::Fresh)],
+        "NotFound",
+        3,
+    ),
+    (
+        Name::Requested,
+        &[("b", Age::Unknown), ("F\u{ed}lm.mp4", Age::Fresh)],
+        "NotFound",
+        3,
+    ),
+    // Normal forms are one name, unless one is exactly the expected name.
+    (
+        Name::Requested,
+        &[(NFD, Age::Fresh)],
+        "RequestedName: film.mp4",
+        1,
+    ),
+    (
+        Name::Guessed,
+        &[(NFC, Age::Old), (NUMBERED_NFD, Age::Fresh)],
+        "GuessedName: film (1).mp4",
+        1,
+    ),
+    (
+        Name::Requested,
+        &[(NFD, Age::Fresh), (NUMBERED, Age::Fresh)],
+        "RequestedName: film(1).mp4",
+        1,
+    ),
+    (
+        Name::Requested,
+        &[(NUMBERED_NFD, Age::Fresh), (NFD, Age::Fresh)],
+        "several: film (1).mp4, film.mp4",
+        1,
+    ),
+];
+
 #[test]
-fn without_a_name_the_creation_time_decides() {
+fn best_match_is_found_and_equal_ones_are_all_reported() {
+    for (name, files, expected, searches) in MATCHES {
+        let case = format!("{name:?}: {files:?}");
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, "videos");
+        for (name, age) in *files {
+            file_of_age(&drive, dir, name, *age);
+        }
+        let url = match name {
+            Name::Guessed => "https://example.com/f%C3%ADlm.mp4?sig=x",
+            Name::Requested | Name::Unknown => "https://example.com/",
+        };
+        let mut download = Download::new(url)
+            .unwrap()
+            .save_to(DirId::new(dir).unwrap());
+        if matches!(name, Name::Requested) {
+            download = download.file_name(NFC).unwrap();
+        }
+        let mut world = world(&drive);
+        let lookup = look(&mut world, ExpectedFile::of(&download, start()));
+        let described = described(&lookup)
+            .replace("i\u{301}", "i")
+            .replace('\u{ed}', "i");
+        assert_eq!(described, *expected, "{case}");
+        assert_eq!(world.times(path::LIST).len(), *searches, "{case}");
+    }
+}
+
+#[test]
+fn unreadable_date_is_unknown_and_the_later_readable_one_decides() {
+    let old = json!(service_date(long_ago()));
+    let fresh = json!(service_date(start()));
+    let mut cases = vec![
+        (old.clone(), fresh.clone(), true),
+        (fresh.clone(), old.clone(), true),
+        (old.clone(), old.clone(), false),
+    ];
+    for unreadable in [
+        json!(null),
+        json!(""),
+        json!("soon"),
+        json!("-"),
+        json!("0000-00-00 00:00:00"),
+        json!("0001-01-01T00:00:00Z"),
+        json!("1970-01-01 08:00:00"),
+        json!("2020-02-30 00:00:00"),
+        json!(0),
+        json!(1_577_836_800),
+        json!(1_577_836_800_000_u64),
+        json!(-1),
+        json!([]),
+        json!({}),
+        json!(false),
+    ] {
+        cases.push((unreadable.clone(), unreadable.clone(), true));
+        cases.push((unreadable.clone(), fresh.clone(), true));
+        cases.push((fresh.clone(), unreadable.clone(), true));
+        cases.push((unreadable.clone(), old.clone(), false));
+        cases.push((old.clone(), unreadable.clone(), false));
+    }
+    for (created, updated, fits) in cases {
+        let drive = FakeDrive::default();
+        let dir = drive.dir(0, "videos");
+        let file = drive.file(dir, "film.mp4");
+        drive.set(file, "createAt", created.clone());
+        drive.set(file, "updateAt", updated.clone());
+        let lookup = look(&mut world(&drive), into(dir));
+        let found = lookup.file().map(FileId::get);
+        assert_eq!(found, fits.then_some(file), "{created} {updated}");
+    }
+}
+
+#[test]
+fn file_that_is_listed_twice_is_one_file() {
+    let row = |id: u64, name: &str| json!({"fileId": id, "filename": name, "parentFileId": 7, "type": 0, "createAt": service_date(start())});
+    let again = || row(1, "film.mp4");
+    for (pages, expected) in [
+        (vec![vec![again(), again()]], "GuessedName: film.mp4"),
+        (vec![vec![again()], vec![again()]], "GuessedName: film.mp4"),
+        // Renamed between the pages.
+        (
+            vec![vec![row(1, "a.tmp")], vec![again()]],
+            "GuessedName: film.mp4",
+        ),
+        (
+            vec![vec![again(), row(2, "film(1).mp4")], vec![again()]],
+            "several: film.mp4, film(1).mp4",
+        ),
+    ] {
+        let case = format!("{pages:?}");
+        let mut world = World::new(move |view, _| {
+            let page = view.count(path::LIST) % pages.len();
+            let last = if page + 1 == pages.len() {
+                -1
+            } else {
+                i64::try_from(page).unwrap() + 100
+            };
+            Reply::data(json!({"lastFileId": last, "fileList": pages[page]}))
+        });
+        assert_eq!(described(&look(&mut world, into(7))), expected, "{case}");
+    }
+}
+
+#[test]
+fn default_folder_is_searched_under_either_spelling() {
+    for (folders, expected) in [
+        (vec![DEFAULT_DIR], "GuessedName: film.mp4"),
+        (vec!["来自：离线下载"], "GuessedName: film.mp4"),
+        (vec!["来自；离线下载"], "NotFound"),
+    ] {
+        let drive = FakeDrive::default();
+        for name in &folders {
+            let dir = drive.dir(0, name);
+            drive.file_made(dir, "film.mp4", start());
+        }
+        let lookup = look(&mut world(&drive), target());
+        assert_eq!(described(&lookup), expected, "{folders:?}");
+    }
+    // Only the service can create one with an ASCII colon.
     let drive = FakeDrive::default();
+    let other = drive.dir(0, "来自：离线下载");
+    drive.file_made(other, "film(1).mp4", start());
     let dir = drive.dir(0, DEFAULT_DIR);
-    drive.file_made(dir, "old.bin", long_ago());
-    let file = drive.file_made(dir, "whatever.bin", start());
-    let nameless = Download::new("https://example.com/").unwrap();
-    let landed = look(&mut world(&drive), ExpectedFile::of(&nameless, start()));
-    assert_eq!(found(&landed), file);
+    drive.file_made(dir, "film.mp4", start());
+    assert_eq!(
+        described(&look(&mut world(&drive), target())),
+        "GuessedName: film.mp4"
+    );
 }
 
 fn end_of(world: &mut World, session: &Session, target: Option<ExpectedFile>) -> Downloaded {

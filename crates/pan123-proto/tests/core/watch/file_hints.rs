@@ -1,8 +1,11 @@
 //! Files that a callback names: only a hint, which is confirmed.
 
 use crate::support::drive::FakeDrive;
-use crate::support::file_lookups::{DEFAULT_DIR, found, into, start, target, world};
+use crate::support::file_lookups::{
+    DEFAULT_DIR, described, download, found, into, start, target, world,
+};
 use crate::support::{Reply, World, fixed, millis, path, secs, task};
+use pan123_proto::DirId;
 use pan123_proto::offline::{CallbackNotice, ExpectedFile, FileLookup, WatchPolicy};
 use serde_json::json;
 
@@ -122,23 +125,29 @@ fn matching_hint_needs_no_list() {
     let file = drive.file_made(dir, "film(1).mp4", start() + secs(5));
     let mut world = slow_world(&drive);
     let landed = end_after_callback(&mut world, Some(target()), file);
-    assert_eq!(found(&landed), file);
+    assert_eq!(described(&landed), "Id: film(1).mp4");
     assert!(world.times(path::LIST).is_empty());
 }
 
 #[test]
 fn hint_with_another_name_yields_to_a_better_match() {
+    let requested = |dir| {
+        let download = download().file_name("film.mp4").unwrap();
+        ExpectedFile::of(&download.save_to(DirId::new(dir).unwrap()), start())
+    };
     let drive = FakeDrive::default();
     let dir = drive.dir(0, "videos");
     let named_by_the_source = drive.file_made(dir, "original.mp4", start() + secs(5));
-    let mut world = slow_world(&drive);
-    let landed = end_after_callback(&mut world, Some(into(dir)), named_by_the_source);
-    assert!(matches!(landed, FileLookup::Hint(id) if id.get() == named_by_the_source));
+    let end =
+        |target| end_after_callback(&mut slow_world(&drive), Some(target), named_by_the_source);
+    // Only a guess is wrong.
+    assert_eq!(described(&end(into(dir))), "Id: original.mp4");
+    let hint = end(requested(dir));
+    assert!(matches!(hint, FileLookup::Hint(id) if id.get() == named_by_the_source));
 
-    let better = drive.file_made(dir, "film.mp4", start() + secs(5));
-    let mut world = slow_world(&drive);
-    let landed = end_after_callback(&mut world, Some(into(dir)), named_by_the_source);
-    assert_eq!(found(&landed), better);
+    drive.file_made(dir, "film.mp4", start() + secs(5));
+    assert_eq!(described(&end(into(dir))), "GuessedName: film.mp4");
+    assert_eq!(described(&end(requested(dir))), "RequestedName: film.mp4");
 }
 
 #[test]
