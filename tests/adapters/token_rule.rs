@@ -143,18 +143,14 @@ fn run(adapter: Adapter, processes: usize, script: &[Event]) -> Ended {
     let wrong = |call: &Call| format!("{adapter:?}, {script:?}: {call:#?} of {:#?}", state.calls);
     let mut rejected = 0;
     for process in 0..processes {
-        let mut unused = 0;
         for (index, call) in state.calls.iter().enumerate() {
             if call.process != process {
                 continue;
             }
-            unused = call.unused_rejections(unused);
             let is_allowed = match call.outcome {
                 Some(Ok(())) => true,
                 _ if index >= undisturbed => false,
                 Some(Err(ErrorKind::Unauthorized)) => call.ends_with_new_token(),
-                // Processes that push each other's new tokens out pause.
-                Some(Err(ErrorKind::Token)) => unused >= 2,
                 _ => false,
             };
             assert!(
@@ -206,21 +202,6 @@ impl Call {
             return false;
         };
         before.contains(&Request::Issued(token.clone()))
-    }
-
-    /// Continues the count of issued tokens in a row that were rejected before any token was accepted.
-    fn unused_rejections(&self, before: usize) -> usize {
-        let mut newest = None;
-        self.requests
-            .iter()
-            .fold(before, |unused, request| match request {
-                Request::Issued(token) => {
-                    newest = Some(token);
-                    unused
-                }
-                Request::Accepted(_) => 0,
-                Request::Rejected(token) => unused + usize::from(newest == Some(token)),
-            })
     }
 }
 

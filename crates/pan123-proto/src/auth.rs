@@ -5,12 +5,13 @@
 //! - [`given`]: a token that the user of this crate supplies.
 //!
 //! [`tokens`] is the state that the calls of a session share, and [`fetch`] what the two fetching flows share: the lease, the
-//! deadline, and the lock of the token store.
+//! deadline, and the lock of the token store. [`reissue`] is how both back off when tokens are rejected again and again.
 
 mod developer;
 mod fetch;
 mod given;
 pub(crate) mod oauth;
+mod reissue;
 pub(crate) mod tokens;
 
 use crate::api::access_token::IssueToken;

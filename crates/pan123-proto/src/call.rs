@@ -15,6 +15,7 @@ use crate::machine::{Input, Machine, Now, Step};
 use crate::policy::pacing::{Bound, Priority};
 use crate::policy::retry::RetryPolicy;
 use crate::session::{Admission, AdmissionRequest, Session};
+use crate::trace;
 use crate::wait::WaitReason;
 
 impl Session {
@@ -173,6 +174,9 @@ impl<T> Call<T> {
             TokenStatus::Accepted => self.session.prove_token(&bearer),
             TokenStatus::Rejected(response) => {
                 let rejection = self.session.reject_token(&bearer, response, now.mono);
+                if let Some(backoff) = rejection.backoff {
+                    trace::token_backoff(backoff);
+                }
                 return Some((bearer, rejection));
             }
             TokenStatus::Unknown => {}

@@ -65,6 +65,15 @@ pub enum Error {
     AuthorizationRequired(Option<Arc<Error>>),
     /// No token could be fetched, for a reason that may pass.
     Token(Arc<Error>),
+    /// One token after the other was rejected, so that the next one is issued only after the deadline of the call: usually another
+    /// process uses the same credentials, and the tokens of both push each other out. Let all processes share one token store.
+    #[non_exhaustive]
+    TokenBackoff {
+        /// When the next token is issued, counted from now.
+        retry_after: Duration,
+        /// The last 401.
+        last: Option<Arc<Error>>,
+    },
     /// The token store failed, so that no token could be loaded or fetched; the text says what failed and where.
     TokenStore(String),
     /// The service answered 429 and asks for a longer wait than the deadline of the call allows.
@@ -166,6 +175,7 @@ error_kinds! {
     Credentials,
     AuthorizationRequired,
     Token,
+    TokenBackoff,
     TokenStore,
     RateLimited,
     QueueTooLong,
@@ -217,9 +227,9 @@ impl Error {
     /// Returns how long to wait before trying again, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Error::RateLimited { retry_after, .. } | Error::QueueTooLong { retry_after, .. } => {
-                Some(*retry_after)
-            }
+            Error::RateLimited { retry_after, .. }
+            | Error::QueueTooLong { retry_after, .. }
+            | Error::TokenBackoff { retry_after, .. } => Some(*retry_after),
             Error::Api(api) => api.retry_after(),
             Error::Http(response) | Error::Decode(response) => response.retry_after(),
             other => other.inner().and_then(Error::retry_after),
@@ -231,11 +241,10 @@ impl Error {
     /// Never true for [`Error::Ambiguous`].
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Token(inner) => {
-                inner.is_retryable() || matches!(**inner, Error::Unauthorized(_))
-            }
+            Error::Token(inner) => inner.is_retryable(),
             Error::RateLimited { .. }
             | Error::QueueTooLong { .. }
+            | Error::TokenBackoff { .. }
             | Error::TokenRejected(_)
             | Error::GateExpired
             | Error::RetriesExhausted { .. }
@@ -271,6 +280,7 @@ impl Error {
             | Error::RetriesExhausted { last: inner, .. } => Some(inner),
             Error::Deadline { last, .. } => last.as_deref(),
             Error::AuthorizationRequired(rejected) => rejected.as_deref(),
+            Error::TokenBackoff { last, .. } => last.as_deref(),
             Error::Credentials(inner) | Error::Token(inner) => Some(inner),
             Error::Ambiguous(ambiguous) => Some(&ambiguous.cause),
             Error::Watch(error) => error.polls(),
@@ -304,6 +314,14 @@ impl fmt::Display for Error {
                  comes back to `authorize`"
             ),
             Error::Token(inner) => write!(f, "no access token could be fetched: {inner}"),
+            Error::TokenBackoff { retry_after, last } => {
+                write!(
+                    f,
+                    "one access token after the other was rejected, so the next one is issued in {retry_after:.1?}: probably another \
+                     process uses the same credentials, and the tokens push each other out; let all processes share one token store"
+                )?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))
+            }
             Error::TokenStore(text) => write!(f, "the token store failed: {text}"),
             Error::RateLimited { retry_after, last } => {
                 write!(
@@ -426,6 +444,10 @@ mod tests {
             Error::TokenRejected(inner()),
             Error::Credentials(Arc::new(Error::Stopped)),
             Error::AuthorizationRequired(None),
+            Error::TokenBackoff {
+                retry_after: Duration::ZERO,
+                last: None,
+            },
             Error::TokenStore(String::new()),
             Error::RateLimited {
                 retry_after: Duration::ZERO,

@@ -159,7 +159,10 @@ impl Session {
         response: Option<Error>,
         now: Instant,
     ) -> Rejection {
-        self.with_tokens(|tokens| tokens.reject(bearer, response, now))
+        self.with_state(|state| {
+            let rng = &mut state.rng;
+            state.tokens.reject(bearer, response, now, rng)
+        })
     }
 
     /// Decides whether a request may be sent now. The token is looked up with every step, so that a request that waited for its

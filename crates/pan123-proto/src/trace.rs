@@ -179,6 +179,16 @@ pub(crate) fn token_fetch_failed(error: &Error) {
     );
 }
 
+/// Tokens are rejected one after the other, so that the next one is issued only after this time.
+pub(crate) fn token_backoff(wait: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: TARGET,
+        wait_ms = millis(wait),
+        "tokens are rejected again and again: does another process use this client id without sharing the token store?"
+    );
+}
+
 /// A new token could not be saved and is lost with this process.
 pub(crate) fn token_not_saved(fault: &str) {
     #[cfg(feature = "tracing")]

@@ -15,6 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = used();
     table.extend(rejected());
+    table.push(rejected_again_and_again());
     table.extend(not_fetched());
     table
 }
@@ -82,6 +83,28 @@ fn rejected() -> Vec<Scenario> {
                 assert!(observed.results[0].trace.is_some());
             }),
     ]
+}
+
+/// The time between calls is only what they wait for a token.
+fn rejected_again_and_again() -> Scenario {
+    const CALLS: usize = 12;
+    let scenario = Scenario::new("a token of another process pushes out each token after one call");
+    let scenario = (1..CALLS).fold(scenario.call(Call::UserInfo), |scenario, _| {
+        scenario
+            .act(Act::Others(push_tokens_out))
+            .call(Call::UserInfo)
+    });
+    scenario.expect(|observed| {
+        let (kinds, issued) = (observed.kinds(), observed.count(ACCESS_TOKEN));
+        assert!((7..=8).contains(&issued), "{issued} tokens: {kinds:?}");
+        let expected = [vec!["ok"; issued], vec!["TokenBackoff"; CALLS - issued]];
+        assert_eq!(kinds, expected.concat());
+        // The call that met the last 401, and no request of the later ones.
+        assert_eq!(observed.count(USER_INFO), 2 * issued);
+        let last = &observed.results[CALLS - 1];
+        assert!(last.retryable);
+        assert!(last.text.contains("share one token store"), "{}", last.text);
+    })
 }
 
 fn not_fetched() -> Vec<Scenario> {

@@ -9,8 +9,8 @@
 //!   token of a developer stays valid beside a new one.
 //! - **Rejection.** A 401 ends a token for the whole session ([`Tokens::reject`]). At most two stored tokens in a row are tried,
 //!   then one is issued. A call ends with the 401 of a token that was issued after its own first 401
-//!   ([`Call`](crate::Call)). Two newly issued tokens in a row that were rejected unused pause fetching: other processes are
-//!   pushing each other's tokens out.
+//!   ([`Call`](crate::Call)). One push-out is replaced at once; before the next ones the session backs off
+//!   ([`ReissueBackoff`](super::reissue::ReissueBackoff)), since other processes are pushing its tokens out.
 //! - **Failure.** A failed fetch ends the calls that wait for it and pauses fetching, longer if the credentials were rejected.
 
 use std::fmt;
@@ -89,10 +89,10 @@ impl<H: TokenSession> FetchToken<H> {
             State::Start if self.fetch.host.uses_token_store() => {
                 (State::Loading, Step::Store(StoreOp::Load))
             }
-            State::Start => self.issue(now, Input::Wake),
+            State::Start => self.issue_unless_backing_off(now),
             State::Loading => match input {
                 // A driver without a store: the token lives as long as the session.
-                Input::Stored(StoreResult::Unsupported) => self.issue(now, Input::Wake),
+                Input::Stored(StoreResult::Unsupported) => self.issue_unless_backing_off(now),
                 other => self.loaded(now, other),
             },
             State::Locking => match input {
@@ -126,9 +126,17 @@ impl<H: TokenSession> FetchToken<H> {
                 self.unlock()
             }
             Ok(None) if self.fetch.locked => self.issue(now, Input::Wake),
+            Ok(None) if self.fetch.backs_off(now) => self.unlock(),
             Ok(None) => lock(),
             Err(error) => self.fail(now, error),
         }
+    }
+
+    fn issue_unless_backing_off(&mut self, now: Now) -> Turn {
+        if self.fetch.backs_off(now) {
+            return self.unlock();
+        }
+        self.issue(now, Input::Wake)
     }
 
     fn wait_for_lock(&self, now: Now, until: Instant) -> Turn {

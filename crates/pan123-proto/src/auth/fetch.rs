@@ -58,7 +58,10 @@ pub(super) struct Fetch<H: TokenSession> {
 
 impl<H: TokenSession> Fetch<H> {
     pub(super) fn new(host: H, lease: Lease, now: Now) -> Fetch<H> {
-        trace::fetching_token();
+        // While the session backs off only the store is read, which is not worth a line each time.
+        if !host.with_tokens(|tokens| tokens.backs_off(now.mono)) {
+            trace::fetching_token();
+        }
         Fetch {
             lease,
             locked: false,
@@ -164,6 +167,17 @@ impl<H: TokenSession> Fetch<H> {
         let may_try = self.host.with_tokens(|tokens| tokens.may_try_stored());
         let replaces = self.replaces.as_ref();
         Ok(token.filter(|token| may_try && Some(&token.header) != replaces))
+    }
+
+    /// Whether no token is issued yet, because one after the other was rejected. The lease ends then.
+    pub(super) fn backs_off(&self, now: Now) -> bool {
+        let backs_off = self.host.with_tokens(|tokens| tokens.backs_off(now.mono));
+        if backs_off {
+            let has_store = self.host.uses_token_store();
+            self.host
+                .change_tokens(|tokens| tokens.back_off(self.lease, now.mono, has_store));
+        }
+        backs_off
     }
 
     /// The session uses this token from now on.

@@ -166,6 +166,7 @@ impl<H: TokenSession> PairFetch<H> {
                 self.fetch.accept(token);
                 self.unlock()
             }
+            Ok(_) if !self.redeems_code() && self.fetch.backs_off(now) => self.unlock(),
             Ok(_) if !self.fetch.locked => lock(),
             Ok(_) => match self.unsaved_pair(stored, now) {
                 Some(save) => store(save),

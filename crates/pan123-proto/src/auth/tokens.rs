@@ -6,10 +6,12 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use http::HeaderValue;
 
 use super::given::GivenToken;
 use super::oauth::pairs::Pairs;
+use super::reissue::ReissueBackoff;
 use super::{developer, oauth};
 use crate::error::Error;
 use crate::machine::control::Control;
@@ -19,16 +21,15 @@ use crate::wire::response::MAX_RETRY_AFTER;
 
 /// After this many fetches in a row that were dropped, each of which may have issued a token, fetching pauses.
 const MAX_DROPS: u32 = 2;
-/// After this many newly issued tokens in a row that were rejected before they were ever accepted, fetching pauses.
-const MAX_REJECTED_FRESH: u32 = 2;
 /// After this many stored tokens in a row that were rejected, the next token is issued and not taken from the store.
 const MAX_REJECTED_STORED: u32 = 2;
 /// How long rejected credentials are not tried again.
 pub(super) const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
 const DROPS_PAUSE: Duration = Duration::from_secs(30);
-const REJECTED_FRESH_PAUSE: Duration = Duration::from_secs(30);
 const MIN_FAILURE_PAUSE: Duration = Duration::from_secs(1);
 const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(30);
+/// How often the store is read, for a call that waits, while no rejected token is replaced by a newly issued one.
+const STORE_READ_PAUSE: Duration = Duration::from_secs(1);
 /// A token is stale this long before it expires, or in the last tenth of a short lifetime.
 const STALE_MARGIN: Duration = Duration::from_secs(600);
 /// A shorter lifetime is taken for a wrong clock: such a token is used until it is rejected.
@@ -117,8 +118,10 @@ pub(crate) enum Look {
 pub(crate) struct Rejection {
     /// The newest token of the session.
     pub(crate) newest: u64,
-    /// How many fetches had failed before the rejection, which may count as one more.
+    /// How many fetches had failed so far.
     pub(crate) failures: u64,
+    /// How long no other token is issued in its place.
+    pub(crate) backoff: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -134,8 +137,8 @@ pub(crate) struct Tokens {
     failures: u64,
     failures_in_a_row: u32,
     drops: u32,
-    rejected_fresh: u32,
     rejected_stored: u32,
+    reissue: ReissueBackoff,
     waiters: Vec<Weak<Control>>,
     /// Why the newest token could not be saved.
     pub(super) save_fault: Option<String>,
@@ -158,8 +161,6 @@ pub(super) struct Token {
     lease: Option<Lease>,
     lifetime: Option<Lifetime>,
     rejected: bool,
-    /// Whether the service has accepted it, here or, for a stored one, elsewhere.
-    proven: bool,
     /// When the store that did not save it is tried again.
     pub(super) save_at: Option<Instant>,
 }
@@ -205,6 +206,8 @@ enum PauseCause {
     Credentials(Arc<Error>),
     Failed(Arc<Error>),
     Dropped,
+    /// The store has nothing newer, and no rejected token is replaced yet by a newly issued one.
+    Reissue,
 }
 
 /// What a failed fetch is for a call.
@@ -251,8 +254,8 @@ impl Tokens {
             failures: 0,
             failures_in_a_row: 0,
             drops: 0,
-            rejected_fresh: 0,
             rejected_stored: 0,
+            reissue: ReissueBackoff::default(),
             waiters: Vec::new(),
             save_fault: None,
             pairs: Pairs::default(),
@@ -314,14 +317,9 @@ impl Tokens {
 
     /// The service accepted this token. A late response does not revive a rejected one.
     pub(crate) fn prove(&mut self, bearer: &Bearer) {
-        if let Some(token) = &mut self.current
-            && token.bearer.generation == bearer.generation
-        {
-            if token.rejected {
-                return;
-            }
-            token.proven = true;
-            self.rejected_fresh = 0;
+        let is_current =
+            |token: &Token| token.bearer.generation == bearer.generation && !token.rejected;
+        if self.current.as_ref().is_some_and(is_current) {
             self.rejected_stored = 0;
         }
     }
@@ -332,10 +330,12 @@ impl Tokens {
         bearer: &Bearer,
         response: Option<Error>,
         now: Instant,
+        rng: &mut Rng,
     ) -> Rejection {
-        let rejection = Rejection {
+        let mut rejection = Rejection {
             newest: self.generation,
             failures: self.failures,
+            backoff: None,
         };
         let Some(token) = &mut self.current else {
             return rejection;
@@ -347,16 +347,8 @@ impl Tokens {
         if token.bearer.origin == TokenOrigin::Stored {
             self.rejected_stored += 1;
         }
-        if !token.proven {
-            self.rejected_fresh += 1;
-            if let Some(response) = response
-                && self.rejected_fresh >= MAX_REJECTED_FRESH
-            {
-                let error = Error::Unauthorized(Box::new(response));
-                let cause = PauseCause::Failed(Arc::new(error));
-                self.note_failure(now + REJECTED_FRESH_PAUSE, cause);
-            }
-        }
+        self.reissue.rejected(response, now, rng);
+        rejection.backoff = self.reissue.end(now).map(|end| end - now);
         rejection
     }
 }
@@ -395,6 +387,15 @@ impl Tokens {
                 until,
             }) if self.failures > request.failures_seen || *until > request.deadline => {
                 return Look::Fail(Error::Token(Arc::clone(error)));
+            }
+            Some(Pause {
+                cause: PauseCause::Reissue,
+                until,
+            }) => {
+                return match self.reissue.end(now) {
+                    Some(end) if end > request.deadline => Look::Fail(self.reissue.error(end, now)),
+                    _ => Look::Wait(*until),
+                };
             }
             Some(pause) => return Look::Wait(pause.until),
             None => {}
@@ -469,6 +470,30 @@ impl Tokens {
         self.current.as_ref().is_none_or(must_replace)
     }
 
+    /// Whether the current token was rejected and may not be replaced yet by a newly issued one.
+    pub(super) fn backs_off(&self, now: Instant) -> bool {
+        self.reissue_end(now).is_some()
+    }
+
+    fn reissue_end(&self, now: Instant) -> Option<Instant> {
+        let is_rejected = self.current.as_ref().is_some_and(|token| token.rejected);
+        self.reissue.end(now).filter(|_| is_rejected)
+    }
+
+    /// Ends a fetch that would have issued a token while the session backs off. If there is a store, it is read again soon:
+    /// another process may save a token.
+    pub(super) fn back_off(&mut self, lease: Lease, now: Instant, has_store: bool) {
+        if let Some(end) = self.reissue_end(now)
+            && self.end_lease(lease)
+        {
+            let read_store = has_store.then(|| now + STORE_READ_PAUSE);
+            self.pause = Some(Pause {
+                until: read_store.map_or(end, |at| at.min(end)),
+                cause: PauseCause::Reissue,
+            });
+        }
+    }
+
     /// Whether a stored token may be tried once more, or the next one has to be issued.
     pub(super) fn may_try_stored(&self) -> bool {
         self.rejected_stored < MAX_REJECTED_STORED
@@ -534,6 +559,9 @@ impl Tokens {
     fn set_current(&mut self, token: FetchedToken, lease: Option<Lease>) {
         if token.origin == TokenOrigin::Issued {
             self.rejected_stored = 0;
+            if self.current.as_ref().is_some_and(|token| token.rejected) {
+                self.reissue.replaced(token.since);
+            }
         }
         let lifetime = token.lifetime.filter(|_| token.has_credible_lifetime());
         let lifetime = lifetime.map(|lifetime| Lifetime {
@@ -553,7 +581,6 @@ impl Tokens {
             lease,
             lifetime,
             rejected: false,
-            proven: token.origin == TokenOrigin::Stored,
             save_at: None,
         });
     }

@@ -67,6 +67,7 @@ mod session {
 }
 
 mod tokens {
+    mod backoff;
     mod fetching;
     mod pushed_out;
     mod rejections;

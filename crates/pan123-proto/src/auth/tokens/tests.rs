@@ -54,6 +54,11 @@ fn look_since(token: &mut Tokens, now: Instant, seen: u64) -> Look {
     token.look(now, request)
 }
 
+fn reject(token: &mut Tokens, generation: u64, now: Instant) {
+    let mut rng = Rng::with_seed(1);
+    token.reject(&numbered(generation), Some(failure()), now, &mut rng);
+}
+
 fn fetch(token: &mut Tokens, now: Instant) -> Lease {
     match look(token, now) {
         Look::Fetch(lease) => lease,
@@ -122,7 +127,7 @@ fn implausible_lifetime_is_ignored() {
         let now = base();
         let mut token = fetched(now, life);
         assert_eq!(generation(&mut token, now + secs(100_000)), 1, "{life:?}");
-        token.reject(&numbered(1), None, now);
+        reject(&mut token, 1, now);
         fetch(&mut token, now);
     }
     let now = base();
@@ -133,13 +138,13 @@ fn implausible_lifetime_is_ignored() {
 fn rejection_ends_one_generation_permanently() {
     let now = base();
     let mut token = fetched(now, None);
-    token.reject(&numbered(1), None, now);
+    reject(&mut token, 1, now);
     let lease = fetch(&mut token, now);
     token.fail_fetch(lease, failure(), now);
     assert_eq!(wait(&mut token, now), MIN_FAILURE_PAUSE);
     let lease = fetch(&mut token, now + MIN_FAILURE_PAUSE);
     token.accept(lease, issued(None));
-    token.reject(&numbered(1), None, now);
+    reject(&mut token, 1, now);
     assert_eq!(generation(&mut token, now), 2);
 }
 
@@ -253,41 +258,95 @@ fn overdue_lease_counts_as_dropped_at_its_end() {
     fetch(&mut token, now + secs(3600));
 }
 
+/// Replaces rejected tokens until a backoff begins, and returns its length.
+fn push_out_until_backoff(token: &mut Tokens, now: Instant) -> Duration {
+    for generation in 1..=2 {
+        assert!(!token.backs_off(now));
+        reject(token, generation, now);
+        let lease = fetch(token, now);
+        if token.backs_off(now) {
+            token.back_off(lease, now, false);
+            return wait(token, now);
+        }
+        token.accept(lease, issued(None));
+    }
+    panic!("no backoff");
+}
+
 #[test]
-fn two_fresh_tokens_rejected_in_a_row_pause_fetching() {
-    let refused = || Some(failure());
+fn second_push_out_in_five_minutes_backs_off_even_if_the_token_was_accepted() {
     for proven in [true, false] {
         let now = base();
         let mut token = fetched(now, None);
-        for generation in 1..=3 {
-            if proven {
-                token.prove(&numbered(generation));
-            }
-            token.reject(&numbered(generation), refused(), now);
-            if !proven && generation == 2 {
-                break;
-            }
-            let lease = fetch(&mut token, now);
-            token.accept(lease, issued(None));
+        if proven {
+            token.prove(&numbered(1));
         }
-        let paused = matches!(look(&mut token, now), Look::Wait(_));
-        assert_eq!(paused, !proven);
+        let backoff = push_out_until_backoff(&mut token, now);
+        assert!(backoff > secs(2) && backoff <= secs(5), "{backoff:?}");
+        let lease = fetch(&mut token, now + backoff);
+        assert!(!token.backs_off(now + backoff));
+        token.accept(lease, issued(None));
+        assert_eq!(generation(&mut token, now + backoff), 3);
     }
 }
 
 #[test]
-fn accepted_token_resets_the_count_of_rejected_fresh_ones() {
+fn call_that_cannot_wait_for_the_backoff_fails_with_its_length_and_the_others_wait() {
     let now = base();
     let mut token = fetched(now, None);
-    for generation in 1..=3 {
-        if generation == 2 {
-            token.prove(&numbered(generation));
+    let backoff = push_out_until_backoff(&mut token, now);
+    for (timeout, fails) in [(backoff, false), (backoff - Duration::from_nanos(1), true)] {
+        let request = TokenRequest {
+            failures_seen: 0,
+            deadline: now + timeout,
+            lease: LEASE,
+        };
+        match token.look(now, request) {
+            Look::Fail(error) => {
+                assert!(fails && error.kind() == crate::ErrorKind::TokenBackoff);
+                assert_eq!(error.retry_after(), Some(backoff));
+                assert!(error.is_retryable());
+            }
+            Look::Wait(until) => assert!(!fails && until == now + backoff),
+            other => panic!("{other:?}"),
         }
-        token.reject(&numbered(generation), Some(failure()), now);
-        let lease = fetch(&mut token, now);
-        token.accept(lease, issued(None));
     }
-    assert_eq!(generation(&mut token, now), 4);
+}
+
+#[test]
+fn store_is_read_every_second_during_a_backoff_and_a_newer_token_is_used() {
+    let now = base();
+    let mut token = fetched(now, None);
+    push_out_until_backoff(&mut token, now);
+    token.pause = None;
+    let lease = fetch(&mut token, now);
+    token.back_off(lease, now, true);
+    assert_eq!(wait(&mut token, now), STORE_READ_PAUSE);
+    let lease = fetch(&mut token, now + STORE_READ_PAUSE);
+    assert!(token.backs_off(now + STORE_READ_PAUSE));
+    let stored = FetchedToken {
+        origin: TokenOrigin::Stored,
+        ..issued(None)
+    };
+    token.accept(lease, stored);
+    assert_eq!(generation(&mut token, now + STORE_READ_PAUSE), 3);
+    assert!(!token.backs_off(now + STORE_READ_PAUSE));
+}
+
+#[test]
+fn rejected_stored_tokens_that_others_replace_cause_no_backoff() {
+    let now = base();
+    let mut token = Tokens::developer();
+    for generation in 1..=20 {
+        let lease = fetch(&mut token, now);
+        assert!(!token.backs_off(now));
+        let found = FetchedToken {
+            origin: TokenOrigin::Stored,
+            ..issued(None)
+        };
+        token.accept(lease, found);
+        reject(&mut token, generation, now);
+    }
 }
 
 #[test]
@@ -295,7 +354,7 @@ fn given_token_is_used_whatever_happens() {
     let now = base();
     let mut token = Tokens::given(header());
     for _ in 0..5 {
-        token.reject(&numbered(1), Some(failure()), now);
+        reject(&mut token, 1, now);
         assert_eq!(generation(&mut token, now + secs(1_000_000)), 1);
     }
 }
@@ -315,7 +374,7 @@ fn restored_token_never_replaces_a_usable_one() {
     let ended = now + secs(600);
     assert_eq!(token.restore(stored(600, ended), ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 2);
-    token.reject(&numbered(2), None, ended);
+    reject(&mut token, 2, ended);
     assert_eq!(token.restore(stored(600, ended), ended), Restored::Rejected);
     let another = FetchedToken {
         header: HeaderValue::from_static("Bearer another"),
@@ -323,25 +382,6 @@ fn restored_token_never_replaces_a_usable_one() {
     };
     assert_eq!(token.restore(another, ended), Restored::Taken);
     assert_eq!(generation(&mut token, ended), 3);
-}
-
-#[test]
-fn rejected_stored_tokens_do_not_pause_fetching() {
-    for (origin, paused) in [(TokenOrigin::Issued, true), (TokenOrigin::Stored, false)] {
-        let now = base();
-        let mut token = Tokens::developer();
-        for generation in 1..=2 {
-            let lease = fetch(&mut token, now);
-            let found = FetchedToken {
-                origin,
-                ..issued(None)
-            };
-            token.accept(lease, found);
-            token.reject(&numbered(generation), Some(failure()), now);
-        }
-        let fetches = matches!(look(&mut token, now), Look::Fetch(_));
-        assert_eq!(fetches, !paused);
-    }
 }
 
 #[test]
@@ -423,8 +463,8 @@ fn two_rejected_stored_tokens_in_a_row_call_for_an_issue() {
         let Look::Use(bearer) = look(&mut token, now) else {
             panic!("a token is there");
         };
-        token.reject(&bearer, Some(failure()), now);
-        token.reject(&bearer, Some(failure()), now);
+        token.reject(&bearer, Some(failure()), now, &mut Rng::with_seed(1));
+        token.reject(&bearer, Some(failure()), now, &mut Rng::with_seed(1));
     }
     assert!(!token.may_try_stored());
     let lease = fetch(&mut token, now);
@@ -447,7 +487,7 @@ fn accepted_stored_token_starts_the_count_of_rejected_ones_again() {
             panic!("a token is there");
         };
         token.prove(&bearer);
-        token.reject(&bearer, Some(failure()), now);
+        token.reject(&bearer, Some(failure()), now, &mut Rng::with_seed(1));
         assert!(token.may_try_stored(), "{round}");
     }
 }

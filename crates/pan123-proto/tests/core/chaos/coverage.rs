@@ -24,8 +24,8 @@ faults! {
 }
 
 /// Of calls, by the kinds of `Error`.
-const OUTCOMES: &str = "Done AmbiguousDone AmbiguousNotDone Api Unauthorized Credentials Token RateLimited Http Transport \
-    RetriesExhausted Deadline Stopped";
+const OUTCOMES: &str = "Done AmbiguousDone AmbiguousNotDone Api Unauthorized Credentials Token TokenBackoff RateLimited Http \
+    Transport RetriesExhausted Deadline Stopped";
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(BTreeMap<String, u64>);
