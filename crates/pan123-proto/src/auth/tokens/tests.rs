@@ -295,7 +295,10 @@ fn call_that_cannot_wait_for_the_backoff_fails_with_its_length_and_the_others_wa
     let now = base();
     let mut token = fetched(now, None);
     let backoff = push_out_until_backoff(&mut token, now);
-    for (timeout, fails) in [(backoff, false), (backoff - Duration::from_nanos(1), true)] {
+    for (timeout, fails) in [
+        (backoff, false),
+        (backoff.saturating_sub(Duration::from_nanos(1)), true),
+    ] {
         let request = TokenRequest {
             failures_seen: 0,
             deadline: now + timeout,
