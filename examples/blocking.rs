@@ -23,9 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for event in offline.watch(task) {
         match event? {
-            WatchEvent::Progress(progress) => {
-                println!("{:>5.1}% {}", progress.percent, progress.status);
-            }
+            WatchEvent::Progress(progress) => println!("{progress}"),
             WatchEvent::PollFailed(error) => println!("a poll failed: {error}"),
             _ => {}
         }

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("task {}", created.task);
 
     let done = drive(session.watch(created.task, WatchPolicy::default()).to_end())?;
-    println!("{}% {:?}", done.progress.percent, done.progress.status);
+    println!("{}", done.progress);
     Ok(())
 }
 

@@ -29,10 +29,12 @@ impl Bar {
 
     pub(crate) fn show(&self, progress: Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(position(progress.percent));
+            if let Some(percent) = progress.percent {
+                bar.set_position(position(percent));
+            }
             bar.set_message(progress.status.to_string());
         } else if self.last_line.replace(Some(progress)) != Some(progress) {
-            eprintln!("{:>5.1}% {}", progress.percent, progress.status);
+            eprintln!("{progress}");
         }
     }
 

@@ -11,7 +11,7 @@
 //!     .save_to(DirId::new(456)?);
 //! let task = offline.download(&download).await?;
 //! let done = offline.wait(task).await?;
-//! println!("{}%", done.progress.percent);
+//! println!("{}", done.progress);
 //! # Ok(())
 //! # }
 //! ```

@@ -25,7 +25,7 @@ use crate::watch::Watch;
 ///         Err(Error::Ambiguous(lost)) => return Err(format!("it may exist: {}", lost.cause()).into()),
 ///         Err(error) => return Err(error.into()),
 ///     };
-///     println!("{:.1} %", offline.progress(task).await?.percent);
+///     println!("{}", offline.progress(task).await?);
 ///     let done = offline.wait(task).await?;
 ///     println!("{:?}", done.progress.status);
 ///     Ok(())

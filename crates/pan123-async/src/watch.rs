@@ -23,7 +23,7 @@ use crate::drive::{Context, Drive};
 ///     let mut watch = offline.watch(task);
 ///     while let Some(event) = watch.next().await {
 ///         match event? {
-///             WatchEvent::Progress(progress) => println!("{:.1} %", progress.percent),
+///             WatchEvent::Progress(progress) => println!("{progress}"),
 ///             WatchEvent::PollFailed(error) => println!("the watch continues after: {error}"),
 ///             _ => {}
 ///         }

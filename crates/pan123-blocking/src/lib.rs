@@ -12,7 +12,7 @@
 //!     .save_to(DirId::new(456)?);
 //! let task = offline.download(&download)?;
 //! let done = offline.wait(task)?;
-//! println!("{}%", done.progress.percent);
+//! println!("{}", done.progress);
 //! # Ok(())
 //! # }
 //! ```

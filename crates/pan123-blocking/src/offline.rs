@@ -23,7 +23,7 @@ use crate::watch::Watch;
 ///         Err(Error::Ambiguous(lost)) => return Err(format!("it may exist: {}", lost.cause()).into()),
 ///         Err(error) => return Err(error.into()),
 ///     };
-///     println!("{:.1} %", offline.progress(task)?.percent);
+///     println!("{}", offline.progress(task)?);
 ///     let done = offline.wait(task)?;
 ///     println!("{:?}", done.progress.status);
 ///     Ok(())

@@ -20,7 +20,7 @@ use crate::drive::Context;
 /// fn follow(offline: &OfflineDownload, task: TaskId) -> Result<(), WatchError> {
 ///     for event in offline.watch(task) {
 ///         match event? {
-///             WatchEvent::Progress(progress) => println!("{:.1} %", progress.percent),
+///             WatchEvent::Progress(progress) => println!("{progress}"),
 ///             WatchEvent::PollFailed(error) => println!("the watch continues after: {error}"),
 ///             _ => {}
 ///         }

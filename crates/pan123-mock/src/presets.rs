@@ -19,8 +19,8 @@ impl MockPan123 {
     ///     .build()?;
     /// let offline = client.offline_download();
     /// let task = offline.download(&Download::new("https://example.com/a.mp4")?)?;
-    /// assert_eq!(offline.progress(task)?.percent, 0.0);
-    /// assert_eq!(offline.progress(task)?.percent, 100.0);
+    /// assert_eq!(offline.progress(task)?.percent, Some(0.0));
+    /// assert_eq!(offline.progress(task)?.percent, Some(100.0));
     /// mock.assert_created_once("https://example.com/a.mp4");
     /// # Ok(())
     /// # }

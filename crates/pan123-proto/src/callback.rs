@@ -7,6 +7,7 @@ mod refusal;
 #[cfg(feature = "callback-signing")]
 mod signer;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
@@ -18,8 +19,10 @@ pub use refusal::CallbackRefusal;
 pub use signer::{CallbackKey, CallbackSigner, VerifiedCallback};
 
 use crate::ids::FileId;
+use crate::wire::body::body_text;
 use crate::wire::http_url::RedactedUrl;
-use crate::wire::lenient::{Text, Whole};
+use crate::wire::json::{self, Field, Json, Unreadable};
+use crate::wire::lenient::{lossy_text, whole};
 use crate::wire::redaction::Secrets;
 
 /// The maximum length of a reason, in characters: anyone may send a callback.
@@ -133,7 +136,7 @@ impl CallbackNotice {
         if body.len() > Self::MAX_BODY_BYTES {
             return Err(CallbackError::TooLong);
         }
-        serde_json::from_slice(body).map_err(|error| CallbackError::Malformed {
+        serde_json::from_str(&body_text(body)).map_err(|error| CallbackError::Malformed {
             line: error.line(),
             column: error.column(),
         })
@@ -142,40 +145,35 @@ impl CallbackNotice {
 
 impl<'de> Deserialize<'de> for CallbackNotice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            url: Option<Text>,
-            status: Whole<i64>,
-            #[serde(
-                rename = "fileID",
-                alias = "fileId",
-                default,
-                deserialize_with = "file_id"
-            )]
-            file: Option<FileId>,
-            fail_reason: Option<Text>,
-            file_reason: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let non_empty =
-            |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        let url = non_empty(wire.url);
-        let mut secrets = Secrets::default();
-        secrets.push_url(url.as_deref().unwrap_or_default());
-        let reason = non_empty(wire.fail_reason).or(non_empty(wire.file_reason));
-        let reason = reason.map(|reason| secrets.redact(&reason, MAX_REASON));
-        Ok(CallbackNotice {
-            url,
-            outcome: CallbackOutcome::new(wire.status.0, wire.file, reason),
-        })
+        json::deserialize(deserializer, CallbackNotice::read)
     }
 }
 
-/// Treats an unreadable id as absent: the notice still says how the task ended.
-fn file_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FileId>, D::Error> {
-    let Text(id) = Text::deserialize(deserializer)?;
-    Ok(id.parse().ok())
+impl CallbackNotice {
+    /// Only the status is required.
+    fn read(json: Json<'_>) -> Result<CallbackNotice, Unreadable> {
+        let [url, status, file, fail_reason, file_reason] = json.fields([
+            &["url"],
+            &["status"],
+            &["fileID", "fileId"],
+            &["failReason"],
+            &["fileReason"],
+        ])?;
+        let non_empty = |field: &Field<'_>| {
+            let text = field.optional(lossy_text).filter(|text| !text.is_empty());
+            text.map(Cow::into_owned)
+        };
+        let url = non_empty(&url);
+        let mut secrets = Secrets::default();
+        secrets.push_url(url.as_deref().unwrap_or_default());
+        let reason = non_empty(&fail_reason).or_else(|| non_empty(&file_reason));
+        let reason = reason.map(|reason| secrets.redact(&reason, MAX_REASON));
+        let (status, file) = (status.essential(whole)?, file.optional(FileId::read));
+        Ok(CallbackNotice {
+            url,
+            outcome: CallbackOutcome::new(status, file, reason),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -63,6 +63,10 @@ pub trait Endpoint {
     /// What to do when the outcome of the request is unknown: the end of the text of [`Ambiguous`].
     const AMBIGUOUS_ADVICE: &'static str = "check whether it took effect before sending it again";
 
+    /// The key in `data` under which the response names what the request created, in all its spellings. If a response to a
+    /// non-idempotent request cannot be decoded, the ids under it are the [candidates](Ambiguous::candidates).
+    const CREATED_ID: &'static [&'static str] = &[];
+
     /// The type of the response's `data`, or of the whole body where there is no envelope. `()` accepts any.
     type Response: DeserializeOwned + Send + 'static;
 

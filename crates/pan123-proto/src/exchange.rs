@@ -91,6 +91,7 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     advice: &'static str,
     rate: RateClass,
     auth: Auth,
+    created_id: &'static [&'static str],
     secret_response: bool,
     /// The time that must be left before the deadline for the request to be sent.
     min_time: Duration,
@@ -180,6 +181,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             advice: E::AMBIGUOUS_ADVICE,
             rate: E::RATE,
             auth: E::AUTH,
+            created_id: E::CREATED_ID,
             secret_response: E::SECRET_RESPONSE,
             min_time,
             sends_once: false,
@@ -457,6 +459,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 let decoder = Decoder {
                     secret: self.secret_response,
                     body_limit: settings.body_limit,
+                    created_id: self.created_id,
                     too_many_downloads: &settings.too_many_downloads,
                     redactor,
                     wall: now.wall,

@@ -11,23 +11,33 @@ use serde::{Serialize, Serializer};
 #[non_exhaustive]
 #[doc(alias = "进度")]
 pub struct Progress {
-    /// Percent from 0 to 100; back at 0 when the task failed. Only the status tells whether the task has ended.
+    /// Percent from 0 to 100; `None` if the service gives none, or none that can be read. Back at 0 when the task failed. Only the
+    /// status tells whether the task has ended.
     #[serde(rename = "process")]
-    pub percent: f64,
+    pub percent: Option<f64>,
     /// The status of the task.
     pub status: TaskStatus,
 }
 
 impl Progress {
-    /// Creates a value for tests.
-    pub fn new(percent: f64, status: TaskStatus) -> Progress {
-        Progress { percent, status }
+    /// Creates a value for tests. A percentage below 0 or above 100 becomes 0 or 100, and one that is not a number `None`.
+    pub fn new(percent: impl Into<Option<f64>>, status: TaskStatus) -> Progress {
+        let percent: Option<f64> = percent.into();
+        let percent = percent.filter(|percent| !percent.is_nan());
+        Progress {
+            // Adding 0 makes 0 of -0.
+            percent: percent.map(|percent| percent.clamp(0.0, 100.0) + 0.0),
+            status,
+        }
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1}%, {}", self.percent, self.status)
+        match self.percent {
+            Some(percent) => write!(f, "{percent:.1}%, {}", self.status),
+            None => write!(f, "unknown percentage, {}", self.status),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use pan123_tests::observed::{Observed, Outcome};
 use crate::faults::row::Op;
 
 /// The task of [`TASK_ON_ITS_WAY`](pan123_tests::service_access::TASK_ON_ITS_WAY), as it goes on.
-const PROGRESS: &str = "Progress { percent: 37.5, status: Retrying }";
+const PROGRESS: &str = "Progress { percent: Some(37.5), status: Retrying }";
 
 /// In words, `the response, 2 requests, 1 task`.
 #[derive(Clone, Debug, PartialEq, Eq)]

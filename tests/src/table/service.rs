@@ -69,7 +69,7 @@ fn limits() -> Vec<Scenario> {
             .act(Act::Advance(Duration::from_secs(30)))
             .call(Call::Progress(Of::Last))
             .expect(|observed| {
-                assert!(observed.results[1].value.contains("percent: 50.0"));
+                assert!(observed.results[1].value.contains("percent: Some(50.0)"));
                 assert!(observed.results[2].value.contains("Succeeded"));
             }),
     ]

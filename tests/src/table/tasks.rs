@@ -38,7 +38,7 @@ fn followed() -> Vec<Scenario> {
             .call(Call::Progress(Of::Last))
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["ok"; 3]);
-                assert!(observed.results[1].value.contains("percent: 100.0"));
+                assert!(observed.results[1].value.contains("percent: Some(100.0)"));
             }),
         Scenario::new("a task that fails")
             .service(|service| service.default_script(TaskScript::fails_after(2, "下载失败")))

@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Auth, Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
-use crate::wire::lenient::Text;
+use crate::wire::json::{self, Unreadable};
+use crate::wire::lenient::{date, not_empty};
 use crate::wire::redaction::Secrets;
-use crate::wire::timestamp::read_date;
 
 /// Requests an access token.
 #[derive(Clone, Debug)]
@@ -89,19 +89,13 @@ impl IssuedToken {
 
 impl<'de> Deserialize<'de> for IssuedToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            access_token: String,
-            expired_at: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        if wire.access_token.is_empty() {
-            return Err(serde::de::Error::custom("the access token is empty"));
-        }
-        Ok(IssuedToken {
-            value: SecretString::from(wire.access_token),
-            expired_at: wire.expired_at.and_then(|text| read_date(&text.0)),
+        json::deserialize(deserializer, |json| {
+            let [token, expired_at] = json.fields([&["accessToken"], &["expiredAt"]])?;
+            let token = token.essential(not_empty)?;
+            Ok::<_, Unreadable>(IssuedToken {
+                value: SecretString::from(token.into_owned()),
+                expired_at: expired_at.optional(date),
+            })
         })
     }
 }

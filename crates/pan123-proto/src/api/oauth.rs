@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Auth, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
-use crate::wire::lenient::Text;
+use crate::wire::json::{self, Field, Unreadable};
+use crate::wire::lenient::{not_empty, number, text};
 use crate::wire::redaction::Secrets;
 
 const PATH: &str = "/api/v1/oauth2/access_token";
@@ -173,26 +174,27 @@ impl TokenPair {
 /// Both tokens are required. An unreadable field beside them must not lose a pair that cannot be issued again.
 impl<'de> Deserialize<'de> for TokenPair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Wire {
-            access_token: String,
-            refresh_token: String,
-            expires_in: Option<Text>,
-            scope: Option<Text>,
-            token_type: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        if wire.access_token.is_empty() || wire.refresh_token.is_empty() {
-            return Err(de::Error::custom("a token of the pair is empty"));
-        }
-        let text = |text: Option<Text>| text.map_or_else(String::new, |text| text.0);
-        let seconds = text(wire.expires_in).trim().parse().ok();
-        Ok(TokenPair {
-            access_token: SecretString::from(wire.access_token),
-            refresh_token: SecretString::from(wire.refresh_token),
-            expires_in: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            scope: text(wire.scope),
-            token_type: text(wire.token_type),
+        json::deserialize(deserializer, |json| {
+            let [access, refresh, expires_in, scope, token_type] = json.fields([
+                &["access_token"],
+                &["refresh_token"],
+                &["expires_in"],
+                &["scope"],
+                &["token_type"],
+            ])?;
+            let token = |field: Field<'_>| {
+                let token = field.essential(not_empty)?;
+                Ok(SecretString::from(token.into_owned()))
+            };
+            let shown = |field: Field<'_>| field.optional(text).unwrap_or_default().into_owned();
+            let seconds = expires_in.optional(number);
+            Ok::<_, Unreadable>(TokenPair {
+                access_token: token(access)?,
+                refresh_token: token(refresh)?,
+                expires_in: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+                scope: shown(scope),
+                token_type: shown(token_type),
+            })
         })
     }
 }

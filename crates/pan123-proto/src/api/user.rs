@@ -8,8 +8,8 @@ use http::Method;
 use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, Idempotency, RateClass};
-use crate::wire::lenient::{Flag, Maybe, Text, Whole};
-use crate::wire::timestamp::read_date;
+use crate::wire::json::{self, Json, Unreadable};
+use crate::wire::lenient::{date, flag, lossy_text, whole};
 
 /// Requests the user's information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,88 +80,78 @@ pub struct Period {
 
 impl<'de> Deserialize<'de> for UserInfo {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            uid: Whole<u64>,
-            nickname: Option<Text>,
-            #[serde(default)]
-            space_used: Maybe<Whole<u64>>,
-            #[serde(default)]
-            space_permanent: Maybe<Whole<u64>>,
-            #[serde(default)]
-            space_temp: Maybe<Whole<u64>>,
-            space_temp_expr: Option<Text>,
-            vip: Option<Flag>,
-            #[serde(default)]
-            vip_info: Maybe<Vec<VipPeriod>>,
-            #[serde(default)]
-            developer_info: Maybe<Period>,
-            #[serde(default)]
-            direct_traffic: Maybe<Whole<u64>>,
-            #[serde(rename = "isHideUID")]
-            hides_uid: Option<Flag>,
-            #[serde(default)]
-            https_count: Maybe<Whole<u64>>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let number = |number: Maybe<Whole<u64>>| number.0.map(|number| number.0);
-        let flag = |flag: Option<Flag>| flag.map(|flag| flag.0);
+        json::deserialize(deserializer, UserInfo::read)
+    }
+}
+
+impl UserInfo {
+    /// Only the id is required.
+    fn read(json: Json<'_>) -> Result<UserInfo, Unreadable> {
+        let [
+            uid,
+            nickname,
+            used,
+            permanent,
+            temp,
+            temp_until,
+            vip,
+            vip_periods,
+            developer,
+            direct_traffic,
+            hides_uid,
+            https_count,
+        ] = json.fields([
+            &["uid"],
+            &["nickname"],
+            &["spaceUsed"],
+            &["spacePermanent"],
+            &["spaceTemp"],
+            &["spaceTempExpr"],
+            &["vip"],
+            &["vipInfo"],
+            &["developerInfo"],
+            &["directTraffic"],
+            &["isHideUID"],
+            &["httpsCount"],
+        ])?;
+        let vip_periods = vip_periods.rows(VipPeriod::read);
         Ok(UserInfo {
-            uid: wire.uid.0,
-            nickname: wire.nickname.map(|text| text.0).unwrap_or_default(),
-            space_used: number(wire.space_used),
-            space_permanent: number(wire.space_permanent),
-            space_temp: number(wire.space_temp),
-            space_temp_until: date(wire.space_temp_expr),
-            vip: flag(wire.vip),
-            vip_periods: wire.vip_info.0.unwrap_or_default(),
-            developer: wire.developer_info.0,
-            direct_traffic: number(wire.direct_traffic),
-            hides_uid: flag(wire.hides_uid),
-            https_count: number(wire.https_count),
+            uid: uid.essential(whole)?,
+            nickname: nickname
+                .optional(lossy_text)
+                .unwrap_or_default()
+                .into_owned(),
+            space_used: used.optional(whole),
+            space_permanent: permanent.optional(whole),
+            space_temp: temp.optional(whole),
+            space_temp_until: temp_until.optional(date),
+            vip: vip.optional(flag),
+            vip_periods: vip_periods.ok().flatten().unwrap_or_default(),
+            developer: developer.optional(|json| Period::read(json).ok()),
+            direct_traffic: direct_traffic.optional(whole),
+            hides_uid: hides_uid.optional(flag),
+            https_count: https_count.optional(whole),
         })
     }
 }
 
-impl<'de> Deserialize<'de> for VipPeriod {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            vip_level: Option<Whole<i64>>,
-            vip_label: Option<Text>,
-            start_time: Option<Text>,
-            end_time: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
+impl VipPeriod {
+    fn read(json: Json<'_>) -> Result<VipPeriod, Unreadable> {
+        let [level, label] = json.fields([&["vipLevel"], &["vipLabel"]])?;
         Ok(VipPeriod {
-            level: wire.vip_level.map(|level| level.0),
-            label: wire.vip_label.map(|label| label.0).unwrap_or_default(),
-            period: Period {
-                from: date(wire.start_time),
-                until: date(wire.end_time),
-            },
+            level: level.optional(whole),
+            label: label.optional(lossy_text).unwrap_or_default().into_owned(),
+            period: Period::read(json)?,
         })
     }
 }
 
-impl<'de> Deserialize<'de> for Period {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            start_time: Option<Text>,
-            end_time: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
+impl Period {
+    fn read(json: Json<'_>) -> Result<Period, Unreadable> {
+        let [from, until] = json.fields([&["startTime"], &["endTime"]])?;
         Ok(Period {
-            from: date(wire.start_time),
-            until: date(wire.end_time),
+            from: from.optional(date),
+            until: until.optional(date),
         })
     }
-}
-
-fn date(text: Option<Text>) -> Option<SystemTime> {
-    text.and_then(|text| read_date(&text.0))
 }

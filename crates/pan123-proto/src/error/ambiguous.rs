@@ -50,6 +50,21 @@ impl Ambiguous {
         }
     }
 
+    /// Returns the ids that a response named for what the request created, when it named several or when something else about
+    /// it could not be read: `ambiguous.candidates::<TaskId>()` for a download. One of them may be the task that was created;
+    /// polling a task does no harm.
+    pub fn candidates<Id: TryFrom<u64>>(&self) -> Vec<Id> {
+        let ids = self.candidate_numbers().iter();
+        ids.filter_map(|&id| Id::try_from(id).ok()).collect()
+    }
+
+    fn candidate_numbers(&self) -> &[u64] {
+        match self.cause.root() {
+            Error::Decode(response) => &response.candidates,
+            _ => &[],
+        }
+    }
+
     /// Returns what went wrong.
     pub fn cause(&self) -> &Error {
         &self.cause
@@ -62,6 +77,7 @@ impl fmt::Debug for Ambiguous {
             .field("method", &self.method)
             .field("path", &self.path)
             .field("reach", &self.reach())
+            .field("candidates", &self.candidate_numbers())
             .field("body", &format_args!("[{} bytes]", self.body.len()))
             .field("cause", &self.cause)
             .finish_non_exhaustive()
@@ -78,7 +94,16 @@ impl fmt::Display for Ambiguous {
             self.reach(),
             self.cause,
             self.advice
-        )
+        )?;
+        for (index, id) in self.candidate_numbers().iter().enumerate() {
+            let separator = if index == 0 {
+                "; the response names "
+            } else {
+                " and "
+            };
+            write!(f, "{separator}{id}")?;
+        }
+        Ok(())
     }
 }
 

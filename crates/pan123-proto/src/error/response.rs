@@ -13,6 +13,8 @@ pub struct ResponseError {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) reason: String,
     pub(crate) excerpt: String,
+    /// The ids of what the request created, as far as the body names any.
+    pub(crate) candidates: Vec<u64>,
 }
 
 impl ResponseError {

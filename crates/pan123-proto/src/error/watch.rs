@@ -133,7 +133,7 @@ impl fmt::Display for WatchError {
             }
         }
         match self.last() {
-            Some(last) => write!(f, " (last seen at {}%, {})", last.percent, last.status),
+            Some(last) => write!(f, " (last seen: {last})"),
             None => f.write_str(" (no progress was seen)"),
         }
     }

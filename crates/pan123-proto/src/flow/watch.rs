@@ -74,7 +74,8 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct LastPoll {
     progress: Progress,
-    at: Instant,
+    /// The last percentage that was known, and when.
+    percent: Option<(f64, Instant)>,
 }
 
 /// How long something was seen to last: the time between looks, of which no more counts than `max` each. So neither polls that fail or
@@ -385,8 +386,13 @@ impl Watch {
         self.poll_left(now);
         self.failed_polls = 0;
         self.failure = None;
-        let before = self.last.replace(LastPoll { progress, at: now });
-        let unchanged = if before.is_some_and(|before| before.progress == progress) {
+        let before = self.last;
+        let known = before.and_then(|before| before.percent);
+        self.last = Some(LastPoll {
+            progress,
+            percent: progress.percent.map(|percent| (percent, now)).or(known),
+        });
+        let unchanged = if before.is_some_and(|before| !has_changed(&before, progress)) {
             self.unchanged.look(now, self.max_span())
         } else {
             self.unchanged.begin(now);
@@ -407,7 +413,7 @@ impl Watch {
                 return self.end_with(self.stalled_error());
             }
             _ => {
-                let left = before.and_then(|before| estimated_time_left(before, progress, now));
+                let left = known.and_then(|known| estimated_time_left(known, progress, now));
                 let interval = left.map_or(self.interval, |left| {
                     self.interval.min(left.max(self.policy.interval))
                 });
@@ -492,11 +498,23 @@ fn never_left(error: &Error) -> bool {
     matches!(error.root(), Error::Transport(error) if error.kind() == TransportErrorKind::NeverLeft)
 }
 
-/// Estimates the time to completion from the speed between the last two polls.
-fn estimated_time_left(before: LastPoll, progress: Progress, now: Instant) -> Option<Duration> {
-    let gained = progress.percent - before.progress.percent;
-    let seconds = now.saturating_duration_since(before.at).as_secs_f64();
-    let left = (100.0 - progress.percent).max(0.0) * seconds / gained;
+/// Whether something was seen to change; a percentage that is unknown this time was not.
+fn has_changed(before: &LastPoll, progress: Progress) -> bool {
+    let known = before.percent.map(|(percent, _)| percent);
+    before.progress.status != progress.status
+        || (progress.percent.is_some() && progress.percent != known)
+}
+
+/// Estimates the time to completion from the speed since the last known percentage.
+fn estimated_time_left(
+    (before, at): (f64, Instant),
+    progress: Progress,
+    now: Instant,
+) -> Option<Duration> {
+    let percent = progress.percent?;
+    let gained = percent - before;
+    let seconds = now.saturating_duration_since(at).as_secs_f64();
+    let left = (100.0 - percent) * seconds / gained;
     (gained > 0.0)
         .then(|| Duration::try_from_secs_f64(left).ok())
         .flatten()

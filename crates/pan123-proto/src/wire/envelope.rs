@@ -1,85 +1,67 @@
 //! The envelope `{"code","message","data","x-traceID"}` of the service's responses. No other file knows its keys.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeOwned, Error};
 
-use crate::wire::lenient;
+use super::json::{Field, Json, Names, read_fields};
+use super::lenient::{lossy_text, whole};
 
 /// A response of the service, its `data` still unparsed.
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) code: i64,
-    pub(crate) message: String,
-    pub(crate) trace_id: Option<String>,
-    data: Option<&'a RawValue>,
+    pub(crate) message: Cow<'a, str>,
+    pub(crate) trace_id: Option<Cow<'a, str>>,
+    data: Option<Json<'a>>,
 }
+
+const KEYS: [Names; 4] = [&["code"], &["data"], &["message"], &["x-traceID"]];
 
 impl<'a> Envelope<'a> {
     /// Parses a body, which must be an object whose `code` is a whole number or a string of one.
     pub(crate) fn read(body: &'a str) -> Result<Envelope<'a>, serde_json::Error> {
-        serde_json::from_str(body)
+        let [code, data, message, trace_id] = read_members(body)?;
+        Ok(Envelope {
+            code: code.essential(whole).map_err(Error::custom)?,
+            message: message.optional(lossy_text).unwrap_or_default(),
+            trace_id: trace_id
+                .optional(lossy_text)
+                .filter(|trace| !trace.is_empty()),
+            data: data.value().map_err(Error::custom)?,
+        })
     }
 
     /// Parses the data. Missing data counts as `null`, which only a type without promised data accepts.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.data.map_or("null", RawValue::get))
+        serde_json::from_str(self.data.map_or("null", Json::spelling))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EnvelopeVisitor)
-    }
-}
-
-struct EnvelopeVisitor;
-
-impl<'de> Visitor<'de> for EnvelopeVisitor {
-    type Value = Envelope<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a `code`")
-    }
-
-    /// Parses each key and value separately, so that a damaged one loses neither the code nor the trace id.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut code = None;
-        let mut envelope = Envelope {
-            code: 0,
-            message: String::new(),
-            trace_id: None,
-            data: None,
+/// Returns the ids that the data of a response has under this key, whatever else is wrong with the response.
+pub(crate) fn ids_in_data(body: &str, names: Names) -> Vec<u64> {
+    let mut ids = Vec::new();
+    let Ok([_, data, ..]) = read_members(body) else {
+        return ids;
+    };
+    for data in data.values() {
+        let Ok([id]) = data.fields([names]) else {
+            continue;
         };
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            match text(key).as_str() {
-                // Two of them are ambiguous.
-                "code" if code.is_some() => return Err(A::Error::duplicate_field("code")),
-                "data" if envelope.data.is_some() => return Err(A::Error::duplicate_field("data")),
-                "code" => code = Some(whole(value).map_err(A::Error::custom)?),
-                "message" => envelope.message = text(value),
-                "data" => envelope.data = Some(value),
-                name if name.eq_ignore_ascii_case("x-traceID") => {
-                    envelope.trace_id = Some(text(value)).filter(|trace| !trace.is_empty());
-                }
-                _ => {}
+        for id in id.values().filter_map(whole) {
+            if id != 0 && !ids.contains(&id) {
+                ids.push(id);
             }
         }
-        envelope.code = code.ok_or_else(|| A::Error::missing_field("code"))?;
-        Ok(envelope)
     }
+    ids
 }
 
-fn whole(value: &RawValue) -> Result<i64, serde_json::Error> {
-    serde_json::from_str(value.get()).map(|lenient::Whole(number)| number)
-}
-
-/// Returns a string, or the raw JSON if it cannot be decoded, such as half a surrogate pair.
-fn text(value: &RawValue) -> String {
-    serde_json::from_str(value.get())
-        .map_or_else(|_| value.get().to_owned(), |lenient::Text(text)| text)
+/// Proxies rewrite the case of names that look like a header's.
+fn read_members(body: &str) -> Result<[Field<'_>; 4], serde_json::Error> {
+    read_fields(body, KEYS, |name, key| {
+        name == key || (name.contains('-') && name.eq_ignore_ascii_case(key))
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +88,7 @@ mod tests {
         let bare = read(r#"{"code":"403","message":"123pan-global-slb forbidden"}"#);
         assert_eq!((bare.code, bare.trace_id), (403, None));
         let nulls = read(r#"{"code":401,"message":null,"data":null,"x-traceID":null}"#);
-        assert_eq!((nulls.code, nulls.message.as_str()), (401, ""));
+        assert_eq!((nulls.code, &*nulls.message), (401, ""));
         assert_eq!(read(r#"{"code":0,"x-traceID":""}"#).trace_id, None);
     }
 
@@ -121,7 +103,7 @@ mod tests {
     #[test]
     fn damaged_field_does_not_lose_the_others() {
         for (field, message) in [
-            (r#""message":"\ud800""#, r#""\ud800""#),
+            (r#""message":"\ud800""#, "\u{fffd}\u{fffd}\u{fffd}"),
             (r#""message":1e999"#, "1e999"),
             (r#""\ud800":1"#, ""),
             (r#""data":"\udc00""#, ""),
@@ -148,11 +130,53 @@ mod tests {
             r#"{"code":0"#,
             r#"{"code":1.5}"#,
             r#"{"code":1,"code":0}"#,
-            r#"{"code":0,"data":1,"data":1}"#,
+            r#"{"code":0,"data":1,"data":2}"#,
+            r#"{"code":0} {"code":0}"#,
+            "{\"code\":0}\0",
         ] {
             assert!(Envelope::read(body).is_err(), "{body}");
         }
-        let error = Envelope::read("[]").unwrap_err();
-        assert!(error.to_string().contains("an object with a `code`"));
+        let error = |body| Envelope::read(body).unwrap_err().to_string();
+        assert!(error("[]").contains("expected an object"));
+        assert!(error("{}").contains("`code` is missing"));
+        assert!(error(r#"{"code":1,"code":0}"#).contains("`code` has different values: 1, 0"));
+    }
+
+    #[test]
+    fn equal_values_are_one() {
+        for body in [
+            r#"{"code":0,"code":"0","data":{"n":1},"data":{"n":1}}"#,
+            r#"{"code":0,"code":0.0,"data":null,"data":{"n":1}}"#,
+            r#"{"code":0,"data":{"n":1},"data":{ "n" : 1 },"code":0}"#,
+        ] {
+            let envelope = read(body);
+            let data: serde_json::Value = envelope.data().unwrap();
+            assert_eq!((envelope.code, data), (0, serde_json::json!({"n": 1})));
+        }
+        let differing =
+            read(r#"{"code":7,"message":"a","message":"b","x-traceID":"t","X-TraceId":"t"}"#);
+        assert_eq!((differing.code, &*differing.message), (7, ""));
+        assert_eq!(differing.trace_id.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn ids_are_found_in_any_data() {
+        let ids = |body| ids_in_data(body, &["taskID", "taskId"]);
+        assert_eq!(
+            ids(r#"{"code":0,"data":{"taskID":7,"taskId":"8"}}"#),
+            [7, 8]
+        );
+        assert_eq!(
+            ids(r#"{"data":{"taskID":7},"code":"x","data":{"taskID":7,"taskID":9}}"#),
+            [7, 9]
+        );
+        for none in [
+            "",
+            "[]",
+            r#"{"data":[7]}"#,
+            r#"{"data":{"taskID":0,"taskId":-7,"id":7}}"#,
+        ] {
+            assert!(ids(none).is_empty(), "{none}");
+        }
     }
 }

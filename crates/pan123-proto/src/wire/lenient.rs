@@ -1,276 +1,283 @@
 //! Lenient JSON values: the service and the proxies in front of it mix up numbers, strings and null.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::time::SystemTime;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// A whole number in the range of `T`, or a string or float that equals one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole<T>(pub(crate) T);
+use super::json::{self, Json};
+use super::timestamp::read_date;
 
-/// Any finite number, or a string of one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Float(pub(crate) f64);
+/// A float represents every whole number below this exactly; one at or above it may have lost digits before it was written.
+const MAX_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
-/// A string. Null, an array and an object count as empty; a number or a bool as its own spelling.
-#[derive(Clone, Debug)]
-pub(crate) struct Text(pub(crate) String);
+/// Reads a whole number in the range of `T`, also from a string or a float, if it is exactly that number.
+pub(crate) fn whole<T: TryFrom<i128>>(json: Json<'_>) -> Option<T> {
+    let number = match json::string(json.spelling()) {
+        Some(text) => exact(text.trim())?,
+        None => exact(json.spelling())?,
+    };
+    T::try_from(number).ok()
+}
 
-/// A bool, or a number or string in place of one. Null, 0, `false` and the empty string are false.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flag(pub(crate) bool);
+/// Reads a number, also from a string. One that no float can hold is infinite.
+pub(crate) fn number(json: Json<'_>) -> Option<f64> {
+    let text = text(json)?;
+    let text = text.trim();
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    // `f64` has words for numbers, too.
+    text.bytes()
+        .all(is_digit)
+        .then(|| text.parse().ok())
+        .flatten()
+}
 
-/// An optional value; `None` if it cannot be read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Maybe<T>(pub(crate) Option<T>);
+/// Reads a string that is not empty.
+pub(crate) fn not_empty(json: Json<'_>) -> Option<Cow<'_, str>> {
+    json::string(json.spelling()).filter(|text| !text.is_empty())
+}
 
-/// The value of a missing field.
-impl<T> Default for Maybe<T> {
-    fn default() -> Maybe<T> {
-        Maybe(None)
+/// Reads a string, also from a number or a bool, which it spells as JSON does.
+pub(crate) fn text(json: Json<'_>) -> Option<Cow<'_, str>> {
+    match json.spelling().as_bytes().first()? {
+        b'"' => json::string(json.spelling()),
+        b'n' | b'[' | b'{' => None,
+        _ => Some(Cow::Borrowed(json.spelling())),
     }
 }
 
-/// A float represents every whole number below this exactly.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+/// Reads a text for people, with `U+FFFD` for what is no character.
+pub(crate) fn lossy_text(json: Json<'_>) -> Option<Cow<'_, str>> {
+    text(json).or_else(|| {
+        let StringBytes(bytes) = serde_json::from_str(json.spelling()).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned().into())
+    })
+}
 
-impl<'de, T: TryFrom<i128>> Deserialize<'de> for Whole<T> {
+/// Reads a bool, also from a number or a string. 0, `false` and the empty string are false.
+pub(crate) fn flag(json: Json<'_>) -> Option<bool> {
+    let is_false = match text(json)?.trim() {
+        "" | "false" => true,
+        _ => number(json) == Some(0.0),
+    };
+    Some(!is_false)
+}
+
+/// Reads a date of the service.
+pub(crate) fn date(json: Json<'_>) -> Option<SystemTime> {
+    read_date(&text(json)?)
+}
+
+/// Returns the whole number that this decimal number is; none if it is not exactly one.
+fn exact(decimal: &str) -> Option<i128> {
+    if !decimal.contains(['.', 'e', 'E']) {
+        return decimal.parse().ok();
+    }
+    let (mantissa, exponent) = decimal.split_once(['e', 'E']).unwrap_or((decimal, "0"));
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let after = after.trim_end_matches('0');
+    let places = i32::try_from(after.len()).ok()?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(places)?;
+    let number = shift(format!("{before}{after}").parse().ok()?, exponent)?;
+    (number.unsigned_abs() < MAX_EXACT).then_some(number)
+}
+
+/// Multiplies by this power of ten; none if the result is not whole or too large.
+fn shift(number: i128, exponent: i32) -> Option<i128> {
+    if number == 0 {
+        return Some(0);
+    }
+    let factor = 10_i128.checked_pow(exponent.unsigned_abs())?;
+    if exponent >= 0 {
+        number.checked_mul(factor)
+    } else {
+        (number % factor == 0).then_some(number / factor)
+    }
+}
+
+/// The bytes of a JSON string, in which half a surrogate pair is not UTF-8.
+struct StringBytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for StringBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = deserializer.deserialize_any(WholeVisitor)?;
-        T::try_from(number).map(Whole).map_err(|_| {
-            let number = number.to_string();
-            D::Error::invalid_value(Unexpected::Other(&number), &"a number in its range")
-        })
-    }
-}
+        struct StringVisitor;
 
-struct WholeVisitor;
+        impl Visitor<'_> for StringVisitor {
+            type Value = StringBytes;
 
-impl Visitor<'_> for WholeVisitor {
-    type Value = i128;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, or a string of one")
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<i128, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<i128, E> {
-        Ok(value.into())
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a whole number that a float represents exactly"
-    )]
-    fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
-        if value.fract() == 0.0 && value.abs() < MAX_EXACT {
-            Ok(value as i128)
-        } else {
-            Err(E::invalid_value(Unexpected::Float(value), &self))
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<StringBytes, E> {
+                Ok(StringBytes(bytes.to_vec()))
+            }
         }
-    }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<i128, E> {
-        let value = value.trim();
-        value
-            .parse()
-            .map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
-    }
-}
-
-impl<'de> Deserialize<'de> for Float {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FloatVisitor).map(Float)
-    }
-}
-
-struct FloatVisitor;
-
-impl Visitor<'_> for FloatVisitor {
-    type Value = f64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or a string of one")
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "a percentage needs no more")]
-    fn visit_i64<E: Error>(self, value: i64) -> Result<f64, E> {
-        Ok(value as f64)
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "a percentage needs no more")]
-    fn visit_u64<E: Error>(self, value: u64) -> Result<f64, E> {
-        Ok(value as f64)
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<f64, E> {
-        Ok(value)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<f64, E> {
-        match value.trim().parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(E::invalid_value(Unexpected::Str(value), &self)),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<String, E> {
-        Ok(value.to_owned())
-    }
-
-    fn visit_string<E: Error>(self, value: String) -> Result<String, E> {
-        Ok(value)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<String, A::Error> {
-        while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-        Ok(String::new())
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
-        while map
-            .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
-            .is_some()
-        {}
-        Ok(String::new())
-    }
-}
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        Ok(Flag(!matches!(text.trim(), "" | "0" | "false")))
-    }
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        Ok(Maybe(serde_json::from_value(value).ok()))
+        deserializer.deserialize_bytes(StringVisitor)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::deserialize;
     use super::*;
 
-    fn int(json: &str) -> Option<i64> {
-        serde_json::from_str::<Whole<i64>>(json)
-            .ok()
-            .map(|int| int.0)
-    }
-
-    fn uint(json: &str) -> Option<u64> {
-        serde_json::from_str::<Whole<u64>>(json)
-            .ok()
-            .map(|uint| uint.0)
-    }
-
-    fn float(json: &str) -> Option<f64> {
-        serde_json::from_str::<Float>(json)
-            .ok()
-            .map(|float| float.0)
-    }
-
-    fn text(json: &str) -> Option<String> {
-        serde_json::from_str::<Text>(json).ok().map(|text| text.0)
+    fn read<T>(json: &str, read: fn(Json<'_>) -> Option<T>) -> Option<T> {
+        let mut parser = serde_json::Deserializer::from_str(json);
+        deserialize(&mut parser, |json| Ok::<_, &str>(read(json))).expect(json)
     }
 
     #[test]
     fn whole_number_may_be_a_string_or_a_float() {
-        for json in ["7", "\"7\"", "7.0", "\" 7 \""] {
-            assert_eq!((int(json), uint(json)), (Some(7), Some(7)), "{json}");
+        for json in [
+            "7",
+            "7.0",
+            "7.00e0",
+            "0.7e1",
+            "70e-1",
+            "700.0E-2",
+            "\"7\"",
+            "\" 7\\n\"",
+            "\"+7\"",
+            "\"007\"",
+            "\"7.0\"",
+        ] {
+            let read = (read(json, whole::<i64>), read(json, whole::<u64>));
+            assert_eq!(read, (Some(7), Some(7)), "{json}");
         }
-        for json in ["null", "true", "[]", "\"\"", "\"seven\"", "7.5", "1e300"] {
-            assert_eq!((int(json), uint(json)), (None, None), "{json}");
+        for json in [
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "[7]",
+            "\"\"",
+            "\"seven\"",
+            "\"7 8\"",
+            "\"0x7\"",
+            "\"7_0\"",
+            "\"NaN\"",
+            "\"\\ud8007\"",
+            "7.5",
+            "7.0000000000000000001",
+            "7e-1",
+            "1e300",
+            "1e99999999999",
+            "1e-99999999999",
+            "\"1e300\"",
+            "\"e\"",
+            "\".\"",
+        ] {
+            let read = (read(json, whole::<i64>), read(json, whole::<u64>));
+            assert_eq!(read, (None, None), "{json}");
         }
-        assert_eq!((int("-1"), uint("-1")), (Some(-1), None));
-        assert_eq!(uint("18446744073709551615"), Some(u64::MAX));
-        assert_eq!(uint("\"18446744073709551615\""), Some(u64::MAX));
-        assert_eq!(int("18446744073709551615"), None);
-        assert_eq!(uint("9007199254740993"), Some(9_007_199_254_740_993));
+        for zero in ["0", "-0", "-0.0", "0e0", "0.0e-300", "\"-0\""] {
+            assert_eq!(read(zero, whole::<u64>), Some(0), "{zero}");
+        }
         assert_eq!(
-            uint("9007199254740994.0"),
-            None,
-            "a float that may have lost digits"
+            (read("-1", whole::<i64>), read("-1", whole::<u64>)),
+            (Some(-1), None)
         );
+        assert_eq!(read("1e3", whole::<u64>), Some(1000));
     }
 
     #[test]
-    fn float_may_be_a_string_but_must_be_finite() {
-        assert_eq!(float("37.5"), Some(37.5));
-        assert_eq!(float("\"37.5\""), Some(37.5));
-        assert_eq!(float("100"), Some(100.0));
-        for json in ["\"NaN\"", "\"inf\"", "null", "\"\"", "{}"] {
-            assert_eq!(float(json), None, "{json}");
+    fn every_digit_counts() {
+        for number in [9_007_199_254_740_993, u64::MAX] {
+            for json in [number.to_string(), format!("\"{number}\"")] {
+                assert_eq!(read(&json, whole::<u64>), Some(number));
+            }
+        }
+        assert_eq!(read("18446744073709551615", whole::<i64>), None);
+        assert_eq!(read("18446744073709551616", whole::<u64>), None);
+        let largest = 9_007_199_254_740_991;
+        assert_eq!(read("9007199254740991.0", whole::<u64>), Some(largest));
+        // These may have lost digits before they were written.
+        for json in [
+            "9007199254740992.0",
+            "9007199254740993.0",
+            "9007199254740993e0",
+            "\"9007199254740993.0\"",
+            "9.007199254740993e15",
+            "-9007199254740993.0",
+            "18446744073709551615.0",
+        ] {
+            assert_eq!(read(json, whole::<i128>), None, "{json}");
+        }
+        assert_eq!(read("9007199254740991.4", whole::<u64>), None);
+    }
+
+    #[test]
+    fn number_may_be_a_string_but_not_a_word() {
+        for (json, expected) in [
+            ("37.5", 37.5),
+            ("\"37.5\"", 37.5),
+            ("\" 100 \"", 100.0),
+            ("-2147483648", -2_147_483_648.0),
+            ("1e999", f64::INFINITY),
+        ] {
+            assert_eq!(read(json, number), Some(expected), "{json}");
+        }
+        for json in [
+            "null",
+            "true",
+            "\"\"",
+            "\"NaN\"",
+            "\"inf\"",
+            "\"Infinity\"",
+            "\"100%\"",
+            "\"half\"",
+            "{}",
+            "[1]",
+            "\"e\"",
+        ] {
+            assert_eq!(read(json, number), None, "{json}");
         }
     }
 
     #[test]
-    fn text_may_be_any_value() {
-        assert_eq!(text("\"a\""), Some("a".to_owned()));
-        assert_eq!(text("429"), Some("429".to_owned()));
-        for json in ["null", "[1]", "{\"a\":1}", "\"\""] {
-            assert_eq!(text(json), Some(String::new()), "{json}");
+    fn text_may_be_a_number_or_a_bool() {
+        let text = |json| read(json, |json| text(json).map(Cow::into_owned));
+        for (json, expected) in [
+            ("\"a\"", "a"),
+            ("\"\"", ""),
+            ("\"\\u5f71\\n\"", "影\n"),
+            ("429", "429"),
+            ("7.0", "7.0"),
+            ("false", "false"),
+        ] {
+            assert_eq!(text(json).as_deref(), Some(expected), "{json}");
         }
+        for json in ["null", "[1]", "{\"a\":1}", r#""\ud800""#] {
+            assert_eq!(text(json), None, "{json}");
+        }
+        let lossy = |json| read(json, |json| lossy_text(json).map(Cow::into_owned));
+        assert_eq!(
+            lossy(r#""a\ud800b""#).as_deref(),
+            Some("a\u{fffd}\u{fffd}\u{fffd}b")
+        );
+        assert_eq!(lossy("null"), None);
     }
 
     #[test]
     fn flag_may_be_a_number_or_a_string() {
-        for (json, flag) in [
-            ("0", false),
-            ("1", true),
-            ("\"0\"", false),
-            ("\"1\"", true),
-            ("true", true),
-            ("false", false),
-            ("null", false),
-            ("\"\"", false),
+        for (json, expected) in [
+            ("0", Some(false)),
+            ("0.0", Some(false)),
+            ("1", Some(true)),
+            ("\"0\"", Some(false)),
+            ("\"1\"", Some(true)),
+            ("true", Some(true)),
+            ("false", Some(false)),
+            ("\" false\"", Some(false)),
+            ("\"\"", Some(false)),
+            ("null", None),
+            ("[]", None),
+            ("{}", None),
         ] {
-            assert_eq!(
-                serde_json::from_str::<Flag>(json).unwrap().0,
-                flag,
-                "{json}"
-            );
+            assert_eq!(read(json, flag), expected, "{json}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod flat;
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
-use super::envelope::Envelope;
+use super::body::body_text;
+use super::envelope::{Envelope, ids_in_data};
 use super::failure::{Failure, FailureClass};
+use super::json::Names;
 use super::redaction::Redactor;
 use super::timestamp::system_time;
 use crate::error::{ApiError, Error, ErrorCode, ResponseError};
@@ -43,6 +46,8 @@ pub(crate) struct Decoder<'a> {
     pub(crate) secret: bool,
     /// The most bytes of body.
     pub(crate) body_limit: usize,
+    /// The key of the id of what the request created.
+    pub(crate) created_id: Names,
     /// The text by which a rejection for too many concurrent downloads is known.
     pub(crate) too_many_downloads: &'a str,
     pub(crate) redactor: Redactor<'a>,
@@ -67,8 +72,7 @@ impl Decoder<'_> {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        // Bytes that are not UTF-8 in one string must not hide the code, the trace id or the data beside it.
-        let body = String::from_utf8_lossy(response.body());
+        let body = body_text(response.body());
         match (format, Envelope::read(&body)) {
             (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, envelope)),
             (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
@@ -114,7 +118,7 @@ impl Decoder<'_> {
     fn missing_data(
         &self,
         response: &Response<Bytes>,
-        trace: Option<String>,
+        trace: Option<Cow<'_, str>>,
         error: &serde_json::Error,
     ) -> Failure {
         let reason = format!("success without the promised data: {}", self.quote(error));
@@ -142,19 +146,22 @@ impl Decoder<'_> {
     fn undecodable(
         &self,
         response: &Response<Bytes>,
-        trace: Option<String>,
+        trace: Option<Cow<'_, str>>,
         reason: String,
     ) -> Failure {
         Failure {
             class: FailureClass::Indeterminate,
-            error: Error::Decode(Box::new(self.response_error(response, trace, reason))),
+            error: Error::Decode(Box::new(ResponseError {
+                candidates: ids_in_data(&body_text(response.body()), self.created_id),
+                ..self.response_error(response, trace, reason)
+            })),
         }
     }
 
     fn response_error(
         &self,
         response: &Response<Bytes>,
-        trace: Option<String>,
+        trace: Option<Cow<'_, str>>,
         reason: String,
     ) -> ResponseError {
         ResponseError {
@@ -162,10 +169,11 @@ impl Decoder<'_> {
             trace_id: self.redact_trace_id(trace.or_else(|| trace_id(response.headers()))),
             retry_after: self.retry_after(response.headers()),
             reason,
+            candidates: Vec::new(),
             excerpt: if self.secret {
                 String::new()
             } else {
-                let body = String::from_utf8_lossy(response.body());
+                let body = body_text(response.body());
                 self.redactor.redact_prefix(&body, MAX_EXCERPT)
             },
         }
@@ -174,13 +182,16 @@ impl Decoder<'_> {
     /// A parser's message quotes the body, so for a secret one only the position is given.
     fn quote(&self, error: &serde_json::Error) -> String {
         if self.secret {
-            format!("line {} column {}", error.line(), error.column())
+            match error.line() {
+                0 => "a field is missing or cannot be read".to_owned(),
+                line => format!("line {line} column {}", error.column()),
+            }
         } else {
             self.redactor.redact_prefix(&error.to_string(), MAX_MESSAGE)
         }
     }
 
-    fn redact_trace_id(&self, text: Option<String>) -> Option<String> {
+    fn redact_trace_id(&self, text: Option<Cow<'_, str>>) -> Option<String> {
         text.map(|text| self.redactor.redact_prefix(&text, MAX_TRACE_ID))
     }
 
@@ -243,10 +254,10 @@ fn http_date(text: &str) -> Option<SystemTime> {
     system_time(date)
 }
 
-fn trace_id(headers: &HeaderMap) -> Option<String> {
+fn trace_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let name = HeaderName::from_static("x-traceid");
     let trace = headers.get(name)?.to_str().ok()?;
-    (!trace.is_empty()).then(|| trace.to_owned())
+    (!trace.is_empty()).then_some(Cow::Borrowed(trace))
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn task(data: &Object<'_>) -> Option<u64> {
 
 /// The progress that this data must be read as.
 fn seen(data: &Object<'_>) -> Option<Progress> {
-    let percent = data.read_one(|key| key == "process")?;
+    let percent = data.read_one::<f64>(|key| key == "process")?;
     let status: i64 = data.read_one(|key| key == "status")?;
     let status = serde_json::from_str(&status.to_string()).ok()?;
     Some(Progress::new(percent, status))

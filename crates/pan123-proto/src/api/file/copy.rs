@@ -6,11 +6,15 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{FileId, Parent};
+use crate::wire::json::{self, Names, Unreadable};
+
+/// The key of the id of the copy.
+const COPY: Names = &["targetFileId", "targetFileID"];
 
 /// Copies one file. [`CopyFiles`](super::CopyFiles) copies many.
 ///
@@ -40,6 +44,7 @@ impl Endpoint for CopyFile {
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/copy", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const CREATED_ID: Names = COPY;
     type Response = CopiedFile;
 
     fn body(&self) -> Result<Body, BuildError> {
@@ -48,13 +53,23 @@ impl Endpoint for CopyFile {
 }
 
 /// The response to a [`CopyFile`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopiedFile {
     /// The original.
-    #[serde(rename = "sourceFileId", alias = "sourceFileID")]
     pub source: FileId,
     /// The copy.
-    #[serde(rename = "targetFileId", alias = "targetFileID")]
     pub target: FileId,
+}
+
+impl<'de> Deserialize<'de> for CopiedFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [source, target] = json.fields([&["sourceFileId", "sourceFileID"], COPY])?;
+            Ok::<_, Unreadable>(CopiedFile {
+                source: source.essential(FileId::read)?,
+                target: target.essential(FileId::read)?,
+            })
+        })
+    }
 }

@@ -6,12 +6,16 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::batch::collect_ids;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{CopyTaskId, EntryId, Parent};
+use crate::wire::json::{self, Names, Unreadable};
+
+/// The key of the id of the new task.
+const TASK: Names = &["taskId", "taskID"];
 
 /// The maximum number of files and folders in one request.
 const MAX_ENTRIES: usize = 3000;
@@ -51,6 +55,7 @@ impl Endpoint for CopyFiles {
     // No figure is documented.
     const RATE: RateClass = RateClass::new("file/async/copy", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const CREATED_ID: Names = TASK;
     type Response = StartedCopy;
 
     fn body(&self) -> Result<Body, BuildError> {
@@ -59,10 +64,20 @@ impl Endpoint for CopyFiles {
 }
 
 /// The response to a [`CopyFiles`]: the copy was accepted, and may still fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartedCopy {
     /// The new task.
-    #[serde(rename = "taskId", alias = "taskID")]
     pub task: CopyTaskId,
+}
+
+impl<'de> Deserialize<'de> for StartedCopy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [task] = json.fields([TASK])?;
+            Ok::<_, Unreadable>(StartedCopy {
+                task: task.essential(CopyTaskId::read)?,
+            })
+        })
+    }
 }

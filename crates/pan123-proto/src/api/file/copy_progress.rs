@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::CopyTaskId;
-use crate::wire::lenient::Whole;
+use crate::wire::json::{self, Json, Unreadable};
+use crate::wire::lenient::whole;
 
 /// Requests the progress of a [`CopyFiles`](super::CopyFiles) task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +40,22 @@ impl Endpoint for GetCopyProgress {
 }
 
 /// The response to a [`GetCopyProgress`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyProgress {
     /// The status of the task.
     pub status: CopyStatus,
+}
+
+impl<'de> Deserialize<'de> for CopyProgress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [status] = json.fields([&["status"]])?;
+            Ok::<_, Unreadable>(CopyProgress {
+                status: status.essential(CopyStatus::read)?,
+            })
+        })
+    }
 }
 
 /// The status of a copy task. Offline downloads use other numbers: [`TaskStatus`](crate::offline::TaskStatus).
@@ -79,6 +91,10 @@ impl CopyStatus {
         }
     }
 
+    fn read(json: Json<'_>) -> Option<CopyStatus> {
+        whole(json).map(CopyStatus::from_number)
+    }
+
     fn from_number(number: i64) -> CopyStatus {
         match number {
             0 => CopyStatus::Pending,
@@ -104,8 +120,9 @@ impl fmt::Display for CopyStatus {
 
 impl<'de> Deserialize<'de> for CopyStatus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Whole(number) = Whole::deserialize(deserializer)?;
-        Ok(CopyStatus::from_number(number))
+        json::deserialize(deserializer, |json| {
+            CopyStatus::read(json).ok_or("a status is a whole number, or a string of one")
+        })
     }
 }
 

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{DirId, Parent};
 use crate::wire::file_name::check_file_name;
+use crate::wire::json::{self, Unreadable};
 
 /// Creates a folder. If the response is lost the request is sent again, which may end with a rejection because the name is taken:
 /// see [`ApiError::follows_lost_response`](crate::ApiError::follows_lost_response).
@@ -56,10 +57,20 @@ impl Endpoint for CreateDir {
 }
 
 /// The response to a [`CreateDir`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedDir {
     /// The new folder.
-    #[serde(rename = "dirID", alias = "dirId")]
     pub dir: DirId,
+}
+
+impl<'de> Deserialize<'de> for CreatedDir {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [dir] = json.fields([&["dirID", "dirId"]])?;
+            Ok::<_, Unreadable>(CreatedDir {
+                dir: dir.essential(DirId::read)?,
+            })
+        })
+    }
 }

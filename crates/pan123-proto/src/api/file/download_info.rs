@@ -6,12 +6,13 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::ids::FileId;
 use crate::wire::http_url::RedactedUrl;
+use crate::wire::json::{self, Unreadable};
+use crate::wire::lenient::not_empty;
 
 /// Requests a URL to download a file from. The service rejects it with
 /// [`TrafficExceeded`](crate::ErrorCode::TrafficExceeded) when the day's traffic is used up, and with
@@ -69,17 +70,11 @@ impl fmt::Debug for DownloadUrl {
 
 impl<'de> Deserialize<'de> for DownloadUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            #[serde(alias = "downloadURL")]
-            download_url: String,
-        }
-        let Wire { download_url } = Wire::deserialize(deserializer)?;
-        if download_url.is_empty() {
-            return Err(D::Error::custom("`downloadUrl` is empty"));
-        }
-        Ok(DownloadUrl(download_url))
+        json::deserialize(deserializer, |json| {
+            let [url] = json.fields([&["downloadUrl", "downloadURL"]])?;
+            let url = url.essential(not_empty)?;
+            Ok::<_, Unreadable>(DownloadUrl(url.into_owned()))
+        })
     }
 }
 

@@ -3,12 +3,11 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{DirId, EntryId, FileId, Parent};
-use crate::wire::lenient::{Flag, Maybe, Text, Whole};
-use crate::wire::timestamp::read_date;
+use crate::wire::json::{self, Json, Unreadable};
+use crate::wire::lenient::{date, flag, text, whole};
 
 /// Above this, [`Entry::status`] means that the service's review rejected the entry.
 const MAX_ACCEPTED: i64 = 100;
@@ -113,50 +112,53 @@ impl EntryKind {
     }
 }
 
-/// Id, name, kind and parent are required; any other field that cannot be read is treated as absent.
+impl Entry {
+    /// Id, name, kind and parent are required; any other field that cannot be read is treated as absent.
+    pub(super) fn read(json: Json<'_>) -> Result<Entry, Unreadable> {
+        let [
+            id,
+            name,
+            kind,
+            parent,
+            size,
+            etag,
+            category,
+            status,
+            trashed,
+            created,
+            updated,
+        ] = json.fields([
+            &["fileId", "fileID"],
+            &["filename", "fileName"],
+            &["type"],
+            &["parentFileId", "parentFileID"],
+            &["size"],
+            &["etag"],
+            &["category"],
+            &["status"],
+            &["trashed"],
+            &["createAt"],
+            &["updateAt"],
+        ])?;
+        Ok(Entry {
+            id: id.essential(EntryId::read)?,
+            name: name.essential(text)?.into_owned(),
+            kind: EntryKind::from_number(kind.essential(whole)?),
+            parent: parent.essential(Parent::read)?,
+            size: size.optional(whole).unwrap_or_default(),
+            etag: etag.optional(text).unwrap_or_default().into_owned(),
+            category: category.optional(whole),
+            status: status.optional(whole),
+            trashed: trashed.optional(flag).unwrap_or_default(),
+            created_at: created.optional(date),
+            updated_at: updated.optional(date),
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            file_id: Option<EntryId>,
-            #[serde(rename = "fileID")]
-            file_id_2: Option<EntryId>,
-            #[serde(alias = "fileName")]
-            filename: Text,
-            r#type: Whole<i64>,
-            parent_file_id: Option<Parent>,
-            #[serde(rename = "parentFileID")]
-            parent_file_id_2: Option<Parent>,
-            #[serde(default)]
-            size: Maybe<Whole<u64>>,
-            etag: Option<Text>,
-            #[serde(default)]
-            category: Maybe<Whole<i64>>,
-            #[serde(default)]
-            status: Maybe<Whole<i64>>,
-            trashed: Option<Flag>,
-            create_at: Option<Text>,
-            update_at: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let number = |whole: Whole<i64>| whole.0;
-        let date = |text: Option<Text>| text.and_then(|text| read_date(&text.0));
-        let id = wire.file_id.or(wire.file_id_2);
-        let parent = wire.parent_file_id.or(wire.parent_file_id_2);
-        Ok(Entry {
-            id: id.ok_or_else(|| D::Error::missing_field("fileId"))?,
-            name: wire.filename.0,
-            kind: EntryKind::from_number(wire.r#type.0),
-            parent: parent.ok_or_else(|| D::Error::missing_field("parentFileId"))?,
-            size: wire.size.0.map_or(0, |size| size.0),
-            etag: wire.etag.map(|text| text.0).unwrap_or_default(),
-            category: wire.category.0.map(number),
-            status: wire.status.0.map(number),
-            trashed: wire.trashed.is_some_and(|flag| flag.0),
-            created_at: date(wire.create_at),
-            updated_at: date(wire.update_at),
-        })
+        json::deserialize(deserializer, Entry::read)
     }
 }
 

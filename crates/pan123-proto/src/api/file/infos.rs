@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::batch::{MAX_ENTRIES, collect_ids};
@@ -13,6 +12,7 @@ use super::entry::Entry;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
+use crate::wire::json::{self, Unreadable};
 
 /// Requests several files and folders. Unlike [`GetDetail`](super::GetDetail), the response has all the fields of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,28 +57,15 @@ pub struct FileInfos {
 
 impl<'de> Deserialize<'de> for FileInfos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// The page's table names the list one way, its sample the other.
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            #[serde(default, deserialize_with = "rows")]
-            list: Option<Vec<Entry>>,
-            #[serde(default, deserialize_with = "rows")]
-            file_list: Option<Vec<Entry>>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let lists = [wire.list, wire.file_list].into_iter().flatten();
-        let longest = lists.max_by_key(Vec::len);
-        Ok(FileInfos {
-            entries: longest.ok_or_else(|| D::Error::missing_field("fileList"))?,
+        json::deserialize(deserializer, |json| {
+            // The page's table names the list one way, its sample the other.
+            let [list, file_list] = json.fields([&["list"], &["fileList"]])?;
+            let lists = [list.rows(Entry::read)?, file_list.rows(Entry::read)?];
+            let longest = lists.into_iter().flatten().max_by_key(Vec::len);
+            let entries = longest.ok_or_else(|| file_list.missing())?;
+            Ok::<_, Unreadable>(FileInfos { entries })
         })
     }
-}
-
-/// Reads a list that is present; `null` is an empty one.
-fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Entry>>, D::Error> {
-    let rows = Option::<Vec<Entry>>::deserialize(deserializer)?;
-    Ok(Some(rows.unwrap_or_default()))
 }
 
 #[cfg(test)]

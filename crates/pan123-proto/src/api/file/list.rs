@@ -12,7 +12,8 @@ use super::entry::Entry;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::{EntryId, Parent};
-use crate::wire::lenient::Whole;
+use crate::wire::json::{self, Unreadable};
+use crate::wire::lenient::whole;
 
 /// The maximum number of entries of a page.
 const MAX_PAGE_SIZE: usize = 100;
@@ -113,17 +114,13 @@ pub struct FilePage {
 
 impl<'de> Deserialize<'de> for FilePage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            last_file_id: Whole<i64>,
-            file_list: Option<Vec<Entry>>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let cursor = u64::try_from(wire.last_file_id.0).ok();
-        Ok(FilePage {
-            entries: wire.file_list.unwrap_or_default(),
-            next: cursor.and_then(|cursor| EntryId::new(cursor).ok()),
+        json::deserialize(deserializer, |json| {
+            let [cursor, rows] = json.fields([&["lastFileId"], &["fileList"]])?;
+            let cursor = u64::try_from(cursor.essential(whole::<i64>)?).ok();
+            Ok::<_, Unreadable>(FilePage {
+                entries: rows.rows(Entry::read)?.unwrap_or_default(),
+                next: cursor.and_then(|cursor| EntryId::new(cursor).ok()),
+            })
         })
     }
 }

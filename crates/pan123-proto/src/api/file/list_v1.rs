@@ -15,7 +15,8 @@ use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
 use crate::error::BuildError;
 use crate::ids::Parent;
 use crate::wire::http_url::RedactedUrl;
-use crate::wire::lenient::{Flag, Text, Whole};
+use crate::wire::json::{self, Field, Json, Unreadable};
+use crate::wire::lenient::{flag, text, whole};
 
 /// The maximum number of entries of a page.
 const MAX_PAGE_SIZE: usize = 100;
@@ -212,44 +213,41 @@ impl fmt::Debug for EntryV1 {
 
 impl<'de> Deserialize<'de> for FilePageV1 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            total: Whole<u64>,
-            file_list: Option<Vec<EntryV1>>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        Ok(FilePageV1 {
-            total: wire.total.0,
-            entries: wire.file_list.unwrap_or_default(),
+        json::deserialize(deserializer, |json| {
+            let [total, rows] = json.fields([&["total"], &["fileList"]])?;
+            Ok::<_, Unreadable>(FilePageV1 {
+                total: total.essential(whole)?,
+                entries: rows.rows(EntryV1::read)?.unwrap_or_default(),
+            })
+        })
+    }
+}
+
+impl EntryV1 {
+    fn read(json: Json<'_>) -> Result<EntryV1, Unreadable> {
+        let [parent_name, content_type, hidden, thumbnail, download_url] = json.fields([
+            &["parentName"],
+            &["contentType"],
+            &["hidden"],
+            &["thumbnail"],
+            &["downloadUrl"],
+        ])?;
+        let string = |field: Field<'_>| field.optional(text).unwrap_or_default().into_owned();
+        let url = |field| Some(string(field)).filter(|url| !url.is_empty());
+        Ok(EntryV1 {
+            entry: Entry::read(json)?,
+            parent_name: string(parent_name),
+            content_type: string(content_type),
+            hidden: hidden.optional(flag).unwrap_or_default(),
+            thumbnail: url(thumbnail),
+            download_url: url(download_url),
         })
     }
 }
 
 impl<'de> Deserialize<'de> for EntryV1 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            #[serde(flatten)]
-            entry: Entry,
-            parent_name: Option<Text>,
-            content_type: Option<Text>,
-            hidden: Option<Flag>,
-            thumbnail: Option<Text>,
-            download_url: Option<Text>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        let text = |text: Option<Text>| text.map(|text| text.0).unwrap_or_default();
-        let url = |url| Some(text(url)).filter(|url| !url.is_empty());
-        Ok(EntryV1 {
-            entry: wire.entry,
-            parent_name: text(wire.parent_name),
-            content_type: text(wire.content_type),
-            hidden: wire.hidden.is_some_and(|flag| flag.0),
-            thumbnail: url(wire.thumbnail),
-            download_url: url(wire.download_url),
-        })
+        json::deserialize(deserializer, EntryV1::read)
     }
 }
 

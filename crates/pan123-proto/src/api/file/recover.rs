@@ -12,6 +12,7 @@ use super::batch::{MAX_ENTRIES, collect_ids};
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
+use crate::wire::json::{self, Unreadable};
 
 /// Restores files and folders from the trash to where they were. [`RecoverFilesTo`](super::RecoverFilesTo) restores them to
 /// another folder.
@@ -60,14 +61,15 @@ pub struct RecoveredFiles {
 
 impl<'de> Deserialize<'de> for RecoveredFiles {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Default, Deserialize)]
-        struct Wire {
-            #[serde(rename = "abnormalFileIDs", alias = "abnormalFileIds")]
-            abnormal: Option<Vec<EntryId>>,
-        }
-        let wire = Option::<Wire>::deserialize(deserializer)?.unwrap_or_default();
-        Ok(RecoveredFiles {
-            abnormal: wire.abnormal.unwrap_or_default(),
+        json::deserialize(deserializer, |json| {
+            if json.is_null() {
+                return Ok(RecoveredFiles::default());
+            }
+            let [abnormal] = json.fields([&["abnormalFileIDs", "abnormalFileIds"]])?;
+            let id = |json| EntryId::read(json).ok_or_else(|| abnormal.unreadable());
+            Ok::<_, Unreadable>(RecoveredFiles {
+                abnormal: abnormal.rows(id)?.unwrap_or_default(),
+            })
         })
     }
 }

@@ -3,18 +3,22 @@
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/imhguepnr727aquk>. The page's table lists fields of the
 //! response that its sample does not have.
 
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use http::Method;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 
 use super::batch::check_count;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
 use crate::wire::file_name::check_file_name;
-use crate::wire::timestamp::read_date;
+use crate::wire::json::{self, Field, Json, Names};
+use crate::wire::lenient::{date, lossy_text};
+
+/// The key of the id in a row.
+const ID: Names = &["fileID", "fileId"];
 
 /// The maximum number of names in one request.
 const MAX_RENAMES: usize = 30;
@@ -94,39 +98,61 @@ pub struct FailedRename {
 /// Never fails: the work is done by then, and a row that can only be read in part still counts.
 impl<'de> Deserialize<'de> for RenamedFiles {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let data = Value::deserialize(deserializer)?;
-        let rows = |key| data.get(key).and_then(Value::as_array);
-        let renamed = |row: &Value| RenamedFile {
-            id: id_of(row),
-            updated_at: row
-                .get("updateAt")
-                .and_then(Value::as_str)
-                .and_then(read_date),
-        };
-        let failed = |row: &Value| FailedRename {
-            id: id_of(row),
-            message: row
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-        };
-        Ok(RenamedFiles {
-            renamed: rows("successList").map(|rows| rows.iter().map(renamed).collect()),
-            failed: rows("failList").map(|rows| rows.iter().map(failed).collect()),
+        json::deserialize(deserializer, |json| {
+            let read = json.fields([&["successList"], &["failList"]]);
+            Ok::<_, Infallible>(read.map_or_else(
+                |_| RenamedFiles::default(),
+                |[renamed, failed]| RenamedFiles {
+                    renamed: rows(&renamed, RenamedFile::read),
+                    failed: rows(&failed, FailedRename::read),
+                },
+            ))
         })
     }
 }
 
-/// The id of a row, which is an object with one or the bare id.
-fn id_of(row: &Value) -> Option<EntryId> {
-    let id = row.get("fileID").or(row.get("fileId")).unwrap_or(row);
-    EntryId::deserialize(id).ok()
+fn rows<T>(list: &Field<'_>, read: fn(Json<'_>) -> T) -> Option<Vec<T>> {
+    let elements = list.value().ok()??.elements()?;
+    Some(elements.into_iter().map(read).collect())
+}
+
+impl RenamedFile {
+    fn read(row: Json<'_>) -> RenamedFile {
+        match row.fields([ID, &["updateAt"]]) {
+            Ok([id, updated]) => RenamedFile {
+                id: id.optional(EntryId::read),
+                updated_at: updated.optional(date),
+            },
+            Err(_) => RenamedFile {
+                id: EntryId::read(row),
+                updated_at: None,
+            },
+        }
+    }
+}
+
+impl FailedRename {
+    fn read(row: Json<'_>) -> FailedRename {
+        match row.fields([ID, &["message"]]) {
+            Ok([id, message]) => FailedRename {
+                id: id.optional(EntryId::read),
+                message: message
+                    .optional(lossy_text)
+                    .unwrap_or_default()
+                    .into_owned(),
+            },
+            Err(_) => FailedRename {
+                id: EntryId::read(row),
+                message: String::new(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::timestamp::read_date;
 
     fn read(json: &str) -> RenamedFiles {
         serde_json::from_str(json).unwrap()
@@ -153,7 +179,7 @@ mod tests {
 
     #[test]
     fn row_of_any_shape_is_counted() {
-        let rows = r#"[{"fileId":7},8,"9",{"fileID":0,"message":7},null,[],"x|y",-1]"#;
+        let rows = r#"[{"fileId":7},8,"9",{"fileID":0,"message":[]},null,[],"x|y",-1]"#;
         let read = read(&format!(
             r#"{{"successList":{rows},"failList":{rows},"x":1}}"#
         ));

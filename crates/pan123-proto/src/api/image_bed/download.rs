@@ -7,14 +7,18 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::{BuildError, FileNameFault};
 use crate::ids::{ImageBedDirId, ImageBedTaskId};
 use crate::wire::file_name::check_file_name;
 use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::json::{self, Names, Unreadable};
 use crate::wire::redaction::Secrets;
+
+/// The key of the id of the new task.
+const TASK: Names = &["taskID", "taskId"];
 
 /// The extensions that the name of an image may have.
 const IMAGE_EXTENSIONS: [&str; 9] = [
@@ -158,6 +162,7 @@ impl Endpoint for ImageBedDownload {
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     const AMBIGUOUS_ADVICE: &'static str =
         "the task may exist, and the service can neither list nor cancel offline downloads";
+    const CREATED_ID: Names = TASK;
     type Response = CreatedImageBedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -185,12 +190,22 @@ impl fmt::Debug for ImageBedDownload {
 }
 
 /// The response to an [`ImageBedDownload`]: the task was accepted, and may still fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedImageBedDownload {
     /// The id of the new task.
-    #[serde(rename = "taskID", alias = "taskId")]
     pub task: ImageBedTaskId,
+}
+
+impl<'de> Deserialize<'de> for CreatedImageBedDownload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [task] = json.fields([TASK])?;
+            Ok::<_, Unreadable>(CreatedImageBedDownload {
+                task: task.essential(ImageBedTaskId::read)?,
+            })
+        })
+    }
 }
 
 /// A deserialized request before it is checked.

@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{DirId, TaskId};
 use crate::wire::file_name::{MAX_CHARS, check_file_name, is_forbidden};
 use crate::wire::http_url::{RedactedUrl, check_http_url};
+use crate::wire::json::{self, Names, Unreadable};
 use crate::wire::redaction::Secrets;
+
+/// The key of the id of the new task.
+const TASK: Names = &["taskID", "taskId"];
 
 /// Creates an offline download.
 ///
@@ -159,6 +163,7 @@ impl Endpoint for Download {
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
     const AMBIGUOUS_ADVICE: &'static str =
         "the task may exist, and the service can neither list nor cancel offline downloads";
+    const CREATED_ID: Names = TASK;
     type Response = CreatedDownload;
 
     fn secrets(&self, secrets: &mut Secrets) {
@@ -186,12 +191,22 @@ impl fmt::Debug for Download {
 }
 
 /// The response to a [`Download`]: the task was accepted, and may still fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedDownload {
     /// The id of the new task.
-    #[serde(rename = "taskID", alias = "taskId")]
     pub task: TaskId,
+}
+
+impl<'de> Deserialize<'de> for CreatedDownload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize(deserializer, |json| {
+            let [task] = json.fields([TASK])?;
+            Ok::<_, Unreadable>(CreatedDownload {
+                task: task.essential(TaskId::read)?,
+            })
+        })
+    }
 }
 
 /// A deserialized request before it is checked.

@@ -1,15 +1,17 @@
 //! Responses without an envelope, as the OAuth endpoint of the service sends them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{Decoded, Decoder, MAX_MESSAGE, class_of_status, should_hold_data, trace_id};
 use crate::error::{ApiError, Error, ErrorCode};
 use crate::wire::envelope::Envelope;
 use crate::wire::failure::Failure;
+use crate::wire::json::{Json, Names, read_fields};
+use crate::wire::lenient::lossy_text;
 
 impl Decoder<'_> {
     /// Decodes the body as a whole. It is known not to be an envelope with a rejection.
@@ -63,15 +65,14 @@ struct OAuthError {
 
 impl OAuthError {
     fn read(body: &str) -> Option<OAuthError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            error: Option<Value>,
-            error_description: Option<Value>,
-        }
-        let wire: Wire = serde_json::from_str(body).ok()?;
-        let name = error_text(wire.error);
-        let text = error_text(wire.error_description).or_else(|| name.clone())?;
-        Some(OAuthError { name, text })
+        let names: [Names; 2] = [&["error"], &["error_description"]];
+        let [name, text] = read_fields(body, names, str::eq).ok()?;
+        let name_text = name.values().find_map(error_text);
+        let text = text.values().find_map(error_text).or(name_text)?;
+        Some(OAuthError {
+            name: name.optional(error_text),
+            text,
+        })
     }
 
     /// Maps the name, which is more precise than the status, except under a server error.
@@ -87,11 +88,10 @@ impl OAuthError {
 }
 
 /// Returns the text of a value; none if the value means that there is no error.
-fn error_text(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::Null | Value::Bool(false) => None,
-        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
-        other => Some(other.to_string()),
+fn error_text(json: Json<'_>) -> Option<String> {
+    match json.spelling() {
+        "null" | "false" | "\"\"" => None,
+        spelling => Some(lossy_text(json).map_or_else(|| spelling.to_owned(), Cow::into_owned)),
     }
 }
 
@@ -115,6 +115,7 @@ mod tests {
         let decoder = Decoder {
             secret: true,
             body_limit: 1000,
+            created_id: &[],
             too_many_downloads: "",
             redactor: Redactor::NOTHING,
             wall: SystemTime::UNIX_EPOCH,

@@ -3,6 +3,7 @@ use super::*;
 const DECODER: Decoder<'_> = Decoder {
     secret: false,
     body_limit: 1000,
+    created_id: &[],
     too_many_downloads: "超出最大限制",
     redactor: Redactor::NOTHING,
     wall: SystemTime::UNIX_EPOCH,

@@ -238,7 +238,7 @@ fn image_bed() {
     assert_eq!(created.task.get(), 403_316);
     let body = fixture!("official_oss_offline_process_response_success");
     let progress = read(&image_progress(), body).unwrap();
-    assert!((progress.percent - 100.0).abs() < f64::EPSILON);
+    assert_eq!(progress.percent, Some(100.0));
     assert_eq!(progress.status, TaskStatus::Succeeded);
 }
 

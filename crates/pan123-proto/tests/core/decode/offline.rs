@@ -6,7 +6,7 @@ use crate::support::reading::{created, polled, read, token, user};
 use crate::support::secs;
 use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome, TaskStatus};
-use pan123_proto::{ErrorCode, ErrorKind, FileId};
+use pan123_proto::{Error, ErrorCode, ErrorKind, FileId, TaskId};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -111,7 +111,7 @@ fn created_download() {
 macro_rules! assert_progress {
     ($($fixture:literal: $percent:literal, $status:expr;)*) => {$(
         let progress = polled(fixture!($fixture)).unwrap();
-        assert_eq!((progress.percent, progress.status), ($percent, $status));
+        assert_eq!((progress.percent, progress.status), (Some($percent), $status));
     )*};
 }
 
@@ -210,6 +210,51 @@ fn task_id_keeps_every_digit() {
 }
 
 #[test]
+fn create_that_names_two_tasks_is_ambiguous_and_keeps_both() {
+    let candidates = |data: &str| {
+        let error = created(&format!(r#"{{"code":0,"data":{data}}}"#)).unwrap_err();
+        let text = error.to_string();
+        let Error::Ambiguous(ambiguous) = error else {
+            panic!("{error:?}");
+        };
+        let ids = ambiguous.candidates::<TaskId>().into_iter();
+        (ids.map(TaskId::get).collect::<Vec<_>>(), text)
+    };
+    for data in [
+        r#"{"taskID":394756,"taskId":394757}"#,
+        r#"{"taskId":"394756","taskID":394757,"taskID":394756}"#,
+        r#"{"taskID":394756},"data":{"taskID":394757}"#,
+    ] {
+        let (ids, text) = candidates(data);
+        assert_eq!(ids, [394_756, 394_757], "{data}");
+        assert!(
+            text.ends_with("; the response names 394756 and 394757"),
+            "{text}"
+        );
+    }
+    assert!(candidates(r#"{"taskID":0,"taskId":-1}"#).0.is_empty());
+    assert!(candidates("[394756]").0.is_empty());
+}
+
+#[test]
+fn task_id_survives_whatever_stands_beside_it() {
+    for data in [
+        r#"{"taskID":394756,"taskId":394756}"#,
+        r#"{"taskID":394756,"taskId":"394756"}"#,
+        r#"{"taskID":" 394756 ","taskID":394756.0}"#,
+        r#"{"taskID":null,"taskId":394756}"#,
+        r#"{"taskID":0,"taskId":394756}"#,
+        r#"{"taskID":"","taskId":394756,"x":1e999,"y":"\ud800","\udc00":7}"#,
+        r#"{"taskID":394756},"data":{"taskID": 394756}"#,
+    ] {
+        let body = format!(r#"{{"code":0,"message":"\ud800","data":{data},"x-traceID":[]}}"#);
+        for body in [body.clone(), format!("\u{feff}{body}\r\n\0")] {
+            assert_eq!(created(&body).unwrap().task.get(), 394_756, "{body}");
+        }
+    }
+}
+
+#[test]
 fn invalid_task_id_makes_a_create_ambiguous() {
     for id in [
         "0",
@@ -220,7 +265,10 @@ fn invalid_task_id_makes_a_create_ambiguous() {
         "\"abc\"",
         "true",
         "18446744073709551616",
-        "9007199254740994.0",
+        "9007199254740993.0",
+        "9007199254740993e0",
+        "\"9007199254740993.0\"",
+        "4.00000000000000000001",
         "{}",
     ] {
         let body = format!(r#"{{"code":0,"message":"ok","data":{{"taskID":{id}}}}}"#);

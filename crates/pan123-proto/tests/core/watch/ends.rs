@@ -36,7 +36,7 @@ fn watch_ends_at_its_deadline_although_polls_succeed() {
     let (when, error) = end_error(&watched);
     assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
     assert_eq!(when, secs(100));
-    assert!(error.last().unwrap().percent > 35.0);
+    assert!(error.last().unwrap().percent > Some(35.0));
     assert_eq!(error.task(), task());
 }
 
@@ -94,7 +94,7 @@ fn watch_stalls_after_half_an_hour_without_progress() {
     else {
         panic!("{error:?}");
     };
-    assert!(last.percent > 5.0, "the latest one: {last:?}");
+    assert!(last.percent > Some(5.0), "the latest one: {last:?}");
     let half_an_hour = secs(600 + 1800)..secs(600 + 1800 + 32);
     assert!(half_an_hour.contains(&when), "{when:?}");
 }
@@ -122,7 +122,7 @@ fn polls_without_an_answer_are_no_stall_but_the_cause_at_the_deadline() {
         let (when, error) = end_error(&watched);
         assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
         assert_eq!(when, secs(3 * 3600));
-        assert_eq!(error.last().map(|progress| progress.percent), last);
+        assert_eq!(error.last().and_then(|progress| progress.percent), last);
         assert!(error.to_string().contains("HTTP 503"), "{error}");
         assert_eq!(Error::from(error).http_status().unwrap(), 503);
     }
