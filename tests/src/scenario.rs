@@ -186,8 +186,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// How long a request may take, in real time.
     pub request_timeout: Duration,
-    /// How long a call may take.
-    pub call_timeout: Duration,
+    /// How long a call may take; the default if none.
+    pub call_timeout: Option<Duration>,
     /// The maximum size of a response body, in bytes.
     pub body_limit: usize,
     /// Whether it has a token store even if its identity does not need one.
@@ -232,7 +232,7 @@ impl Default for Settings {
             retry: RetryPolicy::default(),
             pacing: Pacing::default(),
             request_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(120),
+            call_timeout: None,
             body_limit: 1 << 20,
             shares_store: false,
         }
@@ -250,8 +250,11 @@ macro_rules! set_up {
             .retry(settings.retry.clone())
             .pacing(settings.pacing.clone())
             .request_timeout(settings.request_timeout)
-            .call_timeout(settings.call_timeout)
             .body_limit(settings.body_limit);
+        let builder = match settings.call_timeout {
+            Some(timeout) => builder.call_timeout(timeout),
+            None => builder,
+        };
         match settings.identity {
             $crate::scenario::Identity::Credentials(id, secret) => builder.credentials(id, secret),
             $crate::scenario::Identity::Token(token) => builder.access_token(token),

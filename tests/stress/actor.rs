@@ -90,6 +90,7 @@ impl Group {
                 ErrorKind::Ambiguous
                 | ErrorKind::Api
                 | ErrorKind::RetriesExhausted
+                | ErrorKind::QueueTooLong
                 | ErrorKind::RateLimited
                 | ErrorKind::Token
                 | ErrorKind::Unauthorized,

@@ -345,7 +345,7 @@ impl fmt::Display for Error {
                 write!(f, "gave up after {attempts} attempts: {last}")
             }
             Error::Deadline { last, waiting_for } => {
-                f.write_str(deadline_text(*waiting_for))?;
+                f.write_str(deadline_text(*waiting_for, last.is_some()))?;
                 let Some(last) = last else { return Ok(()) };
                 write!(f, ": {last}")?;
                 match last.retry_after() {
@@ -368,8 +368,9 @@ impl fmt::Display for Error {
     }
 }
 
-fn deadline_text(waiting_for: Option<WaitReason>) -> &'static str {
+fn deadline_text(waiting_for: Option<WaitReason>, has_failed: bool) -> &'static str {
     match waiting_for {
+        None if has_failed => "the deadline of the call leaves no time for another attempt",
         None => "the deadline of the call leaves too little time to send the request",
         Some(WaitReason::Pace) => "the deadline of the call comes before its turn",
         Some(WaitReason::Backoff) => "the deadline of the call comes before another attempt",

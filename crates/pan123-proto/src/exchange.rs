@@ -25,6 +25,9 @@ use crate::wire::redaction::{Redactor, Secrets};
 use crate::wire::request::{BaseUrl, authorize};
 use crate::wire::response::{Decoded, Decoder};
 
+/// Any other request is sent only if at least this much time is left: with less it would time out on its way.
+const MIN_TIME: Duration = Duration::from_millis(1);
+
 /// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
 const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);
 
@@ -77,8 +80,8 @@ pub(crate) trait ExchangeSession: Clone {
     /// How long the class has held off in all.
     fn time_held_off(&self, class: RateClass, now: Instant) -> Duration;
 
-    /// Returns the 429 for which the class holds off, or is still slower.
-    fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error>;
+    /// Returns the 429 for which the class last held off.
+    fn hold_off_cause(&self, class: RateClass) -> Option<Error>;
 }
 
 pub(crate) struct Exchange<T, H: ExchangeSession> {
@@ -164,7 +167,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
                 .min(settings.request_timeout)
                 .min(timeout / 2),
             (Auth::Bearer, Idempotency::NonIdempotent) => MIN_TIME_NON_IDEMPOTENT,
-            (Auth::Bearer, Idempotency::Idempotent) => Duration::ZERO,
+            (Auth::Bearer, Idempotency::Idempotent) => MIN_TIME,
         };
         let mut deadline = Deadline::new(timeout);
         let must_not_repeat =
@@ -280,14 +283,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     /// Returns what the next attempt needs.
     pub(crate) fn idle(&mut self, now: Now) -> Result<Idle, Error> {
         self.check_stopped()?;
-        if self.deadline.is_paused() {
-            let held_off = self.host.time_held_off(self.rate, now.mono);
-            self.deadline.resume(now.mono, held_off);
-        }
+        let held_off = self.count_hold_offs(now.mono);
         let deadline = self.deadline.get(now.mono);
         let left = deadline.saturating_duration_since(now.mono);
-        if left.is_zero() || left < self.min_time {
-            return Err(self.deadline_passed(now.mono));
+        if left < self.min_time {
+            if !held_off.is_zero() {
+                self.last = self.host.hold_off_cause(self.rate);
+            }
+            return Err(self.deadline_passed());
         }
         match self.state {
             State::Idle(Some(until)) if now.mono < until => {
@@ -378,7 +381,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let retry_after = refusal.at.saturating_duration_since(now.mono);
         let held_off_by = refusal
             .is_held_off
-            .then(|| self.host.hold_off_cause(self.rate, now.mono));
+            .then(|| self.host.hold_off_cause(self.rate));
         match held_off_by.flatten().or(self.last.take()) {
             Some(last) if is_rate_limit(&last) => Error::RateLimited {
                 retry_after,
@@ -414,6 +417,15 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         step
     }
 
+    /// Ends a wait for a slot that takes no time of the deadline, but for the hold-offs in it. Returns how long those were.
+    fn count_hold_offs(&mut self, now: Instant) -> Duration {
+        if !self.deadline.is_paused() {
+            return Duration::ZERO;
+        }
+        let held_off = self.host.time_held_off(self.rate, now);
+        self.deadline.resume(now, held_off)
+    }
+
     fn check_stopped(&self) -> Result<(), Error> {
         if self.control.is_stopped() {
             return Err(Error::Stopped);
@@ -421,13 +433,9 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Ok(())
     }
 
-    fn deadline_passed(&mut self, now: Instant) -> Error {
-        let last = self.last.take().or_else(|| match self.waiting_for {
-            Some(WaitReason::Pace) => self.host.hold_off_cause(self.rate, now),
-            _ => None,
-        });
+    fn deadline_passed(&mut self) -> Error {
         Error::Deadline {
-            last: last.map(Box::new),
+            last: self.last.take().map(Box::new),
             waiting_for: self.waiting_for,
         }
     }
@@ -535,7 +543,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         if until > self.deadline.get(now) {
             self.last = Some(error);
             self.waiting_for = Some(WaitReason::Backoff);
-            return Err(self.deadline_passed(now));
+            return Err(self.deadline_passed());
         }
         self.trace.retrying("backoff", wait, &error);
         self.last = Some(error);

@@ -251,8 +251,8 @@ impl ExchangeSession for Session {
         self.with_state(|state| state.limiter.time_held_off(class, now))
     }
 
-    fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error> {
-        self.with_state(|state| state.limiter.hold_off_cause(class, now))
+    fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
+        self.with_state(|state| state.limiter.hold_off_cause(class))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Call, Scenario};
 use pan123_mock::CannedResponse;
 use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
-use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
-use pan123_proto::RetryPolicy;
+use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
+use pan123_proto::offline::Download;
+use pan123_proto::{Endpoint, ErrorCode, Pacing, RetryPolicy};
 
 use super::{PROGRESS, create};
 
@@ -56,7 +57,7 @@ pub(crate) fn table() -> Vec<Scenario> {
             }),
         Scenario::new("no time left for another attempt")
             .with(|settings| {
-                settings.call_timeout = Duration::from_secs(5);
+                settings.call_timeout = Some(Duration::from_secs(5));
                 settings.retry = RetryPolicy::default().max_attempts(100);
             })
             .canned(
@@ -67,6 +68,58 @@ pub(crate) fn table() -> Vec<Scenario> {
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["Deadline"]);
                 assert_eq!(observed.results[0].status, Some(503));
+            }),
+        Scenario::new("no time left for the wait that a 503 asks for")
+            .canned(
+                OFFLINE_PROGRESS,
+                CannedResponse::raw(StatusCode::SERVICE_UNAVAILABLE, "")
+                    .header(RETRY_AFTER, HeaderValue::from_static("121")),
+            )
+            .call(PROGRESS)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!((&*outcome.kind, outcome.status), ("Deadline", Some(503)));
+                assert_eq!(outcome.retry_after, Some(Duration::from_secs(121)));
+                assert!(outcome.text.contains("HTTP 503") && outcome.text.contains("121"));
+            }),
+        Scenario::new("no token within the call's time")
+            .with(|settings| settings.call_timeout = Some(Duration::from_secs(2)))
+            .canned(ACCESS_TOKEN, bare("60"))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!((&*outcome.kind, outcome.status), ("Deadline", Some(429)));
+                assert!(outcome.text.contains("access token"), "{outcome:?}");
+            }),
+        Scenario::new("no turn within the call's time")
+            .with(|settings| {
+                let rarely = Duration::from_secs(1000);
+                settings.pacing = Pacing::default().every(Download::RATE, rarely);
+                settings.call_timeout = Some(Duration::from_secs(60));
+            })
+            .call(create())
+            .call(create())
+            .call(create())
+            .expect(|observed| {
+                let refused = "QueueTooLong";
+                assert_eq!(observed.kinds(), ["ok", refused, refused]);
+                let waits: Vec<_> = observed.results.iter().map(|it| it.retry_after).collect();
+                let told = |secs| Some(Duration::from_secs(secs));
+                assert_eq!(waits, [None, told(1000), told(2000)]);
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (1, 1));
+            }),
+        Scenario::new("no turn within the call's time after a rejected token")
+            .with(|settings| settings.call_timeout = Some(Duration::from_secs(1)))
+            .canned(
+                OFFLINE_DOWNLOAD,
+                CannedResponse::envelope(401, "token is expired"),
+            )
+            .call(create())
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!(outcome.kind, "Deadline");
+                assert_eq!(outcome.code, Some(ErrorCode::Unauthorized));
+                assert_eq!(observed.count(OFFLINE_DOWNLOAD), 1);
             }),
     ]
 }

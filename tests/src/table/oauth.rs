@@ -134,7 +134,7 @@ fn crowded() -> Vec<Scenario> {
             }),
         // The rate limit lets one call go at a time, so that only one meets the rejected token.
         app("sixty-four callers with a token that was ended")
-            .with(|settings| settings.call_timeout = Duration::from_secs(600))
+            .with(|settings| settings.call_timeout = Some(Duration::from_secs(600)))
             .call(Call::UserInfo)
             .act(Act::AdvanceService(PAST_THE_END))
             .act(Act::Together(64, Call::UserInfo))

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::run::FILE_DETAIL;
-use crate::scenario::{Act, Call, Of, Scenario};
+use crate::scenario::{Act, Call, Identity, Of, Scenario};
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
 use pan123_mock::{CannedResponse, TaskScript};
-use pan123_proto::offline::{Download, WatchPolicy};
-use pan123_proto::{DirId, ErrorCode};
+use pan123_proto::offline::{Download, GetDownloadProgress, WatchPolicy};
+use pan123_proto::{DirId, Endpoint, ErrorCode, Pacing, TransportErrorKind};
 
 use super::{create, watch};
 
@@ -103,6 +103,34 @@ fn given_up() -> Vec<Scenario> {
             .call(create())
             .call(Call::Watch(Of::Last, policy().max_failed_polls(2)))
             .expect(|observed| assert_eq!(observed.kinds(), ["ok", "PollFailed", "Polls"])),
+        never_ends("a task that stands still and whose turn to be polled comes rarely")
+            .with(|settings| {
+                let rarely = Duration::from_secs(2000);
+                settings.pacing = Pacing::default().every(GetDownloadProgress::RATE, rarely);
+            })
+            .call(create())
+            .call(watch())
+            .expect(|observed| {
+                assert_eq!(observed.kinds().last(), Some(&"WatchDeadline"));
+                assert_eq!(observed.count(OFFLINE_PROGRESS), 43 + 1);
+            }),
+        Scenario::new("polls that never leave")
+            .unreachable()
+            .with(|settings| settings.identity = Identity::Token("t"))
+            .call(Call::Watch(
+                Of::Task(5),
+                policy()
+                    .max_failed_polls(1)
+                    .unreachable_timeout(Duration::from_secs(60)),
+            ))
+            .expect(|observed| {
+                let Some((last, before)) = observed.results.split_last() else {
+                    panic!("a result");
+                };
+                assert!(before.len() >= 5 && before.iter().all(|it| it.kind == "PollFailed"));
+                let reached = Some(TransportErrorKind::NeverLeft);
+                assert_eq!((&*last.kind, last.reached), ("Polls", reached));
+            }),
         Scenario::new("polls that fail once")
             .canned(
                 OFFLINE_PROGRESS,

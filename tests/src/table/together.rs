@@ -56,6 +56,15 @@ pub(crate) fn table() -> Vec<Scenario> {
             .expect(|observed| {
                 assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (8, 8));
             }),
+        Scenario::new("more creates than there are turns in two minutes")
+            .act(Act::Together(125, create()))
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 125]);
+                assert_eq!(
+                    (observed.count(OFFLINE_DOWNLOAD), observed.tasks),
+                    (125, 125)
+                );
+            }),
         Scenario::new("eight who wait for the same task")
             .call(create())
             .call(Call::Wait(Of::Last))

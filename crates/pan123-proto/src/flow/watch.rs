@@ -486,9 +486,8 @@ fn is_permanent(error: &Error, session: &Session) -> bool {
 /// Whether a poll can only succeed after the end of its watch.
 fn is_too_late(error: &Error, now: Instant, end: Instant) -> bool {
     match error {
-        Error::QueueTooLong { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
-            later(now, *retry_after) > end
-        }
+        Error::QueueTooLong { .. } => true,
+        Error::RateLimited { retry_after, .. } => later(now, *retry_after) >= end,
         _ => false,
     }
 }

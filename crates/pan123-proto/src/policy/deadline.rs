@@ -94,12 +94,15 @@ impl Deadline {
         self.pause.is_some()
     }
 
-    pub(crate) fn resume(&mut self, now: Instant, counting: Duration) {
-        if let (Some(pause), Some(at)) = (self.pause.take(), &mut self.at) {
-            let paused = now.saturating_duration_since(pause.since);
-            let counted = counting.saturating_sub(pause.counting);
-            *at = later(*at, paused.saturating_sub(counted));
-        }
+    /// Returns how much of the pause counted all the same.
+    pub(crate) fn resume(&mut self, now: Instant, counting: Duration) -> Duration {
+        let (Some(pause), Some(at)) = (self.pause.take(), &mut self.at) else {
+            return Duration::ZERO;
+        };
+        let paused = now.saturating_duration_since(pause.since);
+        let counted = counting.saturating_sub(pause.counting);
+        *at = later(*at, paused.saturating_sub(counted));
+        counted
     }
 }
 
@@ -139,7 +142,8 @@ mod tests {
         let mut deadline = Deadline::new(secs(10));
         assert_eq!(deadline.get(base()), base() + secs(10));
         deadline.pause(base() + secs(1), secs(7));
-        deadline.resume(base() + secs(101), secs(10));
+        let counted = deadline.resume(base() + secs(101), secs(10));
+        assert_eq!(counted, secs(3));
         assert_eq!(deadline.get(base() + secs(101)), base() + secs(107));
         assert!(!deadline.is_paused());
         for change in [

@@ -175,12 +175,10 @@ impl Limiter {
         queue.map_or(Duration::ZERO, |queue| queue.time_held_off(now))
     }
 
-    /// Returns the 429 for which the class holds off, or is still slower.
-    pub(crate) fn hold_off_cause(&self, class: RateClass, now: Instant) -> Option<Error> {
-        let queue = self.queues.get(class.name())?;
-        let is_recent = queue.slowdown.is_some_and(|slowdown| now < slowdown.until);
-        let hold_off = queue.hold_off.as_ref().filter(|_| is_recent);
-        hold_off.map(|hold_off| hold_off.cause.clone())
+    /// Returns the 429 for which the class last held off.
+    pub(crate) fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
+        let hold_off = self.queues.get(class.name())?.hold_off.as_ref()?;
+        Some(hold_off.cause.clone())
     }
 
     pub(crate) fn pace(&self, class: RateClass, now: Instant) -> PaceStatus {

@@ -8,6 +8,7 @@ mod fuzzed;
 mod support;
 
 mod calls {
+    mod causes;
     mod deadlines;
     mod endpoints;
     mod gate;

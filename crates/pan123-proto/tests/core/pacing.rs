@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
+use crate::support::single;
 use crate::support::{
     Outcome, Reply, World, at, fixed, gaps, millis, numbered_task, path, progress, routine, secs,
+    session,
 };
 use pan123_proto::offline::{CreatedDownload, Download, GetDownloadProgress, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
-use pan123_proto::{Call, Endpoint, Error, PaceStatus, Pacing, Session};
+use pan123_proto::{Call, Endpoint, Error, ErrorCode, ErrorKind, PaceStatus, Pacing, Session};
 
 const HOUR: Duration = secs(3600);
 
@@ -234,6 +236,99 @@ fn slot_past_the_deadline_is_not_booked() {
     assert_eq!(pace::<Download>(&session, Duration::ZERO).waiting, 9);
     world.output_of(create(&session, 200)).unwrap();
     assert_eq!(*world.times(path::CREATE).last().unwrap(), secs(10));
+}
+
+/// What 200 creates at once come to, and the waits of those that were refused.
+fn crowd(mut world: World, session: &Session) -> (usize, Vec<Duration>, World) {
+    let crowd: Vec<_> = (0..200)
+        .map(|_| world.start(single::create(session)))
+        .collect();
+    world.run();
+    let results: Vec<_> = crowd.iter().map(Outcome::get).collect();
+    let refused = results.iter().filter_map(|result| match result {
+        Err(Error::QueueTooLong { retry_after, .. }) => Some(*retry_after),
+        Err(other) => panic!("{other}"),
+        Ok(_) => None,
+    });
+    let waits: Vec<_> = refused.collect();
+    (results.len() - waits.len(), waits, world)
+}
+
+#[test]
+fn creates_at_once_all_succeed_unless_a_timeout_was_set() {
+    let (created, _, world) = crowd(World::new(routine), &fixed());
+    assert_eq!(created, 200);
+    assert_eq!(gaps(&world.times(path::CREATE)), [secs(1); 199]);
+
+    let builder = Session::builder().access_token("t");
+    let session = builder.call_timeout(secs(120)).build().unwrap();
+    let (created, waits, mut world) = crowd(World::new(routine), &session);
+    assert_eq!(created, 120);
+    let expected: Vec<_> = (120..200).map(secs).collect();
+    assert_eq!(waits, expected, "each another one, from the start");
+    // Those who come back when they were told have their turn at once.
+    for wait in waits {
+        world.run_until(wait);
+        world.start(single::create(&session));
+    }
+    world.run();
+    assert_eq!(gaps(&world.times(path::CREATE)), [secs(1); 199]);
+}
+
+#[test]
+fn only_the_first_turn_of_a_create_is_free() {
+    let held_off = |wait: &'static str| Reply::code(429, "请求太频繁").header("retry-after", wait);
+    // How long the token endpoint asks to wait once, and the service each time to how many creates; how many succeed.
+    for (token, service, refusals, succeed) in [
+        ("85", "0", 0, 200),
+        ("125", "0", 0, 0),
+        ("0", "110", 1, 200),
+        ("70", "60", 1, 0),
+        ("0", "70", 2, 0),
+    ] {
+        let mut world = World::new(move |view, request| {
+            let number = view.count(request.uri().path());
+            match request.uri().path() {
+                path::TOKEN if number == 0 && token != "0" => held_off(token),
+                path::CREATE if number < refusals => held_off(service),
+                _ => routine(view, request),
+            }
+        });
+        let session = session();
+        let crowd: Vec<_> = (0..200)
+            .map(|_| world.start(single::create(&session)))
+            .collect();
+        world.run();
+        let succeeded = crowd.iter().filter(|one| match one.get() {
+            Ok(_) => true,
+            Err(error) => {
+                let text = error.to_string();
+                assert_eq!(error.code(), Some(ErrorCode::RateLimited), "{text}");
+                false
+            }
+        });
+        assert_eq!(succeeded.count(), succeed, "{token}, {service}");
+    }
+}
+
+#[test]
+fn turn_of_a_read_counts() {
+    let pacing = Pacing::default().every(GetDownloadProgress::RATE, secs(1));
+    let session = paced(pacing);
+    let mut world = World::new(routine);
+    let asked: Vec<_> = (0..200)
+        .map(|_| world.start(session.call(&progress()).unwrap()))
+        .collect();
+    world.run();
+    let (served, refused): (Vec<_>, Vec<_>) = asked
+        .iter()
+        .map(Outcome::timed)
+        .partition(|(_, result)| result.is_ok());
+    assert_eq!(served.len(), 120, "at 0 s, …, 119 s");
+    for (when, result) in refused {
+        let kind = result.unwrap_err().kind();
+        assert_eq!((when, kind), (Duration::ZERO, ErrorKind::QueueTooLong));
+    }
 }
 
 #[test]

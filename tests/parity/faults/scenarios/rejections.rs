@@ -25,6 +25,11 @@ fn http_429() -> CannedResponse {
     CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "")
 }
 
+fn http_503(retry_after: &'static str) -> CannedResponse {
+    CannedResponse::raw(StatusCode::SERVICE_UNAVAILABLE, "")
+        .header(RETRY_AFTER, HeaderValue::from_static(retry_after))
+}
+
 fn codes() -> Vec<Fault> {
     vec![
         Fault::responded("code 1, a business error", |_| {
@@ -128,13 +133,13 @@ fn retry_after() -> Vec<Fault> {
             "Retry-After of 24 digits, the call may take ten minutes",
             move |scenario, op| {
                 scenario
-                    .with(|settings| settings.call_timeout = Duration::from_secs(600))
+                    .with(|settings| settings.call_timeout = Some(Duration::from_secs(600)))
                     .canned(op.path(), with_retry_after("999999999999999999999999"))
             },
         ),
-        Fault::responded("HTTP 503 with Retry-After", |_| {
-            CannedResponse::raw(StatusCode::SERVICE_UNAVAILABLE, "")
-                .header(RETRY_AFTER, HeaderValue::from_static("7"))
+        Fault::responded("HTTP 503 with Retry-After", |_| http_503("7")),
+        Fault::responded("HTTP 503 with Retry-After of a year", |_| {
+            http_503("31536000")
         }),
     ]
 }

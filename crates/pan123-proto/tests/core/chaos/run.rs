@@ -24,6 +24,9 @@ const CLASSES: [(&str, RateClass); 4] = [
     (path::PROGRESS, GetDownloadProgress::RATE),
 ];
 
+/// What a session has unless it is set.
+const DEFAULT_CALL_TIMEOUT: Duration = secs(120);
+
 pub(crate) fn run(seed: u64) -> Coverage {
     let mut run = Run::new(seed);
     for _ in 0..run.rng.usize(6..24) {
@@ -103,13 +106,15 @@ impl Run {
             }
             _ => {}
         }
-        let session = builder()
+        let has_default_timeout = call_timeout == DEFAULT_CALL_TIMEOUT;
+        let mut builder = builder()
             .seed(seed)
             .pacing(pacing)
-            .request_timeout(request_timeout)
-            .call_timeout(call_timeout)
-            .build()
-            .expect("good settings");
+            .request_timeout(request_timeout);
+        if !has_default_timeout {
+            builder = builder.call_timeout(call_timeout);
+        }
+        let session = builder.build().expect("good settings");
         self.sessions.push((session, call_timeout));
         self.oracle.borrow_mut().sessions.push(SessionModel {
             request_timeout,
@@ -189,12 +194,16 @@ impl Run {
     }
 
     fn call(&mut self, session: usize, kind: Kind, endpoint: &impl Endpoint) {
-        let timeout = match self.rng.u8(..5) {
-            0 => millis(self.rng.u64(1..30_000)),
-            _ => self.sessions[session].1,
-        };
+        let mut timeout = self.sessions[session].1;
         let call = self.sessions[session].0.call_as(endpoint);
-        let call = call.expect("a good request").timeout(timeout);
+        let mut call = call.expect("a good request");
+        if self.rng.u8(..5) == 0 {
+            timeout = millis(self.rng.u64(1..30_000));
+            call = call.timeout(timeout);
+        } else if timeout == DEFAULT_CALL_TIMEOUT && matches!(kind, Kind::Create(_)) {
+            // It stands still in the queue, even while the machine is suspended.
+            timeout = secs(100_000_000);
+        }
         let handle = call.handle();
         let outcome = self.world.start(call);
         let actor = outcome.actor;

@@ -7,8 +7,12 @@ use crate::support::watches::{end_error, even, events_and_end, polls, run, statu
 use crate::support::{
     Reply, World, at, fixed, hand, numbered_task, path, routine, secs, session, task,
 };
-use pan123_proto::offline::{Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy};
-use pan123_proto::{Error, ErrorKind, Input, Machine, Session, TransportError};
+use pan123_proto::offline::{
+    GetDownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
+};
+use pan123_proto::{
+    Endpoint, Error, ErrorKind, Input, Machine, Pacing, RetryPolicy, Session, TransportError,
+};
 use serde_json::json;
 
 fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
@@ -175,6 +179,135 @@ fn to_end_of_a_finished_watch_repeats_its_end() {
     }
 }
 
+/// A service that cannot be reached from `from` to `until`, each attempt of a poll failing after `after`, and a task that succeeds at
+/// `end`.
+fn outage(from: Duration, until: Duration, after: Duration, end: Duration) -> World {
+    World::new(move |view, _| match view.at {
+        at if at >= from && at < until => {
+            Reply::failure(TransportError::never_left("refused")).after(after)
+        }
+        at if at >= end => status(100.0, 2),
+        at => status(at.as_secs_f64() / end.as_secs_f64() * 100.0, 0),
+    })
+}
+
+#[test]
+fn outage_of_the_network_does_not_end_a_watch() {
+    let hasty = WatchPolicy::default()
+        .interval(Duration::ZERO)
+        .max_interval(Duration::ZERO);
+    for (policy, after) in [
+        (WatchPolicy::default(), LATENCY),
+        (WatchPolicy::default(), secs(10)),
+        (hasty, LATENCY),
+    ] {
+        let world = outage(secs(100), secs(100 + 28 * 60), after, secs(2000));
+        let (world, watched) = run(world, policy);
+        let (events, error) = events_and_end(&watched);
+        assert!(error.is_none(), "{error:?}");
+        let failed = events
+            .iter()
+            .filter(|event| matches!(event, WatchEvent::PollFailed(_)));
+        let failed = failed.count();
+        assert!((25..120).contains(&failed), "{failed} polls failed");
+        // The last poll before the outage ends is followed within 15 s by one that finds it over.
+        let times = world.times(path::PROGRESS);
+        let back = times.iter().find(|at| **at >= secs(100 + 28 * 60));
+        assert!(*back.unwrap() < secs(100 + 28 * 60 + 16), "{back:?}");
+    }
+}
+
+#[test]
+fn outage_that_lasts_ends_a_watch_after_half_an_hour() {
+    let never = secs(1_000_000);
+    for (after, policy, most) in [
+        (LATENCY, WatchPolicy::default(), secs(1800 + 20)),
+        (secs(10), WatchPolicy::default(), secs(1800 + 60)),
+        (
+            LATENCY,
+            WatchPolicy::default().unreachable_timeout(secs(60)),
+            secs(60 + 20),
+        ),
+    ] {
+        let (_, watched) = run(outage(secs(100), never, after, never), policy);
+        let (events, error) = events_and_end(&watched);
+        let (when, error) = error.unwrap();
+        assert!(matches!(error, WatchError::Polls { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("could not be reached"),
+            "{error}"
+        );
+        assert!(error.is_retryable() && error.last().is_some());
+        assert!(events.len() > 10, "{} events", events.len());
+        let in_time = when < secs(100) + most && when + secs(60 + 15) >= secs(100) + most;
+        assert!(in_time, "{when:?}");
+    }
+    // A token that cannot be fetched is no different.
+    let mut world = outage(Duration::ZERO, never, LATENCY, never);
+    let watched = world.follow(watch(&session()));
+    world.run();
+    let (when, error) = end_error(&watched);
+    assert!(when > secs(1800) && when < secs(1800 + 20), "{when:?}");
+    assert_eq!(error.polls().unwrap().kind(), ErrorKind::Token);
+}
+
+#[test]
+fn poll_that_never_left_neither_counts_as_failed_nor_makes_the_failed_ones_forgotten() {
+    let policy = WatchPolicy::default().max_failed_polls(3);
+    let once = RetryPolicy::none();
+    let builder = Session::builder().access_token("t").retry(once);
+    let session = builder.build().unwrap();
+    let mut world = polls(|number| match number {
+        3 | 6 | 9 => Reply::code(1, "内部错误"),
+        _ => Reply::failure(TransportError::never_left("refused")),
+    });
+    let watched = world.follow(session.watch(task(), policy));
+    world.run();
+    let (events, error) = events_and_end(&watched);
+    assert_eq!(events.len(), 9);
+    let error = error.unwrap().1;
+    assert_eq!(error.polls().unwrap().kind(), ErrorKind::Api, "{error}");
+}
+
+/// Twenty watches whose turn comes every 2,000 s, like that of ten thousand at the default pace.
+#[test]
+fn rarely_polled_watches_neither_stall_nor_end_by_an_outage() {
+    let pacing = Pacing::default().every(GetDownloadProgress::RATE, secs(100));
+    let builder = Session::builder().access_token("t").pacing(pacing);
+    let session = builder.retry(RetryPolicy::none()).build().unwrap();
+    let mut world = World::new(|view, _| match view.at.as_secs() {
+        4000..4300 => Reply::failure(TransportError::never_left("refused")),
+        70_000.. => status(100.0, 2),
+        _ => status(0.0, 0),
+    });
+    let watched: Vec<_> = (1..=20)
+        .map(|number| world.follow(watch_of(&session, number, WatchPolicy::default())))
+        .collect();
+    world.run();
+    for one in watched {
+        let (events, error) = events_and_end(&one);
+        assert!(error.is_none(), "{error:?}");
+        assert!((30..40).contains(&events.len()), "{}", events.len());
+    }
+}
+
+#[test]
+fn suspended_machine_neither_stalls_nor_is_unreachable() {
+    let night = 8 * 3600;
+    let mut world = World::new(move |view, _| match view.at.as_secs() {
+        at if at < night => status(1.0, 0),
+        at if at < night + 600 => Reply::failure(TransportError::never_left("refused")),
+        at if at < night + 1500 => status(1.0, 0),
+        _ => status(100.0, 2),
+    });
+    let watched = world.follow(watch(&fixed()));
+    world.run_until(secs(10));
+    world.suspend(secs(night));
+    world.run();
+    let (_, error) = events_and_end(&watched);
+    assert!(error.is_none(), "{error:?}");
+}
+
 #[test]
 fn successful_poll_resets_the_failure_count() {
     let world = polls(|number| match number {
@@ -263,8 +396,15 @@ fn policy_accepts_any_duration() {
         .max_interval(Duration::MAX)
         .deadline(Duration::MAX)
         .stall_timeout(Duration::MAX)
+        .unreachable_timeout(Duration::MAX)
         .max_failed_polls(u32::MAX);
-    for reply in [|| status(1.0, 0), || Reply::code(1, ""), Reply::hang] {
+    let refused = || Reply::failure(TransportError::never_left("refused"));
+    for reply in [
+        || status(1.0, 0),
+        || Reply::code(1, ""),
+        Reply::hang,
+        refused,
+    ] {
         let mut world = polls(move |_| reply());
         let watched = world.follow(fixed().watch(task(), endless.clone()));
         world.run_until(secs(100 * 365 * 24 * 3600));
