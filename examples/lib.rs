@@ -31,7 +31,7 @@ pub fn one_line(error: &dyn Error) -> String {
         line.push_str(&error.to_string());
         cause = error.source();
     }
-    line.replace(['\n', '\r'], " ")
+    line.replace(char::is_control, " ")
 }
 
 /// The code blocks of the README.

@@ -36,6 +36,7 @@ pub(crate) enum Entry {
     Nudged(VerifiedCallback),
     /// There is no watch of this callback's id: it is a duplicate, or came before the watch began or after it ended.
     Unwatched(VerifiedCallback),
+    /// A watch is nudged all the same if only the body could not be read.
     Refused(CallbackRefusal),
 }
 
@@ -95,7 +96,15 @@ impl Bot {
         let entry = match received {
             // With any status: the watch asks the service how the task ended.
             Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) => self.nudge(callback),
-            Err(refusal) => Entry::Refused(refusal),
+            Err(refusal) => {
+                // A body that cannot be read may have been the service's, if the URL is ours.
+                if let Some(id) = refusal.id()
+                    && let Some(watch) = self.watches().by_id.get(id)
+                {
+                    watch.nudge();
+                }
+                Entry::Refused(refusal)
+            }
         };
         // An entry that does not fit is dropped: the sender must not wait for the log.
         let _ = self.log.try_send(entry);

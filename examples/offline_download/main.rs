@@ -135,7 +135,7 @@ impl Ending {
         let file = match (self.outcome(), &done.file) {
             (_, FileLookup::Found { entry, by }) => {
                 let how = how_found(*by);
-                format!("file id {}, found by {how}: `{}`", entry.id, entry.name)
+                format!("file id {}, found by {how}: {:?}", entry.id, entry.name)
             }
             (_, FileLookup::Hint(id))
             | (Some(CallbackOutcome::Succeeded { file: Some(id), .. }), _) => {

@@ -37,10 +37,12 @@ async fn receive<F: Fn(Received)>(
     parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> StatusCode {
+    let signer = &receiver.signer;
     let result = match body {
-        Ok(body) => receiver.signer.verify(&Request::from_parts(parts, body)),
+        Ok(body) => signer.verify(&Request::from_parts(parts, body)),
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(CallbackRefusal::BodyTooLong)
+            let id = signer.verify_head(&parts.method, &parts.uri);
+            id.and_then(|id| Err(CallbackRefusal::BodyTooLong { id }))
         }
         // The body broke off, so there is nothing to report.
         Err(_) => return CallbackRefusal::STATUS,

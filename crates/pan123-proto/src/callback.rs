@@ -19,6 +19,7 @@ pub use refusal::CallbackRefusal;
 pub use signer::{CallbackKey, CallbackSigner, VerifiedCallback};
 
 use crate::ids::FileId;
+use crate::text;
 use crate::wire::body::body_text;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::json::{self, Field, Json, Unreadable};
@@ -43,7 +44,7 @@ const MAX_REASON: usize = 1000;
 #[doc(alias = "回调")]
 #[doc(alias = "call_back_url")]
 pub struct CallbackNotice {
-    /// The URL of the download, if the notice names it.
+    /// The URL of the download, if the notice names it: as it was sent, so it may hold any character.
     pub url: Option<String>,
     /// How the task ended.
     pub outcome: CallbackOutcome,
@@ -62,7 +63,8 @@ pub enum CallbackOutcome {
     /// 1: failed.
     #[non_exhaustive]
     Failed {
-        /// The reason in the service's words, if it gives one: at most 1000 characters, without the query of the URL.
+        /// The reason in the service's words, if it gives one: at most 1000 characters, without the query of the URL, and with invisible
+        /// characters escaped (`\u{1b}`), so that it may be printed.
         reason: Option<String>,
     },
     /// Any other number.
@@ -110,16 +112,21 @@ pub enum CallbackError {
     #[error("the body is longer than {} bytes", CallbackNotice::MAX_BODY_BYTES)]
     TooLong,
     /// The body is not a JSON object with a readable `status`.
-    #[error(
-        "the body is not a callback notice, a JSON object with a `status`: line {line} column {column}"
-    )]
+    #[error("the body is not a callback notice, a JSON object with a `status`{}", position(*line, *column))]
     #[non_exhaustive]
     Malformed {
-        /// The line of the fault, from 1.
+        /// The line of the fault, from 1; 0 if the body is JSON, but not a notice.
         line: usize,
         /// The column of the fault, in bytes.
         column: usize,
     },
+}
+
+fn position(line: usize, column: usize) -> String {
+    match line {
+        0 => String::new(),
+        _ => format!(": line {line} column {column}"),
+    }
 }
 
 impl CallbackNotice {
@@ -167,7 +174,8 @@ impl CallbackNotice {
         let mut secrets = Secrets::default();
         secrets.push_url(url.as_deref().unwrap_or_default());
         let reason = non_empty(&fail_reason).or_else(|| non_empty(&file_reason));
-        let reason = reason.map(|reason| secrets.redact(&reason, MAX_REASON));
+        let reason =
+            reason.map(|reason| text::shown(secrets.redact(&reason, MAX_REASON), MAX_REASON));
         let (status, file) = (status.essential(whole)?, file.optional(FileId::read));
         Ok(CallbackNotice {
             url,
@@ -228,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn invisible_characters_of_a_reason_are_escaped() {
+        let body = r#"{"url":"https://h/\u001b","status":1,"failReason":"gone\u001b[2J\n\u202e"}"#;
+        let notice = CallbackNotice::parse(body.as_bytes()).unwrap();
+        let reason = Some(r"gone\u{1b}[2J\n\u{202e}".to_owned());
+        assert_eq!(notice.outcome, CallbackOutcome::Failed { reason });
+        let shown = format!("{notice:?}");
+        assert!(!shown.chars().any(text::is_invisible), "{shown:?}");
+    }
+
+    #[test]
     fn long_reason_is_cut() {
         let long = "页".repeat(2000);
         let CallbackOutcome::Failed { reason } =
@@ -267,11 +285,39 @@ mod tests {
     }
 
     #[test]
+    fn notice_is_read_whatever_surrounds_it() {
+        let file = FileId::new(100).ok();
+        for body in [
+            &b"\xef\xbb\xbf{\"status\":0,\"fileID\":100}"[..],
+            b"{\"status\":0,\"fileID\":100}\0\r\n",
+            b"{\"status\":0,\"fileID\":100,\"url\":\"\xff\"}",
+            br#"{"url":"\ud800","status":0,"fileID":100,"failReason":1e999}"#,
+            br#"{"status":0,"status":"0","fileID":100,"fileId":"100"}"#,
+            br#"{"status":0,"fileID":null,"fileId":100}"#,
+        ] {
+            let outcome = CallbackNotice::parse(body).unwrap().outcome;
+            assert_eq!(outcome, CallbackOutcome::Succeeded { file });
+        }
+        for hint in [
+            r#""fileID":100,"fileId":101"#,
+            r#""fileID":100,"fileID":101"#,
+            r#""fileID":9007199254740993.0"#,
+        ] {
+            let body = format!(r#"{{"status":0,{hint}}}"#);
+            let outcome = outcome(&body);
+            assert_eq!(outcome, CallbackOutcome::Succeeded { file: None }, "{body}");
+        }
+    }
+
+    #[test]
     fn body_that_is_not_a_notice_is_an_error() {
         for body in [
             "",
             "status=0",
             "[]",
+            r#"["http://a/",0,100]"#,
+            r#"{"status":0}}"#,
+            r#"{"status":0,"status":1}"#,
             "null",
             "{}",
             r#"{"status":null}"#,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::BuildError;
+use crate::text;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, zero: $zero:expr) => {
@@ -63,7 +64,7 @@ macro_rules! id {
 fn invalid_id(what: &'static str, given: &str) -> BuildError {
     BuildError::Id {
         what,
-        given: given.chars().take(40).collect(),
+        given: text::shown(given.chars().take(40).collect(), 80),
     }
 }
 
@@ -245,6 +246,11 @@ mod tests {
         }
         let error = "12x".parse::<TaskId>().unwrap_err().to_string();
         assert!(error.contains("`12x`"), "{error}");
+        let error = "1\u{1b}\u{202e}\n2".parse::<TaskId>().unwrap_err();
+        assert!(
+            error.to_string().contains(r"`1\u{1b}\u{202e}\n2`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -72,6 +72,15 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Returns at most `max` characters of a text from outside in a form that may be shown.
+pub(crate) fn shown(text: String, max: usize) -> String {
+    if text.chars().any(is_invisible) {
+        Escaped(&text).to_string().chars().take(max).collect()
+    } else {
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use sha2::Sha256;
 
@@ -162,7 +162,8 @@ impl CallbackSigner {
     /// Verifies a request to a signed URL, and parses its body. The tag is checked first, in constant time.
     ///
     /// Only the decoded values of the three parameters count: neither their order nor the spelling of a character (`%7E` or `~`,
-    /// `%20` or `+`) matters. A notice with an undocumented status is refused, and the refusal holds the callback.
+    /// `%20` or `+`) matters. A notice with an undocumented status is refused, and the refusal holds the callback; the refusal of a body that cannot
+    /// be read has the [id](CallbackRefusal::id), so that its watch can be nudged all the same.
     ///
     /// # Errors
     ///
@@ -171,24 +172,38 @@ impl CallbackSigner {
         &self,
         request: &Request<B>,
     ) -> Result<VerifiedCallback, CallbackRefusal> {
-        let id = self.verified_id(request.uri().query().unwrap_or(""))?;
-        if request.method() != Method::POST {
-            return Err(CallbackRefusal::Method);
-        }
+        let id = self.verify_head(request.method(), request.uri())?;
         let body = request.body().as_ref();
         if body.len() > Self::MAX_BODY_BYTES {
-            return Err(CallbackRefusal::BodyTooLong);
+            return Err(CallbackRefusal::BodyTooLong { id });
         }
         if !may_be_json(request.headers()) {
-            return Err(CallbackRefusal::ContentType);
+            return Err(CallbackRefusal::ContentType { id });
         }
-        let notice = CallbackNotice::parse(body)?;
+        let notice = match CallbackNotice::parse(body) {
+            Ok(notice) => notice,
+            Err(error) => return Err(CallbackRefusal::Body { id, error }),
+        };
         let is_unknown = matches!(notice.outcome, CallbackOutcome::Other { .. });
         let callback = VerifiedCallback { id, notice };
         if is_unknown {
             return Err(CallbackRefusal::UnknownStatus(callback));
         }
         Ok(callback)
+    }
+
+    /// Verifies a request whose body did not arrive in full, and returns the id that its URL was signed for. The watch of that id may be
+    /// [nudged](crate::offline::WatchHandle::nudge).
+    ///
+    /// # Errors
+    ///
+    /// [`CallbackRefusal`] as for [`verify`](Self::verify).
+    pub fn verify_head(&self, method: &Method, uri: &Uri) -> Result<String, CallbackRefusal> {
+        let id = self.verified_id(uri.query().unwrap_or(""))?;
+        if method != Method::POST {
+            return Err(CallbackRefusal::Method);
+        }
+        Ok(id)
     }
 
     fn verified_id(&self, query: &str) -> Result<String, CallbackRefusal> {

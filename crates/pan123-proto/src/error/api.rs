@@ -42,7 +42,10 @@ impl ApiError {
         self.code == ErrorCode::RateLimited || (self.number.is_none() && trouble)
     }
 
-    /// Returns the service's message, often in Chinese, at most 1000 characters.
+    /// Returns the service's message, often in Chinese, at most 1000 characters; empty if it gave none.
+    ///
+    /// It may be printed: what does not show by itself is escaped, such as `\u{1b}` for the escape character and `\n` for a line
+    /// feed. The trace id is treated in the same way.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -89,8 +92,11 @@ impl ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {
-            Some(number) => write!(f, "code {number}: {}", self.message)?,
-            None => write!(f, "HTTP {}: {}", self.http_status.as_u16(), self.message)?,
+            Some(number) => write!(f, "code {number}")?,
+            None => write!(f, "HTTP {}", self.http_status.as_u16())?,
+        }
+        if !self.message.trim().is_empty() {
+            write!(f, ": {}", self.message)?;
         }
         if self.is_token_pushed_out() {
             f.write_str(
@@ -171,6 +177,14 @@ mod tests {
             retry_after: None,
             follows_lost_response: false,
         }
+    }
+
+    #[test]
+    fn missing_message_leaves_no_colon() {
+        for message in ["", " "] {
+            assert_eq!(rejection(401, message).to_string(), "code 401");
+        }
+        assert_eq!(rejection(401, "m").to_string(), "code 401: m");
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl ResponseError {
         self.retry_after
     }
 
-    /// Returns the start of the body, at most 200 characters; empty for a response that may carry a secret.
+    /// Returns the start of the body, at most 200 characters; empty for a response that may carry a secret. It may be printed:
+    /// what does not show by itself is escaped.
     pub fn excerpt(&self) -> &str {
         &self.excerpt
     }
@@ -43,7 +44,7 @@ impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}: {}", self.http_status.as_u16(), self.reason)?;
         if !self.excerpt.is_empty() {
-            write!(f, "; the body starts with {:?}", self.excerpt)?;
+            write!(f, "; the body starts with `{}`", self.excerpt)?;
         }
         match &self.trace_id {
             Some(trace) => write!(f, " [trace {trace}]"),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{BuildError, UrlFault};
+use crate::text::Escaped;
 
 /// Accepts `http://…` and `https://…` with a host, without control characters and without whitespace at either end.
 pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildError> {
@@ -63,7 +64,7 @@ impl fmt::Debug for RedactedUrl<'_> {
         let shown = rest.find(['?', '#']).unwrap_or(rest.len());
         let tail = if shown < rest.len() { "?…" } else { "" };
         let rest = &rest[..shown];
-        write!(f, "\"{start}://{user}{rest}{tail}\"")
+        write!(f, "\"{}://{user}{}{tail}\"", Escaped(start), Escaped(rest))
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::request::RESERVED;
 use crate::error::TransportError;
+use crate::text::{Escaped, is_invisible};
 
 /// What replaces a secret.
 const REDACTED: &str = "[redacted]";
@@ -131,7 +132,7 @@ impl Redactor<'_> {
         kept
     }
 
-    /// Returns the error without secrets. A source that shows one in any way is replaced by a text.
+    /// Returns the error without secrets and invisible characters. A source that shows one in any way is replaced by a text.
     pub(crate) fn redact_transport_error(&self, error: TransportError) -> TransportError {
         let Some(source) = error.source() else {
             return error;
@@ -144,8 +145,10 @@ impl Redactor<'_> {
             cause = inner.source();
         }
         let text = texts.join(": ");
-        if self.contains_secret(&text) || self.contains_secret(&shown) {
-            return error.with_source_text(self.redact(text));
+        let is_safe = !text.chars().any(is_invisible);
+        if !is_safe || self.contains_secret(&text) || self.contains_secret(&shown) {
+            let text = Escaped(&self.redact(text)).to_string();
+            return error.with_source_text(text);
         }
         error
     }

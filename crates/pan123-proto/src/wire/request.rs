@@ -96,7 +96,7 @@ pub(crate) fn encode(
 ) -> Result<Request<Bytes>, BuildError> {
     let invalid_path = || BuildError::Setting {
         what: "the path of an endpoint",
-        given: path.to_owned(),
+        given: format!("{path:?}"),
         allowed: "it must start with `/` and have no query, as it stands in a URL",
     };
     // Without the slash the path would continue the host's name, and the token would go there.

@@ -18,6 +18,7 @@ use super::json::Names;
 use super::redaction::Redactor;
 use super::timestamp::system_time;
 use crate::error::{ApiError, Error, ErrorCode, ResponseError};
+use crate::text;
 
 /// The longest `Retry-After` that is honoured.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -104,7 +105,7 @@ impl Decoder<'_> {
             error: Error::Api(Box::new(ApiError {
                 code,
                 number: Some(envelope.code),
-                message: self.redactor.redact_prefix(&envelope.message, MAX_MESSAGE),
+                message: self.shown(&envelope.message, MAX_MESSAGE),
                 trace_id: self
                     .redact_trace_id(envelope.trace_id.or_else(|| trace_id(response.headers()))),
                 http_status: response.status(),
@@ -174,7 +175,7 @@ impl Decoder<'_> {
                 String::new()
             } else {
                 let body = body_text(response.body());
-                self.redactor.redact_prefix(&body, MAX_EXCERPT)
+                self.shown(&body, MAX_EXCERPT)
             },
         }
     }
@@ -187,12 +188,18 @@ impl Decoder<'_> {
                 line => format!("line {line} column {}", error.column()),
             }
         } else {
-            self.redactor.redact_prefix(&error.to_string(), MAX_MESSAGE)
+            self.shown(&error.to_string(), MAX_MESSAGE)
         }
     }
 
+    /// Returns at most `max` characters of a text from outside, without secrets and invisible characters: whoever prints it must
+    /// not print what moves the cursor or starts a line of the log.
+    fn shown(&self, text: &str, max: usize) -> String {
+        text::shown(self.redactor.redact_prefix(text, max), max)
+    }
+
     fn redact_trace_id(&self, text: Option<Cow<'_, str>>) -> Option<String> {
-        text.map(|text| self.redactor.redact_prefix(&text, MAX_TRACE_ID))
+        text.map(|text| self.shown(&text, MAX_TRACE_ID))
     }
 
     /// Reads `Retry-After`, in seconds or as a date; at most five minutes.

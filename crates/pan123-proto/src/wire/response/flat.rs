@@ -47,7 +47,7 @@ impl Decoder<'_> {
             error: Error::Api(Box::new(ApiError {
                 code: rejection.code(status),
                 number: None,
-                message: self.redactor.redact_prefix(&rejection.text, MAX_MESSAGE),
+                message: self.shown(&rejection.text, MAX_MESSAGE),
                 trace_id: self.redact_trace_id(trace_id(response.headers())),
                 http_status: status,
                 retry_after: self.retry_after(response.headers()),

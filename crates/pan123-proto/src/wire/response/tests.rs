@@ -187,6 +187,37 @@ fn invalid_utf_8_does_not_lose_the_other_fields() {
 }
 
 #[test]
+fn texts_from_outside_are_escaped_wherever_they_are_shown() {
+    const HOSTILE: &str = "a\u{1b}[2J\n\r\0b\u{202e}\u{200b}\u{85}c";
+    const SHOWN: &str = r"a\u{1b}[2J\n\r\u{0}b\u{202e}\u{200b}\u{85}c";
+    let json = serde_json::to_string(HOSTILE).unwrap();
+    let rejected = failure(
+        200,
+        &format!(r#"{{"code":1,"message":{json},"x-traceID":{json}}}"#),
+    );
+    let api = rejected.error.api().unwrap();
+    assert_eq!((api.message(), api.trace_id()), (SHOWN, Some(SHOWN)));
+    let html = failure(502, &format!("<html>{HOSTILE}</html>"));
+    let undecodable = failure(
+        200,
+        &format!(r#"{{"code":0,"data":{json},"x-traceID":{json}}}"#),
+    );
+    assert_eq!(undecodable.error.trace_id(), Some(SHOWN));
+    for failure in [rejected, html, undecodable] {
+        let shown = format!("{0} {0:?}", failure.error);
+        assert!(!shown.chars().any(text::is_invisible), "{shown:?}");
+        assert!(shown.contains(r"\u{1b}[2J\n"), "{shown}");
+    }
+    // The text may grow by escaping, but not beyond its limit.
+    let long = failure(
+        200,
+        &format!(r#"{{"code":1,"message":"{}"}}"#, r"\u202e".repeat(150)),
+    );
+    let length = long.error.api().unwrap().message().chars().count();
+    assert_eq!(length, MAX_MESSAGE);
+}
+
+#[test]
 fn long_message_is_cut() {
     let body = format!(r#"{{"code":1,"message":"{}"}}"#, "页".repeat(2000));
     let large = Decoder {

@@ -231,6 +231,7 @@ fn each_refusal_of_a_request_is_named() {
     for method in [Method::GET, Method::PUT, Method::HEAD, Method::OPTIONS] {
         let refusal = with(&|request| *request.method_mut() = method.clone()).unwrap_err();
         assert!(matches!(refusal, CallbackRefusal::Method), "{refusal}");
+        assert_eq!(refusal.id(), None);
     }
     // Blanks after the JSON text are allowed, up to the limit.
     let padded = |length| {
@@ -240,16 +241,30 @@ fn each_refusal_of_a_request_is_named() {
     };
     padded(CallbackSigner::MAX_BODY_BYTES).unwrap();
     let refusal = padded(CallbackSigner::MAX_BODY_BYTES + 1).unwrap_err();
-    assert!(matches!(refusal, CallbackRefusal::BodyTooLong), "{refusal}");
+    assert!(
+        matches!(refusal, CallbackRefusal::BodyTooLong { .. }),
+        "{refusal}"
+    );
+    assert_eq!(refusal.id(), Some(ID));
     assert_eq!(refusal.to_string(), "the body is longer than 65536 bytes");
 
     let deep = "[".repeat(10_000);
-    for body in ["", "status=0&fileID=100", "{}", "[0]", "\u{feff}{", &deep] {
+    for body in [
+        "",
+        "status=0&fileID=100",
+        "{}",
+        "[0]",
+        "\u{feff}{",
+        "[\"http://a/\",0]",
+        &deep,
+    ] {
         let refusal = with(&|request| *request.body_mut() = body.into()).unwrap_err();
-        assert!(matches!(refusal, CallbackRefusal::Body(_)), "{refusal}");
+        assert!(matches!(refusal, CallbackRefusal::Body { .. }), "{refusal}");
+        assert_eq!(refusal.id(), Some(ID));
     }
     let unknown = br#"{"status":2,"failReason":"paused"}"#;
     let refusal = with(&|request| *request.body_mut() = unknown.into()).unwrap_err();
+    assert_eq!(refusal.id(), Some(ID));
     let CallbackRefusal::UnknownStatus(callback) = refusal else {
         panic!("{refusal}")
     };
@@ -292,7 +307,11 @@ fn content_type_that_cannot_be_json_is_refused() {
         b"\xff/json",
     ] {
         let refusal = typed(HeaderValue::from_bytes(kind).ok()).unwrap_err();
-        assert!(matches!(refusal, CallbackRefusal::ContentType), "{refusal}");
+        assert!(
+            matches!(refusal, CallbackRefusal::ContentType { .. }),
+            "{refusal}"
+        );
+        assert_eq!(refusal.id(), Some(ID));
     }
 }
 
@@ -305,6 +324,7 @@ fn tag_is_checked_before_anything_else() {
     request.headers_mut().insert(CONTENT_TYPE, html);
     let refusal = rotating().verify(&request).unwrap_err();
     assert!(matches!(refusal, CallbackRefusal::WrongTag), "{refusal}");
+    assert_eq!(refusal.id(), None);
 }
 
 #[test]
