@@ -10,7 +10,7 @@ use crate::support::reading::{polled, token};
 use http::Method;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use pan123_proto::offline::{Download, GetDownloadProgress, Progress, TaskStatus};
+use pan123_proto::offline::{Download, ExpectedFile, GetDownloadProgress, Progress, TaskStatus};
 use pan123_proto::{
     Body, BuildError, DirId, Endpoint, FileId, Idempotency, Query, RateClass, TaskId, Transmit,
 };
@@ -143,6 +143,20 @@ proptest! {
         }
         prop_assert_eq!(body(&transmit), expected);
         prop_assert_eq!(round_trip(&download), download);
+    }
+
+    #[test]
+    fn expected_file_round_trips(
+        download in download(),
+        since in (0..250_000_000_000_u64, 0..1_000_000_000_u32),
+        hint in prop::option::of(number()),
+    ) {
+        let created = SystemTime::UNIX_EPOCH + Duration::new(since.0, since.1);
+        let mut expected = ExpectedFile::of(&download, created);
+        if let Some(hint) = hint {
+            expected = expected.file_hint(FileId::new(hint).unwrap());
+        }
+        prop_assert_eq!(round_trip(&expected), expected);
     }
 
     #[test]

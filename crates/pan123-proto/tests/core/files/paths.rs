@@ -271,6 +271,10 @@ fn own_folder_of_the_service_is_found_with_either_colon() {
         let found = find(&mut world, path).unwrap();
         assert_eq!(found.map(|entry| entry.id.get()), expected, "{path}");
     }
+    let drive = FakeDrive::default();
+    drive.file(0, spellings[1]);
+    let found = find(&mut self::world(&drive), spellings[0]).unwrap();
+    assert!(found.is_none(), "a file is not the folder");
 }
 
 #[test]
