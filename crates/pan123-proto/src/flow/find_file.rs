@@ -1,14 +1,13 @@
 //! Finds the file of a download: a task that has succeeded does not name its file.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::expected_file::ExpectedFile;
-use super::find_in_dir::{FindInDir, Kinds};
 use super::fit::{Clocks, Fit, FoundBy};
 use super::listing::Listing;
-use super::names::DEFAULT_DIR;
+use super::names::{DEFAULT_DIR, is_default_dir};
 use crate::api::file::{Entry, GetDetail, ListFiles};
 use crate::call::Call;
 use crate::error::Error;
@@ -96,6 +95,8 @@ pub struct FindFile {
     expected: ExpectedFile,
     /// The files of the current search that match.
     candidates: Candidates,
+    /// The folders that the current search has yet to read.
+    dirs: VecDeque<DirId>,
     /// The number of backoffs so far.
     backoffs: usize,
     /// A hinted file that matches except for the guessed name.
@@ -119,7 +120,7 @@ struct Candidates {
 #[derive(Debug)]
 enum State {
     CheckingHint(Box<Call<Entry>>),
-    FindingDefaultDir(Box<FindInDir>),
+    FindingDefaultDirs(Box<Listing>),
     Searching(Box<Listing>),
     Backoff(Instant),
     Ended,
@@ -143,6 +144,7 @@ impl FindFile {
             control,
             expected,
             candidates: Candidates::default(),
+            dirs: VecDeque::new(),
             backoffs: 0,
             misnamed_hint: None,
             existing_hint: None,
@@ -193,28 +195,32 @@ impl FindFile {
     }
 
     fn search(&mut self) {
-        self.state = match self.expected.dir() {
-            Some(dir) => self.search_dir(dir),
-            None => State::FindingDefaultDir(Box::new(FindInDir::new(
-                &self.session,
-                &self.control,
-                Parent::Root,
-                DEFAULT_DIR,
-                Kinds::DirsOnly,
-            ))),
+        self.dirs = self.expected.dir().into_iter().collect();
+        self.state = match self.dirs.pop_front() {
+            Some(dir) => State::Searching(self.list(dir.into())),
+            None => State::FindingDefaultDirs(self.list(Parent::Root)),
         };
     }
 
-    fn search_dir(&self, dir: DirId) -> State {
-        let listing = self.session.list(ListFiles::of(dir));
-        State::Searching(Box::new(listing.controlled_by(&self.control)))
+    fn list(&self, parent: Parent) -> Box<Listing> {
+        let listing = self.session.list(ListFiles::of(parent));
+        Box::new(listing.controlled_by(&self.control))
     }
 
-    fn default_dir_searched(&mut self, now: Instant, dir: Option<DirId>) -> Option<FileLookup> {
-        let Some(dir) = dir else {
+    /// Keeps the service's folder. Returns whether it is the only one to search: the first search is content with the documented
+    /// spelling; if the file is not there, the next one reads on for the other.
+    fn is_only_default_dir(&mut self, entry: &Entry) -> bool {
+        let dir = entry.dir().filter(|_| is_default_dir(&entry.name));
+        self.dirs.extend(dir);
+        dir.is_some() && entry.name == DEFAULT_DIR && self.backoffs == 0
+    }
+
+    /// Goes on in the next folder. Returns the result after the last one, or `None` if another search follows.
+    fn dir_ended(&mut self, now: Instant) -> Option<FileLookup> {
+        let Some(dir) = self.dirs.pop_front() else {
             return self.search_ended(now);
         };
-        self.state = self.search_dir(dir);
+        self.state = State::Searching(self.list(dir.into()));
         None
     }
 
@@ -266,11 +272,15 @@ impl FindFile {
                     Ok(hinted) => self.hint_checked(hinted),
                     Err(step) => return Ok(step),
                 },
-                State::FindingDefaultDir(search) => match search.resume(now, input).ready() {
-                    Ok(found) => {
-                        let dir = found?.and_then(|entry| entry.dir());
-                        self.default_dir_searched(now.mono, dir)
+                State::FindingDefaultDirs(listing) => match listing.resume(now, input).ready() {
+                    Ok(Some(entry)) => {
+                        if self.is_only_default_dir(&entry?) {
+                            self.dir_ended(now.mono)
+                        } else {
+                            None
+                        }
                     }
+                    Ok(None) => self.dir_ended(now.mono),
                     Err(step) => return Ok(step),
                 },
                 State::Searching(listing) => match listing.resume(now, input).ready() {
@@ -278,7 +288,7 @@ impl FindFile {
                         self.add_candidate(entry?);
                         None
                     }
-                    Ok(None) => self.search_ended(now.mono),
+                    Ok(None) => self.dir_ended(now.mono),
                     Err(step) => return Ok(step),
                 },
                 State::Backoff(until) => {

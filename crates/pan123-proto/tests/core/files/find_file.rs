@@ -432,16 +432,20 @@ fn default_folder_is_searched_under_either_spelling() {
         let lookup = look(&mut world(&drive), target());
         assert_eq!(described(&lookup), expected, "{folders:?}");
     }
-    // Only the service can create one with an ASCII colon.
-    let drive = FakeDrive::default();
-    let other = drive.dir(0, "来自：离线下载");
-    drive.file_made(other, "film(1).mp4", start());
-    let dir = drive.dir(0, DEFAULT_DIR);
-    drive.file_made(dir, "film.mp4", start());
-    assert_eq!(
-        described(&look(&mut world(&drive), target())),
-        "GuessedName: film.mp4"
-    );
+    // With both, the documented one first.
+    for (in_other, in_documented, expected, lists) in [
+        ("a", "film.mp4", "GuessedName: film.mp4", 2),
+        ("film.mp4", "a", "GuessedName: film.mp4", 5),
+    ] {
+        let drive = FakeDrive::default();
+        let documented = drive.dir(0, DEFAULT_DIR);
+        let other = drive.dir(0, "来自：离线下载");
+        drive.file_made(documented, in_documented, start());
+        drive.file_made(other, in_other, start());
+        let mut world = world(&drive);
+        assert_eq!(described(&look(&mut world, target())), expected);
+        assert_eq!(world.times(path::LIST).len(), lists);
+    }
 }
 
 fn end_of(world: &mut World, session: &Session, target: Option<ExpectedFile>) -> Downloaded {
