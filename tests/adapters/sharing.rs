@@ -1,10 +1,14 @@
 //! Calls that share a session.
 
 use std::pin::pin;
+use std::thread;
 use std::time::Duration;
 
-use pan123_mock::TaskScript;
+use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
+use pan123_mock::{CannedResponse, Fault, TaskScript};
+use pan123_proto::ErrorKind;
+use pan123_proto::user::GetUserInfo;
 use pan123_tests::transports::poll_once;
 
 use crate::both::{download, on_tokio};
@@ -79,4 +83,54 @@ fn dropped_calls_give_their_slots_back() {
             (1, 2)
         );
     });
+}
+
+/// The first response calls for another attempt. It comes after the only call and the only client are gone.
+#[test]
+fn fetch_ends_with_the_last_user_of_its_session() {
+    let fixture = failing_token_endpoint();
+    let client = fixture.blocking();
+    let call = client.session().call(&GetUserInfo).unwrap();
+    let handle = call.handle();
+    let clock = fixture.clock.clone();
+    let calling = thread::spawn(move || clock.drive_blocking(|| client.drive(call)));
+    fixture.transport.block_until_sent(ACCESS_TOKEN, 1);
+    handle.stop();
+    let error = calling.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    assert_eq!(fixture.clock.running(), 1, "the thread of the fetch");
+    fixture.transport.release();
+    fixture.clock.until_idle();
+    assert_ended_at_once(&fixture);
+
+    let fixture = failing_token_endpoint();
+    let client = fixture.client();
+    on_tokio(async {
+        let mut call = Box::pin(fixture.clock.drive(client.user_info()));
+        assert!(poll_once(call.as_mut()).await.is_none());
+        fixture.transport.until_sent(ACCESS_TOKEN, 1).await;
+        drop((call, client));
+        assert_eq!(fixture.clock.running(), 1, "the task of the fetch");
+        fixture.transport.release();
+        while fixture.clock.running() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_ended_at_once(&fixture);
+}
+
+/// A service that holds its responses to token requests back, all of them 502.
+fn failing_token_endpoint() -> Fixture {
+    let fixture = Fixture::new(TaskScript::default());
+    let bad_gateway = CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>502</html>");
+    let fault = Fault::from(bad_gateway).on(ACCESS_TOKEN).always();
+    fixture.transport.service(|service| service.fault(fault));
+    fixture.transport.hold(ACCESS_TOKEN);
+    fixture
+}
+
+fn assert_ended_at_once(fixture: &Fixture) {
+    assert_eq!(fixture.transport.sent(ACCESS_TOKEN), 1);
+    assert_eq!(fixture.transport.dropped(), 0, "it was awaited");
+    assert_eq!(fixture.clock.elapsed(), Duration::ZERO);
 }

@@ -14,9 +14,12 @@ pub(crate) mod oauth;
 mod reissue;
 pub(crate) mod tokens;
 
+use std::sync::Arc;
+
 use crate::api::access_token::IssueToken;
 use crate::error::{BuildError, CredentialsFault, Error};
 use crate::exchange::ExchangeSession;
+use crate::machine::control::Control;
 use crate::machine::token_store::{Account, StoredToken};
 use crate::machine::{Detached, Now};
 use crate::wire::redaction::Secrets;
@@ -43,6 +46,9 @@ pub(crate) trait TokenSession: ExchangeSession + Send + Sync + 'static {
     fn auth_method(&self) -> &AuthMethod;
 
     fn uses_token_store(&self) -> bool;
+
+    /// The events of all token fetches, which end when the last user of the session is dropped.
+    fn fetch_control(&self) -> &Arc<Control>;
 
     /// Runs `work` on the tokens, under the lock of the session: arithmetic only.
     fn with_tokens<R>(&self, work: impl FnOnce(&mut Tokens) -> R) -> R;

@@ -37,6 +37,20 @@ use crate::wait::WaitReason;
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
+    /// None in a token fetch, which nobody needs without a client, a call or a watch of the session.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    in_use: Option<Arc<InUse>>,
+}
+
+/// Ends the token fetches of a session when its last user is dropped.
+struct InUse {
+    fetch_control: Arc<Control>,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.fetch_control.end_after_request();
+    }
 }
 
 struct Shared {
@@ -45,6 +59,8 @@ struct Shared {
     uses_token_store: bool,
     connect_timeout: Duration,
     loopback_only: bool,
+    /// Of all token fetches.
+    fetch_control: Arc<Control>,
     state: Mutex<State>,
 }
 
@@ -198,7 +214,11 @@ impl Session {
 
     /// Returns the machine that the lease gives the right to run.
     pub(crate) fn fetch_token(&self, lease: Lease, now: Now) -> Result<Detached, BuildError> {
-        auth::fetch(self, lease, now)
+        let unused = Session {
+            shared: Arc::clone(&self.shared),
+            in_use: None,
+        };
+        auth::fetch(&unused, lease, now)
     }
 
     fn with_state<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
@@ -263,6 +283,10 @@ impl TokenSession for Session {
 
     fn uses_token_store(&self) -> bool {
         self.shared.uses_token_store
+    }
+
+    fn fetch_control(&self) -> &Arc<Control> {
+        &self.shared.fetch_control
     }
 
     fn with_tokens<R>(&self, work: impl FnOnce(&mut Tokens) -> R) -> R {

@@ -12,8 +12,11 @@
 //!   ([`Call`](crate::Call)). One push-out is replaced at once; before the next ones the session backs off
 //!   ([`ReissueBackoff`](super::reissue::ReissueBackoff)), since other processes are pushing its tokens out.
 //! - **Failure.** A failed fetch ends the calls that wait for it and pauses fetching, longer if the credentials were rejected.
+//! - **End.** A fetch outlives the call that detached it, but not the session: when the last client, call and watch are dropped, it
+//!   sends nothing more. A request in flight is awaited and its token saved, since it counts among the live ones of the client id.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
@@ -77,8 +80,10 @@ impl<H: TokenSession> FetchToken<H> {
         lease: Lease,
         now: Now,
     ) -> Result<FetchToken<H>, BuildError> {
+        let mut issue = Exchange::new(host.clone(), credentials)?;
+        issue.control = Arc::clone(host.fetch_control());
         Ok(FetchToken {
-            issue: Exchange::new(host.clone(), credentials)?,
+            issue,
             fetch: Fetch::new(host, lease, now),
             state: State::Start,
         })
@@ -120,7 +125,8 @@ impl<H: TokenSession> FetchToken<H> {
         let Input::Stored(StoreResult::Loaded(stored)) = input else {
             return self.fail(now, self.fetch.store_error(input));
         };
-        match self.fetch.pick_stored(stored.as_ref(), now) {
+        let needed = self.fetch.check_needed();
+        match needed.and_then(|()| self.fetch.pick_stored(stored.as_ref(), now)) {
             Ok(Some(token)) => {
                 self.fetch.accept(token);
                 self.unlock()
@@ -139,8 +145,11 @@ impl<H: TokenSession> FetchToken<H> {
         self.issue(now, Input::Wake)
     }
 
-    fn wait_for_lock(&self, now: Now, until: Instant) -> Turn {
-        (State::Busy { until }, self.fetch.wait_for_store(now, until))
+    fn wait_for_lock(&mut self, now: Now, until: Instant) -> Turn {
+        match self.fetch.wait_for_lock(now, until) {
+            Ok(wait) => (State::Busy { until }, wait),
+            Err(error) => self.fail(now, error),
+        }
     }
 
     fn issue(&mut self, now: Now, input: Input) -> Turn {
@@ -202,6 +211,10 @@ impl<H: TokenSession> FetchToken<H> {
     }
 
     fn fail(&mut self, now: Now, error: Error) -> Turn {
+        if let Error::Stopped = error {
+            // Nobody is left to tell.
+            return self.unlock();
+        }
         trace::token_fetch_failed(&error);
         let lease = self.fetch.lease;
         self.fetch.host.change_tokens(|tokens| {

@@ -125,6 +125,14 @@ impl<H: TokenSession> Fetch<H> {
         self.set_deadline(now.mono + FETCH_TIMEOUT);
     }
 
+    /// Fails if nobody needs a token any more.
+    pub(super) fn check_needed(&self) -> Result<(), Error> {
+        if self.host.fetch_control().is_stopped() {
+            return Err(Error::Stopped);
+        }
+        Ok(())
+    }
+
     /// The lock is busy: returns when to try again, or fails at the deadline. Nothing is fetched without the lock.
     pub(super) fn lock_busy(&mut self, now: Now) -> Result<Instant, Error> {
         let deadline = self.deadline(now);
@@ -146,7 +154,17 @@ impl<H: TokenSession> Fetch<H> {
         self.busy == 1
     }
 
-    pub(super) fn wait_for_store<T>(&self, now: Now, until: Instant) -> Step<T> {
+    /// Waits for the lock as long as somebody needs a token.
+    pub(super) fn wait_for_lock<T>(&self, now: Now, until: Instant) -> Result<Step<T>, Error> {
+        let signal = self.host.fetch_control().listen();
+        // Checked after listening: an end in between would be missed otherwise.
+        self.check_needed()?;
+        let wait = Wait::new(now.mono, until, signal, WaitReason::Store);
+        Ok(Step::Wait(wait))
+    }
+
+    /// Waits to save a token, whether or not anybody still needs it here.
+    pub(super) fn wait_to_save<T>(&self, now: Now, until: Instant) -> Step<T> {
         let signal = self.control.listen();
         Step::Wait(Wait::new(now.mono, until, signal, WaitReason::Store))
     }

@@ -161,7 +161,8 @@ impl<H: TokenSession> PairFetch<H> {
         let stored = stored.as_ref();
         let host = self.fetch.host.clone();
         let knows_newer = host.with_tokens(|tokens| tokens.has_newer_pair_than(stored));
-        match self.fetch.pick_stored(stored, now) {
+        let needed = self.fetch.check_needed();
+        match needed.and_then(|()| self.fetch.pick_stored(stored, now)) {
             Ok(Some(token)) if !knows_newer && !self.redeems_code() => {
                 self.fetch.accept(token);
                 self.unlock()
@@ -224,7 +225,8 @@ impl<H: TokenSession> PairFetch<H> {
         if let Some(rejection) = rejection {
             return Err(Error::AuthorizationRequired(Some(rejection)));
         }
-        let request = Exchange::new(host.clone(), &app.refresh(token.clone()))?;
+        let mut request = Exchange::new(host.clone(), &app.refresh(token.clone()))?;
+        request.control = Arc::clone(host.fetch_control());
         self.sent_refresh_token = Some(token);
         Ok(Box::new(request))
     }
@@ -248,8 +250,11 @@ impl<H: TokenSession> PairFetch<H> {
             .change_tokens(|tokens| tokens.set_may_revoke_current(lease, may_revoke));
     }
 
-    fn wait_for_lock(&self, now: Now, until: Instant) -> Turn<H> {
-        (State::Busy { until }, self.fetch.wait_for_store(now, until))
+    fn wait_for_lock(&mut self, now: Now, until: Instant) -> Turn<H> {
+        match self.fetch.wait_for_lock(now, until) {
+            Ok(wait) => (State::Busy { until }, wait),
+            Err(error) => self.fail(now, error),
+        }
     }
 
     fn request(
@@ -332,7 +337,7 @@ impl<H: TokenSession> PairFetch<H> {
     }
 
     fn wait_to_save(&self, now: Now, until: Instant, save: Box<Save>) -> Turn<H> {
-        let wait = self.fetch.wait_for_store(now, until);
+        let wait = self.fetch.wait_to_save(now, until);
         (State::SaveBackoff { until, save }, wait)
     }
 
@@ -364,6 +369,10 @@ impl<H: TokenSession> PairFetch<H> {
             trace::token_fetch_failed(&error);
             self.outcome = Err(error);
             host.change_tokens(|tokens| tokens.release(lease));
+            return self.unlock();
+        }
+        if let Error::Stopped = error {
+            // Nobody is left to tell.
             return self.unlock();
         }
         let error = self.explain_rejection(error, now.mono);

@@ -31,6 +31,12 @@ impl Control {
         self.wake.notify(usize::MAX);
     }
 
+    /// Stops the machine before its next request; a request in flight goes on.
+    pub(crate) fn end_after_request(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake();
+    }
+
     /// Returns a signal that fires when the machine is stopped.
     pub(crate) fn cancelled(&self) -> Signal {
         Signal::new(self.cancel.listen())

@@ -8,13 +8,14 @@ use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Session, Shared, State};
+use super::{InUse, Session, Shared, State};
 use crate::api::access_token::IssueToken;
 use crate::auth::AuthMethod;
 use crate::auth::oauth::OAuth;
 use crate::auth::tokens::Tokens;
 use crate::error::{BuildError, CredentialsFault};
 use crate::exchange::Settings;
+use crate::machine::control::Control;
 use crate::policy::pacing::{Limiter, Pacing};
 use crate::policy::retry::RetryPolicy;
 use crate::wire::http_url::RedactedUrl;
@@ -198,8 +199,14 @@ impl SessionBuilder {
         let base_url = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
         auth_method.secrets(&mut secrets);
+        let fetch_control = Arc::<Control>::default();
+        let in_use = InUse {
+            fetch_control: Arc::clone(&fetch_control),
+        };
         Ok(Session {
+            in_use: Some(Arc::new(in_use)),
             shared: Arc::new(Shared {
+                fetch_control,
                 loopback_only: base_url.is_plain_http()
                     && self.plain_http == PlainHttp::LoopbackOnly,
                 connect_timeout: self.connect_timeout,

@@ -70,6 +70,7 @@ mod session {
 mod tokens {
     mod backoff;
     mod fetching;
+    mod last_user;
     mod pushed_out;
     mod rejections;
     mod storing;

@@ -211,6 +211,11 @@ impl World {
         self.sent_to(path).iter().map(|sent| sent.at).collect()
     }
 
+    /// How many machines have not ended.
+    pub(crate) fn running(&self) -> usize {
+        self.actors.iter().flatten().count()
+    }
+
     /// How many machines were detached.
     pub(crate) fn detached(&self) -> usize {
         self.detached
