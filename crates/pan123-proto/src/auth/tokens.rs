@@ -30,6 +30,10 @@ const MIN_FAILURE_PAUSE: Duration = Duration::from_secs(1);
 const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(30);
 /// How often the store is read, for a call that waits, while no rejected token is replaced by a newly issued one.
 const STORE_READ_PAUSE: Duration = Duration::from_secs(1);
+/// A lease that is seen later than this after its end: its holder had no chance to renew it, or nobody has asked for a token since.
+const LONG_OVERDUE: Duration = Duration::from_secs(1);
+/// How long a long overdue lease goes on after it is seen.
+const OVERDUE_GRACE: Duration = Duration::from_secs(10);
 /// A token is stale this long before it expires, or in the last tenth of a short lifetime.
 const STALE_MARGIN: Duration = Duration::from_secs(600);
 /// A shorter lifetime is taken for a wrong clock: such a token is used until it is rejected.
@@ -184,10 +188,17 @@ impl Token {
     }
 }
 
+/// A lease, and how long it lasts if its holder shows no sign of life.
+///
+/// After a suspend that the monotonic clock counts, a lease may be long overdue while the driver still awaits the request of its
+/// holder. So a call that finds it long overdue does not take it at once: the holder has ten seconds to resume. A driver that is
+/// paused for longer loses the lease, and then two requests for a token may be in flight.
 #[derive(Debug)]
 pub(super) struct Leased {
     lease: Lease,
     pub(super) until: Instant,
+    /// Whether it was found long overdue and goes on for a last time.
+    in_grace: bool,
     /// OAuth: whether a new pair may be on its way, which revokes the current one.
     pub(super) may_revoke_current: bool,
     /// How the fetch last failed, while it goes on.
@@ -412,6 +423,7 @@ impl Tokens {
         self.leased = Some(Leased {
             lease,
             until: now + lasts,
+            in_grace: false,
             may_revoke_current: matches!(self.flow, Flow::OAuth),
             failure: None,
         });
@@ -435,6 +447,7 @@ impl Tokens {
         match &mut self.leased {
             Some(leased) if leased.lease == lease => {
                 leased.until = until;
+                leased.in_grace = false;
                 true
             }
             _ => false,
@@ -601,9 +614,17 @@ impl Tokens {
 
     /// A lease without a sign of life until its end counts as dropped.
     fn end_overdue_lease(&mut self, now: Instant) {
-        if let Some(leased) = self.leased.take_if(|leased| now >= leased.until) {
-            self.note_drop(leased.until);
+        let Some(leased) = self.leased.as_mut().filter(|leased| now >= leased.until) else {
+            return;
+        };
+        if !leased.in_grace && now > leased.until + LONG_OVERDUE {
+            leased.in_grace = true;
+            leased.until = now + OVERDUE_GRACE;
+            return;
         }
+        let until = leased.until;
+        self.leased = None;
+        self.note_drop(until);
     }
 
     fn note_drop(&mut self, now: Instant) {

@@ -250,12 +250,15 @@ fn overdue_lease_counts_as_dropped_at_its_end() {
     let mut token = Tokens::developer();
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
-    assert_eq!(wait(&mut token, now + LEASE * 2 + secs(10)), secs(20));
+    let second_end = now + LEASE * 2;
+    assert_eq!(wait(&mut token, second_end + LONG_OVERDUE), secs(29));
 
     let mut token = Tokens::developer();
     fetch(&mut token, now);
     fetch(&mut token, now + LEASE);
-    fetch(&mut token, now + secs(3600));
+    let long_after = now + secs(3600);
+    assert_eq!(wait(&mut token, long_after), OVERDUE_GRACE);
+    assert_eq!(wait(&mut token, long_after + OVERDUE_GRACE), DROPS_PAUSE);
 }
 
 /// Replaces rejected tokens until a backoff begins, and returns its length.
@@ -271,6 +274,23 @@ fn push_out_until_backoff(token: &mut Tokens, now: Instant) -> Duration {
         token.accept(lease, issued(None));
     }
     panic!("no backoff");
+}
+
+/// As after a suspend.
+#[test]
+fn holder_of_a_long_overdue_lease_has_ten_seconds_to_resume() {
+    let (now, resumed) = (base(), base() + secs(3600));
+    let mut token = Tokens::developer();
+    let lease = fetch(&mut token, now);
+    assert_eq!(wait(&mut token, resumed), OVERDUE_GRACE);
+    assert!(token.renew(lease, resumed + LEASE));
+    assert_eq!(wait(&mut token, resumed), LEASE);
+    // The second suspend is no different.
+    let resumed = resumed + secs(3600);
+    assert_eq!(wait(&mut token, resumed), OVERDUE_GRACE);
+    assert_eq!(token.claim(resumed, LEASE), Err(resumed + OVERDUE_GRACE));
+    fetch(&mut token, resumed + OVERDUE_GRACE);
+    assert!(!token.renew(lease, resumed + LEASE), "it was lost");
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub(crate) struct CallModel {
     pub(crate) is_detached: bool,
     /// Its last request may have arrived, and must not be sent again.
     pub(crate) may_have_arrived: bool,
+    /// Its driver resumes it late, perhaps after its timeout.
+    pub(crate) is_late: bool,
     pub(crate) rejections: u32,
     pub(crate) issues: u32,
 }
@@ -261,8 +263,21 @@ impl Oracle {
         }
     }
 
+    /// Panics if this is a fetch and another one of its session is in flight, unless a paused driver keeps that one past its lease.
+    fn check_only_fetch(&self, actor: usize) {
+        let sender = &self.calls[&actor];
+        let in_flight = |(other, call): &(&usize, &CallModel)| {
+            let both = (call.kind, sender.kind) == (Kind::Fetch, Kind::Fetch);
+            let same = call.session == sender.session && **other != actor;
+            both && same && call.is_in_flight() && !call.is_late
+        };
+        let other = self.calls.iter().find(in_flight);
+        assert!(other.is_none(), "two fetches: {actor} and {other:?}");
+    }
+
     fn send(&mut self, at: Duration, actor: usize, transmit: &Transmit) -> Disturbance {
         self.sender = actor;
+        self.check_only_fetch(actor);
         let call = self.calls.get_mut(&actor).expect("a known machine");
         call.check_goes_on(at);
         let session = &mut self.sessions[call.session];
@@ -292,7 +307,10 @@ impl Oracle {
             meaning: Meaning::Indeterminate,
             issued: None,
         });
-        self.disturb(transmit.timeout, true, is_fetch)
+        let disturbance = self.disturb(transmit.timeout, true, is_fetch);
+        let call = self.calls.get_mut(&actor).expect("a known machine");
+        call.is_late = matches!(disturbance, Disturbance::Late(_));
+        disturbance
     }
 
     /// Draws what a driver does wrong with a step that ends within this time.

@@ -8,7 +8,8 @@ use crate::support::callers::{
 use crate::support::server::{LATENCY, token_in};
 use crate::support::single::ask;
 use crate::support::{
-    Plan, Reply, ServerView, World, at, builder, hand, millis, path, routine, secs, session,
+    Plan, Reply, ServerView, World, at, builder, elapsed, hand, millis, path, routine, secs,
+    session,
 };
 use bytes::Bytes;
 use http::Request;
@@ -94,6 +95,24 @@ fn leaked_fetch_is_taken_over_after_its_lease() {
     assert_many_succeed(&mut world, &unpaced(), 4);
     // The timeout of a request, and a margin.
     assert_eq!(world.times(path::TOKEN), [secs(40)]);
+}
+
+/// After a suspend another caller may be resumed before the driver of the request that was in flight.
+#[test]
+fn suspended_fetch_is_not_joined_by_a_second_one() {
+    let session = unpaced();
+    let mut first = session.call(&GetUserInfo).unwrap();
+    let mut fetch = hand::detached(first.resume(at(secs(0)), Input::Wake));
+    hand::transmit(fetch.resume(at(secs(0)), Input::Wake));
+    let resumed = secs(9000);
+    let mut second = session.call(&GetUserInfo).unwrap();
+    let wait = hand::wait(second.resume(at(resumed), Input::Wake));
+    assert_eq!(elapsed(wait.until), resumed + secs(10));
+    let token = hand::data(json!({"accessToken": "token-1"}));
+    hand::ready(fetch.resume(at(resumed), token));
+    assert!(wait.signal.wait_until(at(resumed).mono), "it is woken");
+    let sent = hand::transmit(second.resume(at(resumed), Input::Wake));
+    assert_eq!(token_in(sent.request.headers()), "token-1");
 }
 
 #[test]
