@@ -53,6 +53,8 @@ pub(crate) struct Exchange {
     token: u64,
     meaning: Meaning,
     issued: Option<(u64, Duration)>,
+    /// The driver resumes the machine late, perhaps after the timeout.
+    is_late: bool,
 }
 
 /// What is known of one machine.
@@ -68,8 +70,6 @@ pub(crate) struct CallModel {
     pub(crate) is_detached: bool,
     /// Its last request may have arrived, and must not be sent again.
     pub(crate) may_have_arrived: bool,
-    /// Its driver resumes it late, perhaps after its timeout.
-    pub(crate) is_late: bool,
     pub(crate) rejections: u32,
     pub(crate) issues: u32,
 }
@@ -269,7 +269,7 @@ impl Oracle {
         let in_flight = |(other, call): &(&usize, &CallModel)| {
             let both = (call.kind, sender.kind) == (Kind::Fetch, Kind::Fetch);
             let same = call.session == sender.session && **other != actor;
-            both && same && call.is_in_flight() && !call.is_late
+            both && same && matches!(&call.state, State::InFlight(exchange) if !exchange.is_late)
         };
         let other = self.calls.iter().find(in_flight);
         assert!(other.is_none(), "two fetches: {actor} and {other:?}");
@@ -306,10 +306,13 @@ impl Oracle {
             token,
             meaning: Meaning::Indeterminate,
             issued: None,
+            is_late: false,
         });
         let disturbance = self.disturb(transmit.timeout, true, is_fetch);
         let call = self.calls.get_mut(&actor).expect("a known machine");
-        call.is_late = matches!(disturbance, Disturbance::Late(_));
+        if let State::InFlight(exchange) = &mut call.state {
+            exchange.is_late = matches!(disturbance, Disturbance::Late(_));
+        }
         disturbance
     }
 
