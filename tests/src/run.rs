@@ -149,6 +149,7 @@ pub async fn run_scenario<C: Caller>(
             }
             Act::Restart => caller = make(),
             Act::FailSaves(saves) => store.fail_saves(*saves),
+            Act::StoreFault(fault) => store.set_fault(*fault),
             Act::Others(act) => environment.visit_service(*act),
             Act::Advance(by) => environment.advance(*by),
             Act::AdvanceService(by) => environment.advance_service(*by),

@@ -8,6 +8,7 @@ use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
 use crate::drive_calls::DriveCall;
+use crate::failing_store::StoreFault;
 use crate::observed::Observed;
 use crate::service_access::{REDIRECT_URI, ServiceAccess, create_as_another_client, fetch_token};
 
@@ -62,8 +63,10 @@ pub enum Act {
     OtherProcess(Call),
     /// The client's process ends, and another one starts with the same store.
     Restart,
-    /// The next saves of the client's token fail.
+    /// The next saves of a new token of the client fail.
     FailSaves(usize),
+    /// From now on this is wrong with the client's token store.
+    StoreFault(Option<StoreFault>),
     /// The client's wall clock is set by this many seconds, permanently.
     SetWallClock(i64),
 }

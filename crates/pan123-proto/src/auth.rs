@@ -17,7 +17,7 @@ pub(crate) mod tokens;
 use std::sync::Arc;
 
 use crate::api::access_token::IssueToken;
-use crate::error::{BuildError, CredentialsFault, Error};
+use crate::error::{BuildError, CredentialsFault, Error, TokenStoreError};
 use crate::exchange::ExchangeSession;
 use crate::machine::control::Control;
 use crate::machine::token_store::{Account, StoredToken};
@@ -80,10 +80,10 @@ pub(crate) trait TokenSession: ExchangeSession + Send + Sync + 'static {
         if let Some(account) = self.account()
             && account != *stored.account()
         {
-            return Err(Error::TokenStore(format!(
-                "it holds the token of {}, not of {account}",
+            return Err(Error::TokenStore(TokenStoreError::lasting(format!(
+                "it holds the token of {}, not of {account}: give each account a store of its own",
                 stored.account()
-            )));
+            ))));
         }
         self.auth_method().check_kind(stored)?;
         let header = bearer(stored.expose()).ok_or(INVALID_TOKEN)?;
@@ -143,6 +143,6 @@ impl AuthMethod {
             }
             _ => return Ok(()),
         };
-        Err(Error::TokenStore(text.to_owned()))
+        Err(Error::TokenStore(TokenStoreError::lasting(text)))
     }
 }

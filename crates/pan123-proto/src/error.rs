@@ -4,6 +4,7 @@ mod ambiguous;
 mod api;
 mod build;
 mod response;
+mod token_store;
 mod transport;
 mod watch;
 
@@ -17,6 +18,7 @@ pub use ambiguous::{Ambiguous, Reach};
 pub use api::{ApiError, ErrorCode};
 pub use build::{BuildError, CredentialsFault, FileNameFault, PathFault, UrlFault};
 pub use response::ResponseError;
+pub use token_store::TokenStoreError;
 pub use transport::{TransportError, TransportErrorKind};
 pub use watch::WatchError;
 
@@ -63,7 +65,7 @@ pub enum Error {
     /// OAuth: the user has to authorize the app, for the first time if nothing is inside, or again if the service rejected the
     /// refresh token, whose response is then inside.
     AuthorizationRequired(Option<Arc<Error>>),
-    /// No token could be fetched, for a reason that may pass.
+    /// No token could be fetched, for a reason that may pass; a fault of the token store is [`Error::TokenStore`].
     Token(Arc<Error>),
     /// One token after the other was rejected, so that the next one is issued only after the deadline of the call: usually another
     /// process uses the same credentials, and the tokens of both push each other out. Let all processes share one token store.
@@ -74,8 +76,8 @@ pub enum Error {
         /// The last 401.
         last: Option<Arc<Error>>,
     },
-    /// The token store failed, so that no token could be loaded or fetched; the text says what failed and where.
-    TokenStore(String),
+    /// The token store failed, so that no token could be loaded or fetched; nothing was sent.
+    TokenStore(TokenStoreError),
     /// The service answered 429 and asks for a longer wait than the deadline of the call allows.
     #[non_exhaustive]
     RateLimited {
@@ -242,6 +244,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Token(inner) => inner.is_retryable(),
+            Error::TokenStore(error) => error.may_pass(),
             Error::RateLimited { .. }
             | Error::QueueTooLong { .. }
             | Error::TokenBackoff { .. }
@@ -322,7 +325,7 @@ impl fmt::Display for Error {
                 )?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))
             }
-            Error::TokenStore(text) => write!(f, "the token store failed: {text}"),
+            Error::TokenStore(error) => write!(f, "the token store failed: {error}"),
             Error::RateLimited { retry_after, last } => {
                 write!(
                     f,
@@ -449,7 +452,7 @@ mod tests {
                 retry_after: Duration::ZERO,
                 last: None,
             },
-            Error::TokenStore(String::new()),
+            Error::TokenStore(TokenStoreError::lasting("")),
             Error::RateLimited {
                 retry_after: Duration::ZERO,
                 last: inner(),

@@ -113,7 +113,7 @@ pub use call::{Call, GateEvent, GatedCall};
 pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 pub use error::{
     Ambiguous, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind, FileNameFault,
-    PathFault, Reach, ResponseError, TransportError, TransportErrorKind, UrlFault,
+    PathFault, Reach, ResponseError, TokenStoreError, TransportError, TransportErrorKind, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use machine::control::CallHandle;

@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use crate::error::Error;
-#[cfg(feature = "tracing")]
-use crate::text::Escaped;
+use crate::error::{Error, TokenStoreError};
 
 /// The target of all spans and events.
 #[cfg(feature = "tracing")]
@@ -176,7 +174,7 @@ pub(crate) fn token_fetch_failed(error: &Error) {
         code = number(error),
         http_status = status(error),
         trace_id = error.trace_id(),
-        fault = store_fault(error).map(Escaped).map(tracing::field::display),
+        fault = store_fault(error).map(tracing::field::display),
         "token fetch failed"
     );
 }
@@ -192,14 +190,14 @@ pub(crate) fn token_backoff(wait: Duration) {
 }
 
 /// A new token could not be saved and is lost with this process.
-pub(crate) fn token_not_saved(fault: &str) {
+pub(crate) fn token_not_saved(fault: &TokenStoreError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: TARGET, fault = %Escaped(fault), "token could not be saved");
+    tracing::warn!(target: TARGET, %fault, "token could not be saved");
 }
 
 /// Returns what the store reports: places, no secrets.
 #[cfg(feature = "tracing")]
-fn store_fault(error: &Error) -> Option<&str> {
+fn store_fault(error: &Error) -> Option<&TokenStoreError> {
     match error {
         Error::TokenStore(fault) => Some(fault),
         _ => None,

@@ -74,7 +74,10 @@ impl OpenTokenStore for Open {
                 shared.tokens.insert(self.account.clone(), token);
                 StoreResult::Saved
             }
-            StoreOp::Save(_) => StoreResult::Failed("the store is not locked".to_owned()),
+            StoreOp::Prepare if self.locked => StoreResult::Prepared,
+            StoreOp::Save(_) | StoreOp::Prepare => {
+                StoreResult::Failed("the store is not locked".to_owned())
+            }
             StoreOp::Unlock => {
                 if std::mem::take(&mut self.locked) {
                     shared.locked.remove(&self.account);

@@ -153,6 +153,7 @@ fn in_words(outcome: &Outcome, observed: &Observed, op: Op) -> String {
             .retry_after
             .filter(|wait| wait.as_secs() > 60)
             .map(|wait| format!("again in {} s", wait.as_secs())),
+        (outcome.kind == "TokenStore" && outcome.retryable).then(|| "may pass".to_owned()),
     ];
     let details: Vec<String> = details.into_iter().flatten().collect();
     if details.is_empty() {

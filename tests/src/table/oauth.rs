@@ -6,6 +6,7 @@ use pan123_mock::path::{OAUTH_TOKEN, USER_INFO};
 use pan123_mock::{CannedResponse, OauthErrorFormat, http::StatusCode};
 use pan123_proto::Pacing;
 
+use crate::failing_store::StoreFault;
 use crate::observed::Observed;
 use crate::scenario::{Act, Call, Code, Identity, Scenario};
 
@@ -21,6 +22,8 @@ pub(crate) fn table() -> Vec<Scenario> {
 const NEAR_THE_END: Duration = Duration::from_secs(6900);
 /// How often saving a pair is tried before it pauses.
 const SAVES: usize = 3;
+/// Longer than a failed fetch pauses the next one.
+const A_MOMENT: Duration = Duration::from_secs(5);
 const PAST_THE_END: Duration = Duration::from_secs(7300);
 
 fn app(name: &'static str) -> Scenario {
@@ -212,6 +215,48 @@ fn lost() -> Vec<Scenario> {
             .act(Act::Restart)
             .call(Call::UserInfo)
             .expect(|observed| assert_all_ok(observed, 4, (3, 4))),
+        app("a pair is not asked for while it could not be saved")
+            .act(Act::StoreFault(Some(StoreFault::Full)))
+            .call(Call::UserInfo)
+            .act(Act::StoreFault(None))
+            .act(Act::Advance(A_MOMENT))
+            .call(Call::UserInfo)
+            .act(Act::StoreFault(Some(StoreFault::Full)))
+            .act(Act::Advance(NEAR_THE_END))
+            .call(Call::UserInfo)
+            .act(Act::Advance(NEAR_THE_END))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let expected = ["TokenStore", "ok", "ok", "TokenStore"];
+                assert_eq!(observed.kinds(), expected);
+                assert_eq!(counts(observed), (1, 2));
+                let text = &observed.results[3].text;
+                assert!(
+                    text.contains("/data/token.json: the disk is full"),
+                    "{text}"
+                );
+            }),
+        new_app("a code is not sent while its pair could not be saved")
+            .act(Act::StoreFault(Some(StoreFault::Full)))
+            .act(Act::Authorize(Code::Given))
+            .act(Act::StoreFault(None))
+            .act(Act::Authorize(Code::Given))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["TokenStore", "ok", "ok"]);
+                assert_eq!(counts(observed), (1, 1));
+            }),
+        new_app("a store whose place for a pair is empty, until the user comes with a code")
+            .act(Act::StoreFault(Some(StoreFault::Emptied)))
+            .call(Call::UserInfo)
+            .act(Act::Authorize(Code::Given))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["TokenStore", "ok", "ok"]);
+                assert_eq!(counts(observed), (1, 1));
+                let text = &observed.results[0].text;
+                assert!(text.contains("/data/token.json is empty"), "{text}");
+            }),
         unanswered("an response with a pair that is lost"),
         unanswered("an response with a pair that is lost, and a rejection in the envelope")
             .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),

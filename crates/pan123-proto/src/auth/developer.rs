@@ -25,7 +25,7 @@ use super::fetch::{Fetch, trace_fetched};
 use super::tokens::{FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens};
 use super::{INVALID_TOKEN, TokenSession};
 use crate::api::access_token::{IssueToken, IssuedToken};
-use crate::error::{BuildError, Error, ErrorCode};
+use crate::error::{BuildError, Error, ErrorCode, TokenStoreError};
 use crate::exchange::Exchange;
 use crate::machine::token_store::{StoreOp, StoreResult, StoredToken};
 use crate::machine::{Input, Machine, Now, Step};
@@ -122,8 +122,11 @@ impl<H: TokenSession> FetchToken<H> {
 
     /// Uses the stored token if it helps; else takes the lock, or under the lock issues a token.
     fn loaded(&mut self, now: Now, input: Input) -> Turn {
-        let Input::Stored(StoreResult::Loaded(stored)) = input else {
-            return self.fail(now, self.fetch.store_error(input));
+        let stored = match input {
+            Input::Stored(StoreResult::Loaded(stored)) => stored,
+            // Another token can be had.
+            Input::Stored(StoreResult::Lost(_)) => None,
+            other => return self.fail(now, self.fetch.store_error(other)),
         };
         let needed = self.fetch.check_needed();
         match needed.and_then(|()| self.fetch.pick_stored(stored.as_ref(), now)) {
@@ -189,7 +192,8 @@ impl<H: TokenSession> FetchToken<H> {
         (State::Saving(token), Step::Store(StoreOp::Save(stored)))
     }
 
-    /// A token that could not be saved is used all the same; the fault is reported.
+    /// A token that could not be saved is used all the same, and the fault is reported once: saving is tried again with the next
+    /// token.
     fn saved(&mut self, token: FetchedToken, input: Input) -> Turn {
         let fault = match input {
             Input::Stored(StoreResult::Saved) => None,
@@ -202,7 +206,7 @@ impl<H: TokenSession> FetchToken<H> {
         self.unlock()
     }
 
-    fn use_saved(&self, token: FetchedToken, fault: Option<String>) {
+    fn use_saved(&self, token: FetchedToken, fault: Option<TokenStoreError>) {
         trace_fetched(&token);
         self.fetch.host.change_tokens(|tokens| {
             tokens.save_fault = fault;

@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 use super::TokenSession;
 use super::tokens::{FetchedToken, Lease};
-use crate::error::Error;
+use crate::error::{Error, TokenStoreError};
 use crate::machine::control::Control;
 use crate::machine::token_store::{StoreResult, StoredToken};
 use crate::machine::{Input, Now, Step, Wait};
@@ -27,8 +27,6 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest backoff after the lock was busy for the first time; it doubles with each further time.
 const INITIAL_BUSY_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BUSY_BACKOFF: Duration = Duration::from_secs(1);
-
-pub(super) const NO_ANSWER: &str = "it did not respond to an operation";
 
 /// How long a lease lasts before its holder has done anything.
 pub(crate) fn initial_lease_duration<H: TokenSession>(host: &H) -> Duration {
@@ -137,8 +135,7 @@ impl<H: TokenSession> Fetch<H> {
     pub(super) fn lock_busy(&mut self, now: Now) -> Result<Instant, Error> {
         let deadline = self.deadline(now);
         if now.mono >= deadline {
-            let text = "another process held its lock for 120 s, and no token is fetched without it: check for a process that hangs";
-            return Err(Error::TokenStore(text.to_owned()));
+            return Err(Error::TokenStore(self.lock_timeout()));
         }
         let text = "another process holds its lock, and no token is fetched without it";
         self.note_failure(Some(&Error::TokenStore(text.to_owned())));
@@ -147,6 +144,17 @@ impl<H: TokenSession> Fetch<H> {
         // At least half of it, so that processes that wait for one lock do not spin.
         let backoff = max.mul_f64(0.5 + self.rng.f64() / 2.0);
         Ok((now.mono + backoff).min(deadline))
+    }
+
+    fn lock_timeout(&self) -> TokenStoreError {
+        let whose = self.host.account();
+        let whose = whose.map(|account| format!(" of {account}"));
+        TokenStoreError::passing(format!(
+            "another process held the lock{} for {} s, and no token is fetched without it: try again, and look for a process that \
+             hangs if it stays busy",
+            whose.unwrap_or_default(),
+            FETCH_TIMEOUT.as_secs()
+        ))
     }
 
     /// Whether the lock was never busy before.
@@ -206,25 +214,43 @@ impl<H: TokenSession> Fetch<H> {
     }
 
     /// Turns the store's answer into an error without secrets; `token` is the one that the answer might quote.
-    pub(super) fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> String {
-        let redactor = Redactor {
-            session: &self.host.settings().secrets,
-            request: &self.secrets,
-            token,
+    pub(super) fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> TokenStoreError {
+        let redacted = |text| {
+            let redactor = Redactor {
+                session: &self.host.settings().secrets,
+                request: &self.secrets,
+                token,
+            };
+            redactor.redact(text)
         };
         match input {
-            Input::Stored(StoreResult::Failed(text)) => redactor.redact(text),
-            Input::Stored(StoreResult::Unsupported) => {
-                "this driver has no token store, so a fetched token would be lost".to_owned()
+            Input::Stored(StoreResult::Failed(text)) => TokenStoreError::lasting(redacted(text)),
+            Input::Stored(StoreResult::Unavailable(text)) => {
+                TokenStoreError::passing(redacted(text))
             }
-            Input::Stored(_) => "it returned the result of another operation".to_owned(),
-            _ => NO_ANSWER.to_owned(),
+            Input::Stored(StoreResult::Lost(text)) => TokenStoreError::lasting(format!(
+                "{}, so the token pair that was there is lost, as after a power cut: restore it from a copy, or authorize again: \
+                 have the user open the page of `OAuth::authorize_url`, and pass the code that comes back to `authorize`",
+                redacted(text)
+            )),
+            Input::Stored(StoreResult::Unsupported) => TokenStoreError::lasting(
+                "this driver has no token store, so a fetched token would be lost: use a client that has one",
+            ),
+            Input::Stored(_) => TokenStoreError::lasting(
+                "it returned the result of another operation: this is a fault of its code",
+            ),
+            _ => no_answer(),
         }
     }
 
     pub(super) fn store_error(&self, input: Input) -> Error {
         Error::TokenStore(self.store_fault(input, self.replaces.as_ref()))
     }
+}
+
+/// The fault of a store that was asked and not waited for.
+pub(super) fn no_answer() -> TokenStoreError {
+    TokenStoreError::passing("it did not respond to an operation")
 }
 
 pub(super) fn trace_fetched(token: &FetchedToken) {

@@ -1,8 +1,9 @@
 //! The life of a token pair that an app holds for one of its users.
 //!
 //! The first pair comes from a code ([`Authorize`]), every later one from the refresh token of the last ([`RefreshPair`]). Two
-//! facts make it differ from a [developer's token](super::developer): a refresh token works once, so that a pair is saved before
-//! it is used and saved again if the store fails; and a refresh revokes the access token at once, so that calls wait for its end.
+//! facts make it differ from a [developer's token](super::developer): a refresh token works once, so that it is sent only after the
+//! store has proved that it can save, and the new pair is saved before it is used, and saved again if the store fails; and a
+//! refresh revokes the access token at once, so that calls wait for its end.
 
 mod app;
 mod authorize;
@@ -21,13 +22,13 @@ use app::check_redirect_uri;
 pub use authorize::Authorize;
 
 use super::developer::is_about_credentials;
-use super::fetch::{Fetch, NO_ANSWER, trace_fetched};
+use super::fetch::{Fetch, no_answer, trace_fetched};
 use super::tokens::{
     CREDENTIALS_PAUSE, FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens,
 };
 use super::{AuthMethod, INVALID_TOKEN, TokenSession};
 use crate::api::oauth::TokenPair;
-use crate::error::{BuildError, CredentialsFault, Error, ErrorCode};
+use crate::error::{BuildError, CredentialsFault, Error, ErrorCode, TokenStoreError};
 use crate::exchange::Exchange;
 use crate::machine::token_store::{StoreOp, StoreResult, StoredToken};
 use crate::machine::{Input, Machine, Now, Step};
@@ -88,6 +89,8 @@ enum State<H: TokenSession> {
     },
     /// Reads the stored pair again, under the lock.
     LoadingLocked,
+    /// The store proves that it can save, before what works once is sent.
+    Proving(Box<Proof<H>>),
     Requesting(Box<Exchange<TokenPair, H>>),
     Saving(Box<Save>),
     /// The store did not take the pair; it is saved again.
@@ -97,6 +100,13 @@ enum State<H: TokenSession> {
     },
     Unlocking,
     Ended,
+}
+
+/// A request that waits for the store's proof.
+struct Proof<H: TokenSession> {
+    request: Box<Exchange<TokenPair, H>>,
+    /// Whether the present pair is saved again, as there is one.
+    saves_pair: bool,
 }
 
 /// A pair that is being saved.
@@ -143,6 +153,7 @@ impl<H: TokenSession> PairFetch<H> {
             },
             State::Busy { until } if now.mono < until => self.wait_for_lock(now, until),
             State::Busy { .. } => lock(),
+            State::Proving(proof) => self.proved(now, *proof, input),
             State::Requesting(request) => self.request(now, request, input),
             State::Saving(save) => self.saved(now, save, input),
             State::SaveBackoff { until, save } if now.mono < until => {
@@ -155,11 +166,19 @@ impl<H: TokenSession> PairFetch<H> {
 
     /// Uses the stored pair if it helps; else takes the lock, or under the lock saves or requests a pair.
     fn loaded(&mut self, now: Now, input: Input) -> Turn<H> {
-        let Input::Stored(StoreResult::Loaded(stored)) = input else {
-            return self.fail(now, self.fetch.store_error(input));
+        let host = self.fetch.host.clone();
+        let stored = match input {
+            Input::Stored(StoreResult::Loaded(stored)) => stored,
+            // A lost pair does not matter if another one is about to come, or is known.
+            Input::Stored(StoreResult::Lost(_))
+                if self.redeems_code()
+                    || host.with_tokens(|tokens| tokens.has_newer_pair_than(None)) =>
+            {
+                None
+            }
+            other => return self.fail(now, self.fetch.store_error(other)),
         };
         let stored = stored.as_ref();
-        let host = self.fetch.host.clone();
         let knows_newer = host.with_tokens(|tokens| tokens.has_newer_pair_than(stored));
         let needed = self.fetch.check_needed();
         match needed.and_then(|()| self.fetch.pick_stored(stored, now)) {
@@ -172,7 +191,7 @@ impl<H: TokenSession> PairFetch<H> {
             Ok(_) => match self.unsaved_pair(stored, now) {
                 Some(save) => store(save),
                 None => match self.next_request(stored, now) {
-                    Ok(request) => self.request(now, request, Input::Wake),
+                    Ok(request) => self.prove(stored, request),
                     Err(error) => self.fail(now, error),
                 },
             },
@@ -231,6 +250,41 @@ impl<H: TokenSession> PairFetch<H> {
         Ok(Box::new(request))
     }
 
+    /// Has the present pair saved again before the request is sent: a pair that nobody can save would be lost with this process.
+    fn prove(
+        &mut self,
+        stored: Option<&StoredToken>,
+        request: Box<Exchange<TokenPair, H>>,
+    ) -> Turn<H> {
+        let unsaved = (self.fetch.host).with_tokens(|tokens| tokens.unsaved_pair_beside(stored));
+        let present = unsaved.filter(|_| !self.redeems_code());
+        if let Some(pair) = &present {
+            // From now on this is the stored pair.
+            let refresh_token = pair.expose_refresh_token();
+            self.fetch.secrets.push(pair.expose());
+            self.fetch.secrets.push(refresh_token.unwrap_or_default());
+            self.stored_refresh_token = refresh_token.map(SecretString::from);
+        }
+        let present = present.or_else(|| stored.cloned());
+        let proof = Proof {
+            request,
+            saves_pair: present.is_some(),
+        };
+        let op = present.map_or(StoreOp::Prepare, StoreOp::Save);
+        (State::Proving(Box::new(proof)), Step::Store(op))
+    }
+
+    fn proved(&mut self, now: Now, proof: Proof<H>, input: Input) -> Turn<H> {
+        match input {
+            Input::Stored(StoreResult::Saved) if proof.saves_pair => {}
+            Input::Stored(StoreResult::Prepared) if !proof.saves_pair => {}
+            // A store that cannot tell.
+            Input::Stored(StoreResult::Unsupported) if !proof.saves_pair => {}
+            other => return self.fail(now, self.fetch.store_error(other)),
+        }
+        self.request(now, proof.request, Input::Wake)
+    }
+
     fn lock_busy(&mut self, now: Now) -> Turn<H> {
         let until = match self.fetch.lock_busy(now) {
             Ok(until) => until,
@@ -282,9 +336,10 @@ impl<H: TokenSession> PairFetch<H> {
         let Some(header) = bearer(issued.expose_access_token()) else {
             let fault =
                 "the access token of the new pair cannot be sent, so the pair was not saved";
+            let fault = TokenStoreError::lasting(fault);
             self.fetch
                 .host
-                .with_tokens(|tokens| tokens.note_saved(Some(fault.to_owned()), Some(pair)));
+                .with_tokens(|tokens| tokens.note_saved(Some(fault), Some(pair)));
             return self.fail(now, INVALID_TOKEN.into());
         };
         let responded_at = self.fetch.responded_at(now);
@@ -342,7 +397,7 @@ impl<H: TokenSession> PairFetch<H> {
     }
 
     /// The session uses the token from now on. A pair that the store did not take is saved again later.
-    fn end_saving(&self, now: Instant, save: Save, fault: Option<String>) {
+    fn end_saving(&self, now: Instant, save: Save, fault: Option<TokenStoreError>) {
         let lease = self.fetch.lease;
         let save_at = fault.is_some().then(|| now + SAVE_LATER);
         let pair = save.pair.with_token(save.stored);
@@ -483,7 +538,7 @@ impl<H: TokenSession> Drop for PairFetch<H> {
             State::Unlocking | State::Ended => {}
             State::Saving(save) | State::SaveBackoff { save, .. } => {
                 // It is unknown whether it was saved.
-                self.end_saving(now, *save, Some(NO_ANSWER.to_owned()));
+                self.end_saving(now, *save, Some(no_answer()));
             }
             _ if self.redeems_code() => host.change_tokens(|tokens| tokens.release(lease)),
             _ => host.change_tokens(|tokens| tokens.abandon(lease, now)),

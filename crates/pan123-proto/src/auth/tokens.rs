@@ -13,7 +13,7 @@ use super::given::GivenToken;
 use super::oauth::pairs::Pairs;
 use super::reissue::ReissueBackoff;
 use super::{developer, oauth};
-use crate::error::Error;
+use crate::error::{Error, TokenStoreError};
 use crate::machine::control::Control;
 use crate::machine::{Signal, later};
 use crate::policy::retry::doubled;
@@ -145,7 +145,7 @@ pub(crate) struct Tokens {
     reissue: ReissueBackoff,
     waiters: Vec<Weak<Control>>,
     /// Why the newest token could not be saved.
-    pub(super) save_fault: Option<String>,
+    pub(super) save_fault: Option<TokenStoreError>,
     /// OAuth: pairs that only this session knows.
     pub(super) pairs: Pairs,
 }
@@ -279,7 +279,7 @@ impl Tokens {
     }
 
     /// Why the newest token could not be saved.
-    pub(crate) fn save_fault(&self) -> Option<String> {
+    pub(crate) fn save_fault(&self) -> Option<TokenStoreError> {
         self.save_fault.clone()
     }
 
@@ -397,7 +397,10 @@ impl Tokens {
                 cause: PauseCause::Failed(error),
                 until,
             }) if self.failures > request.failures_seen || *until > request.deadline => {
-                return Look::Fail(Error::Token(Arc::clone(error)));
+                return Look::Fail(match &**error {
+                    Error::TokenStore(error) => Error::TokenStore(error.clone()),
+                    _ => Error::Token(Arc::clone(error)),
+                });
             }
             Some(Pause {
                 cause: PauseCause::Reissue,

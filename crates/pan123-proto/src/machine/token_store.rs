@@ -12,7 +12,8 @@ use crate::wire::timestamp::{ClockSkew, system_time};
 
 /// A store that keeps the token between runs. `pan123-store` has one in a file and one in memory.
 ///
-/// A store of your own: one that keeps the token in memory, for one process.
+/// A store of your own: one that keeps the token in memory, for one process. It answers [`StoreOp::unsupported`] to an operation
+/// that it does not know.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -68,8 +69,12 @@ pub enum StoreOp {
     Load,
     /// Take the lock, or answer [`StoreResult::Busy`] at once.
     Lock,
-    /// Replace the stored token. The lock is held.
+    /// Replace the stored token. The lock is held. A pair whose refresh token is about to be used is saved once more before, as a
+    /// proof that the next one can be.
     Save(StoredToken),
+    /// Prove that a token can be saved, where none is stored: a code or a refresh token works once, so it is not sent before. The
+    /// lock is held. A store that cannot tell answers [`unsupported`](StoreOp::unsupported), and is then taken at its word.
+    Prepare,
     /// Release the lock.
     Unlock,
 }
@@ -87,16 +92,26 @@ impl StoreOp {
 pub enum StoreResult {
     /// The stored token, if there is one.
     Loaded(Option<StoredToken>),
+    /// There is a place for a token, and it is empty, as a power cut leaves a file behind; the text says where. For a client id with
+    /// its secret this is the same as no token. A token pair cannot be replaced like that, so with OAuth it is an error, until
+    /// [`Session::authorize`](crate::Session::authorize) has one stored.
+    Lost(String),
     /// The lock is now held.
     Locked,
     /// Another process or machine holds the lock.
     Busy,
     /// The token is stored.
     Saved,
+    /// A token can be saved.
+    Prepared,
     /// The lock is released.
     Unlocked,
-    /// The operation failed; the text says what failed and where, and holds no secret.
+    /// The operation failed, and fails again until someone repairs it; the text says what failed, where and what to do, and holds no
+    /// secret.
     Failed(String),
+    /// The operation failed for a reason that may pass by itself, such as a database that restarts; the text is as in
+    /// [`Failed`](StoreResult::Failed).
+    Unavailable(String),
     /// This driver has no token store.
     Unsupported,
 }

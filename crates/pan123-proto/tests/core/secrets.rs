@@ -17,8 +17,8 @@ use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     Account, ClockSkew, Endpoint, Error, FileId, Idempotency, Input, Machine, Now, OAuth, Parent,
-    RateClass, RetryPolicy, Secrets, Session, SessionBuilder, Step, StoreResult, StoredToken,
-    TransportError,
+    RateClass, RetryPolicy, Secrets, Session, SessionBuilder, Step, StoreOp, StoreResult,
+    StoredToken, TransportError,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -236,9 +236,12 @@ fn assert_fetch_redacted(session: fn() -> Session) {
         let mut fetch = hand::detached(call.resume(now(), Input::Wake));
         let mut step = fetch.resume(now(), Input::Wake);
         while let Step::Store(op) = step {
-            let is_lock = matches!(op, pan123_proto::StoreOp::Lock);
-            let locked = Input::Stored(StoreResult::Locked);
-            step = fetch.resume(now(), if is_lock { locked } else { stored() });
+            let input = match op {
+                StoreOp::Lock => Input::Stored(StoreResult::Locked),
+                StoreOp::Load => stored(),
+                op => hand::proof(Step::<()>::Store(op)),
+            };
+            step = fetch.resume(now(), input);
         }
         (session, call, fetch, hand::transmit(step).request)
     };
@@ -271,7 +274,8 @@ fn an_authorization_shows_no_secret_that_a_response_echoes() {
         assert_redacted(&format!("{authorize:?}"), "before its first step");
         authorize.resume(now(), Input::Wake);
         authorize.resume(now(), Input::Stored(StoreResult::Locked));
-        let request = hand::transmit(authorize.resume(now(), stored())).request;
+        let proof = hand::proof(authorize.resume(now(), stored()));
+        let request = hand::transmit(authorize.resume(now(), proof)).request;
         (authorize, request)
     };
     for input in echoes(&quoted(&in_flight().1)) {
@@ -295,7 +299,8 @@ fn a_store_that_fails_shows_nothing_of_a_pair() {
     fetch.resume(now(), Input::Wake);
     fetch.resume(now(), stored());
     fetch.resume(now(), Input::Stored(StoreResult::Locked));
-    hand::transmit(fetch.resume(now(), stored()));
+    let proof = hand::proof(fetch.resume(now(), stored()));
+    hand::transmit(fetch.resume(now(), proof));
     let pair = json!({"access_token": "canary-a", "refresh_token": "canary-r", "expires_in": 7200});
     let step = fetch.resume(now(), hand::answer(200, &pair.to_string()));
     assert_step_redacted(&fetch, &step, "a pair that is being saved");

@@ -28,10 +28,11 @@ struct Inner {
     fault: Option<Fault>,
 }
 
-/// Fails the first `failing` saves.
+/// Fails the first `failing` saves of a new pair. Saving the first pair again, which proves that the store can save, succeeds.
 pub(crate) fn first_saves(mut failing: usize) -> impl FnMut(&StoreOp) -> Option<StoreResult> {
     move |op| {
-        let fails = matches!(op, StoreOp::Save(_)) && failing > 0;
+        let is_new = matches!(op, StoreOp::Save(token) if token.expose() != "access-1");
+        let fails = is_new && failing > 0;
         failing -= usize::from(fails);
         fails.then(|| StoreResult::Failed("the disk is full".to_owned()))
     }
@@ -86,6 +87,7 @@ impl Disk {
             StoreOp::Load => "load",
             StoreOp::Lock => "lock",
             StoreOp::Save(_) => "save",
+            StoreOp::Prepare => "prepare",
             StoreOp::Unlock => "unlock",
             _ => "another",
         };
@@ -104,6 +106,10 @@ impl Disk {
                 assert!(mine, "a token is saved under the lock");
                 inner.stored = Some(token);
                 StoreResult::Saved
+            }
+            StoreOp::Prepare => {
+                assert!(mine && inner.stored.is_none(), "it is for an empty store");
+                StoreResult::Prepared
             }
             StoreOp::Unlock => {
                 assert!(mine, "only the holder unlocks");

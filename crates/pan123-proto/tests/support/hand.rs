@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use http::Response;
-use pan123_proto::{Detached, Endpoint, Input, Machine, Step, Transmit, Wait};
+use pan123_proto::{
+    Detached, Endpoint, Input, Machine, Step, StoreOp, StoreResult, Transmit, Wait,
+};
 use serde_json::{Value, json};
 
 use super::{at, fixed, secs};
@@ -28,6 +30,15 @@ pub(crate) fn detached<T: Debug>(step: Step<T>) -> Detached {
         Step::Detach(machine) => machine,
         other => panic!("a detached machine was expected: {other:?}"),
     }
+}
+
+/// The store's answer to a machine that wants to know whether it can save.
+pub(crate) fn proof<T: Debug>(step: Step<T>) -> Input {
+    Input::Stored(match step {
+        Step::Store(StoreOp::Save(_)) => StoreResult::Saved,
+        Step::Store(StoreOp::Prepare) => StoreResult::Prepared,
+        other => panic!("a proof was to be asked for: {other:?}"),
+    })
 }
 
 pub(crate) fn ready<T: Debug>(step: Step<T>) -> T {

@@ -1,4 +1,4 @@
-//! The token endpoint fails.
+//! The token endpoint or the token store fails.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::ACCESS_TOKEN;
 use pan123_mock::{Break, CannedResponse, End, Point};
-use pan123_tests::scenario::{BrokenExchange, Identity, Received, Scenario};
+use pan123_tests::failing_store::StoreFault;
+use pan123_tests::scenario::{Act, BrokenExchange, Identity, Received, Scenario};
 use pan123_tests::service_access::first_token;
 
 use super::{ALWAYS, Fault, html, ok, request_timeout};
@@ -16,6 +17,7 @@ pub(super) fn faults() -> Vec<Fault> {
     let mut faults = down();
     faults.extend(rate_limited());
     faults.extend(useless());
+    faults.extend(of_the_store());
     faults
 }
 
@@ -82,6 +84,27 @@ fn rate_limited() -> Vec<Fault> {
             with_retry_after("999999999999999999999999"),
         ),
     ]
+}
+
+/// The token store fails.
+fn of_the_store() -> Vec<Fault> {
+    let rows = [
+        (
+            "token store: what is stored is damaged",
+            StoreFault::Damaged,
+        ),
+        ("token store: a database that restarts", StoreFault::Away),
+        ("token store: nothing can be saved", StoreFault::Full),
+        ("token store: an empty file", StoreFault::Emptied),
+    ];
+    let fault = |(name, fault)| {
+        Fault::new(name, move |scenario, _| {
+            scenario
+                .with(|settings| settings.shares_store = true)
+                .act(Act::StoreFault(Some(fault)))
+        })
+    };
+    rows.map(fault).into()
 }
 
 /// Token responses without a token that works.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::tokens::Tokens;
-use crate::error::Error;
+use crate::error::{Error, TokenStoreError};
 use crate::machine::token_store::StoredToken;
 
 #[derive(Default)]
@@ -86,6 +86,16 @@ impl Tokens {
         Some((pair, token))
     }
 
+    /// The unsaved pair in the form to save, if it is newer than the stored one.
+    pub(super) fn unsaved_pair_beside(
+        &mut self,
+        stored: Option<&StoredToken>,
+    ) -> Option<StoredToken> {
+        let is_newer = self.has_newer_pair_than(stored);
+        let unsaved = self.pairs.unsaved.as_ref().filter(|_| is_newer);
+        unsaved.and_then(|pair| pair.token.clone())
+    }
+
     /// The refresh token to use next: of the unsaved pair, of the stored one, or the first one of the app.
     pub(super) fn next_refresh_token(
         &mut self,
@@ -103,7 +113,7 @@ impl Tokens {
     }
 
     /// Notes the result of saving the newest token. A pair that was not saved is remembered here.
-    pub(super) fn note_saved(&mut self, fault: Option<String>, pair: Option<UnsavedPair>) {
+    pub(super) fn note_saved(&mut self, fault: Option<TokenStoreError>, pair: Option<UnsavedPair>) {
         self.pairs.unsaved = pair.filter(|_| fault.is_some());
         self.save_fault = fault;
     }

@@ -86,7 +86,8 @@ fn session_requests_a_pair_with_the_same_request() {
     authorize.resume(at(secs(0)), Input::Wake);
     authorize.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
     let none = Input::Stored(StoreResult::Loaded(None));
-    let sent = hand::transmit(authorize.resume(at(secs(0)), none));
+    let proof = hand::proof(authorize.resume(at(secs(0)), none));
+    let sent = hand::transmit(authorize.resume(at(secs(0)), proof));
     let asked = AuthorizationCodeGrant::new(
         "client-id",
         "client-secret",
@@ -102,7 +103,8 @@ fn session_requests_a_pair_with_the_same_request() {
     refresh.resume(at(secs(0)), Input::Wake);
     refresh.resume(at(secs(0)), stored());
     refresh.resume(at(secs(0)), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(secs(0)), stored()));
+    let proof = hand::proof(refresh.resume(at(secs(0)), stored()));
+    let sent = hand::transmit(refresh.resume(at(secs(0)), proof));
     let asked = RefreshTokenGrant::new("client-id", "client-secret", "refresh-1");
     assert_eq!(head(&sent), head(&request(&asked)));
 }

@@ -6,7 +6,7 @@ use crate::support::callers::ask_user;
 use crate::support::disk::Disk;
 use crate::support::oauth_service::{LIFE, SERVICE, app, of, pair, process};
 use crate::support::{World, at, builder, routine};
-use pan123_proto::{Account, ClockSkew, Error, ErrorKind, Session, StoredToken};
+use pan123_proto::{Account, ClockSkew, ErrorKind, Session, StoredToken};
 
 /// The error of a call while this token is stored.
 fn store_error(stored: StoredToken, session: &Session) -> String {
@@ -17,7 +17,8 @@ fn store_error(stored: StoredToken, session: &Session) -> String {
     assert!(world.sent().is_empty());
     assert!(!disk.ops().contains(&"save"));
     let error = asked.get().unwrap_err();
-    assert!(matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::TokenStore));
+    assert_eq!(error.kind(), ErrorKind::TokenStore);
+    assert!(!error.is_retryable());
     error.to_string()
 }
 

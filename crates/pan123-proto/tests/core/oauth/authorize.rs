@@ -34,8 +34,8 @@ fn code_is_exchanged_for_a_pair_that_is_saved_and_used() {
         authorized.timed()
     };
     result.unwrap();
-    assert_eq!(when, 4 * DISK_TIME + LATENCY);
-    assert_eq!(disk.ops(), ["lock", "load", "save", "unlock"]);
+    assert_eq!(when, 5 * DISK_TIME + LATENCY);
+    assert_eq!(disk.ops(), ["lock", "load", "prepare", "save", "unlock"]);
     assert_eq!(asked_with(&world), ["code-1"]);
     assert_eq!(
         disk.stored().unwrap().expose_refresh_token(),
@@ -251,7 +251,8 @@ fn exchanging(session: &Session) -> Authorize {
     ));
     authorize.resume(now, Input::Stored(StoreResult::Locked));
     let stored = Input::Stored(StoreResult::Loaded(None));
-    hand::transmit(authorize.resume(now, stored));
+    let proof = hand::proof(authorize.resume(now, stored));
+    hand::transmit(authorize.resume(now, proof));
     authorize
 }
 

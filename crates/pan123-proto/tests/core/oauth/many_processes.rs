@@ -83,6 +83,7 @@ impl Simulation {
             let kind = one.get().err().map(|error| error.kind());
             let expected = [
                 ErrorKind::Token,
+                ErrorKind::TokenStore,
                 ErrorKind::Deadline,
                 ErrorKind::Unauthorized,
             ];

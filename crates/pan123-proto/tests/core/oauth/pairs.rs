@@ -31,7 +31,7 @@ fn first_pair() -> (Service, Disk) {
 /// No request was sent with the old token once the refresh was sent, and none with the new one before it was saved.
 fn assert_never_between(world: &World, disk: &Disk) {
     let sent = world.times(path::OAUTH)[0];
-    let saved = disk.times("save")[0] + DISK_TIME;
+    let saved = disk.times("save").last().unwrap().saturating_add(DISK_TIME);
     for call in world.sent_to(path::USER_INFO) {
         match call.token() {
             "access-1" => assert!(call.at <= sent, "{:?} after {sent:?}", call.at),

@@ -40,7 +40,8 @@ fn late_lock_still_leaves_a_full_request_timeout() {
         step = refresh.resume(at(now), Input::Wake);
     }
     refresh.resume(at(now), Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(at(now), stored()));
+    let proof = hand::proof(refresh.resume(at(now), stored()));
+    let sent = hand::transmit(refresh.resume(at(now), proof));
     assert_eq!(sent.timeout, secs(30));
 }
 

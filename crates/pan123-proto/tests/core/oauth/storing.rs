@@ -1,11 +1,13 @@
 //! Stored token pairs: crashes, failing stores, other processes.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::support::callers::{ask_many, ask_user, assert_many_succeed, get_user, kinds};
-use crate::support::disk::Disk;
+use crate::support::disk::{Disk, first_saves};
 use crate::support::oauth_service::{
-    LIFE, Service, app, asked_with, of, pair, parameter, process, used,
+    LIFE, REDIRECT, Service, app, asked_with, of, pair, parameter, process, used,
 };
 use crate::support::server::token_in;
 use crate::support::{Plan, World, at, hand, millis, path, routine, secs};
@@ -114,28 +116,162 @@ fn without_a_pair_nothing_is_sent_and_authorization_is_required() {
     get_user(&mut world, &session).unwrap();
 }
 
+/// Fails every save, or what a store without a pair does instead.
+fn full(op: &StoreOp) -> Option<StoreResult> {
+    let saves = matches!(op, StoreOp::Save(_) | StoreOp::Prepare);
+    saves.then(|| StoreResult::Failed("the disk is full".to_owned()))
+}
+
 #[test]
-fn session_survives_a_store_that_never_saves() {
+fn what_works_once_is_not_sent_while_the_store_cannot_save() {
+    let is_full = Rc::new(Cell::new(true));
+    for stored in [Some(pair(1, LIFE)), None] {
+        is_full.set(true);
+        let (service, faulty) = (Service::after(1), Rc::clone(&is_full));
+        service.end_access();
+        let disk = stored.clone().map_or_else(Disk::default, Disk::with_token);
+        let disk = disk.failing(move |op| full(op).filter(|_| faulty.get()));
+        let mut world = service.world(&disk);
+        let session = of(app().refresh_token("refresh-1")).build().unwrap();
+        let asked = ask_user(&mut world, &session);
+        world.run();
+        let authorized = world.start(session.authorize("code-1", REDIRECT).unwrap());
+        world.run();
+        assert!(asked_with(&world).is_empty(), "{stored:?}");
+        for error in [asked.get().unwrap_err(), authorized.get().unwrap_err()] {
+            assert_eq!(
+                (error.kind(), error.is_retryable()),
+                (ErrorKind::TokenStore, false)
+            );
+            assert_eq!(
+                error.to_string(),
+                "the token store failed: the disk is full"
+            );
+        }
+        assert!(!disk.is_locked());
+
+        is_full.set(false);
+        world.run_until(world.now() + secs(5));
+        get_user(&mut world, &session).unwrap();
+        assert_eq!(asked_with(&world), ["refresh-1"]);
+        assert_eq!(disk.stored().unwrap().expose(), "access-2");
+    }
+}
+
+#[test]
+fn stale_token_is_used_while_the_store_cannot_save() {
     let (service, disk) = first_pair();
-    let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
-    let disk = disk.failing(move |op| fails(op).then(|| StoreResult::Failed("full".to_owned())));
+    let disk = disk.failing(full);
     let mut world = service.world(&disk);
     let session = process();
-    for hour in 0..8 {
-        world.run_until(secs(7000 * hour));
+    for at in [secs(0), secs(6700), secs(6701), secs(7100)] {
+        world.run_until(at);
         assert_many_succeed(&mut world, &session, 4);
-        let number = asked_with(&world).len();
-        assert_eq!(number, usize::try_from(hour).unwrap());
     }
-    assert_eq!(disk.stored().unwrap().expose(), "access-1");
+    let tries = disk.times("save").len();
+    assert!((1..4).contains(&tries), "{tries} saves for 16 calls");
+    world.run_until(secs(7300));
+    let error = get_user(&mut world, &session).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenStore);
+    assert!(asked_with(&world).is_empty());
+}
+
+#[test]
+fn store_that_knows_no_proof_is_taken_at_its_word() {
+    let service = Service::after(1);
+    let disk = Disk::default()
+        .failing(|op| matches!(op, StoreOp::Prepare).then_some(StoreResult::Unsupported));
+    let mut world = service.world(&disk);
+    let session = of(app().refresh_token("refresh-1")).build().unwrap();
+    get_user(&mut world, &session).unwrap();
+    assert_eq!(disk.stored().unwrap().expose(), "access-2");
+}
+
+#[test]
+fn unsaved_pair_is_saved_before_its_refresh_token_is_sent() {
+    for recovers in [false, true] {
+        let (service, disk) = first_pair();
+        service.end_access();
+        // Three saves of the new pair, and then the proof.
+        let disk = disk.failing(first_saves(if recovers { 3 } else { usize::MAX }));
+        let mut world = service.world(&disk);
+        let session = process();
+        get_user(&mut world, &session).unwrap();
+        assert!(session.token_store_fault().is_some());
+        service.end_access();
+        let kind = get_user(&mut world, &session)
+            .err()
+            .map(|error| error.kind());
+        if recovers {
+            assert_eq!(kind, None);
+            assert_eq!(asked_with(&world), ["refresh-1", "refresh-2"]);
+            assert_eq!(disk.stored().unwrap().expose(), "access-3");
+            assert!(session.token_store_fault().is_none());
+        } else {
+            assert_eq!(kind, Some(ErrorKind::TokenStore));
+            assert_eq!(asked_with(&world), ["refresh-1"]);
+            assert_eq!(disk.stored().unwrap().expose(), "access-1");
+        }
+    }
+}
+
+#[test]
+fn lost_pair_is_an_error_until_the_user_authorizes() {
+    let service = Service::after(1);
+    let mut is_lost = true;
+    let disk = Disk::default().failing(move |op| {
+        is_lost &= !matches!(op, StoreOp::Save(_));
+        let lost = || StoreResult::Lost("/data/token.json is empty".to_owned());
+        (is_lost && matches!(op, StoreOp::Load)).then(lost)
+    });
+    let mut world = service.world(&disk);
+    let session = of(app().refresh_token("refresh-1")).build().unwrap();
+    let error = get_user(&mut world, &session).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_retryable()),
+        (ErrorKind::TokenStore, false)
+    );
+    let text = error.to_string();
+    for part in [
+        "/data/token.json is empty",
+        "is lost",
+        "restore it from a copy",
+        "`authorize`",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(disk.ops(), ["load"], "the store is left alone");
+    assert!(world.sent().is_empty());
+
+    let authorized = world.start(session.authorize("code-1", REDIRECT).unwrap());
+    world.run();
+    authorized.get().unwrap();
+    get_user(&mut world, &session).unwrap();
+    assert_eq!(asked_with(&world), ["code-1"]);
+}
+
+#[test]
+fn lost_pair_does_not_matter_while_the_session_knows_another() {
+    let service = Service::after(1);
+    let disk = Disk::default().failing(|op| {
+        let lost = || StoreResult::Lost("it is empty".to_owned());
+        matches!(op, StoreOp::Load).then(lost)
+    });
+    let mut world = service.world(&disk);
+    let session = process();
+    session
+        .restore(&pair(1, secs(5)), at(Duration::ZERO))
+        .unwrap();
+    get_user(&mut world, &session).unwrap();
+    assert_eq!(asked_with(&world), ["refresh-1"]);
+    assert_eq!(disk.stored().unwrap().expose(), "access-2");
 }
 
 #[test]
 fn newer_stored_pair_replaces_the_unsaved_pair() {
     let (service, disk) = first_pair();
     service.end_access();
-    let fails = |op: &StoreOp| matches!(op, StoreOp::Save(_));
-    let disk = disk.failing(move |op| fails(op).then(|| StoreResult::Failed("full".to_owned())));
+    let disk = disk.failing(first_saves(3));
     let mut world = service.world(&disk);
     let session = process();
     ask_user(&mut world, &session);
@@ -159,7 +295,7 @@ fn pair_is_not_requested_where_it_cannot_be_stored() {
     assert!(world.sent().is_empty());
     for one in asked {
         let error = one.get().unwrap_err();
-        assert!(matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::TokenStore));
+        assert_eq!(error.kind(), ErrorKind::TokenStore);
         let text = error.to_string();
         assert!(text.contains("this driver has no token store"), "{text}");
     }
@@ -170,7 +306,7 @@ fn pair_is_not_requested_where_it_cannot_be_stored() {
     let mut world = service.world(&disk);
     let asked = ask_user(&mut world, &process());
     world.run();
-    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::Token);
+    assert_eq!(asked.get().unwrap_err().kind(), ErrorKind::TokenStore);
     assert!(asked_with(&world).is_empty());
 }
 
@@ -183,7 +319,8 @@ fn saving(session: &Session) -> (impl Machine<Output = ()>, Step<()>) {
     let stored = || Input::Stored(StoreResult::Loaded(Some(pair(1, Duration::ZERO))));
     refresh.resume(now, stored());
     refresh.resume(now, Input::Stored(StoreResult::Locked));
-    hand::transmit(refresh.resume(now, stored()));
+    let proof = hand::proof(refresh.resume(now, stored()));
+    hand::transmit(refresh.resume(now, proof));
     let answer = r#"{"access_token":"access-2","refresh_token":"refresh-2","expires_in":7200}"#;
     let step = refresh.resume(now, hand::answer(200, answer));
     (refresh, step)
@@ -204,7 +341,8 @@ fn next_asked_with(session: &Session, stored: &StoredToken) -> Option<String> {
         return None;
     }
     refresh.resume(now, Input::Stored(StoreResult::Locked));
-    let sent = hand::transmit(refresh.resume(now, loaded()));
+    let proof = hand::proof(refresh.resume(now, loaded()));
+    let sent = hand::transmit(refresh.resume(now, proof));
     parameter(sent.request.uri(), "refresh_token")
 }
 

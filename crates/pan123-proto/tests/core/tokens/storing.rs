@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::support::callers::{
     Asked, ask_many, ask_user, assert_all_well, assert_many_succeed, get_user,
 };
-use crate::support::disk::{DISK_TIME, Disk};
+use crate::support::disk::{DISK_TIME, Disk, first_saves};
 use crate::support::server::{LATENCY, issue_token, issue_token_until, token_in};
 use crate::support::{
     Plan, Reply, START, ServerView, World, at, builder, elapsed, hand, millis, path, routine, secs,
@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::Request;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, ClockSkew, Error, ErrorKind, Input, Machine, Pacing, Restored, Session,
-    Step, StoreOp, StoreResult, StoredToken,
+    Account, BuildError, ClockSkew, ErrorKind, Input, Machine, Pacing, Restored, Session, Step,
+    StoreOp, StoreResult, StoredToken,
 };
 
 const SERVICE: &str = "https://open-api.123pan.com";
@@ -190,10 +190,10 @@ fn no_token_is_issued_while_the_lock_is_busy() {
     assert_eq!(ended, secs(120));
     let (ended, error) = patient.timed();
     let error = error.unwrap_err();
-    assert!(
-        matches!(&error, Error::Token(inner) if inner.kind() == ErrorKind::TokenStore),
-        "{error}"
-    );
+    assert_eq!(error.kind(), ErrorKind::TokenStore);
+    assert!(error.is_retryable(), "the lock may become free");
+    let whose = format!("the lock of client id \"client-id\" at {SERVICE} for 120 s");
+    assert!(error.to_string().contains(&whose), "{error}");
     assert!(ended >= secs(120) && ended < secs(121), "{ended:?}");
     let tries = disk.ops().iter().filter(|op| **op == "lock").count();
     assert!((120..400).contains(&tries), "{tries} tries in 120 s");
@@ -239,7 +239,7 @@ fn unreadable_store_is_an_error_and_is_not_overwritten() {
             assert!(!error.is_retryable());
             assert_eq!(
                 error.to_string(),
-                "no access token could be fetched: the token store failed: /tmp/t.json is broken"
+                "the token store failed: /tmp/t.json is broken"
             );
         }
     }
@@ -259,9 +259,9 @@ fn token_of_another_account_is_not_used() {
         world.run();
         assert_eq!(world.sent().len(), 0);
         let error = asked.into_iter().next().unwrap().get().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Token);
-        let whose = format!("not of client id \"client-id\" at {SERVICE}");
-        assert!(error.to_string().ends_with(&whose), "{error}");
+        assert_eq!(error.kind(), ErrorKind::TokenStore);
+        let whose = format!("not of client id \"client-id\" at {SERVICE}: give each account");
+        assert!(error.to_string().contains(&whose), "{error}");
         assert_eq!(disk.stored().unwrap().expose(), "foreign");
     }
 }
@@ -280,7 +280,70 @@ fn unsaved_token_is_used_and_the_store_fault_reported() {
     assert!(!disk.is_locked());
     let fault = session.token_store_fault().unwrap().to_string();
     assert_eq!(fault, "the token store failed: the disk is full");
+    let ops = disk.ops();
+    assert_many_succeed(&mut world, &session, 3);
+    assert_eq!(disk.ops(), ops, "saving is not tried again with every call");
     assert!(process().token_store_fault().is_none());
+}
+
+#[test]
+fn saving_is_tried_again_with_the_next_token() {
+    let short = |view: &ServerView<'_>, request: &Request<Bytes>| match request.uri().path() {
+        path::TOKEN => issue_token(view, view.count(path::TOKEN) + 1, secs(1000)),
+        _ => routine(view, request),
+    };
+    let disk = Disk::default().failing(first_saves(1));
+    let mut world = World::new(short).hooks(disk.clone());
+    let session = process();
+    for (at, stored) in [
+        (secs(0), None),
+        (secs(800), None),
+        (secs(1100), Some("token-2")),
+    ] {
+        world.run_until(at);
+        get_user(&mut world, &session).unwrap();
+        let saved = disk.stored();
+        assert_eq!(saved.as_ref().map(StoredToken::expose), stored, "{at:?}");
+        assert_eq!(session.token_store_fault().is_none(), stored.is_some());
+    }
+    assert_eq!(disk.times("save").len(), 2);
+}
+
+#[test]
+fn empty_place_is_no_token() {
+    let disk = Disk::default().failing(|op| {
+        let lost = || StoreResult::Lost("/tmp/t.json is empty".to_owned());
+        matches!(op, StoreOp::Load).then(lost)
+    });
+    let mut world = World::new(routine).hooks(disk.clone());
+    get_user(&mut world, &process()).unwrap();
+    assert_eq!(disk.ops(), ["load", "lock", "load", "save", "unlock"]);
+    assert_eq!(disk.stored().unwrap().expose(), "token-1");
+}
+
+#[test]
+fn only_a_fault_that_may_pass_is_retryable() {
+    for (result, may_pass) in [
+        (StoreResult::Failed("broken".to_owned()), false),
+        (StoreResult::Unavailable("restarting".to_owned()), true),
+        (StoreResult::Unsupported, false),
+    ] {
+        let mut result = Some(result);
+        let disk = Disk::default().failing(move |op| {
+            let locks = matches!(op, StoreOp::Lock);
+            locks.then(|| result.take()).flatten()
+        });
+        let mut world = World::new(routine).hooks(disk);
+        let session = process();
+        let error = get_user(&mut world, &session).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.is_retryable()),
+            (ErrorKind::TokenStore, may_pass),
+            "{error}"
+        );
+        world.run_until(world.now() + secs(5));
+        get_user(&mut world, &session).unwrap();
+    }
 }
 
 #[test]
