@@ -157,6 +157,21 @@ fn error<T: std::fmt::Debug>(step: Step<Result<T, Error>>) -> Error {
     }
 }
 
+/// The error of a call whose token store quotes the client's secret.
+fn store_error() -> Error {
+    let session = Session::builder()
+        .credentials("client-id", CLIENT_SECRET)
+        .persist_token(true)
+        .build()
+        .expect("good settings");
+    let mut call = session.call(&download()).expect("a request");
+    let mut detached = detached(&mut call);
+    detached.resume(now(), Input::Wake);
+    let failed = Input::Stored(StoreResult::Failed(CLIENT_SECRET.to_owned()));
+    detached.resume(now(), failed);
+    error(call.resume(now(), Input::Wake))
+}
+
 /// A call at each of its steps, with a response that echoes the secrets.
 fn calls() -> Vec<(&'static str, String)> {
     let mut shown = Vec::new();
@@ -208,6 +223,8 @@ fn calls() -> Vec<(&'static str, String)> {
         panic!("it sends once");
     };
     shown.push(("GateEvent", debugged(&ended)));
+
+    shown.push(("TokenStoreError", error_texts(&store_error())));
 
     let api = json!({"code": 7, "message": echo, "x-traceID": ISSUED}).to_string();
     let mut call = session.call(&download()).expect("a request");

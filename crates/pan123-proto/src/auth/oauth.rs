@@ -275,12 +275,14 @@ impl<H: TokenSession> PairFetch<H> {
     }
 
     fn proved(&mut self, now: Now, proof: Proof<H>, input: Input) -> Turn<H> {
-        match input {
-            Input::Stored(StoreResult::Saved) if proof.saves_pair => {}
-            Input::Stored(StoreResult::Prepared) if !proof.saves_pair => {}
-            // A store that cannot tell.
-            Input::Stored(StoreResult::Unsupported) if !proof.saves_pair => {}
-            other => return self.fail(now, self.fetch.store_error(other)),
+        let is_proof = match &input {
+            Input::Stored(StoreResult::Saved) => proof.saves_pair,
+            // A store that cannot tell is taken at its word.
+            Input::Stored(StoreResult::Prepared | StoreResult::Unsupported) => !proof.saves_pair,
+            _ => false,
+        };
+        if !is_proof {
+            return self.fail(now, self.fetch.store_error(input));
         }
         self.request(now, proof.request, Input::Wake)
     }
