@@ -134,11 +134,11 @@ impl<H: TokenSession> Fetch<H> {
     /// The lock is busy: returns when to try again, or fails at the deadline. Nothing is fetched without the lock.
     pub(super) fn lock_busy(&mut self, now: Now) -> Result<Instant, Error> {
         let deadline = self.deadline(now);
+        let error = Error::TokenStore(self.lock_is_held());
         if now.mono >= deadline {
-            return Err(Error::TokenStore(self.lock_timeout()));
+            return Err(error);
         }
-        let text = "another process holds its lock, and no token is fetched without it";
-        self.note_failure(Some(&Error::TokenStore(text.to_owned())));
+        self.note_failure(Some(&error));
         let max = doubled(INITIAL_BUSY_BACKOFF, self.busy, MAX_BUSY_BACKOFF);
         self.busy += 1;
         // At least half of it, so that processes that wait for one lock do not spin.
@@ -146,14 +146,13 @@ impl<H: TokenSession> Fetch<H> {
         Ok((now.mono + backoff).min(deadline))
     }
 
-    fn lock_timeout(&self) -> TokenStoreError {
+    fn lock_is_held(&self) -> TokenStoreError {
         let whose = self.host.account();
         let whose = whose.map(|account| format!(" of {account}"));
         TokenStoreError::passing(format!(
-            "another process held the lock{} for {} s, and no token is fetched without it: try again, and look for a process that \
-             hangs if it stays busy",
-            whose.unwrap_or_default(),
-            FETCH_TIMEOUT.as_secs()
+            "another process holds the lock{}, and no token is fetched without it: try again, and look for a process that hangs if \
+             it stays busy",
+            whose.unwrap_or_default()
         ))
     }
 

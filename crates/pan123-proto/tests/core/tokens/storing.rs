@@ -192,7 +192,7 @@ fn no_token_is_issued_while_the_lock_is_busy() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TokenStore);
     assert!(error.is_retryable(), "the lock may become free");
-    let whose = format!("the lock of client id \"client-id\" at {SERVICE} for 120 s");
+    let whose = format!("the lock of client id \"client-id\" at {SERVICE}, and no token");
     assert!(error.to_string().contains(&whose), "{error}");
     assert!(ended >= secs(120) && ended < secs(121), "{ended:?}");
     let tries = disk.ops().iter().filter(|op| **op == "lock").count();
