@@ -15,6 +15,7 @@ pub(crate) fn table() -> Vec<Scenario> {
     table.extend(begun());
     table.extend(crowded());
     table.extend(lost());
+    table.extend(unprovable());
     table
 }
 
@@ -215,6 +216,29 @@ fn lost() -> Vec<Scenario> {
             .act(Act::Restart)
             .call(Call::UserInfo)
             .expect(|observed| assert_all_ok(observed, 4, (3, 4))),
+        unanswered("an response with a pair that is lost"),
+        unanswered("an response with a pair that is lost, and a rejection in the envelope")
+            .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
+        app("a service in trouble when a pair is wanted")
+            .canned(
+                OAUTH_TOKEN,
+                CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>"),
+            )
+            .call(Call::UserInfo)
+            .expect(|observed| assert_all_ok(observed, 1, (2, 1))),
+        app("too many requests for pairs")
+            .canned(
+                OAUTH_TOKEN,
+                CannedResponse::envelope(429, "请求太频繁").times(2),
+            )
+            .call(Call::UserInfo)
+            .expect(|observed| assert_all_ok(observed, 1, (3, 1))),
+    ]
+}
+
+/// The store is asked before what works once is sent.
+fn unprovable() -> Vec<Scenario> {
+    vec![
         app("a pair is not asked for while it could not be saved")
             .act(Act::StoreFault(Some(StoreFault::Full)))
             .call(Call::UserInfo)
@@ -257,22 +281,5 @@ fn lost() -> Vec<Scenario> {
                 let text = &observed.results[0].text;
                 assert!(text.contains("/data/token.json is empty"), "{text}");
             }),
-        unanswered("an response with a pair that is lost"),
-        unanswered("an response with a pair that is lost, and a rejection in the envelope")
-            .service(|service| service.oauth_error_format(OauthErrorFormat::Envelope)),
-        app("a service in trouble when a pair is wanted")
-            .canned(
-                OAUTH_TOKEN,
-                CannedResponse::raw(StatusCode::BAD_GATEWAY, "<html>"),
-            )
-            .call(Call::UserInfo)
-            .expect(|observed| assert_all_ok(observed, 1, (2, 1))),
-        app("too many requests for pairs")
-            .canned(
-                OAUTH_TOKEN,
-                CannedResponse::envelope(429, "请求太频繁").times(2),
-            )
-            .call(Call::UserInfo)
-            .expect(|observed| assert_all_ok(observed, 1, (3, 1))),
     ]
 }

@@ -216,7 +216,7 @@ fn tokens() -> Vec<Row> {
             Some(Token),
             &[
                 "waited for an access token",
-                "another process holds its lock",
+                "another process holds the lock",
             ],
             None,
         ),
