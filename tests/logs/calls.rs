@@ -107,6 +107,29 @@ fn failed_call_logs_its_error() {
 }
 
 #[test]
+fn trace_id_in_the_log_is_escaped() {
+    for adapter in BOTH {
+        let lines = logs(
+            adapter,
+            |service| {
+                let body = r#"{"code":5066,"x-traceID":"t\u001b[2J\n\u202e"}"#;
+                service.respond_next(USER_INFO, CannedResponse::raw(StatusCode::OK, body));
+            },
+            |client| {
+                client.send(&GetUserInfo).unwrap_err();
+            },
+        );
+        let trace = &spans(&lines, USER_INFO)[0]["trace_id"];
+        assert_eq!(trace, r"t\u{1b}[2J\n\u{202e}", "{adapter:?}");
+        let ended = &events(&lines, "ended");
+        assert!(
+            ended.iter().any(|event| &event["trace_id"] == trace),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
 fn token_fetch_is_logged() {
     for adapter in BOTH {
         let lines = logs(

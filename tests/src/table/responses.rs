@@ -7,11 +7,12 @@ use pan123_mock::http::{HeaderName, HeaderValue, StatusCode};
 use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
 use pan123_proto::{ErrorCode, RetryPolicy};
 
-use super::{PROGRESS, create};
+use super::{PROGRESS, create, watch};
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = unreadable();
     table.extend(rejections());
+    table.extend(odd_data());
     table.push(redirect());
     table
 }
@@ -80,6 +81,75 @@ fn rejections() -> Vec<Scenario> {
                 assert_eq!(outcome.code, Some(ErrorCode::TrafficExceeded));
                 assert_eq!(outcome.trace.as_deref(), Some("a trace of the header"));
                 assert_eq!(outcome.status, Some(500));
+            }),
+        Scenario::new("a rejection with control and direction characters")
+            .canned(
+                USER_INFO,
+                ok(r#"{"code":5066,"message":"\u001b[2J\n\u202e\u0000","x-traceID":"t\r\n\u2028"}"#),
+            )
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                let (message, trace) = (r"\u{1b}[2J\n\u{202e}\u{0}", r"t\r\n\u{2028}");
+                assert_eq!(outcome.message.as_deref(), Some(message));
+                assert_eq!(outcome.trace.as_deref(), Some(trace));
+                let shown = format!("code 5066: {message} [trace {trace}]");
+                assert!(outcome.text.ends_with(&shown), "{}", outcome.text);
+            }),
+        Scenario::new("a rejection without a message")
+            .canned(USER_INFO, ok(r#"{"code":5066,"message":null}"#))
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let text = &observed.results[0].text;
+                assert!(text.ends_with("code 5066"), "{text}");
+            }),
+    ]
+}
+
+fn odd_data() -> Vec<Scenario> {
+    vec![
+        Scenario::new("a task that is followed without a percentage")
+            .canned(
+                OFFLINE_PROGRESS,
+                ok(r#"{"code":0,"data":{"process":null,"status":0}}"#),
+            )
+            .canned(
+                OFFLINE_PROGRESS,
+                ok(r#"{"code":0,"data":{"process":250,"status":3}}"#),
+            )
+            .canned(
+                OFFLINE_PROGRESS,
+                ok(r#"{"code":0,"data":{"process":"100%","status":2}}"#),
+            )
+            .call(create())
+            .call(watch())
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 4]);
+                let percent = |at: usize, percent: &str| {
+                    let value = &observed.results[at].value;
+                    assert!(value.contains(&format!("percent: {percent},")), "{value}");
+                };
+                percent(1, "None");
+                percent(2, "Some(100.0)");
+                percent(3, "None");
+                assert!(observed.results[3].value.contains("Succeeded"));
+            }),
+        Scenario::new("a create that names two tasks")
+            .canned(
+                OFFLINE_DOWNLOAD,
+                ok(r#"{"code":0,"data":{"taskID":394756,"taskId":"394757"}}"#).after_acting(),
+            )
+            .call(create())
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["Ambiguous"]);
+                let text = &observed.results[0].text;
+                let names = "`taskID` or `taskId` has different values: 394756, \"394757\"";
+                assert!(text.contains(names), "{text}");
+                assert!(
+                    text.ends_with("; the response names 394756 and 394757"),
+                    "{text}"
+                );
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (1, 1));
             }),
     ]
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use crate::wire::json::deserialize_object;
 use crate::wire::timestamp::{ClockSkew, system_time};
 
 /// A store that keeps the token between runs. `pan123-store` has one in a file and one in memory.
@@ -286,7 +287,7 @@ impl Serialize for StoredToken {
 
 impl<'de> Deserialize<'de> for StoredToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = StoredForm::<String>::deserialize(deserializer)?;
+        let stored: StoredForm<String> = deserialize_object(deserializer)?;
         if stored.version != VERSION {
             return Err(de::Error::custom(format_args!(
                 "version {} of a stored token is not supported; only version {VERSION} is",

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::value::SeqAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -254,6 +255,29 @@ where
     read(Json(&text)).map_err(D::Error::custom)
 }
 
+/// Deserializes a type with named fields from an object only: serde would take an array for one, too.
+pub(crate) fn deserialize_object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct ObjectVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(ObjectVisitor(PhantomData))
+}
+
 /// The JSON of a value: from JSON as it is spelled, from any other format, and from a [`Value`], as it would be.
 struct Spelled<'de>(Cow<'de, str>);
 
@@ -357,5 +381,140 @@ impl<'de> Deserialize<'de> for Text<'de> {
         }
 
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde::de::IntoDeserializer;
+    use serde::de::value::Error as AnyError;
+
+    use super::super::lenient::{not_empty, whole};
+    use super::*;
+    use crate::ids::TaskId;
+
+    const ID: Names = &["taskID", "taskId"];
+
+    fn id(object: &str) -> Result<u64, String> {
+        let [id] = Json(object)
+            .fields([ID])
+            .map_err(|error| error.to_string())?;
+        id.essential(whole).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn equal_values_are_one_in_all_spellings_of_a_key() {
+        for object in [
+            r#"{"taskID":7}"#,
+            r#"{"taskId":"7"}"#,
+            r#"{"task\u0049D":7}"#,
+            r#"{"taskID":7,"taskId":"7","taskID":7.0,"taskId":7}"#,
+            r#"{"taskID":null,"taskId":7,"taskID":"","taskId":[8]}"#,
+            r#"{"taskid":8,"task":8,"taskID ":8,"taskID":7}"#,
+            r#"{"a":{"taskID":8},"\ud800":8,"b":1e999,"c":"\udc00","taskID":7}"#,
+        ] {
+            assert_eq!(id(object), Ok(7), "{object}");
+        }
+    }
+
+    #[test]
+    fn error_names_the_key_and_quotes_numbers_only() {
+        let names = "`taskID` or `taskId`";
+        for (object, fault) in [
+            ("{}", "is missing"),
+            (r#"{"taskID":null}"#, "cannot be read"),
+            (r#"{"taskID":"seven"}"#, "cannot be read"),
+            (r#"{"taskID":7,"taskId":8}"#, "has different values: 7, 8"),
+            (
+                r#"{"taskID":7,"taskID":"7","taskID":8}"#,
+                r#"has different values: 7, "7", 8"#,
+            ),
+            (
+                r#"{"taskID":7,"taskId":"x","taskID":8}"#,
+                "has different values",
+            ),
+        ] {
+            assert_eq!(id(object), Err(format!("{names} {fault}")), "{object}");
+        }
+        let [secret] = Json(r#"{"t":"canary","t":"canary 2"}"#)
+            .fields([&["t"]])
+            .unwrap();
+        let error = secret.essential(not_empty).unwrap_err().to_string();
+        assert_eq!(error, "`t` has different values");
+        assert_eq!(secret.optional(not_empty), None);
+        for other in ["[7]", "7", "null", r#""{}""#, "{} {}"] {
+            assert_eq!(
+                id(other),
+                Err("an object is expected".to_owned()),
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_are_one_array_or_none() {
+        let rows = |object: &'static str| {
+            let [rows] = Json(object).fields([&["rows"]]).unwrap();
+            let row = |json| whole::<u64>(json).ok_or_else(|| rows.unreadable());
+            rows.rows(row).map_err(|error| error.to_string())
+        };
+        assert_eq!(rows("{}"), Ok(None));
+        assert_eq!(rows(r#"{"rows":null}"#), Ok(Some(vec![])));
+        assert_eq!(
+            rows(r#"{"rows":[7,"8"],"rows":[7, "8"]}"#),
+            Ok(Some(vec![7, 8]))
+        );
+        assert_eq!(rows(r#"{"rows":null,"rows":[7]}"#), Ok(Some(vec![7])));
+        for object in [r#"{"rows":{}}"#, r#"{"rows":[7,"x"]}"#, r#"{"rows":7}"#] {
+            assert_eq!(
+                rows(object),
+                Err("`rows` cannot be read".to_owned()),
+                "{object}"
+            );
+        }
+        rows(r#"{"rows":[7],"rows":[8]}"#).unwrap_err();
+    }
+
+    #[test]
+    fn value_is_read_from_any_self_describing_format() {
+        let task = TaskId::new(u64::MAX).unwrap();
+        let json = task.to_string();
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::from_value::<TaskId>(value).unwrap(), task);
+        assert_eq!(
+            serde_json::from_reader::<_, TaskId>(json.as_bytes()).unwrap(),
+            task
+        );
+        let number = IntoDeserializer::<AnyError>::into_deserializer(u64::MAX);
+        assert_eq!(TaskId::deserialize(number), Ok(task));
+        let text = IntoDeserializer::<AnyError>::into_deserializer(json.as_str());
+        assert_eq!(TaskId::deserialize(text), Ok(task));
+        let by_task = HashMap::from([(task, "a".to_owned())]);
+        let json = serde_json::to_string(&by_task).unwrap();
+        assert_eq!(
+            serde_json::from_str::<HashMap<TaskId, String>>(&json).unwrap(),
+            by_task
+        );
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            serde_json::from_value::<HashMap<TaskId, String>>(value).unwrap(),
+            by_task
+        );
+        for wrong in ["true", "null", "[7]", r#"{"a":7}"#, "7.5", "-7"] {
+            serde_json::from_str::<TaskId>(wrong).unwrap_err();
+            let value: Value = serde_json::from_str(wrong).unwrap();
+            serde_json::from_value::<TaskId>(value).unwrap_err();
+        }
+    }
+
+    /// If `serde_json` did not know the name any more, values could only be read together.
+    #[test]
+    fn damaged_value_is_passed_on_as_it_is_spelled() {
+        for spelling in [r#""\ud800""#, "1e999", "9007199254740993.0", "{ }"] {
+            let Spelled(text) = serde_json::from_str(spelling).unwrap();
+            assert!(matches!(text, Cow::Borrowed(text) if text == spelling));
+        }
     }
 }

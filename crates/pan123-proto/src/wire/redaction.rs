@@ -320,6 +320,14 @@ mod tests {
     }
 
     #[test]
+    fn source_of_a_transport_error_is_escaped() {
+        let error = TransportError::interrupted("bad header `x\u{1b}[2J\n\u{202e}`");
+        let error = Redactor::NOTHING.redact_transport_error(error);
+        let source = error.source().expect("a source").to_string();
+        assert_eq!(source, r"bad header `x\u{1b}[2J\n\u{202e}`");
+    }
+
+    #[test]
     fn the_longest_of_several_is_taken_out() {
         let mut secrets = Secrets::default();
         secrets.push("canary");

@@ -94,6 +94,27 @@ fn numbers() -> Vec<Fault> {
             ),
         ),
         Fault::responded(
+            "floats that may have lost digits",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"status":9007199254740993.0}}"#,
+                r#"{"code":0,"data":{"taskID":9007199254740993.0}}"#,
+            ),
+        ),
+        Fault::responded(
+            "a percentage out of its range",
+            body(
+                r#"{"code":0,"data":{"process":-2147483648,"status":0}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"process":-2147483648}}"#,
+            ),
+        ),
+        Fault::responded(
+            "no percentage",
+            body(
+                r#"{"code":0,"data":{"status":0}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"process":{}}}"#,
+            ),
+        ),
+        Fault::responded(
             "a task with the id 0",
             body(
                 r#"{"code":0,"data":{"process":0,"status":0}}"#,
@@ -143,6 +164,44 @@ fn odd_json() -> Vec<Fault> {
                 r#"{"code":0,"data":{"taskID":394756,"taskID":394757}}"#,
             ),
         ),
+        Fault::responded(
+            "a field of the data twice, the same",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"process":"37.5","status":3,"status":3}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"taskId":"394756"}}"#,
+            ),
+        ),
+        Fault::responded(
+            "the id or the status twice, different",
+            body(
+                r#"{"code":0,"data":{"process":37.5,"status":3,"status":2}}"#,
+                r#"{"code":0,"data":{"taskID":394756,"taskId":394757}}"#,
+            ),
+        ),
+        Fault::responded(
+            "an array as the data",
+            body(
+                r#"{"code":0,"data":[37.5,3]}"#,
+                r#"{"code":0,"data":[394756]}"#,
+            ),
+        ),
+        Fault::responded("half a surrogate pair beside the data", |op| {
+            let data = data(op).trim_end_matches('}');
+            let body = format!(
+                r#"{{"code":0,"message":"\ud800","data":{data},"\udc00":1,"note":"\ud800"}}}}"#
+            );
+            ok(body).after_acting()
+        }),
+        Fault::responded(
+            "a byte order mark before it, NUL and a line feed after it",
+            |op| {
+                let body = format!("\u{feff}{{\"code\":0,\"data\":{}}}\0\r\n", data(op));
+                ok(body).after_acting()
+            },
+        ),
+        Fault::responded("other text after it", |op| {
+            ok(format!("{{\"code\":0,\"data\":{}}}\0x", data(op))).after_acting()
+        }),
         Fault::responded("JSON 10,000 deep beside the data", move |op| {
             let body = format!(r#"{{"code":0,"x":{},"data":{}}}"#, nested(10_000), data(op));
             ok(body).after_acting()

@@ -538,6 +538,10 @@ fn stored_token_round_trips() {
             "version 2 of a stored token is not supported",
         ),
         (form(1, "", ""), "the stored token is empty"),
+        (
+            r#"[1,"s","c",null,"t",null,null,0]"#.to_owned(),
+            "expected an object",
+        ),
     ] {
         let error = serde_json::from_str::<StoredToken>(&form).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");

@@ -104,6 +104,34 @@ fn watch_stalls_after_half_an_hour_without_progress() {
 }
 
 #[test]
+fn percentage_that_is_not_known_is_no_progress() {
+    let percents = |number: usize, rise: f64| match number % 3 {
+        #[expect(clippy::cast_precision_loss, reason = "few polls")]
+        0 => json!(30.0 + rise * number as f64),
+        1 => json!(null),
+        _ => json!("100%"),
+    };
+    for (rise, stalls) in [(0.0, true), (1e-3, false)] {
+        let world = polls(move |number| match number {
+            400 => status(100.0, 2),
+            _ => Reply::data(json!({"process": percents(number, rise), "status": 0})),
+        });
+        let (_, watched) = run(world, WatchPolicy::default());
+        let (events, end) = events_and_end(&watched);
+        assert_eq!(end.is_some(), stalls, "{end:?}");
+        if let Some((when, error)) = end {
+            assert!(matches!(error, WatchError::Stalled { .. }), "{error:?}");
+            assert!((secs(1800)..secs(1900)).contains(&when), "{when:?}");
+        }
+        let unknown = |event: &WatchEvent| match event {
+            WatchEvent::Progress(progress) => progress.percent.is_none(),
+            _ => false,
+        };
+        assert!(events.iter().filter(|event| unknown(event)).count() > 50);
+    }
+}
+
+#[test]
 fn change_of_status_alone_counts_as_progress() {
     let world = World::new(|view, _| match view.at.as_secs() {
         0..1500 => status(0.0, 3),
