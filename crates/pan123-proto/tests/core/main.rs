@@ -25,6 +25,7 @@ mod chaos;
 
 mod decode {
     mod drive;
+    mod odd_objects;
     mod offline;
     mod round_trips;
 }
