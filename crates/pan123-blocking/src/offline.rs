@@ -98,7 +98,8 @@ impl OfflineDownload {
         self.watch(task).to_file(target)
     }
 
-    /// Looks for the file of a download that has already ended.
+    /// Looks for the file of a download that has already ended. [`FindFile`](pan123_proto::offline::FindFile) tells which file
+    /// matches.
     ///
     /// # Errors
     ///

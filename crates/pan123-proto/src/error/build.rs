@@ -194,7 +194,7 @@ pub enum PathFault {
     Root,
     /// It contains `.` or `..`, which mean nothing on the drive.
     Relative,
-    /// A folder of it does not exist and cannot be created: the service would reject its name.
+    /// A folder of it does not exist and cannot be created: the service would reject its name. No other folder was created, either.
     #[non_exhaustive]
     Missing {
         /// The name of the folder.

@@ -81,11 +81,13 @@ impl FileLookup {
 ///
 /// A file matches if it has the requested name and is not older than the download. The rules, for what may be missing or wrong:
 ///
+/// - A file that a callback named is taken if it is in the folder, has the expected name and is not too old; with another name than
+///   a guessed one, if a search brings no file that matches fully.
 /// - If no name was requested, the name guessed from the URL counts in its place; after the last search, any file of that time.
 /// - The service may have added a number to a name, as in `film(1).mp4`. Names that differ in their Unicode normalization only
 ///   are the same, unless another file has exactly the expected one.
-/// - A file is not older if it was created or changed since. One without a readable date is not too old, but counts only after the
-///   last search, and only if no other matches.
+/// - A file is not older if it was created since, or else changed: a download may have overwritten it. One without a readable date is
+///   not too old, but counts only after the last search, and only if no other matches.
 /// - A file that the service lists twice is one file.
 #[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
@@ -207,12 +209,12 @@ impl FindFile {
         Box::new(listing.controlled_by(&self.control))
     }
 
-    /// Keeps the service's folder. Returns whether it is the only one to search: the first search is content with the documented
-    /// spelling; if the file is not there, the next one reads on for the other.
-    fn is_only_default_dir(&mut self, entry: &Entry) -> bool {
-        let dir = entry.dir().filter(|_| is_default_dir(&entry.name));
-        self.dirs.extend(dir);
-        dir.is_some() && entry.name == DEFAULT_DIR && self.backoffs == 0
+    fn root_entry_listed(&mut self, now: Instant, entry: &Entry) -> Option<FileLookup> {
+        let dir = entry.dir().filter(|_| is_default_dir(&entry.name))?;
+        self.dirs.push_back(dir);
+        // The first search is content with the documented spelling. If the file is not there, the next one looks for both.
+        let is_enough = entry.name == DEFAULT_DIR && self.backoffs == 0;
+        if is_enough { self.dir_ended(now) } else { None }
     }
 
     /// Goes on in the next folder. Returns the result after the last one, or `None` if another search follows.
@@ -273,13 +275,7 @@ impl FindFile {
                     Err(step) => return Ok(step),
                 },
                 State::FindingDefaultDirs(listing) => match listing.resume(now, input).ready() {
-                    Ok(Some(entry)) => {
-                        if self.is_only_default_dir(&entry?) {
-                            self.dir_ended(now.mono)
-                        } else {
-                            None
-                        }
-                    }
+                    Ok(Some(entry)) => self.root_entry_listed(now.mono, &entry?),
                     Ok(None) => self.dir_ended(now.mono),
                     Err(step) => return Ok(step),
                 },

@@ -59,7 +59,12 @@ impl Fit {
 
     /// Whether it agrees with all that is known. A file that fits less may be another one, while the right one is listed late.
     pub(super) fn is_full(self, expected: &ExpectedFile) -> bool {
-        self.timing != Timing::Unknown && self.has_name(expected)
+        match self.timing {
+            Timing::Created => self.has_name(expected),
+            // Moving or renaming a file changes it, too.
+            Timing::Changed => self.name.is_some(),
+            Timing::Unknown => false,
+        }
     }
 
     /// Whether the entry has the expected name, or none is expected.

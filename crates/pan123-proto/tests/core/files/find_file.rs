@@ -212,6 +212,12 @@ const MATCHES: &[Match] = &[
         "RequestedName: film(1).mp4",
         1,
     ),
+    (
+        Name::Unknown,
+        &[("a", Age::Overwritten), ("b", Age::Old)],
+        "Time: a",
+        3,
+    ),
     // An unknown age is not too old, but less than any that fits.
     (
         Name::Requested,
