@@ -125,8 +125,9 @@ fn lock_is_exclusive_and_released_on_drop() {
 #[test]
 fn invalid_file_is_an_error_that_names_it_without_quoting_it_and_stays_unchanged() {
     for text in [
-        "",
         "{",
+        "{}",
+        "\0\0{}",
         "canary",
         r#"{"version":1,"access_token":"canary"}"#,
         r#"{"version":1,"service":"s","client_id":"c","access_token":"t","expired_at":"canary","skew_ms":0}"#,
@@ -140,6 +141,77 @@ fn invalid_file_is_an_error_that_names_it_without_quoting_it_and_stays_unchanged
         assert!(!error.contains("canary"), "{error}");
         assert_eq!(fs::read_to_string(place.store.path()).unwrap(), text);
     }
+}
+
+#[test]
+fn empty_file_holds_no_token_and_stays_unchanged_until_a_save() {
+    for text in [
+        "",
+        "\n",
+        " \r\n\t",
+        "\0",
+        &"\0".repeat(4096),
+        &"\0".repeat(200_000),
+    ] {
+        let place = Place::holding(text);
+        let mut store = place.open();
+        let path = place.store.path().display().to_string();
+        match store.run(StoreOp::Load) {
+            StoreResult::Lost(place) => assert_eq!(place, format!("{path} is empty")),
+            other => panic!("{text:?}: {other:?}"),
+        }
+        assert_eq!(fs::read_to_string(place.store.path()).unwrap(), text);
+        save(&mut *store, "new");
+        assert_eq!(load(&mut *store).as_deref(), Some("new"));
+    }
+}
+
+#[test]
+fn proof_that_a_token_can_be_saved_stores_none_and_needs_the_lock() {
+    let place = place();
+    let mut store = place.open();
+    assert!(fault(store.run(StoreOp::Prepare)).contains("the store is not locked"));
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(store.run(StoreOp::Prepare), StoreResult::Prepared));
+    assert_eq!(place.files(), ["token.json.lock"]);
+    assert_eq!(load(&mut *store), None);
+
+    fs::write(place.store.path(), "").unwrap();
+    assert!(matches!(store.run(StoreOp::Prepare), StoreResult::Prepared));
+    assert!(matches!(store.run(StoreOp::Load), StoreResult::Lost(_)));
+
+    save(&mut *store, "kept");
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(store.run(StoreOp::Prepare), StoreResult::Prepared));
+    assert_eq!(load(&mut *store).as_deref(), Some("kept"));
+}
+
+/// Processes that see the file through different directories have only the file in common.
+#[cfg(unix)]
+#[test]
+fn token_file_itself_is_locked() {
+    let place = place();
+    let mut store = place.open();
+    save(&mut *store, "first");
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    let elsewhere = place.directory.path().join("another.json");
+    fs::hard_link(place.store.path(), &elsewhere).unwrap();
+    let mut other = FileStore::new(&elsewhere).open(&account());
+    assert!(matches!(other.run(StoreOp::Lock), StoreResult::Busy));
+    assert!(matches!(store.run(StoreOp::Unlock), StoreResult::Unlocked));
+    assert!(matches!(other.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Busy));
+    assert!(matches!(other.run(StoreOp::Unlock), StoreResult::Unlocked));
+
+    // The file that replaces it under the lock is locked, too.
+    assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+    assert!(matches!(
+        store.run(StoreOp::Save(token("second"))),
+        StoreResult::Saved
+    ));
+    fs::remove_file(&elsewhere).unwrap();
+    fs::hard_link(place.store.path(), &elsewhere).unwrap();
+    assert!(matches!(other.run(StoreOp::Lock), StoreResult::Busy));
 }
 
 #[test]

@@ -41,8 +41,11 @@ fn lock_is_exclusive_and_required_to_save() {
         matches!(second.run(StoreOp::Lock), StoreResult::Busy),
         "only the holder can unlock"
     );
-    let unlocked = second.run(StoreOp::Save(token("a")));
-    assert!(matches!(unlocked, StoreResult::Failed(_)), "{unlocked:?}");
+    for op in [StoreOp::Save(token("a")), StoreOp::Prepare] {
+        let unlocked = second.run(op);
+        assert!(matches!(unlocked, StoreResult::Failed(_)), "{unlocked:?}");
+    }
+    assert!(matches!(first.run(StoreOp::Prepare), StoreResult::Prepared));
     drop(first);
     assert!(matches!(second.run(StoreOp::Lock), StoreResult::Locked));
     assert!(matches!(second.run(StoreOp::Unlock), StoreResult::Unlocked));

@@ -1,0 +1,102 @@
+//! The lock of a token file: on a file beside it, and on the file itself.
+//!
+//! The file beside it is there before the token is. But processes that see the token file through mounts of that file alone, as
+//! containers do, have no folder in common, so each locks the token file itself, too. A file can be replaced between the moment
+//! when it is opened and the moment when it is locked: the lock counts only if the path still leads to the same file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use super::{Fault, cannot_be_replaced};
+
+/// A held lock. Dropping it closes the files, which releases it.
+pub(super) struct Lock {
+    /// The file beside the token file, unless nothing can be created there; and the token file, if there is one yet.
+    held: [Option<File>; 2],
+}
+
+/// An attempt to lock one file.
+enum Attempt {
+    Locked(File),
+    Busy,
+    Absent,
+}
+
+impl Lock {
+    /// Takes both locks, or returns none if another process holds one.
+    pub(super) fn take(path: &Path, beside: &Path) -> Result<Option<Lock>, Fault> {
+        let beside = match lock_beside(beside) {
+            Ok(Attempt::Locked(file)) => Some(file),
+            Ok(_) => return Ok(None),
+            // Where nothing can be created, the token file itself may be writable.
+            Err(error) if cannot_be_replaced(&error) && path.exists() => None,
+            Err(error) => return Err(Fault::io("cannot be locked", beside, &error)),
+        };
+        let own = match lock_own(path) {
+            Ok(Attempt::Locked(file)) => Some(file),
+            Ok(Attempt::Absent) if beside.is_some() => None,
+            Ok(_) => return Ok(None),
+            Err(error) => return Err(Fault::io("cannot be locked", path, &error)),
+        };
+        Ok(Some(Lock {
+            held: [beside, own],
+        }))
+    }
+
+    /// Locks the file that is about to replace the token file, so that there is no moment without a lock.
+    pub(super) fn extend(new: &File) -> io::Result<()> {
+        if cfg!(unix) {
+            // Nobody else knows it yet.
+            new.try_lock()?;
+        }
+        Ok(())
+    }
+
+    /// Holds the file that has replaced the token file.
+    pub(super) fn hold(&mut self, new: File) {
+        self.held[1] = Some(new);
+    }
+}
+
+fn lock_beside(path: &Path) -> io::Result<Attempt> {
+    let mut options = super::private_file();
+    try_lock(options.write(true).create(true).open(path)?)
+}
+
+fn try_lock(file: File) -> io::Result<Attempt> {
+    match file.try_lock() {
+        Ok(()) => Ok(Attempt::Locked(file)),
+        Err(TryLockError::WouldBlock) => Ok(Attempt::Busy),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn lock_own(path: &Path) -> io::Result<Attempt> {
+    use std::os::unix::fs::MetadataExt;
+
+    let open = || OpenOptions::new().read(true).write(true).open(path);
+    // Some network file systems lock only what is open for writing.
+    let file = match open().or_else(|_| File::open(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Absent),
+        file => file?,
+    };
+    let Attempt::Locked(file) = try_lock(file)? else {
+        return Ok(Attempt::Busy);
+    };
+    let ours = file.metadata()?;
+    Ok(match std::fs::metadata(path) {
+        Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+            Attempt::Locked(file)
+        }
+        // It was just replaced: whoever did that is at work.
+        _ => Attempt::Busy,
+    })
+}
+
+/// Elsewhere a locked file cannot be read by others, and no file is mounted alone.
+#[cfg(not(unix))]
+fn lock_own(_: &Path) -> io::Result<Attempt> {
+    Ok(Attempt::Absent)
+}
