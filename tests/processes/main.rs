@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod mounts;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -206,19 +208,22 @@ fn requests_to_loopback_use_no_proxy() {
 #[test]
 fn token_file_is_complete_after_a_kill_at_any_point() {
     let token_file = token_file();
+    assert_complete_after_kills(&token_file, || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+        command.arg("save").arg(&token_file.file).arg("40000");
+        command
+    });
+}
+
+/// Kills processes that save tokens, each at a different point of its work.
+fn assert_complete_after_kills(token_file: &TokenFile, saving: impl Fn() -> Command) {
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     for round in 0..40_u64 {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_one_client"))
-            .arg("save")
-            .arg(&token_file.file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = saving().stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "saving\n", "the lock of the process before is free");
-        // At a different point of its work in each round.
         for _ in 0..round * 11 {
             token_file
                 .stored(&account)

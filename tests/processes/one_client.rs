@@ -2,7 +2,7 @@
 //!
 //! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
 //! Or `app`, the base URL, the token file and a refresh token: the same as an app that acts for a user; `dying-app` dies when a
-//! pair is to be saved. Or `save` and the token file: it saves tokens until it is killed.
+//! pair is to be saved. Or `save`, the token file and the length of the longest token: it saves tokens until it is killed.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["save", file] => save_until_killed(file),
+        ["save", file, longest] => save_until_killed(file, longest.parse().unwrap()),
         ["blocking", url, file, call, request] => {
             let builder = pan123_blocking::Client::builder()
                 .credentials(CLIENT_ID, CLIENT_SECRET)
@@ -88,12 +88,12 @@ fn millis(text: &str) -> Duration {
 }
 
 /// Tokens of very different lengths, so that a mixture of two would show.
-fn save_until_killed(file: &str) -> Result<UserInfo, Error> {
+fn save_until_killed(file: &str, longest: usize) -> Result<UserInfo, Error> {
     let account = Account::new("http://127.0.0.1", CLIENT_ID);
     let mut store = FileStore::new(file).open(&account);
     assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
     for round in 0_usize.. {
-        let value = "x".repeat(1 + round * 7919 % 40_000);
+        let value = "x".repeat(1 + round * 7919 % longest);
         let token = StoredToken::new(
             account.clone(),
             value,

@@ -74,8 +74,6 @@ fn try_lock(file: File) -> io::Result<Attempt> {
 
 #[cfg(unix)]
 fn lock_own(path: &Path) -> io::Result<Attempt> {
-    use std::os::unix::fs::MetadataExt;
-
     let open = || OpenOptions::new().read(true).write(true).open(path);
     // Some network file systems lock only what is open for writing.
     let file = match open().or_else(|_| File::open(path)) {
@@ -85,18 +83,47 @@ fn lock_own(path: &Path) -> io::Result<Attempt> {
     let Attempt::Locked(file) = try_lock(file)? else {
         return Ok(Attempt::Busy);
     };
-    let ours = file.metadata()?;
-    Ok(match std::fs::metadata(path) {
-        Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
-            Attempt::Locked(file)
-        }
-        // It was just replaced: whoever did that is at work.
-        _ => Attempt::Busy,
+    // If it was just replaced, whoever did that is at work.
+    Ok(if leads_to(path, &file)? {
+        Attempt::Locked(file)
+    } else {
+        Attempt::Busy
     })
+}
+
+/// Whether the path still leads to this file.
+#[cfg(unix)]
+fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let ours = file.metadata()?;
+    let is_ours = |there: std::fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+    Ok(std::fs::metadata(path).is_ok_and(is_ours))
 }
 
 /// Elsewhere a locked file cannot be read by others, and no file is mounted alone.
 #[cfg(not(unix))]
 fn lock_own(_: &Path) -> io::Result<Attempt> {
     Ok(Attempt::Absent)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn file_that_was_replaced_after_it_was_opened_is_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, new] = ["token.json", "new"].map(|name| directory.path().join(name));
+        fs::write(&path, "old").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(leads_to(&path, &file).unwrap());
+        fs::write(&new, "new").unwrap();
+        fs::rename(&new, &path).unwrap();
+        assert!(!leads_to(&path, &file).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!leads_to(&path, &file).unwrap());
+    }
 }

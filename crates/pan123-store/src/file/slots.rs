@@ -182,8 +182,9 @@ mod tests {
             for (nth, (offset, bytes)) in writes(&before, &token("new")).unwrap().iter().enumerate()
             {
                 let mut torn = content.clone();
-                // Past the fields there is only padding, and then the end.
-                let cuts = (0..400).chain((SIZE - 9)..=SIZE);
+                // Past the fields there is only padding, and then the end. Some files are enough for every byte.
+                let step = if old == Some("old") { 1 } else { 7 };
+                let cuts = (0..300).step_by(step).chain((SIZE - 9)..=SIZE);
                 for cut in cuts {
                     apply(&mut torn, *offset, &bytes[..cut]);
                     let found = found(&torn);
@@ -206,7 +207,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(123);
         for (what, before, old) in files() {
             let [(offset, bytes), (later, rest)] = writes(&before, &token("new")).unwrap();
-            for round in 0..20 {
+            for round in 0..8 {
                 let mut keep = |content: &mut Vec<u8>, offset: u64, bytes: &[u8]| {
                     for (nth, sector) in bytes.chunks(SECTOR).enumerate() {
                         if rng.bool() {

@@ -1,0 +1,145 @@
+//! Processes that see the token file through a mount of that file alone, as containers do. Only Linux has such mounts.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use pan123_mock::{CLIENT_ID, MockPan123};
+use pan123_store::Account;
+use tempfile::TempDir;
+
+use crate::{
+    LONG_TIMEOUT, TokenFile, assert_all_ok, assert_complete_after_kills, issued, output_of,
+};
+use crate::{token_file, token_requests};
+
+/// A directory of its own, with the token file mounted in it: `$1` is mounted at `$2/token.json`.
+const WRITABLE: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json""#;
+/// The same, and nothing can be created in the directory.
+const READ_ONLY: &str = r#"mount -t tmpfs tmpfs "$2" && touch "$2/token.json" && mount --bind "$1" "$2/token.json" && mount -o remount,ro "$2""#;
+/// The same as the first, and the file is deleted where it was mounted from.
+const REPLACED: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json" && rm "$1""#;
+
+/// A command in a mount namespace of its own. Its token file is `$2/token.json`.
+fn contained(mounts: &str, file: &Path, directory: &Path, arguments: &[&str]) -> Command {
+    let script = format!(r#"{mounts} && shift 2 && exec "$@""#);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .args([file, directory])
+        .args(arguments)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// An empty token file, as it has to exist before it can be mounted. None where this machine lets nobody mount anything.
+fn mountable() -> Option<TokenFile> {
+    let token_file = token_file();
+    fs::write(&token_file.file, "").unwrap();
+    for mounts in [WRITABLE, READ_ONLY] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut probe = contained(mounts, &token_file.file, directory.path(), &["true"]);
+        let probed = probe.stderr(Stdio::piped()).output();
+        let why = match probed {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let line = format!("SKIPPED: a token file that is mounted alone was not tested: {why}\n");
+        // Not captured, as the output of a test would be.
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        return None;
+    }
+    Some(token_file)
+}
+
+fn client(
+    mounts: &str,
+    kind: &str,
+    token_file: &TokenFile,
+    directory: &TempDir,
+    url: &str,
+) -> Command {
+    let file = directory.path().join("token.json");
+    let file = file.to_str().unwrap();
+    let time = LONG_TIMEOUT.as_millis().to_string();
+    let arguments = [
+        env!("CARGO_BIN_EXE_one_client"),
+        kind,
+        url,
+        file,
+        &time,
+        &time,
+    ];
+    contained(mounts, &token_file.file, directory.path(), &arguments)
+}
+
+#[test]
+fn processes_that_mount_one_empty_file_issue_one_token() {
+    let Some(token_file) = mountable() else {
+        return;
+    };
+    let mock = MockPan123::start_blocking();
+    let url = mock.base_url();
+    let directories: Vec<TempDir> = (0..8).map(|_| tempfile::tempdir().unwrap()).collect();
+    let start_all = || {
+        let places = [(WRITABLE, "blocking"), (READ_ONLY, "async")]
+            .into_iter()
+            .cycle();
+        let start = |((mounts, kind), directory)| {
+            client(mounts, kind, &token_file, directory, &url)
+                .spawn()
+                .unwrap()
+        };
+        places.zip(&directories).map(start).collect()
+    };
+    assert_all_ok(start_all());
+    assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
+
+    // A process that sees the directory shares the token, and does not take the file from under the mounts.
+    assert_all_ok(token_file.start_all(2, &url));
+    assert_all_ok(start_all());
+    assert_eq!(issued(&mock), 1);
+    assert!(token_file.stored(&Account::new(&url, CLIENT_ID)).is_some());
+}
+
+#[test]
+fn mounted_file_is_complete_after_a_kill_at_any_point() {
+    let Some(token_file) = mountable() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token.json");
+    let arguments = [
+        env!("CARGO_BIN_EXE_one_client"),
+        "save",
+        file.to_str().unwrap(),
+        "20000",
+    ];
+    assert_complete_after_kills(&token_file, || {
+        contained(WRITABLE, &token_file.file, directory.path(), &arguments)
+    });
+}
+
+#[test]
+fn file_that_was_replaced_outside_of_its_mount_is_an_error() {
+    let Some(token_file) = mountable() else {
+        return;
+    };
+    let mock = MockPan123::start_blocking();
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = client(
+        REPLACED,
+        "blocking",
+        &token_file,
+        &directory,
+        &mock.base_url(),
+    );
+    let output = output_of(command.spawn().unwrap());
+    assert!(output.starts_with("TokenStore"), "{output}");
+    assert!(output.contains("outside of its mount"), "{output}");
+    assert_eq!(issued(&mock), 0);
+}
