@@ -16,6 +16,8 @@ pub(crate) mod tokens;
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use crate::api::access_token::IssueToken;
 use crate::error::{BuildError, CredentialsFault, Error, TokenStoreError};
 use crate::exchange::ExchangeSession;
@@ -86,7 +88,7 @@ pub(crate) trait TokenSession: ExchangeSession + Send + Sync + 'static {
             ))));
         }
         self.auth_method().check_kind(stored)?;
-        let header = bearer(stored.expose()).ok_or(INVALID_TOKEN)?;
+        let header = bearer(stored.expose())?;
         let token = FetchedToken {
             header,
             lifetime: stored.lifetime(now.wall),
@@ -96,11 +98,6 @@ pub(crate) trait TokenSession: ExchangeSession + Send + Sync + 'static {
         Ok(token.has_credible_lifetime().then_some(token))
     }
 }
-
-/// A token that a header cannot hold.
-const INVALID_TOKEN: BuildError = BuildError::Header {
-    what: "access token",
-};
 
 /// Returns the machine that fetches a token for all calls of the session. Only the holder of the lease may run it.
 pub(crate) fn fetch<H: TokenSession>(
@@ -121,10 +118,11 @@ pub(crate) fn fetch<H: TokenSession>(
 impl AuthMethod {
     /// Adds the secrets that no error may quote.
     pub(crate) fn secrets(&self, secrets: &mut Secrets) {
-        use crate::endpoint::Endpoint;
         match self {
             AuthMethod::Given => {}
-            AuthMethod::Developer(credentials) => credentials.secrets(secrets),
+            AuthMethod::Developer(credentials) => {
+                secrets.push(credentials.client_secret().expose_secret());
+            }
             AuthMethod::OAuth(app) => app.secrets(secrets),
         }
     }

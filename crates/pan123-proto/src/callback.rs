@@ -24,7 +24,7 @@ use crate::wire::body::body_text;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::json::{self, Field, Json, Unreadable};
 use crate::wire::lenient::{lossy_text, whole};
-use crate::wire::redaction::Secrets;
+use crate::wire::redaction::redact_url;
 
 /// The maximum length of a reason, in characters: anyone may send a callback.
 const MAX_REASON: usize = 1000;
@@ -63,8 +63,8 @@ pub enum CallbackOutcome {
     /// 1: failed.
     #[non_exhaustive]
     Failed {
-        /// The reason in the service's words, if it gives one: at most 1000 characters, without the query of the URL, and with invisible
-        /// characters escaped (`\u{1b}`), so that it may be printed.
+        /// The reason in the service's words, if it gives one: at most 1000 characters, of the notice's URL only scheme, host and
+        /// port, and with invisible characters escaped (`\u{1b}`), so that it may be printed.
         reason: Option<String>,
     },
     /// Any other number.
@@ -94,7 +94,7 @@ impl CallbackOutcome {
     }
 }
 
-/// Leaves out the query of the URL, which may hold keys.
+/// Shows scheme, host and port of the URL only: the rest may hold keys.
 impl fmt::Debug for CallbackNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackNotice")
@@ -171,11 +171,10 @@ impl CallbackNotice {
             text.map(Cow::into_owned)
         };
         let url = non_empty(&url);
-        let mut secrets = Secrets::default();
-        secrets.push_url(url.as_deref().unwrap_or_default());
         let reason = non_empty(&fail_reason).or_else(|| non_empty(&file_reason));
-        let reason =
-            reason.map(|reason| text::shown(secrets.redact(&reason, MAX_REASON), MAX_REASON));
+        let url_of_task = url.as_deref().unwrap_or_default();
+        let reason = reason.map(|reason| redact_url(url_of_task, &reason, MAX_REASON));
+        let reason = reason.map(|reason| text::shown(reason, MAX_REASON));
         let (status, file) = (status.essential(whole)?, file.optional(FileId::read));
         Ok(CallbackNotice {
             url,

@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Ambiguous, BuildError};
-use crate::wire::redaction::Secrets;
 use crate::wire::request::{self, BaseUrl, RESERVED};
 pub use crate::wire::response::ResponseFormat;
 
@@ -60,6 +59,13 @@ pub trait Endpoint {
     const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Envelope;
     /// Whether the response may hold a secret, such as a token or a signed URL. Errors then quote nothing of its content.
     const SECRET_RESPONSE: bool = matches!(Self::AUTH, Auth::None);
+    /// The names of the parameters of the query, and of the fields of the body at any depth, that no error and no log may show in
+    /// case a response echoes them. The session's own token and client secret are always redacted.
+    ///
+    /// An echo is recognized in either case, and through the escapes of URLs and JSON. A secret of 6 characters or more is removed
+    /// as a whole, and any 16 or more characters of it in a row. Of an http(s) URL in the body, any 6 or more characters in a row
+    /// are removed, but for its scheme, host and port. What is shorter cannot be told from other texts, and stays.
+    const SECRET_FIELDS: &'static [&'static str] = &[];
     /// What to do when the outcome of the request is unknown: the end of the text of [`Ambiguous`].
     const AMBIGUOUS_ADVICE: &'static str = "check whether it took effect before sending it again";
 
@@ -73,12 +79,6 @@ pub trait Endpoint {
     /// Adds the parameters of the query.
     fn query(&self, query: &mut Query) {
         let _ = query;
-    }
-
-    /// Adds the parts of the request that no error and no log may show, in case a response echoes them. The session's own token
-    /// and client secret are always redacted.
-    fn secrets(&self, secrets: &mut Secrets) {
-        let _ = secrets;
     }
 
     /// Returns the body of the request.

@@ -16,7 +16,9 @@ use http::StatusCode;
 
 pub use ambiguous::{Ambiguous, Reach};
 pub use api::{ApiError, ErrorCode};
-pub use build::{BuildError, CredentialsFault, FileNameFault, PathFault, UrlFault};
+pub use build::{
+    BuildError, CredentialFault, CredentialsFault, FileNameFault, PathFault, UrlFault,
+};
 pub use response::ResponseError;
 pub use token_store::TokenStoreError;
 pub use transport::{TransportError, TransportErrorKind};

@@ -18,12 +18,13 @@ use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::Deadline;
 use crate::policy::pacing::{Bound, Priority, Refusal, Slot, Ticket};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
+use crate::text;
 use crate::trace::{CallTrace, Span};
 use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
-use crate::wire::redaction::{Redactor, Secrets};
+use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
 use crate::wire::request::{BaseUrl, authorize};
-use crate::wire::response::{Decoded, Decoder};
+use crate::wire::response::{Decoded, Decoder, MAX_TRACE_ID};
 
 /// Any other request is sent only if at least this much time is left: with less it would time out on its way.
 const MIN_TIME: Duration = Duration::from_millis(1);
@@ -88,7 +89,7 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
     request: Request<Bytes>,
-    secrets: Secrets,
+    secret_fields: &'static [&'static str],
     decode: fn(Decoder<'_>, &Response<Bytes>) -> Result<Decoded<T>, Failure>,
     path: &'static str,
     advice: &'static str,
@@ -159,8 +160,6 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<T, H>, BuildError> {
         let settings = host.settings();
         let request = encode(endpoint, &settings.base_url, &settings.user_agent)?;
-        let mut secrets = Secrets::default();
-        endpoint.secrets(&mut secrets);
         let timeout = settings.call_timeout;
         let min_time = match (E::AUTH, E::IDEMPOTENCY) {
             (Auth::None, _) => MIN_TIME_TOKEN
@@ -178,7 +177,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
         Ok(Exchange {
             control: Arc::default(),
             request,
-            secrets,
+            secret_fields: E::SECRET_FIELDS,
             decode: |decoder, response| decoder.decode(E::RESPONSE_FORMAT, response),
             path: E::PATH,
             advice: E::AMBIGUOUS_ADVICE,
@@ -459,8 +458,12 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let settings = self.host.settings();
         let redactor = Redactor {
             session: &settings.secrets,
-            request: &self.secrets,
+            request: Some(RequestSecrets {
+                request: &self.request,
+                fields: self.secret_fields,
+            }),
             token,
+            ..Redactor::NOTHING
         };
         let received = match input {
             Input::Response(response) => {
@@ -487,8 +490,12 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
             token: TokenStatus::of(&received),
             outcome: match received {
                 Ok(decoded) => {
-                    let trace_id = decoded.trace_id.as_deref();
-                    self.trace.ended(now.mono, Ok(trace_id));
+                    let trace_id = || {
+                        let trace_id = decoded.trace_id.as_deref()?;
+                        let trace_id = redactor.redact_prefix(trace_id, MAX_TRACE_ID);
+                        Some(text::shown(trace_id, MAX_TRACE_ID))
+                    };
+                    self.trace.ended(now.mono, Ok(&trace_id));
                     Outcome::Ended(Ok(decoded.value))
                 }
                 Err(failure) => self.after_failure(failure, sent, now.mono),

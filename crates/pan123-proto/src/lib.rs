@@ -75,7 +75,6 @@
 mod error;
 mod ids;
 mod task;
-#[cfg_attr(not(test), expect(dead_code, reason = "the next changes use it"))]
 mod text;
 mod wait;
 
@@ -112,8 +111,9 @@ pub use auth::tokens::Restored;
 pub use call::{Call, GateEvent, GatedCall};
 pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 pub use error::{
-    Ambiguous, ApiError, BuildError, CredentialsFault, Error, ErrorCode, ErrorKind, FileNameFault,
-    PathFault, Reach, ResponseError, TokenStoreError, TransportError, TransportErrorKind, UrlFault,
+    Ambiguous, ApiError, BuildError, CredentialFault, CredentialsFault, Error, ErrorCode,
+    ErrorKind, FileNameFault, PathFault, Reach, ResponseError, TokenStoreError, TransportError,
+    TransportErrorKind, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use machine::control::CallHandle;
@@ -126,7 +126,6 @@ pub use policy::retry::RetryPolicy;
 pub use session::{Session, SessionBuilder};
 pub use trace::Span;
 pub use wait::WaitReason;
-pub use wire::redaction::Secrets;
 pub use wire::timestamp::ClockSkew;
 pub use {bytes, http};
 

@@ -25,6 +25,25 @@ pub(crate) fn is_invisible(character: char) -> bool {
         )
 }
 
+/// Whether this character shows nothing: white space, an invisible character, or one that only fills a place.
+pub(crate) fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || is_invisible(character)
+        || matches!(
+            character,
+            '\u{34f}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{180b}'..='\u{180d}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+        )
+}
+
 /// Returns the first invisible character that has no business where it stands, with its position in characters from 0.
 ///
 /// A joiner or non-joiner between two visible characters beyond ASCII stays, as in emoji and in Persian words, and so do the tags
@@ -40,6 +59,19 @@ pub(crate) fn find_invisible(text: &str) -> Option<(usize, char)> {
         before = Some(character);
     }
     None
+}
+
+/// Returns the text without the invisible characters that have no business where they stand.
+pub(crate) fn without_invisible(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let (before, after) = (kept.chars().next_back(), characters.peek().copied());
+        if !is_invisible(character) || belongs_between(before, character, after) {
+            kept.push(character);
+        }
+    }
+    kept
 }
 
 fn belongs_between(before: Option<char>, character: char, after: Option<char>) -> bool {
@@ -99,7 +131,10 @@ mod tests {
             ("a\u{2028}b", Some((1, '\u{2028}'))),
         ] {
             assert_eq!(find_invisible(text), expected, "{text:?}");
+            let kept = without_invisible(text);
+            assert_eq!(find_invisible(&kept), None, "{kept:?}");
         }
+        assert_eq!(without_invisible("\u{feff}a\u{200d}b\u{202e}"), "ab");
     }
 
     #[test]
@@ -115,6 +150,7 @@ mod tests {
             "葛\u{e0100}",
         ] {
             assert_eq!(find_invisible(text), None, "{text:?}");
+            assert_eq!(without_invisible(text), text);
         }
     }
 

@@ -104,15 +104,24 @@ impl CallTrace {
         );
     }
 
-    /// The call returns its result; a success comes with the trace id of its response.
-    pub(crate) fn ended(&self, now: Instant, result: Result<Option<&str>, &Error>) {
+    /// The call returns its result; a success comes with the trace id of its response, which is read only if it is logged.
+    pub(crate) fn ended(&self, now: Instant, result: Result<&dyn Fn() -> Option<String>, &Error>) {
         #[cfg(feature = "tracing")]
         {
+            let has_span = self
+                .span
+                .span
+                .as_ref()
+                .is_some_and(|span| !span.is_disabled());
+            if !has_span && !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+                return;
+            }
+            let succeeded = result.ok().and_then(|trace_id| trace_id());
             let elapsed_ms = self
                 .began
                 .map(|began| millis(now.saturating_duration_since(began)));
             let (kind, code, http_status, trace_id) = match result {
-                Ok(trace_id) => (None, Some(0), None, trace_id),
+                Ok(_) => (None, Some(0), None, succeeded.as_deref()),
                 Err(error) => (
                     Some(tracing::field::debug(error.kind())),
                     number(error),

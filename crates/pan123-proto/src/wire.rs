@@ -1,6 +1,7 @@
 //! How bytes become values and values become bytes: the only part of the crate that knows JSON, headers and URLs.
 
 pub(crate) mod body;
+pub(crate) mod credential;
 pub(crate) mod envelope;
 pub(crate) mod failure;
 pub(crate) mod file_name;

@@ -10,9 +10,8 @@ pub(crate) const ISSUED: &str = "canary.issued-token_4711";
 pub(crate) const GIVEN: &str = "canary.given-token_4711";
 /// A key that signs callback URLs.
 pub(crate) const SIGNING_KEY: &str = "canary-signing-key-of-32-bytes-4711";
-/// A source URL with user, password, signature and fragment.
-pub(crate) const SOURCE: &str =
-    "https://canary-user:canary-word@files.example/f.mp4?sig=canary%2Fsig%3D#canary-part";
+/// A source URL with user, password, a token in its path, signature and fragment.
+pub(crate) const SOURCE: &str = "https://canary-user:canary-word@files.example/bot7:canary-bot/f.mp4?sig=canary%2Fsig%3D#canary-part";
 pub(crate) const CALLBACK: &str = "https://bot.example/cb?job=7&key=canary%2Bkey";
 
 pub(crate) fn download() -> Download {

@@ -16,8 +16,8 @@ use pan123_proto::offline::{
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     Account, BuildError, Call, ClockSkew, Detached, Endpoint, Error, Input, Machine, Now, Pacing,
-    Parent, Query, RetryPolicy, Secrets, Session, Step, StoreOp, StoreResult, StoredToken, TaskId,
-    Transmit, TransportError,
+    Parent, Query, RetryPolicy, Session, Step, StoreOp, StoreResult, StoredToken, TaskId, Transmit,
+    TransportError,
 };
 use pan123_store::MemoryStore;
 use pan123_tests::logs::logged;
@@ -41,6 +41,7 @@ const WITHOUT_SECRETS: &[&str] = &[
     "CopyStatus",
     "CreatedDownload",
     "CreatedImageBedDownload",
+    "CredentialFault",
     "CredentialsFault",
     "DeleteFiles",
     "Done",
@@ -359,8 +360,6 @@ fn values() -> Vec<(&'static str, String)> {
         .expect("two URLs");
     let mut query = Query::default();
     query.push("client_secret", CLIENT_SECRET);
-    let mut secrets = Secrets::default();
-    secrets.push(CLIENT_SECRET);
     let body = json!({"url": SOURCE, "status": 1, "failReason": SOURCE}).to_string();
     let notice = CallbackNotice::parse(body.as_bytes()).expect("a notice");
     let outcome: &CallbackOutcome = &notice.outcome;
@@ -405,7 +404,6 @@ fn values() -> Vec<(&'static str, String)> {
             debugged(&StoreResult::Loaded(Some(stored()))),
         ),
         ("Query", debugged(&query)),
-        ("Secrets", debugged(&secrets)),
         ("Download", debugged(&download())),
         ("ImageBedDownload", debugged(&image)),
         ("DownloadUrl", debugged(&signed_url)),

@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Auth, Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
+use crate::wire::credential::check_credential;
 use crate::wire::json::{self, Unreadable};
 use crate::wire::lenient::{date, not_empty};
-use crate::wire::redaction::Secrets;
 
 /// Requests an access token.
 #[derive(Clone, Debug)]
@@ -36,8 +36,13 @@ impl IssueToken {
         &self.client_id
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
+    pub(crate) fn client_secret(&self) -> &SecretString {
+        &self.client_secret
+    }
+
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        check_credential("client id", &self.client_id)?;
+        check_credential("client secret", self.client_secret.expose_secret())
     }
 }
 
@@ -47,11 +52,8 @@ impl Endpoint for IssueToken {
     const RATE: RateClass = RateClass::new("access_token", Duration::from_millis(125));
     const AUTH: Auth = Auth::None;
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    const SECRET_FIELDS: &'static [&'static str] = &["clientSecret"];
     type Response = IssuedToken;
-
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push(self.client_secret.expose_secret());
-    }
 
     fn body(&self) -> Result<Body, BuildError> {
         #[derive(Serialize)]
@@ -61,6 +63,7 @@ impl Endpoint for IssueToken {
             client_id: &'a str,
             client_secret: &'a str,
         }
+        self.check()?;
         Body::json(&Wire {
             client_id: &self.client_id,
             client_secret: self.client_secret.expose_secret(),

@@ -11,10 +11,11 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::endpoint::{Auth, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
+use crate::endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
+use crate::error::BuildError;
+use crate::wire::credential::check_credential;
 use crate::wire::json::{self, Field, Unreadable};
 use crate::wire::lenient::{not_empty, number, text};
-use crate::wire::redaction::Secrets;
 
 const PATH: &str = "/api/v1/oauth2/access_token";
 /// The service allows 100 requests a minute, and blocks an IP address that sends more.
@@ -35,8 +36,9 @@ impl App {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.client_id.is_empty() || self.client_secret.expose_secret().is_empty()
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        check_credential("client id", &self.client_id)?;
+        check_credential("client secret", self.client_secret.expose_secret())
     }
 
     fn push(&self, query: &mut Query, grant_type: &str) {
@@ -78,6 +80,7 @@ impl Endpoint for AuthorizationCodeGrant {
     const AUTH: Auth = Auth::None;
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Flat;
+    const SECRET_FIELDS: &'static [&'static str] = &["client_secret", "code"];
     type Response = TokenPair;
 
     fn query(&self, query: &mut Query) {
@@ -86,9 +89,10 @@ impl Endpoint for AuthorizationCodeGrant {
         query.push("redirect_uri", &self.redirect_uri);
     }
 
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push(self.app.client_secret.expose_secret());
-        secrets.push(self.code.expose_secret());
+    fn body(&self) -> Result<Body, BuildError> {
+        self.app.check()?;
+        check_credential("authorization code", self.code.expose_secret())?;
+        Ok(Body::Empty)
     }
 }
 
@@ -121,6 +125,7 @@ impl Endpoint for RefreshTokenGrant {
     const AUTH: Auth = Auth::None;
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
     const RESPONSE_FORMAT: ResponseFormat = ResponseFormat::Flat;
+    const SECRET_FIELDS: &'static [&'static str] = &["client_secret", "refresh_token"];
     type Response = TokenPair;
 
     fn query(&self, query: &mut Query) {
@@ -128,9 +133,10 @@ impl Endpoint for RefreshTokenGrant {
         query.push("refresh_token", self.refresh_token.expose_secret());
     }
 
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push(self.app.client_secret.expose_secret());
-        secrets.push(self.refresh_token.expose_secret());
+    fn body(&self) -> Result<Body, BuildError> {
+        self.app.check()?;
+        check_credential("refresh token", self.refresh_token.expose_secret())?;
+        Ok(Body::Empty)
     }
 }
 

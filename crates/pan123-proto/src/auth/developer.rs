@@ -21,9 +21,9 @@ use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 
+use super::TokenSession;
 use super::fetch::{Fetch, trace_fetched};
 use super::tokens::{FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens};
-use super::{INVALID_TOKEN, TokenSession};
 use crate::api::access_token::{IssueToken, IssuedToken};
 use crate::error::{BuildError, Error, ErrorCode, TokenStoreError};
 use crate::exchange::Exchange;
@@ -169,8 +169,9 @@ impl<H: TokenSession> FetchToken<H> {
 
     /// Has the new token saved before any call uses it: a program that ends with its only call would lose it otherwise.
     fn issued(&mut self, now: Now, issued: &IssuedToken) -> Turn {
-        let Some(header) = bearer(issued.expose()) else {
-            return self.fail(now, INVALID_TOKEN.into());
+        let header = match bearer(issued.expose()) {
+            Ok(header) => header,
+            Err(error) => return self.fail(now, error.into()),
         };
         let responded_at = self.fetch.responded_at(now);
         let expired_at = issued.expired_at();

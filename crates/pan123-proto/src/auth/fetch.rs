@@ -186,8 +186,9 @@ impl<H: TokenSession> Fetch<H> {
             return Ok(None);
         };
         self.secrets.push(stored.expose());
-        self.secrets
-            .push(stored.expose_refresh_token().unwrap_or_default());
+        if let Some(token) = stored.expose_refresh_token() {
+            self.secrets.push(token);
+        }
         let token = self.host.read_stored(stored, now)?;
         let may_try = self.host.with_tokens(|tokens| tokens.may_try_stored());
         let replaces = self.replaces.as_ref();
@@ -214,13 +215,14 @@ impl<H: TokenSession> Fetch<H> {
 
     /// Turns the store's answer into an error without secrets; `token` is the one that the answer might quote.
     pub(super) fn store_fault(&self, input: Input, token: Option<&HeaderValue>) -> TokenStoreError {
-        let redacted = |text| {
+        let redacted = |text: String| {
             let redactor = Redactor {
                 session: &self.host.settings().secrets,
-                request: &self.secrets,
+                flow: &self.secrets,
                 token,
+                ..Redactor::NOTHING
             };
-            redactor.redact(text)
+            redactor.redact(&text)
         };
         match input {
             Input::Stored(StoreResult::Failed(text)) => TokenStoreError::lasting(redacted(text)),

@@ -26,7 +26,7 @@ use super::fetch::{Fetch, no_answer, trace_fetched};
 use super::tokens::{
     CREDENTIALS_PAUSE, FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens,
 };
-use super::{AuthMethod, INVALID_TOKEN, TokenSession};
+use super::{AuthMethod, TokenSession};
 use crate::api::oauth::TokenPair;
 use crate::error::{BuildError, CredentialsFault, Error, ErrorCode, TokenStoreError};
 use crate::exchange::Exchange;
@@ -335,14 +335,17 @@ impl<H: TokenSession> PairFetch<H> {
         let refresh_token = issued.expose_refresh_token();
         self.fetch.secrets.push(refresh_token);
         let pair = UnsavedPair::new(refresh_token, self.stored_refresh_token.take());
-        let Some(header) = bearer(issued.expose_access_token()) else {
-            let fault =
-                "the access token of the new pair cannot be sent, so the pair was not saved";
-            let fault = TokenStoreError::lasting(fault);
-            self.fetch
-                .host
-                .with_tokens(|tokens| tokens.note_saved(Some(fault), Some(pair)));
-            return self.fail(now, INVALID_TOKEN.into());
+        let header = match bearer(issued.expose_access_token()) {
+            Ok(header) => header,
+            Err(error) => {
+                let fault =
+                    "the access token of the new pair cannot be sent, so the pair was not saved";
+                let fault = TokenStoreError::lasting(fault);
+                self.fetch
+                    .host
+                    .with_tokens(|tokens| tokens.note_saved(Some(fault), Some(pair)));
+                return self.fail(now, error.into());
+            }
         };
         let responded_at = self.fetch.responded_at(now);
         let expired_at = issued

@@ -49,14 +49,26 @@ pub enum BuildError {
         "give a client id with its secret, an access token, or the OAuth settings of an app: {0}"
     )]
     Credentials(CredentialsFault),
+    /// A client id, a secret, a token or a code that cannot be meant as it was given.
+    #[error("the {what} {fault}")]
+    #[non_exhaustive]
+    Credential {
+        /// Which one. It may be a secret and is not shown.
+        what: &'static str,
+        /// What is wrong with it.
+        fault: CredentialFault,
+    },
     /// A value that an HTTP header cannot hold.
     #[error(
-        "the {what} cannot be sent in an HTTP header: it must consist of printable ASCII characters"
+        "the {what} cannot be sent in an HTTP header: it must consist of printable ASCII characters, and the one at position \
+         {position} is none"
     )]
     #[non_exhaustive]
     Header {
         /// Which value. The value itself may be a secret and is not shown.
         what: &'static str,
+        /// The position of the first character that is not allowed, counted in characters from 0.
+        position: usize,
     },
     /// An invalid path of the drive.
     #[error("the path {given:?} {fault}")]
@@ -99,22 +111,44 @@ pub enum BuildError {
     Client(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// What is wrong with a URL.
+/// What is wrong with a URL. Positions are counted in characters from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlFault {
+    /// It is empty or blank.
+    Empty,
     /// It has another scheme, or none.
     Scheme(Option<String>),
+    /// Something stands before its scheme, which is at this position.
+    Prefix(usize),
+    /// It has two schemes, as in `http://https://host`.
+    RepeatedScheme,
+    /// This full-width character at this position stands for one of `http://`.
+    FullWidth(char, usize),
+    /// A second URL follows at this position.
+    SecondUrl(usize),
+    /// It has this invisible character at this position.
+    Invisible(char, usize),
+    /// It starts or ends with white space.
+    Whitespace,
     /// It has no host.
     NoHost,
-    /// It has a control character at this position, counted in characters from 0.
-    Control(usize),
-    /// It starts or ends with whitespace.
-    Whitespace,
+    /// It has white space in its host, or before it, at this position.
+    HostWhitespace(usize),
+    /// It has this character in its host at this position.
+    HostCharacter(char, usize),
+    /// Its host has nothing between two dots, or before the first one.
+    HostDots,
+    /// Its port is not a number from 1 to 65535.
+    Port,
+    /// It has a bracket without the other, or no IPv6 address between the two.
+    Brackets,
     /// It has a parameter that the callback signer adds.
     Reserved(&'static str),
     /// The base URL has a user, a query or a fragment, or is not a URI.
     NotABaseUrl,
+    /// The base URL ends in the path of the API, such as `/api/v1`.
+    ApiPath,
     /// The base URL is plain `http://` to another machine: the credentials could be read on the way.
     PlainHttp,
 }
@@ -122,28 +156,76 @@ pub enum UrlFault {
 impl fmt::Display for UrlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UrlFault::Scheme(Some(scheme)) => write!(
+            UrlFault::Empty => f.write_str("is empty: it must look like `https://host/path`"),
+            UrlFault::Scheme(Some(scheme)) => {
+                write!(
+                    f,
+                    "has the scheme `{scheme}:`, but the service accepts `http://` and `https://` only"
+                )?;
+                match scheme.as_str() {
+                    "magnet" | "ed2k" | "thunder" | "ftp" => {
+                        f.write_str(" (no magnet, ed2k, ftp or thunder links)")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            UrlFault::Scheme(None) => f.write_str("must start with `http://` or `https://`"),
+            UrlFault::Prefix(at) => write!(
                 f,
-                "has the scheme `{scheme}:`, but the service accepts `http://` and `https://` only \
-                 (no magnet, ed2k, ftp or thunder links)"
+                "must start with `http://` or `https://`, which is at position {at}: remove what stands before it, and the quote \
+                 or bracket after it, if there is one"
             ),
-            UrlFault::Scheme(None) => f.write_str(
-                "must start with `http://` or `https://` (no magnet, ed2k, ftp or thunder links)",
+            UrlFault::RepeatedScheme => {
+                f.write_str("has a scheme twice, as in `http://https://host`: remove the first one")
+            }
+            UrlFault::FullWidth(character, at) => write!(
+                f,
+                "has the full-width character `{character}` (U+{:04X}) at position {at}: type `http://` or `https://` in half width",
+                u32::from(*character)
             ),
+            UrlFault::SecondUrl(at) => write!(
+                f,
+                "is followed by a second one at position {at}: give one URL at a time, or percent-encode what stands there if it \
+                 is only one"
+            ),
+            UrlFault::Invisible(character, at) => write!(
+                f,
+                "has the invisible character U+{:04X} at position {at}: remove it, or percent-encode it if it belongs there",
+                u32::from(*character)
+            ),
+            UrlFault::Whitespace => f.write_str("starts or ends with white space: remove it"),
             UrlFault::NoHost => {
                 f.write_str("has no host: it must look like `https://host/path`")
             }
-            UrlFault::Control(at) => write!(
+            UrlFault::HostWhitespace(at) => write!(
                 f,
-                "has a control character at position {at}: remove it or percent-encode it"
+                "has white space in its host at position {at}: remove it, or write the missing `/` before the path"
             ),
-            UrlFault::Whitespace => f.write_str("starts or ends with whitespace: remove it"),
+            UrlFault::HostCharacter(character, at) => write!(
+                f,
+                "has `{character}` (U+{:04X}) in its host at position {at}: correct the host, or write the missing `/` before the \
+                 path",
+                u32::from(*character)
+            ),
+            UrlFault::HostDots => f.write_str(
+                "has nothing between two dots of its host, or before the first one: correct the host",
+            ),
+            UrlFault::Port => f.write_str(
+                "has a port that is not a number from 1 to 65535: correct it or remove it; an IPv6 address needs brackets, and a \
+                 `/`, `?` or `#` in a password must be percent-encoded",
+            ),
+            UrlFault::Brackets => f.write_str(
+                "has brackets in its host without an IPv6 address between the two: it must look like `https://[2001:db8::1]/path`",
+            ),
             UrlFault::Reserved(name) => write!(
                 f,
                 "already has the parameter `{name}`, which the signer adds: remove it"
             ),
             UrlFault::NotABaseUrl => f.write_str(
                 "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
+            ),
+            UrlFault::ApiPath => f.write_str(
+                "ends in the path of the API, which every request adds itself, such as `/api/v1`: remove it",
             ),
             UrlFault::PlainHttp => f.write_str(
                 "is plain `http://` to another machine, where the credentials could be read on the way: use `https://`; \
@@ -162,7 +244,13 @@ pub enum FileNameFault {
     Empty,
     /// It has more than 255 characters (Unicode scalar values): this many.
     TooLong(usize),
-    /// It has a control character, or one of the characters that the service rejects.
+    /// It shows nothing: it has only white space, invisible characters and fillers.
+    Blank,
+    /// It is `.` or `..`.
+    Dots,
+    /// It has this invisible character at this position, counted in characters from 0.
+    Invisible(char, usize),
+    /// It has one of the characters that the service rejects.
     Forbidden(char),
     /// It does not end in an image format, which the image bed requires.
     NotAnImage,
@@ -175,9 +263,18 @@ impl fmt::Display for FileNameFault {
             FileNameFault::TooLong(length) => {
                 write!(f, "has {length} characters: at most 255 are allowed")
             }
+            FileNameFault::Blank => f.write_str("shows nothing: give at least one visible character"),
+            FileNameFault::Dots => f.write_str(
+                "is `.` or `..`, which many systems take for a folder: give another name",
+            ),
+            FileNameFault::Invisible(character, at) => write!(
+                f,
+                "has the invisible character U+{:04X} at position {at}: remove it",
+                u32::from(*character)
+            ),
             FileNameFault::Forbidden(character) => write!(
                 f,
-                "contains {character:?}: none of \" \\ / : * ? | > < and no control character is allowed"
+                "contains {character:?}: none of \" \\ / : * ? | > < is allowed"
             ),
             FileNameFault::NotAnImage => f.write_str(
                 "does not end in an image format: the image bed accepts png, gif, jpeg, tiff, webp, jpg, tif, svg and bmp",
@@ -235,8 +332,6 @@ pub enum CredentialsFault {
     Missing,
     /// Several kinds were given.
     Conflicting,
-    /// One of them is empty.
-    Empty,
 }
 
 impl fmt::Display for CredentialsFault {
@@ -244,7 +339,49 @@ impl fmt::Display for CredentialsFault {
         f.write_str(match self {
             CredentialsFault::Missing => "none of them was given",
             CredentialsFault::Conflicting => "several were given, and only one is allowed",
-            CredentialsFault::Empty => "the one given is empty",
         })
+    }
+}
+
+/// What is wrong with a client id, a secret, a token or a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialFault {
+    /// It is empty or blank.
+    Empty,
+    /// It starts or ends with white space, such as a line feed.
+    Whitespace,
+    /// It has this invisible character at this position, counted in characters from 0.
+    Invisible(char, usize),
+    /// It starts or ends with a quotation mark.
+    Quoted,
+    /// It starts with `Bearer`.
+    Bearer,
+    /// It is a variable that was not replaced, such as `$CLIENT_SECRET`, or a placeholder such as `<your secret>`.
+    Placeholder,
+}
+
+impl fmt::Display for CredentialFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CredentialFault::Empty => f.write_str("is empty: give the one that the service issued"),
+            CredentialFault::Whitespace => {
+                f.write_str("starts or ends with white space, such as a line feed: remove it")
+            }
+            CredentialFault::Invisible(character, at) => write!(
+                f,
+                "has the invisible character U+{:04X} at position {at}: remove it",
+                u32::from(*character)
+            ),
+            CredentialFault::Quoted => {
+                f.write_str("starts or ends with a quotation mark: remove the quotation marks")
+            }
+            CredentialFault::Bearer => {
+                f.write_str("starts with `Bearer`: remove that word, which the request adds")
+            }
+            CredentialFault::Placeholder => f.write_str(
+                "is a variable that was not replaced, or a placeholder: give the value that belongs in its place",
+            ),
+        }
     }
 }

@@ -92,7 +92,10 @@ mod tests {
                 ["a", "b:c"],
                 "the path \"/the/path\" cannot be created: its folder \"b:c\" does not exist, and the name contains ':'",
             ),
-            (["\u{7}", "b"], "the name contains '\\u{7}'"),
+            (
+                ["a\u{7}", "b"],
+                "the name has the invisible character U+0007",
+            ),
             (["a", &long], "the name has 256 characters"),
             (["来自:离线下载", "a"], "the service creates it"),
             (["来自：离线下载", "a"], "the service creates it"),

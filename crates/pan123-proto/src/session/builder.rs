@@ -18,9 +18,10 @@ use crate::exchange::Settings;
 use crate::machine::control::Control;
 use crate::policy::pacing::{Limiter, Pacing};
 use crate::policy::retry::RetryPolicy;
+use crate::wire::credential::check_credential;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::redaction::Secrets;
-use crate::wire::request::{BaseUrl, PlainHttp, bearer};
+use crate::wire::request::{BaseUrl, PlainHttp, bearer, no_header};
 
 const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(120);
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
@@ -189,12 +190,12 @@ impl SessionBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there are no credentials or several kinds of them, if OAuth has no token store, or if a setting is out
-    /// of its range.
+    /// [`BuildError`] if there are no credentials or several kinds of them, if one of them cannot be meant as it was given, if OAuth
+    /// has no token store, or if a setting is out of its range.
     pub fn build(self) -> Result<Session, BuildError> {
         let (auth_method, tokens) = self.authentication()?;
         let user_agent = HeaderValue::try_from(&self.user_agent)
-            .map_err(|_| BuildError::Header { what: "user agent" })?;
+            .map_err(|_| no_header("user agent", &self.user_agent, char::is_control))?;
         self.check_limits()?;
         let base_url = BaseUrl::parse(&self.base_url, self.plain_http)?;
         let mut secrets = Secrets::default();
@@ -237,13 +238,11 @@ impl SessionBuilder {
         let fault = |fault| Err(BuildError::Credentials(fault));
         match (&self.credentials, &self.access_token, &self.oauth) {
             (None, None, None) => fault(CredentialsFault::Missing),
-            (Some(credentials), None, None) if credentials.is_empty() => {
-                fault(CredentialsFault::Empty)
+            (Some(credentials), None, None) => {
+                credentials.check()?;
+                let auth_method = AuthMethod::Developer(credentials.clone());
+                Ok((auth_method, Tokens::developer()))
             }
-            (Some(credentials), None, None) => Ok((
-                AuthMethod::Developer(credentials.clone()),
-                Tokens::developer(),
-            )),
             (None, Some(token), None) => Ok((AuthMethod::Given, self.given(token)?)),
             (None, None, Some(app)) => {
                 app.check()?;
@@ -264,12 +263,8 @@ impl SessionBuilder {
                 allowed: "it stores tokens that are issued for a client id with its secret, or to an OAuth app",
             });
         }
-        if token.expose_secret().is_empty() {
-            return Err(BuildError::Credentials(CredentialsFault::Empty));
-        }
-        let what = "access token";
-        let header = bearer(token.expose_secret()).ok_or(BuildError::Header { what })?;
-        Ok(Tokens::given(header))
+        check_credential("access token", token.expose_secret())?;
+        Ok(Tokens::given(bearer(token.expose_secret())?))
     }
 }
 

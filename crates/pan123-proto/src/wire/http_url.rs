@@ -1,70 +1,281 @@
 //! Checks of URLs that are sent byte for byte as given, so without a parser that would rewrite them.
 
+use core::net::Ipv6Addr;
 use std::fmt;
+use std::ops::Range;
+
+use percent_encoding::percent_decode_str;
 
 use crate::error::{BuildError, UrlFault};
-use crate::text::Escaped;
+use crate::text::{find_invisible, is_blank, is_invisible};
 
-/// Accepts `http://…` and `https://…` with a host, without control characters and without whitespace at either end.
+/// Accepts `http://…` and `https://…` with a host, and refuses what cannot be meant as one URL.
 pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildError> {
-    match fault(url) {
-        Some(fault) => Err(BuildError::Url { what, fault }),
-        None => Ok(()),
+    match UrlParts::read(url) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(BuildError::Url { what, fault }),
     }
 }
 
-fn fault(url: &str) -> Option<UrlFault> {
-    if let Some(at) = url.chars().position(char::is_control) {
-        return Some(UrlFault::Control(at));
+/// Where the parts of a URL are, in bytes.
+pub(crate) struct UrlParts {
+    /// The user and the password.
+    pub(crate) user: Range<usize>,
+    /// The host and the port.
+    pub(crate) host: Range<usize>,
+}
+
+impl UrlParts {
+    pub(crate) fn read(url: &str) -> Result<UrlParts, UrlFault> {
+        if url.chars().all(is_blank) {
+            return Err(UrlFault::Empty);
+        }
+        if let Some(at) = second_url(url) {
+            return Err(UrlFault::SecondUrl(position(url, at)));
+        }
+        if let Some((at, character)) = find_invisible(url) {
+            return Err(UrlFault::Invisible(character, at));
+        }
+        if url.trim() != url {
+            return Err(UrlFault::Whitespace);
+        }
+        let start = after_scheme(url)?;
+        let rest = &url[start..];
+        let end = start + rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        if let Some((at, found)) = find(&url[start..end], |c| c.is_whitespace() || c == '\\') {
+            let at = position(url, start + at);
+            return Err(if found == '\\' {
+                UrlFault::HostCharacter(found, at)
+            } else {
+                UrlFault::HostWhitespace(at)
+            });
+        }
+        let at_sign = url[start..end].rfind('@').map(|at| start + at);
+        let host = at_sign.map_or(start, |at| at + 1)..end;
+        check_host_and_port(url, host.clone())?;
+        let user = start..at_sign.unwrap_or(start);
+        Ok(UrlParts { user, host })
     }
-    if url.trim() != url {
-        return Some(UrlFault::Whitespace);
+}
+
+fn position(url: &str, at: usize) -> usize {
+    url[..at].chars().count()
+}
+
+fn find(text: &str, is_it: impl Fn(char) -> bool) -> Option<(usize, char)> {
+    text.char_indices().find(|&(_, character)| is_it(character))
+}
+
+/// Returns where another URL begins: after white space, or glued to the first one. A URL in the path or the query of another
+/// stands behind a sign, as in `https://proxy/https://host` and `?url=https://host`.
+fn second_url(url: &str) -> Option<usize> {
+    let first = url.find("://")?;
+    let schemes = url[first + 1..].match_indices("://").filter_map(|(at, _)| {
+        let before = &url[..first + 1 + at];
+        let scheme = before.len()
+            - before
+                .bytes()
+                .rev()
+                .take_while(|&byte| is_scheme_byte(byte))
+                .count();
+        let http = ["https", "http"]
+            .into_iter()
+            .find(|http| ends_with(before, http));
+        match before[..scheme].chars().next_back()? {
+            space if space.is_whitespace() && scheme < before.len() => Some(scheme),
+            _ => http.map(|http| before.len() - http.len()),
+        }
+    });
+    let magnets = url.match_indices(" magnet:?").map(|(at, _)| at + 1);
+    schemes
+        .chain(magnets)
+        .filter(|&at| at > first)
+        .find(|&at| starts_url(&url[..at], &url[at..]))
+}
+
+/// Whether a URL that follows this text is not part of it.
+fn starts_url(before: &str, url: &str) -> bool {
+    let is_http = starts_with_http(url);
+    let is_escape = before
+        .as_bytes()
+        .last_chunk::<3>()
+        .is_some_and(|[percent, digits @ ..]| {
+            *percent == b'%' && digits.iter().all(u8::is_ascii_hexdigit)
+        });
+    match before.chars().next_back() {
+        None => false,
+        Some(space) if space.is_whitespace() || is_invisible(space) => true,
+        Some('，' | '。' | '、' | '；') => is_http,
+        Some(last) => is_http && last.is_alphanumeric() && !is_escape,
     }
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Some(UrlFault::Scheme(None));
-    };
-    if !is_scheme(scheme) {
-        return Some(UrlFault::Scheme(None));
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    let start = text.len().checked_sub(end.len());
+    start
+        .and_then(|start| text.get(start..))
+        .is_some_and(|found| found.eq_ignore_ascii_case(end))
+}
+
+fn starts_with(text: &str, start: &str) -> bool {
+    text.get(..start.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(start))
+}
+
+fn starts_with_http(text: &str) -> bool {
+    starts_with(text, "http://") || starts_with(text, "https://")
+}
+
+/// Returns where the host, or the user before it, begins.
+fn after_scheme(url: &str) -> Result<usize, UrlFault> {
+    if let Some((at, character)) = full_width_start(url) {
+        return Err(UrlFault::FullWidth(character, at));
     }
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     let scheme = scheme.to_ascii_lowercase();
     if scheme != "http" && scheme != "https" {
-        return Some(UrlFault::Scheme(Some(scheme)));
+        return Err(scheme_fault(url, scheme, rest));
     }
-    let Some(rest) = rest.strip_prefix("//") else {
-        return Some(UrlFault::NoHost);
-    };
-    let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let no_host = host.is_empty() || host.starts_with(':');
-    no_host.then_some(UrlFault::NoHost)
+    let after_slashes = rest.trim_start_matches('/');
+    let is_repeated = ["https", "http"].into_iter().any(|again| {
+        let is_host = |rest: &str| rest.starts_with(":/") || rest.starts_with("//");
+        starts_with(after_slashes, again) && is_host(&after_slashes[again.len()..])
+    });
+    if is_repeated {
+        return Err(UrlFault::RepeatedScheme);
+    }
+    if !rest.starts_with("//") {
+        return Err(UrlFault::NoHost);
+    }
+    Ok(scheme.len() + "://".len())
+}
+
+fn scheme_fault(url: &str, scheme: String, rest: &str) -> UrlFault {
+    let http = ["http://", "https://"]
+        .into_iter()
+        .filter_map(|http| url.find(http))
+        .min();
+    let is_prefix = |before: &str| !before.contains(['/', '?']);
+    match http {
+        Some(at)
+            if starts_with_http(rest.trim_start())
+                || !is_scheme(&scheme) && is_prefix(&url[..at]) =>
+        {
+            UrlFault::Prefix(position(url, at))
+        }
+        _ if is_scheme(&scheme) && !is_host_with_port(&scheme, rest) => {
+            UrlFault::Scheme(Some(scheme))
+        }
+        _ => UrlFault::Scheme(None),
+    }
 }
 
 /// Whether this is a scheme by RFC 3986, and short enough to quote in an error.
 fn is_scheme(text: &str) -> bool {
     text.len() <= 20
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && text.bytes().all(is_scheme_byte)
 }
 
-/// Prints a URL without the parts that may be secret: user, password, query and fragment.
+fn is_scheme_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
+/// Whether this is `host:80` rather than a scheme.
+fn is_host_with_port(scheme: &str, rest: &str) -> bool {
+    scheme.contains('.') || rest.starts_with(|next: char| next.is_ascii_digit())
+}
+
+/// Returns the first full-width character of an `http://` that was typed with some.
+fn full_width_start(url: &str) -> Option<(usize, char)> {
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    let start: String = url.chars().take("https://".len()).map(narrow).collect();
+    let wide = url.chars().enumerate().find(|&(_, c)| narrow(c) != c)?;
+    (starts_with_http(&start) && !starts_with_http(url)).then_some(wide)
+}
+
+fn check_host_and_port(url: &str, range: Range<usize>) -> Result<(), UrlFault> {
+    let text = &url[range.clone()];
+    if let Some(address) = text.strip_prefix('[') {
+        let (address, port) = address.split_once(']').ok_or(UrlFault::Brackets)?;
+        let (address, _zone) = address.split_once('%').unwrap_or((address, ""));
+        if address.parse::<Ipv6Addr>().is_err() {
+            return Err(UrlFault::Brackets);
+        }
+        return match port.strip_prefix(':') {
+            Some(port) => check_port(port),
+            None if port.is_empty() => Ok(()),
+            None => Err(UrlFault::Brackets),
+        };
+    }
+    let (host, port) = text.split_once(':').unwrap_or((text, ""));
+    if host.is_empty() {
+        return Err(UrlFault::NoHost);
+    }
+    if let Some((at, character)) = find(host, |c| !may_be_in_host(c) && c != '%') {
+        let at = position(url, range.start + at);
+        return Err(UrlFault::HostCharacter(character, at));
+    }
+    check_port(port)?;
+    let decoded = percent_decode_str(host).decode_utf8().ok();
+    let Some(decoded) = decoded.filter(|host| host.chars().all(may_be_in_host)) else {
+        let percent = range.start + host.find('%').unwrap_or(0);
+        return Err(UrlFault::HostCharacter('%', position(url, percent)));
+    };
+    let dots = ['.', '。', '．', '｡'];
+    let labels = decoded.strip_suffix(dots).unwrap_or(&decoded);
+    if labels.split(dots).any(str::is_empty) {
+        return Err(UrlFault::HostDots);
+    }
+    Ok(())
+}
+
+/// A port may be left out after its colon.
+fn check_port(port: &str) -> Result<(), UrlFault> {
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = is_number && port.parse::<u16>().is_ok_and(|port| port > 0);
+    if port.is_empty() || is_port {
+        Ok(())
+    } else {
+        Err(UrlFault::Port)
+    }
+}
+
+/// Whether the name of a host may have this character. Beyond ASCII anything may be in a name, except what ends one in a text.
+fn may_be_in_host(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_');
+    }
+    !is_blank_in_host(character)
+        && !"，、；：！？（）【】《》〈〉「」『』“”‘’…—／＼＠＃％＜＞＂＇".contains(character)
+}
+
+/// Joiners and variation selectors are checked in the whole URL.
+fn is_blank_in_host(character: char) -> bool {
+    let joins = matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+    is_blank(character) && !joins
+}
+
+/// Prints scheme, host and port of a URL: its other parts may be secret.
 pub(crate) struct RedactedUrl<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for RedactedUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.0;
-        let (start, rest) = url.split_once(':').unwrap_or(("", url));
-        let rest = rest.trim_start_matches('/');
-        // The last `@`: a malformed URL may have its user and password anywhere before it.
-        let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let user = if user.is_empty() { "" } else { "…@" };
-        let shown = rest.find(['?', '#']).unwrap_or(rest.len());
-        let tail = if shown < rest.len() { "?…" } else { "" };
-        let rest = &rest[..shown];
-        write!(f, "\"{}://{user}{}{tail}\"", Escaped(start), Escaped(rest))
+        let Ok(parts) = UrlParts::read(url) else {
+            return f.write_str("\"…\"");
+        };
+        let user = if parts.user.is_empty() { "" } else { "…@" };
+        let tail = match &url[parts.host.end..] {
+            "" => "",
+            "/" => "/",
+            _ => "/…",
+        };
+        let (scheme, host) = (&url[..parts.user.start], &url[parts.host]);
+        write!(f, "\"{scheme}{user}{host}{tail}\"")
     }
 }
 
@@ -72,79 +283,188 @@ impl fmt::Debug for RedactedUrl<'_> {
 mod tests {
     use super::*;
 
+    fn fault(url: &str) -> Option<UrlFault> {
+        UrlParts::read(url).err()
+    }
+
     #[test]
     fn http_urls_are_accepted() {
+        let long = format!("https://a/{}", "页/".repeat(16 * 1024));
         for url in [
             "http://a",
             "https://example.com/video.mp4?sig=%E6%B5%8B&x=1#f",
             "HTTPS://例子.测试/视频 1.mp4",
+            "https://例子。测试/",
             "https://user:pw@host:8443/",
+            "https://us|er:p@ss@host/",
             "http://[::1]:8080/x",
+            "http://[fe80::1%25eth0]/x",
+            "http://[::ffff:1.2.3.4]",
+            "https://host:/empty-port",
+            "https://host:00080/",
+            "https://host:65535",
+            "https://example.com./",
+            "https://a_b-c.example/",
+            "https://%E4%BE%8B%E5%AD%90.example/",
+            "https://می\u{200c}خواهم.example/",
+            "https://💩.example/👨\u{200d}👩\u{200d}👧.mp4",
+            "https://a/[x] (1)|{2} <b> \"c\" \\d ^`.mp4",
+            "https://a/b。",
+            "https://a/b\u{a0}c\u{3000}d",
+            "https://proxy/https://b/y",
+            "https://proxy/?https://b/y",
+            "https://proxy/?u=https://b/y&v=http://c",
+            "https://proxy/?u=%22https://b/y%22",
+            "https://proxy/fetch:https://b/y",
+            "https://archive/web/2020id_/https://b/y",
+            "https://a/?urls=https://b/y,https://c/z",
+            "https://https.example/http/",
+            "https://a/x.http",
+            "http://http:8080/x",
+            &long,
         ] {
             assert_eq!(fault(url), None, "{url}");
         }
     }
 
     #[test]
-    fn error_names_another_scheme() {
-        for (url, scheme) in [
-            ("magnet:?xt=urn:btih:0", "magnet"),
-            ("ed2k://|file|a|1|b|/", "ed2k"),
-            ("ftp://host/file", "ftp"),
-            ("thunder://QUFodHRw", "thunder"),
-            ("FILE:///etc/passwd", "file"),
-        ] {
-            assert_eq!(
-                fault(url),
-                Some(UrlFault::Scheme(Some(scheme.into()))),
-                "{url}"
-            );
-        }
-        let error = check_http_url("download URL", "magnet:?xt=1").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the download URL has the scheme `magnet:`, but the service accepts `http://` and `https://` only \
-             (no magnet, ed2k, ftp or thunder links)"
-        );
-    }
-
-    #[test]
     fn invalid_url_is_rejected_with_its_fault() {
+        let scheme = |scheme: &str| UrlFault::Scheme(Some(scheme.to_owned()));
         for (url, expected) in [
-            ("", UrlFault::Scheme(None)),
+            ("", UrlFault::Empty),
+            (" \u{3000}\u{200b}\n", UrlFault::Empty),
             ("example.com/file", UrlFault::Scheme(None)),
+            ("example.com/?u=https://b/", UrlFault::Scheme(None)),
             ("//example.com/file", UrlFault::Scheme(None)),
+            ("localhost:8080/x", UrlFault::Scheme(None)),
+            ("example.com:x", UrlFault::Scheme(None)),
+            ("magnet:?xt=urn:btih:0&tr=http://t/", scheme("magnet")),
+            ("ed2k://|file|a|1|b|/", scheme("ed2k")),
+            ("ftp://host/file", scheme("ftp")),
+            ("thunder://QUFodHRw", scheme("thunder")),
+            ("FILE:///etc/passwd", scheme("file")),
+            ("xhttps://a/", scheme("xhttps")),
+            ("\"https://a/\"", UrlFault::Prefix(1)),
+            ("<https://a/>", UrlFault::Prefix(1)),
+            ("[a](https://a/)", UrlFault::Prefix(4)),
+            ("下载：https://a/", UrlFault::Prefix(3)),
+            ("url:https://a/", UrlFault::Prefix(4)),
+            ("https：//a/", UrlFault::FullWidth('：', 5)),
+            ("https:／／a/", UrlFault::FullWidth('／', 6)),
             ("http:example.com", UrlFault::NoHost),
+            ("https:/a/b", UrlFault::NoHost),
+            ("https:\\\\a\\b", UrlFault::NoHost),
             ("http://", UrlFault::NoHost),
             ("https:///path", UrlFault::NoHost),
             ("https://user@/path", UrlFault::NoHost),
             ("https://:80/path", UrlFault::NoHost),
             (" https://a/", UrlFault::Whitespace),
             ("https://a/ ", UrlFault::Whitespace),
-            ("https://a/\n", UrlFault::Control(10)),
-            ("https://a/\u{7f}", UrlFault::Control(10)),
-            ("https://a/\u{85}b", UrlFault::Control(10)),
+            ("https://a/\u{3000}", UrlFault::Whitespace),
+            ("https://a/\n", UrlFault::Invisible('\n', 10)),
+            ("https://a/\u{7f}", UrlFault::Invisible('\u{7f}', 10)),
+            ("https://a/\u{85}b", UrlFault::Invisible('\u{85}', 10)),
+            ("\u{feff}https://a/", UrlFault::Invisible('\u{feff}', 0)),
+            (
+                "https://a/页\u{200b}/b",
+                UrlFault::Invisible('\u{200b}', 11),
+            ),
+            ("https://a\u{202e}/b", UrlFault::Invisible('\u{202e}', 9)),
+            ("https://a/x https://b/y", UrlFault::SecondUrl(12)),
+            ("https://a/x\thttp://b/y", UrlFault::SecondUrl(12)),
+            ("https://a/x\r\nHTTPS://b/y", UrlFault::SecondUrl(13)),
+            ("https://a/x ftp://b/y", UrlFault::SecondUrl(12)),
+            ("https://a/x magnet:?xt=1", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{200b}https://b", UrlFault::SecondUrl(12)),
+            ("https://a/xhttps://b/y", UrlFault::SecondUrl(11)),
+            ("https://a/页https://b/y", UrlFault::SecondUrl(11)),
+            ("https://a/x.mp4http://b/y", UrlFault::SecondUrl(15)),
+            ("https://a/x，https://b/y", UrlFault::SecondUrl(12)),
+            ("http://a.bhttps://c", UrlFault::SecondUrl(10)),
+            ("http://https://a/", UrlFault::RepeatedScheme),
+            ("https:https://a/", UrlFault::RepeatedScheme),
+            ("https://http//a/", UrlFault::RepeatedScheme),
+            ("HTTP://HTTP:/a/", UrlFault::RepeatedScheme),
+            ("https://a b/", UrlFault::HostWhitespace(9)),
+            ("https:// a/", UrlFault::HostWhitespace(8)),
+            ("https://a\u{3000}/", UrlFault::HostWhitespace(9)),
+            ("https://u ser@a/", UrlFault::HostWhitespace(9)),
+            ("https://a%20b/", UrlFault::HostCharacter('%', 9)),
+            ("https://a%2Fb/", UrlFault::HostCharacter('%', 9)),
+            ("https://a%zz/", UrlFault::HostCharacter('%', 9)),
+            ("https://a%E2%80%8B/", UrlFault::HostCharacter('%', 9)),
+            ("https://<host>/", UrlFault::HostCharacter('<', 8)),
+            ("https://a,b/", UrlFault::HostCharacter(',', 9)),
+            ("https://a\\b", UrlFault::HostCharacter('\\', 9)),
+            ("https://a，下载", UrlFault::HostCharacter('，', 9)),
+            ("https://a：80/", UrlFault::HostCharacter('：', 9)),
+            ("https://a[b/", UrlFault::HostCharacter('[', 9)),
+            ("https://a]/", UrlFault::HostCharacter(']', 9)),
+            ("https://.../x", UrlFault::HostDots),
+            ("https://./", UrlFault::HostDots),
+            ("https://a..b/", UrlFault::HostDots),
+            ("https://.a/", UrlFault::HostDots),
+            ("https://。。/", UrlFault::HostDots),
+            ("https://a:abc/", UrlFault::Port),
+            ("https://a:99999/", UrlFault::Port),
+            ("https://a:-1/", UrlFault::Port),
+            ("https://a:+80/", UrlFault::Port),
+            ("https://a:0/", UrlFault::Port),
+            ("https://a:80:80/", UrlFault::Port),
+            ("https://a:８０/", UrlFault::Port),
+            ("https://user:pass/word@a/", UrlFault::Port),
+            ("https://2001:db8::1/", UrlFault::Port),
+            ("https://[::1]:x/", UrlFault::Port),
+            ("https://[::1/", UrlFault::Brackets),
+            ("https://[::1]x/", UrlFault::Brackets),
+            ("https://[]/", UrlFault::Brackets),
+            ("https://[abc]/", UrlFault::Brackets),
+            ("https://[1.2.3.4]/", UrlFault::Brackets),
         ] {
             assert_eq!(fault(url), Some(expected), "{url:?}");
         }
     }
 
     #[test]
-    fn secret_parts_are_not_printed() {
+    fn faults_say_what_to_do() {
+        let message = |url| check_http_url("download URL", url).unwrap_err().to_string();
+        assert_eq!(
+            message("https://a/\u{200b}"),
+            "the download URL has the invisible character U+200B at position 10: remove it, or percent-encode it if it belongs there"
+        );
+        assert_eq!(
+            message("magnet:?xt=1"),
+            "the download URL has the scheme `magnet:`, but the service accepts `http://` and `https://` only (no magnet, ed2k, \
+             ftp or thunder links)"
+        );
+        for url in ["example.com/a", "file:///a", "", "\"https://a\"", "data:x"] {
+            assert!(!message(url).contains("magnet"), "{url}");
+        }
+        // A password with a slash looks like a port.
+        let text = message("https://user:canary/word@host");
+        assert!(
+            !text.contains("canary") && text.contains("password"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn only_scheme_host_and_port_are_printed() {
         let shown = |url| format!("{:?}", RedactedUrl(url));
-        assert_eq!(shown("https://h/p?key=s3cret"), r#""https://h/p?…""#);
-        assert_eq!(shown("https://u:s3cret@h:1/p@q#f"), r#""https://…@q?…""#);
+        assert_eq!(shown("https://h/p?key=s3cret"), r#""https://h/…""#);
+        assert_eq!(shown("https://u:s3cret@h:1/p@q#f"), r#""https://…@h:1/…""#);
+        assert_eq!(shown("https://h?s3cret"), r#""https://h/…""#);
         assert_eq!(shown("https://h"), r#""https://h""#);
+        assert_eq!(shown("https://h/"), r#""https://h/""#);
         assert_eq!(shown("http://s3cret@h"), r#""http://…@h""#);
         for url in [
             "https:/u:s3cret@h",
-            "https://u:s3cret?x@h",
             "https://u:s3/cret@h",
-            "https://u:s3cret#@h",
+            "https://u:s3cret?x@h",
             "https:u:s3cret@h",
+            "s3cret",
         ] {
-            let text = shown(url);
-            assert!(!text.contains("s3") && text.contains("@h"), "{text}");
+            assert_eq!(shown(url), r#""…""#, "{url}");
         }
     }
 }

@@ -27,8 +27,14 @@ impl BaseUrl {
 
     pub(crate) fn parse(url: &str, plain_http: PlainHttp) -> Result<BaseUrl, BuildError> {
         const WHAT: &str = "base URL";
-        check_http_url(WHAT, url)?;
         let invalid = |fault| BuildError::Url { what: WHAT, fault };
+        check_http_url(WHAT, url).map_err(|error| match error {
+            BuildError::Url {
+                fault: UrlFault::Scheme(_),
+                ..
+            } => invalid(UrlFault::NotABaseUrl),
+            error => error,
+        })?;
         let uri: Uri = url.parse().map_err(|_| invalid(UrlFault::NotABaseUrl))?;
         // A user and a password would be sent beside the token, and HTTP clients do not agree on how.
         let user = uri
@@ -36,6 +42,9 @@ impl BaseUrl {
             .is_none_or(|host| host.as_str().contains('@'));
         if user || uri.query().is_some() || url.contains('#') {
             return Err(invalid(UrlFault::NotABaseUrl));
+        }
+        if ends_in_api_path(uri.path()) {
+            return Err(invalid(UrlFault::ApiPath));
         }
         if plain_http == PlainHttp::LoopbackOnly
             && uri.scheme() != Some(&Scheme::HTTPS)
@@ -55,6 +64,17 @@ impl BaseUrl {
         let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
         scheme.eq_ignore_ascii_case("http")
     }
+}
+
+/// Whether this ends in `/api/v1`, `/upload/v2` and the like, which every path of an endpoint starts with.
+fn ends_in_api_path(path: &str) -> bool {
+    let mut segments = path.rsplit('/').skip_while(|segment| segment.is_empty());
+    let version = segments.next().unwrap_or("").to_ascii_lowercase();
+    let parent = segments.next().unwrap_or("").to_ascii_lowercase();
+    let is_version = version.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    is_version && matches!(parent.as_str(), "api" | "upload")
 }
 
 /// Where credentials may be sent unencrypted.
@@ -120,12 +140,26 @@ pub(crate) fn encode(
         .map_err(|_| invalid_path())
 }
 
-/// Returns the header value that carries a token, marked as sensitive; none if a header cannot hold the token.
-pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
-    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+/// Returns the header value that carries an access token, marked as sensitive.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
+    let is_odd = |character: char| !character.is_ascii_graphic();
+    let no_header = || no_header("access token", token, is_odd);
+    if token.is_empty() || token.contains(is_odd) {
+        return Err(no_header());
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| no_header())?;
     value.set_sensitive(true);
-    visible.then_some(value)
+    Ok(value)
+}
+
+/// The error for a text that a header cannot hold because of its first odd character.
+pub(crate) fn no_header(
+    what: &'static str,
+    text: &str,
+    is_odd: impl Fn(char) -> bool,
+) -> BuildError {
+    let position = text.chars().position(is_odd).unwrap_or(0);
+    BuildError::Header { what, position }
 }
 
 pub(crate) fn authorize(request: &mut Request<Bytes>, bearer: HeaderValue) {

@@ -27,7 +27,7 @@ const MAX_EXCERPT: usize = 200;
 /// The most characters of the service's own message, and of a parser's message about its response.
 const MAX_MESSAGE: usize = 1000;
 /// The most characters of a trace id.
-const MAX_TRACE_ID: usize = 200;
+pub(crate) const MAX_TRACE_ID: usize = 200;
 
 /// Where a response holds its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,7 @@ pub(crate) struct Decoder<'a> {
 #[derive(Debug)]
 pub(crate) struct Decoded<T> {
     pub(crate) value: T,
+    /// As it came, so with whatever secret it may echo.
     pub(crate) trace_id: Option<String>,
 }
 
@@ -79,7 +80,7 @@ impl Decoder<'_> {
             (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
                 Ok(value) => Ok(Decoded {
                     value,
-                    trace_id: self.redact_trace_id(envelope.trace_id),
+                    trace_id: envelope.trace_id.map(Cow::into_owned),
                 }),
                 Err(error) => Err(self.missing_data(response, envelope.trace_id, &error)),
             },

@@ -17,8 +17,8 @@ use pan123_proto::offline::{CallbackNotice, Download};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     Account, ClockSkew, Endpoint, Error, FileId, Idempotency, Input, Machine, Now, OAuth, Parent,
-    RateClass, RetryPolicy, Secrets, Session, SessionBuilder, Step, StoreOp, StoreResult,
-    StoredToken, TransportError,
+    RateClass, RetryPolicy, Session, SessionBuilder, Step, StoreOp, StoreResult, StoredToken,
+    TransportError,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -27,7 +27,7 @@ const SECRET: &str = "canary/secret+a-b_c~d=页 1";
 const TOKEN: &str = "canary.issued-token_0123456789";
 const CODE: &str = "canary-code&x=1/2";
 const REFRESH: &str = "canary.refresh+token/=%";
-const SOURCE: &str = "https://canary-user:canary-word@files.example/f.mp4?expires=canary-1&sig=canary%2Fsig%3D#canary-f";
+const SOURCE: &str = "https://canary-user:canary-word@files.example/bot7:canary-bot/f.mp4?expires=canary-1&sig=canary%2Fsig%3D#canary-f";
 const CALLBACK: &str = "https://bot.example/cb?job=7&key=canary%2Bkey";
 
 fn built(builder: SessionBuilder) -> Session {
@@ -217,14 +217,11 @@ impl Endpoint for WithSecret {
     const PATH: &'static str = "/api/v1/own";
     const RATE: RateClass = RateClass::new("own", Duration::ZERO);
     const IDEMPOTENCY: Idempotency = Idempotency::Idempotent;
+    const SECRET_FIELDS: &'static [&'static str] = &["key"];
     type Response = ();
 
     fn query(&self, query: &mut pan123_proto::Query) {
         query.push("key", "canary/form");
-    }
-
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push("canary/form");
     }
 }
 
@@ -407,13 +404,16 @@ fn an_error_of_an_http_client_is_redacted_at_every_depth_and_else_kept() {
 }
 
 #[test]
-fn a_callback_shows_no_query() {
+fn a_callback_shows_only_the_host_of_a_url() {
     let body = json!({"url": SOURCE, "status": 1, "failReason": format!("cannot fetch {SOURCE}")});
     let notice = CallbackNotice::parse(body.to_string().as_bytes()).unwrap();
     assert_eq!(notice.url.as_deref(), Some(SOURCE));
     let text = format!("{notice:?} {notice:#?} {:?}", notice.outcome);
     assert_redacted(&text, "a notice");
-    assert!(text.contains("cannot fetch https://"), "{text}");
+    assert!(
+        text.contains("cannot fetch https://[redacted]@files.example/[redacted]"),
+        "{text}"
+    );
     for body in [
         json!(SOURCE).to_string(),
         json!({"status": SOURCE}).to_string(),

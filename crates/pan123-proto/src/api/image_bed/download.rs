@@ -15,7 +15,6 @@ use crate::ids::{ImageBedDirId, ImageBedTaskId};
 use crate::wire::file_name::check_file_name;
 use crate::wire::http_url::{RedactedUrl, check_http_url};
 use crate::wire::json::{self, Names, Unreadable};
-use crate::wire::redaction::Secrets;
 
 /// The key of the id of the new task.
 const TASK: Names = &["taskID", "taskId"];
@@ -73,7 +72,8 @@ impl ImageBedDownload {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or whitespace at either end.
+    /// [`BuildError::Url`] for another scheme, for a host or a port that cannot be one, for an invisible character, and for
+    /// anything that is more than one URL. Spaces, brackets and characters beyond ASCII are sent as they are.
     pub fn new(url: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
         let url = url.into();
         check_http_url("download URL", &url)?;
@@ -90,8 +90,8 @@ impl ImageBedDownload {
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] if it has another ending, is empty or longer than 255 characters, or contains a control character
-    /// or one of `"\/:*?|><`.
+    /// [`BuildError::FileName`] if it has another ending, is blank, `.`, `..` or longer than 255 characters, or contains an
+    /// invisible character or one of `"\/:*?|><`.
     pub fn file_name(mut self, name: impl Into<String>) -> Result<ImageBedDownload, BuildError> {
         let name = name.into();
         check_image_name(&name).map_err(BuildError::FileName)?;
@@ -160,24 +160,18 @@ impl Endpoint for ImageBedDownload {
     // No figure is documented.
     const RATE: RateClass = RateClass::new("oss/offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const SECRET_FIELDS: &'static [&'static str] = &["url", "callBackUrl"];
     const AMBIGUOUS_ADVICE: &'static str =
         "the task may exist, and the service can neither list nor cancel offline downloads";
     const CREATED_ID: Names = TASK;
     type Response = CreatedImageBedDownload;
-
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push_url(&self.url);
-        if let Some(callback) = &self.callback {
-            secrets.push_url(callback);
-        }
-    }
 
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }
 }
 
-/// Leaves out the queries of the URLs, which may hold keys.
+/// Shows scheme, host and port of the URLs only: the rest may hold keys.
 impl fmt::Debug for ImageBedDownload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageBedDownload")
@@ -314,14 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_not_printed() {
-        let download = ImageBedDownload::new("https://h/f?sig=canary")
+    fn paths_and_queries_are_not_printed() {
+        let download = ImageBedDownload::new("https://h/canary?sig=canary")
             .unwrap()
             .callback("https://b/?k=canary")
             .unwrap();
         let shown = format!("{download:?}");
         assert!(
-            shown.contains("https://h/f?…") && !shown.contains("canary"),
+            shown.contains("https://h/…") && !shown.contains("canary"),
             "{shown}"
         );
     }

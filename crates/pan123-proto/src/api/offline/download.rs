@@ -3,21 +3,18 @@
 //! <https://123yunpan.yuque.com/org-wiki-123yunpan-muaork/cr6ced/he47hsq2o1xvgado>. Not idempotent: a second request
 //! creates a second task, and the service can neither list nor cancel tasks.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use http::Method;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::{DirId, TaskId};
-use crate::wire::file_name::{MAX_CHARS, check_file_name, is_forbidden};
+use crate::wire::file_name::{check_file_name, propose_file_name};
 use crate::wire::http_url::{RedactedUrl, check_http_url};
 use crate::wire::json::{self, Names, Unreadable};
-use crate::wire::redaction::Secrets;
 
 /// The key of the id of the new task.
 const TASK: Names = &["taskID", "taskId"];
@@ -59,7 +56,8 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Url`] for another scheme, a missing host, a control character, or whitespace at either end.
+    /// [`BuildError::Url`] for another scheme, for a host or a port that cannot be one, for an invisible character, and for
+    /// anything that is more than one URL. Spaces, brackets and characters beyond ASCII are sent as they are.
     pub fn new(url: impl Into<String>) -> Result<Download, BuildError> {
         let url = url.into();
         check_http_url("download URL", &url)?;
@@ -75,8 +73,8 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// [`BuildError::FileName`] if it is empty or longer than 255 characters, or contains a control character or one of
-    /// `"\/:*?|><`.
+    /// [`BuildError::FileName`] if it is blank, `.`, `..` or longer than 255 characters, or contains an invisible character or one
+    /// of `"\/:*?|><`.
     pub fn file_name(mut self, name: impl Into<String>) -> Result<Download, BuildError> {
         let name = name.into();
         check_file_name(&name).map_err(BuildError::FileName)?;
@@ -129,9 +127,10 @@ impl Download {
         self.callback.as_deref()
     }
 
-    /// Returns a file name made from the last segment of the URL's path: decoded, with `_` for forbidden characters, and cut to
-    /// 255 characters. `None` if the segment is empty or not UTF-8. The request does not use it: pass it to
-    /// [`file_name`](Download::file_name) if it should.
+    /// Returns a file name made from the last segment of the URL's path: decoded, without invisible characters, without spaces at
+    /// either end and dots at the end, with `_` for forbidden characters, and cut to 255 characters before its extension. `None`
+    /// if nothing of the segment can be a name. The request does not use it: pass it to [`file_name`](Download::file_name) if it
+    /// should.
     ///
     /// ```
     /// use pan123_proto::offline::Download;
@@ -144,15 +143,7 @@ impl Download {
         let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
         let (_, rest) = self.url[..end].split_once("://")?;
         let (_, segment) = rest.rsplit_once('/')?;
-        let decoded: Cow<'_, str> = percent_decode_str(segment).decode_utf8().ok()?;
-        let allowed = |c| if is_forbidden(c) { '_' } else { c };
-        let name: String = decoded
-            .trim()
-            .chars()
-            .map(allowed)
-            .take(MAX_CHARS)
-            .collect();
-        (!name.is_empty()).then_some(name)
+        propose_file_name(segment)
     }
 }
 
@@ -161,24 +152,18 @@ impl Endpoint for Download {
     const PATH: &'static str = "/api/v1/offline/download";
     const RATE: RateClass = RateClass::new("offline/download", Duration::from_secs(1));
     const IDEMPOTENCY: Idempotency = Idempotency::NonIdempotent;
+    const SECRET_FIELDS: &'static [&'static str] = &["url", "callBackUrl"];
     const AMBIGUOUS_ADVICE: &'static str =
         "the task may exist, and the service can neither list nor cancel offline downloads";
     const CREATED_ID: Names = TASK;
     type Response = CreatedDownload;
-
-    fn secrets(&self, secrets: &mut Secrets) {
-        secrets.push_url(&self.url);
-        if let Some(callback) = &self.callback {
-            secrets.push_url(callback);
-        }
-    }
 
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }
 }
 
-/// Leaves out the queries of the URLs, which may hold keys.
+/// Shows scheme, host and port of the URLs only: the rest may hold keys.
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
@@ -247,7 +232,7 @@ mod tests {
 
     #[test]
     fn file_name_is_checked() {
-        for character in "\"\\/:*?|><\n\0".chars() {
+        for character in "\"\\/:*?|><".chars() {
             let error = download().file_name(format!("a{character}b")).unwrap_err();
             assert!(
                 error.to_string().contains(&format!("{character:?}")),
@@ -271,7 +256,6 @@ mod tests {
             "影".repeat(255).as_str(),
             "video.mp4",
             "a.zip",
-            ".",
             "测试https离线下载.mp4",
         ] {
             assert_eq!(download().file_name(name).unwrap().name(), Some(name));
@@ -324,13 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_not_printed() {
-        let download = Download::new("https://h/f?sig=canary")
+    fn paths_and_queries_are_not_printed() {
+        let download = Download::new("https://h/canary?sig=canary")
             .unwrap()
             .callback("https://b/?k=canary");
         let shown = format!("{download:?}");
         assert!(
-            shown.contains("https://h/f?…") && !shown.contains("canary"),
+            shown.contains("https://h/…") && !shown.contains("canary"),
             "{shown}"
         );
     }

@@ -4,7 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::oauth::{App, AuthorizationCodeGrant, RefreshTokenGrant};
 use crate::endpoint::Query;
-use crate::error::{BuildError, CredentialsFault};
+use crate::error::BuildError;
+use crate::wire::credential::check_credential;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::redaction::Secrets;
 
@@ -68,9 +69,7 @@ impl OAuth {
     ///
     /// [`BuildError`] if the client id or the state is empty, or if the redirect URI is invalid.
     pub fn authorize_url(&self, redirect_uri: &str, state: &str) -> Result<String, BuildError> {
-        if self.app.client_id.is_empty() {
-            return Err(BuildError::Credentials(CredentialsFault::Empty));
-        }
+        check_credential("client id", &self.app.client_id)?;
         check_redirect_uri(redirect_uri)?;
         if state.is_empty() {
             return Err(BuildError::Setting {
@@ -108,9 +107,9 @@ impl OAuth {
     }
 
     pub(crate) fn check(&self) -> Result<(), BuildError> {
-        let first = self.refresh_token.as_ref();
-        if self.app.is_empty() || first.is_some_and(|token| token.expose_secret().is_empty()) {
-            return Err(BuildError::Credentials(CredentialsFault::Empty));
+        self.app.check()?;
+        if let Some(token) = &self.refresh_token {
+            check_credential("refresh token", token.expose_secret())?;
         }
         if self.user.as_deref() == Some("") {
             return Err(BuildError::Setting {
@@ -180,10 +179,7 @@ mod tests {
         let error = app().authorize_url("https://a/", "").unwrap_err();
         assert!(error.to_string().contains("unguessable"), "{error}");
         let nobody = OAuth::new("", "secret").authorize_url("https://a/", "s");
-        assert!(matches!(
-            nobody,
-            Err(BuildError::Credentials(CredentialsFault::Empty))
-        ));
+        assert!(matches!(nobody, Err(BuildError::Credential { .. })));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl<M: Machine<Output = Result<(), Error>> + fmt::Debug + Send + Sync> Authoriz
 impl Authorize {
     /// # Errors
     ///
-    /// [`BuildError`] if the session has no OAuth, if the code is empty, or if the redirect URI is invalid.
+    /// [`BuildError`] if the session has no OAuth, if the code is empty or cannot be meant as it was given, or if the redirect URI is invalid.
     pub(crate) fn new<H: TokenSession>(
         host: H,
         code: &str,
@@ -41,13 +41,6 @@ impl Authorize {
                 allowed: "only a session built with `oauth` takes a code",
             });
         };
-        if code.is_empty() {
-            return Err(BuildError::Setting {
-                what: "the code",
-                given: "empty".to_owned(),
-                allowed: "it must be the `code` with which the user's browser came back to the redirect URI",
-            });
-        }
         check_redirect_uri(redirect_uri)?;
         let request = Exchange::new(host.clone(), &app.exchange(code, redirect_uri))?;
         Ok(Authorize(Box::new(RedeemCode {

@@ -35,7 +35,7 @@ impl Decoder<'_> {
         };
         Ok(Decoded {
             value,
-            trace_id: self.redact_trace_id(trace_id(response.headers())),
+            trace_id: trace_id(response.headers()).map(Cow::into_owned),
         })
     }
 

@@ -394,7 +394,7 @@ fn no_byte_of_the_signed_part_can_be_changed() {
 /// URLs of a user.
 fn any_url() -> impl Strategy<Value = (String, String)> {
     let parts = (
-        "(http|https|HTTPS)://[a-z0-9.-]{0,8}[a-z](:[1-9][0-9]{0,3})?",
+        "(http|https|HTTPS)://([a-z0-9-]{1,4}[.]){0,2}[a-z](:[1-9][0-9]{0,3})?",
         "(/[A-Za-z0-9._~!$&'()*+,;=:@%-]{0,12}){0,3}",
         proptest::option::of("[A-Za-z0-9._~!$&'()*+,;=:@/?%-]{0,40}"),
         proptest::option::of("[A-Za-z0-9?&=/#]{0,12}"),

@@ -38,16 +38,16 @@ fn text() -> impl Strategy<Value = String> {
 fn url() -> impl Strategy<Value = String> {
     let scheme = prop_oneof![Just("http"), Just("https"), Just("HTTPS")];
     let host = prop_oneof![
-        "[a-z0-9.-]{1,10}(:[0-9]{2,5})?",
+        "([a-z0-9-]{1,4}[.]){0,2}[a-z](:[1-9][0-9]{0,3})?",
         "u:p@[a-z]{1,5}",
         Just("例子.测试".into())
     ];
-    let path = "(/[^\\p{Cc}\\s][^\\p{Cc}]{0,20}[^\\p{Cc}\\s])?";
+    let path = "(/[^\\p{C}\\p{Z}][^\\p{C}\\p{Zl}\\p{Zp}]{0,20}[^\\p{C}\\p{Z}])?";
     (scheme, host, path).prop_map(|(scheme, host, path)| format!("{scheme}://{host}{path}"))
 }
 
 fn download() -> impl Strategy<Value = Download> {
-    let name = "[^\"\\\\/:*?|><\\p{Cc}]{1,40}";
+    let name = "n[^\"\\\\/:*?|><\\p{C}\\p{Zl}\\p{Zp}]{0,40}";
     (
         url(),
         prop::option::of(name),

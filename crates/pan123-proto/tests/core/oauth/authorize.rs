@@ -232,11 +232,17 @@ fn authorization_checks_its_arguments() {
             crate::support::fixed().authorize("code", REDIRECT),
             "without OAuth",
         ),
-        (oauth.authorize("", REDIRECT), "the code is empty"),
+        (
+            oauth.authorize("", REDIRECT),
+            "the authorization code is empty",
+        ),
         (oauth.authorize("code", ""), "the redirect URI"),
     ] {
         let error = result.unwrap_err();
-        assert!(matches!(error, BuildError::Setting { .. }));
+        assert!(matches!(
+            error,
+            BuildError::Setting { .. } | BuildError::Credential { .. }
+        ));
         assert!(error.to_string().contains(part), "{error}");
     }
 }

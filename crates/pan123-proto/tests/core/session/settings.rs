@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pan123_proto::access_token::IssueToken;
+use pan123_proto::oauth::{AuthorizationCodeGrant, RefreshTokenGrant};
 use pan123_proto::{BuildError, CredentialsFault, OAuth, Session, SessionBuilder};
 
 const MOST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -29,9 +31,6 @@ fn exactly_one_kind_of_credentials_is_required() {
             credentials("id", "secret").access_token("token"),
             CredentialsFault::Conflicting,
         ),
-        (credentials("", "secret"), CredentialsFault::Empty),
-        (credentials("id", ""), CredentialsFault::Empty),
-        (Session::builder().access_token(""), CredentialsFault::Empty),
         (
             oauth("id", "secret").access_token("token"),
             CredentialsFault::Conflicting,
@@ -39,12 +38,6 @@ fn exactly_one_kind_of_credentials_is_required() {
         (
             oauth("id", "secret").credentials("id", "secret"),
             CredentialsFault::Conflicting,
-        ),
-        (oauth("", "secret"), CredentialsFault::Empty),
-        (oauth("id", ""), CredentialsFault::Empty),
-        (
-            Session::builder().oauth(OAuth::new("id", "secret").refresh_token("")),
-            CredentialsFault::Empty,
         ),
     ] {
         match builder.build().expect_err("no way to prove it") {
@@ -59,10 +52,6 @@ fn credentials_errors_say_what_is_expected() {
     for (builder, end) in [
         (Session::builder(), "an app: none of them was given"),
         (builder().credentials("id", "secret"), "only one is allowed"),
-        (
-            Session::builder().access_token(""),
-            "the one given is empty",
-        ),
     ] {
         let error = refused(builder);
         let ways = "a client id with its secret, an access token, or the OAuth settings of";
@@ -141,12 +130,131 @@ fn timeouts_are_readable_and_connecting_has_less() {
 }
 
 #[test]
+fn credentials_that_cannot_be_meant_are_refused_by_name() {
+    let credentials = |id, secret| Session::builder().credentials(id, secret);
+    let oauth = |app: OAuth| Session::builder().oauth(app).persist_token(true);
+    let refresh = |token| oauth(OAuth::new("id", "secret").refresh_token(token));
+    for (given, fault) in [
+        ("", "is empty"),
+        ("canary\n", "starts or ends with white space"),
+        (
+            "\u{feff}canary",
+            "has the invisible character U+FEFF at position 0",
+        ),
+        ("\"canary\"", "starts or ends with a quotation mark"),
+        ("Bearer canary", "starts with `Bearer`"),
+        ("$CANARY", "is a variable that was not replaced"),
+    ] {
+        for (builder, what) in [
+            (credentials(given, "secret"), "client id"),
+            (credentials("id", given), "client secret"),
+            (Session::builder().access_token(given), "access token"),
+            (oauth(OAuth::new(given, "secret")), "client id"),
+            (oauth(OAuth::new("id", given)), "client secret"),
+            (refresh(given), "refresh token"),
+        ] {
+            let error = refused(builder);
+            assert!(error.starts_with(&format!("the {what} {fault}")), "{error}");
+            assert!(!error.to_lowercase().contains("canary"), "{error}");
+        }
+        let session = oauth(OAuth::new("id", "secret")).build().unwrap();
+        let error = session
+            .authorize(given, "https://a/")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!("the authorization code {fault}")),
+            "{error}"
+        );
+        let session = builder().build().unwrap();
+        for (error, what) in [
+            (
+                session.call(&IssueToken::new("id", given)).err(),
+                "client secret",
+            ),
+            (
+                session
+                    .call(&RefreshTokenGrant::new("id", "secret", given))
+                    .err(),
+                "refresh token",
+            ),
+            (
+                session
+                    .call(&AuthorizationCodeGrant::new(
+                        "id",
+                        "secret",
+                        given,
+                        "https://a/",
+                    ))
+                    .err(),
+                "authorization code",
+            ),
+        ] {
+            let error = error.unwrap().to_string();
+            assert!(error.starts_with(&format!("the {what} {fault}")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn base_url_has_a_wording_of_its_own() {
+    for (url, text) in [
+        (
+            "open-api.123pan.com",
+            "the base URL must look like `https://host`",
+        ),
+        ("magnet:?xt=1", "the base URL must look like `https://host`"),
+        ("https://a/?x", "the base URL must look like `https://host`"),
+        (
+            "https://open-api.123pan.com/api/v1",
+            "ends in the path of the API",
+        ),
+        (
+            "https://open-api.123pan.com/api/v2/",
+            "ends in the path of the API",
+        ),
+        ("https://proxy/pan/API/V10//", "ends in the path of the API"),
+        ("https://proxy/upload/v1", "ends in the path of the API"),
+        (
+            "https://a\u{200b}/",
+            "has the invisible character U+200B at position 9",
+        ),
+        ("http://https://a", "has a scheme twice"),
+        ("https://a:abc", "has a port that is not a number"),
+        ("https://a b", "has white space in its host at position 9"),
+        ("", "is empty"),
+    ] {
+        let error = refused(builder().base_url(url));
+        assert!(
+            error.starts_with("the base URL ") && error.contains(text),
+            "{url}: {error}"
+        );
+        assert!(!error.contains("magnet"), "{error}");
+    }
+    for url in [
+        "https://proxy/api",
+        "https://proxy/v1",
+        "https://proxy/api/v1/pan",
+        "https://api/v1x",
+    ] {
+        builder().base_url(url).build().unwrap();
+    }
+}
+
+#[test]
 fn header_values_are_checked_and_redacted() {
-    let error = refused(builder().user_agent("a\nb"));
-    assert!(error.contains("user agent"), "{error}");
-    let error = refused(Session::builder().access_token("se\ncret"));
+    let error = refused(builder().user_agent("a页\nb"));
     assert!(
-        error.contains("access token") && !error.contains("cret"),
+        error.contains("user agent") && error.contains("position 2 "),
         "{error}"
     );
+    for (token, position) in [("se cret", 2), ("secret页", 6), ("页secret", 0)] {
+        let error = refused(Session::builder().access_token(token));
+        let position = format!("position {position} ");
+        assert!(
+            error.contains("access token") && error.contains(&position),
+            "{error}"
+        );
+        assert!(!error.contains("cret"), "{error}");
+    }
 }
