@@ -274,7 +274,7 @@ fn error_of_an_http_client_reveals_no_query() {
     let hopeless = [
         "http://127.0.0.1:1",
         // For reqwest this is not a URL.
-        "https://127.0.0.1:99999",
+        "https://127.0.0.256",
         &silent.url("http"),
         &silent.url("https"),
     ];
