@@ -18,17 +18,23 @@ pub(crate) struct Listen {
 pub(crate) const ID: &str = "download";
 
 pub(crate) struct Callbacks {
-    notices: Mutex<mpsc::Receiver<CallbackNotice>>,
+    notices: Mutex<mpsc::Receiver<Option<CallbackNotice>>>,
 }
 
 impl Callbacks {
     pub(crate) fn receive(listen: Listen) -> Callbacks {
         let (sender, notices) = mpsc::channel(8);
         let router = routes(listen.signer, move |received| {
-            if let Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) = received {
-                // Only the first callback counts, so one that does not fit is dropped.
-                let _ = sender.try_send(callback.notice);
-            }
+            let notice = match received {
+                Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) => {
+                    Some(callback.notice)
+                }
+                // The URL is ours, but the body cannot be read.
+                Err(refusal) if refusal.id().is_some() => None,
+                Err(_) => return,
+            };
+            // Only the first callback counts, so one that does not fit is dropped.
+            let _ = sender.try_send(notice);
         });
         tokio::spawn(async move { axum::serve(listen.listener, router).await });
         Callbacks {
@@ -36,7 +42,8 @@ impl Callbacks {
         }
     }
 
-    pub(crate) async fn next(&self) -> CallbackNotice {
+    /// Waits for the next callback; `None` is one whose body could not be read.
+    pub(crate) async fn next(&self) -> Option<CallbackNotice> {
         match self.notices.lock().await.recv().await {
             Some(notice) => notice,
             None => pending().await,
@@ -45,7 +52,7 @@ impl Callbacks {
 }
 
 /// Waits for the next callback, or forever if there is no receiver.
-pub(crate) async fn next_of(callbacks: Option<&Callbacks>) -> CallbackNotice {
+pub(crate) async fn next_of(callbacks: Option<&Callbacks>) -> Option<CallbackNotice> {
     match callbacks {
         Some(callbacks) => callbacks.next().await,
         None => pending().await,

@@ -78,7 +78,7 @@ async fn download(job: Job) -> Result<(), Box<dyn Error>> {
     let ended = matches!(result, Ok(_) | Err(WatchError::DownloadFailed { .. }));
     if let (true, None, Some(callbacks)) = (ended, &ending.notice, &callbacks) {
         let notice = tokio::time::timeout(CALLBACK_TIMEOUT, callbacks.next()).await;
-        ending.notice = notice.ok();
+        ending.notice = notice.ok().flatten();
     }
     match result {
         Ok(done) => {
@@ -104,8 +104,11 @@ async fn follow(
             event = watch.next() => event,
             notice = callback::next_of(callbacks), if ending.notice.is_none() => {
                 bar.note("received the callback");
-                handle.notify(&notice);
-                ending.notice = Some(notice);
+                match &notice {
+                    Some(notice) => handle.notify(notice),
+                    None => handle.nudge(),
+                }
+                ending.notice = notice;
                 continue;
             }
         };

@@ -245,7 +245,8 @@ impl WatchHandle {
         self.nudge();
     }
 
-    /// Makes the watch poll now instead of at the end of its interval.
+    /// Makes the watch poll now instead of at the end of its interval, such as for a callback on a signed URL whose body could not be
+    /// read (`CallbackRefusal::id`, feature `callback-signing`).
     pub fn nudge(&self) {
         self.0.nudge();
     }

@@ -13,9 +13,13 @@ use super::batch::check_count;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
 use crate::error::BuildError;
 use crate::ids::EntryId;
+use crate::text;
 use crate::wire::file_name::check_file_name;
 use crate::wire::json::{self, Field, Json, Names};
 use crate::wire::lenient::{date, lossy_text};
+
+/// The most characters of a reason, when its invisible characters are escaped.
+const MAX_MESSAGE: usize = 1000;
 
 /// The key of the id in a row.
 const ID: Names = &["fileID", "fileId"];
@@ -91,7 +95,8 @@ pub struct RenamedFile {
 pub struct FailedRename {
     /// Its id, if the service names it.
     pub id: Option<EntryId>,
-    /// The reason in the service's words; empty if it gives none.
+    /// The reason in the service's words; empty if it gives none. Invisible characters are escaped (`\u{1b}`), so that it may be
+    /// printed.
     pub message: String,
 }
 
@@ -138,8 +143,9 @@ impl FailedRename {
                 id: id.optional(EntryId::read),
                 message: message
                     .optional(lossy_text)
-                    .unwrap_or_default()
-                    .into_owned(),
+                    .map_or_else(String::new, |text| {
+                        text::shown(text.into_owned(), MAX_MESSAGE)
+                    }),
             },
             Err(_) => FailedRename {
                 id: EntryId::read(row),
@@ -162,7 +168,7 @@ mod tests {
     fn lists_are_read_as_documented() {
         let read = read(
             r#"{"successList":[{"fileID":7,"updateAt":"2025-03-23 15:48:37"}],
-                "failList":[{"fileID":"8","message":"文件名重复"}]}"#,
+                "failList":[{"fileID":"8","message":"文件名重复\u001b"}]}"#,
         );
         let renamed = RenamedFile {
             id: EntryId::new(7).ok(),
@@ -172,7 +178,7 @@ mod tests {
         assert_eq!(read.renamed.unwrap(), [renamed]);
         let failed = FailedRename {
             id: EntryId::new(8).ok(),
-            message: "文件名重复".to_owned(),
+            message: r"文件名重复\u{1b}".to_owned(),
         };
         assert_eq!(read.failed.unwrap(), [failed]);
     }
