@@ -114,7 +114,8 @@ impl UserInfo {
             &["isHideUID"],
             &["httpsCount"],
         ])?;
-        let vip_periods = vip_periods.rows(VipPeriod::read);
+        let vip_periods = vip_periods.value().ok().flatten().and_then(Json::elements);
+        let vip_periods = vip_periods.unwrap_or_default().into_iter();
         Ok(UserInfo {
             uid: uid.essential(whole)?,
             nickname: nickname
@@ -126,7 +127,9 @@ impl UserInfo {
             space_temp: temp.optional(whole),
             space_temp_until: temp_until.optional(date),
             vip: vip.optional(flag),
-            vip_periods: vip_periods.ok().flatten().unwrap_or_default(),
+            vip_periods: vip_periods
+                .filter_map(|row| VipPeriod::read(row).ok())
+                .collect(),
             developer: developer.optional(|json| Period::read(json).ok()),
             direct_traffic: direct_traffic.optional(whole),
             hides_uid: hides_uid.optional(flag),

@@ -38,6 +38,9 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// The most ids that an error names.
+const MAX_IDS: usize = 16;
+
 /// Returns the ids that the data of a response has under this key, whatever else is wrong with the response.
 pub(crate) fn ids_in_data(body: &str, names: Names) -> Vec<u64> {
     let mut ids = Vec::new();
@@ -49,7 +52,7 @@ pub(crate) fn ids_in_data(body: &str, names: Names) -> Vec<u64> {
             continue;
         };
         for id in id.values().filter_map(whole) {
-            if id != 0 && !ids.contains(&id) {
+            if id != 0 && ids.len() < MAX_IDS && !ids.contains(&id) {
                 ids.push(id);
             }
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// The most characters of a value that an error quotes.
 const MAX_QUOTED: usize = 40;
 
-/// The spellings of a key. Errors use the first.
+/// The spellings of a key.
 pub(crate) type Names = &'static [&'static str];
 
 /// The text of a JSON value.

@@ -56,8 +56,8 @@ impl Endpoint for CopyFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopiedFile {
-    /// The original.
-    pub source: FileId,
+    /// The original, if the service names it.
+    pub source: Option<FileId>,
     /// The copy.
     pub target: FileId,
 }
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for CopiedFile {
         json::deserialize(deserializer, |json| {
             let [source, target] = json.fields([&["sourceFileId", "sourceFileID"], COPY])?;
             Ok::<_, Unreadable>(CopiedFile {
-                source: source.essential(FileId::read)?,
+                source: source.optional(FileId::read),
                 target: target.essential(FileId::read)?,
             })
         })

@@ -134,6 +134,7 @@ mod tests {
             r#"{"token":"t","error":null,"error_description":""}"#,
             r#"{"token":"t","error":false,"code":0,"data":null}"#,
             r#"{"code":0,"message":"ok","data":{"token":"t"}}"#,
+            "\u{feff}{\"token\":\"t\"}\r\n\0",
         ] {
             assert_eq!(read(200, body).unwrap().token, "t");
         }

@@ -119,7 +119,7 @@ fn tasks_and_copies() {
         &GetCopyProgress::new(CopyTaskId::new(7).unwrap()),
         &[status],
     );
-    let source = (&["sourceFileId", "sourceFileID"][..], "7", "9", Essential);
+    let source = (&["sourceFileId", "sourceFileID"][..], "7", "9", Optional);
     let target = (&["targetFileId", "targetFileID"][..], "8", "9", Essential);
     check(&CopyFile::new(file, Parent::Root), &[source, target]);
     let dir = (&["dirID", "dirId"][..], "7", "8", Essential);

@@ -100,6 +100,9 @@ fn user_info_with_little_in_it() {
     assert_eq!((bare.space_used, bare.vip), (None, None));
     assert_eq!((bare.vip_periods.len(), bare.developer), (0, None));
     assert!(user(r#"{"code":0,"data":{}}"#).is_err());
+    let odd = user(r#"{"code":0,"data":{"uid":7,"vipInfo":[null,{"vipLevel":"2"},[1]]}}"#);
+    let levels: Vec<_> = odd.unwrap().vip_periods.iter().map(|it| it.level).collect();
+    assert_eq!(levels, [Some(2)]);
 }
 
 #[test]
