@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
-use pan123_mock::{CannedResponse, Fault, TaskScript};
-use pan123_proto::ErrorKind;
-use pan123_proto::user::GetUserInfo;
+use pan123_mock::{CannedResponse, Fault, MAX_LIVE_TOKENS, TaskScript};
+use pan123_proto::user::{GetUserInfo, UserInfo};
+use pan123_proto::{Error, ErrorKind};
+use pan123_tests::block_on::block_on;
 use pan123_tests::transports::poll_once;
 
 use crate::both::{download, on_tokio};
@@ -133,4 +134,50 @@ fn assert_ended_at_once(fixture: &Fixture) {
     assert_eq!(fixture.transport.sent(ACCESS_TOKEN), 1);
     assert_eq!(fixture.transport.dropped(), 0, "it was awaited");
     assert_eq!(fixture.clock.elapsed(), Duration::ZERO);
+}
+
+/// One client more than there are live tokens, so that they push each other's tokens out.
+const CONTENDERS: usize = MAX_LIVE_TOKENS + 1;
+
+#[test]
+fn blocking_clients_without_a_common_store_take_turns() {
+    let fixture = Fixture::new(TaskScript::default());
+    let clients: [_; CONTENDERS] = std::array::from_fn(|_| fixture.blocking());
+    assert_take_turns(&fixture, |nth| {
+        fixture.clock.drive_blocking(|| clients[nth].user_info())
+    });
+}
+
+#[test]
+fn async_clients_without_a_common_store_take_turns() {
+    let fixture = Fixture::new(TaskScript::default());
+    let clients: [_; CONTENDERS] = std::array::from_fn(|_| fixture.client());
+    assert_take_turns(&fixture, |nth| {
+        block_on(fixture.clock.drive(clients[nth].user_info()))
+    });
+}
+
+/// Makes calls for three hours: one client after the other, with a pause of ten seconds after the last one.
+fn assert_take_turns(fixture: &Fixture, call: impl Fn(usize) -> Result<UserInfo, Error>) {
+    let hour = Duration::from_secs(3600);
+    let (mut at_first, mut rounds) = (0, 0);
+    let mut succeeded = [0; CONTENDERS];
+    while fixture.clock.elapsed() < hour * 3 {
+        for (nth, succeeded) in succeeded.iter_mut().enumerate() {
+            match call(nth) {
+                Ok(_) => *succeeded += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::TokenBackoff, "{error}"),
+            }
+        }
+        rounds += 1;
+        if fixture.clock.elapsed() < hour {
+            at_first = fixture.transport.sent(ACCESS_TOKEN);
+        }
+        fixture.clock.advance(Duration::from_secs(10));
+    }
+    let later = fixture.transport.sent(ACCESS_TOKEN) - at_first;
+    assert!(at_first <= 19 * CONTENDERS, "{at_first} in the first hour");
+    assert!(later <= 2 * 13 * CONTENDERS, "{later} in two hours");
+    let works = |succeeded: &usize| *succeeded > rounds / 3;
+    assert!(succeeded.iter().all(works), "{succeeded:?} of {rounds}");
 }

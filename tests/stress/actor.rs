@@ -93,6 +93,7 @@ impl Group {
                 | ErrorKind::QueueTooLong
                 | ErrorKind::RateLimited
                 | ErrorKind::Token
+                | ErrorKind::TokenBackoff
                 | ErrorKind::Unauthorized,
             ) => {}
             Err(other) => lock(&self.unexpected).push(format!("{other:?}")),
