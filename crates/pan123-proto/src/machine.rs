@@ -98,7 +98,8 @@ pub enum Step<T> {
     /// Wait until a time or a signal, then resume with [`Input::Wake`].
     Wait(Wait),
     /// Run this machine independently of the caller, as a task or a thread of its own, and resume at once with [`Input::Wake`]. It
-    /// outlives a caller that is dropped. A driver that can start neither may run it in place first.
+    /// outlives a caller that is dropped, but not the session: whatever runs it must hold no clone of the session. A driver that can
+    /// start neither may run it in place first.
     Detach(Detached),
     /// Run this operation on the token store. Only a session that was told to use one asks for it. A driver without a store
     /// answers [`StoreOp::unsupported`].

@@ -18,8 +18,8 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{
-    DirId, Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, TokenStore, Transmit,
-    TransportError, Wait,
+    Account, DirId, Endpoint, Error, Input, Machine, Now, Session, Step, TaskId, TokenStore,
+    Transmit, TransportError, Wait,
 };
 use serde::de::DeserializeOwned;
 
@@ -64,12 +64,15 @@ pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
             "http://127.0.0.1:1"
         );
         let builder = builder.persist_token(scenario.settings.has_store());
+        let session = builder.build();
+        let session = session.expect("the settings of a scenario are good");
         InMemory {
-            session: builder
-                .build()
-                .expect("the settings of a scenario are good"),
-            store: store.clone(),
-            simulation: Rc::clone(&simulation),
+            driver: Driver {
+                account: session.account(),
+                store: store.clone(),
+                simulation: Rc::clone(&simulation),
+            },
+            session,
         }
     };
     let results = Rc::new(RefCell::new(Vec::new()));
@@ -268,15 +271,28 @@ impl Environment for Simulation {
     fn settle(&self) {}
 }
 
-/// The core with a drive loop, as a user with another HTTP client would write it.
+/// A client of the core.
 #[derive(Clone)]
 struct InMemory {
     session: Session,
+    driver: Driver,
+}
+
+impl InMemory {
+    async fn drive<M: Machine>(&self, machine: M) -> M::Output {
+        self.driver.drive(machine).await
+    }
+}
+
+/// A drive loop, as a user with another HTTP client would write it. It holds no session, so that a token fetch ends with the client.
+#[derive(Clone)]
+struct Driver {
+    account: Option<Account>,
     store: FailingStore,
     simulation: Rc<Simulation>,
 }
 
-impl InMemory {
+impl Driver {
     async fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
         let mut input = Input::Wake;
         let mut opened = None;
@@ -296,10 +312,9 @@ impl InMemory {
                     Input::Wake
                 }
                 Step::Store(op) => {
-                    let account = self.session.account();
+                    let account = self.account.as_ref();
                     let opened = opened.get_or_insert_with(|| {
-                        self.store
-                            .open(&account.expect("only credentials are kept"))
+                        self.store.open(account.expect("only credentials are kept"))
                     });
                     Input::Stored(opened.run(op))
                 }
@@ -397,10 +412,14 @@ impl Caller for InMemory {
         for _ in 0..callers {
             let (me, call, mut last) = (self.clone(), call.clone(), last);
             let outcome = Rc::clone(&outcome);
-            self.simulation.work.borrow_mut().push(Box::pin(async move {
-                let all = make_call(&me, &call, &mut last).await;
-                outcome.borrow_mut().push(all);
-            }));
+            self.driver
+                .simulation
+                .work
+                .borrow_mut()
+                .push(Box::pin(async move {
+                    let all = make_call(&me, &call, &mut last).await;
+                    outcome.borrow_mut().push(all);
+                }));
         }
         poll_fn(|_| match outcome.borrow().len() {
             done if done == callers => Poll::Ready(()),
