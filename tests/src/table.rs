@@ -1,5 +1,6 @@
 //! The table of scenarios. Each module is a part of it; a row says what a client does and what must be observed under every driver.
 
+mod backoff;
 mod drive;
 mod limits;
 mod lists;
@@ -54,6 +55,7 @@ macro_rules! parts {
 
 parts! { $
     responses
+    backoff
     drive
     limits
     lists

@@ -69,6 +69,8 @@ fn reqwest_builder() -> reqwest::ClientBuilder {
 
 impl ClientBuilder {
     /// Uses the `clientID` and `clientSecret` of a developer. The client fetches, shares and replaces the access token on its own.
+    /// At most three tokens of one client id live at once: let all processes that use it share one
+    /// [`token_store`](ClientBuilder::token_store).
     #[doc(alias = "get_access_token")]
     pub fn credentials(
         mut self,

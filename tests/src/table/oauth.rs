@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use pan123_mock::path::{OAUTH_TOKEN, USER_INFO};
-use pan123_mock::{CannedResponse, Fault, OauthErrorFormat, http::StatusCode};
+use pan123_mock::{CannedResponse, OauthErrorFormat, http::StatusCode};
 use pan123_proto::Pacing;
 
 use crate::failing_store::StoreFault;
 use crate::observed::Observed;
 use crate::scenario::{Act, Call, Code, Identity, Scenario};
-
-use super::tokens::{assert_backs_off, rejected_again_and_again};
 
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = alone();
@@ -18,13 +16,6 @@ pub(crate) fn table() -> Vec<Scenario> {
     table.extend(crowded());
     table.extend(lost());
     table.extend(unprovable());
-    table.push(
-        rejected_again_and_again(app("each new pair is revoked"), |service, _| {
-            let revoked = CannedResponse::envelope(401, "token is expired");
-            service.fault(Fault::from(revoked).on(USER_INFO));
-        })
-        .expect(|observed| assert_backs_off(observed, OAUTH_TOKEN)),
-    );
     table
 }
 

@@ -1,10 +1,9 @@
 //! Tokens: fetched, expired, rejected.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::observed::Observed;
 use crate::scenario::{Act, Call, Scenario};
-use crate::service_access::{ServiceAccess, push_tokens_out};
+use crate::service_access::push_tokens_out;
 use pan123_mock::CannedResponse;
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, USER_INFO};
@@ -16,12 +15,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn table() -> Vec<Scenario> {
     let mut table = used();
     table.extend(rejected());
-    let pushed_out =
-        Scenario::new("a token of another process pushes out each token after one call");
-    table.push(
-        rejected_again_and_again(pushed_out, push_tokens_out)
-            .expect(|observed| assert_backs_off(observed, ACCESS_TOKEN)),
-    );
     table.extend(not_fetched());
     table
 }
@@ -89,33 +82,6 @@ fn rejected() -> Vec<Scenario> {
                 assert!(observed.results[0].trace.is_some());
             }),
     ]
-}
-
-const CALLS: usize = 12;
-
-/// Makes calls, and has the token of each but the first rejected once. The time between them is only what they wait for a token.
-pub(crate) fn rejected_again_and_again(scenario: Scenario, reject: Others) -> Scenario {
-    let first = scenario.call(Call::UserInfo);
-    (1..CALLS).fold(first, |scenario, _| {
-        scenario.act(Act::Others(reject)).call(Call::UserInfo)
-    })
-}
-
-type Others = fn(&mut dyn ServiceAccess, SystemTime);
-
-/// Checks that about seven tokens of this path were replaced, and that the other calls were told to come back later.
-#[track_caller]
-pub(crate) fn assert_backs_off(observed: &Observed, path: &str) {
-    let (kinds, issued) = (observed.kinds(), observed.count(path));
-    assert!((7..=8).contains(&issued), "{issued} tokens: {kinds:?}");
-    let expected = [vec!["ok"; issued], vec!["TokenBackoff"; CALLS - issued]];
-    assert_eq!(kinds, expected.concat());
-    // Of the later calls only the first one, which met the last 401, sent anything.
-    assert_eq!(observed.count(USER_INFO), 2 * issued);
-    let last = &observed.results[CALLS - 1];
-    assert!(last.retryable);
-    let remedy = "share one token store";
-    assert!(last.text.contains(remedy), "{}", last.text);
 }
 
 fn not_fetched() -> Vec<Scenario> {

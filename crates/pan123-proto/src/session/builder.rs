@@ -80,7 +80,7 @@ impl Default for SessionBuilder {
 
 impl SessionBuilder {
     /// Authenticates with the `clientID` and `clientSecret` of a developer. The session fetches, shares and replaces its token
-    /// itself.
+    /// itself. At most three tokens of one client id live at once: let all processes that use it share one token store.
     pub fn credentials(
         mut self,
         id: impl Into<String>,
