@@ -83,10 +83,10 @@ impl Observed {
 
 fn shown(entry: &Entry) -> String {
     let trashed = if entry.trashed { ", trashed" } else { "" };
-    format!(
-        "{} in {}: {:?}{trashed}",
-        entry.id, entry.parent, entry.name
-    )
+    let parent = entry
+        .parent
+        .map_or_else(|| "?".to_owned(), |parent| parent.to_string());
+    format!("{} in {parent}: {:?}{trashed}", entry.id, entry.name)
 }
 
 fn values<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<String> {
@@ -237,7 +237,7 @@ impl Outcome {
     /// Many entries.
     #[must_use]
     pub fn entries(infos: &Result<FileInfos, Error>) -> Outcome {
-        let values = |infos: &FileInfos| values(infos.entries.iter());
+        let values = |infos: &FileInfos| (values(infos.entries.iter()), infos.unreadable.clone());
         Outcome::of_ref(infos, values)
     }
 
@@ -246,7 +246,7 @@ impl Outcome {
     pub fn old_list(page: &Result<FilePageV1, Error>) -> Outcome {
         let values = |page: &FilePageV1| {
             let of_all = values(page.entries.iter().map(|entry| &entry.entry));
-            (page.total, of_all)
+            (page.total, of_all, page.unreadable.clone())
         };
         Outcome::of_ref(page, values)
     }

@@ -4,6 +4,7 @@ mod ambiguous;
 mod api;
 mod build;
 mod response;
+mod row;
 mod token_store;
 mod transport;
 mod watch;
@@ -20,6 +21,7 @@ pub use build::{
     BuildError, CredentialFault, CredentialsFault, FileNameFault, PathFault, UrlFault,
 };
 pub use response::ResponseError;
+pub use row::UnreadableRow;
 pub use token_store::TokenStoreError;
 pub use transport::{TransportError, TransportErrorKind};
 pub use watch::WatchError;
@@ -135,6 +137,9 @@ pub enum Error {
         /// The cursor (`lastFileId`).
         cursor: EntryId,
     },
+    /// A row of a list cannot be read. A [`Listing`](crate::file::Listing) goes on with the next row; a search ends with this error
+    /// if the row may be what it looks for, and no other entry fits.
+    UnreadableRow(Box<UnreadableRow>),
     /// The call was stopped through its handle. An idempotent request that was in flight may have been carried out; for any other,
     /// the error is [`Error::Ambiguous`].
     Stopped,
@@ -191,6 +196,7 @@ error_kinds! {
     Ambiguous,
     Watch,
     PaginationLoop,
+    UnreadableRow,
     Stopped,
     GateExpired,
     Finished,
@@ -364,6 +370,7 @@ impl fmt::Display for Error {
                 f,
                 "the list cannot be read to its end: the service returned the cursor {cursor} twice"
             ),
+            Error::UnreadableRow(row) => row.fmt(f),
             Error::Stopped => f.write_str("the call was stopped"),
             Error::GateExpired => f.write_str(
                 "nothing was sent: the call waited too long at its gate, or its token became invalid there; make a new call",
@@ -444,6 +451,16 @@ mod tests {
         let inner = || Box::new(Error::Stopped);
         let cursor = crate::ids::EntryId::new(7).unwrap();
         let task = crate::ids::TaskId::new(7).unwrap();
+        let row = UnreadableRow {
+            index: 0,
+            id: None,
+            name: None,
+            is_dir: None,
+            trashed: false,
+            reason: String::new(),
+            excerpt: String::new(),
+            maybe_sought: false,
+        };
         for error in [
             Error::Build(BuildError::RootDirectory),
             Error::Unauthorized(inner()),
@@ -475,6 +492,7 @@ mod tests {
             },
             WatchError::Stopped { task, last: None }.into(),
             Error::PaginationLoop { cursor },
+            Error::UnreadableRow(Box::new(row)),
             Error::Stopped,
             Error::GateExpired,
             Error::Finished,

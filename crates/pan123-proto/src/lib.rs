@@ -113,7 +113,7 @@ pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, Response
 pub use error::{
     Ambiguous, ApiError, BuildError, CredentialFault, CredentialsFault, Error, ErrorCode,
     ErrorKind, FileNameFault, PathFault, Reach, ResponseError, TokenStoreError, TransportError,
-    TransportErrorKind, UrlFault,
+    TransportErrorKind, UnreadableRow, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use machine::control::CallHandle;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use crate::error::{Error, TokenStoreError};
+use crate::error::{Error, TokenStoreError, UnreadableRow};
 
 /// The target of all spans and events.
 #[cfg(feature = "tracing")]
@@ -202,6 +202,17 @@ pub(crate) fn token_backoff(wait: Duration) {
 pub(crate) fn token_not_saved(fault: &TokenStoreError) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: TARGET, %fault, "token could not be saved");
+}
+
+/// A row of a list could not be read.
+pub(crate) fn unreadable_row(row: &UnreadableRow) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: TARGET,
+        index = row.index(),
+        id = row.id().map(crate::ids::EntryId::get),
+        "a row of a list could not be read"
+    );
 }
 
 /// Returns what the store reports: places, no secrets.

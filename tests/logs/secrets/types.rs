@@ -104,6 +104,7 @@ const WITHOUT_SECRETS: &[&str] = &[
     "TokioSpawner",
     "TransportErrorKind",
     "TrashFiles",
+    "UnreadableRow",
     "UrlFault",
     "UserInfo",
     "VipPeriod",

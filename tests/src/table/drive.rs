@@ -118,11 +118,11 @@ fn read() -> Vec<Scenario> {
         .expect(|observed| {
             let values = values(observed);
             assert!(
-                values.iter().all(|page| page.starts_with("(4, ")),
+                values.iter().all(|page| page.starts_with("(Some(4), ")),
                 "{values:?}"
             );
             assert!(values[0].contains("\\\"c\\\"") && values[1].contains("\\\"a\\\""));
-            assert!(values[2].ends_with("[])"));
+            assert!(values[2].ends_with("[], [])"));
         }),
     ]
 }

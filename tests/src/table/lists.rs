@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use pan123_mock::path::FILE_LIST;
+use pan123_mock::path::{FILE_INFOS, FILE_LIST, OLD_FILE_LIST, RECOVER, RENAME};
 use pan123_mock::{CannedResponse, Fault, http::StatusCode};
 use pan123_proto::Parent;
-use pan123_proto::file::ListFiles;
+use pan123_proto::file::{ListFiles, ListFilesV1};
 
+use crate::drive_calls::DriveCall;
 use crate::scenario::{Act, Call, Scenario, Trash};
 use crate::service_access::{FIRST_ENTRY, ServiceAccess, make_dirs, trash};
 
@@ -101,12 +102,22 @@ fn whole() -> Vec<Scenario> {
     ]
 }
 
-/// A page that a test has prepared.
+/// A page of one entry.
 fn page(cursor: &str, id: u64) -> CannedResponse {
-    let body = format!(
-        r#"{{"code":0,"message":"ok","data":{{"lastFileId":{cursor},"fileList":[{{"fileId":{id},"filename":"f","type":0,"parentFileId":0}}]}}}}"#
-    );
-    CannedResponse::raw(StatusCode::OK, body)
+    let row = format!(r#"{{"fileId":{id},"filename":"f","type":0,"parentFileId":0}}"#);
+    rows(cursor, &row)
+}
+
+/// A page of these rows.
+fn rows(cursor: &str, rows: &str) -> CannedResponse {
+    data(&format!(r#"{{"lastFileId":{cursor},"fileList":[{rows}]}}"#))
+}
+
+fn data(data: &str) -> CannedResponse {
+    CannedResponse::raw(
+        StatusCode::OK,
+        format!(r#"{{"code":0,"message":"ok","data":{data}}}"#),
+    )
 }
 
 fn odd() -> Vec<Scenario> {
@@ -134,6 +145,54 @@ fn odd() -> Vec<Scenario> {
             .expect(|observed| {
                 assert_eq!(observed.kinds(), ["ok", "ok"]);
                 assert_eq!(observed.count(FILE_LIST), 2);
+            }),
+        Scenario::new("a list with odd rows")
+            .canned(
+                FILE_LIST,
+                rows(
+                    "9",
+                    r#"null,
+                    {"fileId":6,"filename":"parent","type":1,"parentFileId":-1},
+                    {"fileId":7,"filename":"kind","type":null},
+                    {"fileId":8,"filename":"half \ud83d","type":0},
+                    {"fileId":9,"filename":"dates","type":0,"parentFileId":0,"createAt":1,"updateAt":{}}"#,
+                ),
+            )
+            .canned(FILE_LIST, rows("-1", "[],7"))
+            .call(Call::List(root(), Trash::Without))
+            .expect(|observed| {
+                let odd = "UnreadableRow";
+                assert_eq!(observed.kinds(), [odd, "ok", odd, odd, "ok", odd, odd]);
+                assert_eq!(observed.results[1].value, "6 in ?: \"parent\"");
+                assert_eq!(observed.results[4].value, "9 in 0: \"dates\"");
+                assert_eq!(observed.count(FILE_LIST), 2);
+            }),
+        Scenario::new("lists that end without a cursor")
+            .canned(FILE_LIST, rows("null", ""))
+            .canned(FILE_LIST, rows("\"\"", r#"{"fileId":7,"filename":"f","type":0}"#))
+            .canned(FILE_LIST, rows("null", ""))
+            .call(Call::List(root(), Trash::Without))
+            .call(Call::List(root(), Trash::Without))
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"]);
+                assert_eq!(observed.count(FILE_LIST), 3);
+            }),
+        Scenario::new("odd rows of single pages")
+            .canned(FILE_INFOS, data(r#"{"list":[{"fileId":7,"filename":"f","type":0},{}]}"#))
+            .canned(OLD_FILE_LIST, data(r#"{"total":null,"fileList":[null,{"fileId":7,"filename":"f","type":0}]}"#))
+            .canned(RECOVER, data(r#"{"abnormalFileIDs":["x",7]}"#))
+            .canned(RENAME, data(r#"{"successList":[null,{"fileID":7}],"failList":[{"fileID":"x","message":[]}]}"#))
+            .call(Call::Drive(DriveCall::Infos(vec![7, 8])))
+            .call(Call::Drive(DriveCall::OldList(ListFilesV1::of(Parent::Root))))
+            .call(Call::Drive(DriveCall::Recover(vec![7, 8])))
+            .call(Call::Drive(DriveCall::RenameMany(vec![(7, "a"), (8, "b")])))
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"; 4]);
+                for outcome in &observed.results[..3] {
+                    assert_eq!(outcome.value.matches("UnreadableRow").count(), 1);
+                    assert!(outcome.value.contains('7'), "{}", outcome.value);
+                }
+                assert_eq!(observed.results[3].value.matches("id: None").count(), 2);
             }),
         Scenario::new("a page that is cut off")
             .act(Act::Others(five_folders))

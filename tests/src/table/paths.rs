@@ -65,6 +65,20 @@ fn folders() -> Vec<Scenario> {
                 assert_eq!((observed.count(MKDIR), observed.count(FILE_LIST)), (1, 4));
                 assert!(observed.results[0].took.as_secs() >= 4);
             }),
+        Scenario::new("no folder is made beside an unreadable row of its name")
+            .canned(
+                FILE_LIST,
+                page(r#"{"fileId":7,"filename":"videos","type":null},{"fileId":8,"filename":"music","type":1}"#)
+                    .times(4),
+            )
+            .call(Call::EnsureDir("/videos/2026"))
+            .call(Call::Find("/videos"))
+            .call(Call::Find("/music"))
+            .call(Call::EnsureDir("/photos"))
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["UnreadableRow", "UnreadableRow", "ok", "ok"]);
+                assert_eq!(observed.count(MKDIR), 1);
+            }),
         Scenario::new("paths that cannot be")
             .call(Call::EnsureDir("/"))
             .call(Call::EnsureDir("/a/../b"))
@@ -197,6 +211,23 @@ fn file_lookup() -> Vec<Scenario> {
             .expect(|observed| {
                 assert_eq!(last_value(observed), "found 9 by GuessedName: \"video.mp4\"");
                 assert_eq!(observed.count(FILE_LIST), 4);
+            }),
+        quick("a file beside a row that cannot be read")
+            .canned(
+                FILE_LIST,
+                page(r#"null,{"fileId":7,"filename":"来自:离线下载","type":1}"#),
+            )
+            .canned(
+                FILE_LIST,
+                page(r#"{"filename":"video.mp4"},{"fileId":8,"filename":"video(1).mp4","type":0,"createAt":"2026-11-27 17:00:00"}"#),
+            )
+            .canned(FILE_LIST, page("null").times(9))
+            .call(create())
+            .call(Call::WaitForFile(Of::Last, download()))
+            .call(Call::WaitForFile(Of::Last, download()))
+            .expect(|observed| {
+                assert_eq!(observed.results[1].value, "found 8 by GuessedName: \"video(1).mp4\"");
+                assert_eq!(observed.kinds(), ["ok", "ok", "UnreadableRow"]);
             }),
         quick("a download that is found in its own folder")
             .call(Call::EnsureDir("/videos"))

@@ -18,6 +18,7 @@ mod recover;
 mod recover_to;
 mod rename;
 mod rename_many;
+mod rows;
 mod trash;
 
 pub use copy::{CopiedFile, CopyFile};
@@ -37,4 +38,5 @@ pub use recover::{RecoverFiles, RecoveredFiles};
 pub use recover_to::RecoverFilesTo;
 pub use rename::RenameFile;
 pub use rename_many::{FailedRename, RenameFiles, RenamedFile, RenamedFiles};
+pub(crate) use rows::OrderedRows;
 pub use trash::TrashFiles;

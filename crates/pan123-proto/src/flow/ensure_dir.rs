@@ -23,7 +23,8 @@ const BACKOFFS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)]
 /// with a name that the service would reject, none is, and it ends with [`BuildError::Path`]. After any other error, those that
 /// were already created stay.
 ///
-/// If somebody else creates the same folder at the same time, that one is used.
+/// If somebody else creates the same folder at the same time, that one is used. If a row that cannot be read may be the folder, and
+/// no other fits, it ends with [`Error::UnreadableRow`] and creates nothing beside it.
 #[must_use = "nothing is created until a driver resumes this"]
 #[derive(Debug)]
 #[doc(alias = "mkdir")]

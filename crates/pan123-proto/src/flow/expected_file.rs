@@ -106,9 +106,10 @@ impl ExpectedFile {
         self.file_hint
     }
 
-    /// Whether the entry is not in the trash, and is in the expected folder if its id is known.
+    /// Whether the entry is not in the trash, and is in the expected folder if both are known.
     pub(super) fn is_in_place(&self, entry: &Entry) -> bool {
-        let elsewhere = self.dir.is_some_and(|dir| entry.parent != dir.into());
+        let is_other = |dir: DirId| entry.parent.is_some_and(|parent| parent != dir.into());
+        let elsewhere = self.dir.is_some_and(is_other);
         !entry.trashed && !elsewhere
     }
 }

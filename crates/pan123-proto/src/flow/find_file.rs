@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::expected_file::ExpectedFile;
-use super::fit::{Clocks, Fit, FoundBy};
+use super::fit::{self, Clocks, Fit, FoundBy};
 use super::listing::Listing;
-use super::names::{DEFAULT_DIR, is_default_dir};
+use super::names::{self, DEFAULT_DIR, is_default_dir};
 use crate::api::file::{Entry, GetDetail, ListFiles};
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{Error, UnreadableRow};
 use crate::ids::{DirId, EntryId, FileId, Parent};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, settled};
@@ -89,6 +89,7 @@ impl FileLookup {
 /// - A file is not older if it was created since, or else changed: a download may have overwritten it. One without a readable date is
 ///   not too old, but counts only after the last search, and only if no other matches.
 /// - A file that the service lists twice is one file.
+/// - A row that cannot be read is skipped. If nothing matches, and the row may be the file, the result is [`Error::UnreadableRow`].
 #[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindFile {
@@ -117,6 +118,8 @@ struct Candidates {
     fit: Option<Fit>,
     entries: Vec<Entry>,
     ids: HashSet<EntryId>,
+    /// A row that cannot be read, and may be the file or its folder.
+    unreadable: Option<Box<UnreadableRow>>,
 }
 
 #[derive(Debug)]
@@ -209,21 +212,44 @@ impl FindFile {
         Box::new(listing.controlled_by(&self.control))
     }
 
-    fn root_entry_listed(&mut self, now: Instant, entry: &Entry) -> Option<FileLookup> {
-        let dir = entry.dir().filter(|_| is_default_dir(&entry.name))?;
+    fn root_entry_listed(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+    ) -> Result<Option<FileLookup>, Error> {
+        let Some(dir) = entry.dir().filter(|_| is_default_dir(&entry.name)) else {
+            return Ok(None);
+        };
         self.dirs.push_back(dir);
         // The first search is content with the documented spelling. If the file is not there, the next one looks for both.
         let is_enough = entry.name == DEFAULT_DIR && self.backoffs == 0;
-        if is_enough { self.dir_ended(now) } else { None }
+        if is_enough {
+            self.dir_ended(now)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Goes on in the next folder. Returns the result after the last one, or `None` if another search follows.
-    fn dir_ended(&mut self, now: Instant) -> Option<FileLookup> {
+    fn dir_ended(&mut self, now: Instant) -> Result<Option<FileLookup>, Error> {
         let Some(dir) = self.dirs.pop_front() else {
             return self.search_ended(now);
         };
+        if matches!(self.state, State::FindingDefaultDirs(_)) {
+            self.candidates.unreadable = None;
+        }
         self.state = State::Searching(self.list(dir.into()));
-        None
+        Ok(None)
+    }
+
+    fn add_unreadable(&mut self, row: Box<UnreadableRow>) {
+        let may_be = match self.state {
+            State::FindingDefaultDirs(_) => may_be_default_dir(&row),
+            _ => fit::may_be(&row, &self.expected),
+        };
+        if may_be {
+            self.candidates.unreadable.get_or_insert(row);
+        }
     }
 
     fn add_candidate(&mut self, entry: Entry) {
@@ -233,31 +259,32 @@ impl FindFile {
     }
 
     /// Returns the result, or `None` if another search follows.
-    fn search_ended(&mut self, now: Instant) -> Option<FileLookup> {
-        let candidates = std::mem::take(&mut self.candidates);
+    ///
+    /// An error if nothing matches, and a row that cannot be read may be the file.
+    fn search_ended(&mut self, now: Instant) -> Result<Option<FileLookup>, Error> {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let unreadable = candidates.unreadable.take();
         let is_full = candidates
             .fit
             .is_some_and(|fit| fit.is_full(&self.expected));
         if !(is_full && candidates.entries.len() == 1) && self.check_new_hint() {
-            return None;
+            return Ok(None);
         }
         if !is_full {
             if let Some(entry) = self.misnamed_hint.take() {
-                return Some(found(*entry, FoundBy::Id));
+                return Ok(Some(found(*entry, FoundBy::Id)));
             }
             if let Some(backoff) = BACKOFFS.get(self.backoffs) {
                 self.backoffs += 1;
                 self.state = State::Backoff(now + *backoff);
-                return None;
+                return Ok(None);
             }
         }
         let hint = self.existing_hint.map(FileLookup::Hint);
-        Some(
-            candidates
-                .into_lookup()
-                .or(hint)
-                .unwrap_or(FileLookup::NotFound),
-        )
+        match (candidates.into_lookup().or(hint), unreadable) {
+            (None, Some(row)) => Err(row.maybe_sought()),
+            (lookup, _) => Ok(Some(lookup.unwrap_or(FileLookup::NotFound))),
+        }
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
@@ -275,16 +302,24 @@ impl FindFile {
                     Err(step) => return Ok(step),
                 },
                 State::FindingDefaultDirs(listing) => match listing.resume(now, input).ready() {
-                    Ok(Some(entry)) => self.root_entry_listed(now.mono, &entry?),
-                    Ok(None) => self.dir_ended(now.mono),
+                    Ok(Some(Err(Error::UnreadableRow(row)))) => {
+                        self.add_unreadable(row);
+                        None
+                    }
+                    Ok(Some(entry)) => self.root_entry_listed(now.mono, &entry?)?,
+                    Ok(None) => self.dir_ended(now.mono)?,
                     Err(step) => return Ok(step),
                 },
                 State::Searching(listing) => match listing.resume(now, input).ready() {
+                    Ok(Some(Err(Error::UnreadableRow(row)))) => {
+                        self.add_unreadable(row);
+                        None
+                    }
                     Ok(Some(entry)) => {
                         self.add_candidate(entry?);
                         None
                     }
-                    Ok(None) => self.dir_ended(now.mono),
+                    Ok(None) => self.dir_ended(now.mono)?,
                     Err(step) => return Ok(step),
                 },
                 State::Backoff(until) => {
@@ -308,6 +343,11 @@ impl FindFile {
     }
 }
 
+fn may_be_default_dir(row: &UnreadableRow) -> bool {
+    let may_be = |name: &str| is_default_dir(name) || names::may_be(name, DEFAULT_DIR, str::eq);
+    row.is_dir != Some(false) && row.name().is_none_or(may_be)
+}
+
 fn found(entry: Entry, by: FoundBy) -> FileLookup {
     let entry = Box::new(entry);
     FileLookup::Found { entry, by }
@@ -319,6 +359,7 @@ impl Candidates {
         if self.fit < Some(fit) {
             *self = Candidates {
                 fit: Some(fit),
+                unreadable: self.unreadable.take(),
                 ..Candidates::default()
             };
         }

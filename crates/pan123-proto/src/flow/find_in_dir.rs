@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::listing::Listing;
-use super::names::{Likeness, is_default_dir, likeness};
+use super::names::{self, Likeness, is_default_dir, likeness};
 use crate::api::file::{Entry, EntryKind, ListFiles};
-use crate::error::Error;
+use crate::error::{Error, UnreadableRow};
 use crate::ids::Parent;
 use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Step};
@@ -14,7 +14,8 @@ use crate::session::Session;
 /// Lists a folder until an entry has exactly this name, or to its end: then an entry counts whose name differs in its Unicode
 /// normalization only, or in the spelling of the service's own folder. Of several the first one listed counts.
 ///
-/// Upper and lower case differ: whether they do for the drive is not documented.
+/// Upper and lower case differ: whether they do for the drive is not documented. A row that cannot be read is skipped, unless no
+/// other fits and it may be the one.
 #[derive(Debug)]
 pub(crate) struct FindInDir {
     listing: Listing,
@@ -23,6 +24,8 @@ pub(crate) struct FindInDir {
     kinds: Kinds,
     /// The best entry so far.
     found: Option<(Likeness, Entry)>,
+    /// A row that cannot be read, and may be the one.
+    unreadable: Option<Box<UnreadableRow>>,
 }
 
 /// The kinds of entries that count.
@@ -46,6 +49,7 @@ impl FindInDir {
             name: name.to_owned(),
             kinds,
             found: None,
+            unreadable: None,
         }
     }
 
@@ -70,8 +74,24 @@ impl FindInDir {
         like == Some(Likeness::Exact)
     }
 
-    fn take_found(&mut self) -> Option<Entry> {
-        self.found.take().map(|(_, entry)| entry)
+    /// Returns the best entry. An error if there is none, and a row that cannot be read may be the one: it is not known to be
+    /// missing.
+    fn result(&mut self) -> Result<Option<Entry>, Error> {
+        match (self.found.take(), self.unreadable.take()) {
+            (None, Some(row)) => Err(row.maybe_sought()),
+            (found, _) => Ok(found.map(|(_, entry)| entry)),
+        }
+    }
+
+    fn add_unreadable(&mut self, row: Box<UnreadableRow>) {
+        let is_other_kind = self.kinds == Kinds::DirsOnly && row.is_dir == Some(false);
+        let may_be = |name: &str| {
+            names::may_be(name, &self.name, str::eq)
+                || (is_default_dir(name) && is_default_dir(&self.name))
+        };
+        if !is_other_kind && row.name().is_none_or(may_be) {
+            self.unreadable.get_or_insert(row);
+        }
     }
 }
 
@@ -84,12 +104,16 @@ impl Machine for FindInDir {
             match self.listing.resume(now, input).ready() {
                 Ok(Some(Ok(entry))) => {
                     if self.is_final(entry) {
-                        return Step::Ready(Ok(self.take_found()));
+                        return Step::Ready(self.result());
                     }
                     input = Input::Wake;
                 }
+                Ok(Some(Err(Error::UnreadableRow(row)))) => {
+                    self.add_unreadable(row);
+                    input = Input::Wake;
+                }
                 Ok(Some(Err(error))) => return Step::Ready(Err(error)),
-                Ok(None) => return Step::Ready(Ok(self.take_found())),
+                Ok(None) => return Step::Ready(self.result()),
                 Err(step) => return step,
             }
         }

@@ -17,6 +17,9 @@ use crate::session::Session;
 /// Of several entries with the same name the first one listed counts; on the way down only folders count. Names that differ in
 /// their Unicode normalization only (NFC, NFD) are the same, unless another entry has exactly the given one. The service's own
 /// folder `来自:离线下载` may be given with an ASCII or a full-width colon, whichever it has.
+///
+/// A row that cannot be read is skipped if another entry fits. If none does, and the row may be the one that is looked for, the
+/// result is [`Error::UnreadableRow`].
 #[must_use = "nothing is searched until a driver resumes this"]
 #[derive(Debug)]
 pub struct FindPath {

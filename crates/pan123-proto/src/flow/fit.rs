@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::expected_file::{ExpectedFile, ExpectedName};
-use super::names::{Likeness, likeness};
+use super::names::{self, Likeness, likeness};
 use crate::api::file::Entry;
+use crate::error::UnreadableRow;
 use crate::wire::timestamp::ClockSkew;
 
 /// How the file of a download was found, ordered from the least certain.
@@ -71,6 +72,15 @@ impl Fit {
     pub(super) fn has_name(self, expected: &ExpectedFile) -> bool {
         self.name.is_some() || expected.name.is_none()
     }
+}
+
+/// Whether a row that cannot be read may be the file, by its name if that is known.
+pub(super) fn may_be(row: &UnreadableRow, expected: &ExpectedFile) -> bool {
+    let may_have_name = |found: &str| match &expected.name {
+        Some(ExpectedName::Requested(name)) => names::may_be(found, name, is_name_or_numbered),
+        Some(ExpectedName::Guessed(_)) | None => true,
+    };
+    row.is_dir != Some(true) && row.name().is_none_or(may_have_name)
 }
 
 /// The later of two dates decides; `None` if it is too early.

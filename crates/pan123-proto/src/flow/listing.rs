@@ -3,21 +3,23 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
-use crate::api::file::{Entry, FilePage, ListFiles};
+use crate::api::file::{Entry, FilePage, ListFiles, OrderedRows};
 use crate::call::Call;
 use crate::error::Error;
 use crate::ids::EntryId;
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::session::Session;
+use crate::trace;
 
 /// Reads a list to its end: each item is an entry, in the service's order, and `None` comes after the last.
 ///
-/// It holds one page at a time. Trashed entries are left out by default. After an `Err` comes `None`, too, but nothing is lost:
-/// [`retry`](Listing::retry) resumes at the page that failed, and [`cursor`](Listing::cursor) tells where another listing would
-/// have to start.
+/// A row that cannot be read is an `Err` with [`Error::UnreadableRow`] in its place, and the next item is the next row. After any
+/// other `Err` comes `None`, too, but nothing is lost: [`retry`](Listing::retry) resumes at the page that failed, and
+/// [`cursor`](Listing::cursor) tells where another listing would have to start.
+///
+/// It holds one page at a time. Trashed entries are left out by default.
 #[must_use = "a listing does nothing until a driver resumes it"]
 pub struct Listing {
     session: Session,
@@ -27,7 +29,7 @@ pub struct Listing {
     /// The cursor before the current page.
     page_cursor: Option<EntryId>,
     with_trashed: bool,
-    page: IntoIter<Entry>,
+    page: OrderedRows<Entry>,
     seen_cursors: HashSet<EntryId>,
     state: State,
 }
@@ -53,7 +55,7 @@ impl Session {
             seen_cursors: files.cursor().into_iter().collect(),
             request: files,
             with_trashed: false,
-            page: IntoIter::default(),
+            page: OrderedRows::default(),
             state: State::NextPage,
         }
     }
@@ -96,11 +98,11 @@ impl Listing {
         loop {
             // A list that was cut short must not look complete.
             if self.control.is_stopped() && self.has_more() {
-                self.page = IntoIter::default();
+                self.page = OrderedRows::default();
                 return self.fail_with(Error::Stopped);
             }
-            if let Some(entry) = self.next_entry() {
-                return Step::Ready(Some(Ok(entry)));
+            if let Some(row) = self.next_row() {
+                return Step::Ready(Some(row));
             }
             match &mut self.state {
                 State::Failed | State::Ended => return Step::Ready(None),
@@ -133,9 +135,20 @@ impl Listing {
         }
     }
 
-    fn next_entry(&mut self) -> Option<Entry> {
+    fn next_row(&mut self) -> Option<Result<Entry, Error>> {
         let with_trashed = self.with_trashed;
-        self.page.find(|entry| with_trashed || !entry.trashed)
+        let row = self.page.find(|row| {
+            let trashed = row
+                .as_ref()
+                .map_or_else(|row| row.trashed, |entry| entry.trashed);
+            with_trashed || !trashed
+        });
+        row.map(|row| {
+            row.map_err(|row| {
+                trace::unreadable_row(&row);
+                Error::UnreadableRow(Box::new(row))
+            })
+        })
     }
 
     /// Rejects a page whose cursor has been seen before: the listing would never end.
@@ -152,7 +165,7 @@ impl Listing {
             }
             None => State::Ended,
         };
-        self.page = page.entries.into_iter();
+        self.page = OrderedRows::new(page.entries, page.unreadable);
         Ok(())
     }
 
@@ -174,7 +187,7 @@ impl fmt::Debug for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listing")
             .field("request", &self.request)
-            .field("entries_left", &self.page.len())
+            .field("rows_left", &self.page.len())
             .field("state", &self.state)
             .finish_non_exhaustive()
     }

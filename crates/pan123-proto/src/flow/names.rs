@@ -32,6 +32,16 @@ pub(super) fn likeness(
     is_same(&found, &wanted).then_some(Likeness::Normalized)
 }
 
+/// Whether a name that cannot be read to its end, with `U+FFFD` in place of what is no character, may be this one.
+pub(super) fn may_be(found: &str, wanted: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
+    match found.split_once(char::REPLACEMENT_CHARACTER) {
+        None => likeness(found, wanted, is_same).is_some(),
+        Some((start, _)) => {
+            wanted.starts_with(start) || normalized(wanted).starts_with(&*normalized(start))
+        }
+    }
+}
+
 /// Whether this is a spelling of [`DEFAULT_DIR`].
 pub(super) fn is_default_dir(name: &str) -> bool {
     [DEFAULT_DIR, DEFAULT_DIR_FULL_WIDTH].contains(&name)

@@ -213,13 +213,13 @@ impl<'a> Field<'a> {
 }
 
 /// Why an object cannot be read. The text names keys, and quotes numbers at most.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     names: Names,
     problem: Problem,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Problem {
     NotAnObject,
     Missing,

@@ -344,9 +344,12 @@ fn a_response_that_holds_a_signed_url_is_not_quoted() {
         format!("<a href={SOURCE}>"),
     ] {
         let url = read(&GetDownloadUrl::new(file), &body).unwrap_err();
-        let page = read(&list, &body).unwrap_err();
+        assert!(matches!(url, Error::Decode(_)), "{url}");
+        let page = match read(&list, &body) {
+            Ok(page) => Error::UnreadableRow(Box::new(page.unreadable[0].clone())),
+            Err(error) => error,
+        };
         for error in [url, page] {
-            assert!(matches!(error, Error::Decode(_)), "{error}");
             assert_redacted(&shown(&error), &body);
         }
     }

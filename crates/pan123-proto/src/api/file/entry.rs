@@ -6,8 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{DirId, EntryId, FileId, Parent};
-use crate::wire::json::{self, Json, Unreadable};
+use crate::wire::json::{self, Json, Names, Unreadable};
 use crate::wire::lenient::{date, flag, text, whole};
+
+pub(super) const ID: Names = &["fileId", "fileID"];
+pub(super) const NAME: Names = &["filename", "fileName"];
+pub(super) const KIND: Names = &["type"];
 
 /// Above this, [`Entry::status`] means that the service's review rejected the entry.
 const MAX_ACCEPTED: i64 = 100;
@@ -24,8 +28,8 @@ pub struct Entry {
     pub name: String,
     /// Whether it is a file or a folder.
     pub kind: EntryKind,
-    /// The folder that contains it.
-    pub parent: Parent,
+    /// The folder that contains it, if the service says so.
+    pub parent: Option<Parent>,
     /// The size of a file in bytes; 0 for a folder.
     pub size: u64,
     /// The MD5 of a file in hex; empty for a folder.
@@ -66,7 +70,7 @@ impl Entry {
             id: id.into(),
             name: name.into(),
             kind,
-            parent: parent.into(),
+            parent: Some(parent.into()),
             size: 0,
             etag: String::new(),
             category: None,
@@ -103,6 +107,10 @@ impl EntryKind {
         }
     }
 
+    pub(super) fn read(json: Json<'_>) -> Option<EntryKind> {
+        whole(json).map(EntryKind::from_number)
+    }
+
     fn from_number(number: i64) -> EntryKind {
         match number {
             0 => EntryKind::File,
@@ -113,7 +121,7 @@ impl EntryKind {
 }
 
 impl Entry {
-    /// Id, name, kind and parent are required; any other field that cannot be read is treated as absent.
+    /// Id, name and kind are required; any other field that cannot be read is treated as absent.
     pub(super) fn read(json: Json<'_>) -> Result<Entry, Unreadable> {
         let [
             id,
@@ -128,9 +136,9 @@ impl Entry {
             created,
             updated,
         ] = json.fields([
-            &["fileId", "fileID"],
-            &["filename", "fileName"],
-            &["type"],
+            ID,
+            NAME,
+            KIND,
             &["parentFileId", "parentFileID"],
             &["size"],
             &["etag"],
@@ -143,8 +151,8 @@ impl Entry {
         Ok(Entry {
             id: id.essential(EntryId::read)?,
             name: name.essential(text)?.into_owned(),
-            kind: EntryKind::from_number(kind.essential(whole)?),
-            parent: parent.essential(Parent::read)?,
+            kind: kind.essential(EntryKind::read)?,
+            parent: parent.optional(Parent::read),
             size: size.optional(whole).unwrap_or_default(),
             etag: etag.optional(text).unwrap_or_default().into_owned(),
             category: category.optional(whole),
@@ -171,7 +179,7 @@ impl Serialize for Entry {
             file_id: EntryId,
             filename: &'a str,
             r#type: i64,
-            parent_file_id: Parent,
+            parent_file_id: Option<Parent>,
             size: u64,
             etag: &'a str,
             category: Option<i64>,
@@ -212,22 +220,25 @@ mod tests {
             read(r#"{"fileID":"7","filename":"a","type":"1","parentFileID":"0","trashed":"1"}"#)
                 .unwrap();
         assert_eq!((entry.file(), entry.dir()), (None, DirId::new(7).ok()));
-        assert_eq!((entry.parent, entry.trashed), (Parent::Root, true));
+        assert_eq!((entry.parent, entry.trashed), (Some(Parent::Root), true));
         let entry =
             read(r#"{"fileId":7,"filename":"a","type":0,"parentFileId":9,"size":"12"}"#).unwrap();
         assert_eq!((entry.file(), entry.dir()), (FileId::new(7).ok(), None));
-        assert_eq!((entry.parent.number(), entry.size), (9, 12));
+        assert_eq!(entry.parent, Some(Parent::from_number(9)));
+        assert_eq!(entry.size, 12);
         assert_eq!((entry.created_at, entry.status), (None, None));
     }
 
     #[test]
-    fn id_name_kind_and_parent_are_required() {
+    fn id_name_and_kind_are_required() {
         for json in [
             r#"{"filename":"a","type":0,"parentFileId":0}"#,
             r#"{"fileId":0,"filename":"a","type":0,"parentFileId":0}"#,
             r#"{"fileId":1,"type":0,"parentFileId":0}"#,
             r#"{"fileId":1,"filename":"a","parentFileId":0}"#,
-            r#"{"fileId":1,"filename":"a","type":0}"#,
+            r#"{"fileId":1,"filename":null,"type":0,"parentFileId":0}"#,
+            r#"{"fileId":1,"filename":"a","type":null,"parentFileId":0}"#,
+            r#"{"fileId":1,"fileID":2,"filename":"a","type":0}"#,
         ] {
             read(json).unwrap_err();
         }
@@ -248,13 +259,14 @@ mod tests {
     #[test]
     fn unreadable_optional_field_does_not_lose_the_entry() {
         let entry = read(
-            r#"{"fileId":7,"fileID":7,"filename":"a","type":0,"parentFileId":0,"parentFileID":0,
+            r#"{"fileId":7,"fileID":7,"filename":"a","type":0,"parentFileId":-1,"trashed":[],
                 "size":-1,"category":"","status":[],"etag":{},"createAt":7,"updateAt":"0001-01-01 00:00:00"}"#,
         )
         .unwrap();
-        let root = Parent::Root;
         let id = EntryId::new(7).unwrap();
-        assert_eq!(entry, Entry::new(id, EntryKind::File, "a", root));
+        let mut expected = Entry::new(id, EntryKind::File, "a", Parent::Root);
+        expected.parent = None;
+        assert_eq!(entry, expected);
     }
 
     #[test]
@@ -264,7 +276,11 @@ mod tests {
                 "trashed":1,"createAt":"2025-03-23 15:48:37","updateAt":"2025-03-23 15:48:38"}"#,
         )
         .unwrap();
-        let json = serde_json::to_string(&entry).unwrap();
-        assert_eq!(read(&json).unwrap(), entry);
+        let nowhere = read(r#"{"fileId":7,"filename":"a","type":0,"parentFileId":null}"#).unwrap();
+        assert_eq!(nowhere.parent, None);
+        for entry in [entry, nowhere] {
+            let json = serde_json::to_string(&entry).unwrap();
+            assert_eq!(read(&json).unwrap(), entry);
+        }
     }
 }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::batch::{MAX_ENTRIES, collect_ids};
 use super::entry::Entry;
+use super::rows::Rows;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
-use crate::error::BuildError;
+use crate::error::{BuildError, UnreadableRow};
 use crate::ids::EntryId;
 use crate::wire::json::{self, Unreadable};
 
@@ -53,6 +54,8 @@ impl Endpoint for GetInfos {
 pub struct FileInfos {
     /// The entries that exist: match them by id, not by position.
     pub entries: Vec<Entry>,
+    /// The rows that could not be read.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 impl<'de> Deserialize<'de> for FileInfos {
@@ -60,10 +63,14 @@ impl<'de> Deserialize<'de> for FileInfos {
         json::deserialize(deserializer, |json| {
             // The page's table names the list one way, its sample the other.
             let [list, file_list] = json.fields([&["list"], &["fileList"]])?;
-            let lists = [list.rows(Entry::read)?, file_list.rows(Entry::read)?];
-            let longest = lists.into_iter().flatten().max_by_key(Vec::len);
-            let entries = longest.ok_or_else(|| file_list.missing())?;
-            Ok::<_, Unreadable>(FileInfos { entries })
+            let lists = [&list, &file_list].map(|list| Rows::read(list, Entry::read));
+            let problem = lists.iter().find_map(|list| list.as_ref().err().cloned());
+            let longest = lists.into_iter().flatten().flatten().max_by_key(Rows::len);
+            let rows = longest.ok_or_else(|| problem.unwrap_or_else(|| file_list.missing()))?;
+            Ok::<_, Unreadable>(FileInfos {
+                entries: rows.readable,
+                unreadable: rows.unreadable,
+            })
         })
     }
 }
@@ -87,8 +94,29 @@ mod tests {
         ] {
             assert_eq!(count(&json).unwrap(), expected, "{json}");
         }
-        for json in ["{}", "null", r#"{"list":{}}"#, r#"{"fileList":[7]}"#] {
+        for json in ["{}", "null", "[]", r#"{"list":{}}"#, r#"{"fileList":7}"#] {
             count(json).unwrap_err();
         }
+        for json in [
+            format!(r#"{{"list":{{}},"fileList":{row}}}"#),
+            format!(r#"{{"list":{row},"fileList":7}}"#),
+        ] {
+            assert_eq!(count(&json).unwrap(), 1, "{json}");
+        }
+    }
+
+    #[test]
+    fn unreadable_row_loses_only_itself() {
+        let infos: FileInfos = serde_json::from_str(
+            r#"{"fileList":[7,{"fileId":7,"filename":"a","type":0},{"fileId":8,"type":1}]}"#,
+        )
+        .unwrap();
+        assert_eq!(infos.entries.len(), 1);
+        let rows: Vec<_> = infos
+            .unreadable
+            .iter()
+            .map(|row| (row.index(), row.id()))
+            .collect();
+        assert_eq!(rows, [(0, None), (2, EntryId::new(8).ok())]);
     }
 }

@@ -9,11 +9,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::batch::check_count;
 use super::entry::Entry;
+use super::rows::Rows;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
-use crate::error::BuildError;
+use crate::error::{BuildError, UnreadableRow};
 use crate::ids::{EntryId, Parent};
-use crate::wire::json::{self, Unreadable};
-use crate::wire::lenient::whole;
+use crate::wire::json::{self, Json, Unreadable};
+use crate::wire::lenient::{text, whole};
 
 /// The maximum number of entries of a page.
 const MAX_PAGE_SIZE: usize = 100;
@@ -108,7 +109,10 @@ impl Endpoint for ListFiles {
 pub struct FilePage {
     /// Its entries in the service's order, including trashed ones.
     pub entries: Vec<Entry>,
-    /// The cursor of the next page; `None` if this is the last one (`lastFileId` -1 or 0).
+    /// The rows that could not be read, in the same order.
+    pub unreadable: Vec<UnreadableRow>,
+    /// The cursor of the next page; `None` if this is the last one (`lastFileId` -1 or 0). If the response has none, the next page
+    /// starts after the last row, and an empty page is the last one.
     pub next: Option<EntryId>,
 }
 
@@ -116,12 +120,37 @@ impl<'de> Deserialize<'de> for FilePage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         json::deserialize(deserializer, |json| {
             let [cursor, rows] = json.fields([&["lastFileId"], &["fileList"]])?;
-            let cursor = u64::try_from(cursor.essential(whole::<i64>)?).ok();
+            let rows = Rows::read(&rows, Entry::read)?;
+            let next = match (cursor.essential(whole::<i64>), &rows) {
+                (Ok(cursor), _) => u64::try_from(cursor).ok(),
+                (Err(_), Some(rows)) if cursor.values().all(is_blank) => match rows.len() {
+                    0 => None,
+                    _ => Some(last_id(rows).ok_or_else(|| cursor.missing())?.get()),
+                },
+                (Err(error), _) => return Err(error),
+            };
+            let Rows {
+                readable,
+                unreadable,
+            } = rows.unwrap_or_default();
             Ok::<_, Unreadable>(FilePage {
-                entries: rows.rows(Entry::read)?.unwrap_or_default(),
-                next: cursor.and_then(|cursor| EntryId::new(cursor).ok()),
+                entries: readable,
+                unreadable,
+                next: next.and_then(|cursor| EntryId::new(cursor).ok()),
             })
         })
+    }
+}
+
+fn is_blank(json: Json<'_>) -> bool {
+    json.is_null() || text(json).is_some_and(|text| text.trim().is_empty())
+}
+
+/// The id of the last row, if it can be read.
+fn last_id(rows: &Rows<Entry>) -> Option<EntryId> {
+    match rows.unreadable.last() {
+        Some(row) if row.index + 1 == rows.len() => row.id,
+        _ => rows.readable.last().map(|entry| entry.id),
     }
 }
 
@@ -140,7 +169,90 @@ mod tests {
         for cursor in ["-1", "0", "\"-1\""] {
             assert_eq!(next(cursor), None, "{cursor}");
         }
-        serde_json::from_str::<FilePage>(r#"{"fileList":[]}"#).unwrap_err();
+    }
+
+    #[test]
+    fn page_without_a_cursor_is_the_last_only_if_it_is_empty() {
+        let read = |json: String| serde_json::from_str::<FilePage>(&json);
+        let row = r#"{"fileId":9,"filename":"a","type":0}"#;
+        let odd = r#"{"fileId":8}"#;
+        for cursor in ["", r#""lastFileId":null,"#, r#""lastFileId":" ","#] {
+            let next = |rows: &str| read(format!(r#"{{{cursor}"fileList":{rows}}}"#));
+            for empty in ["[]", "null"] {
+                assert_eq!(next(empty).unwrap().next, None, "{cursor}");
+            }
+            for (rows, id) in [(format!("[{odd},{row}]"), 9), (format!("[{row},{odd}]"), 8)] {
+                let page = next(&rows).unwrap();
+                assert_eq!(page.next.map(EntryId::get), Some(id), "{cursor}{rows}");
+                assert_eq!((page.entries.len(), page.unreadable.len()), (1, 1));
+            }
+            let error = next(&format!("[{row},null]")).unwrap_err().to_string();
+            assert!(error.contains("`lastFileId` is missing"), "{error}");
+            read(format!(r#"{{{cursor}"x":1}}"#)).unwrap_err();
+        }
+        for cursor in ["\"end\"", "7.5", "[]", "7,\"lastFileId\":8"] {
+            let error = read(format!(r#"{{"lastFileId":{cursor},"fileList":[]}}"#)).unwrap_err();
+            assert!(error.to_string().contains("`lastFileId`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn unreadable_row_says_what_it_is_and_what_is_wrong() {
+        let row = |json: &str| {
+            let page = format!(r#"{{"lastFileId":-1,"fileList":[{json}]}}"#);
+            let page: FilePage = serde_json::from_str(&page).unwrap();
+            assert_eq!(
+                (page.entries.len(), page.unreadable.len()),
+                (0, 1),
+                "{json}"
+            );
+            page.unreadable.into_iter().next().unwrap()
+        };
+        for (json, id, name, reason) in [
+            ("null", 0, None, "an object is expected"),
+            ("[7]", 0, None, "an object is expected"),
+            ("{}", 0, None, "`fileId` or `fileID` is missing"),
+            (
+                r#"{"fileID":7,"filename":"a","type":null}"#,
+                7,
+                Some("a"),
+                "`type` cannot be read",
+            ),
+            (
+                r#"{"fileId":7,"filename":"a\ud83d","type":0}"#,
+                7,
+                Some("a\u{fffd}\u{fffd}\u{fffd}"),
+                "`filename` or `fileName` cannot be read",
+            ),
+            (
+                r#"{"fileId":7,"fileID":8,"filename":"a","type":0}"#,
+                0,
+                Some("a"),
+                "has different values: 7, 8",
+            ),
+            (
+                r#"{"fileId":9007199254740993.0,"fileName":"a","type":0}"#,
+                0,
+                Some("a"),
+                "`fileId` or `fileID` cannot be read",
+            ),
+        ] {
+            let row = row(json);
+            assert_eq!(
+                (row.id(), row.name()),
+                (EntryId::new(id).ok(), name),
+                "{json}"
+            );
+            assert_eq!(row.excerpt(), json);
+            assert!(row.to_string().contains(reason), "{row}");
+        }
+        let long = row(&format!(
+            r#"{{"fileId":7,"x":"{}"}}"#,
+            "\u{202e}".repeat(500)
+        ));
+        assert!(long.excerpt().chars().count() <= 200);
+        let shown = format!("{long} {long:?}");
+        assert!(!shown.contains('\u{202e}'), "{shown}");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::batch::check_count;
 use super::entry::Entry;
+use super::rows::Rows;
 use crate::endpoint::{Endpoint, Idempotency, Query, RateClass};
-use crate::error::BuildError;
+use crate::error::{BuildError, UnreadableRow};
 use crate::ids::Parent;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::json::{self, Field, Json, Unreadable};
@@ -170,10 +171,12 @@ impl Endpoint for ListFilesV1 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilePageV1 {
-    /// The number of entries of all pages.
-    pub total: u64,
+    /// The number of entries of all pages, if it can be read.
+    pub total: Option<u64>,
     /// The entries of this page.
     pub entries: Vec<EntryV1>,
+    /// The rows of this page that could not be read.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 /// A file or folder with the fields that only the old list has. Fields that the response leaves out are `None`, empty or false.
@@ -215,9 +218,15 @@ impl<'de> Deserialize<'de> for FilePageV1 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         json::deserialize(deserializer, |json| {
             let [total, rows] = json.fields([&["total"], &["fileList"]])?;
+            let number = total.essential(whole);
+            let (total, rows) = match Rows::read(&rows, EntryV1::read)? {
+                Some(rows) => (number.ok(), rows.without_excerpts()),
+                None => (Some(number?), Rows::default()),
+            };
             Ok::<_, Unreadable>(FilePageV1 {
-                total: total.essential(whole)?,
-                entries: rows.rows(EntryV1::read)?.unwrap_or_default(),
+                total,
+                entries: rows.readable,
+                unreadable: rows.unreadable,
             })
         })
     }
@@ -281,7 +290,7 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(entry.entry.id.get(), id);
-        assert_eq!(entry.entry.parent.number(), 9);
+        assert_eq!(entry.entry.parent, Some(Parent::from_number(9)));
         assert!(entry.hidden);
         assert_eq!((&*entry.content_type, &*entry.parent_name), ("7", ""));
         assert_eq!((entry.thumbnail, entry.download_url), (None, None));
@@ -289,11 +298,41 @@ mod tests {
     }
 
     #[test]
-    fn page_must_have_a_total() {
+    fn page_must_have_a_list_or_a_total() {
         let page = |json: &str| serde_json::from_str::<FilePageV1>(json);
-        assert_eq!(page(r#"{"total":"7","fileList":null}"#).unwrap().total, 7);
-        for json in ["null", "{}", r#"{"fileList":[]}"#, r#"{"total":-1}"#] {
+        for (json, total) in [
+            (r#"{"total":"7","fileList":null}"#, Some(7)),
+            (r#"{"total":0}"#, Some(0)),
+            (r#"{"total":null,"fileList":[]}"#, None),
+            (r#"{"fileList":[]}"#, None),
+        ] {
+            assert_eq!(page(json).unwrap().total, total, "{json}");
+        }
+        for json in [
+            "null",
+            "{}",
+            r#"{"total":-1}"#,
+            r#"{"total":1,"fileList":7}"#,
+        ] {
             page(json).unwrap_err();
         }
+    }
+
+    #[test]
+    fn unreadable_row_loses_only_itself_and_shows_no_url() {
+        let page: FilePageV1 = serde_json::from_str(
+            r#"{"total":2,"fileList":[
+                {"fileId":7,"filename":"a","type":null,"thumbnail":"https://cdn.example/a.jpg?sig=canary"},
+                {"fileId":8,"filename":"b","type":0}]}"#,
+        )
+        .unwrap();
+        assert_eq!(page.entries.len(), 1);
+        let row = &page.unreadable[0];
+        assert_eq!(
+            (row.id().map(crate::ids::EntryId::get), row.name()),
+            (Some(7), Some("a"))
+        );
+        let shown = format!("{row} {page:?}");
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

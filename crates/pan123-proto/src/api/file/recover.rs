@@ -9,10 +9,11 @@ use http::Method;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::batch::{MAX_ENTRIES, collect_ids};
+use super::rows::Rows;
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
-use crate::error::BuildError;
+use crate::error::{BuildError, UnreadableRow};
 use crate::ids::EntryId;
-use crate::wire::json::{self, Unreadable};
+use crate::wire::json::{self, Json, Unreadable};
 
 /// Restores files and folders from the trash to where they were. [`RecoverFilesTo`](super::RecoverFilesTo) restores them to
 /// another folder.
@@ -57,6 +58,8 @@ pub struct RecoveredFiles {
     /// The entries that were not restored: their folder is gone, or they were no longer in the trash, as after an attempt whose
     /// response was lost. Empty if all were restored.
     pub abnormal: Vec<EntryId>,
+    /// The rows of that list that are no ids.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 impl<'de> Deserialize<'de> for RecoveredFiles {
@@ -66,9 +69,11 @@ impl<'de> Deserialize<'de> for RecoveredFiles {
                 return Ok(RecoveredFiles::default());
             }
             let [abnormal] = json.fields([&["abnormalFileIDs", "abnormalFileIds"]])?;
-            let id = |json| EntryId::read(json).ok_or_else(|| abnormal.unreadable());
+            let id = |json: Json<'_>| EntryId::read(json).ok_or_else(|| abnormal.unreadable());
+            let rows = Rows::read(&abnormal, id)?.unwrap_or_default();
             Ok::<_, Unreadable>(RecoveredFiles {
-                abnormal: abnormal.rows(id)?.unwrap_or_default(),
+                abnormal: rows.readable,
+                unreadable: rows.unreadable,
             })
         })
     }
@@ -92,12 +97,17 @@ mod tests {
         for json in [r#"{"abnormalFileIDs":["7"]}"#, r#"{"abnormalFileIds":[7]}"#] {
             assert_eq!(read(json).unwrap(), [EntryId::new(7).unwrap()], "{json}");
         }
-        for json in [
-            "7",
-            r#"{"abnormalFileIDs":7}"#,
-            r#"{"abnormalFileIDs":["x"]}"#,
-        ] {
+        for json in ["7", r#"{"abnormalFileIDs":7}"#] {
             read(json).unwrap_err();
         }
+        let odd: RecoveredFiles =
+            serde_json::from_str(r#"{"abnormalFileIDs":["x",7,null]}"#).unwrap();
+        assert_eq!(odd.abnormal, [EntryId::new(7).unwrap()]);
+        let rows: Vec<_> = odd
+            .unreadable
+            .iter()
+            .map(|row| (row.index(), row.excerpt()))
+            .collect();
+        assert_eq!(rows, [(0, "\"x\""), (2, "null")]);
     }
 }

@@ -175,7 +175,7 @@ fn users_and_files() {
         (&["fileId", "fileID"][..], "7", "8", Essential),
         (&["filename", "fileName"], r#""a""#, r#""b""#, Essential),
         (&["type"], "0", "1", Essential),
-        (&["parentFileId", "parentFileID"], "0", "9", Essential),
+        (&["parentFileId", "parentFileID"], "0", "9", Optional),
         (&["size"], "7", "8", Optional),
         (&["etag"], r#""a""#, r#""b""#, Optional),
         (&["category"], "1", "2", Optional),

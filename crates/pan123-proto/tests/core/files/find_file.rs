@@ -11,7 +11,7 @@ use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, WatchError, WatchPolicy,
 };
 use pan123_proto::{DirId, ErrorKind, FileId, Session};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn long_ago() -> SystemTime {
     start() - secs(24 * 3600)
@@ -478,6 +478,76 @@ fn watch_end_reports_the_file() {
     let done = end_of(&mut unasked, &fixed(), None);
     assert!(matches!(done.file, FileLookup::NotAttempted));
     assert!(unasked.times(path::LIST).is_empty());
+}
+
+/// What was found in a folder that holds a row with these values in place of those of `film.mp4`, and this other file.
+fn beside(odd: &[(&'static str, Value)], other: &str, download: &Download) -> String {
+    let drive = FakeDrive::default();
+    let dir = drive.dir(0, DEFAULT_DIR);
+    let row = drive.file_made(dir, "film.mp4", start());
+    for (key, value) in odd {
+        drive.set(row, key, value.clone());
+    }
+    drive.file_made(dir, other, start());
+    let mut world = world(&drive);
+    let lookup = fixed().find_file(ExpectedFile::of(download, start()));
+    match world.output_of(lookup) {
+        Ok(lookup) => described(&lookup),
+        Err(error) => format!("{:?}", error.kind()),
+    }
+}
+
+#[test]
+fn unreadable_row_is_skipped_unless_it_may_be_the_file() {
+    let requested = download().file_name("film.mp4").unwrap();
+    let no_id = ("fileId", json!(0));
+    let is_dir = ("type", json!(1));
+    let named = |name: &str| ("filename", json!(name));
+    for (odd, may_be) in [
+        (vec![("type", json!(null))], true),
+        (vec![no_id.clone()], true),
+        (vec![no_id.clone(), named("film(1).mp4")], true),
+        (vec![no_id.clone(), named("fi\u{fffd}")], true),
+        (vec![("filename", json!(null))], true),
+        (vec![no_id.clone(), named("other.mp4")], false),
+        (vec![no_id.clone(), is_dir.clone()], false),
+        (vec![no_id.clone(), ("trashed", json!(1))], false),
+    ] {
+        let missing = if may_be { "UnreadableRow" } else { "NotFound" };
+        assert_eq!(beside(&odd, "b.mp4", &requested), missing, "{odd:?}");
+        let found = beside(&odd, "film (2).mp4", &requested);
+        assert_eq!(found, "RequestedName: film (2).mp4", "{odd:?}");
+        // A guessed name yields to the time.
+        assert_eq!(beside(&odd, "b.mp4", &download()), "Time: b.mp4", "{odd:?}");
+    }
+}
+
+#[test]
+fn unreadable_row_may_be_the_default_folder() {
+    for (name, kind) in [
+        (json!(DEFAULT_DIR), Some(ErrorKind::UnreadableRow)),
+        (json!("来自：离线下载"), Some(ErrorKind::UnreadableRow)),
+        (json!(null), Some(ErrorKind::UnreadableRow)),
+        (json!("videos"), None),
+    ] {
+        let drive = FakeDrive::default();
+        let odd = drive.dir(0, "odd");
+        drive.set(odd, "fileId", json!(null));
+        drive.set(odd, "filename", name.clone());
+        let mut world = world(&drive);
+        let result = world.output_of(fixed().find_file(target()));
+        let error = result.as_ref().err();
+        assert_eq!(
+            error.map(pan123_proto::Error::kind),
+            kind,
+            "{name}: {result:?}"
+        );
+        // The folder is known, so it does not matter what the row is.
+        let dir = drive.dir(0, "来自：离线下载");
+        assert!(matches!(look(&mut world, target()), FileLookup::NotFound));
+        let file = drive.file_made(dir, "film.mp4", start());
+        assert_eq!(found(&look(&mut world, target())), file);
+    }
 }
 
 #[test]

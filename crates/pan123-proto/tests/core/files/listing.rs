@@ -235,10 +235,166 @@ fn stopped_listing_is_an_error() {
     assert!(world.sent().is_empty());
 }
 
+/// Each item by its id, or by its kind and the id of the row.
+fn items(world: &mut World, listing: Listing) -> Vec<String> {
+    let outcome = world.follow(listing);
+    world.run();
+    let items = outcome.all().into_iter().filter_map(|(_, item)| item);
+    items
+        .map(|item| match item {
+            Ok(entry) => entry.id.to_string(),
+            Err(Error::UnreadableRow(row)) => format!("odd {:?}", row.id().map(EntryId::get)),
+            Err(error) => format!("{:?}", error.kind()),
+        })
+        .collect()
+}
+
 #[test]
-fn invalid_row_is_an_error_and_not_a_shorter_list() {
-    let mut world = pages(vec![(-1, vec![entry(1, false), json!({"fileId": 2})])]);
-    let (ids, error) = read(&mut world, no_retries().list(root()));
-    assert!(ids.is_empty());
-    assert!(error.unwrap().to_string().contains("filename"));
+fn row_that_cannot_be_read_is_an_item_in_its_place() {
+    let odd = json!({"fileId": 3, "filename": "f", "type": null});
+    let mut world = pages(vec![
+        (
+            4,
+            vec![json!(null), entry(2, false), odd.clone(), entry(4, false)],
+        ),
+        (5, vec![json!({"fileId": 5, "type": 0})]),
+        (9, vec![entry(6, true), entry(7, false), json!([])]),
+        (-1, vec![json!("x")]),
+    ]);
+    let expected = [
+        "odd None",
+        "2",
+        "odd Some(3)",
+        "4",
+        "odd Some(5)",
+        "7",
+        "odd None",
+        "odd None",
+    ];
+    assert_eq!(items(&mut world, once(&fixed())), expected);
+    assert_eq!(world.sent().len(), 4);
+
+    let trashed = json!({"fileId": 8, "trashed": 1});
+    let mut world = pages(vec![(-1, vec![trashed, odd])]);
+    assert_eq!(items(&mut world, once(&fixed())), ["odd Some(3)"]);
+    let with_trashed = once(&fixed()).with_trashed(true);
+    assert_eq!(
+        items(&mut world, with_trashed),
+        ["odd Some(8)", "odd Some(3)"]
+    );
+}
+
+#[test]
+fn unimportant_fields_never_make_a_row_odd() {
+    let row = |key: &str, value: Value| {
+        let mut row = entry(7, false);
+        row[key] = value;
+        row
+    };
+    for key in [
+        "parentFileId",
+        "trashed",
+        "size",
+        "etag",
+        "category",
+        "status",
+        "createAt",
+        "updateAt",
+        "x",
+    ] {
+        for value in [
+            json!(null),
+            json!(-1),
+            json!("x"),
+            json!([]),
+            json!({}),
+            json!(1.5),
+        ] {
+            // A text is true.
+            let is_trash =
+                key == "trashed" && matches!(&value, Value::Number(_) | Value::String(_));
+            let shown = value.to_string();
+            let mut world = pages(vec![(-1, vec![row(key, value)])]);
+            let listing = once(&fixed()).with_trashed(is_trash);
+            assert_eq!(items(&mut world, listing), ["7"], "{key}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn end_is_a_page_without_a_next_one() {
+    let data = |cursor: Option<Value>, rows: &[Value]| {
+        let mut data = json!({ "fileList": rows });
+        if let Some(cursor) = cursor {
+            data["lastFileId"] = cursor;
+        }
+        Reply::data(data)
+    };
+    for cursor in [
+        None,
+        Some(json!(null)),
+        Some(json!("")),
+        Some(json!(-1)),
+        Some(json!("-1")),
+        Some(json!(0)),
+        Some(json!("0")),
+    ] {
+        let last = cursor.clone();
+        let mut world = World::new(move |view, _| match view.count(path::LIST) {
+            0 => data(Some(json!(5)), &[entry(5, false)]),
+            _ => data(last.clone(), &[]),
+        });
+        assert_eq!(items(&mut world, once(&fixed())), ["5"], "{cursor:?}");
+        assert_eq!(world.sent().len(), 2, "{cursor:?}");
+    }
+    // Rows without a cursor are no end: the service is asked what comes after them.
+    for cursor in [None, Some(json!(null)), Some(json!(""))] {
+        let mut world = World::new(move |view, _| match view.count(path::LIST) {
+            0 => data(cursor.clone(), &[entry(4, false), entry(5, false)]),
+            1 => data(cursor.clone(), &[entry(6, false)]),
+            _ => data(cursor.clone(), &[]),
+        });
+        assert_eq!(items(&mut world, once(&fixed())), ["4", "5", "6"]);
+        let after = |id| format!("parentFileId=0&limit=100&lastFileId={id}");
+        assert_eq!(queries(&world)[1..], [after(5), after(6)]);
+
+        let mut same = World::new(move |_, _| data(None, &[entry(5, false)]));
+        assert_eq!(items(&mut same, once(&fixed())), ["5", "PaginationLoop"]);
+    }
+    let mut lost = World::new(move |_, _| data(None, &[json!(null)]));
+    assert_eq!(items(&mut lost, no_retries().list(root())), ["Decode"]);
+}
+
+#[test]
+fn odd_row_does_not_end_a_listing_and_is_not_retried() {
+    let mut listing = no_retries().list(root());
+    let now = at(secs(0));
+    let item = |listing: &mut Listing| hand::ready(listing.resume(now, Input::Wake));
+    hand::transmit(listing.resume(now, Input::Wake));
+    let data = json!({"lastFileId": 3, "fileList": [{}, entry(2, false), {"fileId": 3}]});
+    let odd = hand::ready(listing.resume(now, hand::data(data)));
+    assert_eq!(odd.unwrap().unwrap_err().kind(), ErrorKind::UnreadableRow);
+    listing.retry();
+    assert_eq!(item(&mut listing).unwrap().unwrap().id.get(), 2);
+    assert_eq!(listing.cursor(), None);
+    let odd = item(&mut listing).unwrap().unwrap_err();
+    assert!(!odd.is_retryable());
+    assert!(odd.to_string().contains("its id is 3"), "{odd}");
+
+    let time = secs(1);
+    hand::transmit(listing.resume(at(time), Input::Wake));
+    let failed = hand::ready(listing.resume(at(time), hand::answer(502, "bad gateway")));
+    failed.unwrap().unwrap_err();
+    listing.retry();
+    hand::transmit(listing.resume(at(secs(2)), Input::Wake));
+    assert_eq!(listing.cursor().map(EntryId::get), Some(3));
+    let data = json!({"lastFileId": -1, "fileList": [null, entry(4, false)]});
+    let odd = hand::ready(listing.resume(at(secs(2)), hand::data(data)));
+    assert_eq!(odd.unwrap().unwrap_err().kind(), ErrorKind::UnreadableRow);
+    let handle = listing.handle();
+    handle.stop();
+    assert_eq!(
+        item(&mut listing).unwrap().unwrap_err().kind(),
+        ErrorKind::Stopped
+    );
 }

@@ -4,6 +4,7 @@ use crate::support::drive::{DUPLICATE, FIRST, FakeDrive};
 use crate::support::{Reply, World, fixed, millis, path, progress, secs};
 use pan123_proto::file::{CreateDir, Entry};
 use pan123_proto::{BuildError, DirId, Error, ErrorKind, Parent};
+use serde_json::{Value, json};
 
 fn world(drive: &FakeDrive) -> World {
     let drive = drive.clone();
@@ -314,6 +315,77 @@ fn find_returns_the_entry_at_a_path() {
         .unwrap();
     assert_eq!(found.file().unwrap().get(), file);
     assert_eq!(counts(&world), (3, 0));
+}
+
+/// The root holds a row with these values in place of those of a folder `videos`, a folder `music` and a file `notes`.
+fn beside(odd: &[(&'static str, Value)]) -> World {
+    let drive = FakeDrive::default();
+    let row = drive.dir(0, "odd");
+    drive.set(row, "filename", json!("videos"));
+    for (key, value) in odd {
+        drive.set(row, key, value.clone());
+    }
+    drive.dir(0, "music");
+    drive.file(0, "notes");
+    world(&drive)
+}
+
+#[test]
+fn unreadable_row_is_skipped_unless_it_may_be_the_one() {
+    let no_kind = ("type", json!(null));
+    let no_id = ("fileId", json!(0));
+    let no_name = ("filename", json!(null));
+    let named = |name: &str| ("filename", json!(name));
+    for (odd, may_be_videos) in [
+        (vec![no_kind.clone()], true),
+        (vec![no_id.clone()], true),
+        (vec![no_name.clone()], true),
+        (vec![no_name.clone(), no_kind.clone()], true),
+        (vec![no_name.clone(), ("type", json!(0))], false),
+        (vec![no_id.clone(), ("type", json!(0))], false),
+        (vec![no_kind.clone(), named("video")], false),
+        (vec![no_id.clone(), named("Videos")], false),
+        (vec![no_id.clone(), named("vid\u{fffd}")], true),
+        (vec![no_id.clone(), named("cid\u{fffd}")], false),
+        (vec![no_id.clone(), ("trashed", json!(1))], false),
+    ] {
+        let mut world = beside(&odd);
+        // Something else fits.
+        let music = find(&mut world, "/music").unwrap().unwrap();
+        assert_eq!(ensure(&mut world, "/music").unwrap(), music.dir().unwrap());
+        assert!(find(&mut world, "/music/x").unwrap().is_none(), "{odd:?}");
+        assert_eq!(world.times(path::MKDIR).len(), 0);
+
+        let made = ensure(&mut world, "/videos");
+        assert_eq!(
+            world.times(path::MKDIR).len(),
+            usize::from(!may_be_videos),
+            "{odd:?}"
+        );
+        if may_be_videos {
+            for error in [
+                made.unwrap_err(),
+                find(&mut world, "/videos/x").unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::UnreadableRow, "{odd:?}");
+                assert!(
+                    error.to_string().contains("may be what was looked for"),
+                    "{error}"
+                );
+            }
+        } else {
+            made.unwrap();
+        }
+    }
+    // As the last name a file counts, too.
+    let mut world = beside(&[no_id.clone(), ("type", json!(0))]);
+    let error = find(&mut world, "/videos").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableRow);
+    assert!(find(&mut world, "/videos/x").unwrap().is_none());
+
+    let mut world = beside(&[no_id, named("来自：离线下载")]);
+    let error = ensure(&mut world, "/来自:离线下载/2026").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableRow);
 }
 
 #[test]
