@@ -1,9 +1,9 @@
 //! Creates a download and follows it to its end without an async runtime. The service is the mock.
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::error::Error;
 
 use pan123_blocking::{Client, DirId, Download, WatchEvent};
+use pan123_examples::println;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,11 +1,11 @@
 //! Adds an endpoint that the SDK does not have: the direct link (直链) of a file. It gets tokens, rate limits and retries like any
 //! other endpoint. The service is the mock, with a canned response.
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::time::Duration;
 
 use pan123_async::proto::{Endpoint, Idempotency, Query, RateClass, http::Method};
 use pan123_async::{Client, FileId};
+use pan123_examples::println;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, MockPan123, http::StatusCode};
 use serde::Deserialize;
 

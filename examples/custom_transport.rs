@@ -1,6 +1,5 @@
 //! Drives the core without either client, over HTTP/1.1 written by hand on a `TcpStream`. Tokens, rate limits, retries and polling
 //! are all in the core. The service is the mock.
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -8,6 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use pan123_examples::println;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Input, Machine, Now, Session, Step, Transmit, TransportError};

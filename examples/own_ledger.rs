@@ -1,10 +1,10 @@
 //! Keeps a ledger of downloads: each one is recorded before it is sent, and again when its task is known, so that it is never sent
 //! twice, not even after a crash. The service is the mock.
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use pan123_blocking::proto::GateEvent;
 use pan123_blocking::proto::offline::CreatedDownload;
 use pan123_blocking::{Client, Download, Error};
+use pan123_examples::println;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
 /// What the ledger says about a download. A real program makes each change durable before it continues.

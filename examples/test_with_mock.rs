@@ -1,7 +1,7 @@
 //! Tests a program against the mock: `cargo test --example test_with_mock`. Run with `cargo run`, it saves one link to the mock.
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use pan123_async::{BuildError, Client, Download, Error, TaskId, WatchError};
+use pan123_examples::println;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
 /// The program under test: a bot that saves a link and replies with what happened.

@@ -16,7 +16,6 @@
 //! | `PAN123_CALLBACK_URL` | the public URL for callbacks, which this program signs; must lead to `PAN123_CALLBACK_LISTEN` |
 //! | `PAN123_CALLBACK_LISTEN` | the address to receive callbacks on, by default `127.0.0.1:8787` |
 //! | `PAN123_CALLBACK_KEYS` | `ID=SECRET,ID=SECRET,…`: the first key signs, all verify; by default a random key for this run |
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 mod bot;
 #[cfg(test)]
@@ -35,7 +34,7 @@ use pan123_examples::demo::{Demo, LOOPBACK};
 use pan123_examples::settings::{
     NO_CREDENTIALS, callback_listener, client, temporary_signer, variable,
 };
-use pan123_examples::{exit_code, one_line};
+use pan123_examples::{exit_code, one_line, println};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

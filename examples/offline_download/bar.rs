@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pan123_async::Progress;
+use pan123_examples::eprintln;
 
 /// The steps of the bar per percent.
 const STEPS: f64 = 10.0;

@@ -17,11 +17,6 @@
 //! | `PAN123_DIR_ID` | the id of the folder to save to, instead |
 //! | `PAN123_CALLBACK_URL` | the public URL for the callback, which this program signs; must lead to `PAN123_CALLBACK_LISTEN` |
 //! | `PAN123_CALLBACK_LISTEN` | the address to receive the callback on, by default `127.0.0.1:8787` |
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program for a terminal"
-)]
 
 mod bar;
 mod callback;
@@ -34,7 +29,7 @@ use std::time::{Duration, SystemTime};
 use pan123_async::proto::offline::{CallbackNotice, CallbackOutcome, FoundBy};
 use pan123_async::{Download, Downloaded, ExpectedFile, FileLookup, Watch, WatchError, WatchEvent};
 use pan123_examples::demo::Demo;
-use pan123_examples::{exit_code, one_line};
+use pan123_examples::{eprintln, exit_code, one_line, println};
 
 use crate::bar::Bar;
 use crate::callback::Callbacks;

@@ -5,6 +5,7 @@ use std::error::Error;
 
 use pan123_async::{Client, ClientBuilder, DirId, Download};
 use pan123_examples::demo::{Demo, LOOPBACK};
+use pan123_examples::println;
 use pan123_examples::settings::{
     NO_CREDENTIALS, callback_listener, client, temporary_signer, variable,
 };

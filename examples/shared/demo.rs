@@ -1,5 +1,4 @@
 //! The server side of a demonstration, in the same process: a mock of the service, and a file that it actually downloads.
-#![allow(clippy::print_stdout, reason = "shared by programs for a terminal")]
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! What all calls of one account share: the tokens, the limiter and the settings. The only lock of the crate is here.
+//! What all calls of one account share: the tokens, the limiter and the settings. The lock around them is here.
 
 mod builder;
 

@@ -1,8 +1,8 @@
 //! The events of a machine, and what its handles have requested.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use event_listener::Event;
@@ -18,8 +18,8 @@ pub(crate) struct Control {
     cancel: Event,
     stopped: AtomicBool,
     nudged: AtomicBool,
-    /// The file id that a callback named; zero for none.
-    file_hint: AtomicU64,
+    /// The file id that a callback named. Some 32-bit targets have no atomic that could hold it.
+    file_hint: Mutex<Option<FileId>>,
 }
 
 impl Control {
@@ -63,7 +63,10 @@ impl Control {
 
     /// The file id that a callback named.
     pub(crate) fn file_hint(&self) -> Option<FileId> {
-        FileId::new(self.file_hint.load(Ordering::Acquire)).ok()
+        *self
+            .file_hint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a handle has requested something that a wait would miss.
@@ -97,7 +100,8 @@ impl CallHandle {
     }
 
     pub(crate) fn set_file_hint(&self, file: FileId) {
-        self.control.file_hint.store(file.get(), Ordering::Release);
+        let hint = &self.control.file_hint;
+        *hint.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
     }
 
     pub(crate) fn nudge(&self) {
