@@ -195,7 +195,7 @@ fn copied() -> Vec<Scenario> {
         )
         .expect(|observed| {
             assert_eq!(kinds(observed), ["ok", "ok"]);
-            assert!(values(observed)[0].contains(&format!("source: FileId({FILE})")));
+            assert!(values(observed)[0].contains(&format!("source: Some(FileId({FILE}))")));
         }),
         then(
             filled("many copies, followed"),
