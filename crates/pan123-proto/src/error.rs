@@ -99,9 +99,9 @@ pub enum Error {
         class: &'static str,
         /// The present interval between two requests of the class.
         interval: Duration,
-        /// How many requests wait ahead of this one.
+        /// How many requests go first: those that wait, and those that were refused before.
         ahead: usize,
-        /// When its turn would come, counted from now and after the turns of the calls that were refused before.
+        /// When its turn would come, counted from now.
         retry_after: Duration,
     },
     /// A response with an HTTP status of failure and without an envelope: 3xx, 4xx, or, inside

@@ -9,6 +9,9 @@ use crate::machine::later;
 
 /// The rate limits that a session enforces on its own requests.
 ///
+/// A request waits for its turn. If that would come after the deadline of its call, the call ends at once with
+/// [`Error::QueueTooLong`]; of a create, the default deadline does not count that wait: see [`Call`](crate::Call).
+///
 /// By default: 1 new offline download a second, 5 progress calls a second, and for every other endpoint the lowest figure that
 /// the service documents.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +99,7 @@ pub(crate) enum Slot {
 pub(crate) struct Refusal {
     /// When the turn would come, after the turns of those who were refused before.
     pub(crate) at: Instant,
-    /// How many requests wait ahead.
+    /// How many requests go first: those that wait, and those that were refused before.
     pub(crate) ahead: usize,
     /// The present interval of the class.
     pub(crate) interval: Duration,
@@ -307,7 +310,7 @@ impl Queue {
                 priority: ticket.priority,
             };
             let (index, at) = self.position_for(holder, now);
-            if self.is_too_late(at, now, bound) {
+            if self.is_too_late(at, bound) {
                 return self.refuse(ticket.priority, index, at, now, bound);
             }
             self.insert(holder, index, at, now);
@@ -317,7 +320,7 @@ impl Queue {
         if at <= now {
             self.use_slot(index, now);
             Slot::Now
-        } else if self.is_too_late(at, now, bound) {
+        } else if self.is_too_late(at, bound) {
             self.release(ticket.id);
             self.refuse(ticket.priority, index, at, now, bound)
         } else {
@@ -325,16 +328,16 @@ impl Queue {
         }
     }
 
-    fn is_too_late(&self, slot: Instant, now: Instant, bound: Bound) -> bool {
+    fn is_too_late(&self, slot: Instant, bound: Bound) -> bool {
         match bound {
             Bound::Slot(deadline) => slot > deadline,
-            Bound::HoldOff(deadline) => self.is_held_off_past(deadline, now),
+            Bound::HoldOff(deadline) => self.is_held_off_past(deadline),
         }
     }
 
-    fn is_held_off_past(&self, deadline: Instant, now: Instant) -> bool {
+    fn is_held_off_past(&self, deadline: Instant) -> bool {
         let hold_off = self.hold_off.as_ref();
-        hold_off.is_some_and(|hold_off| now < hold_off.until && deadline < hold_off.until)
+        hold_off.is_some_and(|hold_off| deadline < hold_off.until)
     }
 
     /// Tells each of the callers that are refused another time, so that they do not all come back at once.
@@ -353,12 +356,13 @@ impl Queue {
             .filter(|next| (slot..last_promise).contains(*next))
             .map_or(slot, |next| *next);
         self.next_promise.insert(priority, later(at, interval));
-        let before = self.slots.iter().take(index);
+        let waiting = self.slots.iter().take(index);
+        let waiting = waiting.filter(|slot| slot.holder.is_some()).count();
         Slot::TooLate(Refusal {
             at,
-            ahead: before.filter(|slot| slot.holder.is_some()).count(),
+            ahead: waiting + turns(at.saturating_duration_since(slot), interval),
             interval,
-            is_held_off: self.is_held_off_past(bound.deadline(), now),
+            is_held_off: self.is_held_off_past(bound.deadline()),
         })
     }
 
@@ -494,6 +498,12 @@ impl Queue {
             _ => self.interval,
         }
     }
+}
+
+/// How many turns a time has.
+fn turns(time: Duration, interval: Duration) -> usize {
+    let turns = time.as_micros() / interval.as_micros().max(1);
+    usize::try_from(turns).unwrap_or(usize::MAX)
 }
 
 fn run_after(run: u32, sent: Holder) -> u32 {

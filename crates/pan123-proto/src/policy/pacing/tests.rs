@@ -86,7 +86,7 @@ fn slot_past_the_deadline_is_not_booked_and_one_moved_past_it_is_freed() {
     );
     assert_eq!(limiter.book(&high, now, soon), Slot::At(now + SECOND));
     let slot = limiter.book(&low, now, soon);
-    assert_eq!(slot, too_late(now + 3 * SECOND, 1), "after the refused one");
+    assert_eq!(slot, too_late(now + 3 * SECOND, 2), "after the refused one");
     assert_eq!(limiter.pace(CLASS, now).waiting, 1);
 }
 

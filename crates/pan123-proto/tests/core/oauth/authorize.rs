@@ -316,8 +316,9 @@ fn authorization_ends_once_and_by_its_deadline() {
         busy.resume(at(secs(second)), Input::Stored(StoreResult::Busy));
         busy.resume(at(secs(second) + millis(999)), Input::Wake);
     }
-    let late = hand::ready(waiting.resume(at(secs(120)), Input::Wake));
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::Deadline);
+    let late = hand::ready(waiting.resume(at(secs(120)), Input::Wake)).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Deadline);
+    assert_eq!(late.root().kind(), ErrorKind::TokenStore, "{late}");
 }
 
 #[test]
