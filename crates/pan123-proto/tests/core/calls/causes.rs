@@ -69,6 +69,17 @@ fn second_create(timeout: Duration) -> Ended {
     ended(&second)
 }
 
+/// A call that waits for a token, and then for a response that does not come.
+fn unanswered(timeout: Duration) -> Ended {
+    let mut world = World::new(|view, request| match request.uri().path() {
+        path::PROGRESS => Reply::hang(),
+        _ => routine(view, request),
+    });
+    let asked = world.start(ask(&tireless(builder(), timeout)));
+    world.run();
+    ended(&asked)
+}
+
 /// A call that fails at once, and whose next turn comes after ten seconds.
 fn failed_at_a_slow_pace(reply: fn() -> Reply) -> Ended {
     let pacing = Pacing::default().every(GetDownloadProgress::RATE, secs(10));
@@ -216,7 +227,7 @@ fn tokens() -> Vec<Row> {
             Some(Token),
             &[
                 "waited for an access token",
-                "another process holds the lock",
+                "access token: the token store failed: another process holds the lock",
             ],
             None,
         ),
@@ -323,7 +334,7 @@ fn attempts() -> Vec<Row> {
         ),
         (
             "a response does not come",
-            alone(Reply::hang, secs(5)),
+            unanswered(secs(5)),
             secs(5),
             Deadline,
             None,
