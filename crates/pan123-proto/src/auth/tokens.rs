@@ -202,7 +202,7 @@ pub(super) struct Leased {
     /// OAuth: whether a new pair may be on its way, which revokes the current one.
     pub(super) may_revoke_current: bool,
     /// How the fetch last failed, while it goes on.
-    failure: Option<Error>,
+    failure: Option<Arc<Error>>,
 }
 
 /// A time in which nobody fetches a token.
@@ -222,10 +222,10 @@ enum PauseCause {
 }
 
 /// What a failed fetch is for a call.
-fn token_error(failure: Error) -> Error {
-    match failure {
-        Error::TokenStore(_) => failure,
-        other => Error::Token(Arc::new(other)),
+fn token_error(failure: &Arc<Error>) -> Error {
+    match &**failure {
+        Error::TokenStore(error) => Error::TokenStore(error.clone()),
+        _ => Error::Token(Arc::clone(failure)),
     }
 }
 
@@ -286,7 +286,7 @@ impl Tokens {
     /// Why the fetch in progress has not brought a token so far, if anything failed.
     pub(crate) fn fetch_failure(&self) -> Option<Error> {
         let failure = self.leased.as_ref()?.failure.as_ref()?;
-        Some(token_error(failure.clone()))
+        Some(token_error(failure))
     }
 
     /// Decides what a call that needs a token does now.
@@ -397,10 +397,7 @@ impl Tokens {
                 cause: PauseCause::Failed(error),
                 until,
             }) if self.failures > request.failures_seen || *until > request.deadline => {
-                return Look::Fail(match &**error {
-                    Error::TokenStore(error) => Error::TokenStore(error.clone()),
-                    _ => Error::Token(Arc::clone(error)),
-                });
+                return Look::Fail(token_error(error));
             }
             Some(Pause {
                 cause: PauseCause::Reissue,
@@ -462,7 +459,7 @@ impl Tokens {
         if let Some(leased) = &mut self.leased
             && leased.lease == lease
         {
-            leased.failure = Some(error);
+            leased.failure = Some(Arc::new(error));
         }
     }
 

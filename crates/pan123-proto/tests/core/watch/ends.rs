@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
-use crate::support::watches::{end_error, even, events_and_end, polls, run, status, watch};
+use crate::support::watches::{end_error, events_and_end, polls, run, status, watch};
 use crate::support::{
     Reply, World, at, fixed, hand, numbered_task, path, routine, secs, session, task,
 };
@@ -36,8 +36,13 @@ fn failed_download_is_an_error_with_its_task() {
 #[test]
 fn watch_ends_at_its_deadline_although_polls_succeed() {
     let policy = WatchPolicy::default().deadline(secs(100));
-    let (_, watched) = run(even(secs(200)), policy);
+    let world = World::new(|view, _| match view.earlier.len() {
+        3 => Reply::code(1, "内部错误"),
+        _ => status(view.at.as_secs_f64() / 2.0, 0),
+    });
+    let (_, watched) = run(world, policy);
     let (when, error) = end_error(&watched);
+    assert!(error.polls().is_none(), "an old failure: {error}");
     assert!(matches!(error, WatchError::Deadline { .. }), "{error:?}");
     assert_eq!(when, secs(100));
     assert!(error.last().unwrap().percent > Some(35.0));
