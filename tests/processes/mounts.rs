@@ -5,16 +5,17 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use pan123_mock::{CLIENT_ID, MockPan123};
+use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, path};
 use pan123_store::Account;
 use tempfile::TempDir;
 
 use crate::{
     LONG_TIMEOUT, TokenFile, assert_all_ok, assert_complete_after_kills, issued, output_of,
 };
-use crate::{token_file, token_requests};
+use crate::{token_file, token_requests, until_asked};
 
 /// A directory of its own, with the token file mounted in it: `$1` is mounted at `$2/token.json`.
 const WRITABLE: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json""#;
@@ -56,25 +57,28 @@ fn mountable() -> Option<TokenFile> {
     Some(token_file)
 }
 
+/// A client in a mount namespace, with this time for its call.
 fn client(
     mounts: &str,
     kind: &str,
     token_file: &TokenFile,
     directory: &TempDir,
     url: &str,
-) -> Command {
+    call: Duration,
+) -> Child {
     let file = directory.path().join("token.json");
     let file = file.to_str().unwrap();
-    let time = LONG_TIMEOUT.as_millis().to_string();
+    let times = [call, LONG_TIMEOUT].map(|time| time.as_millis().to_string());
     let arguments = [
         env!("CARGO_BIN_EXE_one_client"),
         kind,
         url,
         file,
-        &time,
-        &time,
+        &times[0],
+        &times[1],
     ];
-    contained(mounts, &token_file.file, directory.path(), &arguments)
+    let mut command = contained(mounts, &token_file.file, directory.path(), &arguments);
+    command.spawn().unwrap()
 }
 
 #[test]
@@ -85,25 +89,51 @@ fn processes_that_mount_one_empty_file_issue_one_token() {
     let mock = MockPan123::start_blocking();
     let url = mock.base_url();
     let directories: Vec<TempDir> = (0..8).map(|_| tempfile::tempdir().unwrap()).collect();
-    let start_all = || {
-        let places = [(WRITABLE, "blocking"), (READ_ONLY, "async")]
-            .into_iter()
-            .cycle();
-        let start = |((mounts, kind), directory)| {
-            client(mounts, kind, &token_file, directory, &url)
-                .spawn()
-                .unwrap()
-        };
-        places.zip(&directories).map(start).collect()
+    let start_all = |call| -> Vec<Child> {
+        let places = [
+            (WRITABLE, "blocking"),
+            (READ_ONLY, "async"),
+            (WRITABLE, "async"),
+            (READ_ONLY, "blocking"),
+        ];
+        let start =
+            |((mounts, kind), directory)| client(mounts, kind, &token_file, directory, &url, call);
+        let places = places.into_iter().cycle().zip(&directories);
+        places.map(start).collect()
     };
-    assert_all_ok(start_all());
-    assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
 
+    // While one is asking for a token, none of the others asks, nor does a process that sees the directory.
+    let never = CannedResponse::envelope(1, "nobody reads this").delay(LONG_TIMEOUT);
+    mock.respond_next(path::ACCESS_TOKEN, never);
+    let place = tempfile::tempdir().unwrap();
+    let mut holder = client(
+        WRITABLE,
+        "blocking",
+        &token_file,
+        &place,
+        &url,
+        LONG_TIMEOUT,
+    );
+    until_asked(&mock);
+    let short = Duration::from_secs(2);
+    let mut others = start_all(short);
+    others.push(token_file.start("blocking", &url, short, LONG_TIMEOUT));
+    for other in others {
+        let output = output_of(other);
+        assert!(output.starts_with("Deadline"), "{output}");
+    }
+    assert_eq!((issued(&mock), token_requests(&mock)), (0, 1));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+
+    assert_all_ok(start_all(LONG_TIMEOUT));
+    assert_eq!((issued(&mock), token_requests(&mock)), (1, 2));
     // A process that sees the directory shares the token, and does not take the file from under the mounts.
     assert_all_ok(token_file.start_all(2, &url));
-    assert_all_ok(start_all());
+    assert_all_ok(start_all(LONG_TIMEOUT));
     assert_eq!(issued(&mock), 1);
-    assert!(token_file.stored(&Account::new(&url, CLIENT_ID)).is_some());
+    let account = Account::new(&url, CLIENT_ID);
+    assert!(token_file.stored(&account).is_some());
 }
 
 #[test]
@@ -131,14 +161,16 @@ fn file_that_was_replaced_outside_of_its_mount_is_an_error() {
     };
     let mock = MockPan123::start_blocking();
     let directory = tempfile::tempdir().unwrap();
-    let mut command = client(
+    let url = mock.base_url();
+    let client = client(
         REPLACED,
         "blocking",
         &token_file,
         &directory,
-        &mock.base_url(),
+        &url,
+        LONG_TIMEOUT,
     );
-    let output = output_of(command.spawn().unwrap());
+    let output = output_of(client);
     assert!(output.starts_with("TokenStore"), "{output}");
     assert!(output.contains("outside of its mount"), "{output}");
     assert_eq!(issued(&mock), 0);

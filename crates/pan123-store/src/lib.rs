@@ -4,7 +4,7 @@
 //! runs as several processes, must not fetch a token each time. With a store it fetches one only if no valid token is stored,
 //! under a lock that all processes share.
 //!
-//! - [`FileStore`]: a file that only its owner can read, with a lock file beside it.
+//! - [`FileStore`]: a file with a lock file beside it; on Unix only its owner can read it.
 //! - [`MemoryStore`]: for several clients in one process, and for tests.
 //! - For any other place, such as a database, implement [`TokenStore`].
 //!

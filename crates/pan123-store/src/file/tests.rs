@@ -135,13 +135,11 @@ fn file_that_cannot_be_replaced_is_written_in_place() {
             for value in ["a-long-first-token", "second", "third"] {
                 let saved = open.run(StoreOp::Save(token(value)));
                 assert!(matches!(saved, StoreResult::Saved), "{replace}: {saved:?}");
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600, "before anybody reads it");
                 assert_eq!(stored(&mut open).as_deref(), Some(value), "{replace}");
             }
-            let metadata = fs::metadata(&path).unwrap();
-            assert_eq!(
-                (metadata.ino(), metadata.permissions().mode() & 0o777),
-                (inode, 0o600)
-            );
+            assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
             assert!(!open.store.sibling(".new").exists());
 
             // It stays so for a process that could replace it.
