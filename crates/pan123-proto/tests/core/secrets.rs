@@ -198,6 +198,12 @@ fn calls_show_no_secret_that_a_response_echoes() {
     assert_call_redacted(given, &download());
     let image = ImageBedDownload::new(SOURCE).unwrap();
     assert_call_redacted(given, &image.callback(CALLBACK).unwrap());
+    // Each URL alone: parts of the other one must not stand in for its own.
+    let harmless = "https://files.example/f.mp4";
+    let download = Download::new(harmless).unwrap();
+    assert_call_redacted(given, &download.callback(CALLBACK).unwrap());
+    let image = ImageBedDownload::new(harmless).unwrap();
+    assert_call_redacted(given, &image.callback(CALLBACK).unwrap());
     // Requested directly, so that the session does not know the secrets.
     assert_call_redacted(given, &IssueToken::new("client-id", SECRET));
     assert_call_redacted(
