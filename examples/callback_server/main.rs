@@ -167,12 +167,12 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let posted = demo.mock().service(|service| service.callbacks().to_vec());
     let first = posted.first().ok_or("no callback was posted")?;
     let sender = reqwest::Client::builder().no_proxy().build()?;
-    let forged = first.url.replace("job", "jab");
+    let forged = first.url().replace("job", "jab");
     for (what, url) in [
-        ("a replayed callback", &first.url),
+        ("a replayed callback", first.url()),
         ("a forged callback", &forged),
     ] {
-        let response = sender.post(url).body(first.body.clone()).send().await?;
+        let response = sender.post(url).body(first.body().clone()).send().await?;
         println!("{what} gets the response {}", response.status());
         next(&mut log).await?;
     }

@@ -118,15 +118,15 @@ pub struct SentRequest {
 
 impl SentRequest {
     fn of(request: &RecordedRequest) -> SentRequest {
-        let headers = request.headers.iter();
+        let headers = request.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
         SentRequest {
-            method: request.method.to_string(),
-            path: request.path.clone(),
-            query: request.query.clone(),
+            method: request.method().to_string(),
+            path: request.path().to_owned(),
+            query: request.query().to_owned(),
             headers: headers.collect(),
             extra: Vec::new(),
-            body: request.body.to_vec(),
+            body: request.body().to_vec(),
         }
         .sorted()
     }

@@ -109,16 +109,34 @@ impl CallbackPolicy {
 
 /// A callback of an ended task.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Callback {
-    /// The task.
-    pub task: u64,
-    /// The `callBackUrl`.
-    pub url: String,
-    /// The JSON body.
-    pub body: Bytes,
-    /// The delivery; `None` until it is reported with [`Service::callback_delivered`](super::Service::callback_delivered).
-    pub delivery: Option<Delivery>,
+    pub(crate) task: u64,
+    pub(crate) url: String,
+    pub(crate) body: Bytes,
+    pub(crate) delivery: Option<Delivery>,
+}
+
+impl Callback {
+    /// Returns the task.
+    pub fn task(&self) -> u64 {
+        self.task
+    }
+
+    /// Returns the `callBackUrl`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns the JSON body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Returns the delivery; `None` until it is reported with
+    /// [`Service::callback_delivered`](super::Service::callback_delivered).
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.delivery.as_ref()
+    }
 }
 
 /// The delivery of a callback.

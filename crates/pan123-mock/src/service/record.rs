@@ -14,34 +14,69 @@ use crate::tcp::WireOutcome;
 
 const REDACTED: &str = "[redacted]";
 
-/// A recorded request. Its `Debug` output redacts tokens and client secrets; the fields contain them.
+/// A recorded request. Its `Debug` output redacts tokens and client secrets; its methods return them.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct RecordedRequest {
-    /// The method.
-    pub method: Method,
-    /// The path, without the query.
-    pub path: String,
-    /// The raw query without the question mark; empty if there was none.
-    pub query: String,
-    /// All headers.
-    pub headers: HeaderMap,
-    /// The body, or its first 64 KiB.
-    pub body: Bytes,
-    /// The length of the whole body.
-    pub body_length: usize,
-    /// What the client observed of the exchange.
-    pub wire_outcome: WireOutcome,
-    /// The HTTP status of the response, if it was sent.
-    pub status: Option<StatusCode>,
-    /// The code of the response, if it was sent and has an envelope.
-    pub code: Option<i64>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) body_length: usize,
+    pub(crate) wire_outcome: WireOutcome,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) code: Option<i64>,
 }
 
 /// The longest body that is recorded in full.
 const MAX_RECORDED_BODY: usize = 64 * 1024;
 
 impl RecordedRequest {
+    /// Returns the method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Returns the path, without the query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the raw query without the question mark; empty if there was none.
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
+    /// Returns all headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Returns the body, or its first 64 KiB.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Returns the length of the whole body.
+    pub fn body_length(&self) -> usize {
+        self.body_length
+    }
+
+    /// Returns what the client observed of the exchange.
+    pub fn wire_outcome(&self) -> WireOutcome {
+        self.wire_outcome
+    }
+
+    /// Returns the HTTP status of the response, if it was sent.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Returns the code of the response, if it was sent and has an envelope.
+    pub fn code(&self) -> Option<i64> {
+        self.code
+    }
+
     pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {

@@ -101,7 +101,7 @@ fn delivery_is_recorded() {
         .service
         .callbacks()
         .iter()
-        .map(|callback| (callback.task, callback.delivery.clone()))
+        .map(|callback| (callback.task(), callback.delivery().cloned()))
         .collect();
     assert_eq!(
         recorded,
@@ -143,13 +143,13 @@ fn callback_can_be_repeated_and_each_delivery_is_recorded() {
     assert_eq!(bodies.len(), 2);
     assert_eq!(bodies[0], bodies[1]);
 
-    let task = world.service.callbacks()[0].task;
+    let task = world.service.callbacks()[0].task();
     for status in [500, 200] {
         let answered = Delivery::Responded(status);
         world.service.callback_delivered(task, answered);
     }
     let callbacks = world.service.callbacks().iter();
-    let recorded: Vec<_> = callbacks.map(|it| it.delivery.clone()).collect();
+    let recorded: Vec<_> = callbacks.map(|it| it.delivery().cloned()).collect();
     let expected = [500, 200].map(|status| Some(Delivery::Responded(status)));
     assert_eq!(recorded, expected);
 }
@@ -160,5 +160,5 @@ fn callback_can_be_lost() {
     assert_eq!(world.effects.len(), 0);
     assert_eq!(world.service.next_due(), None);
     let callback = &world.service.callbacks()[0];
-    assert_eq!(callback.delivery, Some(Delivery::Lost));
+    assert_eq!(callback.delivery(), Some(&Delivery::Lost));
 }

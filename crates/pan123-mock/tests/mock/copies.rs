@@ -74,21 +74,24 @@ fn copy_is_a_new_file_with_the_same_content() {
     let original = world.file(file).clone();
     world.now += Duration::from_secs(1);
     let first = copy(&mut world, &token, file, to);
-    assert_eq!((first.parent, &*first.name, first.size), (to, "a.zip", 7));
-    assert_eq!((first.created, first.updated), (world.now, world.now));
+    assert_eq!(
+        (first.parent(), &*first.name(), first.size()),
+        (to, "a.zip", 7)
+    );
+    assert_eq!((first.created(), first.updated()), (world.now, world.now));
     assert_eq!(world.file(file), &original);
 
     let second = copy(&mut world, &token, file, to);
-    assert_eq!(second.name, "a(1).zip");
-    let beside = copy(&mut world, &token, first.id, folder);
-    assert_eq!(beside.name, "a(1).zip");
-    assert_eq!(copy(&mut world, &token, file, 0).parent, 0);
+    assert_eq!(second.name(), "a(1).zip");
+    let beside = copy(&mut world, &token, first.id(), folder);
+    assert_eq!(beside.name(), "a(1).zip");
+    assert_eq!(copy(&mut world, &token, file, 0).parent(), 0);
 
     let mut etag = |id: u64| {
         let request = get(&format!("{}?fileID={id}", path::FILE_DETAIL), &token);
         world.envelope(&request)["data"]["etag"].take()
     };
-    assert_eq!(etag(file), etag(beside.id), "content of a copy of a copy");
+    assert_eq!(etag(file), etag(beside.id()), "content of a copy of a copy");
 }
 
 #[test]
@@ -106,24 +109,24 @@ fn folder_copy_includes_descendants_but_not_the_trash() {
 
     let top = copy(&mut world, &token, folder, to);
     assert_eq!(
-        (&*top.name, top.is_folder, top.parent),
+        (&*top.name(), top.is_folder(), top.parent()),
         ("folder", true, to)
     );
     let all = drive(&world);
     let new: Vec<_> = all[before..]
         .iter()
-        .map(|it| (&*it.name, it.parent))
+        .map(|it| (&*it.name(), it.parent()))
         .collect();
     assert_eq!(
         new,
         [
             ("folder", to),
-            ("a.zip", top.id),
-            ("below", top.id),
-            ("b", top.id + 2)
+            ("a.zip", top.id()),
+            ("below", top.id()),
+            ("b", top.id() + 2)
         ]
     );
-    assert_eq!(copy(&mut world, &token, folder, 0).name, "folder(1)");
+    assert_eq!(copy(&mut world, &token, folder, 0).name(), "folder(1)");
 }
 
 #[test]
@@ -202,7 +205,9 @@ fn task_runs_at_the_first_poll_and_is_done_at_the_second() {
     let known = &world.service.copy_tasks()[0];
     assert_eq!(known.polls(), 2);
     let names = known.copies().iter().map(|id| world.file(*id));
-    let names: Vec<_> = names.map(|it| (&*it.name, it.parent, it.created)).collect();
+    let names: Vec<_> = names
+        .map(|it| (&*it.name(), it.parent(), it.created()))
+        .collect();
     assert_eq!(names, [("a.zip", to, world.now), ("folder", to, world.now)]);
     assert_eq!(drive(&world).len(), before.len() + 3);
     assert_eq!(status(&mut world, &token, task), 2);
@@ -277,7 +282,7 @@ fn task_by_the_clock_ends_without_polls() {
     world.now = due + Duration::from_secs(5);
     assert_eq!(status(&mut world, &token, task), 2);
     assert_eq!(status(&mut world, &token, failing), 3);
-    assert_eq!(drive(&world).last().map(|it| it.created), Some(due));
+    assert_eq!(drive(&world).last().map(|it| it.created()), Some(due));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn second_mkdir_of_the_same_name_is_rejected() {
     let inside = json!({"name": "影片", "parentID": folder});
     let inside = world.post(path::MKDIR, &token, &inside);
     let inside = inside["data"]["dirID"].as_u64().expect("an id");
-    assert_eq!(world.file(inside).parent, folder);
+    assert_eq!(world.file(inside).parent(), folder);
 
     world.post(path::TRASH, &token, &json!({"fileIDs": [folder]}));
     let again = world.post(path::MKDIR, &token, &body);
@@ -101,13 +101,13 @@ fn trash_is_all_or_nothing() {
     let body = json!({"fileIDs": vec![folder; 100]});
     for _ in 0..2 {
         assert_eq!(world.post(path::TRASH, &token, &body)["code"], 0);
-        assert!(world.file(folder).trashed);
-        assert_eq!(world.file(folder).updated, world.now);
-        assert!(!world.file(inside).trashed);
+        assert!(world.file(folder).is_trashed());
+        assert_eq!(world.file(folder).updated(), world.now);
+        assert!(!world.file(inside).is_trashed());
     }
     world.now += Duration::from_secs(1);
     world.post(path::TRASH, &token, &body);
-    assert_ne!(world.file(folder).updated, world.now);
+    assert_ne!(world.file(folder).updated(), world.now);
 }
 
 #[test]
@@ -153,15 +153,15 @@ fn move_takes_folders_with_their_contents() {
 
     let body = json!({"fileIDs": [file, folder, file], "toParentFileID": to});
     assert_eq!(world.post(path::MOVE, &token, &body)["code"], 0);
-    assert_eq!(world.file(file).parent, to);
-    assert_eq!(world.file(folder).parent, to);
-    assert_eq!(world.file(inside).parent, folder);
+    assert_eq!(world.file(file).parent(), to);
+    assert_eq!(world.file(folder).parent(), to);
+    assert_eq!(world.file(inside).parent(), folder);
     let left = world.list(&token, &format!("parentFileId={from}&limit=1"));
     assert_eq!(left["data"]["fileList"], json!([]));
 
     // The name is free in the old folder and taken in the new one.
     let again = world.service.add_file(world.now, from, "a", 1);
-    assert_eq!(world.file(again).name, "a");
+    assert_eq!(world.file(again).name(), "a");
     let requests = [(json!({"fileIDs": [again], "toParentFileID": to}), 1)];
     refused(&mut world, &token, path::MOVE, requests);
     let body = json!({"fileIDs": [again], "toParentFileID": 0});
@@ -225,8 +225,8 @@ fn single_rename_rejects_taken_names() {
     assert_eq!(rename(files[0], "a"), 0);
     assert_eq!(rename(files[0], "c"), 0);
     assert_eq!(rename(files[1], "a"), 0);
-    assert_eq!(world.file(files[0]).name, "c");
-    assert_eq!(world.file(files[1]).name, "a");
+    assert_eq!(world.file(files[0]).name(), "c");
+    assert_eq!(world.file(files[1]).name(), "a");
 }
 
 #[test]
@@ -256,10 +256,10 @@ fn batch_rename_is_all_or_nothing() {
 
     let body = list(&vec![good.clone(); 30]);
     assert_eq!(world.post(path::RENAME, &token, &body)["code"], 0);
-    assert_eq!(world.file(a).name, "new");
+    assert_eq!(world.file(a).name(), "new");
     let exchanged = list(&[format!("{b}|c"), format!("{c}|b")]);
     assert_eq!(world.post(path::RENAME, &token, &exchanged)["code"], 0);
-    assert_eq!((&*world.file(b).name, &*world.file(c).name), ("c", "b"));
+    assert_eq!((&*world.file(b).name(), &*world.file(c).name()), ("c", "b"));
     let requests = [(list(&[format!("{a}|b")]), 1)];
     refused(&mut world, &token, path::RENAME, requests);
 }
@@ -286,5 +286,5 @@ fn trashed_files_do_not_occupy_names() {
         assert_eq!(world.post(path, &token, &body)["code"], code, "{body}");
     }
     let trashed = world.file(trashed);
-    assert_eq!((trashed.parent, &*trashed.name), (folder, "b"));
+    assert_eq!((trashed.parent(), &*trashed.name()), (folder, "b"));
 }

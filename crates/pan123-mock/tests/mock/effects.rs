@@ -42,7 +42,9 @@ fn callback_is_posted_once_after_the_final_poll() {
     let body = received.recv_timeout(TIMEOUT).expect("a callback");
     assert_eq!(body["status"], 0);
     assert_eq!(body["url"], "https://example.com/a");
-    let delivery = mock.wait_for(TIMEOUT, |service| service.callbacks()[0].delivery.clone());
+    let delivery = mock.wait_for(TIMEOUT, |service| {
+        service.callbacks()[0].delivery().cloned()
+    });
     assert_eq!(delivery, Some(Delivery::Responded(202)));
     assert_eq!(mock.service(|service| service.callbacks().len()), 1);
 }
@@ -54,7 +56,9 @@ fn callback_to_another_machine_is_not_posted() {
     let body = json!({"url": "https://example.com/a", "callBackUrl": "http://192.0.2.1/cb"});
     let task = client.create(&body);
     mock.end_task(task, TaskEnd::Succeeded { size: 0 });
-    let delivery = mock.wait_for(TIMEOUT, |service| service.callbacks()[0].delivery.clone());
+    let delivery = mock.wait_for(TIMEOUT, |service| {
+        service.callbacks()[0].delivery().cloned()
+    });
     assert_eq!(delivery, Some(Delivery::NotLoopback));
 }
 
@@ -67,7 +71,9 @@ fn undeliverable_callback_is_recorded_as_failed() {
     drop(free);
     let task = client.create(&json!({"url": "https://example.com/a", "callBackUrl": url}));
     mock.end_task(task, TaskEnd::failed("gone"));
-    let delivery = mock.wait_for(TIMEOUT, |service| service.callbacks()[0].delivery.clone());
+    let delivery = mock.wait_for(TIMEOUT, |service| {
+        service.callbacks()[0].delivery().cloned()
+    });
     assert!(
         matches!(delivery, Some(Delivery::Failed(_))),
         "{delivery:?}"

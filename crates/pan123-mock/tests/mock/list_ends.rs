@@ -28,11 +28,15 @@ fn files_are_added_and_trashed_in_bulk() {
     let folder = world.service.add_folder(world.now, 0, "folder");
     let files = world.service.add_files(world.now, folder, 250);
     assert!(files.len() == 250 && files.is_sorted());
-    let of = |id: u64| (world.file(id).name.clone(), world.file(id).size);
+    let of = |id: u64| (world.file(id).name().to_owned(), world.file(id).size());
     assert_eq!(of(files[0]), ("1.bin".to_owned(), 1));
     assert_eq!(of(files[249]), ("250.bin".to_owned(), 250));
     world.service.trash_files(world.now, &[files[0], 1]);
-    let trashed = world.service.files().filter(|file| file.trashed).count();
+    let trashed = world
+        .service
+        .files()
+        .filter(|file| file.is_trashed())
+        .count();
     assert_eq!(trashed, 1);
 
     let query = format!("parentFileId={folder}&limit=100");
@@ -40,8 +44,8 @@ fn files_are_added_and_trashed_in_bulk() {
     let all = pages.iter().flat_map(|(ids, _)| ids.clone());
     assert_eq!(all.collect::<Vec<_>>(), files, "trashed files are listed");
     let more = world.service.add_files(world.now, folder, 2);
-    assert_eq!(world.file(more[0]).name, "1.bin", "its name was free");
-    assert_eq!(world.file(more[1]).name, "2(1).bin");
+    assert_eq!(world.file(more[0]).name(), "1.bin", "its name was free");
+    assert_eq!(world.file(more[1]).name(), "2(1).bin");
     assert!(world.service.add_files(world.now, folder, 0).is_empty());
 }
 

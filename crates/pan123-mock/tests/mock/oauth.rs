@@ -346,5 +346,5 @@ fn debug_output_and_messages_contain_no_secrets() {
     }
     assert!(!shown.contains(&pair.access_token) && !shown.contains(&pair.refresh_token));
     // The fields keep the original values.
-    assert!(world.service.requests()[0].query.contains(&code));
+    assert!(world.service.requests()[0].query().contains(&code));
 }

@@ -76,7 +76,7 @@ fn prepared_responses_are_used_in_order_and_recorded() {
     assert_eq!(world.envelope(&request)["code"], 0);
     let seen = world.service.requests();
     assert_eq!(seen.len(), 6);
-    assert!(seen[1..].iter().all(|seen| seen.path == path::USER_INFO));
+    assert!(seen[1..].iter().all(|seen| seen.path() == path::USER_INFO));
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn requests_are_recorded_unchanged() {
         .unwrap();
     world.handle(&request);
     let seen = &world.service.requests()[0];
-    assert_eq!(seen.method, "PUT");
-    assert_eq!((&*seen.path, &*seen.query), ("/somewhere", "a=1&b=2"));
-    assert_eq!(seen.headers["x-mine"], "yes");
-    assert_eq!(seen.body, "body");
+    assert_eq!(seen.method(), "PUT");
+    assert_eq!((&*seen.path(), &*seen.query()), ("/somewhere", "a=1&b=2"));
+    assert_eq!(seen.headers()["x-mine"], "yes");
+    assert_eq!(seen.body(), "body");
 }
 
 #[test]

@@ -24,7 +24,11 @@ fn task_runs_to_success_over_the_network() {
     assert_eq!(client.poll(task), json!({"process": 50, "status": 0}));
     assert_eq!(client.poll(task), json!({"process": 100, "status": 2}));
 
-    let paths: Vec<String> = mock.requests().into_iter().map(|seen| seen.path).collect();
+    let paths: Vec<String> = mock
+        .requests()
+        .into_iter()
+        .map(|seen| seen.path().to_owned())
+        .collect();
     assert_eq!(
         paths,
         [
@@ -35,7 +39,7 @@ fn task_runs_to_success_over_the_network() {
             path::OFFLINE_PROGRESS,
         ]
     );
-    assert_eq!(mock.requests()[2].query, format!("taskID={task}"));
+    assert_eq!(mock.requests()[2].query(), format!("taskID={task}"));
 }
 
 #[tokio::test]
@@ -182,7 +186,7 @@ fn drop_does_not_wait_for_running_fetches_and_delays() {
         let _ = asking.send(());
     });
     mock.wait_for(TIMEOUT, |service| {
-        let path = &service.requests().last()?.path;
+        let path = service.requests().last()?.path();
         (path == path::USER_INFO).then_some(())
     })
     .expect("the request");

@@ -47,7 +47,7 @@ fn documented_requests_get_documented_responses() {
         &request,
         text!("official_recover_by_path_response"),
     );
-    assert!(files.map(|id| world.file(id).parent) == [folder; 2]);
+    assert!(files.map(|id| world.file(id).parent()) == [folder; 2]);
 
     trash(&mut world, &token, &files);
     let body = with_ids(&fixture!("official_delete_request"), files);
@@ -73,7 +73,7 @@ fn delete_removes_all_descendants() {
         (&deleted["code"], &deleted["data"]),
         (&json!(0), &Value::Null)
     );
-    let left: Vec<u64> = world.service.files().map(|file| file.id).collect();
+    let left: Vec<u64> = world.service.files().map(|file| file.id()).collect();
     assert_eq!(left, [other]);
     for place in [0, folder, below] {
         let page = world.list(&token, &format!("parentFileId={place}&limit=100"));
@@ -83,7 +83,7 @@ fn delete_removes_all_descendants() {
 
     // The names are free, even in a missing folder.
     let again = world.service.add_file(now, below, "c", 1);
-    assert_eq!(world.file(again).name, "c");
+    assert_eq!(world.file(again).name(), "c");
     assert!(again > deep, "ids are not reused");
 }
 
@@ -120,18 +120,18 @@ fn recovered_file_is_back_in_its_folder() {
     world.now += Duration::from_secs(1);
     assert_eq!(recover(&mut world, &token, &[file, file]), json!([]));
     let back = world.file(file);
-    assert_eq!((back.parent, &*back.name), (folder, "b.zip"));
-    assert!(!back.trashed && back.updated == world.now);
+    assert_eq!((back.parent(), &*back.name()), (folder, "b.zip"));
+    assert!(!back.is_trashed() && back.updated() == world.now);
 
     // It has its name again.
     let other = world.service.add_file(world.now, folder, "b.zip", 1);
-    assert_eq!(world.file(other).name, "b(1).zip");
+    assert_eq!(world.file(other).name(), "b(1).zip");
     // If its name was taken meanwhile, it gets a number.
     trash(&mut world, &token, &[file]);
     let third = world.service.add_file(world.now, folder, "b.zip", 1);
-    assert_eq!(world.file(third).name, "b.zip");
+    assert_eq!(world.file(third).name(), "b.zip");
     assert_eq!(recover(&mut world, &token, &[file]), json!([]));
-    assert_eq!(world.file(file).name, "b(2).zip");
+    assert_eq!(world.file(file).name(), "b(2).zip");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn unrecoverable_ids_are_returned() {
     assert!(
         [file, middle, top]
             .iter()
-            .all(|id| !world.file(*id).trashed)
+            .all(|id| !world.file(*id).is_trashed())
     );
 
     trash(&mut world, &token, &[file, top]);
@@ -214,13 +214,13 @@ fn recover_by_path_moves_to_the_folder() {
     assert_eq!(world.post(path::RECOVER_BY_PATH, &token, &body)["code"], 0);
     let file = world.file(lost);
     assert_eq!(
-        (file.parent, &*file.name, file.trashed),
+        (file.parent(), &*file.name(), file.is_trashed()),
         (to, "a(1).zip", false)
     );
-    assert_eq!(world.file(folder).parent, to);
-    assert_eq!(world.file(inside).parent, folder);
+    assert_eq!(world.file(folder).parent(), to);
+    assert_eq!(world.file(inside).parent(), folder);
     trash(&mut world, &token, &[lost]);
     let body = asked(&[lost], 0);
     assert_eq!(world.post(path::RECOVER_BY_PATH, &token, &body)["code"], 0);
-    assert_eq!(world.file(lost).parent, 0);
+    assert_eq!(world.file(lost).parent(), 0);
 }

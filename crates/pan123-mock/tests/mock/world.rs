@@ -89,7 +89,7 @@ impl World {
 
     pub(crate) fn file(&self, id: u64) -> &File {
         let mut files = self.service.files();
-        files.find(|file| file.id == id).expect("a known id")
+        files.find(|file| file.id() == id).expect("a known id")
     }
 }
 

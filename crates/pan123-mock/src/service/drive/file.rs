@@ -7,29 +7,60 @@ use crate::service::response::mix;
 
 /// A file or folder of the drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct File {
-    /// Its id. Ids are assigned in ascending order.
-    pub id: u64,
-    /// The id of its folder; 0 is the root.
-    pub parent: u64,
-    /// Its name, with the extension.
-    pub name: String,
-    /// Its size in bytes, 0 for a folder.
-    pub size: u64,
-    /// Whether it is a folder.
-    pub is_folder: bool,
-    /// Whether it is in the trash itself. The contents of a trashed folder are not marked.
-    pub trashed: bool,
-    /// When it was created.
-    pub created: SystemTime,
-    /// When it was last changed.
-    pub updated: SystemTime,
+    pub(crate) id: u64,
+    pub(crate) parent: u64,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) is_folder: bool,
+    pub(crate) trashed: bool,
+    pub(crate) created: SystemTime,
+    pub(crate) updated: SystemTime,
     /// The id of the file with the original content: its own, or that of the copied file.
     pub(super) content: Option<u64>,
 }
 
 impl File {
+    /// Returns its id. Ids are assigned in ascending order.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the id of its folder; 0 is the root.
+    pub fn parent(&self) -> u64 {
+        self.parent
+    }
+
+    /// Returns its name, with the extension.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its size in bytes, 0 for a folder.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// Returns whether it is in the trash itself. The contents of a trashed folder are not marked.
+    pub fn is_trashed(&self) -> bool {
+        self.trashed
+    }
+
+    /// Returns when it was created.
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// Returns when it was last changed.
+    pub fn updated(&self) -> SystemTime {
+        self.updated
+    }
+
     pub(super) fn new_folder(now: SystemTime, parent: u64, name: String) -> Self {
         let is_folder = true;
         Self {
