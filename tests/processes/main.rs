@@ -102,7 +102,7 @@ fn pairs_asked_for(mock: &MockPan123) -> usize {
 
 fn requests_to(mock: &MockPan123, path: &str) -> usize {
     let requests = mock.requests();
-    let asked = requests.iter().filter(|request| request.path == path);
+    let asked = requests.iter().filter(|request| request.path() == path);
     asked.count()
 }
 
@@ -111,7 +111,7 @@ fn until_asked(mock: &MockPan123) {
     let asked = mock.wait_for(LONG_TIMEOUT, |service| {
         let mut requests = service.requests().iter();
         requests
-            .find(|request| request.path == path::ACCESS_TOKEN)
+            .find(|request| request.path() == path::ACCESS_TOKEN)
             .map(drop)
     });
     asked.expect("a request for a token");
