@@ -38,10 +38,10 @@ fn download_without_a_folder_goes_to_the_default_one() {
     world.now += Duration::from_secs(5);
     let first = downloaded(&mut world, &token, &body);
     let folder = world.file(first.parent()).clone();
-    assert_eq!((folder.parent(), &*folder.name()), (0, "来自:离线下载"));
+    assert_eq!((folder.parent(), folder.name()), (0, "来自:离线下载"));
     assert!(folder.is_folder() && !first.is_folder() && !first.is_trashed());
     assert_eq!((folder.id(), first.id()), (14_710_240, 14_710_241));
-    assert_eq!((&*first.name(), first.size()), ("a.zip", 7));
+    assert_eq!((first.name(), first.size()), ("a.zip", 7));
     assert_eq!(first.created(), before + Duration::from_secs(5));
 
     let second = downloaded(&mut world, &token, &json!({"url": "https://example.com/b"}));
@@ -61,11 +61,11 @@ fn download_goes_to_its_folder_under_its_name() {
         let url = "https://example.com/%E6%B5%8B%20a.mp4?sign=1";
         let body = json!({"url": url, "dirID": folder});
         let file = downloaded(&mut world, &token, &body);
-        assert_eq!((file.parent(), &*file.name()), (folder, "测 a.mp4"));
+        assert_eq!((file.parent(), file.name()), (folder, "测 a.mp4"));
 
         let body = json!({"url": url, "dirID": folder, "fileName": "b.mkv"});
         let file = downloaded(&mut world, &token, &body);
-        assert_eq!((file.parent(), &*file.name()), (folder, "b.mkv"));
+        assert_eq!((file.parent(), file.name()), (folder, "b.mkv"));
         assert_eq!(world.service.files().count(), 3);
     }
 }
@@ -99,7 +99,7 @@ fn taken_name_gets_a_number() {
     let token = world.token();
     let body = json!({"url": "https://example.com/a.tar.gz"});
     let files = [(); 3].map(|()| downloaded(&mut world, &token, &body));
-    let names: Vec<_> = files.iter().map(|file| &*file.name()).collect();
+    let names: Vec<_> = files.iter().map(pan123_mock::File::name).collect();
     assert_eq!(names, ["a.tar.gz", "a.tar(1).gz", "a.tar(2).gz"]);
 
     let now = world.now;
@@ -132,7 +132,7 @@ fn large_folder_can_be_filled_and_listed() {
     for _ in 0..FILES {
         world.service.add_file(world.now, folder, "a.bin", 1);
     }
-    let names = world.service.files().map(|file| file.name().clone());
+    let names = world.service.files().map(pan123_mock::File::name);
     assert_eq!(names.collect::<HashSet<_>>().len(), FILES + 1);
 
     let mut last = json!(0);

@@ -259,7 +259,7 @@ fn batch_rename_is_all_or_nothing() {
     assert_eq!(world.file(a).name(), "new");
     let exchanged = list(&[format!("{b}|c"), format!("{c}|b")]);
     assert_eq!(world.post(path::RENAME, &token, &exchanged)["code"], 0);
-    assert_eq!((&*world.file(b).name(), &*world.file(c).name()), ("c", "b"));
+    assert_eq!((world.file(b).name(), world.file(c).name()), ("c", "b"));
     let requests = [(list(&[format!("{a}|b")]), 1)];
     refused(&mut world, &token, path::RENAME, requests);
 }
@@ -286,5 +286,5 @@ fn trashed_files_do_not_occupy_names() {
         assert_eq!(world.post(path, &token, &body)["code"], code, "{body}");
     }
     let trashed = world.file(trashed);
-    assert_eq!((trashed.parent(), &*trashed.name()), (folder, "b"));
+    assert_eq!((trashed.parent(), trashed.name()), (folder, "b"));
 }

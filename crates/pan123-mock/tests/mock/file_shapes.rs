@@ -187,7 +187,7 @@ fn edit_responses() {
     }
     let second = world.file(files[1]);
     assert_eq!(
-        (second.parent(), &*second.name()),
+        (second.parent(), second.name()),
         (folder, "测试文件重命名.mp4")
     );
     assert!(second.is_trashed());

@@ -73,7 +73,7 @@ fn delete_removes_all_descendants() {
         (&deleted["code"], &deleted["data"]),
         (&json!(0), &Value::Null)
     );
-    let left: Vec<u64> = world.service.files().map(|file| file.id()).collect();
+    let left: Vec<u64> = world.service.files().map(pan123_mock::File::id).collect();
     assert_eq!(left, [other]);
     for place in [0, folder, below] {
         let page = world.list(&token, &format!("parentFileId={place}&limit=100"));
@@ -120,7 +120,7 @@ fn recovered_file_is_back_in_its_folder() {
     world.now += Duration::from_secs(1);
     assert_eq!(recover(&mut world, &token, &[file, file]), json!([]));
     let back = world.file(file);
-    assert_eq!((back.parent(), &*back.name()), (folder, "b.zip"));
+    assert_eq!((back.parent(), back.name()), (folder, "b.zip"));
     assert!(!back.is_trashed() && back.updated() == world.now);
 
     // It has its name again.
@@ -214,7 +214,7 @@ fn recover_by_path_moves_to_the_folder() {
     assert_eq!(world.post(path::RECOVER_BY_PATH, &token, &body)["code"], 0);
     let file = world.file(lost);
     assert_eq!(
-        (file.parent(), &*file.name(), file.is_trashed()),
+        (file.parent(), file.name(), file.is_trashed()),
         (to, "a(1).zip", false)
     );
     assert_eq!(world.file(folder).parent(), to);
