@@ -2,6 +2,7 @@
 //! arrives, slots are given back, and nothing is sent twice.
 
 mod between;
+mod detached;
 mod drops;
 mod follows;
 mod setup;

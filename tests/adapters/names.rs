@@ -21,11 +21,13 @@ const COMPARED: [&str; 10] = [
     "Spawner",
 ];
 
-/// What only one of them has: its HTTP client, and `next`, which an iterator has from its trait.
-const METHODS_OF_ASYNC: [&str; 4] = [
+/// What only one of them has: its HTTP client, `next`, which an iterator has from its trait, and the outcomes of dropped futures.
+const METHODS_OF_ASYNC: [&str; 6] = [
+    "Client::take_detached()",
     "ClientBuilder::with_client(client)",
     "ClientBuilder::with_client_builder(builder)",
     "Listing::next()",
+    "OfflineDownload::take_detached()",
     "Watch::next()",
 ];
 const METHODS_OF_BLOCKING: [&str; 2] = [

@@ -1,5 +1,6 @@
 //! A client of either adapter without sockets, and what it logs.
 
+use pan123_mock::path::OFFLINE_DOWNLOAD;
 use pan123_mock::{Service, TaskScript};
 use pan123_proto::offline::Download;
 use pan123_proto::{Endpoint, Error, TaskId};
@@ -54,6 +55,26 @@ impl LoggedClient<'_> {
                 self.fixture.clock.drive_blocking(create)
             }
         }
+    }
+
+    /// A download whose future is dropped when its request was sent.
+    pub(crate) fn drop_create(&self, url: &str) {
+        let download = Download::new(url).expect("a URL");
+        self.fixture.transport.hold(OFFLINE_DOWNLOAD);
+        let client = self.fixture.client();
+        let offline = client.offline_download();
+        let dropped = async {
+            tokio::select! {
+                created = self.fixture.clock.drive(offline.download(&download)) => panic!("{created:?}"),
+                () = self.fixture.transport.until_sent(OFFLINE_DOWNLOAD, 1) => {}
+            }
+            self.fixture.transport.release();
+            while client.session().detached_in_flight() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(dropped);
     }
 
     pub(crate) fn wait(&self, task: TaskId) {

@@ -2,12 +2,12 @@
 
 use pan123_mock::http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS, USER_INFO};
-use pan123_mock::{CannedResponse, TaskScript};
+use pan123_mock::{CannedResponse, Service, TaskScript};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{ErrorCode, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::both::{BOTH, events, logs, spans};
+use crate::both::{Adapter, BOTH, events, logs, spans};
 
 fn held_off(seconds: &'static str) -> CannedResponse {
     let canned = CannedResponse::envelope(429, "请求太频繁");
@@ -130,6 +130,29 @@ fn trace_id_in_the_log_is_escaped() {
 }
 
 #[test]
+fn rest_of_a_dropped_create_logs_its_task() {
+    let lines = logs(
+        Adapter::Async,
+        |_| {},
+        |client| client.drop_create("https://example.com/a"),
+    );
+    let ended = events(&lines, "detached call ended");
+    let expected = [json!({"endpoint": OFFLINE_DOWNLOAD, "created": "394756"})];
+    assert_eq!(ended.map_to_values(), expected);
+
+    let reject = CannedResponse::envelope(5066, "no such file");
+    let prepare = |service: &mut Service| service.respond_next(OFFLINE_DOWNLOAD, reject);
+    let lines = logs(Adapter::Async, prepare, |client| {
+        client.drop_create("https://example.com/a");
+    });
+    let failed = &events(&lines, "detached call failed")[0];
+    assert_eq!(
+        (&failed["error"], &failed["code"]),
+        (&json!("Api"), &json!(5066))
+    );
+}
+
+#[test]
 fn token_fetch_is_logged() {
     for adapter in BOTH {
         let lines = logs(
@@ -184,7 +207,7 @@ fn only_waits_of_more_than_a_second_are_logged() {
         );
         assert_eq!(reasons(&lines), [] as [Value; 0], "{adapter:?}");
 
-        let prepare = |service: &mut pan123_mock::Service| {
+        let prepare = |service: &mut Service| {
             service.respond_next(OFFLINE_PROGRESS, held_off("2"));
             service.set_default_script(TaskScript::succeeds_after(12));
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use pan123_proto::user::{GetUserInfo, UserInfo};
-use pan123_proto::{BuildError, Endpoint, Error, Machine, Session};
+use pan123_proto::{BuildError, DetachedCall, Endpoint, Error, Machine, Session};
 use serde::de::DeserializeOwned;
 
 use crate::builder::ClientBuilder;
@@ -15,7 +15,8 @@ use crate::offline::OfflineDownload;
 
 /// A client of one account. Clones share the token, the rate limits and the connections.
 ///
-/// Its futures are `Send` and `'static`. Dropping one abandons the call and leaves the client usable.
+/// Its futures are `Send` and `'static`. Dropping one abandons the call and leaves the client usable. Only a request that creates
+/// something is not abandoned once it was sent: see [`take_detached`](Client::take_detached).
 ///
 /// ```no_run
 /// use pan123_async::{Client, Download};
@@ -127,13 +128,24 @@ impl Client {
         self.run(self.session.call_as(endpoint))
     }
 
+    /// Takes the outcomes of the calls of this endpoint whose futures were dropped after a request had been sent that must not be
+    /// sent again: an offline download (see [`OfflineDownload::take_detached`]), one into the image bed, a copy.
+    ///
+    /// A future that is dropped before that sends nothing any more. Afterwards the exchange goes on apart from it, on the runtime
+    /// that first polled the future, to its response and not further: nothing is sent again. Its outcome is kept here, and an event
+    /// of `tracing` names what was created. If that runtime is shut down before the response comes, the outcome is
+    /// [`Error::Ambiguous`], and what was created is lost.
+    pub fn take_detached<E: Endpoint>(&self) -> Vec<DetachedCall<E::Response>> {
+        self.session.take_detached::<E>()
+    }
+
     /// Drives a machine of the core until its end or its next item.
     pub fn drive<M>(&self, machine: M) -> impl Future<Output = M::Output> + Send + use<M>
     where
         M: Machine + Send,
     {
         let context = self.context();
-        async move { Drive::new(machine, context).next().await }
+        async move { Drive::new(machine, context).run().await }
     }
 
     /// Returns the core's session under this client.
@@ -162,7 +174,7 @@ impl Client {
         M: Machine<Output = Result<T, Error>> + Send,
     {
         let context = self.context();
-        async move { Drive::new(machine?, context).next().await }
+        async move { Drive::new(machine?, context).run().await }
     }
 }
 

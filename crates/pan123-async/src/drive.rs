@@ -6,7 +6,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, ready as ready_or_pending};
 
-use pan123_proto::{Input, Machine, Signal, Step, Transmit};
+use pan123_proto::{Detached, Input, Machine, Signal, Step, Transmit};
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::spawner::Spawner;
@@ -62,6 +63,15 @@ impl<M: Machine> Drive<M> {
         }
     }
 
+    /// Runs the machine to its output, and lets the rest of it go on apart if the future is dropped before.
+    pub(crate) fn run(self) -> impl Future<Output = M::Output> {
+        let mut run = Run {
+            drive: Some(self),
+            runtime: None,
+        };
+        poll_fn(move |waker| run.poll(waker))
+    }
+
     /// Runs the machine to its next output.
     pub(crate) async fn next(&mut self) -> M::Output {
         poll_fn(|waker| self.poll_next(waker)).await
@@ -83,19 +93,65 @@ impl<M: Machine> Drive<M> {
     }
 }
 
+/// A machine that nothing but this future runs. What is left of it when it is dropped runs apart.
+struct Run<M: Machine> {
+    /// None once it is dropped.
+    drive: Option<Drive<M>>,
+    /// The runtime of the first poll: the future may be dropped outside of it.
+    runtime: Option<Handle>,
+}
+
+impl<M: Machine> Run<M> {
+    fn poll(&mut self, waker: &mut task::Context<'_>) -> Poll<M::Output> {
+        if self.runtime.is_none() {
+            self.runtime = Handle::try_current().ok();
+        }
+        match &mut self.drive {
+            Some(drive) => drive.poll_next(waker),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<M: Machine> Drop for Run<M> {
+    fn drop(&mut self) {
+        let Some(drive) = self.drive.take() else {
+            return;
+        };
+        let Some(detached) = drive.machine.detach() else {
+            return;
+        };
+        let rest = Drive {
+            machine: detached,
+            context: drive.context,
+            store: drive.store,
+            step: drive.step,
+        };
+        // Without a runtime the rest is dropped, which the session reports.
+        drop(rest.spawn(self.runtime.as_ref()));
+    }
+}
+
+impl Drive<Detached> {
+    /// Runs the machine apart from the caller. Returns the work if it cannot be started.
+    fn spawn(mut self, runtime: Option<&Handle>) -> Result<(), BoxFuture<'static, ()>> {
+        let spawner = Arc::clone(&self.context.spawner);
+        // A thread that ends has no context to enter.
+        let ends = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
+        let _entered = runtime.filter(|_| !ends).map(Handle::enter);
+        spawner.spawn(Box::pin(async move { self.next().await }))
+    }
+}
+
 impl Context {
     fn perform<T>(&self, step: Step<T>, store: &mut OpenedStore) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),
             Step::Wait(wait) => wake_after(self.clock.wait(wait)),
-            Step::Detach(detached) => {
-                let mut drive = Drive::new(detached, self.clone());
-                let work = Box::pin(async move { drive.next().await });
-                match self.spawner.spawn(work) {
-                    Ok(()) => Box::pin(ready(Input::Wake)),
-                    Err(work) => wake_after(work),
-                }
-            }
+            Step::Detach(detached) => match Drive::new(detached, self.clone()).spawn(None) {
+                Ok(()) => Box::pin(ready(Input::Wake)),
+                Err(work) => wake_after(work),
+            },
             Step::Store(op) => self.store.run(store, op),
             Step::Ready(_) => Box::pin(ready(Input::Wake)),
         }

@@ -6,7 +6,7 @@ use pan123_proto::offline::{
     CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
     WatchError, WatchPolicy,
 };
-use pan123_proto::{Error, TaskId};
+use pan123_proto::{DetachedCall, Error, TaskId};
 
 use crate::client::Client;
 use crate::watch::Watch;
@@ -44,7 +44,8 @@ impl OfflineDownload {
 
     /// Creates a download and returns the id of its task. Keep the id: the service cannot list tasks.
     ///
-    /// The request is not sent again once it may have arrived.
+    /// The request is not sent again once it may have arrived. If the future is dropped after it was sent, for example by a timeout,
+    /// the task is not lost: see [`take_detached`](OfflineDownload::take_detached).
     ///
     /// # Errors
     ///
@@ -56,6 +57,32 @@ impl OfflineDownload {
     ) -> impl Future<Output = Result<TaskId, Error>> + Send + use<> {
         let created = self.client.send(download);
         async move { created.await.map(|CreatedDownload { task, .. }| task) }
+    }
+
+    /// Takes the outcomes of downloads whose futures were dropped after their request was sent, the oldest first. The last 100
+    /// outcomes are kept.
+    ///
+    /// Each such exchange goes on without its future until its response comes, and sends nothing again. It needs the runtime that
+    /// first polled the future: if that is shut down before the response comes, the outcome is [`Error::Ambiguous`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use pan123_async::{Download, OfflineDownload};
+    ///
+    /// async fn save(offline: &OfflineDownload, download: &Download) {
+    ///     if tokio::time::timeout(Duration::from_secs(5), offline.download(download)).await.is_err() {
+    ///         // Later, at the latest after the timeout of a request:
+    ///         for call in offline.take_detached() {
+    ///             println!("{:?}: {:?}", call.request::<Download>(), call.result);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn take_detached(&self) -> Vec<DetachedCall<TaskId>> {
+        let calls = self.client.take_detached::<Download>();
+        let task = |call: DetachedCall<CreatedDownload>| call.map(|created| created.task);
+        calls.into_iter().map(task).collect()
     }
 
     /// Returns the progress of a task.

@@ -2,7 +2,8 @@
 
 use crate::drive::BoxFuture;
 
-/// Runs work apart from its caller: token fetches, which serve all calls of a client, and the exchange of an OAuth code.
+/// Runs work apart from its caller: token fetches, which serve all calls of a client, the exchange of an OAuth code, and a request
+/// that must not be sent again and whose future was dropped.
 ///
 /// The default is tokio's current runtime. Set another one with [`ClientBuilder::spawner`](crate::ClientBuilder::spawner) to use a
 /// client on another executor, together with a [`Clock`](crate::context::Clock) and a [`Transport`](crate::context::Transport) that need no tokio.
@@ -26,7 +27,7 @@ use crate::drive::BoxFuture;
 /// # Ok::<(), pan123_async::BuildError>(())
 /// ```
 pub trait Spawner: Send + Sync + 'static {
-    /// Starts the work.
+    /// Starts the work. It is called within tokio's runtime if the caller runs, or ran, in one.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 //! A call: an exchange with a token, and the gate before it is sent.
 
+mod detached;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use crate::endpoint::{Auth, Endpoint};
 use crate::error::{BuildError, Error};
 use crate::exchange::{Exchange, Idle, Outcome, TokenStatus};
 use crate::machine::control::{CallHandle, Control};
-use crate::machine::{Input, Machine, Now, Step};
+use crate::machine::{Detached, Input, Machine, Now, Step};
 use crate::policy::pacing::{Bound, Priority};
 use crate::policy::retry::RetryPolicy;
 use crate::session::{Admission, AdmissionRequest, Session};
@@ -33,7 +35,7 @@ impl Session {
     /// # Errors
     ///
     /// [`BuildError`] if the request cannot be built.
-    pub fn call_as<T: DeserializeOwned>(
+    pub fn call_as<T: DeserializeOwned + Send + 'static>(
         &self,
         endpoint: &impl Endpoint,
     ) -> Result<Call<T>, BuildError> {
@@ -47,6 +49,9 @@ impl Session {
 /// must not be repeated ([`Idempotency::NonIdempotent`](crate::Idempotency), such as the creation of a download) waits for its first
 /// turn at the client's own pace, so that 200 creates at once all succeed. Waits for a token, backoffs and the hold-offs after a 429
 /// count as ever, and a deadline that you set counts in full.
+///
+/// If its driver drops it while a non-idempotent request is in flight, the response is still awaited, so that what was created is not
+/// lost: see [`Machine::detach`] and [`Session::take_detached`].
 ///
 /// After a 401 the call goes on with another token. It ends with [`Error::Unauthorized`] when the service rejects a token that
 /// was issued after this call's first 401: no further token would fare better.
@@ -75,9 +80,11 @@ pub struct Call<T> {
     newest_at_first_rejection: Option<u64>,
     /// How many fetches had failed when this call began to wait for a token.
     failures_seen: Option<u64>,
+    /// What is left of the call without its caller.
+    detach: fn(Call<T>) -> Option<Detached>,
 }
 
-impl<T: DeserializeOwned> Call<T> {
+impl<T: DeserializeOwned + Send + 'static> Call<T> {
     fn new<E: Endpoint>(session: Session, endpoint: &E) -> Result<Call<T>, BuildError> {
         Ok(Call {
             exchange: Exchange::new(session.clone(), endpoint)?,
@@ -85,6 +92,7 @@ impl<T: DeserializeOwned> Call<T> {
             in_flight: None,
             newest_at_first_rejection: None,
             failures_seen: None,
+            detach: detached::detach::<T, E>,
         })
     }
 }
@@ -270,6 +278,10 @@ impl<T> Machine for Call<T> {
             self.exchange.finish(now, step)
         })
     }
+
+    fn detach(self) -> Option<Detached> {
+        (self.detach)(self)
+    }
 }
 
 impl<T> fmt::Debug for Call<T> {
@@ -424,6 +436,10 @@ impl<T> Machine for GatedCall<T> {
                 Err(step) => step,
             }
         })
+    }
+
+    fn detach(self) -> Option<Detached> {
+        self.call.detach()
     }
 }
 

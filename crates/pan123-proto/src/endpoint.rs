@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
@@ -79,6 +79,12 @@ pub trait Endpoint {
     /// Adds the parameters of the query.
     fn query(&self, query: &mut Query) {
         let _ = query;
+    }
+
+    /// Returns the id of what the request created, if it is of that sort. It is all that a log shows of a response.
+    fn created_id(response: &Self::Response) -> Option<String> {
+        let _ = response;
+        None
     }
 
     /// Returns the body of the request.
@@ -210,6 +216,21 @@ pub(crate) fn encode<E: Endpoint>(
     request::encode(base, user_agent, E::METHOD, E::PATH, &query.0, body)
 }
 
+/// A request that was sent.
+#[derive(Clone)]
+pub(crate) struct SentRequest {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) body: Bytes,
+    pub(crate) sent_at: SystemTime,
+}
+
+impl SentRequest {
+    pub(crate) fn is_to<E: Endpoint>(&self) -> bool {
+        self.path == E::PATH && self.method == E::METHOD
+    }
+}
+
 impl Ambiguous {
     /// Returns the request that may have been carried out, read back from what was sent; none if it was sent to another
     /// endpoint.
@@ -226,9 +247,18 @@ impl Ambiguous {
     /// # assert!(maybe_created(&Error::Stopped).is_none());
     /// ```
     pub fn request<E: Endpoint + DeserializeOwned>(&self) -> Option<E> {
-        let same_endpoint = self.path == E::PATH && self.method == E::METHOD;
-        same_endpoint
-            .then(|| serde_json::from_slice(&self.body).ok())
-            .flatten()
+        read_back(&self.method, self.path, &self.body)
     }
+}
+
+/// Returns the request that was sent with this body; none if it was sent to another endpoint.
+pub(crate) fn read_back<E: Endpoint + DeserializeOwned>(
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Option<E> {
+    let same_endpoint = path == E::PATH && *method == E::METHOD;
+    same_endpoint
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten()
 }

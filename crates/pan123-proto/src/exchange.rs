@@ -11,7 +11,7 @@ use fastrand::Rng;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, encode};
+use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, SentRequest, encode};
 use crate::error::{Ambiguous, BuildError, Error, ErrorCode, TransportError};
 use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
@@ -122,7 +122,7 @@ enum State {
     /// Nothing is in flight; backing off until this time, if there is one.
     Idle(Option<Instant>),
     InFlight {
-        sent: Instant,
+        sent: Now,
         token: Option<HeaderValue>,
     },
     Ended,
@@ -271,7 +271,9 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn receive(&mut self, now: Now, input: Input) -> Option<Judged<T>> {
         self.deadline.get(now.mono);
         match std::mem::replace(&mut self.state, State::Idle(None)) {
-            State::InFlight { sent, token } => Some(self.judge(now, sent, token.as_ref(), input)),
+            State::InFlight { sent, token } => {
+                Some(self.judge(now, sent.mono, token.as_ref(), input))
+            }
             other => {
                 self.state = other;
                 None
@@ -351,17 +353,39 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         if let Some(token) = &token {
             authorize(&mut request, token.clone());
         }
-        self.state = State::InFlight {
-            sent: now.mono,
-            token,
-        };
+        self.state = State::InFlight { sent: now, token };
         Ok(Transmit {
             request,
             timeout: settings.request_timeout.min(left),
             body_limit: settings.body_limit,
             cancelled: Some(cancelled),
+            fresh_connection: self.attempts.idempotency == Idempotency::NonIdempotent,
             span: self.trace.sent(),
         })
+    }
+
+    /// The caller has gone away. If a non-idempotent request is in flight, its response now ends the exchange, whatever it says.
+    /// Returns that request; none if nothing is left to do.
+    pub(crate) fn only_receive(&mut self) -> Option<SentRequest> {
+        let State::InFlight { sent, .. } = &self.state else {
+            return None;
+        };
+        if self.attempts.idempotency == Idempotency::Idempotent {
+            return None;
+        }
+        let request = SentRequest {
+            method: self.request.method().clone(),
+            path: self.path,
+            body: self.request.body().clone(),
+            sent_at: sent.wall,
+        };
+        self.sends_once = true;
+        Some(request)
+    }
+
+    /// The error of a request whose response nobody waits for any more.
+    pub(crate) fn abandoned(&self) -> Error {
+        self.ambiguous(Error::Transport(TransportError::abandoned()))
     }
 
     /// The next attempt is made with another token; the error is returned if there is none.

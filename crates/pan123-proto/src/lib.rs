@@ -123,7 +123,7 @@ pub use machine::token_store::{
 pub use machine::{Detached, Input, Machine, Now, Signal, Step, Transmit, Wait};
 pub use policy::pacing::{PaceStatus, Pacing, Priority};
 pub use policy::retry::RetryPolicy;
-pub use session::{Session, SessionBuilder};
+pub use session::{DetachedCall, Session, SessionBuilder};
 pub use trace::Span;
 pub use wait::WaitReason;
 pub use wire::timestamp::ClockSkew;

@@ -28,8 +28,19 @@ pub trait Machine {
 
     /// Takes what happened and returns what to do next.
     fn resume(&mut self, now: Now, input: Input) -> Step<Self::Output>;
+
+    /// Ends the machine because its caller has gone away, as when a future is dropped. Returns what must still be run apart from the
+    /// caller: the rest of a request in flight that must not be sent again and whose response must not be lost. Its driver takes
+    /// over that request, and resumes it with the response; it sends nothing more. None if the request may be dropped.
+    fn detach(self) -> Option<Detached>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
+/// A machine that is borrowed is not ended: its owner still has it.
 impl<M: Machine + ?Sized> Machine for &mut M {
     type Output = M::Output;
 
@@ -138,9 +149,10 @@ pub(crate) fn settled<T, S>(
     step
 }
 
-/// A machine to run apart from the caller: see [`Step::Detach`]. It reports its end to whoever waits for it through the session.
+/// A machine to run apart from the caller: see [`Step::Detach`] and [`Machine::detach`]. It reports its end through the session.
 ///
-/// Dropping it before its end is safe: whatever it was doing for others is passed on to the next caller.
+/// Dropping it before its end is safe: whatever it was doing for others is passed on to the next caller, and a request in flight is
+/// reported as ambiguous.
 pub struct Detached(Box<dyn DetachedMachine>);
 
 trait DetachedMachine: Machine<Output = ()> + fmt::Debug + Send + Sync {}
@@ -183,6 +195,10 @@ pub struct Transmit {
     /// Fires when nobody needs the response any more. The driver may take it, and then drop the request and resume with
     /// [`Input::Wake`].
     pub cancelled: Option<Signal>,
+    /// Whether the request must not be sent again, and therefore needs a connection that carried no other request before and carries
+    /// none afterwards: on a connection that is kept, a late response to another request could be taken for the response to this
+    /// one, and a server that is just closing it would leave the outcome unknown.
+    pub fresh_connection: bool,
     /// The span to do the work in, so that logs tell which call it is for.
     pub span: Span,
 }

@@ -1,6 +1,7 @@
 //! What all calls of one account share: the tokens, the limiter and the settings. The lock around them is here.
 
 mod builder;
+pub(crate) mod detached;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 pub use builder::SessionBuilder;
+pub use detached::DetachedCall;
+use detached::DetachedCalls;
 
 use crate::auth::oauth::Authorize;
 use crate::auth::tokens::{Bearer, Lease, Look, Rejection, Restored, TokenRequest, Tokens};
@@ -69,6 +72,7 @@ struct State {
     tokens: Tokens,
     limiter: Limiter,
     rng: Rng,
+    detached: DetachedCalls,
 }
 
 impl Session {

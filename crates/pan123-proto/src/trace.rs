@@ -1,7 +1,7 @@
 //! Emits `tracing` spans and events, with the feature of that name; without it this module does nothing.
 //!
-//! Everything that is logged is in this file, so that it can be reviewed: paths, numbers, kinds and trace ids, never a query, a
-//! header, a body or a text of the service. Events are emitted between two steps of a machine, never under the lock of a session.
+//! Everything that is logged is in this file, so that it can be reviewed: paths, numbers, kinds, trace ids and the ids of what a
+//! detached call created, never a query, a header, a body or a text of the service. Events are emitted between two steps of a machine, never under the lock of a session.
 #![cfg_attr(
     not(feature = "tracing"),
     allow(
@@ -148,6 +148,35 @@ impl CallTrace {
             );
         }
     }
+}
+
+/// A call whose caller had gone away got its response, or will not get it.
+pub(crate) fn detached_ended(endpoint: &str, created: Option<&str>, error: Option<&Error>) {
+    #[cfg(feature = "tracing")]
+    match error {
+        None => tracing::info!(target: TARGET, endpoint, created, "detached call ended"),
+        Some(error) => tracing::warn!(
+            target: TARGET,
+            endpoint,
+            error = ?error.kind(),
+            code = number(error),
+            http_status = status(error),
+            trace_id = error.trace_id(),
+            "detached call failed"
+        ),
+    }
+}
+
+/// The outcome of a detached call is dropped, since newer ones wait to be taken.
+pub(crate) fn detached_dropped(endpoint: &str, created: Option<&str>, error: Option<&Error>) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: TARGET,
+        endpoint,
+        created,
+        error = error.map(|error| tracing::field::debug(error.kind())),
+        "outcome of a detached call dropped: too many were not taken"
+    );
 }
 
 /// A machine waits until this time at the latest.

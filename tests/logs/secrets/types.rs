@@ -248,6 +248,16 @@ fn calls() -> Vec<(&'static str, String)> {
         format!("{}{page}{}", debugged(page), page.excerpt()),
     ));
 
+    let mut dropped = session.call(&download()).expect("a request");
+    transmit(dropped.resume(now(), Input::Wake));
+    let mut rest = dropped.detach().expect("a request in flight");
+    shown.push(("Detached", debugged(&rest)));
+    rest.resume(now(), response(502, &echo));
+    shown.push((
+        "DetachedCall",
+        debugged(&session.take_detached::<pan123_proto::offline::Download>()),
+    ));
+
     let mut call = session.call(&GetUserInfo).expect("a request");
     transmit(call.resume(now(), Input::Wake));
     let page = response(502, &format!("{CLIENT_SECRET} {ISSUED}"));

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::detached::DetachedCalls;
 use super::{InUse, Session, Shared, State};
 use crate::api::access_token::IssueToken;
 use crate::auth::AuthMethod;
@@ -227,6 +228,7 @@ impl SessionBuilder {
                 state: Mutex::new(State {
                     tokens,
                     limiter: Limiter::new(self.pacing),
+                    detached: DetachedCalls::default(),
                     rng: Rng::with_seed(self.seed),
                 }),
             }),

@@ -10,6 +10,7 @@ mod support;
 mod calls {
     mod causes;
     mod deadlines;
+    mod detached;
     mod endpoints;
     mod gate;
     mod responses;

@@ -47,6 +47,10 @@ impl Endpoint for CopyFile {
     const CREATED_ID: Names = COPY;
     type Response = CopiedFile;
 
+    fn created_id(response: &CopiedFile) -> Option<String> {
+        Some(response.target.to_string())
+    }
+
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }

@@ -58,6 +58,10 @@ impl Endpoint for CopyFiles {
     const CREATED_ID: Names = TASK;
     type Response = StartedCopy;
 
+    fn created_id(response: &StartedCopy) -> Option<String> {
+        Some(response.task.to_string())
+    }
+
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }

@@ -166,6 +166,10 @@ impl Endpoint for ImageBedDownload {
     const CREATED_ID: Names = TASK;
     type Response = CreatedImageBedDownload;
 
+    fn created_id(response: &CreatedImageBedDownload) -> Option<String> {
+        Some(response.task.to_string())
+    }
+
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }

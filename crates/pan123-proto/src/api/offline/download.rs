@@ -158,6 +158,10 @@ impl Endpoint for Download {
     const CREATED_ID: Names = TASK;
     type Response = CreatedDownload;
 
+    fn created_id(response: &CreatedDownload) -> Option<String> {
+        Some(response.task.to_string())
+    }
+
     fn body(&self) -> Result<Body, BuildError> {
         Body::json(self)
     }
