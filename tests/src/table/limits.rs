@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Call, Scenario};
+use crate::scenario::Scenario;
 use pan123_mock::CannedResponse;
 use pan123_mock::http::header::RETRY_AFTER;
 use pan123_mock::http::{HeaderValue, StatusCode};
-use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
+use pan123_mock::path::{OFFLINE_DOWNLOAD, OFFLINE_PROGRESS};
 use pan123_proto::offline::Download;
 use pan123_proto::{Endpoint, ErrorCode, Pacing, RetryPolicy};
 
@@ -81,15 +81,6 @@ pub(crate) fn table() -> Vec<Scenario> {
                 assert_eq!((&*outcome.kind, outcome.status), ("Deadline", Some(503)));
                 assert_eq!(outcome.retry_after, Some(Duration::from_secs(121)));
                 assert!(outcome.text.contains("HTTP 503") && outcome.text.contains("121"));
-            }),
-        Scenario::new("no token within the call's time")
-            .with(|settings| settings.call_timeout = Some(Duration::from_secs(2)))
-            .canned(ACCESS_TOKEN, bare("60"))
-            .call(Call::UserInfo)
-            .expect(|observed| {
-                let outcome = &observed.results[0];
-                assert_eq!((&*outcome.kind, outcome.status), ("Deadline", Some(429)));
-                assert!(outcome.text.contains("access token"), "{outcome:?}");
             }),
         Scenario::new("no turn within the call's time")
             .with(|settings| {
