@@ -5,6 +5,7 @@ mod both;
 mod bounds;
 mod cancellation;
 mod clock;
+mod fresh;
 mod handles;
 mod injected;
 mod names;

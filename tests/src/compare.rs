@@ -5,6 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use pan123_proto::Endpoint;
+use pan123_proto::file::{CopyFile, CopyFiles};
+use pan123_proto::image_bed::ImageBedDownload;
+use pan123_proto::offline::Download;
+
 use crate::drivers::Driver;
 use crate::observed::{Observed, SentRequest};
 use crate::scenario::Scenario;
@@ -76,6 +81,7 @@ fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
         let value = value.escape_ascii().to_string();
         let good = match name.as_str() {
             "accept" => value == "*/*",
+            "connection" => value == "close" && must_not_be_repeated(sent),
             "content-length" => has_length && value == sent.body.len().to_string(),
             // Another package of the same build may have enabled the feature `gzip`.
             "accept-encoding" if !driver.adds.is_empty() => value == "gzip",
@@ -89,7 +95,11 @@ fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
         }
     }
     for name in driver.adds {
-        let needed = *name != "content-length" || has_length;
+        let needed = match *name {
+            "connection" => must_not_be_repeated(sent),
+            "content-length" => has_length,
+            _ => true,
+        };
         let times = sent.extra.iter().filter(|extra| extra.0 == *name).count();
         if times != usize::from(needed) {
             wrong.push(Difference(format!(
@@ -99,6 +109,17 @@ fn additions(driver: &Driver, sent: &SentRequest) -> Vec<Difference> {
         }
     }
     wrong
+}
+
+/// Whether it needs a connection of its own.
+fn must_not_be_repeated(sent: &SentRequest) -> bool {
+    [
+        Download::PATH,
+        ImageBedDownload::PATH,
+        CopyFile::PATH,
+        CopyFiles::PATH,
+    ]
+    .contains(&sent.path.as_str())
 }
 
 fn between(one: &Observed, other: &Observed) -> Vec<String> {

@@ -63,14 +63,14 @@ impl Location {
 /// Over sockets.
 const ASYNC: Driver = Driver {
     name: "pan123-async",
-    adds: &["accept", "content-length", "host"],
+    adds: &["accept", "connection", "content-length", "host"],
     run: reqwest::run,
     location: Location::Here,
 };
 
 const BLOCKING: Driver = Driver {
     name: "pan123-blocking",
-    adds: &["accept", "content-length", "host"],
+    adds: &["accept", "connection", "content-length", "host"],
     run: blocking::run,
     location: Location::Here,
 };

@@ -43,6 +43,7 @@ pub struct ClientBuilder {
 
 /// What requests are sent over.
 enum TransportChoice {
+    Ours,
     Builder(Box<reqwest::ClientBuilder>),
     Ready(Arc<dyn Transport>),
 }
@@ -51,7 +52,7 @@ impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
             session: Session::builder().seed(fastrand::u64(..)),
-            transport: TransportChoice::Builder(Box::new(reqwest_builder())),
+            transport: TransportChoice::Ours,
             clock: Arc::new(SystemClock),
             spawner: Arc::new(TokioSpawner),
             store: None,
@@ -220,16 +221,19 @@ impl ClientBuilder {
     /// client or the transport was given.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
-        let transport = match self.transport {
+        let timeout = session.connect_timeout();
+        let direct = session.is_loopback_only();
+        let from_builder = move |builder: reqwest::ClientBuilder| {
+            let builder = if direct { builder.no_proxy() } else { builder };
+            ReqwestTransport::from_builder(builder, timeout)
+        };
+        let transport: Arc<dyn Transport> = match self.transport {
             TransportChoice::Ready(transport) => transport,
-            TransportChoice::Builder(builder) => {
-                let builder = if session.is_loopback_only() {
-                    builder.no_proxy()
-                } else {
-                    *builder
-                };
-                let timeout = session.connect_timeout();
-                Arc::new(ReqwestTransport::from_builder(builder, timeout)?)
+            TransportChoice::Builder(builder) => Arc::new(from_builder(*builder)?),
+            TransportChoice::Ours => {
+                let fresh = move || from_builder(reqwest_builder().pool_max_idle_per_host(0));
+                let transport = from_builder(reqwest_builder())?;
+                Arc::new(transport.with_fresh_connections(fresh))
             }
         };
         let context = Context {

@@ -1,10 +1,12 @@
 //! Sends one request over reqwest as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+use http::header::CONNECTION;
 use pan123_proto::{BuildError, Transmit, TransportError};
 
 use crate::drive::BoxFuture;
@@ -54,6 +56,8 @@ pub trait Transport: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    /// For requests that need a connection of their own.
+    fresh: Option<Arc<FreshClient>>,
     /// Whether a failure to connect means that nothing was sent: with redirects it may be about a later hop.
     one_hop: bool,
 }
@@ -79,6 +83,7 @@ impl ReqwestTransport {
             .build()
             .map(|client| ReqwestTransport {
                 client,
+                fresh: None,
                 one_hop: true,
             })
             .map_err(|error| BuildError::Client(Arc::new(error)))
@@ -86,11 +91,27 @@ impl ReqwestTransport {
 
     /// Uses a reqwest client that was built elsewhere. Its redirects and retries should be off: a response from another URL is an
     /// error, and a failure to connect counts as "may have arrived", since it may be about a later hop.
+    ///
+    /// A request that needs a connection of its own ([`Transmit::fresh_connection`]) may take one that is kept, but closes it, so that
+    /// no other request gets a response to it.
     pub fn from_client(client: reqwest::Client) -> ReqwestTransport {
         ReqwestTransport {
             client,
+            fresh: None,
             one_hop: false,
         }
+    }
+
+    /// Sends requests that need a connection of their own over a second client, which keeps none.
+    pub(crate) fn with_fresh_connections(
+        mut self,
+        build: impl Fn() -> Result<ReqwestTransport, BuildError> + Send + Sync + 'static,
+    ) -> ReqwestTransport {
+        self.fresh = Some(Arc::new(FreshClient {
+            build: Box::new(build),
+            client: OnceLock::new(),
+        }));
+        self
     }
 
     async fn exchange(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
@@ -98,13 +119,22 @@ impl ReqwestTransport {
             request,
             timeout,
             body_limit,
+            fresh_connection,
             ..
         } = transmit;
         let mut request =
             reqwest::Request::try_from(request).map_err(TransportError::never_left)?;
+        let mut client = &self.client;
+        if fresh_connection {
+            let close = HeaderValue::from_static("close");
+            request.headers_mut().insert(CONNECTION, close);
+            if let Some(fresh) = &self.fresh {
+                client = fresh.client()?;
+            }
+        }
         *request.timeout_mut() = Some(timeout);
         let url = request.url().clone();
-        let answer = self.client.execute(request).await;
+        let answer = client.execute(request).await;
         let mut answer = answer.map_err(|error| self.failed(error))?;
         if *answer.url() != url {
             return Err(TransportError::redirected());
@@ -132,6 +162,22 @@ impl ReqwestTransport {
         } else {
             TransportError::interrupted(error)
         }
+    }
+}
+
+/// A client that keeps no connection, built when the first request needs one.
+struct FreshClient {
+    build: Box<dyn Fn() -> Result<ReqwestTransport, BuildError> + Send + Sync>,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl FreshClient {
+    fn client(&self) -> Result<&reqwest::Client, TransportError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let built = (self.build)().map_err(TransportError::never_left)?;
+        Ok(self.client.get_or_init(|| built.client))
     }
 }
 

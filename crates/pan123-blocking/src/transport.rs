@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use pan123_proto::{Transmit, TransportError};
 use ureq::config::Config;
 use ureq::{Agent, AsSendBody, Body, Timeout};
@@ -126,14 +127,24 @@ impl UreqTransport {
 
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
         warn_of_wire_log();
-        let (parts, body) = transmit.request.into_parts();
+        let (mut parts, body) = transmit.request.into_parts();
+        let fresh = transmit.fresh_connection;
+        if fresh {
+            let close = HeaderValue::from_static("close");
+            parts.headers.insert(CONNECTION, close);
+        }
         // ureq sends a `Content-Length` with an empty body, even on a GET; without a body it sends none.
         if body.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) {
-            self.run(http::Request::from_parts(parts, ()), transmit.timeout)
+            self.run(
+                http::Request::from_parts(parts, ()),
+                transmit.timeout,
+                fresh,
+            )
         } else {
             self.run(
                 http::Request::from_parts(parts, &body[..]),
                 transmit.timeout,
+                fresh,
             )
         }
     }
@@ -142,8 +153,9 @@ impl UreqTransport {
         &self,
         request: http::Request<impl AsSendBody>,
         timeout: Duration,
+        fresh: bool,
     ) -> Result<http::Response<Body>, ureq::Error> {
-        if self.usual_timeout == Some(timeout) && !self.direct {
+        if self.usual_timeout == Some(timeout) && !self.direct && !fresh {
             return self.agent.run(request);
         }
         let connect_timeout = self.connect_timeout.min(timeout);
@@ -158,6 +170,12 @@ impl UreqTransport {
             .timeout_connect(Some(connect_timeout));
         let request = if self.direct {
             request.proxy(None)
+        } else {
+            request
+        };
+        // No kept connection is young enough.
+        let request = if fresh {
+            request.max_idle_age(Duration::ZERO)
         } else {
             request
         };
