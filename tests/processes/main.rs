@@ -188,6 +188,24 @@ fn no_process_issues_a_token_without_the_lock_if_the_network_hangs() {
     assert_eq!(token_file.stored(&account), None);
 }
 
+/// A forked child and its parent share the connections that were kept.
+#[test]
+fn forked_child_and_its_parent_do_not_read_each_others_responses() {
+    let server = TcpServer::start(|mut connection| {
+        while let Some(request) = connection.read_request() {
+            let task = request.uri().query().unwrap_or_default();
+            let task = task.trim_start_matches(|c: char| !c.is_ascii_digit());
+            let body = format!(r#"{{"code":0,"data":{{"process":{task},"status":0}}}}"#);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            connection.send((head + &body).as_bytes());
+        }
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+    command.args(["fork", &server.url("http")]);
+    let process = command.stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(output_of(process), "20 of 20\n20 of 20");
+}
+
 #[test]
 fn requests_to_loopback_use_no_proxy() {
     for kind in ["blocking", "async"] {

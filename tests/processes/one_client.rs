@@ -2,7 +2,8 @@
 //!
 //! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
 //! Or `app`, the base URL, the token file and a refresh token: the same as an app that acts for a user; `dying-app` dies when a
-//! pair is to be saved. Or `save`, the token file and the length of the longest token: it saves tokens until it is killed.
+//! pair is to be saved. Or `fork` and the base URL: after a call it forks, and both processes ask for the progress of tasks of their
+//! own, which the server tells by their ids. Or `save`, the token file and the length of the longest token: it saves tokens until it is killed.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ use std::time::Duration;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
 use pan123_proto::user::UserInfo;
 use pan123_proto::{ClockSkew, Error, OAuth, OpenTokenStore};
+use pan123_proto::{Pacing, TaskId};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 fn main() {
@@ -46,6 +48,7 @@ fn main() {
                 .build();
             runtime.unwrap().block_on(client.user_info())
         }
+        ["fork", url] => ask_in_both_processes(url),
         ["app", url, file, token] => app(url, token, FileStore::new(file)),
         ["dying-app", url, file, token] => app(url, token, CrashingStore(FileStore::new(file))),
         _ => panic!("wrong arguments: {arguments:?}"),
@@ -54,6 +57,27 @@ fn main() {
         Ok(_) => println!("ok"),
         Err(error) => println!("{:?}: {error}", error.kind()),
     }
+}
+
+fn ask_in_both_processes(url: &str) -> Result<UserInfo, Error> {
+    let client = pan123_blocking::Client::builder()
+        .access_token("eyJ.of.somebody")
+        .base_url(url)
+        .pacing(Pacing::off())
+        .build()
+        .unwrap();
+    let right = |task: u8| {
+        let progress = client
+            .offline_download()
+            .progress(TaskId::new(u64::from(task)).unwrap());
+        format!("{:?}", progress.unwrap()).contains(&format!("{task}.0"))
+    };
+    assert!(right(90), "a connection is kept from now on");
+    let is_child = matches!(fork::fork(), Ok(fork::Fork::Child));
+    let tasks = if is_child { 11..31 } else { 41..61 };
+    let right = tasks.filter(|task| right(*task)).count();
+    println!("{right} of 20");
+    std::process::exit(0)
 }
 
 fn app(url: &str, refresh_token: &str, store: impl TokenStore) -> Result<UserInfo, Error> {

@@ -34,6 +34,8 @@ use crate::offline::OfflineDownload;
 /// }
 /// ```
 ///
+/// A forked child process must build a client of its own, since tokio's runtime does not survive a fork.
+///
 /// # Panics
 ///
 /// The futures of a client with the default transport or the default clock panic if they are polled outside a tokio runtime with

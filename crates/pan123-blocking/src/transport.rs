@@ -4,6 +4,7 @@
 mod connect;
 
 use std::fmt;
+use std::process;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,6 +56,9 @@ pub trait Transport: Send + Sync + 'static {
 /// Without the feature `precise-connect-errors` most failures to connect count as "may have arrived": a create that meets one is
 /// not sent again and ends with [`Error::Ambiguous`](pan123_proto::Error::Ambiguous).
 ///
+/// In a forked child process each request has a connection of its own, since parent and child share those that are kept. Fork while no
+/// call runs: threads do not exist in the child, so that a token fetch in flight is waited for until its lease has passed.
+///
 /// At the level TRACE ureq logs every byte that it sends and reads, tokens and client secret included (target `ureq_proto`),
 /// and where a redirect points (target `ureq`). Only the logger's filter keeps that out: `ureq=debug,ureq_proto=debug`.
 ///
@@ -70,6 +74,8 @@ pub struct UreqTransport {
     usual_timeout: Option<Duration>,
     /// Whether a proxy must not be used.
     direct: bool,
+    /// The process whose connections the agent keeps.
+    process: u32,
 }
 
 impl UreqTransport {
@@ -94,6 +100,7 @@ impl UreqTransport {
             connect_timeout,
             usual_timeout: Some(usual_timeout),
             direct: false,
+            process: process::id(),
         }
     }
 
@@ -104,6 +111,7 @@ impl UreqTransport {
             connect_timeout,
             usual_timeout: None,
             direct: false,
+            process: process::id(),
         }
     }
 
@@ -116,6 +124,7 @@ impl UreqTransport {
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
             usual_timeout: None,
             direct: false,
+            process: process::id(),
         }
     }
 
@@ -128,7 +137,8 @@ impl UreqTransport {
     fn exchange(&self, transmit: Transmit) -> Result<http::Response<Body>, ureq::Error> {
         warn_of_wire_log();
         let (mut parts, body) = transmit.request.into_parts();
-        let fresh = transmit.fresh_connection;
+        // A forked child shares the kept connections of its parent, and each would read the responses to the other.
+        let fresh = transmit.fresh_connection || self.process != process::id();
         if fresh {
             let close = HeaderValue::from_static("close");
             parts.headers.insert(CONNECTION, close);
