@@ -106,12 +106,14 @@ pub trait Environment {
 }
 
 /// Runs a scenario to its end. A restart of the client's process makes a new client.
+///
+/// Returns the client as well: until it is dropped, a token fetch goes on.
 pub async fn run_scenario<C: Caller>(
     make: impl Fn() -> C,
     store: &FailingStore,
     environment: &impl Environment,
     scenario: &Scenario,
-) -> Vec<Outcome> {
+) -> (Vec<Outcome>, C) {
     let mut caller = make();
     let mut other = None;
     let mut last = None;
@@ -162,7 +164,7 @@ pub async fn run_scenario<C: Caller>(
                 .map(|outcome| Outcome { took, ..outcome }),
         );
     }
-    all
+    (all, caller)
 }
 
 /// Makes a call. `last` is the newest task; a call that creates one sets it.

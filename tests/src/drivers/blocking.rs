@@ -141,6 +141,6 @@ pub(super) fn run(scenario: &Scenario, location: Location) -> Observed {
             clock,
         }
     };
-    let results = block_on(run_scenario(make, &store, &setup, scenario));
+    let (results, _client) = block_on(run_scenario(make, &store, &setup, scenario));
     setup.observed(results)
 }

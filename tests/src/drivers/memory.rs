@@ -77,9 +77,11 @@ pub(super) fn run(scenario: &Scenario, _: Location) -> Observed {
     };
     let results = Rc::new(RefCell::new(Vec::new()));
     let outcome = Rc::clone(&results);
+    let last_client = RefCell::new(None);
     simulation.run(async {
-        let all = run_scenario(make, &store, &*simulation, scenario).await;
+        let (all, client) = run_scenario(make, &store, &*simulation, scenario).await;
         outcome.borrow_mut().extend(all);
+        last_client.replace(Some(client));
     });
     Observed {
         unreceived: simulation.unreceived.take(),

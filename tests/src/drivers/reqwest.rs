@@ -148,6 +148,6 @@ pub(super) fn run(scenario: &Scenario, location: Location) -> Observed {
         .enable_all()
         .build()
         .expect("a runtime");
-    let results = runtime.block_on(run_scenario(make, &store, &setup, scenario));
+    let (results, _client) = runtime.block_on(run_scenario(make, &store, &setup, scenario));
     setup.observed(results)
 }
