@@ -1,7 +1,9 @@
-//! Tokens that are rejected again and again.
+//! Tokens that are rejected again and again, and one that the service does not issue in time.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use pan123_mock::http::header::RETRY_AFTER;
+use pan123_mock::http::{HeaderValue, StatusCode};
 use pan123_mock::path::{ACCESS_TOKEN, OAUTH_TOKEN, USER_INFO};
 use pan123_mock::{CannedResponse, Fault};
 
@@ -22,7 +24,22 @@ pub(crate) fn table() -> Vec<Scenario> {
             service.fault(Fault::from(revoked).on(USER_INFO));
         })
         .expect(|observed| assert_backs_off(observed, OAUTH_TOKEN)),
+        Scenario::new("no token within the call's time")
+            .with(|settings| settings.call_timeout = Some(Duration::from_secs(2)))
+            .canned(ACCESS_TOKEN, too_many_tokens())
+            .call(Call::UserInfo)
+            .expect(|observed| {
+                let outcome = &observed.results[0];
+                assert_eq!((&*outcome.kind, outcome.status), ("Deadline", Some(429)));
+                assert!(outcome.text.contains("access token"), "{outcome:?}");
+            }),
     ]
+}
+
+/// Asks for a longer wait than the call has.
+fn too_many_tokens() -> CannedResponse {
+    CannedResponse::raw(StatusCode::TOO_MANY_REQUESTS, "")
+        .header(RETRY_AFTER, HeaderValue::from_static("60"))
 }
 
 const CALLS: usize = 12;
