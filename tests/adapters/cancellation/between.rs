@@ -59,7 +59,7 @@ fn run(scenario: &Scenario, store: bool, items: usize, event: Event) -> Interrup
     setup.clock.until_idle();
     setup.assert_nothing_is_held(&session);
     let observed = setup.observed();
-    if let Some(client) = client {
+    if let (Some(client), true) = (client, scenario.reachable) {
         setup.transport.service(Service::clear_faults);
         let probe = Outcome::of(&block_on(client.user_info()));
         assert!(probe.kind == "ok", "{probe:?}");
