@@ -204,6 +204,11 @@ fn forked_child_and_its_parent_do_not_read_each_others_responses() {
     command.args(["fork", &server.url("http")]);
     let process = command.stdout(Stdio::piped()).spawn().unwrap();
     assert_eq!(output_of(process), "20 of 20\n20 of 20");
+    assert_eq!(
+        server.accepted(),
+        1 + 20,
+        "the child takes none of its parent's"
+    );
 }
 
 #[test]
