@@ -80,6 +80,9 @@ impl Control {
 /// A call that waits ends with [`Error::Stopped`]. A request in flight is dropped by an async driver; with a blocking one it ends
 /// after its timeout at the latest. If it is not idempotent, the call ends with [`Error::Ambiguous`]. A response that has arrived
 /// is still returned.
+///
+/// A blocking driver cannot drop a request, since its thread is inside of a read that nothing interrupts. A program that must end sooner
+/// makes its calls on a thread of their own and returns from `main` without joining it, or sets a shorter `request_timeout`.
 #[derive(Clone)]
 pub struct CallHandle {
     control: Arc<Control>,
