@@ -1,4 +1,4 @@
-//! The table as it is written.
+//! Parses `tests/faults.md`. How to add a row: see "Add a parity row" in CONTRIBUTING.md.
 
 use std::time::Duration;
 
