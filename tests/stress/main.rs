@@ -27,8 +27,8 @@ const ACTORS: usize = 64;
 /// How many actions each of them performs.
 const ACTIONS: usize = 12;
 
-/// A call waits for slots, backoffs and hold-offs. One that is not woken would wait longer, until a lease ends.
-const MAX_CALL: Duration = Duration::from_secs(35);
+/// A call waits for slots, tokens, backoffs and hold-offs. One that is not woken would wait longer, until a lease ends.
+const MAX_CALL: Duration = Duration::from_secs(50);
 
 const CLASSES: [RateClass; 3] = [Download::RATE, GetDownloadProgress::RATE, GetUserInfo::RATE];
 

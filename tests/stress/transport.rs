@@ -34,6 +34,10 @@ const FAULTS: usize = 5;
 /// After this many requests a token has certainly been accepted.
 const PROVEN: usize = 40;
 
+/// How many tokens are rejected. The second one is replaced within 5 s and the third one within 10 s; later ones would keep calls
+/// waiting for minutes.
+const MAX_REJECTIONS: usize = 3;
+
 /// A transport for either adapter. Clones share the service.
 #[derive(Clone)]
 pub(crate) struct FaultyTransport {
@@ -94,8 +98,7 @@ impl FaultyTransport {
         let fault = match rng.u8(..40) {
             0 | 1 => Fault::NeverLeft,
             2 | 3 => Fault::Lost,
-            // Not so soon that new tokens are rejected unused, which would pause fetching.
-            4..8 if !is(ACCESS_TOKEN) && self.shared.proven.load(Ordering::SeqCst) > PROVEN => {
+            4..8 if !is(ACCESS_TOKEN) && self.may_reject_token() => {
                 self.shared.proven.store(0, Ordering::SeqCst);
                 Fault::Unauthorized
             }
@@ -111,6 +114,12 @@ impl FaultyTransport {
             self.violation("a create that may have arrived came again");
         }
         fault
+    }
+
+    fn may_reject_token(&self) -> bool {
+        let rejections = &self.shared.faults[Fault::Unauthorized as usize];
+        self.shared.proven.load(Ordering::SeqCst) > PROVEN
+            && rejections.load(Ordering::SeqCst) < MAX_REJECTIONS
     }
 
     fn violation(&self, what: &str) {
