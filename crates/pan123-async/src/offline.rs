@@ -74,7 +74,7 @@ impl OfflineDownload {
     ///     if tokio::time::timeout(Duration::from_secs(5), offline.download(download)).await.is_err() {
     ///         // Later, at the latest after the timeout of a request:
     ///         for call in offline.take_detached() {
-    ///             println!("{:?}: {:?}", call.request::<Download>(), call.result);
+    ///             println!("{:?}: {:?}", call.request::<Download>(), call.result());
     ///         }
     ///     }
     /// }

@@ -112,18 +112,18 @@ fn check(dropped: &Dropped, undisturbed: &Dropped, rest: Rest, met: &mut Met) {
     };
     assert!(call.request::<Download>().is_some());
     if rest != Rest::Runs {
-        let error = call.result.as_ref().expect_err("it is lost");
+        let error = call.result().as_ref().expect_err("it is lost");
         assert_eq!(error.kind(), ErrorKind::Ambiguous);
         assert_eq!(reached(error), Some(TransportErrorKind::Abandoned));
         met.ambiguous += 1;
         return;
     }
     assert_eq!(dropped.in_flight, 1);
-    match &call.result {
+    match call.result() {
         Ok(_) | Err(Error::Ambiguous(_)) => {
             let expected = undisturbed.result.as_ref().map(Outcome::of);
-            assert_eq!(Some(Outcome::of(&call.result)), expected);
-            *(if call.result.is_ok() {
+            assert_eq!(Some(Outcome::of(call.result())), expected);
+            *(if call.result().is_ok() {
                 &mut met.created
             } else {
                 &mut met.ambiguous
@@ -225,7 +225,7 @@ fn stopped_rest_of_a_dropped_create_is_ambiguous() {
         until_none_is_in_flight(&client).await;
     });
     let calls = client.take_detached::<Download>();
-    let error = calls[0].result.as_ref().expect_err("it is lost");
+    let error = calls[0].result().as_ref().expect_err("it is lost");
     assert_eq!(error.kind(), ErrorKind::Ambiguous);
     assert_eq!(fixture.transport.sent(OFFLINE_DOWNLOAD), 1);
 }
@@ -253,6 +253,6 @@ fn only_the_last_hundred_outcomes_are_kept() {
     });
     let calls = offline.take_detached();
     assert_eq!(calls.len(), 100);
-    let rejected = calls.iter().take_while(|call| call.result.is_err());
+    let rejected = calls.iter().take_while(|call| call.result().is_err());
     assert_eq!(rejected.count(), 2, "the oldest is gone");
 }

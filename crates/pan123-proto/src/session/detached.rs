@@ -21,9 +21,7 @@ const MAX_OUTCOMES: usize = 100;
 /// and what came of it. [`Session::take_detached`] returns it.
 pub struct DetachedCall<T> {
     request: SentRequest,
-    /// The result that the call would have returned, except that the request was not sent again.
-    /// [`Error::Ambiguous`] if the response was lost, the call was stopped, or its runtime was shut down.
-    pub result: Result<T, Error>,
+    result: Result<T, Error>,
 }
 
 impl<T> DetachedCall<T> {
@@ -50,6 +48,22 @@ impl<T> DetachedCall<T> {
     /// Returns when the request was sent.
     pub fn sent_at(&self) -> SystemTime {
         self.request.sent_at
+    }
+
+    /// Returns the result that the call would have returned, except that the request was not sent again.
+    ///
+    /// It is [`Error::Ambiguous`] if the response was lost, the call was stopped, or its runtime was shut down.
+    pub fn result(&self) -> &Result<T, Error> {
+        &self.result
+    }
+
+    /// Returns the [`result`](DetachedCall::result) as a value of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the call did not succeed.
+    pub fn into_result(self) -> Result<T, Error> {
+        self.result
     }
 
     /// Converts the value of a success.

@@ -50,7 +50,7 @@ fn outcome(input: Input) -> Result<TaskId, Error> {
     let call = session.take_detached::<Download>().pop().expect("it");
     assert_eq!(call.sent_at(), at(secs(5)).wall);
     assert_eq!(call.request(), Some(download()));
-    call.map(|created| created.task).result
+    call.map(|created| created.task).into_result()
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn detached_request_whose_driver_ends_is_ambiguous() {
     hand::transmit(call.resume(at(secs(0)), Input::Wake));
     drop(call.detach());
     let call = session.take_detached::<Download>().pop().expect("it");
-    let error = call.result.unwrap_err();
+    let error = call.into_result().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Ambiguous);
     assert_eq!(session.detached_in_flight(), 0);
 }
