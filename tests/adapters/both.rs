@@ -106,6 +106,33 @@ impl Adapter {
     }
 }
 
+impl Adapter {
+    /// Reads, creates an offline download, and reads again, over the same client.
+    pub(crate) fn create_between_reads(self, url: &str) -> Result<TaskId, Error> {
+        let clock = JumpClock::new();
+        match self {
+            Adapter::Async => {
+                let client = basics!(pan123_async::Client::builder(), url, clock).build()?;
+                on_tokio(clock.drive(async {
+                    client.user_info().await?;
+                    let task = client.offline_download().download(&download()).await?;
+                    client.user_info().await?;
+                    Ok(task)
+                }))
+            }
+            Adapter::Blocking => {
+                let client = basics!(pan123_blocking::Client::builder(), url, clock).build()?;
+                clock.drive_blocking(|| {
+                    client.user_info()?;
+                    let task = client.offline_download().download(&download())?;
+                    client.user_info()?;
+                    Ok(task)
+                })
+            }
+        }
+    }
+}
+
 pub(crate) fn download() -> Download {
     Download::new("https://example.com/video.mp4").expect("a URL")
 }
