@@ -112,7 +112,7 @@ pub struct FilePage {
     /// The rows that could not be read, in the same order.
     pub unreadable: Vec<UnreadableRow>,
     /// The cursor of the next page; `None` if this is the last one (`lastFileId` -1 or 0). If the response has none, the next page
-    /// starts after the last row, and an empty page is the last one.
+    /// starts after the last row whose id can be read, and an empty page is the last one.
     pub next: Option<EntryId>,
 }
 
@@ -146,12 +146,16 @@ fn is_blank(json: Json<'_>) -> bool {
     json.is_null() || text(json).is_some_and(|text| text.trim().is_empty())
 }
 
-/// The id of the last row, if it can be read.
+/// The id of the last row that has a readable one.
 fn last_id(rows: &Rows<Entry>) -> Option<EntryId> {
-    match rows.unreadable.last() {
-        Some(row) if row.index + 1 == rows.len() => row.id,
-        _ => rows.readable.last().map(|entry| entry.id),
-    }
+    let mut readable = rows.readable.iter().rev();
+    let mut unreadable = rows.unreadable.iter().rev().peekable();
+    (0..rows.len())
+        .rev()
+        .find_map(|index| match unreadable.next_if(|row| row.index == index) {
+            Some(row) => row.id,
+            None => readable.next().map(|entry| entry.id),
+        })
 }
 
 #[cfg(test)]
@@ -181,12 +185,18 @@ mod tests {
             for empty in ["[]", "null"] {
                 assert_eq!(next(empty).unwrap().next, None, "{cursor}");
             }
-            for (rows, id) in [(format!("[{odd},{row}]"), 9), (format!("[{row},{odd}]"), 8)] {
+            for (rows, id) in [
+                (format!("[{odd},{row}]"), 9),
+                (format!("[{row},{odd}]"), 8),
+                (format!("[{row},null]"), 9),
+                (format!("[{row},{odd},null,7]"), 8),
+                (format!("[{odd},{row},null]"), 9),
+            ] {
                 let page = next(&rows).unwrap();
                 assert_eq!(page.next.map(EntryId::get), Some(id), "{cursor}{rows}");
-                assert_eq!((page.entries.len(), page.unreadable.len()), (1, 1));
+                assert_eq!(page.entries.len(), 1, "{cursor}{rows}");
             }
-            let error = next(&format!("[{row},null]")).unwrap_err().to_string();
+            let error = next("[null]").unwrap_err().to_string();
             assert!(error.contains("`lastFileId` is missing"), "{error}");
             read(format!(r#"{{{cursor}"x":1}}"#)).unwrap_err();
         }

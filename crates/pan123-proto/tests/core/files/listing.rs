@@ -285,6 +285,22 @@ fn row_that_cannot_be_read_is_an_item_in_its_place() {
 }
 
 #[test]
+fn odd_row_at_the_end_of_a_page_without_a_cursor_loses_no_other() {
+    let mut world = World::new(|view, _| {
+        let rows = match view.count(path::LIST) {
+            0 => json!([entry(2, false), null]),
+            1 => json!(["x", entry(3, false), {"type": 0}]),
+            _ => json!([]),
+        };
+        Reply::data(json!({"lastFileId": null, "fileList": rows}))
+    });
+    let expected = ["2", "odd None", "odd None", "3", "odd None"];
+    assert_eq!(items(&mut world, once(&fixed())), expected);
+    let cursors = queries(&world);
+    assert!(cursors[1].contains("lastFileId=2") && cursors[2].contains("lastFileId=3"));
+}
+
+#[test]
 fn unimportant_fields_never_make_a_row_odd() {
     let row = |key: &str, value: Value| {
         let mut row = entry(7, false);
