@@ -7,20 +7,22 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
 /// Reads RFC 3339; `YYYY-MM-DD HH:MM:SS`, which is in UTC+8; or the latter with an offset and a zone name, as in `… +0800 CST`.
-/// None for anything else, for a date past the end of year 9999 in UTC, and for one before the second day of 1970, such as the zero
-/// dates that some programs write.
+/// None for anything else, such as a date without a time, for a date past the end of year 9999 in UTC, and for one before the second
+/// day of 1970, such as the zero dates that some programs write.
 pub(crate) fn read_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let instant = match words[..] {
-        [date] => at_its_offset_or_in_china(date),
-        [date, time] => at_its_offset_or_in_china(&format!("{date}T{time}")),
+    let joined = match words[..] {
+        [date] => date.to_owned(),
+        [date, time] => format!("{date}T{time}"),
         // The zone name repeats the offset.
-        [date, time, offset] | [date, time, offset, _] => {
-            format!("{date}T{time}{offset}").parse::<Timestamp>()
-        }
+        [date, time, offset] | [date, time, offset, _] => format!("{date}T{time}{offset}"),
         _ => return None,
     };
-    system_time(instant.ok()?).filter(|date| *date >= SystemTime::UNIX_EPOCH + ZERO_DATES)
+    if !has_seconds(&joined) {
+        return None;
+    }
+    let instant = at_its_offset_or_in_china(&joined).ok()?;
+    system_time(instant).filter(|date| *date >= SystemTime::UNIX_EPOCH + ZERO_DATES)
 }
 
 /// How long after the start of 1970 in UTC its first second may seem to be, in some zone.
@@ -39,6 +41,11 @@ fn at_its_offset_or_in_china(text: &str) -> Result<Timestamp, jiff::Error> {
     let china = TimeZone::fixed(Offset::constant(8));
     let zoned = text.parse::<DateTime>()?.to_zoned(china)?;
     Ok(zoned.timestamp())
+}
+
+/// Whether the date has a time to the second: without it the instant would seem to be earlier than it was.
+fn has_seconds(date: &str) -> bool {
+    date.as_bytes().get("YYYY-MM-DDTHH:MM".len()) == Some(&b':')
 }
 
 /// How far the service's clock was from the local one.
@@ -105,6 +112,11 @@ mod tests {
             "soon",
             "2025-13-01 00:00:00",
             "1742716117",
+            "2025-03-23",
+            "20250323",
+            "2025-03-23T15",
+            "2025-03-23 15:48",
+            "2025-03-23 15:48 +0800",
             "2025-03-23 15:48:37 CST",
             "2025-03-23 15:48:37 +0800 CST m=+1",
             "0001-01-01 00:00:00",
