@@ -20,7 +20,7 @@ pub use signer::{CallbackKey, CallbackSigner, VerifiedCallback};
 
 use crate::ids::FileId;
 use crate::text;
-use crate::wire::body::body_text;
+use crate::wire::body::body_json;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::json::{self, Field, Json, Unreadable};
 use crate::wire::lenient::{lossy_text, whole};
@@ -143,7 +143,7 @@ impl CallbackNotice {
         if body.len() > Self::MAX_BODY_BYTES {
             return Err(CallbackError::TooLong);
         }
-        serde_json::from_str(&body_text(body)).map_err(|error| CallbackError::Malformed {
+        serde_json::from_str(&body_json(body)).map_err(|error| CallbackError::Malformed {
             line: error.line(),
             column: error.column(),
         })
@@ -289,6 +289,8 @@ mod tests {
         for body in [
             &b"\xef\xbb\xbf{\"status\":0,\"fileID\":100}"[..],
             b"{\"status\":0,\"fileID\":100}\0\r\n",
+            b"\0\xef\xbb\xbf\xef\xbb\xbf{\"status\":0,\"fileID\":100}\xef\xbb\xbf",
+            b"{\"status\":0,\"failReason\":\"a\nb\x1b\",\"fileID\":100}",
             b"{\"status\":0,\"fileID\":100,\"url\":\"\xff\"}",
             br#"{"url":"\ud800","status":0,"fileID":100,"failReason":1e999}"#,
             br#"{"status":0,"status":"0","fileID":100,"fileId":"100"}"#,

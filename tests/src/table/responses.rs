@@ -134,6 +134,17 @@ fn odd_data() -> Vec<Scenario> {
                 percent(3, "None");
                 assert!(observed.results[3].value.contains("Succeeded"));
             }),
+        Scenario::new("a create with marks around its response and control characters in a text")
+            .canned(
+                OFFLINE_DOWNLOAD,
+                ok("\0\u{feff}\u{feff}{\"code\":0,\"message\":\"a\n\u{1b}[2J\",\"data\":{\"taskID\":394756}}\u{feff}")
+                    .after_acting(),
+            )
+            .call(create())
+            .expect(|observed| {
+                assert_eq!(observed.kinds(), ["ok"]);
+                assert!(observed.results[0].value.contains("394756"));
+            }),
         Scenario::new("a create that names two tasks")
             .canned(
                 OFFLINE_DOWNLOAD,

@@ -1,18 +1,48 @@
 //! The text of a body.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Returns the text of a body without a byte order mark before it and without white space and NUL after it. Bytes that are not
-/// UTF-8 become `U+FFFD`: in one string they must not hide what stands beside it.
+/// Returns the text of a body without byte order marks, white space and NUL at either end. Bytes that are not UTF-8 become
+/// `U+FFFD`: in one string they must not hide what stands beside it.
 pub(crate) fn body_text(body: &[u8]) -> Cow<'_, str> {
-    let mut text = body.trim_ascii_start();
-    text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    while let [rest @ .., 0 | b'\t'..=b'\r' | b' '] = text {
+    let mut text = body;
+    while let [0xef, 0xbb, 0xbf, rest @ ..] | [0 | b'\t'..=b'\r' | b' ', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., 0xef, 0xbb, 0xbf] | [rest @ .., 0 | b'\t'..=b'\r' | b' '] = text {
         text = rest;
     }
     String::from_utf8_lossy(text)
+}
+
+/// Returns the JSON of a body: its text, with control characters in strings escaped, which JSON forbids there.
+pub(crate) fn body_json(body: &[u8]) -> Cow<'_, str> {
+    let text = body_text(body);
+    if text.contains(is_control) {
+        Cow::Owned(with_escapes(&text))
+    } else {
+        text
+    }
+}
+
+fn is_control(character: char) -> bool {
+    character < ' '
+}
+
+fn with_escapes(text: &str) -> String {
+    let mut json = String::with_capacity(text.len());
+    let (mut in_string, mut after_backslash) = (false, false);
+    for character in text.chars() {
+        if in_string && is_control(character) {
+            let _ = write!(json, "\\u{:04x}", u32::from(character));
+        } else {
+            json.push(character);
+        }
+        in_string ^= character == '"' && !after_backslash;
+        after_backslash = in_string && character == '\\' && !after_backslash;
+    }
+    json
 }
 
 #[cfg(test)]
@@ -25,11 +55,15 @@ mod tests {
             "{}",
             "\u{feff}{}",
             "\r\n\u{feff}{}",
+            "\u{feff}\u{feff}{}",
+            "\0\0{}",
+            "\u{b}\u{feff}\0 {}",
+            "{}\n\u{feff}",
             "{}\0",
             "{}\r\n\0\0\n",
             " {}\u{b} ",
         ] {
-            assert_eq!(body_text(body.as_bytes()).trim_start(), "{}", "{body:?}");
+            assert_eq!(body_text(body.as_bytes()), "{}", "{body:?}");
         }
         assert_eq!(body_text(b"{}\0x"), "{}\0x");
         assert_eq!(body_text(b""), "");
@@ -39,5 +73,20 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf_8_are_replaced() {
         assert_eq!(body_text(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn control_characters_in_strings_are_escaped() {
+        for (body, json) in [
+            ("{\n\t\"a\":\r\n7}", "{\n\t\"a\":\r\n7}"),
+            ("{\"a\":\"\u{1b}[2J\n\"}", r#"{"a":"\u001b[2J\u000a"}"#),
+            (
+                "[\"\\\"\t\",\n\"\\\\\",\n\"\0\"]",
+                "[\"\\\"\\u0009\",\n\"\\\\\",\n\"\\u0000\"]",
+            ),
+        ] {
+            assert_eq!(body_json(body.as_bytes()), json);
+            serde_json::from_str::<serde_json::Value>(json).unwrap();
+        }
     }
 }

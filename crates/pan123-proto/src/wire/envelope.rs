@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{DeserializeOwned, Error};
 
-use super::json::{Field, Json, Names, read_fields};
+use super::json::{Field, Json, Names, find_values, read_fields};
 use super::lenient::{lossy_text, whole};
 
 /// A response of the service, its `data` still unparsed.
@@ -27,7 +27,7 @@ impl<'a> Envelope<'a> {
             message: message.optional(lossy_text).unwrap_or_default(),
             trace_id: trace_id
                 .optional(lossy_text)
-                .filter(|trace| !trace.is_empty()),
+                .filter(|trace| !trace.trim().is_empty()),
             data: data.value().map_err(Error::custom)?,
         })
     }
@@ -41,20 +41,12 @@ impl<'a> Envelope<'a> {
 /// The most ids that an error names.
 const MAX_IDS: usize = 16;
 
-/// Returns the ids that the data of a response has under this key, whatever else is wrong with the response.
-pub(crate) fn ids_in_data(body: &str, names: Names) -> Vec<u64> {
+/// Returns the ids that a response has under this key, wherever that is and whatever else is wrong with the response.
+pub(crate) fn ids_of_key(body: &str, names: Names) -> Vec<u64> {
     let mut ids = Vec::new();
-    let Ok([_, data, ..]) = read_members(body) else {
-        return ids;
-    };
-    for data in data.values() {
-        let Ok([id]) = data.fields([names]) else {
-            continue;
-        };
-        for id in id.values().filter_map(whole) {
-            if id != 0 && ids.len() < MAX_IDS && !ids.contains(&id) {
-                ids.push(id);
-            }
+    for id in find_values(body, names).filter_map(whole) {
+        if id != 0 && ids.len() < MAX_IDS && !ids.contains(&id) {
+            ids.push(id);
         }
     }
     ids
@@ -92,7 +84,12 @@ mod tests {
         assert_eq!((bare.code, bare.trace_id), (403, None));
         let nulls = read(r#"{"code":401,"message":null,"data":null,"x-traceID":null}"#);
         assert_eq!((nulls.code, &*nulls.message), (401, ""));
-        assert_eq!(read(r#"{"code":0,"x-traceID":""}"#).trace_id, None);
+        for blank in [
+            r#"{"code":0,"x-traceID":""}"#,
+            r#"{"code":0,"x-traceID":" "}"#,
+        ] {
+            assert_eq!(read(blank).trace_id, None);
+        }
     }
 
     #[test]
@@ -163,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_found_in_any_data() {
-        let ids = |body| ids_in_data(body, &["taskID", "taskId"]);
+    fn ids_are_found_in_any_response() {
+        let ids = |body| ids_of_key(body, &["taskID", "taskId"]);
         assert_eq!(
             ids(r#"{"code":0,"data":{"taskID":7,"taskId":"8"}}"#),
             [7, 8]
@@ -173,11 +170,28 @@ mod tests {
             ids(r#"{"data":{"taskID":7},"code":"x","data":{"taskID":7,"taskID":9}}"#),
             [7, 9]
         );
+        for body in [
+            r#"{"code":0,"taskID":7}"#,
+            r#"{"code":0,"data":[{"taskID" : "7"}]}"#,
+            r#"{"code":0,"data":{"taskID":7,}}"#,
+            r#"{"code":0,"data":{"taskID":7},"x":NaN}"#,
+            r#"{"code":0,"data":{"taskID":7},"x-tra"#,
+            r#"{"code":0,"data":{"task":{"taskId":7}}}"#,
+        ] {
+            assert_eq!(ids(body), [7], "{body}");
+        }
+        let two = r#"{"code":0,"data":{"taskID":7}}{"code":0,"data":{"taskId":"8"}}"#;
+        assert_eq!(ids(two), [7, 8]);
         for none in [
             "",
             "[]",
             r#"{"data":[7]}"#,
             r#"{"data":{"taskID":0,"taskId":-7,"id":7}}"#,
+            // The rest of the number may be missing.
+            r#"{"code":0,"data":{"taskID":7"#,
+            r#"{"code":0,"data":{"taskID":"7"#,
+            r#"{"code":0,"data":{"taskID":[7]}}"#,
+            r#"{"code":0,"message":"\"taskID\":7,"}"#,
         ] {
             assert!(ids(none).is_empty(), "{none}");
         }

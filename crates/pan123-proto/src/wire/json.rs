@@ -69,6 +69,31 @@ pub(crate) fn read_fields<const N: usize>(
     Ok(fields)
 }
 
+/// Finds the values that stand under a key anywhere in a text, which need not be JSON. Of objects and arrays it finds nothing.
+pub(crate) fn find_values(text: &str, names: Names) -> impl Iterator<Item = Json<'_>> {
+    let quotes = text.match_indices('"');
+    quotes.filter_map(move |(at, quote)| {
+        let key = &text[at + quote.len()..];
+        let after_key = |name: &&str| key.strip_prefix(*name)?.strip_prefix('"');
+        let value = names.iter().find_map(after_key)?.trim_start();
+        scalar(value.strip_prefix(':')?.trim_start())
+    })
+}
+
+/// Returns the short string, number or word that a text starts with, if its end is there.
+fn scalar(text: &str) -> Option<Json<'_>> {
+    /// The most bytes of it.
+    const MAX_SCALAR: usize = 40;
+    let is_end = |byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t'..=b'\r');
+    let mut bytes = text.bytes().take(MAX_SCALAR);
+    let length = if text.starts_with('"') {
+        bytes.skip(1).position(|byte| byte == b'"')? + 2
+    } else {
+        bytes.position(is_end)?
+    };
+    Some(Json(&text[..length]))
+}
+
 /// Passes on each member of an object.
 struct Members<F>(F);
 

@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
-use super::body::body_text;
-use super::envelope::{Envelope, ids_in_data};
+use super::body::{body_json, body_text};
+use super::envelope::{Envelope, ids_of_key};
 use super::failure::{Failure, FailureClass};
 use super::json::Names;
 use super::redaction::Redactor;
@@ -74,7 +74,7 @@ impl Decoder<'_> {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        let body = body_text(response.body());
+        let body = body_json(response.body());
         match (format, Envelope::read(&body)) {
             (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, envelope)),
             (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
@@ -154,7 +154,7 @@ impl Decoder<'_> {
         Failure {
             class: FailureClass::Indeterminate,
             error: Error::Decode(Box::new(ResponseError {
-                candidates: ids_in_data(&body_text(response.body()), self.created_id),
+                candidates: ids_of_key(&body_text(response.body()), self.created_id),
                 ..self.response_error(response, trace, reason)
             })),
         }

@@ -93,6 +93,9 @@ impl<'a> Said<'a> {
             }
             let data = object.one(|key| key == "data");
             said.data = data.filter(|_| said.code == Some(0)).and_then(Object::read);
+        } else if body.contains(|character| character < ' ') {
+            // It may be an envelope after all, with a control character in a string.
+            said.trace = None;
         }
         said
     }

@@ -235,6 +235,17 @@ fn create_that_names_two_tasks_is_ambiguous_and_keeps_both() {
             "{text}"
         );
     }
+    for data in [
+        r#"[{"taskID":394756}]"#,
+        r#"null,"taskID":394756"#,
+        r#"{"taskID":394756,}"#,
+        r#"{"taskID":394756,"size":NaN}"#,
+        r#"{"task":{"taskId":"394756"}}"#,
+        r#"{"taskID":394756}} {"code":0"#,
+    ] {
+        let (ids, text) = candidates(data);
+        assert_eq!(ids, [394_756], "{data}: {text}");
+    }
     assert!(candidates(r#"{"taskID":0,"taskId":-1}"#).0.is_empty());
     assert!(candidates("[394756]").0.is_empty());
 }
@@ -251,7 +262,12 @@ fn task_id_survives_whatever_stands_beside_it() {
         r#"{"taskID":394756},"data":{"taskID": 394756}"#,
     ] {
         let body = format!(r#"{{"code":0,"message":"\ud800","data":{data},"x-traceID":[]}}"#);
-        for body in [body.clone(), format!("\u{feff}{body}\r\n\0")] {
+        for body in [
+            body.clone(),
+            format!("\u{feff}{body}\r\n\0"),
+            format!("\0\u{feff}\u{feff}{body}\u{feff}"),
+            body.replace(r"\ud800", "a\tb\n\u{1b}[2J"),
+        ] {
             assert_eq!(created(&body).unwrap().task.get(), 394_756, "{body}");
         }
     }
