@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use serde::de::Error as _;
 use serde::ser::Error as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::file::Entry;
 use crate::api::offline::Download;
 use crate::ids::{DirId, FileId};
+use crate::wire::json::deserialize_object;
 use crate::wire::timestamp::system_time;
 
 /// The file that a download is expected to yield: its folder, its name, and the earliest time of its creation.
@@ -49,8 +51,7 @@ use crate::wire::timestamp::system_time;
 /// | `guessedName` | the name guessed from the URL, if none was requested: the last segment of its path, and nothing else of it |
 /// | `created` | the local time just before the call, in RFC 3339 with an offset |
 /// | `fileID` | the id that a callback named, a number |
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Stored")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedFile {
     dir: Option<DirId>,
     pub(super) name: Option<ExpectedName>,
@@ -156,6 +157,13 @@ impl Serialize for ExpectedFile {
             file_hint: self.file_hint,
         }
         .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExpectedFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored: Stored = deserialize_object(deserializer)?;
+        stored.try_into().map_err(D::Error::custom)
     }
 }
 

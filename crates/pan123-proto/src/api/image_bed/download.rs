@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
@@ -41,8 +42,8 @@ const IMAGE_EXTENSIONS: [&str; 9] = [
 /// assert!(error.to_string().contains("png, gif, jpeg"));
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Wire", rename_all = "camelCase")]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[doc(alias = "图床")]
 #[doc(alias = "离线下载")]
 pub struct ImageBedDownload {
@@ -216,6 +217,13 @@ struct Wire {
     dir: Option<ImageBedDirId>,
     #[serde(rename = "callBackUrl")]
     callback: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for ImageBedDownload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire: Wire = json::deserialize_object(deserializer)?;
+        wire.try_into().map_err(D::Error::custom)
+    }
 }
 
 impl TryFrom<Wire> for ImageBedDownload {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::{Body, Endpoint, Idempotency, RateClass};
@@ -36,8 +37,8 @@ const TASK: Names = &["taskID", "taskId"];
 /// assert!(error.to_string().contains("`http://` and `https://` only"));
 /// # Ok::<(), pan123_proto::BuildError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Wire", rename_all = "camelCase")]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[doc(alias = "离线下载")]
 #[doc(alias = "offline_download")]
 pub struct Download {
@@ -208,6 +209,13 @@ struct Wire {
     dir: Option<DirId>,
     #[serde(rename = "callBackUrl")]
     callback: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Download {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire: Wire = json::deserialize_object(deserializer)?;
+        wire.try_into().map_err(D::Error::custom)
+    }
 }
 
 impl TryFrom<Wire> for Download {

@@ -10,8 +10,10 @@ use pan123_proto::file::{
 };
 use pan123_proto::image_bed::ImageBedDownload;
 use pan123_proto::oauth::RefreshTokenGrant;
+use pan123_proto::offline::{Download, ExpectedFile};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{CopyTaskId, Endpoint, EntryId, FileId, Parent, ResponseFormat};
+use serde::de::DeserializeOwned;
 
 /// A key in its spellings, its value, another value, and whether the response needs it.
 type Member = (
@@ -187,4 +189,36 @@ fn users_and_files() {
     check(&GetDetail::new(EntryId::new(7).unwrap()), &entry);
     let total = (&["total"][..], "7", "8", Essential);
     check(&ListFilesV1::of(Parent::Root), &[total]);
+}
+
+#[test]
+fn no_type_takes_an_array_for_a_stored_object() {
+    fn check<T: DeserializeOwned>(members: &[&str]) {
+        let object = format!("{{{}}}", members.join(","));
+        serde_json::from_str::<T>(&object).expect("a stored object");
+        let values = members.iter().filter_map(|member| member.split_once(':'));
+        let values: Vec<&str> = values.map(|(_, value)| value).collect();
+        let error = serde_json::from_str::<T>(&format!("[{}]", values.join(",")));
+        let error = error.err().expect("an array").to_string();
+        assert!(error.contains("expected an object"), "{error}");
+    }
+    check::<Download>(&[
+        r#""url":"https://example.com/a""#,
+        r#""fileName":"a.mp4""#,
+        r#""dirID":7"#,
+        r#""callBackUrl":null"#,
+    ]);
+    check::<ImageBedDownload>(&[
+        r#""url":"https://example.com/a.png""#,
+        r#""fileName":null"#,
+        r#""businessDirID":null"#,
+        r#""callBackUrl":null"#,
+    ]);
+    check::<ExpectedFile>(&[
+        r#""dirID":7"#,
+        r#""fileName":"a.mp4""#,
+        r#""guessedName":null"#,
+        r#""created":"2026-11-27T09:00:00Z""#,
+        r#""fileID":8"#,
+    ]);
 }
