@@ -8,6 +8,7 @@ mod clock;
 mod fresh;
 mod handles;
 mod injected;
+mod interrupts;
 mod names;
 mod reach;
 mod sends;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "precise-connect-errors")]
 mod connect;
+#[cfg(feature = "precise-connect-errors")]
+mod interrupt;
 
 use std::fmt;
 use std::process;
@@ -55,6 +57,10 @@ pub trait Transport: Send + Sync + 'static {
 ///
 /// Without the feature `precise-connect-errors` most failures to connect count as "may have arrived": a create that meets one is
 /// not sent again and ends with [`Error::Ambiguous`](pan123_proto::Error::Ambiguous).
+///
+/// With that feature, a stop of a call shuts the socket of its request down, so that a blocked read or write or a TLS handshake ends
+/// at once. A name lookup and a TCP connect cannot be interrupted and end after the connect timeout. Without the feature, or with an
+/// agent that was built elsewhere, a stopped call waits for its request, up to the request timeout.
 ///
 /// In a forked child process each request has a connection of its own, since parent and child share those that are kept. Fork while no
 /// call runs: threads do not exist in the child, so that a token fetch in flight is waited for until its lease has passed.
@@ -194,7 +200,35 @@ impl UreqTransport {
 }
 
 impl Transport for UreqTransport {
+    #[cfg(feature = "precise-connect-errors")]
+    fn send(&self, mut transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
+        let interruptible = interrupt::Interruptible::until(transmit.cancelled.take());
+        if interruptible.has_fired() {
+            return Err(TransportError::never_left("stopped before it was sent"));
+        }
+        let answer = self.send_uninterrupted(transmit);
+        let is_complete = match &answer {
+            // A body without a length may have been cut off.
+            Ok(response) => response.headers().contains_key(CONTENT_LENGTH),
+            Err(error) => !error.may_have_arrived(),
+        };
+        if interruptible.has_fired() && !is_complete {
+            return Err(TransportError::abandoned());
+        }
+        answer
+    }
+
+    #[cfg(not(feature = "precise-connect-errors"))]
     fn send(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
+        self.send_uninterrupted(transmit)
+    }
+}
+
+impl UreqTransport {
+    fn send_uninterrupted(
+        &self,
+        transmit: Transmit,
+    ) -> Result<http::Response<Bytes>, TransportError> {
         let limit = u64::try_from(transmit.body_limit).unwrap_or(u64::MAX);
         let (parts, mut body) = self.exchange(transmit).map_err(failed)?.into_parts();
         let body = body.with_config().limit(limit).read_to_vec();

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, SentRequest, encode};
-use crate::error::{Ambiguous, BuildError, Error, ErrorCode, TransportError};
+use crate::error::{Ambiguous, BuildError, Error, ErrorCode, TransportError, TransportErrorKind};
 use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::Deadline;
@@ -501,14 +501,16 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 };
                 (self.decode)(decoder, &response)
             }
-            Input::Failed(error) => Err(redactor.redact_transport_error(error).into()),
-            Input::Wake | Input::Stored(_) if self.was_stopped_safely() => {
+            Input::Failed(error) if error.kind() != TransportErrorKind::Abandoned => {
+                Err(redactor.redact_transport_error(error).into())
+            }
+            _ if self.was_stopped_safely() => {
                 return Judged {
                     token: TokenStatus::Unknown,
                     outcome: Outcome::Ended(Err(Error::Stopped)),
                 };
             }
-            Input::Wake | Input::Stored(_) => Err(TransportError::abandoned().into()),
+            _ => Err(TransportError::abandoned().into()),
         };
         Judged {
             token: TokenStatus::of(&received),

@@ -193,7 +193,7 @@ pub struct Transmit {
     /// The maximum number of body bytes to read. Past it: [`Input::Failed`] with [`TransportError::body_too_large`].
     pub body_limit: usize,
     /// Fires when nobody needs the response any more. The driver may take it, and then drop the request and resume with
-    /// [`Input::Wake`].
+    /// [`Input::Wake`], or with [`Input::Failed`] and [`TransportError::abandoned`].
     pub cancelled: Option<Signal>,
     /// Whether the request must not be sent again, and therefore needs a connection that carried no other request before and carries
     /// none afterwards: on a connection that is kept, a late response to another request could be taken for the response to this

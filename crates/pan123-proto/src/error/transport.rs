@@ -82,7 +82,8 @@ impl TransportError {
         TransportError::new(TransportErrorKind::Redirected, None)
     }
 
-    pub(crate) fn abandoned() -> TransportError {
+    /// The driver abandoned the request because [`Transmit::cancelled`](crate::Transmit::cancelled) fired; it may have arrived.
+    pub fn abandoned() -> TransportError {
         TransportError::new(TransportErrorKind::Abandoned, None)
     }
 

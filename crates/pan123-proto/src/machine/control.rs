@@ -77,12 +77,14 @@ impl Control {
 
 /// Stops a call from elsewhere.
 ///
-/// A call that waits ends with [`Error::Stopped`]. A request in flight is dropped by an async driver; with a blocking one it ends
-/// after its timeout at the latest. If it is not idempotent, the call ends with [`Error::Ambiguous`]. A response that has arrived
-/// is still returned.
+/// A call that waits ends with [`Error::Stopped`]. A request in flight is abandoned; if it is not idempotent, the call ends with
+/// [`Error::Ambiguous`]. A response that has arrived is still returned.
 ///
-/// A blocking driver cannot drop a request, since its thread is inside of a read that nothing interrupts. A program that must end sooner
-/// makes its calls on a thread of their own and returns from `main` without joining it, or sets a shorter `request_timeout`.
+/// An async driver drops the request. `pan123-blocking` shuts its socket down, which ends a blocked read or write and a TLS
+/// handshake, but neither a name lookup nor a TCP connect: those end after `connect_timeout`. Without its feature
+/// `precise-connect-errors`, or with an agent or a transport of your own, the request ends after `request_timeout` at the latest. A
+/// program that must end sooner makes its calls on a thread of their own and returns from `main` without joining it, or sets shorter
+/// timeouts.
 #[derive(Clone)]
 pub struct CallHandle {
     control: Arc<Control>,
