@@ -67,16 +67,18 @@ fn nudge_ends_the_wait_of_an_async_watch() {
     });
 }
 
+/// Creates a download with the blocking client, and returns its watch.
+fn blocking_watch(fixture: &Fixture) -> pan123_blocking::Watch {
+    let offline = fixture.blocking().offline_download();
+    let clock = &fixture.clock;
+    let task = clock.drive_blocking(|| offline.download(&download()));
+    offline.watch(task.expect("a task"))
+}
+
 #[test]
 fn nudge_and_stop_end_the_waits_of_a_blocking_watch() {
     let fixture = Fixture::new(TaskScript::never_ends());
-    let client = fixture.blocking();
-    let offline = client.offline_download();
-    let created = fixture
-        .clock
-        .drive_blocking(|| offline.download(&download()));
-    let task = created.unwrap();
-    let mut watch = client.offline_download().watch(task);
+    let mut watch = blocking_watch(&fixture);
     let handle = watch.handle();
     let first = fixture.clock.drive_blocking(|| watch.next());
     first.unwrap().unwrap();
@@ -105,18 +107,12 @@ fn nudge_and_stop_end_the_waits_of_a_blocking_watch() {
     drop(working);
 }
 
-/// The request of a blocking watch cannot be dropped: its event comes first, and then the end.
+/// Over a transport that does not interrupt a request, its event comes first, and then the end.
 #[test]
 fn stopped_blocking_watch_ends_after_its_response() {
     let fixture = Fixture::new(TaskScript::never_ends());
-    let client = fixture.blocking();
-    let offline = client.offline_download();
-    let created = fixture
-        .clock
-        .drive_blocking(|| offline.download(&download()));
-    let task = created.unwrap();
+    let mut watch = blocking_watch(&fixture);
     fixture.transport.hold(OFFLINE_PROGRESS);
-    let mut watch = client.offline_download().watch(task);
     let handle = watch.handle();
     let clock = fixture.clock.clone();
     let mut next = move || clock.drive_blocking(|| watch.next());
