@@ -7,6 +7,7 @@ mod interrupt;
 
 use std::fmt;
 use std::process;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,10 +79,15 @@ pub struct UreqTransport {
     connect_timeout: Duration,
     /// The timeout that the agent is configured with, if it is ours: a request with this timeout needs no settings of its own.
     usual_timeout: Option<Duration>,
+    /// Whether the agent was built here, and can be built again.
+    is_ours: bool,
     /// Whether a proxy must not be used.
     direct: bool,
     /// The process whose connections the agent keeps.
     process: u32,
+    /// The agent of a forked child, which must not even look at the connections of its parent. It keeps none, so that the children of
+    /// the child may use it, too.
+    of_child: OnceLock<Agent>,
 }
 
 impl UreqTransport {
@@ -105,8 +111,10 @@ impl UreqTransport {
             agent: agent_with(config.build()),
             connect_timeout,
             usual_timeout: Some(usual_timeout),
+            is_ours: true,
             direct: false,
             process: process::id(),
+            of_child: OnceLock::new(),
         }
     }
 
@@ -116,8 +124,10 @@ impl UreqTransport {
             agent: agent_with(config),
             connect_timeout,
             usual_timeout: None,
+            is_ours: true,
             direct: false,
             process: process::id(),
+            of_child: OnceLock::new(),
         }
     }
 
@@ -129,8 +139,10 @@ impl UreqTransport {
             agent,
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
             usual_timeout: None,
+            is_ours: false,
             direct: false,
             process: process::id(),
+            of_child: OnceLock::new(),
         }
     }
 
@@ -144,7 +156,7 @@ impl UreqTransport {
         warn_of_wire_log();
         let (mut parts, body) = transmit.request.into_parts();
         // A forked child shares the kept connections of its parent, and each would read the responses to the other.
-        let fresh = transmit.fresh_connection || self.process != process::id();
+        let fresh = transmit.fresh_connection || self.is_in_child();
         if fresh {
             let close = HeaderValue::from_static("close");
             parts.headers.insert(CONNECTION, close);
@@ -174,9 +186,10 @@ impl UreqTransport {
         if self.usual_timeout == Some(timeout) && !self.direct && !fresh {
             return self.agent.run(request);
         }
+        let agent = self.agent();
         let connect_timeout = self.connect_timeout.min(timeout);
         // The user's agent may have other settings.
-        let request = self.agent.configure_request(request);
+        let request = agent.configure_request(request);
         let request = request
             .http_status_as_error(false)
             .max_redirects(0)
@@ -195,7 +208,20 @@ impl UreqTransport {
         } else {
             request
         };
-        self.agent.run(request.build())
+        agent.run(request.build())
+    }
+
+    fn is_in_child(&self) -> bool {
+        self.process != process::id()
+    }
+
+    fn agent(&self) -> &Agent {
+        if self.is_in_child() && self.is_ours {
+            let config = || self.agent.config().clone();
+            self.of_child.get_or_init(|| agent_with(config()))
+        } else {
+            &self.agent
+        }
     }
 }
 
