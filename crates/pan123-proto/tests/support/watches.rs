@@ -6,12 +6,25 @@ use pan123_proto::offline::{Watch, WatchError, WatchEvent, WatchPolicy};
 use pan123_proto::{Machine, Session};
 use serde_json::json;
 
-use super::{Outcome, Reply, World, fixed, gaps, path, routine, task};
+use super::{Outcome, Reply, World, fixed, gaps, numbered_task, path, routine, task};
 
 pub(crate) type Watched = Outcome<<Watch as Machine>::Output>;
 
 pub(crate) fn watch(session: &Session) -> Watch {
     session.watch(task(), WatchPolicy::default())
+}
+
+/// Begins to follow this many tasks with this policy.
+pub(crate) fn follow_many(
+    world: &mut World,
+    session: &Session,
+    tasks: u64,
+    policy: &WatchPolicy,
+) -> Vec<Watched> {
+    let watch = |number| session.watch(numbered_task(number), policy.clone());
+    (1..=tasks)
+        .map(|number| world.follow(watch(number)))
+        .collect()
 }
 
 pub(crate) fn status(percent: f64, status: i64) -> Reply {

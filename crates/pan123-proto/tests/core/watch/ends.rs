@@ -3,21 +3,15 @@
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
-use crate::support::watches::{end_error, events_and_end, polls, run, status, watch};
-use crate::support::{
-    Reply, World, at, fixed, hand, numbered_task, path, routine, secs, session, task,
-};
+use crate::support::watches::{end_error, events_and_end, follow_many, polls, run, status, watch};
+use crate::support::{Reply, World, at, fixed, hand, path, routine, secs, session, task};
 use pan123_proto::offline::{
-    GetDownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
+    GetDownloadProgress, Progress, TaskStatus, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::{
     Endpoint, Error, ErrorKind, Input, Machine, Pacing, RetryPolicy, Session, TransportError,
 };
 use serde_json::json;
-
-fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
-    session.watch(numbered_task(number), policy)
-}
 
 #[test]
 fn failed_download_is_an_error_with_its_task() {
@@ -313,9 +307,7 @@ fn rarely_polled_watches_neither_stall_nor_end_by_an_outage() {
         70_000.. => status(100.0, 2),
         _ => status(0.0, 0),
     });
-    let watched: Vec<_> = (1..=20)
-        .map(|number| world.follow(watch_of(&session, number, WatchPolicy::default())))
-        .collect();
+    let watched = follow_many(&mut world, &session, 20, &WatchPolicy::default());
     world.run();
     for one in watched {
         let (events, error) = events_and_end(&one);
@@ -409,9 +401,7 @@ fn slot_past_the_end_of_the_watch_is_its_deadline() {
     let mut world = World::new(routine);
     let session = fixed();
     let policy = WatchPolicy::default().deadline(secs(10));
-    let watched: Vec<_> = (1..=200)
-        .map(|number| world.follow(watch_of(&session, number, policy.clone())))
-        .collect();
+    let watched = follow_many(&mut world, &session, 200, &policy);
     world.run();
     for one in watched {
         let (events, error) = events_and_end(&one);

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use crate::support::server::LATENCY;
-use crate::support::watches::{even, events_and_end, poll_gaps, polls, run, status, watch};
-use crate::support::{Reply, World, at, fixed, millis, numbered_task, path, routine, secs, task};
+use crate::support::watches::{
+    even, events_and_end, follow_many, poll_gaps, polls, run, status, watch,
+};
+use crate::support::{Reply, World, at, fixed, millis, path, routine, secs, task};
 use pan123_proto::offline::{
-    GetDownloadProgress, Progress, TaskStatus, Watch, WatchError, WatchEvent, WatchPolicy,
+    GetDownloadProgress, Progress, TaskStatus, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::{Endpoint, ErrorKind, Pacing, Session};
-
-fn watch_of(session: &Session, number: u64, policy: WatchPolicy) -> Watch {
-    session.watch(numbered_task(number), policy)
-}
 
 #[test]
 fn first_poll_is_immediate_and_yields_before_any_wait() {
@@ -160,9 +158,7 @@ fn long_wait_for_a_slot_is_not_a_failed_poll() {
         routine(view, request)
     });
     let session = fixed();
-    let watched: Vec<_> = (1..=1000)
-        .map(|number| world.follow(watch_of(&session, number, WatchPolicy::default())))
-        .collect();
+    let watched = follow_many(&mut world, &session, 1000, &WatchPolicy::default());
     world.run();
     for one in watched {
         let (events, error) = events_and_end(&one);
