@@ -217,8 +217,8 @@ impl UreqTransport {
 
     fn agent(&self) -> &Agent {
         if self.is_in_child() && self.is_ours {
-            let config = || self.agent.config().clone();
-            self.of_child.get_or_init(|| agent_with(config()))
+            let agent = || agent_with(self.agent.config().clone());
+            self.of_child.get_or_init(agent)
         } else {
             &self.agent
         }

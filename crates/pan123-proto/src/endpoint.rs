@@ -227,7 +227,7 @@ pub(crate) struct SentRequest {
 
 impl SentRequest {
     pub(crate) fn is_to<E: Endpoint>(&self) -> bool {
-        self.path == E::PATH && self.method == E::METHOD
+        is_to::<E>(&self.method, self.path)
     }
 }
 
@@ -257,8 +257,11 @@ pub(crate) fn read_back<E: Endpoint + DeserializeOwned>(
     path: &str,
     body: &[u8],
 ) -> Option<E> {
-    let same_endpoint = path == E::PATH && *method == E::METHOD;
-    same_endpoint
+    is_to::<E>(method, path)
         .then(|| serde_json::from_slice(body).ok())
         .flatten()
+}
+
+fn is_to<E: Endpoint>(method: &Method, path: &str) -> bool {
+    path == E::PATH && *method == E::METHOD
 }

@@ -185,14 +185,19 @@ impl<H: TokenSession> Fetch<H> {
         let Some(stored) = stored else {
             return Ok(None);
         };
-        self.secrets.push(stored.expose());
-        if let Some(token) = stored.expose_refresh_token() {
-            self.secrets.push(token);
-        }
+        self.keep_secret(stored);
         let token = self.host.read_stored(stored, now)?;
         let may_try = self.host.with_tokens(|tokens| tokens.may_try_stored());
         let replaces = self.replaces.as_ref();
         Ok(token.filter(|token| may_try && Some(&token.header) != replaces))
+    }
+
+    /// No error may quote this token from now on.
+    pub(super) fn keep_secret(&mut self, token: &StoredToken) {
+        self.secrets.push(token.expose());
+        if let Some(token) = token.expose_refresh_token() {
+            self.secrets.push(token);
+        }
     }
 
     /// Whether no token is issued yet, because one after the other was rejected. The lease ends then.

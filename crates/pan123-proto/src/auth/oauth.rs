@@ -260,10 +260,8 @@ impl<H: TokenSession> PairFetch<H> {
         let present = unsaved.filter(|_| !self.redeems_code());
         if let Some(pair) = &present {
             // From now on this is the stored pair.
-            let refresh_token = pair.expose_refresh_token();
-            self.fetch.secrets.push(pair.expose());
-            self.fetch.secrets.push(refresh_token.unwrap_or_default());
-            self.stored_refresh_token = refresh_token.map(SecretString::from);
+            self.fetch.keep_secret(pair);
+            self.stored_refresh_token = pair.expose_refresh_token().map(SecretString::from);
         }
         let present = present.or_else(|| stored.cloned());
         let proof = Proof {

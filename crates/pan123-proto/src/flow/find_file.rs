@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::expected_file::ExpectedFile;
 use super::fit::{self, Clocks, Fit, FoundBy};
 use super::listing::Listing;
-use super::names::{self, DEFAULT_DIR, is_default_dir};
+use super::names::{DEFAULT_DIR, is_default_dir, may_be_sought};
 use crate::api::file::{Entry, GetDetail, ListFiles};
 use crate::call::Call;
 use crate::error::{Error, UnreadableRow};
@@ -344,7 +344,7 @@ impl FindFile {
 }
 
 fn may_be_default_dir(row: &UnreadableRow) -> bool {
-    let may_be = |name: &str| is_default_dir(name) || names::may_be(name, DEFAULT_DIR, str::eq);
+    let may_be = |name: &str| may_be_sought(name, DEFAULT_DIR);
     row.is_dir != Some(false) && row.name().is_none_or(may_be)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::listing::Listing;
-use super::names::{self, Likeness, is_default_dir, likeness};
+use super::names::{Likeness, is_default_dir, likeness, may_be_sought};
 use crate::api::file::{Entry, EntryKind, ListFiles};
 use crate::error::{Error, UnreadableRow};
 use crate::ids::Parent;
@@ -58,8 +58,7 @@ impl FindInDir {
         if self.kinds == Kinds::DirsOnly && !is_dir {
             return None;
         }
-        let is_same = |found: &str, wanted: &str| found == wanted;
-        likeness(&entry.name, &self.name, is_same).or_else(|| {
+        likeness(&entry.name, &self.name, str::eq).or_else(|| {
             let both = is_default_dir(&entry.name) && is_default_dir(&self.name);
             (both && is_dir && self.parent == Parent::Root).then_some(Likeness::DefaultDir)
         })
@@ -85,10 +84,7 @@ impl FindInDir {
 
     fn add_unreadable(&mut self, row: Box<UnreadableRow>) {
         let is_other_kind = self.kinds == Kinds::DirsOnly && row.is_dir == Some(false);
-        let may_be = |name: &str| {
-            names::may_be(name, &self.name, str::eq)
-                || (is_default_dir(name) && is_default_dir(&self.name))
-        };
+        let may_be = |name: &str| may_be_sought(name, &self.name);
         if !is_other_kind && row.name().is_none_or(may_be) {
             self.unreadable.get_or_insert(row);
         }

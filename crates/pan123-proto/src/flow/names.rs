@@ -42,6 +42,11 @@ pub(super) fn may_be(found: &str, wanted: &str, is_same: impl Fn(&str, &str) -> 
     }
 }
 
+/// Whether a name that may not be read to its end may be this one, or a spelling of [`DEFAULT_DIR`] beside another.
+pub(super) fn may_be_sought(found: &str, wanted: &str) -> bool {
+    may_be(found, wanted, str::eq) || (is_default_dir(found) && is_default_dir(wanted))
+}
+
 /// Whether this is a spelling of [`DEFAULT_DIR`].
 pub(super) fn is_default_dir(name: &str) -> bool {
     [DEFAULT_DIR, DEFAULT_DIR_FULL_WIDTH].contains(&name)
@@ -81,9 +86,8 @@ mod tests {
             ("a：b", "a:b", None),
             ("ﬁlm", "film", None),
         ] {
-            let same = |found: &str, wanted: &str| found == wanted;
             assert_eq!(
-                likeness(found, wanted, same),
+                likeness(found, wanted, str::eq),
                 expected,
                 "{found} for {wanted}"
             );

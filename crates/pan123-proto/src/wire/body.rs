@@ -19,22 +19,18 @@ pub(crate) fn body_text(body: &[u8]) -> Cow<'_, str> {
 /// Returns the JSON of a body: its text, with control characters in strings escaped, which JSON forbids there.
 pub(crate) fn body_json(body: &[u8]) -> Cow<'_, str> {
     let text = body_text(body);
-    if text.contains(is_control) {
+    if text.bytes().any(|byte| byte < b' ') {
         Cow::Owned(with_escapes(&text))
     } else {
         text
     }
 }
 
-fn is_control(character: char) -> bool {
-    character < ' '
-}
-
 fn with_escapes(text: &str) -> String {
     let mut json = String::with_capacity(text.len());
     let (mut in_string, mut after_backslash) = (false, false);
     for character in text.chars() {
-        if in_string && is_control(character) {
+        if in_string && character < ' ' {
             let _ = write!(json, "\\u{:04x}", u32::from(character));
         } else {
             json.push(character);
