@@ -89,6 +89,8 @@ mod callback;
 
 mod machine;
 
+pub mod ledger;
+
 mod policy;
 
 mod exchange;

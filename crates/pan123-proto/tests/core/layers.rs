@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 /// The modules at the root of the crate, by layer. Modules of one layer may import each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["error", "ids", "task", "text", "wait"],
     &["trace"],
     &["wire"],
     &["endpoint"],
     &["api", "callback"],
     &["machine"],
+    &["ledger"],
     &["policy"],
     &["exchange"],
     &["auth"],

@@ -1,0 +1,256 @@
+//! A ledger in memory: for one process, and for tests.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::item::{Item, ItemId, ItemKey, ItemState, Millis, WorkerId};
+use super::op::{LedgerAnswer, LedgerFault, ListItems, Transaction, millis};
+use super::table::{Head, Table, Terms, run};
+use super::{Ledger, OpenLedger};
+use crate::machine::token_store::Account;
+
+/// A ledger in memory. Clones are the same ledger, so that several batches of one program may share it. It ends with the program:
+/// for one that must not lose tasks, `pan123-ledger` keeps it in a file.
+#[derive(Clone)]
+pub struct MemoryLedger {
+    rows: Arc<Mutex<Rows>>,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> MemoryLedger {
+        MemoryLedger::new()
+    }
+}
+
+impl MemoryLedger {
+    /// Creates an empty ledger.
+    pub fn new() -> MemoryLedger {
+        MemoryLedger {
+            rows: Arc::new(Mutex::new(Rows {
+                lease: 30_000,
+                ..Rows::default()
+            })),
+        }
+    }
+
+    /// Sets how long a worker that shows no sign of life keeps its items, 30 s by default.
+    pub fn lease(self, lease: Duration) -> MemoryLedger {
+        lock(&self.rows).lease = millis(lease);
+        self
+    }
+}
+
+impl fmt::Debug for MemoryLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = lock(&self.rows).items.len();
+        f.debug_struct("MemoryLedger")
+            .field("items", &items)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn open(&self, account: &Account) -> Result<Box<dyn OpenLedger>, LedgerFault> {
+        let mut rows = lock(&self.rows);
+        let owner = rows.account.get_or_insert_with(|| account.clone());
+        if owner != account {
+            return Err(LedgerFault::Broken(format!(
+                "it belongs to {owner}, not to {account}; use another ledger"
+            )));
+        }
+        let worker = rows.head.next_worker();
+        rows.workers.insert(worker, Lease::New);
+        Ok(Box::new(Opened {
+            rows: Arc::clone(&self.rows),
+            worker,
+        }))
+    }
+}
+
+fn lock(rows: &Mutex<Rows>) -> MutexGuard<'_, Rows> {
+    rows.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Opened {
+    rows: Arc<Mutex<Rows>>,
+    worker: WorkerId,
+}
+
+impl OpenLedger for Opened {
+    fn run(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, LedgerFault> {
+        let terms = Terms::new(self.worker, transaction.now_millis());
+        let Ok(answers) = run(&mut *lock(&self.rows), terms, transaction);
+        Ok(answers)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        lock(&self.rows).workers.insert(self.worker, Lease::Gone);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lease {
+    /// Opened, and not used yet.
+    New,
+    Beaten(Millis),
+    Gone,
+}
+
+#[derive(Default)]
+struct Rows {
+    account: Option<Account>,
+    lease: Millis,
+    head: Head,
+    items: BTreeMap<ItemId, Item>,
+    keys: HashMap<ItemKey, ItemId>,
+    /// Queued items by their place.
+    queue: BTreeSet<(i64, ItemId)>,
+    /// Queued items that wait for a time.
+    delayed: BTreeSet<(Millis, ItemId)>,
+    /// Claimed, intended and running items.
+    held: BTreeSet<(WorkerId, ItemId)>,
+    unconfirmed: BTreeSet<(Millis, ItemId)>,
+    workers: BTreeMap<WorkerId, Lease>,
+}
+
+impl Rows {
+    fn index(&mut self, id: ItemId, item: &Item, is_there: bool) {
+        fn set<T: Ord>(set: &mut BTreeSet<T>, entry: T, is_there: bool) {
+            if is_there {
+                set.insert(entry);
+            } else {
+                set.remove(&entry);
+            }
+        }
+        match item.state {
+            ItemState::Queued => {
+                set(&mut self.queue, (item.position, id), is_there);
+                if item.not_before > 0 {
+                    set(&mut self.delayed, (item.not_before, id), is_there);
+                }
+            }
+            ItemState::Claimed | ItemState::Intended | ItemState::Running => {
+                set(&mut self.held, (item.owner, id), is_there);
+            }
+            ItemState::Unconfirmed => {
+                set(&mut self.unconfirmed, (item.intended_at, id), is_there);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Table for Rows {
+    type Fault = Infallible;
+
+    fn head(&mut self) -> Result<Head, Infallible> {
+        Ok(self.head)
+    }
+
+    fn set_head(&mut self, head: &Head) -> Result<(), Infallible> {
+        self.head = *head;
+        Ok(())
+    }
+
+    fn find(&mut self, key: &ItemKey) -> Result<Option<ItemId>, Infallible> {
+        Ok(self.keys.get(key).copied())
+    }
+
+    fn load(&mut self, id: ItemId) -> Result<Option<Item>, Infallible> {
+        Ok(self.items.get(&id).cloned())
+    }
+
+    fn insert(&mut self, id: ItemId, item: &Item) -> Result<(), Infallible> {
+        self.index(id, item, true);
+        self.keys.insert(item.key.clone(), id);
+        self.items.insert(id, item.clone());
+        Ok(())
+    }
+
+    fn update(&mut self, id: ItemId, before: &Item, item: &Item) -> Result<(), Infallible> {
+        self.index(id, before, false);
+        self.index(id, item, true);
+        self.items.insert(id, item.clone());
+        Ok(())
+    }
+
+    fn delete(&mut self, id: ItemId, before: &Item) -> Result<(), Infallible> {
+        self.index(id, before, false);
+        self.keys.remove(&before.key);
+        self.items.remove(&id);
+        Ok(())
+    }
+
+    fn queued(&mut self, now: Millis, limit: usize) -> Result<Vec<ItemId>, Infallible> {
+        let ready = |id: &ItemId| self.items[id].not_before <= now;
+        let queue = self.queue.iter().map(|&(_, id)| id);
+        Ok(queue.filter(ready).take(limit).collect())
+    }
+
+    fn next_queued(&mut self, now: Millis) -> Result<Option<Millis>, Infallible> {
+        let after = (now.saturating_add(1), ItemId(0))..;
+        Ok(self.delayed.range(after).next().map(|&(at, _)| at))
+    }
+
+    fn held_by(&mut self, owner: WorkerId, limit: usize) -> Result<Vec<ItemId>, Infallible> {
+        let of_owner = (owner, ItemId(0))..=(owner, ItemId(u64::MAX));
+        let held = self.held.range(of_owner).map(|&(_, id)| id);
+        Ok(held.take(limit).collect())
+    }
+
+    fn noticed(&mut self, owner: WorkerId) -> Result<Vec<ItemId>, Infallible> {
+        let held = self.held_by(owner, usize::MAX)?.into_iter();
+        Ok(held.filter(|id| self.items[id].noticed).collect())
+    }
+
+    fn unconfirmed_since(&mut self, since: Millis) -> Result<u64, Infallible> {
+        let recent = self.unconfirmed.range((since, ItemId(0))..);
+        Ok(recent.count() as u64)
+    }
+
+    fn list(&mut self, list: &ListItems) -> Result<Vec<(ItemId, Item)>, Infallible> {
+        let after = (
+            std::ops::Bound::Excluded(list.after),
+            std::ops::Bound::Unbounded,
+        );
+        let items = self.items.range(after);
+        let wanted = items.filter(|(_, item)| {
+            list.state.is_none_or(|state| item.state == state) && (list.hidden || !item.hidden)
+        });
+        let page = wanted.map(|(&id, item)| (id, item.clone()));
+        Ok(page.take(list.limit).collect())
+    }
+
+    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, Infallible> {
+        let before = self.workers.insert(worker, Lease::Beaten(now));
+        Ok(before.is_some())
+    }
+
+    fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>, Infallible> {
+        for lease in self.workers.values_mut() {
+            if *lease == Lease::New {
+                *lease = Lease::Beaten(now);
+            }
+        }
+        let lease = self.lease;
+        let dead = self.workers.iter().filter(|&(&worker, state)| {
+            worker != besides
+                && match *state {
+                    Lease::Beaten(at) => now.saturating_sub(at) > lease,
+                    Lease::New => false,
+                    Lease::Gone => true,
+                }
+        });
+        Ok(dead.map(|(&worker, _)| worker).collect())
+    }
+
+    fn bury(&mut self, worker: WorkerId) -> Result<(), Infallible> {
+        self.workers.remove(&worker);
+        Ok(())
+    }
+}

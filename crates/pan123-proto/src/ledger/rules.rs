@@ -1,0 +1,282 @@
+//! What each operation does to an item: pure, and the same in every ledger.
+//!
+//! A claim gives the item a fence, which is good for one [`intend`](Item::intend). Whatever comes after names the fence: an operation
+//! of a claim that is over changes nothing, and says so. Each one may be repeated, for a worker that did not hear the answer.
+
+use super::item::{Fence, Item, ItemState, Millis, WorkerId};
+use super::op::{Ending, millis};
+use crate::ids::{FileId, TaskId};
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It holds now, or held already.
+    Done,
+    /// The claim is over: the worker must leave the item alone.
+    Lost,
+    /// A task that nobody follows: it was created for a claim that somebody settled otherwise. It is kept in
+    /// [`Item::other_tasks`].
+    Stray,
+}
+
+/// What somebody settles about an unconfirmed item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It was created as this task, which is followed from now on.
+    Was(TaskId),
+    /// It has become this file.
+    Found(FileId),
+    /// It was not created: send it again. Refused until it can no longer be on its way.
+    SendAgain,
+    /// It is given up.
+    Drop,
+}
+
+/// Why an item does not take what somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no item with this key.
+    Unknown,
+    /// The item's state does not allow it.
+    State(ItemState),
+    /// The request may still be on its way; ask again in so many milliseconds.
+    TooEarly(Millis),
+}
+
+impl Item {
+    pub(super) fn claim(&mut self, worker: WorkerId, fence: Fence) {
+        self.state = ItemState::Claimed;
+        self.owner = worker;
+        self.fence = fence;
+    }
+
+    /// Follows the task of a running item that nobody follows.
+    pub(super) fn follow(&mut self, worker: WorkerId) {
+        self.owner = worker;
+    }
+
+    /// Takes the item from a worker that is gone. One that it was about to send may have been sent. The fence stays, for a worker
+    /// that was only frozen and still knows what came of its request.
+    pub(super) fn abandon(&mut self) {
+        match self.state {
+            ItemState::Claimed => self.requeue(0),
+            ItemState::Intended => {
+                self.state = ItemState::Unconfirmed;
+                self.reason = Some("the worker that was to send it is gone".into());
+            }
+            _ => {}
+        }
+        self.owner = WorkerId::default();
+    }
+
+    /// The right to send, once.
+    pub(super) fn intend(&mut self, fence: Fence, now: Millis) -> Effect {
+        if self.fence != fence {
+            return Effect::Lost;
+        }
+        match self.state {
+            ItemState::Claimed => {
+                self.state = ItemState::Intended;
+                self.intended_at = now;
+                self.attempts = self.attempts.saturating_add(1);
+                Effect::Done
+            }
+            ItemState::Intended => Effect::Done,
+            _ => Effect::Lost,
+        }
+    }
+
+    /// Certainly not carried out.
+    pub(super) fn withdraw(&mut self, fence: Fence, reason: &str, not_before: Millis) -> Effect {
+        if self.fence != fence {
+            return Effect::Lost;
+        }
+        match self.state {
+            ItemState::Claimed | ItemState::Intended | ItemState::Unconfirmed => {
+                self.set_reason(reason);
+                self.requeue(not_before);
+                Effect::Done
+            }
+            ItemState::Queued => Effect::Done,
+            _ => Effect::Lost,
+        }
+    }
+
+    /// Certainly not carried out, and never will be.
+    pub(super) fn reject(&mut self, fence: Fence, reason: &str) -> Effect {
+        if self.fence != fence {
+            return Effect::Lost;
+        }
+        match self.state {
+            ItemState::Claimed | ItemState::Intended | ItemState::Unconfirmed => {
+                self.set_reason(reason);
+                self.state = ItemState::Failed;
+                Effect::Done
+            }
+            ItemState::Failed => Effect::Done,
+            _ => Effect::Lost,
+        }
+    }
+
+    /// Carried out, as this task. It counts after a takeover, too.
+    pub(super) fn created(&mut self, fence: Fence, task: TaskId, worker: WorkerId) -> Effect {
+        let is_known = self.task == Some(task) && self.state != ItemState::Unconfirmed;
+        if is_known || self.other_tasks.contains(&task) && self.fence != fence {
+            return Effect::Done;
+        }
+        match self.state {
+            ItemState::Claimed | ItemState::Intended | ItemState::Unconfirmed
+                if self.fence == fence =>
+            {
+                self.run(task, worker);
+                Effect::Done
+            }
+            _ => {
+                self.keep_aside(task);
+                Effect::Stray
+            }
+        }
+    }
+
+    /// It may have been carried out, perhaps as one of these tasks.
+    pub(super) fn doubt(&mut self, fence: Fence, candidates: &[TaskId], reason: &str) -> Effect {
+        for &task in candidates {
+            self.keep_aside(task);
+        }
+        if self.fence != fence {
+            return Effect::Lost;
+        }
+        match self.state {
+            ItemState::Claimed | ItemState::Intended | ItemState::Unconfirmed => {
+                self.state = ItemState::Unconfirmed;
+                self.owner = WorkerId::default();
+                self.set_reason(reason);
+                Effect::Done
+            }
+            _ => Effect::Lost,
+        }
+    }
+
+    /// Its task has ended. Two workers may see that after a takeover: only the first one hears `Done`.
+    pub(super) fn end(
+        &mut self,
+        task: TaskId,
+        ending: &Ending,
+        worker: WorkerId,
+        now: Millis,
+    ) -> Effect {
+        if self.state != ItemState::Running || self.task != Some(task) {
+            let is_over = self.task == Some(task) || self.other_tasks.contains(&task);
+            return if is_over && self.owner == worker {
+                Effect::Done
+            } else {
+                Effect::Lost
+            };
+        }
+        self.owner = worker;
+        self.noticed = false;
+        match ending {
+            Ending::Succeeded(file) => {
+                self.state = ItemState::Succeeded;
+                self.file = file.or(self.file);
+                self.reason = None;
+            }
+            Ending::Failed(reason) => {
+                self.state = ItemState::Failed;
+                self.failures = self.failures.saturating_add(1);
+                self.set_reason(reason);
+            }
+            Ending::Again(reason, delay) => {
+                self.failures = self.failures.saturating_add(1);
+                self.set_reason(reason);
+                self.task = None;
+                self.keep_aside(task);
+                self.requeue(now.saturating_add(millis(*delay)));
+                self.owner = worker;
+            }
+        }
+        Effect::Done
+    }
+
+    /// What somebody says of an unconfirmed item. It ends the claim for good: what its worker still says of it counts no more.
+    pub(super) fn settle(
+        &mut self,
+        verdict: Verdict,
+        now: Millis,
+        max_send_delay: Millis,
+    ) -> Result<(), Refusal> {
+        if self.state != ItemState::Unconfirmed {
+            return if self.is_settled(verdict) {
+                Ok(())
+            } else {
+                Err(Refusal::State(self.state))
+            };
+        }
+        match verdict {
+            Verdict::Was(task) => self.run(task, WorkerId::default()),
+            Verdict::Found(file) => {
+                self.state = ItemState::Succeeded;
+                self.file = Some(file);
+                self.reason = None;
+            }
+            Verdict::SendAgain => {
+                let left = (self.intended_at + max_send_delay).saturating_sub(now);
+                if left > 0 {
+                    return Err(Refusal::TooEarly(left));
+                }
+                self.requeue(0);
+            }
+            Verdict::Drop => self.state = ItemState::Dropped,
+        }
+        self.fence = Fence::default();
+        Ok(())
+    }
+
+    /// Whether this was settled already.
+    fn is_settled(&self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Was(task) => self.task == Some(task),
+            Verdict::Found(file) => self.state == ItemState::Succeeded && self.file == Some(file),
+            Verdict::SendAgain => self.state == ItemState::Queued && self.attempts > 0,
+            Verdict::Drop => self.state == ItemState::Dropped,
+        }
+    }
+
+    /// Whether its user may still change it: it was not sent. That ends the claim, so that its worker does not send it.
+    pub(super) fn take_back(&mut self) -> Result<(), Refusal> {
+        match self.state {
+            ItemState::Queued | ItemState::Paused => {}
+            ItemState::Claimed => self.requeue(self.not_before),
+            state => return Err(Refusal::State(state)),
+        }
+        self.fence = Fence::default();
+        Ok(())
+    }
+
+    fn run(&mut self, task: TaskId, worker: WorkerId) {
+        self.state = ItemState::Running;
+        self.other_tasks.retain(|&other| other != task);
+        self.task = Some(task);
+        self.owner = worker;
+        self.reason = None;
+    }
+
+    fn requeue(&mut self, not_before: Millis) {
+        self.state = ItemState::Queued;
+        self.owner = WorkerId::default();
+        self.not_before = not_before;
+    }
+
+    fn keep_aside(&mut self, task: TaskId) {
+        if self.task != Some(task) && !self.other_tasks.contains(&task) {
+            self.other_tasks.push(task);
+        }
+    }
+
+    fn set_reason(&mut self, reason: &str) {
+        let reason: String = reason.chars().take(Item::MAX_REASON).collect();
+        self.reason = (!reason.is_empty()).then(|| reason.into_boxed_str());
+    }
+}

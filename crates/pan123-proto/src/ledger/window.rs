@@ -1,0 +1,60 @@
+//! How many tasks of an account run at once: the service has a limit that it does not tell.
+
+use serde::{Deserialize, Serialize};
+
+use super::item::Millis;
+
+/// The first pause after the service refused one task too many; it doubles up to the longest.
+const FIRST_PAUSE: Millis = 30_000;
+const LONGEST_PAUSE: Millis = 300_000;
+
+/// How many tasks the account may have at once, as found so far. All workers of a ledger share it.
+///
+/// It begins without a limit. A refusal sets the limit to the number of tasks that ran. After a pause one more is tried, so at least
+/// one: if the service takes it, the limit grows, and the next one is tried at once; if not, the pause doubles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Window {
+    /// The limit; none if the service never refused a task, and 0 while somebody else's tasks take up the account.
+    pub limit: Option<u32>,
+    /// The pause before the next try beyond the limit, in milliseconds.
+    pub pause: Millis,
+    /// When one more than the limit is tried.
+    pub try_at: Millis,
+}
+
+impl Window {
+    /// Returns how many more tasks may be created while so many are `busy`.
+    pub fn room(&self, busy: u64, now: Millis) -> u64 {
+        let Some(limit) = self.limit else {
+            return u64::MAX;
+        };
+        let one_more = u64::from(now >= self.try_at);
+        (u64::from(limit) + one_more).saturating_sub(busy)
+    }
+
+    /// The service refused one more than `busy` tasks.
+    pub(super) fn refused(&mut self, busy: u64, now: Millis) {
+        self.limit = Some(u32::try_from(busy).unwrap_or(u32::MAX));
+        // Those that were sent before the first refusal came are no further tries.
+        if now >= self.try_at {
+            self.pause = self
+                .pause
+                .saturating_mul(2)
+                .clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            self.try_at = now.saturating_add(self.pause);
+        }
+    }
+
+    /// The service accepted a task, so that `busy` run.
+    pub(super) fn accepted(&mut self, busy: u64, now: Millis) {
+        let Some(limit) = &mut self.limit else {
+            return;
+        };
+        if busy > u64::from(*limit) {
+            *limit = u32::try_from(busy).unwrap_or(u32::MAX);
+            self.pause = 0;
+            self.try_at = now;
+        }
+    }
+}
