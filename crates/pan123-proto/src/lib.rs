@@ -142,8 +142,9 @@ pub mod offline {
     pub use crate::flow::expected_file::ExpectedFile;
     pub use crate::flow::find_file::{FileLookup, FindFile};
     pub use crate::flow::fit::FoundBy;
-    pub use crate::flow::watch::{Watch, WatchEvent, WatchHandle, WatchPolicy};
+    pub use crate::flow::watch::{Watch, WatchEvent, WatchHandle};
     pub use crate::flow::watch_to_end::{Downloaded, WatchToEnd};
+    pub use crate::policy::watch::WatchPolicy;
     pub use crate::task::{Progress, TaskStatus};
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod deadline;
 pub(crate) mod pacing;
 pub(crate) mod retry;
+pub(crate) mod watch;

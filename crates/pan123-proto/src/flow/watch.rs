@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
 use crate::callback::{CallbackNotice, CallbackOutcome};
-use crate::error::{Error, ErrorKind, TransportErrorKind, WatchError};
+use crate::error::{Error, ErrorKind, WatchError};
 use crate::ids::{FileId, TaskId};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, Wait, later};
-use crate::policy::retry::doubled;
+use crate::policy::watch::{Judgement, WatchPolicy, Watched};
 use crate::session::Session;
-use crate::task::{Progress, TaskStatus};
+use crate::task::Progress;
 use crate::wait::WaitReason;
 
 /// Follows a task to its end. The first poll is immediate.
@@ -46,19 +46,9 @@ use crate::wait::WaitReason;
 pub struct Watch {
     pub(super) session: Session,
     pub(super) control: Arc<Control>,
-    task: TaskId,
     policy: WatchPolicy,
-    started: Option<Instant>,
     interval: Duration,
-    /// How many polls in a row failed, without those that never left.
-    failed_polls: u32,
-    /// How many polls in a row never left.
-    never_left: u32,
-    unreachable: Observed,
-    unchanged: Observed,
-    last: Option<LastPoll>,
-    /// How the last poll failed, if it did.
-    failure: Option<Error>,
+    watched: Watched,
     state: State,
 }
 
@@ -70,43 +60,6 @@ enum State {
     Ended,
 }
 
-/// The last poll that succeeded.
-#[derive(Clone, Copy, Debug)]
-struct LastPoll {
-    progress: Progress,
-    /// The last percentage that was known, and when.
-    percent: Option<(f64, Instant)>,
-}
-
-/// How long something was seen to last: the time between looks, of which no more counts than `max` each. So neither polls that fail or
-/// wait for their turn nor a suspended machine make it longer.
-#[derive(Debug, Default)]
-struct Observed {
-    total: Duration,
-    last_look: Option<Instant>,
-}
-
-impl Observed {
-    fn begin(&mut self, now: Instant) {
-        self.total = Duration::ZERO;
-        self.last_look = Some(now);
-    }
-
-    fn look(&mut self, now: Instant, max: Duration) -> Duration {
-        if let Some(last) = self.last_look.replace(now) {
-            let span = now.saturating_duration_since(last);
-            self.total = self.total.saturating_add(span.min(max));
-        }
-        self.total
-    }
-}
-
-/// How long a watch waits at least after a poll that never left; it doubles with each further one.
-const MIN_UNREACHABLE: Duration = Duration::from_secs(1);
-const MAX_UNREACHABLE: Duration = Duration::from_secs(15);
-/// More than a poll takes all of whose attempts time out while connecting.
-const MAX_UNREACHABLE_SPAN: Duration = Duration::from_secs(120);
-
 type Item = Option<Result<WatchEvent, WatchError>>;
 
 impl Session {
@@ -115,16 +68,9 @@ impl Session {
         Watch {
             session: self.clone(),
             control: Arc::default(),
-            task,
             interval: policy.interval,
             policy,
-            started: None,
-            failed_polls: 0,
-            never_left: 0,
-            unreachable: Observed::default(),
-            unchanged: Observed::default(),
-            last: None,
-            failure: None,
+            watched: Watched::new(task),
             state: State::Waiting(None),
         }
     }
@@ -138,92 +84,6 @@ pub enum WatchEvent {
     Progress(Progress),
     /// A poll failed after its retries; the watch goes on.
     PollFailed(Error),
-}
-
-/// How often a watch polls, and when it gives up.
-///
-/// All watches of a session share 5 polls a second, the pace of their rate class, whatever their intervals: of 100 watches each polls
-/// every 20 s, of 10,000 every 2,000 s. A callback makes its watch poll at its next turn, not at once. `Pacing::every` with
-/// [`GetDownloadProgress::RATE`](crate::Endpoint::RATE) sets another pace.
-///
-/// ```
-/// use std::time::Duration;
-/// use pan123_proto::offline::WatchPolicy;
-///
-/// let policy = WatchPolicy::default()
-///     .interval(Duration::from_secs(2)) // between the first polls
-///     .max_interval(Duration::from_secs(60)) // between later ones
-///     .stall_timeout(Duration::from_secs(3600)) // for slow sources
-///     .deadline(Duration::from_secs(7 * 24 * 3600));
-/// # drop(policy);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchPolicy {
-    interval: Duration,
-    max_interval: Duration,
-    deadline: Duration,
-    stall_timeout: Duration,
-    unreachable_timeout: Duration,
-    max_failed_polls: u32,
-}
-
-impl Default for WatchPolicy {
-    fn default() -> WatchPolicy {
-        WatchPolicy {
-            interval: Duration::from_secs(1),
-            max_interval: Duration::from_secs(15),
-            deadline: Duration::from_secs(24 * 3600),
-            stall_timeout: Duration::from_secs(30 * 60),
-            unreachable_timeout: Duration::from_secs(30 * 60),
-            max_failed_polls: 10,
-        }
-    }
-}
-
-impl WatchPolicy {
-    /// Sets the interval between the first polls, 1 s by default. It grows by half after each poll, up to the maximum.
-    pub fn interval(mut self, interval: Duration) -> WatchPolicy {
-        self.interval = interval;
-        self
-    }
-
-    /// Sets the maximum interval between two polls, 15 s by default.
-    pub fn max_interval(mut self, interval: Duration) -> WatchPolicy {
-        self.max_interval = interval;
-        self
-    }
-
-    /// Sets how long the watch follows the task in all, 24 h by default.
-    pub fn deadline(mut self, deadline: Duration) -> WatchPolicy {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Sets how long percentage and status may be seen unchanged, 30 min by default.
-    ///
-    /// Only the time between two answered polls counts, and of each such time at most twice the maximum interval: polls that fail, or
-    /// that wait for their turn among thousands of watches, are no sign of a stall. A percentage that the service does not tell is no
-    /// change.
-    pub fn stall_timeout(mut self, timeout: Duration) -> WatchPolicy {
-        self.stall_timeout = timeout;
-        self
-    }
-
-    /// Sets how long the service may be unreachable, 30 min by default, so that a router that restarts ends no watch.
-    ///
-    /// It counts from the last poll that left until one leaves again, and of the time between two polls at most 2 min, or twice the
-    /// maximum interval if that is longer. Each poll that never left (the name did not resolve, the connection was refused, the TLS handshake failed) is a
-    /// [`WatchEvent::PollFailed`], and does not count toward [`max_failed_polls`](WatchPolicy::max_failed_polls).
-    pub fn unreachable_timeout(mut self, timeout: Duration) -> WatchPolicy {
-        self.unreachable_timeout = timeout;
-        self
-    }
-
-    /// Sets how many polls in a row may fail after their retries, 10 by default; 0 counts as 1. Polls that never left do not count.
-    pub fn max_failed_polls(mut self, polls: u32) -> WatchPolicy {
-        self.max_failed_polls = polls.max(1);
-        self
-    }
 }
 
 /// Stops a watch from elsewhere, or makes it poll at once.
@@ -255,12 +115,12 @@ impl WatchHandle {
 impl Watch {
     /// Returns the task that is watched.
     pub fn task(&self) -> TaskId {
-        self.task
+        self.watched.task()
     }
 
     /// Returns the last progress seen, if any.
     pub fn last(&self) -> Option<Progress> {
-        self.last.map(|poll| poll.progress)
+        self.watched.last()
     }
 
     /// Returns a handle that stops or nudges the watch from elsewhere.
@@ -274,11 +134,7 @@ impl Watch {
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
-        let started = *self.started.get_or_insert_with(|| {
-            self.unreachable.begin(now.mono);
-            now.mono
-        });
-        let end = later(started, self.policy.deadline);
+        let end = self.watched.end(&self.policy, now.mono);
         let mut input = input;
         loop {
             match &mut self.state {
@@ -286,7 +142,7 @@ impl Watch {
                 State::Polling(call) => match call.resume(now, input).ready() {
                     Ok(result) => {
                         self.state = State::Waiting(None);
-                        return self.poll_ended(now.mono, end, result);
+                        return self.poll_ended(now.mono, result);
                     }
                     Err(step) => return step,
                 },
@@ -295,13 +151,16 @@ impl Watch {
                     if let Some(step) = self.wait(now.mono, until, end) {
                         return step;
                     }
-                    let call = self.session.call(&GetDownloadProgress::new(self.task));
+                    let call = self.session.call(&GetDownloadProgress::new(self.task()));
                     match call {
                         Ok(call) => {
                             let call = call.polling(&self.control, end);
                             self.state = State::Polling(Box::new(call));
                         }
-                        Err(error) => return self.end_with(self.polls_error(error.into())),
+                        Err(error) => {
+                            let error = self.watched.polls_error(error.into());
+                            return self.end_with(error);
+                        }
                     }
                     input = Input::Wake;
                 }
@@ -313,10 +172,10 @@ impl Watch {
     fn wait(&mut self, now: Instant, until: Instant, end: Instant) -> Option<Step<Item>> {
         loop {
             if self.control.is_stopped() {
-                return Some(self.end_with(self.stopped_error()));
+                return Some(self.end_with(self.watched.stopped_error()));
             }
             if now >= end {
-                return Some(self.end_with(self.deadline_error()));
+                return Some(self.end_with(self.watched.deadline_error()));
             }
             if self.control.take_nudge() || now >= until {
                 return None;
@@ -330,148 +189,50 @@ impl Watch {
         }
     }
 
-    fn poll_ended(
-        &mut self,
-        now: Instant,
-        end: Instant,
-        result: Result<Progress, Error>,
-    ) -> Step<Item> {
-        match result {
-            Ok(progress) => self.poll_succeeded(now, end, progress),
-            Err(Error::Stopped) => self.end_with(self.stopped_error()),
-            Err(error) if is_permanent(&error, &self.session) => {
-                self.end_with(self.polls_error(error))
+    fn poll_ended(&mut self, now: Instant, result: Result<Progress, Error>) -> Step<Item> {
+        let Watch {
+            watched, policy, ..
+        } = self;
+        let error = match result {
+            Ok(progress) => {
+                match watched.answered(policy, now, progress) {
+                    Ok(Judgement::Succeeded) => self.state = State::Ended,
+                    Ok(Judgement::Running(left)) => {
+                        let interval = left.map_or(self.interval, |left| {
+                            self.interval.min(left.max(policy.interval))
+                        });
+                        self.schedule_poll(now, interval);
+                    }
+                    Err(error) => return self.end_with(error),
+                }
+                return Step::Ready(Some(Ok(WatchEvent::Progress(progress))));
             }
-            Err(error) if now >= end || is_too_late(&error, now, end) => {
-                // A slot after the end of the watch is not a failure of the poll.
-                let failure = match error {
-                    Error::QueueTooLong { .. } => self.failure.take().unwrap_or(error),
-                    _ => error,
-                };
-                self.failure = Some(failure);
-                self.end_with(self.deadline_error())
-            }
-            Err(error) => self.poll_failed(now, error),
-        }
-    }
-
-    fn poll_failed(&mut self, now: Instant, error: Error) -> Step<Item> {
-        let interval = if never_left(&error) {
-            let max_span = self.max_span().max(MAX_UNREACHABLE_SPAN);
-            let unreachable = self.unreachable.look(now, max_span);
-            if unreachable >= self.policy.unreachable_timeout {
-                return self.end_with(self.polls_error(error));
-            }
-            let backoff = doubled(MIN_UNREACHABLE, self.never_left, MAX_UNREACHABLE);
-            self.never_left += 1;
-            self.interval.max(backoff)
-        } else {
-            self.poll_left(now);
-            self.failed_polls += 1;
-            if self.failed_polls >= self.policy.max_failed_polls {
-                return self.end_with(self.polls_error(error));
-            }
-            self.interval
+            Err(error) => error,
         };
-        self.schedule_poll(now, interval);
-        self.failure = Some(error.clone());
-        Step::Ready(Some(Ok(WatchEvent::PollFailed(error))))
-    }
-
-    fn poll_left(&mut self, now: Instant) {
-        self.unreachable.begin(now);
-        self.never_left = 0;
-    }
-
-    fn poll_succeeded(&mut self, now: Instant, end: Instant, progress: Progress) -> Step<Item> {
-        self.poll_left(now);
-        self.failed_polls = 0;
-        self.failure = None;
-        let before = self.last;
-        let known = before.and_then(|before| before.percent);
-        self.last = Some(LastPoll {
-            progress,
-            percent: progress.percent.map(|percent| (percent, now)).or(known),
-        });
-        let unchanged = if before.is_some_and(|before| !has_changed(&before, progress)) {
-            self.unchanged.look(now, self.max_span())
-        } else {
-            self.unchanged.begin(now);
-            Duration::ZERO
+        let ending = match &error {
+            Error::Stopped => watched.stopped_error(),
+            _ if is_permanent(&error, &self.session) => watched.polls_error(error),
+            _ => match watched.failed(policy, now, error.clone()) {
+                Ok(backoff) => {
+                    self.schedule_poll(now, self.interval.max(backoff));
+                    return Step::Ready(Some(Ok(WatchEvent::PollFailed(error))));
+                }
+                Err(ending) => ending,
+            },
         };
-        match progress.status {
-            TaskStatus::Succeeded => {
-                self.state = State::Ended;
-            }
-            TaskStatus::Failed => {
-                return self.end_with(WatchError::DownloadFailed {
-                    task: self.task,
-                    last: progress,
-                });
-            }
-            _ if now >= end => return self.end_with(self.deadline_error()),
-            _ if unchanged >= self.policy.stall_timeout => {
-                return self.end_with(self.stalled_error());
-            }
-            _ => {
-                let left = known.and_then(|known| estimated_time_left(known, progress, now));
-                let interval = left.map_or(self.interval, |left| {
-                    self.interval.min(left.max(self.policy.interval))
-                });
-                self.schedule_poll(now, interval);
-            }
-        }
-        Step::Ready(Some(Ok(WatchEvent::Progress(progress))))
+        self.end_with(ending)
     }
 
     /// Schedules the next poll after this interval, and lets the interval grow.
     fn schedule_poll(&mut self, now: Instant, interval: Duration) {
         self.state = State::Waiting(Some(later(now, interval)));
-        self.interval = (self.interval.saturating_mul(3) / 2).min(self.max_interval());
-    }
-
-    fn max_interval(&self) -> Duration {
-        self.policy.max_interval.max(self.policy.interval)
-    }
-
-    /// How much of the time between two polls is taken for observed.
-    fn max_span(&self) -> Duration {
-        self.max_interval().saturating_mul(2)
+        self.interval =
+            (self.interval.saturating_mul(3) / 2).min(self.policy.max_interval_between_polls());
     }
 
     fn end_with(&mut self, error: WatchError) -> Step<Item> {
         self.state = State::Ended;
         Step::Ready(Some(Err(error)))
-    }
-
-    fn stopped_error(&self) -> WatchError {
-        WatchError::Stopped {
-            task: self.task,
-            last: self.last(),
-        }
-    }
-
-    fn deadline_error(&self) -> WatchError {
-        WatchError::Deadline {
-            task: self.task,
-            last: self.last(),
-            failure: self.failure.clone().map(Box::new),
-        }
-    }
-
-    fn stalled_error(&self) -> WatchError {
-        WatchError::Stalled {
-            task: self.task,
-            last: self.last(),
-        }
-    }
-
-    fn polls_error(&self, error: Error) -> WatchError {
-        WatchError::Polls {
-            task: self.task,
-            last: self.last(),
-            error: Box::new(error),
-        }
     }
 }
 
@@ -482,42 +243,6 @@ fn is_permanent(error: &Error, session: &Session) -> bool {
         ErrorKind::Unauthorized => session.has_given_token(),
         _ => false,
     }
-}
-
-/// Whether a poll can only succeed after the end of its watch.
-fn is_too_late(error: &Error, now: Instant, end: Instant) -> bool {
-    match error {
-        Error::QueueTooLong { .. } => true,
-        Error::RateLimited { retry_after, .. } => later(now, *retry_after) >= end,
-        _ => false,
-    }
-}
-
-/// Whether not one byte of the last attempt was sent, or of the last attempt to fetch the token for it.
-fn never_left(error: &Error) -> bool {
-    matches!(error.root(), Error::Transport(error) if error.kind() == TransportErrorKind::NeverLeft)
-}
-
-/// Whether something was seen to change; a percentage that is unknown this time was not.
-fn has_changed(before: &LastPoll, progress: Progress) -> bool {
-    let known = before.percent.map(|(percent, _)| percent);
-    before.progress.status != progress.status
-        || (progress.percent.is_some() && progress.percent != known)
-}
-
-/// Estimates the time to completion from the speed since the last known percentage.
-fn estimated_time_left(
-    (before, at): (f64, Instant),
-    progress: Progress,
-    now: Instant,
-) -> Option<Duration> {
-    let percent = progress.percent?;
-    let gained = percent - before;
-    let seconds = now.saturating_duration_since(at).as_secs_f64();
-    let left = (100.0 - percent) * seconds / gained;
-    (gained > 0.0)
-        .then(|| Duration::try_from_secs_f64(left).ok())
-        .flatten()
 }
 
 impl Machine for Watch {
@@ -531,7 +256,7 @@ impl Machine for Watch {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("task", &self.task)
+            .field("task", &self.task())
             .field("last", &self.last())
             .field("state", &self.state)
             .finish_non_exhaustive()

@@ -140,11 +140,7 @@ struct Running<'a, T> {
 
 impl<T: Table> Running<'_, T> {
     fn answer(&mut self, op: LedgerOp) -> Result<LedgerAnswer, T::Fault> {
-        let Terms {
-            worker,
-            now,
-            max_send_delay,
-        } = self.terms;
+        let Terms { worker, now, .. } = self.terms;
         match op {
             LedgerOp::Add(items) => {
                 let items = items.into_iter();
@@ -201,6 +197,20 @@ impl<T: Table> Running<'_, T> {
             }
             LedgerOp::Beat => self.beat(),
             LedgerOp::Notice { key, file } => self.notice(&key, file),
+            LedgerOp::Counts => Ok(LedgerAnswer::Counts(self.head.counts)),
+            LedgerOp::List(list) => Ok(LedgerAnswer::Page(self.table.list(&list)?)),
+            other => self.answer_user(other),
+        }
+    }
+
+    /// What somebody wants of an item, and no worker.
+    fn answer_user(&mut self, op: LedgerOp) -> Result<LedgerAnswer, T::Fault> {
+        let Terms {
+            now,
+            max_send_delay,
+            ..
+        } = self.terms;
+        match op {
             LedgerOp::Settle { key, verdict } => {
                 self.change(&key, |item, _| item.settle(verdict, now, max_send_delay))
             }
@@ -238,8 +248,7 @@ impl<T: Table> Running<'_, T> {
                 item.hidden = true;
                 Ok(())
             }),
-            LedgerOp::Counts => Ok(LedgerAnswer::Counts(self.head.counts)),
-            LedgerOp::List(list) => Ok(LedgerAnswer::Page(self.table.list(&list)?)),
+            _ => Ok(LedgerAnswer::Unsupported),
         }
     }
 
