@@ -1,5 +1,6 @@
 //! Machines that make several calls, one file each.
 
+pub(crate) mod batch;
 pub(crate) mod ensure_dir;
 pub(crate) mod expected_file;
 pub(crate) mod find_file;

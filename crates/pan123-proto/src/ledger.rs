@@ -68,10 +68,14 @@ pub trait OpenLedger: Send {
     /// Carries out what a batch asks.
     fn perform(&mut self, request: LedgerRequest) -> LedgerReply {
         match request {
-            LedgerRequest::Run(transaction) => LedgerReply::Ran(self.run(transaction)),
-            LedgerRequest::Spill(tasks) => {
-                LedgerReply::Spilled(tasks.into_iter().map(|task| self.spill(task)).collect())
-            }
+            LedgerRequest::Run(transaction) => LedgerReply::Ran {
+                result: self.run(transaction),
+                spill_room: self.spill_room(),
+            },
+            LedgerRequest::Spill(tasks) => LedgerReply::Spilled {
+                results: tasks.into_iter().map(|task| self.spill(task)).collect(),
+                spill_room: self.spill_room(),
+            },
         }
     }
 }
@@ -109,8 +113,18 @@ pub enum LedgerRequest {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LedgerReply {
-    /// The answers of a transaction.
-    Ran(Result<Vec<LedgerAnswer>, LedgerFault>),
-    /// Whether each task id is kept.
-    Spilled(Vec<Result<(), LedgerFault>>),
+    /// Of a transaction.
+    Ran {
+        /// The answers.
+        result: Result<Vec<LedgerAnswer>, LedgerFault>,
+        /// See [`OpenLedger::spill_room`].
+        spill_room: usize,
+    },
+    /// Of task ids for the spill.
+    Spilled {
+        /// Whether each is kept.
+        results: Vec<Result<(), LedgerFault>>,
+        /// See [`OpenLedger::spill_room`].
+        spill_room: usize,
+    },
 }

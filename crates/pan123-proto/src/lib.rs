@@ -148,6 +148,13 @@ pub mod offline {
     pub use crate::task::{Progress, TaskStatus};
 }
 
+/// Many downloads at once: submitted, followed, and lost by no restart.
+pub mod batch {
+    pub use crate::flow::batch::{
+        Batch, BatchEvent, BatchHandle, BatchPolicy, BatchReport, BatchStep, ItemChange, Job,
+    };
+}
+
 /// Files and folders of the drive: finding, creating, moving and removing them.
 pub mod file {
     pub use crate::api::file::*;

@@ -134,6 +134,12 @@ impl<T> Step<T> {
             Step::Store(op) => Step::Store(op),
         })
     }
+
+    /// Converts the output.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Step<U> {
+        self.ready()
+            .map_or_else(|step| step, |output| Step::Ready(convert(output)))
+    }
 }
 
 /// Ends a machine whose result is final: moves it to its last state when it returns a result or an error.

@@ -116,6 +116,9 @@ pub enum LedgerOp {
     },
     /// This worker is alive. Answer: [`LedgerAnswer::Beaten`], or [`Lost`](LedgerAnswer::Lost) if it was taken for dead.
     Beat,
+    /// Give up whatever else the ledger takes for this worker's: an answer may have been lost. Answer:
+    /// [`Done`](LedgerAnswer::Done).
+    Hold(Vec<ItemId>),
     /// A callback came for this item. Answer: [`LedgerAnswer::Noticed`].
     Notice {
         /// The key that the callback names.
@@ -240,8 +243,8 @@ pub enum LedgerAnswer {
     Claimed(Claimed),
     /// Callbacks that came for items of this worker.
     Beaten(Vec<Notice>),
-    /// The item that a callback is for, and its state; none if there is no such item.
-    Noticed(Option<(ItemId, ItemState)>),
+    /// The item that a callback is for; none if there is no such item.
+    Noticed(Option<(ItemId, Box<Item>)>),
     /// The totals.
     Counts(Counts),
     /// A page of items; the last one if it is empty.

@@ -1,5 +1,6 @@
 //! The rows under a ledger, and how the operations act on them: a ledger of your own implements [`Table`], and [`run`] does the rest.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -196,6 +197,11 @@ impl<T: Table> Running<'_, T> {
                 self.act(item, |item| item.end(task, &ending, worker, now))
             }
             LedgerOp::Beat => self.beat(),
+            LedgerOp::Hold(held) => {
+                let held = held.into_iter().collect();
+                self.take_over(worker, &held, &mut Vec::new())?;
+                Ok(LedgerAnswer::Done)
+            }
             LedgerOp::Notice { key, file } => self.notice(&key, file),
             LedgerOp::Counts => Ok(LedgerAnswer::Counts(self.head.counts)),
             LedgerOp::List(list) => Ok(LedgerAnswer::Page(self.table.list(&list)?)),
@@ -272,7 +278,7 @@ impl<T: Table> Running<'_, T> {
         let Terms { worker, now, .. } = self.terms;
         let mut claimed = Claimed::default();
         for dead in self.table.dead(worker, now)? {
-            self.take_over(dead, &mut claimed.unconfirmed)?;
+            self.take_over(dead, &HashSet::new(), &mut claimed.unconfirmed)?;
             self.table.bury(dead)?;
         }
         for id in self.table.held_by(WorkerId::default(), follow)? {
@@ -292,14 +298,16 @@ impl<T: Table> Running<'_, T> {
         Ok(claimed)
     }
 
-    /// Takes everything from a worker.
+    /// Takes everything from a worker but these.
     fn take_over(
         &mut self,
         worker: WorkerId,
+        besides: &HashSet<ItemId>,
         unconfirmed: &mut Vec<(ItemId, Item)>,
     ) -> Result<(), T::Fault> {
         loop {
-            let held = self.table.held_by(worker, 1000)?;
+            let mut held = self.table.held_by(worker, besides.len() + 1000)?;
+            held.retain(|id| !besides.contains(id));
             if held.is_empty() {
                 return Ok(());
             }
@@ -329,7 +337,7 @@ impl<T: Table> Running<'_, T> {
     fn beat(&mut self) -> Result<LedgerAnswer, T::Fault> {
         let Terms { worker, now, .. } = self.terms;
         if !self.table.beat(worker, now)? {
-            self.take_over(worker, &mut Vec::new())?;
+            self.take_over(worker, &HashSet::new(), &mut Vec::new())?;
             return Ok(LedgerAnswer::Lost);
         }
         let mut notices = Vec::new();
@@ -351,7 +359,7 @@ impl<T: Table> Running<'_, T> {
                 item.file = file.or(item.file);
             }
         })?;
-        Ok(LedgerAnswer::Noticed(item.map(|item| (id, item.state))))
+        Ok(LedgerAnswer::Noticed(item.map(|item| (id, Box::new(item)))))
     }
 
     fn remove(&mut self, key: &ItemKey) -> Result<LedgerAnswer, T::Fault> {

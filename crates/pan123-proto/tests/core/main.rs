@@ -7,6 +7,8 @@ mod fuzzed;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batch;
+
 mod calls {
     mod causes;
     mod deadlines;

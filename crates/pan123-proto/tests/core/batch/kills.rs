@@ -1,0 +1,161 @@
+//! A worker that is killed anywhere, and another one that goes on.
+
+use pan123_proto::Pacing;
+use pan123_proto::batch::BatchPolicy;
+use pan123_proto::ledger::{ItemState, LedgerOp, LedgerRequest};
+
+use super::oracle::{books, check};
+use super::service::Faults;
+use super::sim::{Fate, Sim, items};
+use crate::support::{millis, secs};
+
+/// Runs a worker that is disturbed somewhere, then another one to the end. Returns whether the disturbance came.
+fn run(added: usize, disturb: impl FnOnce(&mut Sim) -> Box<dyn Fn(&Sim) -> bool>) -> bool {
+    let mut sim = Sim::new(7);
+    let first = sim.worker(Pacing::default());
+    let second = sim.worker(Pacing::default());
+    let came = disturb(&mut sim);
+    sim.start(first, BatchPolicy::default(), items(added));
+    sim.run();
+    let came = came(&sim);
+    // The next run of the program gives all items again.
+    sim.kill = Box::new(|_, _| false);
+    sim.fate = Box::new(|_, _, _| Fate::Answered);
+    sim.start(second, BatchPolicy::default(), items(added));
+    sim.run();
+    check(&sim, added);
+    let open = books(&sim).counts.open();
+    assert_eq!(open, 0, "not all ended");
+    came
+}
+
+#[test]
+fn kill_after_any_step_loses_nothing_and_sends_nothing_twice() {
+    for fails in [0, 1000] {
+        let mut step = 0;
+        loop {
+            step += 1;
+            let was_killed = run(2, |sim| {
+                sim.service.faults = Faults {
+                    task_fails: fails,
+                    ..Faults::default()
+                };
+                sim.kill = Box::new(move |worker, number| worker == 0 && number == step);
+                Box::new(|sim| sim.workers[0].report.is_none())
+            });
+            if !was_killed {
+                break;
+            }
+        }
+        assert!(step > 50, "only {step} steps");
+    }
+}
+
+#[test]
+fn kill_before_or_after_any_transaction_loses_nothing_and_sends_nothing_twice() {
+    for happened in [false, true] {
+        let mut number = 0;
+        loop {
+            number += 1;
+            let was_killed = run(2, |sim| {
+                let mut count = 0;
+                sim.fate = Box::new(move |worker, _, _| {
+                    count += usize::from(worker == 0);
+                    match count == number {
+                        true => Fate::Killed { happened },
+                        false => Fate::Answered,
+                    }
+                });
+                Box::new(|sim| sim.workers[0].report.is_none())
+            });
+            if !was_killed {
+                break;
+            }
+        }
+        assert!(number > 10, "only {number} transactions");
+    }
+}
+
+#[test]
+fn lost_answer_to_any_transaction_loses_nothing_and_sends_nothing_twice() {
+    let fates = [
+        Fate::Busy,
+        Fate::Full,
+        Fate::Down { happened: false },
+        Fate::Down { happened: true },
+    ];
+    for fate in fates {
+        for number in 1..60 {
+            run(2, |sim| {
+                let mut count = 0;
+                sim.fate = Box::new(move |worker, _, _| {
+                    count += usize::from(worker == 0);
+                    match count == number {
+                        true => fate,
+                        false => Fate::Answered,
+                    }
+                });
+                Box::new(|_| true)
+            });
+        }
+    }
+}
+
+#[test]
+fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
+    for number in 1..60 {
+        for happened in [false, true] {
+            run(2, |sim| {
+                let mut count = 0;
+                sim.fate = Box::new(move |worker, _, _| {
+                    count += usize::from(worker == 0);
+                    match count >= number && worker == 0 {
+                        true => Fate::Broken { happened },
+                        false => Fate::Answered,
+                    }
+                });
+                Box::new(|_| true)
+            });
+        }
+    }
+}
+
+#[test]
+fn frozen_worker_that_is_taken_over_sends_nothing_more() {
+    for moment in (0..40).map(|tenth| millis(tenth * 100)) {
+        let mut sim = Sim::new(9);
+        let first = sim.worker(Pacing::default());
+        let second = sim.worker(Pacing::default());
+        sim.start(first, BatchPolicy::default(), items(3));
+        sim.run_until(moment);
+        // Longer than the lease.
+        sim.workers[first].frozen_until = moment + secs(45);
+        sim.start(second, BatchPolicy::default(), items(3));
+        sim.run();
+        check(&sim, 3);
+    }
+}
+
+#[test]
+fn control_a_ledger_that_forgets_intents_is_caught() {
+    let sent_twice = std::panic::catch_unwind(|| {
+        for step in 1..60 {
+            run(1, |sim| {
+                sim.fate = Box::new(|worker, _, request| {
+                    let LedgerRequest::Run(transaction) = request else {
+                        return Fate::Answered;
+                    };
+                    let intends = |op: &LedgerOp| matches!(op, LedgerOp::Intend { .. });
+                    match worker == 0 && transaction.ops.iter().any(intends) {
+                        true => Fate::Forgotten,
+                        false => Fate::Answered,
+                    }
+                });
+                sim.kill = Box::new(move |worker, number| worker == 0 && number == step);
+                Box::new(|_| true)
+            });
+        }
+    });
+    assert!(sent_twice.is_err(), "nothing was noticed");
+    let _ = ItemState::Queued;
+}

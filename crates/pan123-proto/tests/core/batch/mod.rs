@@ -1,0 +1,8 @@
+//! Batches in virtual time.
+
+mod oracle;
+mod service;
+mod sim;
+
+mod ends;
+mod kills;
