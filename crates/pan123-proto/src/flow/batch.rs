@@ -4,12 +4,14 @@
 mod event;
 mod job;
 mod polls;
+mod recorder;
 mod settings;
+mod slots;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use event::{BatchEvent, BatchReport, ItemChange};
 pub use job::Job;
@@ -24,7 +26,7 @@ use crate::flow::fit::{Clocks, Fit};
 use crate::ids::{FileId, TaskId};
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, LedgerReply, LedgerRequest, Millis, NewItem, SpilledTask, Transaction, Verdict,
+    LedgerOp, LedgerReply, LedgerRequest, NewItem, SpilledTask, Verdict,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -35,21 +37,18 @@ use crate::task::Progress;
 use crate::wait::WaitReason;
 use job::{Outcome, Work};
 use polls::PollQueue;
+use recorder::{Asked, Heard, Recorder, Then};
+use slots::{Following, Slots, Stage};
 
 /// How often a worker shows the ledger that it is alive, and hears of callbacks that other processes received.
 const BEAT: Duration = Duration::from_secs(2);
-/// How often a batch that could send more asks the ledger for items.
+/// How often a batch asks the ledger for items that others may have left.
 const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
 /// The pauses of sending after a failure that is no item's.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(300);
-/// The pauses before a ledger that failed is asked again.
-const MIN_LEDGER_PAUSE: Duration = Duration::from_millis(100);
-const MAX_LEDGER_PAUSE: Duration = Duration::from_secs(5);
 /// How many items wait at most to be added.
 const MAX_INTAKE: usize = 500;
-/// How many operations a transaction has at most.
-const MAX_OPS: usize = 1000;
 
 /// Submits downloads and follows them to their ends.
 ///
@@ -61,31 +60,46 @@ pub struct Batch {
     session: Session,
     policy: BatchPolicy,
     shared: Arc<Shared>,
+    slots: Slots,
+    polls: PollQueue,
+    polls_in_flight: usize,
     /// Stops all polls.
     polls_control: Arc<Control>,
-    slots: HashMap<ItemId, Slot>,
-    /// Items in hand by their key, for callbacks.
-    keys: HashMap<ItemKey, ItemId>,
-    creates: usize,
-    polls_in_flight: usize,
-    polls: PollQueue,
-    jobs: u64,
+    /// The number of the last job.
+    last_job: u64,
+    /// How many jobs the driver has.
+    jobs_out: usize,
     starts: VecDeque<Job>,
     events: VecDeque<BatchEvent>,
+    recorder: Recorder,
 
     intake: Vec<NewItem>,
     has_all_items: bool,
-    /// When to ask for items again.
+    /// When to ask for items again; none for at once.
     claim_at: Option<Instant>,
+    /// When to show the next sign of life; none for at once.
     beat_at: Option<Instant>,
     /// Until when nothing is sent.
     paused_until: Option<Instant>,
     pauses: u32,
-
-    recorder: Recorder,
+    /// Items that were claimed again while an earlier claim of theirs had not left the batch: they go back to the ledger when it has.
+    claimed_twice: HashSet<ItemId>,
+    /// The totals when they were last asked for.
     counts: Counts,
-    stop: Option<Stop>,
+    stop: Stop,
     is_done: bool,
+}
+
+/// How far a stop has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// Nothing new is sent; tasks are followed until then.
+    Draining(Instant),
+    /// What is on its way is awaited and recorded.
+    Recording,
+    /// The totals are asked for.
+    Counting,
 }
 
 /// What a batch does next.
@@ -105,82 +119,6 @@ pub enum BatchStep {
     Wait(Wait),
     /// The batch has ended.
     Done(BatchReport),
-}
-
-/// One item in hand.
-#[derive(Debug)]
-struct Slot {
-    key: ItemKey,
-    attempts: u32,
-    failures: u32,
-    /// The job that is out for it.
-    job: Option<u64>,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// On its way to the gate.
-    Claimed(Fence, CallHandle),
-    /// The right to send is asked for.
-    Intending(Fence, Box<Job>),
-    /// It may be sent.
-    Sending(Fence, CallHandle),
-    /// Its task is followed.
-    Following(Box<Following>),
-    /// Nothing is left to do but to record it.
-    Recording,
-    /// An unconfirmed item whose file is looked at.
-    Confirming(FileId, Box<ExpectedFile>),
-}
-
-#[derive(Debug)]
-struct Following {
-    task: TaskId,
-    watched: Watched,
-    interval: Duration,
-    file: Option<FileId>,
-    /// Whether a callback came while it was polled.
-    notified: bool,
-}
-
-#[derive(Debug)]
-struct Stop {
-    /// Until when tasks are followed; none once that is over.
-    until: Option<Instant>,
-    counted: bool,
-}
-
-/// What to do with an answer of the ledger.
-#[derive(Clone, Debug)]
-enum Then {
-    Nothing,
-    Added,
-    Claimed,
-    Counted,
-    Beaten,
-    Intended(ItemId),
-    Created(ItemId, TaskId),
-    /// The item leaves the batch, with this change if the ledger agrees.
-    Left(ItemId, Option<Box<ItemChange>>),
-    Noticed(Option<FileId>),
-}
-
-/// What is to be recorded, and what is being recorded.
-#[derive(Debug, Default)]
-struct Recorder {
-    pending: Vec<(LedgerOp, Then)>,
-    asked: Vec<(LedgerOp, Then)>,
-    is_waiting: bool,
-    /// Task ids for the spill, with their keys.
-    to_spill: Vec<SpilledTask>,
-    spilling: Vec<SpilledTask>,
-    /// Whether some answer was lost.
-    is_unsure: bool,
-    failures: u32,
-    retry_at: Option<Instant>,
-    broken: Option<LedgerFault>,
-    spill_room: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -215,10 +153,7 @@ impl BatchHandle {
     }
 
     fn nudge(&self, key: ItemKey, file: Option<FileId>) {
-        let notices = &self.shared.notices;
-        let mut notices = notices.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.push((key, file));
-        drop(notices);
+        self.shared.notices().push((key, file));
         self.shared.control.wake();
     }
 }
@@ -230,24 +165,24 @@ impl Session {
             session: self.clone(),
             policy,
             shared: Arc::default(),
-            polls_control: Arc::default(),
-            slots: HashMap::new(),
-            keys: HashMap::new(),
-            creates: 0,
-            polls_in_flight: 0,
+            slots: Slots::default(),
             polls: PollQueue::default(),
-            jobs: 0,
+            polls_in_flight: 0,
+            polls_control: Arc::default(),
+            last_job: 0,
+            jobs_out: 0,
             starts: VecDeque::new(),
             events: VecDeque::new(),
+            recorder: Recorder::default(),
             intake: Vec::new(),
             has_all_items: false,
             claim_at: None,
             beat_at: None,
             paused_until: None,
             pauses: 0,
-            recorder: Recorder::default(),
+            claimed_twice: HashSet::new(),
             counts: Counts::default(),
-            stop: None,
+            stop: Stop::No,
             is_done: false,
         }
     }
@@ -263,10 +198,12 @@ impl Batch {
 
     /// Returns how many items the batch takes now.
     pub fn room(&self) -> usize {
-        if self.has_all_items || self.stop.is_some() || self.recorder.broken.is_some() {
-            return 0;
+        let takes = !self.has_all_items && self.stop == Stop::No && self.recorder.works();
+        if takes {
+            MAX_INTAKE.saturating_sub(self.intake.len())
+        } else {
+            0
         }
-        MAX_INTAKE.saturating_sub(self.intake.len())
     }
 
     /// Adds an item, at any time before [`items_ended`](Batch::items_ended). One whose key the ledger has already stays as it is there.
@@ -289,17 +226,15 @@ impl Batch {
             if self.is_done {
                 return BatchStep::Done(BatchReport {
                     counts: self.counts,
-                    fault: self.recorder.broken.clone(),
+                    fault: self.recorder.broken().cloned(),
                 });
             }
-            if let Some(job) = self.starts.pop_front() {
+            if let Some(job) = self.next_job(now.mono) {
+                self.jobs_out += 1;
                 return BatchStep::Start(job);
             }
             if let Some(request) = self.ledger_request(now) {
                 return BatchStep::Ledger(request);
-            }
-            if let Some(job) = self.next_poll(now.mono) {
-                return BatchStep::Start(job);
             }
             if self.may_end() {
                 self.is_done = true;
@@ -315,191 +250,124 @@ impl Batch {
 
     /// Takes a job back.
     pub fn finish(&mut self, now: Now, mut job: Job) {
-        let outcome = job.take_outcome(now);
-        let item = job.item;
-        match outcome {
+        self.jobs_out -= 1;
+        match job.take_outcome(now) {
             Outcome::AtGate => self.at_gate(job),
-            Outcome::Created(result) => self.create_ended(now.mono, item, result),
+            Outcome::Created(result) => self.create_ended(now.mono, job.item, result),
             Outcome::Polled(result) => {
                 self.polls_in_flight -= 1;
                 self.poll_ended(now.mono, &job, result);
             }
-            Outcome::Confirmed(result) => self.confirm_ended(item, result),
+            Outcome::Confirmed(result) => self.confirm_ended(job.item, result),
         }
     }
 
     /// Takes the reply of the ledger.
     pub fn recorded(&mut self, now: Now, reply: LedgerReply) {
-        let now = now.mono;
-        match reply {
-            LedgerReply::Ran { result, spill_room } => {
-                self.recorder.spill_room = Some(spill_room);
-                self.recorder.is_waiting = false;
-                let asked = std::mem::take(&mut self.recorder.asked);
-                match result {
-                    Ok(answers) => {
-                        self.ledger_answered();
-                        for ((_, then), answer) in asked.into_iter().zip(answers) {
-                            self.take_answer(now, then, answer);
-                        }
-                    }
-                    Err(fault) => self.ledger_failed(now, fault, asked),
+        match self.recorder.hear(now.mono, reply) {
+            Heard::Answers(answers) => {
+                if self.recorder.recover() {
+                    self.events.push_back(BatchEvent::LedgerRecovered);
+                }
+                for (then, answer) in answers {
+                    self.take_answer(now.mono, then, answer);
                 }
             }
-            LedgerReply::Spilled {
-                results: _,
-                spill_room,
-            } => {
-                // What cannot be kept there either was given out as an event, and stays to be recorded.
-                self.recorder.spill_room = Some(spill_room);
-                self.recorder.is_waiting = false;
-                self.recorder.spilling.clear();
-            }
+            Heard::Failed { fault, asked } => self.ledger_failed(&fault, asked),
+            Heard::Nothing => {}
         }
     }
 
     // What is asked of the ledger.
 
     fn ledger_request(&mut self, now: Now) -> Option<LedgerRequest> {
-        if self.recorder.is_waiting {
+        if let Some(request) = self.recorder.spill_request() {
+            return Some(request);
+        }
+        if !self.recorder.is_free(now.mono) {
             return None;
         }
-        if !self.recorder.to_spill.is_empty() {
-            self.recorder.spilling = std::mem::take(&mut self.recorder.to_spill);
-            self.recorder.is_waiting = true;
-            return Some(LedgerRequest::Spill(self.recorder.spilling.clone()));
-        }
-        let is_too_early = self.recorder.retry_at.is_some_and(|at| now.mono < at);
-        if self.recorder.broken.is_some() || is_too_early {
-            return None;
-        }
-        let mut ops = Vec::new();
-        if self.recorder.is_unsure {
-            let held = self.slots.keys().copied().collect();
-            ops.push((LedgerOp::Hold(held), Then::Nothing));
+        let mut first = Vec::new();
+        if self.recorder.take_unsure() {
+            let held = self.slots.ids().collect();
+            first.push((LedgerOp::Hold(held), Then::Nothing));
         }
         if self.beat_at.is_none_or(|at| now.mono >= at) {
             self.beat_at = Some(later(now.mono, BEAT));
-            ops.push((LedgerOp::Beat, Then::Beaten));
+            first.push((LedgerOp::Beat, Then::Beaten));
         }
-        let rest = self.recorder.pending.len().min(MAX_OPS);
-        ops.extend(self.recorder.pending.drain(..rest));
+        let mut last = Vec::new();
         if !self.intake.is_empty() {
             let items = std::mem::take(&mut self.intake);
-            ops.push((LedgerOp::Add(items), Then::Added));
+            last.push((LedgerOp::Add(items), Then::Added));
         }
-        self.ask_for_items(now.mono, &mut ops);
-        if ops.is_empty() {
-            return None;
-        }
-        self.recorder.asked = ops;
-        self.recorder.is_waiting = true;
-        let ops = self.recorder.asked.iter().map(|(op, _)| op.clone());
-        Some(LedgerRequest::Run(Transaction::new(
-            now.wall,
-            ops.collect(),
-        )))
+        self.ask_for_items(now.mono, &mut last);
+        self.recorder.request(now, first, last)
     }
 
-    fn ask_for_items(&mut self, now: Instant, ops: &mut Vec<(LedgerOp, Then)>) {
-        if let Some(stop) = &mut self.stop {
-            let is_last = self.slots.is_empty() && stop.until.is_none() && !stop.counted;
-            if is_last {
-                stop.counted = true;
-                ops.push((LedgerOp::Counts, Then::Counted));
-            }
+    fn ask_for_items(&mut self, now: Instant, ops: &mut Asked) {
+        if self.stop == Stop::Recording && self.slots.is_empty() && self.jobs_out == 0 {
+            self.stop = Stop::Counting;
+            ops.push((LedgerOp::Counts, Then::Counted));
+        }
+        if self.stop != Stop::No || self.claim_at.is_some_and(|at| now < at) {
             return;
         }
-        if self.claim_at.is_some_and(|at| now < at) {
-            return;
-        }
-        let spill_room = self.recorder.spill_room.unwrap_or(usize::MAX);
-        let may_create = self.paused_until.is_none_or(|until| now >= until);
-        let create = self.policy.max_creates.min(spill_room);
-        let create = if may_create {
-            create.saturating_sub(self.creates)
-        } else {
-            0
-        };
-        let followed = self.slots.len() - self.creates;
-        let follow = self.policy.max_followed.saturating_sub(followed);
-        let create = create.min(follow);
-        self.claim_at = Some(later(now, CLAIM_INTERVAL));
+        let pause = self.paused_until.filter(|&until| now < until);
+        let next = later(now, CLAIM_INTERVAL);
+        self.claim_at = Some(pause.map_or(next, |until| next.min(until)));
+        let follow = self.policy.max_followed.saturating_sub(self.slots.others());
+        let create = self.policy.max_creates.min(self.recorder.spill_room());
+        let create = create.saturating_sub(self.slots.creates()).min(follow);
+        let create = if pause.is_none() { create } else { 0 };
         ops.push((LedgerOp::Claim { create, follow }, Then::Claimed));
         ops.push((LedgerOp::Counts, Then::Counted));
     }
 
-    fn record(&mut self, op: LedgerOp, then: Then) {
-        self.recorder.pending.push((op, then));
-    }
-
-    fn ledger_answered(&mut self) {
-        self.recorder.is_unsure = false;
-        self.recorder.retry_at = None;
-        if self.recorder.failures > 0 {
-            self.recorder.failures = 0;
-            self.events.push_back(BatchEvent::LedgerRecovered);
-        }
-    }
-
     /// Keeps what must be asked again. Nothing is sent meanwhile.
-    fn ledger_failed(&mut self, now: Instant, fault: LedgerFault, asked: Vec<(LedgerOp, Then)>) {
-        let recorder = &mut self.recorder;
-        let pause = doubled(MIN_LEDGER_PAUSE, recorder.failures, MAX_LEDGER_PAUSE);
-        recorder.retry_at = Some(later(now, pause));
-        recorder.is_unsure |= matches!(fault, LedgerFault::Down(_));
-        let is_news = recorder.failures == 0 && !matches!(fault, LedgerFault::Busy(_));
-        if !matches!(fault, LedgerFault::Busy(_)) {
-            recorder.failures = recorder.failures.saturating_add(1);
-        }
+    fn ledger_failed(&mut self, fault: &LedgerFault, asked: Asked) {
         let mut again = Vec::new();
         for (op, then) in asked {
             match (&op, &then) {
-                (LedgerOp::Claim { .. }, _) => self.claim_at = None,
+                (LedgerOp::Hold(_), _) => self.recorder.set_unsure(),
                 (LedgerOp::Beat, _) => self.beat_at = None,
-                (LedgerOp::Counts, _) => {
-                    if let Some(stop) = &mut self.stop {
-                        stop.counted = false;
-                    }
+                (LedgerOp::Claim { .. }, _) => self.claim_at = None,
+                (LedgerOp::Counts, _) if self.stop == Stop::Counting => {
+                    self.stop = Stop::Recording;
                 }
-                (LedgerOp::Hold(_), _) => self.recorder.is_unsure = true,
+                (LedgerOp::Counts, _) => {}
                 (_, Then::Intended(item)) => again.extend(self.not_intended(*item)),
                 _ => again.push((op, then)),
             }
         }
-        for (op, _) in &again {
-            if let LedgerOp::Created { item, fence, task } = *op
-                && is_news
-            {
-                self.recorder
-                    .to_spill
-                    .push(SpilledTask::new(item, fence, task));
-                if let Some(slot) = self.slots.get(&item) {
-                    let change = ItemChange::Unrecorded(task);
+        self.recorder.again(again);
+        if self.recorder.count_failure() && !matches!(fault, LedgerFault::Busy(_)) {
+            self.events
+                .push_back(BatchEvent::LedgerFailed(fault.clone()));
+        }
+        if !matches!(fault, LedgerFault::Busy(_)) {
+            for task in self.recorder.spill_created() {
+                if let Some(slot) = self.slots.get(task.item) {
+                    let change = ItemChange::Unrecorded(task.task);
                     self.events.push_back(event(&slot.key, change));
                 }
             }
         }
-        again.append(&mut self.recorder.pending);
-        self.recorder.pending = again;
-        if is_news {
-            self.events
-                .push_back(BatchEvent::LedgerFailed(fault.clone()));
-        }
         if matches!(fault, LedgerFault::Broken(_)) {
-            self.recorder.broken = Some(fault);
+            self.stop_unsent();
+            self.stop_following();
         }
     }
 
-    /// The right to send was not given, or the answer was lost: it is not sent, and goes back to the queue.
+    /// The answer to an intent was lost: the item is not sent, and goes back to the queue.
     fn not_intended(&mut self, item: ItemId) -> Option<(LedgerOp, Then)> {
-        let slot = self.slots.get_mut(&item)?;
-        let Stage::Intending(fence, _) = slot.stage else {
-            return None;
-        };
-        slot.stage = Stage::Recording;
-        let reason = "the ledger failed before it was sent".to_owned();
-        Some(withdraw(item, fence, reason, false))
+        match self.slots.advance(item, Stage::Leaving)? {
+            Stage::Intending(fence, _) => {
+                let reason = "the ledger failed before it was sent".to_owned();
+                Some(withdraw(item, fence, reason, false))
+            }
+            _ => None,
+        }
     }
 
     // What the ledger answers.
@@ -516,7 +384,9 @@ impl Batch {
             }
             (Then::Beaten, LedgerAnswer::Lost) => self.was_taken_over(),
             (Then::Intended(item), answer) => self.intended(item, &answer),
-            (Then::Created(item, task), answer) => self.created(now, item, task, &answer),
+            (Then::Created { item, task, .. }, answer) => {
+                self.created(now, item, task, &answer);
+            }
             (Then::Left(item, change), answer) => self.left(item, change, &answer),
             (Then::Noticed(file), LedgerAnswer::Noticed(Some((id, item)))) => {
                 self.noticed(now, id, &item, file);
@@ -526,148 +396,122 @@ impl Batch {
     }
 
     fn claimed(&mut self, now: Instant, claimed: Claimed) {
-        let Claimed {
-            to_create,
-            to_follow,
-            unconfirmed,
-            next,
-            ..
-        } = claimed;
-        for (_, item) in unconfirmed {
+        for (_, item) in claimed.unconfirmed {
             let change = ItemChange::Unconfirmed {
                 reason: item.reason.map(String::from).unwrap_or_default(),
                 candidates: item.other_tasks,
             };
             self.events.push_back(event(&item.key, change));
         }
-        for (id, item) in to_follow {
-            if let Some(task) = item.task {
+        for (id, item) in claimed.to_follow {
+            if let Some(task) = item.task.filter(|_| self.takes(id)) {
                 self.events
                     .push_back(event(&item.key, ItemChange::Resumed(task)));
-                self.follow(now, id, &item, task);
+                let following = self.following(task);
+                self.slots.insert(id, &item, following);
+                self.polls.schedule(id, now);
             }
         }
-        if !to_create.is_empty() {
-            self.claim_at = None;
-        }
-        if let Some(next) = next {
+        if let Some(next) = claimed.next {
             let at = later(now, next);
             self.claim_at = self.claim_at.map(|claim_at| claim_at.min(at));
         }
-        for (id, item) in to_create {
-            self.create(id, item);
-        }
-    }
-
-    fn create(&mut self, id: ItemId, item: Item) {
-        let call = match self.session.call(&item.download) {
-            Ok(call) => call.gated(),
-            Err(error) => {
-                self.hold(id, &item, Stage::Recording);
-                self.reject(id, item.fence, error.to_string());
-                return;
+        for (id, item) in claimed.to_create {
+            if self.takes(id) {
+                self.create(id, &item);
             }
-        };
-        self.hold(id, &item, Stage::Claimed(item.fence, call.handle()));
-        self.creates += 1;
-        let job = self.job(id, Work::Create(Box::new(call)));
-        self.starts.push_back(job);
-    }
-
-    fn hold(&mut self, id: ItemId, item: &Item, stage: Stage) {
-        self.keys.insert(item.key.clone(), id);
-        let slot = Slot {
-            key: item.key.clone(),
-            attempts: item.attempts,
-            failures: item.failures,
-            job: None,
-            stage,
-        };
-        self.slots.insert(id, slot);
-    }
-
-    fn job(&mut self, item: ItemId, work: Work) -> Job {
-        self.jobs += 1;
-        if let Some(slot) = self.slots.get_mut(&item) {
-            slot.job = Some(self.jobs);
         }
-        Job {
-            id: self.jobs,
-            item,
-            work,
-            outcome: None,
+    }
+
+    /// Whether an item that was claimed is not in hand.
+    fn takes(&mut self, id: ItemId) -> bool {
+        let Some(slot) = self.slots.get(id) else {
+            return true;
+        };
+        if !slot.stage().is_followed() {
+            self.claimed_twice.insert(id);
+        }
+        false
+    }
+
+    fn create(&mut self, id: ItemId, item: &Item) {
+        match self.session.call(&item.download) {
+            Ok(call) => {
+                let call = call.gated();
+                let stage = Stage::Claimed(item.fence, call.handle());
+                self.slots.insert(id, item, stage);
+                let job = self.job(id, Work::Create(Box::new(call)));
+                self.starts.push_back(job);
+            }
+            Err(error) => {
+                self.slots.insert(id, item, Stage::Leaving);
+                self.reject(id, item.fence, error.to_string());
+            }
         }
     }
 
     fn intended(&mut self, item: ItemId, answer: &LedgerAnswer) {
-        let Some(slot) = self.slots.get_mut(&item) else {
+        let Some(Stage::Intending(fence, mut job)) = self.slots.advance(item, Stage::Leaving)
+        else {
             return;
         };
-        let stage = std::mem::replace(&mut slot.stage, Stage::Recording);
-        let Stage::Intending(fence, mut job) = stage else {
-            slot.stage = stage;
+        let Work::Create(call) = &mut job.work else {
             return;
         };
         if *answer != LedgerAnswer::Done {
             // Somebody took the item back, or over.
-            self.drop_create(item);
+            self.release(item);
+            self.claim_at = None;
             return;
         }
-        slot.attempts += 1;
-        if let Work::Create(call) = &mut job.work {
-            call.proceed();
-            slot.stage = Stage::Sending(fence, call.handle());
+        call.proceed();
+        self.slots.advance(item, Stage::Sending(fence));
+        if let Some(slot) = self.slots.get_mut(item) {
+            slot.attempts += 1;
         }
         self.starts.push_back(*job);
     }
 
     fn created(&mut self, now: Instant, item: ItemId, task: TaskId, answer: &LedgerAnswer) {
-        self.creates -= 1;
-        let Some(slot) = self.slots.get(&item) else {
+        self.claim_at = None;
+        let Some(slot) = self.slots.get(item) else {
             return;
         };
-        let key = slot.key.clone();
         if *answer == LedgerAnswer::Stray {
-            self.events.push_back(event(&key, ItemChange::Stray(task)));
+            self.events
+                .push_back(event(&slot.key, ItemChange::Stray(task)));
             self.release(item);
             return;
         }
         self.events
-            .push_back(event(&key, ItemChange::Created(task)));
-        self.start_following(now, item, task);
-        self.claim_at = None;
+            .push_back(event(&slot.key, ItemChange::Created(task)));
+        let following = self.following(task);
+        self.slots.advance(item, following);
+        self.polls.schedule(item, now);
     }
 
     fn left(&mut self, item: ItemId, change: Option<Box<ItemChange>>, answer: &LedgerAnswer) {
-        if let (Some(change), Some(slot)) = (change, self.slots.get(&item))
+        self.claim_at = None;
+        if let (Some(change), Some(slot)) = (change, self.slots.get(item))
             && *answer == LedgerAnswer::Done
         {
             self.events.push_back(event(&slot.key, *change));
         }
         self.release(item);
-        self.claim_at = None;
     }
 
     fn release(&mut self, item: ItemId) {
-        if let Some(slot) = self.slots.remove(&item) {
-            self.keys.remove(&slot.key);
-        }
+        self.slots.remove(item);
         self.polls.remove(item);
+        if self.claimed_twice.remove(&item) {
+            self.recorder.set_unsure();
+        }
     }
 
     /// The ledger took this worker for dead, and gave its items to others. What it sent it still records.
     fn was_taken_over(&mut self) {
-        let followed =
-            |slot: &Slot| matches!(slot.stage, Stage::Following(_) | Stage::Confirming(..));
-        let slots = self.slots.iter();
-        let lost: Vec<_> = slots
-            .filter(|(_, slot)| followed(slot))
-            .map(|(&id, _)| id)
-            .collect();
-        for item in lost {
-            self.release(item);
-        }
         self.stop_unsent();
+        self.leave_followed();
         self.claim_at = None;
     }
 
@@ -675,65 +519,71 @@ impl Batch {
 
     fn at_gate(&mut self, job: Job) {
         let item = job.item;
-        let may_send =
-            self.stop.is_none() && self.recorder.failures == 0 && self.recorder.broken.is_none();
-        let Some(slot) = self.slots.get_mut(&item) else {
+        let may_send = self.stop == Stop::No && self.recorder.works();
+        let Some(Stage::Claimed(fence, _)) = self.slots.advance(item, Stage::Leaving) else {
             return;
         };
-        let Stage::Claimed(fence, _) = slot.stage else {
-            return;
-        };
-        if !may_send {
-            slot.stage = Stage::Recording;
-            let (op, then) = withdraw(item, fence, "it was not sent".to_owned(), false);
-            self.record(op, then);
-            self.creates -= 1;
-            return;
+        if may_send {
+            self.slots
+                .advance(item, Stage::Intending(fence, Box::new(job)));
+            self.recorder
+                .push(LedgerOp::Intend { item, fence }, Then::Intended(item));
+        } else {
+            self.withdraw(item, fence, "it was not sent".to_owned(), false);
         }
-        slot.stage = Stage::Intending(fence, Box::new(job));
-        self.record(LedgerOp::Intend { item, fence }, Then::Intended(item));
-    }
-
-    fn drop_create(&mut self, item: ItemId) {
-        self.creates -= 1;
-        self.release(item);
-        self.claim_at = None;
     }
 
     fn create_ended(&mut self, now: Instant, item: ItemId, result: Result<CreatedDownload, Error>) {
-        let Some(slot) = self.slots.get_mut(&item) else {
+        let Some(Stage::Claimed(fence, _) | Stage::Sending(fence)) =
+            self.slots.advance(item, Stage::Leaving)
+        else {
             return;
         };
-        let (Stage::Claimed(fence, _) | Stage::Sending(fence, _)) = slot.stage else {
-            return;
-        };
-        slot.stage = Stage::Recording;
         let error = match result {
             Ok(CreatedDownload { task, .. }) => {
                 self.pauses = 0;
-                let op = LedgerOp::Created { item, fence, task };
-                self.record(op, Then::Created(item, task));
+                self.slots.advance(item, Stage::Created);
+                self.record_created(item, fence, task);
                 return;
             }
             Err(error) => error,
         };
-        self.creates -= 1;
+        let window_full = error.code() == Some(ErrorCode::TooManyDownloads);
         if let Error::Ambiguous(ambiguous) = &error {
             self.doubt(item, fence, ambiguous, error.to_string());
-            return;
-        }
-        let window_full = error.code() == Some(ErrorCode::TooManyDownloads);
-        if window_full {
-            let running = self.counts.of(ItemState::Running);
-            self.events.push_back(BatchEvent::WindowFull { running });
         } else if is_of_the_item(&error) {
             self.reject(item, fence, error.to_string());
-            return;
-        } else if is_of_the_account(&error) {
-            self.pause(now, &error);
+        } else {
+            if window_full {
+                let running = self.counts.of(ItemState::Running);
+                self.events.push_back(BatchEvent::WindowFull { running });
+            } else if is_of_the_account(&error) {
+                self.pause(now, &error);
+            }
+            self.withdraw(item, fence, error.to_string(), window_full);
         }
-        let (op, then) = withdraw(item, fence, error.to_string(), window_full);
-        self.record(op, then);
+    }
+
+    fn record_created(&mut self, item: ItemId, fence: Fence, task: TaskId) {
+        let op = LedgerOp::Created { item, fence, task };
+        let is_broken = self.recorder.broken().is_some();
+        let then = Then::Created {
+            item,
+            task,
+            is_spilled: is_broken,
+        };
+        self.recorder.push(op, then);
+        if is_broken && let Some(slot) = self.slots.get(item) {
+            self.events
+                .push_back(event(&slot.key, ItemChange::Unrecorded(task)));
+            self.recorder.spill(SpilledTask::new(item, fence, task));
+            self.release(item);
+        }
+    }
+
+    fn withdraw(&mut self, item: ItemId, fence: Fence, reason: String, window_full: bool) {
+        let (op, then) = withdraw(item, fence, reason, window_full);
+        self.recorder.push(op, then);
     }
 
     fn doubt(&mut self, item: ItemId, fence: Fence, ambiguous: &Ambiguous, reason: String) {
@@ -748,21 +598,27 @@ impl Batch {
             candidates,
             reason,
         };
-        self.record(op, Then::Left(item, Some(Box::new(change))));
+        self.leave(item, op, change);
     }
 
     fn reject(&mut self, item: ItemId, fence: Fence, reason: String) {
-        let attempts = self.slots.get(&item).map_or(0, |slot| slot.attempts);
         let change = ItemChange::Failed {
             reason: reason.clone(),
-            attempts,
+            attempts: self.slots.get(item).map_or(0, |slot| slot.attempts),
         };
         let op = LedgerOp::Reject {
             item,
             fence,
             reason,
         };
-        self.record(op, Then::Left(item, Some(Box::new(change))));
+        self.leave(item, op, change);
+    }
+
+    /// Records what ends an item's stay in the batch.
+    fn leave(&mut self, item: ItemId, op: LedgerOp, change: ItemChange) {
+        self.slots.advance(item, Stage::Leaving);
+        self.recorder
+            .push(op, Then::Left(item, Some(Box::new(change))));
     }
 
     /// Sends nothing for a while. Failures of requests that were on their way together count once.
@@ -773,36 +629,28 @@ impl Batch {
         let pause = doubled(MIN_PAUSE, self.pauses, MAX_PAUSE);
         let pause = pause.max(error.retry_after().unwrap_or_default());
         self.pauses = self.pauses.saturating_add(1);
-        let until = later(now, pause);
-        self.paused_until = Some(until);
-        self.claim_at = Some(until);
+        self.paused_until = Some(later(now, pause));
         let error = Box::new(error.clone());
         self.events.push_back(BatchEvent::Paused { error, pause });
     }
 
     // Following.
 
-    fn follow(&mut self, now: Instant, id: ItemId, item: &Item, task: TaskId) {
-        self.hold(id, item, Stage::Recording);
-        self.start_following(now, id, task);
+    fn following(&self, task: TaskId) -> Stage {
+        Stage::Following(Box::new(Following {
+            task,
+            watched: Watched::new(task),
+            interval: self.policy.watch.interval,
+            file: None,
+            notified: false,
+        }))
     }
 
-    fn start_following(&mut self, now: Instant, item: ItemId, task: TaskId) {
-        let interval = self.policy.watch.interval;
-        if let Some(slot) = self.slots.get_mut(&item) {
-            slot.stage = Stage::Following(Box::new(Following {
-                task,
-                watched: Watched::new(task),
-                interval,
-                file: None,
-                notified: false,
-            }));
+    fn next_job(&mut self, now: Instant) -> Option<Job> {
+        if let Some(job) = self.starts.pop_front() {
+            return Some(job);
         }
-        self.polls.schedule(item, now);
-    }
-
-    fn next_poll(&mut self, now: Instant) -> Option<Job> {
-        if self.polls_in_flight >= self.policy.max_polls || !self.follows() {
+        if !self.may_poll() {
             return None;
         }
         let (at, item) = self.polls.next()?;
@@ -810,44 +658,62 @@ impl Batch {
             return None;
         }
         self.polls.remove(item);
-        let slot = self.slots.get_mut(&item)?;
-        let Stage::Following(following) = &mut slot.stage else {
-            return None;
-        };
+        let policy = &self.policy.watch;
+        let following = self.slots.get_mut(item)?.following()?;
         following.notified = false;
-        let end = following.watched.end(&self.policy.watch, now);
+        let end = following.watched.end(policy, now);
         let call = self.session.call(&GetDownloadProgress::new(following.task));
         let call = call.ok()?.polling(&self.polls_control, end);
         self.polls_in_flight += 1;
         Some(self.job(item, Work::Poll(Box::new(call))))
     }
 
+    fn may_poll(&self) -> bool {
+        self.polls_in_flight < self.policy.max_polls
+            && matches!(self.stop, Stop::No | Stop::Draining(_))
+    }
+
+    fn job(&mut self, item: ItemId, work: Work) -> Job {
+        self.last_job += 1;
+        if let Some(slot) = self.slots.get_mut(item) {
+            slot.job = Some(self.last_job);
+        }
+        Job {
+            id: self.last_job,
+            item,
+            work,
+            outcome: None,
+        }
+    }
+
     fn poll_ended(&mut self, now: Instant, job: &Job, result: Result<Progress, Error>) {
         let item = job.item;
-        let Some(slot) = self.slots.get_mut(&item) else {
-            return;
-        };
-        let Stage::Following(following) = &mut slot.stage else {
-            return;
-        };
-        if slot.job != Some(job.id) {
-            return;
-        }
         let policy = &self.policy.watch;
+        let Some(slot) = self
+            .slots
+            .get_mut(item)
+            .filter(|slot| slot.job == Some(job.id))
+        else {
+            return;
+        };
+        let key = slot.key.clone();
+        let Some(following) = slot.following() else {
+            return;
+        };
         let before = following.watched.last();
         let judged = match result {
             Ok(progress) => {
                 let judged = following.watched.answered(policy, now, progress);
                 if before != Some(progress) && matches!(judged, Ok(Judgement::Running(_))) {
-                    let change = ItemChange::Progress(progress);
-                    self.events.push_back(event(&slot.key, change));
+                    self.events
+                        .push_back(event(&key, ItemChange::Progress(progress)));
                 }
                 judged
             }
             Err(Error::Stopped) => return,
             Err(error) => {
                 let change = ItemChange::PollFailed(Box::new(error.clone()));
-                self.events.push_back(event(&slot.key, change));
+                self.events.push_back(event(&key, change));
                 let failed = following.watched.failed(policy, now, error);
                 failed.map(|backoff| Judgement::Running(Some(backoff)))
             }
@@ -857,66 +723,55 @@ impl Batch {
                 let wait = left.map_or(following.interval, |left| {
                     following.interval.min(left.max(policy.interval))
                 });
-                let at = if following.notified {
-                    now
-                } else {
-                    later(now, wait)
-                };
+                let is_asked = std::mem::take(&mut following.notified);
+                let wait = if is_asked { Duration::ZERO } else { wait };
                 following.interval = (following.interval.saturating_mul(3) / 2)
                     .min(policy.max_interval_between_polls());
-                self.polls.schedule(item, at);
+                self.polls.schedule(item, later(now, wait));
             }
             Ok(Judgement::Succeeded) => {
                 let (task, file) = (following.task, following.file);
-                let change = ItemChange::Succeeded(file);
-                self.end(item, task, Ending::Succeeded(file), change);
+                let ending = Ending::Succeeded(file);
+                let op = LedgerOp::End { item, task, ending };
+                self.leave(item, op, ItemChange::Succeeded(file));
             }
             Err(error) => {
                 let task = following.task;
-                self.failed(item, task, &error);
+                self.task_failed(item, task, &error);
             }
         }
     }
 
     /// A task that failed is sent again, unless that was the last time. One that is given up may still succeed, so it is not.
-    fn failed(&mut self, item: ItemId, task: TaskId, error: &WatchError) {
-        let Some(slot) = self.slots.get(&item) else {
+    fn task_failed(&mut self, item: ItemId, task: TaskId, error: &WatchError) {
+        let Some(slot) = self.slots.get(item) else {
             return;
         };
         let reason = error.to_string();
         let is_failure = matches!(error, WatchError::DownloadFailed { .. });
-        if is_failure && slot.failures + 1 < self.policy.max_attempts {
+        let (ending, change) = if is_failure && slot.failures + 1 < self.policy.max_attempts {
             let delay = self.policy.backoff(slot.failures);
             let change = ItemChange::WillRetry {
                 reason: reason.clone(),
                 delay,
             };
-            self.end(item, task, Ending::Again(reason, delay), change);
+            (Ending::Again(reason, delay), change)
         } else {
             let change = ItemChange::Failed {
                 reason: reason.clone(),
                 attempts: slot.attempts,
             };
-            self.end(item, task, Ending::Failed(reason), change);
-        }
-    }
-
-    fn end(&mut self, item: ItemId, task: TaskId, ending: Ending, change: ItemChange) {
-        if let Some(slot) = self.slots.get_mut(&item) {
-            slot.stage = Stage::Recording;
-        }
-        let op = LedgerOp::End { item, task, ending };
-        self.record(op, Then::Left(item, Some(Box::new(change))));
+            (Ending::Failed(reason), change)
+        };
+        self.leave(item, LedgerOp::End { item, task, ending }, change);
     }
 
     // Callbacks.
 
-    /// A callback for an item in hand: its task is looked at now.
+    /// A callback came for an item in hand: its task is polled now.
     fn notified(&mut self, now: Instant, item: ItemId, file: Option<FileId>) {
-        let Some(slot) = self.slots.get_mut(&item) else {
-            return;
-        };
-        if let Stage::Following(following) = &mut slot.stage {
+        let slot = self.slots.get_mut(item);
+        if let Some(following) = slot.and_then(slots::Slot::following) {
             following.file = file.or(following.file);
             following.notified = true;
             if self.polls.remove(item) {
@@ -925,23 +780,23 @@ impl Batch {
         }
     }
 
-    /// A callback for an item that this batch did not have in hand.
+    /// A callback came for an item that this batch did not have in hand.
     fn noticed(&mut self, now: Instant, id: ItemId, item: &Item, file: Option<FileId>) {
-        if self.slots.contains_key(&id) {
+        if self.slots.get(id).is_some() {
             self.notified(now, id, file);
             return;
         }
-        let Some(file) = file else {
+        let is_unconfirmed = item.state == ItemState::Unconfirmed;
+        let Some(file) = file.filter(|_| is_unconfirmed && self.policy.confirm_by_callback) else {
             return;
         };
-        if item.state != ItemState::Unconfirmed || !self.policy.confirm_by_callback {
-            return;
-        }
         let Ok(call) = self.session.call(&GetDetail::new(file)) else {
             return;
         };
-        let expected = ExpectedFile::of(&item.download, from_millis(item.intended_at));
-        self.hold(id, item, Stage::Confirming(file, Box::new(expected)));
+        let intended_at = SystemTime::UNIX_EPOCH + Duration::from_millis(item.intended_at);
+        let expected = Box::new(ExpectedFile::of(&item.download, intended_at));
+        self.slots
+            .insert(id, item, Stage::Confirming(file, expected));
         let call = call.controlled_by(&self.polls_control);
         let job = self.job(id, Work::Confirm(Box::new(call)));
         self.starts.push_back(job);
@@ -949,12 +804,13 @@ impl Batch {
 
     /// Settles an unconfirmed item if the file that a callback named exists and may be its.
     fn confirm_ended(&mut self, item: ItemId, result: Result<Box<Entry>, Error>) {
-        let Some(slot) = self.slots.get(&item) else {
+        let Some(slot) = self.slots.get(item) else {
             return;
         };
-        let Stage::Confirming(file, expected) = &slot.stage else {
+        let Stage::Confirming(file, expected) = slot.stage() else {
             return;
         };
+        let file = *file;
         let fits = result.is_ok_and(|entry| {
             expected.is_in_place(&entry) && Fit::of(&entry, expected, Clocks::default()).is_some()
         });
@@ -964,52 +820,40 @@ impl Batch {
         }
         let op = LedgerOp::Settle {
             key: slot.key.clone(),
-            verdict: Verdict::Found(*file),
+            verdict: Verdict::Found(file),
         };
-        let change = ItemChange::Confirmed(*file);
-        self.record(op, Then::Left(item, Some(Box::new(change))));
+        self.leave(item, op, ItemChange::Confirmed(file));
     }
 
     // Stopping and waiting.
 
-    /// Takes what the handles want.
+    /// Takes what the handles want, and what the time brings.
     fn hear(&mut self, now: Instant) {
-        let notices = &self.shared.notices;
-        let notices = std::mem::take(&mut *notices.lock().unwrap_or_else(PoisonError::into_inner));
+        let notices = std::mem::take(&mut *self.shared.notices());
         for (key, file) in notices {
-            match self.keys.get(&key) {
-                Some(&item) => self.notified(now, item, file),
-                None => self.record(LedgerOp::Notice { key, file }, Then::Noticed(file)),
+            match self.slots.find(&key) {
+                Some(item) => self.notified(now, item, file),
+                None => {
+                    let op = LedgerOp::Notice { key, file };
+                    self.recorder.push(op, Then::Noticed(file));
+                }
             }
         }
-        if self.stop.is_none() && self.shared.control.is_stopped() {
-            let until = Some(later(now, self.policy.grace));
-            self.stop = Some(Stop {
-                until,
-                counted: false,
-            });
+        if self.stop == Stop::No && self.shared.control.is_stopped() {
+            self.stop = Stop::Draining(later(now, self.policy.grace));
             self.stop_unsent();
         }
-        if let Some(stop) = &mut self.stop
-            && stop
-                .until
-                .is_some_and(|until| now >= until || self.is_idle_but_creates())
+        if let Stop::Draining(until) = self.stop
+            && (now >= until || self.slots.others() == 0)
         {
-            if let Some(stop) = &mut self.stop {
-                stop.until = None;
-            }
+            self.stop = Stop::Recording;
             self.stop_following();
         }
     }
 
-    /// Whether no task is followed.
-    fn is_idle_but_creates(&self) -> bool {
-        self.slots.len() == self.creates
-    }
-
-    fn stop_unsent(&mut self) {
-        for slot in self.slots.values() {
-            if let Stage::Claimed(_, handle) = &slot.stage {
+    fn stop_unsent(&self) {
+        for (_, slot) in self.slots.iter() {
+            if let Stage::Claimed(_, handle) = slot.stage() {
                 handle.stop();
             }
         }
@@ -1017,70 +861,63 @@ impl Batch {
 
     fn stop_following(&mut self) {
         CallHandle::new(&self.polls_control).stop();
+        self.leave_followed();
+    }
+
+    fn leave_followed(&mut self) {
         let slots = self.slots.iter();
-        let followed = slots
-            .filter(|(_, slot)| matches!(slot.stage, Stage::Following(_) | Stage::Confirming(..)));
-        for item in followed.map(|(&id, _)| id).collect::<Vec<_>>() {
+        let followed = slots.filter(|(_, slot)| slot.stage().is_followed());
+        for item in followed.map(|(item, _)| item).collect::<Vec<_>>() {
             self.release(item);
         }
     }
 
-    /// Whether tasks are still followed.
-    fn follows(&self) -> bool {
-        self.stop.as_ref().is_none_or(|stop| stop.until.is_some())
-    }
-
     fn is_called(&self) -> bool {
-        let notices = &self.shared.notices;
-        let notices = notices.lock().unwrap_or_else(PoisonError::into_inner);
-        !notices.is_empty() || (self.stop.is_none() && self.shared.control.is_stopped())
+        let is_stopped = self.stop == Stop::No && self.shared.control.is_stopped();
+        is_stopped || !self.shared.notices().is_empty()
     }
 
     fn may_end(&self) -> bool {
-        let nothing_out = self.polls_in_flight == 0
-            && !self.recorder.is_waiting
-            && self.recorder.to_spill.is_empty();
-        if self.recorder.broken.is_some() {
-            return nothing_out && self.creates_out() == 0;
-        }
-        if !nothing_out || !self.slots.is_empty() || !self.recorder.pending.is_empty() {
+        if self.jobs_out > 0 || !self.recorder.is_idle() {
             return false;
         }
-        match &self.stop {
-            Some(stop) => stop.until.is_none() && stop.counted,
-            None => {
+        if self.recorder.broken().is_some() {
+            return true;
+        }
+        let is_all = match self.stop {
+            Stop::No => {
                 self.has_all_items
                     && self.intake.is_empty()
                     && self.claim_at.is_some()
                     && self.counts.open() == 0
             }
-        }
-    }
-
-    /// How many creates are with the driver.
-    fn creates_out(&self) -> usize {
-        let out = |slot: &&Slot| matches!(slot.stage, Stage::Claimed(..) | Stage::Sending(..));
-        self.slots.values().filter(out).count()
+            Stop::Draining(_) | Stop::Recording => false,
+            Stop::Counting => true,
+        };
+        is_all && self.slots.is_empty()
     }
 
     fn wait(&self, now: Instant, signal: Signal) -> Wait {
         let poll = self.polls.next().map(|(at, _)| at);
-        let may_poll = self.polls_in_flight < self.policy.max_polls && self.follows();
-        let ledger = if self.recorder.is_waiting {
-            None
-        } else {
-            self.recorder.retry_at
+        let timers = match self.stop {
+            Stop::No => [self.beat_at, self.claim_at],
+            Stop::Draining(until) => [self.beat_at, Some(until)],
+            Stop::Recording | Stop::Counting => [self.beat_at, None],
         };
-        let until = [
-            poll.filter(|_| may_poll),
-            self.beat_at,
-            self.claim_at.filter(|_| self.stop.is_none()),
-            ledger,
-            self.stop.as_ref().and_then(|stop| stop.until),
-        ];
-        let until = until.into_iter().flatten().filter(|&at| at > now).min();
-        let until = until.unwrap_or_else(|| later(now, BEAT));
+        let until = timers
+            .into_iter()
+            .chain([poll.filter(|_| self.may_poll()), self.recorder.retry_at()])
+            .flatten()
+            .filter(|&at| at > now)
+            .min()
+            .unwrap_or_else(|| later(now, BEAT));
         Wait::new(now, until, signal, WaitReason::Poll)
+    }
+}
+
+impl Shared {
+    fn notices(&self) -> MutexGuard<'_, Vec<(ItemKey, Option<FileId>)>> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -1102,21 +939,16 @@ fn withdraw(item: ItemId, fence: Fence, reason: String, window_full: bool) -> (L
     (op, Then::Left(item, None))
 }
 
-fn from_millis(millis: Millis) -> std::time::SystemTime {
-    std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-}
-
 /// Whether the service rejects this item, and would take others.
 fn is_of_the_item(error: &Error) -> bool {
     match error {
         Error::Build(_) => true,
         Error::Api(api) => {
-            !error.is_retryable()
-                && !matches!(
-                    api.code(),
-                    ErrorCode::TrafficExceeded | ErrorCode::Unauthorized
-                )
-                && api.number() != 403
+            let is_of_all = matches!(
+                api.code(),
+                ErrorCode::TrafficExceeded | ErrorCode::Unauthorized
+            );
+            !error.is_retryable() && !is_of_all && api.number() != 403
         }
         _ => false,
     }
@@ -1133,9 +965,9 @@ fn is_of_the_account(error: &Error) -> bool {
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
-            .field("in_hand", &self.slots.len())
-            .field("creates", &self.creates)
-            .field("polls_in_flight", &self.polls_in_flight)
+            .field("creates", &self.slots.creates())
+            .field("others", &self.slots.others())
+            .field("jobs_out", &self.jobs_out)
             .field("counts", &self.counts)
             .field("stop", &self.stop)
             .field("recorder", &self.recorder)

@@ -4,5 +4,6 @@ mod oracle;
 mod service;
 mod sim;
 
+mod chaos;
 mod ends;
 mod kills;

@@ -177,7 +177,16 @@ impl Sim {
 
     pub(crate) fn run(&mut self) {
         self.run_until(Duration::from_secs(3600 * 24 * 365));
-        assert!(!self.is_running(), "seed {}: it never ends", self.seed);
+        let stuck = self
+            .workers
+            .iter()
+            .filter_map(|worker| worker.running.as_ref());
+        let stuck: Vec<_> = stuck.map(|running| &running.batch).collect();
+        assert!(
+            stuck.is_empty(),
+            "seed {}: never ends: {stuck:#?}",
+            self.seed
+        );
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -227,6 +236,9 @@ impl Sim {
                     next = Some((due, id, what));
                 }
             };
+            if frozen_until > self.now {
+                offer(frozen_until, What::Thaw);
+            }
             if let Some((due, _)) = running.reply {
                 offer(due, What::Reply);
             }
@@ -260,6 +272,7 @@ impl Sim {
                 }
             }
             What::Wait => running.wait = None,
+            What::Thaw => {}
             What::Run(index) => self.resume(id, index),
         }
         self.stepped(id);
@@ -411,6 +424,7 @@ impl Sim {
 }
 
 enum What {
+    Thaw,
     Reply,
     Wait,
     Run(usize),

@@ -45,7 +45,7 @@ fn run_every_other(parity: u64) {
     clippy::disallowed_methods,
     reason = "the person who runs the tests chooses how many"
 )]
-fn setting(name: &str, default: u64) -> u64 {
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().expect("a number"),
         Err(_) => default,
@@ -53,7 +53,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Prints the seed if the run panics.
-struct PrintSeed(u64);
+pub(crate) struct PrintSeed(pub(crate) u64);
 
 impl Drop for PrintSeed {
     fn drop(&mut self) {
