@@ -831,12 +831,11 @@ impl Batch {
     fn hear(&mut self, now: Instant) {
         let notices = std::mem::take(&mut *self.shared.notices());
         for (key, file) in notices {
-            match self.slots.find(&key) {
-                Some(item) => self.notified(now, item, file),
-                None => {
-                    let op = LedgerOp::Notice { key, file };
-                    self.recorder.push(op, Then::Noticed(file));
-                }
+            if let Some(item) = self.slots.find(&key) {
+                self.notified(now, item, file);
+            } else {
+                let op = LedgerOp::Notice { key, file };
+                self.recorder.push(op, Then::Noticed(file));
             }
         }
         if self.stop == Stop::No && self.shared.control.is_stopped() {

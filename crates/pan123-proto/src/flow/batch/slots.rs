@@ -13,8 +13,8 @@ use crate::policy::watch::Watched;
 /// The items in hand, by id and by key.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: HashMap<ItemId, Slot>,
-    keys: HashMap<ItemKey, ItemId>,
+    by_id: HashMap<ItemId, Slot>,
+    by_key: HashMap<ItemKey, ItemId>,
     creates: usize,
 }
 
@@ -89,7 +89,7 @@ impl Slot {
 impl Slots {
     pub(super) fn insert(&mut self, id: ItemId, item: &Item, stage: Stage) {
         self.creates += usize::from(stage.is_create());
-        self.keys.insert(item.key.clone(), id);
+        self.by_key.insert(item.key.clone(), id);
         let slot = Slot {
             key: item.key.clone(),
             attempts: item.attempts,
@@ -97,19 +97,19 @@ impl Slots {
             job: None,
             stage,
         };
-        self.slots.insert(id, slot);
+        self.by_id.insert(id, slot);
     }
 
     pub(super) fn remove(&mut self, id: ItemId) -> Option<Slot> {
-        let slot = self.slots.remove(&id)?;
+        let slot = self.by_id.remove(&id)?;
         self.creates -= usize::from(slot.stage.is_create());
-        self.keys.remove(&slot.key);
+        self.by_key.remove(&slot.key);
         Some(slot)
     }
 
     /// Brings an item to another stage. Returns the one before.
     pub(super) fn advance(&mut self, id: ItemId, stage: Stage) -> Option<Stage> {
-        let slot = self.slots.get_mut(&id)?;
+        let slot = self.by_id.get_mut(&id)?;
         self.creates += usize::from(stage.is_create());
         let before = std::mem::replace(&mut slot.stage, stage);
         self.creates -= usize::from(before.is_create());
@@ -117,27 +117,27 @@ impl Slots {
     }
 
     pub(super) fn get(&self, id: ItemId) -> Option<&Slot> {
-        self.slots.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: ItemId) -> Option<&mut Slot> {
-        self.slots.get_mut(&id)
+        self.by_id.get_mut(&id)
     }
 
     pub(super) fn find(&self, key: &ItemKey) -> Option<ItemId> {
-        self.keys.get(key).copied()
+        self.by_key.get(key).copied()
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = ItemId> {
-        self.slots.keys().copied()
+        self.by_id.keys().copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ItemId, &Slot)> {
-        self.slots.iter().map(|(&id, slot)| (id, slot))
+        self.by_id.iter().map(|(&id, slot)| (id, slot))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.by_id.is_empty()
     }
 
     /// How many creates are under way.
@@ -147,6 +147,6 @@ impl Slots {
 
     /// How many items are in hand besides.
     pub(super) fn others(&self) -> usize {
-        self.slots.len() - self.creates
+        self.by_id.len() - self.creates
     }
 }

@@ -38,7 +38,6 @@ fn nothing_is_lost_and_nothing_is_sent_twice_whatever_goes_wrong() {
         run(seed, &mut totals);
         drop(guard);
     }
-    println!("{totals:?}");
     if seeds >= SEEDS {
         assert!(totals.kills > 100 && totals.freezes > 50, "{totals:?}");
         assert!(

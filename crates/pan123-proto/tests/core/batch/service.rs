@@ -83,11 +83,11 @@ impl Service {
             return (latency, Err(TransportError::never_left("refused")));
         }
         if self.draws(faults.rate_limited) {
-            return (latency, envelope(429, Value::Null));
+            return (latency, Ok(failure(429, "请求太频繁")));
         }
         let is_token = request.uri().path() == path::TOKEN;
         if !is_token && self.draws(faults.token_rejected) {
-            return (latency, envelope(401, Value::Null));
+            return (latency, Ok(failure(401, "token is expired")));
         }
         let reply = match request.uri().path() {
             path::TOKEN => self.token(),
@@ -104,35 +104,28 @@ impl Service {
             let response = Response::builder().status(502).body(Bytes::new());
             return (latency, Ok(response.expect("a response")));
         }
-        (latency, reply)
+        (latency, Ok(reply))
     }
 
     fn draws(&mut self, per_mille: u32) -> bool {
         per_mille > 0 && self.rng.u32(0..1000) < per_mille
     }
 
-    fn token(&mut self) -> Result<Response<Bytes>, TransportError> {
+    fn token(&mut self) -> Response<Bytes> {
         self.tokens += 1;
-        envelope(
-            0,
-            json!({ "accessToken": format!("token-{}", self.tokens) }),
-        )
+        success(&json!({ "accessToken": format!("token-{}", self.tokens) }))
     }
 
-    fn create(
-        &mut self,
-        now: Duration,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Bytes>, TransportError> {
+    fn create(&mut self, now: Duration, request: &Request<Bytes>) -> Response<Bytes> {
         assert!(!token_in(request.headers()).is_empty(), "no token");
         let running = self.tasks.iter().rev().filter(|task| task.runs_at(now));
         if running.take(self.cap).count() >= self.cap {
             self.refused_full += 1;
-            return text_envelope(1, "同时下载的任务超出最大限制");
+            return failure(1, "同时下载的任务超出最大限制");
         }
         let rejects = self.faults.item_rejected;
         if self.draws(rejects) {
-            return text_envelope(1, "不支持的链接");
+            return failure(1, "不支持的链接");
         }
         let body: Value = serde_json::from_slice(request.body()).expect("a body");
         let key = body["fileName"].as_str().expect("a name").to_owned();
@@ -146,49 +139,44 @@ impl Service {
             to: now + duration,
             fails,
         });
-        envelope(0, json!({ "taskID": self.tasks.len() }))
+        success(&json!({ "taskID": self.tasks.len() }))
     }
 
-    fn progress(
-        &mut self,
-        now: Duration,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Bytes>, TransportError> {
+    fn progress(&mut self, now: Duration, request: &Request<Bytes>) -> Response<Bytes> {
         self.polls += 1;
         let query = request.uri().query().unwrap_or_default();
         let (_, id) = query.split_once("taskID=").expect("a task id");
         let id: usize = id.parse().expect("a number");
         let task = &self.tasks[id - 1];
         let data = if task.runs_at(now) {
-            let share = (now - task.from).as_secs_f64() / (task.to - task.from).as_secs_f64();
+            let seconds = |time: Duration| time.as_secs_f64() - task.from.as_secs_f64();
+            let share = seconds(now) / seconds(task.to);
             json!({ "process": (share * 100.0).floor(), "status": 0 })
         } else if task.fails {
             json!({ "process": 0, "status": 1 })
         } else {
             json!({ "process": 100, "status": 2 })
         };
-        envelope(0, data)
+        success(&data)
     }
 
-    fn detail(&mut self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+    fn detail(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
         let query = request.uri().query().unwrap_or_default();
         let (_, id) = query.split_once("fileID=").expect("a file id");
         let id: u64 = id.parse().expect("a number");
         match self.files.get(&id) {
-            Some(file) => envelope(0, file.clone()),
-            None => envelope(5066, Value::Null),
+            Some(file) => success(file),
+            None => failure(5066, "no such file"),
         }
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is a reply")]
-fn envelope(code: u32, data: Value) -> Result<Response<Bytes>, TransportError> {
-    let body = json!({ "code": code, "message": "ok", "data": data });
-    Ok(Response::new(body.to_string().into()))
+fn success(data: &Value) -> Response<Bytes> {
+    let body = json!({ "code": 0, "message": "ok", "data": data });
+    Response::new(body.to_string().into())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is a reply")]
-fn text_envelope(code: u32, message: &str) -> Result<Response<Bytes>, TransportError> {
+fn failure(code: u32, message: &str) -> Response<Bytes> {
     let body = json!({ "code": code, "message": message, "data": null });
-    Ok(Response::new(body.to_string().into()))
+    Response::new(body.to_string().into())
 }

@@ -42,6 +42,9 @@ pub(crate) enum Fate {
     },
 }
 
+/// Decides what becomes of a transaction of a worker at a time.
+type Fates = Box<dyn FnMut(usize, Duration, &LedgerRequest) -> Fate>;
+
 pub(crate) struct Sim {
     pub(crate) now: Duration,
     pub(crate) service: Service,
@@ -49,7 +52,7 @@ pub(crate) struct Sim {
     pub(crate) workers: Vec<Worker>,
     pub(crate) seed: u64,
     /// Decides what becomes of each transaction, by worker.
-    pub(crate) fate: Box<dyn FnMut(usize, Duration, &LedgerRequest) -> Fate>,
+    pub(crate) fate: Fates,
     /// Decides whether a worker is killed after a step: by worker and the number of its step.
     pub(crate) kill: Box<dyn FnMut(usize, usize) -> bool>,
     pub(crate) spilled: Vec<u64>,
@@ -191,17 +194,6 @@ impl Sim {
 
     pub(crate) fn is_running(&self) -> bool {
         self.workers.iter().any(|worker| worker.running.is_some())
-    }
-
-    /// All events of all workers, in order of time.
-    pub(crate) fn events(&self) -> Vec<&BatchEvent> {
-        let mut events: Vec<_> = self
-            .workers
-            .iter()
-            .flat_map(|worker| &worker.events)
-            .collect();
-        events.sort_by_key(|(time, _)| *time);
-        events.into_iter().map(|(_, event)| event).collect()
     }
 
     fn step(&mut self, until: Duration) -> bool {
@@ -423,6 +415,7 @@ impl Sim {
     }
 }
 
+#[derive(Clone, Copy)]
 enum What {
     Thaw,
     Reply,
