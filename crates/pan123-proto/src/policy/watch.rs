@@ -81,7 +81,7 @@ impl WatchPolicy {
     ///
     /// It counts from the last poll that left until one leaves again, and of the time between two polls at most 2 min, or twice the
     /// maximum interval if that is longer. Each poll that never left (the name did not resolve, the connection was refused, the TLS handshake failed) is a
-    /// [`WatchEvent::PollFailed`], and does not count toward [`max_failed_polls`](WatchPolicy::max_failed_polls).
+    /// [`WatchEvent::PollFailed`](crate::offline::WatchEvent::PollFailed), and does not count toward [`max_failed_polls`](WatchPolicy::max_failed_polls).
     pub fn unreachable_timeout(mut self, timeout: Duration) -> WatchPolicy {
         self.unreachable_timeout = timeout;
         self
