@@ -53,6 +53,10 @@ impl<M: Machine> Drive<M> {
         &mut self.machine
     }
 
+    pub(crate) fn into_machine(self) -> M {
+        self.machine
+    }
+
     /// Wraps the machine in another one, which takes over the pending step.
     pub(crate) fn wrap<W>(self, wrap: impl FnOnce(M) -> W) -> Drive<W> {
         Drive {
@@ -135,15 +139,24 @@ impl<M: Machine> Drop for Run<M> {
 impl Drive<Detached> {
     /// Runs the machine apart from the caller. Returns the work if it cannot be started.
     fn spawn(mut self, runtime: Option<&Handle>) -> Result<(), BoxFuture<'static, ()>> {
-        let spawner = Arc::clone(&self.context.spawner);
-        // A thread that ends has no context to enter.
-        let ends = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
-        let _entered = runtime.filter(|_| !ends).map(Handle::enter);
-        spawner.spawn(Box::pin(async move { self.next().await }))
+        let context = self.context.clone();
+        context.spawn(Box::pin(async move { self.next().await }), runtime)
     }
 }
 
 impl Context {
+    /// Runs work apart from the caller, on this runtime if there is one. Returns the work if it cannot be started.
+    pub(crate) fn spawn(
+        &self,
+        work: BoxFuture<'static, ()>,
+        runtime: Option<&Handle>,
+    ) -> Result<(), BoxFuture<'static, ()>> {
+        // A thread that ends has no context to enter.
+        let ends = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
+        let _entered = runtime.filter(|_| !ends).map(Handle::enter);
+        self.spawner.spawn(work)
+    }
+
     fn perform<T>(&self, step: Step<T>, store: &mut OpenedStore) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),

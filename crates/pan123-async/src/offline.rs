@@ -2,12 +2,16 @@
 
 use std::future::Future;
 
+use futures_core::Stream;
+use pan123_proto::batch::BatchPolicy;
+use pan123_proto::ledger::{Ledger, LedgerFault, NewItem};
 use pan123_proto::offline::{
     CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
     WatchError, WatchPolicy,
 };
 use pan123_proto::{DetachedCall, Error, TaskId};
 
+use crate::batch::{Batch, Ready};
 use crate::client::Client;
 use crate::watch::Watch;
 
@@ -147,5 +151,57 @@ impl OfflineDownload {
         target: ExpectedFile,
     ) -> impl Future<Output = Result<FileLookup, Error>> + Send + use<> {
         self.client.run(Ok(self.client.session().find_file(target)))
+    }
+
+    /// Submits any number of downloads and follows them to their ends, event by event: no more at once than the account allows, each
+    /// one once, and what fails a few times. All of it is recorded in the ledger: a batch on the ledger of an earlier one goes on where
+    /// that stopped, and several programs may work on one ledger.
+    ///
+    /// The ledger is opened at once, which may take as long as a disk does.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
+    pub fn batch<I>(&self, ledger: &dyn Ledger, items: I) -> Result<Batch, LedgerFault>
+    where
+        I: IntoIterator<Item = NewItem>,
+        I::IntoIter: Send + Unpin + 'static,
+    {
+        self.batch_with(ledger, items, BatchPolicy::default())
+    }
+
+    /// Submits downloads like [`batch`](OfflineDownload::batch), with other limits.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
+    pub fn batch_with<I>(
+        &self,
+        ledger: &dyn Ledger,
+        items: I,
+        policy: BatchPolicy,
+    ) -> Result<Batch, LedgerFault>
+    where
+        I: IntoIterator<Item = NewItem>,
+        I::IntoIter: Send + Unpin + 'static,
+    {
+        self.batch_of_stream(ledger, Ready(items.into_iter()), policy)
+    }
+
+    /// Submits the downloads of a stream like [`batch`](OfflineDownload::batch), as they come. The batch ends after the stream has.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
+    pub fn batch_of_stream(
+        &self,
+        ledger: &dyn Ledger,
+        items: impl Stream<Item = NewItem> + Send + 'static,
+        policy: BatchPolicy,
+    ) -> Result<Batch, LedgerFault> {
+        let session = self.client.session();
+        let ledger = ledger.open(&session.ledger_account())?;
+        let batch = session.batch(ledger, policy);
+        Ok(Batch::new(batch, Box::pin(items), self.client.context()))
     }
 }

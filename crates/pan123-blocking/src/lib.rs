@@ -35,6 +35,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod batch;
 mod builder;
 mod client;
 mod clock;
@@ -47,6 +48,7 @@ mod spawner;
 mod transport;
 mod watch;
 
+pub use batch::Batch;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use files::Files;
@@ -54,7 +56,9 @@ pub use image_bed::ImageBed;
 pub use listing::Listing;
 pub use offline::OfflineDownload;
 pub use pan123_proto as proto;
+pub use pan123_proto::batch::{BatchEvent, BatchHandle, BatchPolicy, BatchReport};
 pub use pan123_proto::file::Entry;
+pub use pan123_proto::ledger::{ItemKey, MemoryLedger, NewItem};
 pub use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, Progress, TaskStatus, WatchError, WatchEvent,
     WatchHandle, WatchPolicy,

@@ -1,11 +1,14 @@
 //! Offline download into the drive.
 
+use pan123_proto::batch::BatchPolicy;
+use pan123_proto::ledger::{Ledger, LedgerFault, NewItem};
 use pan123_proto::offline::{
     CreatedDownload, Download, Downloaded, ExpectedFile, FileLookup, GetDownloadProgress, Progress,
     WatchError, WatchPolicy,
 };
 use pan123_proto::{Error, TaskId};
 
+use crate::batch::Batch;
 use crate::client::Client;
 use crate::watch::Watch;
 
@@ -106,5 +109,45 @@ impl OfflineDownload {
     /// [`Error`] if a call fails.
     pub fn find_file(&self, target: ExpectedFile) -> Result<FileLookup, Error> {
         self.client.drive(self.client.session().find_file(target))
+    }
+
+    /// Submits any number of downloads and follows them to their ends, event by event: no more at once than the account allows, each
+    /// one once, and what fails a few times. All of it is recorded in the ledger: a batch on the ledger of an earlier one goes on where
+    /// that stopped, and several programs may work on one ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
+    pub fn batch<I>(&self, ledger: &dyn Ledger, items: I) -> Result<Batch, LedgerFault>
+    where
+        I: IntoIterator<Item = NewItem>,
+        I::IntoIter: Send + 'static,
+    {
+        self.batch_with(ledger, items, BatchPolicy::default())
+    }
+
+    /// Submits downloads like [`batch`](OfflineDownload::batch), with other limits.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
+    pub fn batch_with<I>(
+        &self,
+        ledger: &dyn Ledger,
+        items: I,
+        policy: BatchPolicy,
+    ) -> Result<Batch, LedgerFault>
+    where
+        I: IntoIterator<Item = NewItem>,
+        I::IntoIter: Send + 'static,
+    {
+        let session = self.client.session();
+        let ledger = ledger.open(&session.ledger_account())?;
+        let batch = session.batch(ledger, policy);
+        Ok(Batch::new(
+            batch,
+            Box::new(items.into_iter()),
+            self.client.context(),
+        ))
     }
 }

@@ -64,20 +64,6 @@ pub trait OpenLedger: Send {
             "task {task} cannot be kept: the ledger has no spill"
         )))
     }
-
-    /// Carries out what a batch asks.
-    fn perform(&mut self, request: LedgerRequest) -> LedgerReply {
-        match request {
-            LedgerRequest::Run(transaction) => LedgerReply::Ran {
-                result: self.run(transaction),
-                spill_room: self.spill_room(),
-            },
-            LedgerRequest::Spill(tasks) => LedgerReply::Spilled {
-                results: tasks.into_iter().map(|task| self.spill(task)).collect(),
-                spill_room: self.spill_room(),
-            },
-        }
-    }
 }
 
 /// A task id that the ledger has not taken.
@@ -97,34 +83,4 @@ impl SpilledTask {
     pub fn new(item: ItemId, fence: Fence, task: TaskId) -> SpilledTask {
         SpilledTask { item, fence, task }
     }
-}
-
-/// What a batch asks of its driver, which passes it to [`OpenLedger::perform`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum LedgerRequest {
-    /// A transaction.
-    Run(Transaction),
-    /// Task ids for the spill.
-    Spill(Vec<SpilledTask>),
-}
-
-/// The reply to a [`LedgerRequest`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum LedgerReply {
-    /// Of a transaction.
-    Ran {
-        /// The answers.
-        result: Result<Vec<LedgerAnswer>, LedgerFault>,
-        /// See [`OpenLedger::spill_room`].
-        spill_room: usize,
-    },
-    /// Of task ids for the spill.
-    Spilled {
-        /// Whether each is kept.
-        results: Vec<Result<(), LedgerFault>>,
-        /// See [`OpenLedger::spill_room`].
-        spill_room: usize,
-    },
 }

@@ -108,6 +108,12 @@ impl Session {
         TokenSession::account(self)
     }
 
+    /// Returns the owner of a batch's items. A session that was given a token knows the service only.
+    pub fn ledger_account(&self) -> Account {
+        let service = || Account::new(self.shared.settings.base_url.as_str(), "");
+        self.account().unwrap_or_else(service)
+    }
+
     /// Takes a stored token, if the session needs one. Sends nothing.
     ///
     /// With a token store there is no need to call this: the session loads the token itself. Of an OAuth pair the refresh

@@ -3,6 +3,7 @@
 
 mod event;
 mod job;
+mod ledger_job;
 mod polls;
 mod recorder;
 mod settings;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use event::{BatchEvent, BatchReport, ItemChange};
 pub use job::Job;
+pub use ledger_job::LedgerJob;
 pub use settings::BatchPolicy;
 
 use crate::api::file::{Entry, GetDetail};
@@ -26,7 +28,7 @@ use crate::flow::fit::{Clocks, Fit};
 use crate::ids::{FileId, TaskId};
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, LedgerReply, LedgerRequest, NewItem, SpilledTask, Verdict,
+    LedgerOp, NewItem, OpenLedger, SpilledTask, Verdict,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -52,9 +54,44 @@ const MAX_INTAKE: usize = 500;
 
 /// Submits downloads and follows them to their ends.
 ///
-/// It hands out jobs, of which its driver runs as many at once as it likes, and asks for what must be recorded. A driver takes
-/// [`next`](Batch::next) until that is a [`BatchStep::Wait`], and then waits for the first of: the end of a job, the reply of the ledger, room
-/// for further items, the time and the signal of the wait.
+/// It hands out jobs, of which its driver runs as many at once as it likes, each on a thread or as a task of its own, and one job at a
+/// time for the ledger. What has run is handed back: by the driver itself to [`finish`](Batch::finish) and
+/// [`recorded`](Batch::recorded), or from elsewhere through the [`BatchHandle`], which ends the driver's wait.
+///
+/// ```
+/// use pan123_proto::batch::{Batch, BatchPolicy, BatchReport, BatchStep};
+/// use pan123_proto::ledger::{ItemKey, Ledger, MemoryLedger, NewItem};
+/// use pan123_proto::{Machine, Now, Session, offline::Download};
+/// # use std::time::{Instant, SystemTime};
+///
+/// fn drive_batch(mut batch: Batch) -> BatchReport {
+///     loop {
+///         match batch.next(now()) {
+///             // One after the other, on this thread.
+///             BatchStep::Start(mut job) => {
+///                 drive(&mut job); // as any other machine
+///                 batch.finish(now(), job);
+///             }
+///             BatchStep::Ledger(mut job) => {
+///                 job.run();
+///                 batch.recorded(now(), job);
+///             }
+///             BatchStep::Event(event) => println!("{event:?}"),
+///             BatchStep::Wait(wait) => drop(wait.signal.wait_until(wait.until)),
+///             BatchStep::Done(report) => return report,
+///         }
+///     }
+/// }
+///
+/// let session = Session::builder().access_token("token").build()?;
+/// let ledger = MemoryLedger::new().open(&session.ledger_account())?;
+/// let mut batch = session.batch(ledger, BatchPolicy::default());
+/// # fn now() -> Now { Now { mono: Instant::now(), wall: SystemTime::now() } }
+/// # fn drive<M: Machine>(_: &mut M) -> M::Output { unreachable!() }
+/// batch.items_ended(); // none at all
+/// assert_eq!(drive_batch(batch).counts.total(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a batch does nothing until a driver runs it"]
 pub struct Batch {
     session: Session,
@@ -111,8 +148,8 @@ enum Stop {
 pub enum BatchStep {
     /// Run this, beside the others, and hand it back to [`Batch::finish`].
     Start(Job),
-    /// Pass this to the ledger, and its reply to [`Batch::recorded`]. There is no second request before the reply.
-    Ledger(LedgerRequest),
+    /// Run this where it may block, and hand it back to [`Batch::recorded`]. There is no second one before.
+    Ledger(LedgerJob),
     /// Something happened.
     Event(BatchEvent),
     /// Nothing more to do until this time or signal, unless something comes back before.
@@ -125,6 +162,13 @@ pub enum BatchStep {
 struct Shared {
     control: Arc<Control>,
     notices: Mutex<Vec<(ItemKey, Option<FileId>)>>,
+    returned: Mutex<Vec<Returned>>,
+}
+
+#[derive(Debug)]
+enum Returned {
+    Job(Job),
+    Ledger(LedgerJob),
 }
 
 /// Stops a batch from elsewhere, or passes callbacks to it.
@@ -149,18 +193,40 @@ impl BatchHandle {
             CallbackOutcome::Succeeded { file } => file,
             _ => None,
         };
-        self.nudge(key, file);
+        self.call(key, file);
     }
 
-    fn nudge(&self, key: ItemKey, file: Option<FileId>) {
+    /// Looks at the task of an item at once, such as for a callback on a signed URL whose body could not be read
+    /// (`CallbackRefusal::id`, feature `callback-signing`).
+    pub fn nudge(&self, key: ItemKey) {
+        self.call(key, None);
+    }
+
+    /// Hands a job back, for a driver that ran it elsewhere: see [`Batch::finish`].
+    pub fn finish(&self, job: Job) {
+        self.hand_back(Returned::Job(job));
+    }
+
+    /// Hands a job of the ledger back, for a driver that ran it elsewhere: see [`Batch::recorded`].
+    pub fn recorded(&self, job: LedgerJob) {
+        self.hand_back(Returned::Ledger(job));
+    }
+
+    fn hand_back(&self, returned: Returned) {
+        self.shared.returned().push(returned);
+        self.shared.control.wake();
+    }
+
+    fn call(&self, key: ItemKey, file: Option<FileId>) {
         self.shared.notices().push((key, file));
         self.shared.control.wake();
     }
 }
 
 impl Session {
-    /// Returns a batch of this session. It works on all items of the ledger that its driver gives it, and on those added to it.
-    pub fn batch(&self, policy: BatchPolicy) -> Batch {
+    /// Returns a batch of this session on a ledger that was opened for [`ledger_account`](Session::ledger_account). It works on all
+    /// items of the ledger, and on those added to it.
+    pub fn batch(&self, ledger: Box<dyn OpenLedger>, policy: BatchPolicy) -> Batch {
         Batch {
             session: self.clone(),
             policy,
@@ -173,7 +239,7 @@ impl Session {
             jobs_out: 0,
             starts: VecDeque::new(),
             events: VecDeque::new(),
-            recorder: Recorder::default(),
+            recorder: Recorder::new(ledger),
             intake: Vec::new(),
             has_all_items: false,
             claim_at: None,
@@ -216,10 +282,16 @@ impl Batch {
         self.has_all_items = true;
     }
 
+    /// Stops the batch at once: nothing new is sent, tasks are followed no longer, and what is on its way is still recorded.
+    pub fn stop_at_once(&mut self) {
+        self.policy.grace = Duration::ZERO;
+        self.handle().stop();
+    }
+
     /// Returns what to do next.
     pub fn next(&mut self, now: Now) -> BatchStep {
         loop {
-            self.hear(now.mono);
+            self.hear(now);
             if let Some(event) = self.events.pop_front() {
                 return BatchStep::Event(event);
             }
@@ -233,8 +305,8 @@ impl Batch {
                 self.jobs_out += 1;
                 return BatchStep::Start(job);
             }
-            if let Some(request) = self.ledger_request(now) {
-                return BatchStep::Ledger(request);
+            if let Some(job) = self.ledger_job(now) {
+                return BatchStep::Ledger(job);
             }
             if self.may_end() {
                 self.is_done = true;
@@ -262,9 +334,9 @@ impl Batch {
         }
     }
 
-    /// Takes the reply of the ledger.
-    pub fn recorded(&mut self, now: Now, reply: LedgerReply) {
-        match self.recorder.hear(now.mono, reply) {
+    /// Takes a job of the ledger back.
+    pub fn recorded(&mut self, now: Now, job: LedgerJob) {
+        match self.recorder.hear(now.mono, job) {
             Heard::Answers(answers) => {
                 if self.recorder.recover() {
                     self.events.push_back(BatchEvent::LedgerRecovered);
@@ -274,15 +346,18 @@ impl Batch {
                 }
             }
             Heard::Failed { fault, asked } => self.ledger_failed(&fault, asked),
+            Heard::SpillFailed(fault) => {
+                self.events.push_back(BatchEvent::LedgerFailed(fault));
+            }
             Heard::Nothing => {}
         }
     }
 
     // What is asked of the ledger.
 
-    fn ledger_request(&mut self, now: Now) -> Option<LedgerRequest> {
-        if let Some(request) = self.recorder.spill_request() {
-            return Some(request);
+    fn ledger_job(&mut self, now: Now) -> Option<LedgerJob> {
+        if let Some(job) = self.recorder.spill_job() {
+            return Some(job);
         }
         if !self.recorder.is_free(now.mono) {
             return None;
@@ -302,7 +377,7 @@ impl Batch {
             last.push((LedgerOp::Add(items), Then::Added));
         }
         self.ask_for_items(now.mono, &mut last);
-        self.recorder.request(now, first, last)
+        self.recorder.job(now, first, last)
     }
 
     fn ask_for_items(&mut self, now: Instant, ops: &mut Asked) {
@@ -827,8 +902,16 @@ impl Batch {
 
     // Stopping and waiting.
 
-    /// Takes what the handles want, and what the time brings.
-    fn hear(&mut self, now: Instant) {
+    /// Takes what the handles bring and want, and what the time brings.
+    fn hear(&mut self, now: Now) {
+        let returned = std::mem::take(&mut *self.shared.returned());
+        for returned in returned {
+            match returned {
+                Returned::Job(job) => self.finish(now, job),
+                Returned::Ledger(job) => self.recorded(now, job),
+            }
+        }
+        let now = now.mono;
         let notices = std::mem::take(&mut *self.shared.notices());
         for (key, file) in notices {
             if let Some(item) = self.slots.find(&key) {
@@ -873,7 +956,8 @@ impl Batch {
 
     fn is_called(&self) -> bool {
         let is_stopped = self.stop == Stop::No && self.shared.control.is_stopped();
-        is_stopped || !self.shared.notices().is_empty()
+        let has_notices = !self.shared.notices().is_empty();
+        is_stopped || has_notices || !self.shared.returned().is_empty()
     }
 
     fn may_end(&self) -> bool {
@@ -915,6 +999,10 @@ impl Batch {
 }
 
 impl Shared {
+    fn returned(&self) -> MutexGuard<'_, Vec<Returned>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn notices(&self) -> MutexGuard<'_, Vec<(ItemKey, Option<FileId>)>> {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }

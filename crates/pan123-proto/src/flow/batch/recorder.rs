@@ -1,12 +1,13 @@
 //! What a batch has to record: asked of the ledger in groups, one after the other, and again if the ledger fails.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::event::ItemChange;
+use super::ledger_job::{LedgerJob, Reply, Request};
 use crate::ids::{FileId, TaskId};
 use crate::ledger::{
-    ItemId, LedgerAnswer, LedgerFault, LedgerOp, LedgerReply, LedgerRequest, SpilledTask,
-    Transaction,
+    ItemId, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction,
 };
 use crate::machine::{Now, later};
 use crate::policy::retry::doubled;
@@ -42,25 +43,44 @@ pub(super) type Asked = Vec<(LedgerOp, Then)>;
 /// What a reply brought.
 pub(super) enum Heard {
     Answers(Vec<(Then, LedgerAnswer)>),
-    Failed { fault: LedgerFault, asked: Asked },
+    Failed {
+        fault: LedgerFault,
+        asked: Asked,
+    },
+    /// The spill failed.
+    SpillFailed(LedgerFault),
     Nothing,
 }
 
-#[derive(Debug, Default)]
 pub(super) struct Recorder {
+    /// None while the driver has it.
+    ledger: Option<Box<dyn OpenLedger>>,
     pending: Asked,
     asked: Asked,
-    is_waiting: bool,
     to_spill: Vec<SpilledTask>,
     /// Whether an answer was lost, so that the ledger may take more for this worker's than it knows of.
     is_unsure: bool,
     failures: u32,
     retry_at: Option<Instant>,
     broken: Option<LedgerFault>,
-    spill_room: Option<usize>,
+    spill_room: usize,
 }
 
 impl Recorder {
+    pub(super) fn new(ledger: Box<dyn OpenLedger>) -> Recorder {
+        Recorder {
+            spill_room: ledger.spill_room(),
+            ledger: Some(ledger),
+            pending: Vec::new(),
+            asked: Vec::new(),
+            to_spill: Vec::new(),
+            is_unsure: false,
+            failures: 0,
+            retry_at: None,
+            broken: None,
+        }
+    }
+
     pub(super) fn push(&mut self, op: LedgerOp, then: Then) {
         self.pending.push((op, then));
     }
@@ -71,7 +91,7 @@ impl Recorder {
 
     /// Whether the ledger can be asked now.
     pub(super) fn is_free(&self, now: Instant) -> bool {
-        !self.is_waiting && self.broken.is_none() && self.retry_at.is_none_or(|at| now >= at)
+        self.ledger.is_some() && self.broken.is_none() && self.retry_at.is_none_or(|at| now >= at)
     }
 
     /// Whether the last transaction succeeded, if there was one.
@@ -86,11 +106,11 @@ impl Recorder {
     /// Whether nothing is asked, and nothing has to be asked but of a broken ledger.
     pub(super) fn is_idle(&self) -> bool {
         let is_done = self.pending.is_empty() || self.broken.is_some();
-        !self.is_waiting && self.to_spill.is_empty() && is_done
+        self.ledger.is_some() && self.to_spill.is_empty() && is_done
     }
 
     pub(super) fn spill_room(&self) -> usize {
-        self.spill_room.unwrap_or(usize::MAX)
+        self.spill_room
     }
 
     /// Whether the ledger may take more for this worker's than it has.
@@ -101,58 +121,58 @@ impl Recorder {
     /// When the ledger is asked again after a failure.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
-            .filter(|_| !self.is_waiting && self.broken.is_none())
+            .filter(|_| self.ledger.is_some() && self.broken.is_none())
     }
 
-    pub(super) fn spill_request(&mut self) -> Option<LedgerRequest> {
-        if self.is_waiting || self.to_spill.is_empty() {
+    pub(super) fn spill_job(&mut self) -> Option<LedgerJob> {
+        if self.to_spill.is_empty() {
             return None;
         }
-        self.is_waiting = true;
-        Some(LedgerRequest::Spill(std::mem::take(&mut self.to_spill)))
+        let ledger = self.ledger.take()?;
+        Some(LedgerJob {
+            ledger,
+            request: Request::Spill(std::mem::take(&mut self.to_spill)),
+            reply: None,
+        })
     }
 
     /// Asks the ledger for what is pending, between what comes first and last in the group.
-    pub(super) fn request(
-        &mut self,
-        now: Now,
-        mut first: Asked,
-        last: Asked,
-    ) -> Option<LedgerRequest> {
+    pub(super) fn job(&mut self, now: Now, mut first: Asked, last: Asked) -> Option<LedgerJob> {
         let count = self.pending.len().min(MAX_OPS);
         first.extend(self.pending.drain(..count));
         first.extend(last);
         if first.is_empty() {
             return None;
         }
-        self.is_waiting = true;
+        let ledger = self.ledger.take()?;
+        let ops = first.iter().map(|(op, _)| op.clone()).collect();
         self.asked = first;
-        let ops = self.asked.iter().map(|(op, _)| op.clone()).collect();
-        Some(LedgerRequest::Run(Transaction::new(now.wall, ops)))
+        Some(LedgerJob {
+            ledger,
+            request: Request::Run(Transaction::new(now.wall, ops)),
+            reply: None,
+        })
     }
 
-    /// Takes a reply.
-    pub(super) fn hear(&mut self, now: Instant, reply: LedgerReply) -> Heard {
-        self.is_waiting = false;
-        match reply {
-            LedgerReply::Ran { result, spill_room } => {
-                self.spill_room = Some(spill_room);
-                let asked = std::mem::take(&mut self.asked);
-                match result {
-                    Ok(answers) => {
-                        let thens = asked.into_iter().map(|(_, then)| then);
-                        Heard::Answers(thens.zip(answers).collect())
-                    }
-                    Err(fault) => {
-                        self.failed(now, &fault);
-                        Heard::Failed { fault, asked }
-                    }
-                }
+    /// Takes the ledger back. One that was not asked may have been asked nevertheless.
+    pub(super) fn hear(&mut self, now: Instant, job: LedgerJob) -> Heard {
+        self.spill_room = job.ledger.spill_room();
+        self.ledger = Some(job.ledger);
+        let result = match job.reply {
+            Some(Reply::Ran(result)) => result,
+            Some(Reply::Spilled(Ok(()))) => return Heard::Nothing,
+            Some(Reply::Spilled(Err(fault))) => return Heard::SpillFailed(fault),
+            None => Err(LedgerFault::Down("the driver gave it up".to_owned())),
+        };
+        let asked = std::mem::take(&mut self.asked);
+        match result {
+            Ok(answers) => {
+                let thens = asked.into_iter().map(|(_, then)| then);
+                Heard::Answers(thens.zip(answers).collect())
             }
-            LedgerReply::Spilled { spill_room, .. } => {
-                // A task that cannot be kept there either was told as an event, and stays to be recorded.
-                self.spill_room = Some(spill_room);
-                Heard::Nothing
+            Err(fault) => {
+                self.failed(now, &fault);
+                Heard::Failed { fault, asked }
             }
         }
     }
@@ -200,5 +220,16 @@ impl Recorder {
 
     pub(super) fn set_unsure(&mut self) {
         self.is_unsure = true;
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("pending", &self.pending)
+            .field("asked", &self.asked)
+            .field("failures", &self.failures)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! `PAN123_CHAOS_SEEDS` sets the number of runs, `PAN123_CHAOS_FROM` the first seed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use fastrand::Rng;
 use pan123_proto::Pacing;
 use pan123_proto::batch::BatchPolicy;
@@ -74,13 +77,13 @@ fn run(seed: u64, totals: &mut Totals) {
     };
     sim.service.duration = Box::new(|rng| millis(rng.u64(100..90_000)));
     let mut fates = rng.fork();
-    let faults = std::rc::Rc::new(std::cell::Cell::new(0));
-    let counted = faults.clone();
-    sim.fate = Box::new(move |_, now, _| {
+    let faults = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&faults);
+    sim.set_fates(move |_, now, _| {
         if now > secs(CALM) || fates.u32(0..1000) >= bad_transactions {
             return Fate::Answered;
         }
-        counted.set(counted.get() + 1);
+        counted.fetch_add(1, Ordering::Relaxed);
         let happened = fates.bool();
         match fates.u32(0..5) {
             0 => Fate::Busy,
@@ -118,7 +121,7 @@ fn run(seed: u64, totals: &mut Totals) {
     }
     // A last, undisturbed worker brings everything to its end.
     sim.kill = Box::new(|_, _| false);
-    sim.fate = Box::new(|_, _, _| Fate::Answered);
+    sim.set_fates(|_, _, _| Fate::Answered);
     sim.service.faults = Faults::default();
     sim.run();
     let last = sim.worker(Pacing::default());
@@ -130,6 +133,6 @@ fn run(seed: u64, totals: &mut Totals) {
     let report = sim.workers[last].report.clone().expect("a report");
     totals.succeeded += report.succeeded();
     totals.failed += report.failed();
-    totals.faults += faults.get();
+    totals.faults += faults.load(Ordering::Relaxed);
     totals.refused_full += sim.service.refused_full;
 }

@@ -2,7 +2,7 @@
 
 use pan123_proto::Pacing;
 use pan123_proto::batch::BatchPolicy;
-use pan123_proto::ledger::{LedgerOp, LedgerRequest};
+use pan123_proto::ledger::LedgerOp;
 
 use super::oracle::{books, check};
 use super::service::Faults;
@@ -20,7 +20,7 @@ fn run(added: usize, disturb: impl FnOnce(&mut Sim) -> Box<dyn Fn(&Sim) -> bool>
     let came = came(&sim);
     // The next run of the program gives all items again.
     sim.kill = Box::new(|_, _| false);
-    sim.fate = Box::new(|_, _, _| Fate::Answered);
+    sim.set_fates(|_, _, _| Fate::Answered);
     sim.start(second, BatchPolicy::default(), items(added));
     sim.run();
     check(&sim, added);
@@ -52,9 +52,9 @@ fn kill_after_any_step_loses_nothing_and_sends_nothing_twice() {
 }
 
 /// Lets the transactions of the first worker that have these numbers meet their fate.
-fn meet(sim: &mut Sim, fate: Fate, meets: impl Fn(usize) -> bool + 'static) {
+fn meet(sim: &mut Sim, fate: Fate, meets: impl Fn(usize) -> bool + Send + 'static) {
     let mut number = 0;
-    sim.fate = Box::new(move |worker, _, _| {
+    sim.set_fates(move |worker, _, _| {
         number += usize::from(worker == 0);
         if worker == 0 && meets(number) {
             fate
@@ -133,17 +133,13 @@ fn control_a_ledger_that_forgets_intents_is_caught() {
     let caught = std::panic::catch_unwind(|| {
         for step in 1..60 {
             run(1, |sim| {
-                sim.fate = Box::new(|worker, _, request| match request {
-                    LedgerRequest::Run(transaction) if worker == 0 => {
-                        let intends = |op: &LedgerOp| matches!(op, LedgerOp::Intend { .. });
-                        let is_intent = transaction.ops.iter().any(intends);
-                        if is_intent {
-                            Fate::Forgotten
-                        } else {
-                            Fate::Answered
-                        }
+                sim.set_fates(|worker, _, ops| {
+                    let intends = |op: &LedgerOp| matches!(op, LedgerOp::Intend { .. });
+                    if worker == 0 && ops.iter().any(intends) {
+                        Fate::Forgotten
+                    } else {
+                        Fate::Answered
                     }
-                    _ => Fate::Answered,
                 });
                 sim.kill = Box::new(move |worker, number| worker == 0 && number == step);
                 Box::new(|_| true)

@@ -44,6 +44,7 @@ pub(crate) fn books(sim: &Sim) -> Books {
 pub(crate) fn check(sim: &Sim, added: usize) -> usize {
     let seed = sim.seed;
     let books = books(sim);
+    let spilled = sim.spilled();
     let by_key: HashMap<&str, &Item> = books
         .items
         .iter()
@@ -69,7 +70,7 @@ pub(crate) fn check(sim: &Sim, added: usize) -> usize {
         let is_known = item.task.is_some_and(|task| task.get() == id)
             || item.other_tasks.iter().any(|task| task.get() == id)
             || item.state == ItemState::Unconfirmed
-            || sim.spilled.contains(&id);
+            || spilled.contains(&id);
         assert!(is_known, "seed {seed}: task {id} is lost: {item:?}");
     }
     let of = |state| {

@@ -1,14 +1,15 @@
 //! Workers that run batches on one ledger and one service, in one thread and in virtual time.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fastrand::Rng;
-use pan123_proto::batch::{Batch, BatchEvent, BatchPolicy, BatchReport, BatchStep, Job};
+use pan123_proto::batch::{Batch, BatchEvent, BatchPolicy, BatchReport, BatchStep, Job, LedgerJob};
 use pan123_proto::ledger::{
-    ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerReply, LedgerRequest, MemoryLedger, NewItem,
-    OpenLedger,
+    ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerOp, MemoryLedger, NewItem, OpenLedger,
+    SpilledTask, Transaction,
 };
 use pan123_proto::offline::Download;
 use pan123_proto::{Account, Detached, Input, Machine, Pacing, Session, Signal, Step};
@@ -43,7 +44,59 @@ pub(crate) enum Fate {
 }
 
 /// Decides what becomes of a transaction of a worker at a time.
-type Fates = Box<dyn FnMut(usize, Duration, &LedgerRequest) -> Fate>;
+type Fates = Box<dyn FnMut(usize, Duration, &[LedgerOp]) -> Fate + Send>;
+
+/// What all ledgers of a simulation share.
+struct Disturber {
+    fates: Fates,
+    now: Duration,
+    /// The worker that is to be killed now.
+    kills: Option<usize>,
+    spilled: Vec<u64>,
+}
+
+/// A ledger to which things happen.
+struct Disturbed {
+    ledger: Box<dyn OpenLedger>,
+    worker: usize,
+    disturber: Arc<Mutex<Disturber>>,
+}
+
+impl OpenLedger for Disturbed {
+    fn run(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, LedgerFault> {
+        let mut disturber = self.disturber.lock().unwrap();
+        let now = disturber.now;
+        let fate = (disturber.fates)(self.worker, now, &transaction.ops);
+        let text = || "on purpose".to_owned();
+        let (happens, fault) = match fate {
+            Fate::Answered => (true, None),
+            Fate::Busy => (false, Some(LedgerFault::Busy(text()))),
+            Fate::Full => (false, Some(LedgerFault::Full(text()))),
+            Fate::Down { happened } => (happened, Some(LedgerFault::Down(text()))),
+            Fate::Broken { happened } => (happened, Some(LedgerFault::Broken(text()))),
+            Fate::Killed { happened } => {
+                disturber.kills = Some(self.worker);
+                (happened, Some(LedgerFault::Down(text())))
+            }
+            Fate::Forgotten => {
+                let done = transaction.ops.iter().map(|_| LedgerAnswer::Done);
+                return Ok(done.collect());
+            }
+        };
+        let answers = if happens {
+            self.ledger.run(transaction)?
+        } else {
+            Vec::new()
+        };
+        fault.map_or(Ok(answers), Err)
+    }
+
+    fn spill(&mut self, task: SpilledTask) -> Result<(), LedgerFault> {
+        let mut disturber = self.disturber.lock().unwrap();
+        disturber.spilled.push(task.task.get());
+        Ok(())
+    }
+}
 
 pub(crate) struct Sim {
     pub(crate) now: Duration,
@@ -51,11 +104,9 @@ pub(crate) struct Sim {
     pub(crate) ledger: Box<dyn Ledger>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) seed: u64,
-    /// Decides what becomes of each transaction, by worker.
-    pub(crate) fate: Fates,
+    disturber: Arc<Mutex<Disturber>>,
     /// Decides whether a worker is killed after a step: by worker and the number of its step.
     pub(crate) kill: Box<dyn FnMut(usize, usize) -> bool>,
-    pub(crate) spilled: Vec<u64>,
     rng: Rng,
     steps: usize,
 }
@@ -72,10 +123,9 @@ pub(crate) struct Worker {
 
 pub(crate) struct Running {
     pub(crate) batch: Batch,
-    ledger: Box<dyn OpenLedger>,
     items: std::vec::IntoIter<NewItem>,
     runs: Vec<Run>,
-    reply: Option<(Duration, LedgerReply)>,
+    recording: Option<(Duration, LedgerJob)>,
     wait: Option<(Duration, Option<Signal>)>,
 }
 
@@ -124,9 +174,13 @@ impl Sim {
             ledger,
             workers: Vec::new(),
             seed,
-            fate: Box::new(|_, _, _| Fate::Answered),
+            disturber: Arc::new(Mutex::new(Disturber {
+                fates: Box::new(|_, _, _| Fate::Answered),
+                now: Duration::ZERO,
+                kills: None,
+                spilled: Vec::new(),
+            })),
             kill: Box::new(|_, _| false),
-            spilled: Vec::new(),
             rng: Rng::with_seed(seed),
             steps: 0,
         }
@@ -153,16 +207,33 @@ impl Sim {
     /// Starts a batch on the ledger.
     pub(crate) fn start(&mut self, worker: usize, policy: BatchPolicy, items: Vec<NewItem>) {
         let ledger = self.ledger.open(&account()).expect("a ledger");
+        let ledger = Box::new(Disturbed {
+            ledger,
+            worker,
+            disturber: Arc::clone(&self.disturber),
+        });
         let worker = &mut self.workers[worker];
         worker.report = None;
         worker.running = Some(Running {
-            batch: worker.session.batch(policy),
-            ledger,
+            batch: worker.session.batch(ledger, policy),
             items: items.into_iter(),
             runs: Vec::new(),
-            reply: None,
+            recording: None,
             wait: None,
         });
+    }
+
+    /// Decides what becomes of each transaction.
+    pub(crate) fn set_fates(
+        &mut self,
+        fates: impl FnMut(usize, Duration, &[LedgerOp]) -> Fate + Send + 'static,
+    ) {
+        self.disturber.lock().unwrap().fates = Box::new(fates);
+    }
+
+    /// The tasks that were kept aside because the ledger did not take them.
+    pub(crate) fn spilled(&self) -> Vec<u64> {
+        self.disturber.lock().unwrap().spilled.clone()
     }
 
     /// Drops everything that a worker has, as the end of its process does.
@@ -231,8 +302,8 @@ impl Sim {
             if frozen_until > self.now {
                 offer(frozen_until, What::Thaw);
             }
-            if let Some((due, _)) = running.reply {
-                offer(due, What::Reply);
+            if let Some((due, _)) = running.recording {
+                offer(due, What::Recorded);
             }
             if let Some((due, signal)) = &mut running.wait {
                 if is_fired(signal) {
@@ -257,9 +328,9 @@ impl Sim {
             return;
         };
         match what {
-            What::Reply => {
-                if let Some((_, reply)) = running.reply.take() {
-                    running.batch.recorded(at(now), reply);
+            What::Recorded => {
+                if let Some((_, job)) = running.recording.take() {
+                    running.batch.recorded(at(now), job);
                     running.wait = None;
                 }
             }
@@ -340,8 +411,8 @@ impl Sim {
             }
             match running.batch.next(at(now)) {
                 BatchStep::Start(job) => running.runs.push(Run::new(Machines::Job(job), now)),
-                BatchStep::Ledger(request) => {
-                    if !self.record(id, request) {
+                BatchStep::Ledger(job) => {
+                    if !self.record(id, job) {
                         return;
                     }
                 }
@@ -361,56 +432,17 @@ impl Sim {
     }
 
     /// Returns false if the worker was killed meanwhile.
-    fn record(&mut self, id: usize, request: LedgerRequest) -> bool {
-        let fate = (self.fate)(id, self.now, &request);
-        let latency = millis(self.rng.u64(0..20));
-        let Some(running) = &mut self.workers[id].running else {
-            return false;
-        };
-        if let LedgerRequest::Spill(tasks) = &request {
-            self.spilled
-                .extend(tasks.iter().map(|task| task.task.get()));
-            let results = tasks.iter().map(|_| Ok(())).collect();
-            let reply = LedgerReply::Spilled {
-                results,
-                spill_room: usize::MAX,
-            };
-            running.reply = Some((self.now + latency, reply));
-            return true;
-        }
-        let (happens, fault) = match fate {
-            Fate::Answered => (true, None),
-            Fate::Busy => (false, Some(LedgerFault::Busy("busy".to_owned()))),
-            Fate::Full => (false, Some(LedgerFault::Full("full".to_owned()))),
-            Fate::Down { happened } => (happened, Some(LedgerFault::Down("down".to_owned()))),
-            Fate::Broken { happened } => (happened, Some(LedgerFault::Broken("broken".to_owned()))),
-            Fate::Killed { happened } => (happened, None),
-            Fate::Forgotten => {
-                let LedgerRequest::Run(transaction) = &request else {
-                    return true;
-                };
-                let done = transaction.ops.iter().map(|_| LedgerAnswer::Done);
-                let reply = LedgerReply::Ran {
-                    result: Ok(done.collect()),
-                    spill_room: usize::MAX,
-                };
-                running.reply = Some((self.now + latency, reply));
-                return true;
-            }
-        };
-        let reply = happens.then(|| running.ledger.perform(request));
-        if let Fate::Killed { .. } = fate {
+    fn record(&mut self, id: usize, mut job: LedgerJob) -> bool {
+        self.disturber.lock().unwrap().now = self.now;
+        job.run();
+        if self.disturber.lock().unwrap().kills.take().is_some() {
             self.kill(id);
             return false;
         }
-        let reply = match fault {
-            Some(fault) => LedgerReply::Ran {
-                result: Err(fault),
-                spill_room: usize::MAX,
-            },
-            None => reply.expect("it happened"),
-        };
-        running.reply = Some((self.now + latency, reply));
+        let latency = millis(self.rng.u64(0..20));
+        if let Some(running) = &mut self.workers[id].running {
+            running.recording = Some((self.now + latency, job));
+        }
         true
     }
 }
@@ -418,7 +450,7 @@ impl Sim {
 #[derive(Clone, Copy)]
 enum What {
     Thaw,
-    Reply,
+    Recorded,
     Wait,
     Run(usize),
 }
