@@ -56,9 +56,8 @@ pub use image_bed::ImageBed;
 pub use listing::Listing;
 pub use offline::OfflineDownload;
 pub use pan123_proto as proto;
-pub use pan123_proto::batch::{BatchEvent, BatchHandle, BatchPolicy, BatchReport};
 pub use pan123_proto::file::Entry;
-pub use pan123_proto::ledger::{ItemKey, MemoryLedger, NewItem};
+pub use pan123_proto::ledger::{ItemKey, NewItem};
 pub use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, FileLookup, Progress, TaskStatus, WatchError, WatchEvent,
     WatchHandle, WatchPolicy,
