@@ -632,6 +632,7 @@ impl Batch {
             if window_full {
                 let running = self.counts.of(ItemState::Running);
                 self.events.push_back(BatchEvent::WindowFull { running });
+                self.stop_unsent();
             } else if is_of_the_account(&error) {
                 self.pause(now, &error);
             }

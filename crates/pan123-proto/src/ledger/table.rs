@@ -169,8 +169,9 @@ impl<T: Table> Running<'_, T> {
                 };
                 let answer = self.act(item, |item| item.withdraw(fence, &reason, not_before))?;
                 if window_full && answer == LedgerAnswer::Done {
-                    let busy = self.busy()?;
-                    self.head.counts.window.refused(busy, now);
+                    // Those on their way may have been accepted.
+                    let tasks = self.tasks()? + self.head.counts.of(ItemState::Intended);
+                    self.head.counts.window.refused(tasks, now);
                 }
                 Ok(answer)
             }
@@ -182,8 +183,8 @@ impl<T: Table> Running<'_, T> {
             LedgerOp::Created { item, fence, task } => {
                 let answer = self.act(item, |item| item.created(fence, task, worker))?;
                 if answer == LedgerAnswer::Done {
-                    let busy = self.busy()?;
-                    self.head.counts.window.accepted(busy, now);
+                    let tasks = self.tasks()?;
+                    self.head.counts.window.accepted(tasks, now);
                 }
                 Ok(answer)
             }
@@ -285,8 +286,10 @@ impl<T: Table> Running<'_, T> {
             let item = self.modify(id, |item| item.follow(worker))?;
             claimed.to_follow.extend(item.map(|item| (id, item)));
         }
-        let busy = self.busy()?;
-        let room = self.head.counts.window.room(busy, now);
+        let counts = self.head.counts;
+        let sent = counts.of(ItemState::Claimed) + counts.of(ItemState::Intended);
+        let busy = self.tasks()? + sent;
+        let room = counts.window.room(busy, now);
         let room = create.min(usize::try_from(room).unwrap_or(usize::MAX));
         for id in self.table.queued(now, room)? {
             let fence = self.head.next_fence();
@@ -319,19 +322,16 @@ impl<T: Table> Running<'_, T> {
         }
     }
 
-    /// How many tasks the account has, or may have.
-    fn busy(&mut self) -> Result<u64, T::Fault> {
-        let counts = &self.head.counts;
-        let sure = [ItemState::Claimed, ItemState::Intended, ItemState::Running]
-            .map(|state| counts.of(state));
+    /// How many tasks the account has, or may have, without those that are being created.
+    fn tasks(&mut self) -> Result<u64, T::Fault> {
+        let counts = self.head.counts;
         let since = self.terms.now.saturating_sub(UNCONFIRMED_COUNTS);
-        let sure = sure.into_iter().sum::<u64>();
         let unconfirmed = if counts.of(ItemState::Unconfirmed) == 0 {
             0
         } else {
             self.table.unconfirmed_since(since)?
         };
-        Ok(sure + unconfirmed)
+        Ok(counts.of(ItemState::Running) + unconfirmed)
     }
 
     fn beat(&mut self) -> Result<LedgerAnswer, T::Fault> {

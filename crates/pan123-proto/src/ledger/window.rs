@@ -7,11 +7,14 @@ use super::item::Millis;
 /// The first pause after the service refused one task too many; it doubles up to the longest.
 const FIRST_PAUSE: Millis = 30_000;
 const LONGEST_PAUSE: Millis = 300_000;
+/// The pause after the limit has grown once. The end of a task is known by then.
+const PAUSE_AFTER_GROWTH: Millis = 15_000;
 
 /// How many tasks the account may have at once, as found so far. All workers of a ledger share it.
 ///
 /// It begins without a limit. A refusal sets the limit to the number of tasks that ran. After a pause one more is tried, so at least
-/// one: if the service takes it, the limit grows, and the next one is tried at once; if not, the pause doubles.
+/// one. If the service refuses it, the pause doubles. If the service takes it, the limit grows, and the next one is tried soon: not at
+/// once, since a task may have ended without anybody knowing yet; after two in a row, at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Window {
@@ -21,10 +24,12 @@ pub struct Window {
     pub pause: Millis,
     /// When one more than the limit is tried.
     pub try_at: Millis,
+    /// How many times in a row the limit has grown.
+    pub growths: u32,
 }
 
 impl Window {
-    /// Returns how many more tasks may be created while so many are `busy`.
+    /// Returns how many more tasks may be created while so many exist or are being created.
     pub fn room(&self, busy: u64, now: Millis) -> u64 {
         let Some(limit) = self.limit else {
             return u64::MAX;
@@ -33,28 +38,37 @@ impl Window {
         (u64::from(limit) + one_more).saturating_sub(busy)
     }
 
-    /// The service refused one more than `busy` tasks.
-    pub(super) fn refused(&mut self, busy: u64, now: Millis) {
-        self.limit = Some(u32::try_from(busy).unwrap_or(u32::MAX));
+    /// The service refused one more than these tasks.
+    pub(super) fn refused(&mut self, tasks: u64, now: Millis) {
+        self.limit = Some(u32::try_from(tasks).unwrap_or(u32::MAX));
+        self.growths = 0;
         // Those that were sent before the first refusal came are no further tries.
         if now >= self.try_at {
             self.pause = self
                 .pause
                 .saturating_mul(2)
                 .clamp(FIRST_PAUSE, LONGEST_PAUSE);
-            self.try_at = now.saturating_add(self.pause);
         }
+        self.try_at = self.try_at.max(now.saturating_add(self.pause));
     }
 
-    /// The service accepted a task, so that `busy` run.
-    pub(super) fn accepted(&mut self, busy: u64, now: Millis) {
+    /// The service accepted a task, so that these run.
+    pub(super) fn accepted(&mut self, tasks: u64, now: Millis) {
         let Some(limit) = &mut self.limit else {
             return;
         };
-        if busy > u64::from(*limit) {
-            *limit = u32::try_from(busy).unwrap_or(u32::MAX);
-            self.pause = 0;
-            self.try_at = now;
+        if tasks > u64::from(*limit) {
+            *limit = u32::try_from(tasks).unwrap_or(u32::MAX);
+            self.growths = self.growths.saturating_add(1);
+            if self.growths > 1 {
+                self.pause = 0;
+            }
+            let pause = if self.growths > 1 {
+                0
+            } else {
+                PAUSE_AFTER_GROWTH
+            };
+            self.try_at = now.saturating_add(pause);
         }
     }
 }

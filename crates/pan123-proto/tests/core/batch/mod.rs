@@ -4,6 +4,9 @@ mod oracle;
 mod service;
 mod sim;
 
+mod callbacks;
 mod chaos;
 mod ends;
 mod kills;
+mod stops;
+mod window;

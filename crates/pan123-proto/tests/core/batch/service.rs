@@ -36,6 +36,8 @@ pub(crate) struct Service {
     pub(crate) refused_full: usize,
     pub(crate) polls: usize,
     pub(crate) tokens: u64,
+    /// Whether faults hit the requests for tokens, too.
+    pub(crate) loses_tokens: bool,
     /// Files by their id, for details.
     pub(crate) files: HashMap<u64, Value>,
     rng: Rng,
@@ -71,6 +73,7 @@ impl Service {
             refused_full: 0,
             polls: 0,
             tokens: 0,
+            loses_tokens: true,
             files: HashMap::new(),
             rng: Rng::with_seed(seed ^ 0x5e71_1ce5),
         }
@@ -96,7 +99,8 @@ impl Service {
             path::DETAIL => self.detail(request),
             other => panic!("no such path: {other}"),
         };
-        if self.draws(faults.response_lost) {
+        let may_be_lost = !is_token || self.loses_tokens;
+        if may_be_lost && self.draws(faults.response_lost) {
             let lost = TransportError::interrupted("the connection broke");
             return (latency, Err(lost));
         }

@@ -1,0 +1,140 @@
+//! Callbacks that reach a batch.
+
+use std::time::Duration;
+
+use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
+use pan123_proto::ledger::ItemState;
+use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
+use pan123_proto::{FileId, Pacing};
+use serde_json::json;
+
+use super::oracle::books;
+use super::service::Faults;
+use super::sim::{Sim, items, key};
+use crate::support::{millis, secs};
+
+fn succeeded(file: u64) -> CallbackNotice {
+    let body = json!({ "url": "https://example.com/0", "status": 0, "fileID": file });
+    let notice = CallbackNotice::parse(body.to_string().as_bytes()).expect("a notice");
+    assert!(matches!(notice.outcome, CallbackOutcome::Succeeded { .. }));
+    notice
+}
+
+/// When the first item was told to have ended.
+fn heard_at(sim: &Sim, worker: usize) -> Duration {
+    let events = &sim.workers[worker].events;
+    let ended = |event: &BatchEvent| {
+        matches!(
+            event,
+            BatchEvent::Item {
+                change: ItemChange::Succeeded(_),
+                ..
+            }
+        )
+    };
+    let ended = events.iter().find(|(_, event)| ended(event));
+    ended.expect("it ended").0
+}
+
+#[test]
+fn callback_tells_of_the_end_at_once() {
+    let mut sim = Sim::new(1);
+    // Found by polls only late: its percentage does not tell when it ends.
+    sim.service.duration = Box::new(|_| millis(200_300));
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1));
+    sim.run_until(secs(100));
+    let end = sim.service.tasks[0].to;
+    sim.run_until(end);
+    let running = sim.workers[worker].running.as_ref().expect("it runs");
+    running.batch.handle().notify(key(0), &succeeded(77));
+    sim.run();
+    let delay = heard_at(&sim, worker) - end;
+    assert!(delay < secs(1), "{delay:?}");
+    let item = &books(&sim).items[0];
+    assert_eq!(
+        (item.state, item.file.map(FileId::get)),
+        (ItemState::Succeeded, Some(77))
+    );
+}
+
+#[test]
+fn callback_that_another_process_receives_is_heard_within_seconds() {
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| millis(200_300));
+    let worker = sim.worker(Pacing::default());
+    let other = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1));
+    sim.run_until(secs(5));
+    sim.start(other, BatchPolicy::default(), Vec::new());
+    let end = sim.service.tasks[0].to;
+    sim.run_until(end);
+    let running = sim.workers[other].running.as_ref().expect("it runs");
+    running.batch.handle().notify(key(0), &succeeded(77));
+    sim.run();
+    let delay = heard_at(&sim, worker) - end;
+    assert!(delay < secs(3), "{delay:?}");
+    assert_eq!(books(&sim).items[0].file.map(FileId::get), Some(77));
+}
+
+/// An item whose create got no response.
+fn unconfirmed(policy: BatchPolicy) -> (Sim, usize) {
+    let mut sim = Sim::new(1);
+    sim.service.faults = Faults {
+        response_lost: 1000,
+        ..Faults::default()
+    };
+    sim.service.loses_tokens = false;
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, policy, items(1));
+    sim.run_until(secs(60));
+    sim.service.faults = Faults::default();
+    assert_eq!(books(&sim).items[0].state, ItemState::Unconfirmed);
+    assert!(!sim.is_running(), "nothing is left to do");
+    // It is told of callbacks while another item is followed.
+    sim.service.duration = Box::new(|_| secs(100));
+    let policy = BatchPolicy::default();
+    sim.start(worker, policy, items(2));
+    sim.run_until(secs(90));
+    (sim, worker)
+}
+
+#[test]
+fn unconfirmed_item_is_settled_by_a_callback_whose_file_exists() {
+    let (mut sim, worker) = unconfirmed(BatchPolicy::default());
+    let file = json!({
+        "fileID": 77, "filename": "item-0", "type": 0, "size": 1, "parentFileID": 0, "trashed": 0,
+        "createAt": "2030-01-01 00:00:00",
+    });
+    sim.service.files.insert(77, file);
+    let handle = |sim: &Sim| {
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        running.batch.handle()
+    };
+    // A file that does not exist proves nothing, nor does one of another name.
+    handle(&sim).notify(key(0), &succeeded(78));
+    sim.run_until(secs(95));
+    assert_eq!(books(&sim).items[0].state, ItemState::Unconfirmed);
+    handle(&sim).notify(key(0), &succeeded(77));
+    sim.run();
+    let item = &books(&sim).items[0];
+    assert_eq!(
+        (item.state, item.file.map(FileId::get)),
+        (ItemState::Succeeded, Some(77))
+    );
+    assert_eq!(sim.service.creates, 2);
+}
+
+#[test]
+fn unconfirmed_item_is_not_settled_by_a_file_of_another_name() {
+    let (mut sim, worker) = unconfirmed(BatchPolicy::default());
+    let file = json!({
+        "fileID": 77, "filename": "other", "type": 0, "size": 1, "parentFileID": 0, "trashed": 0,
+        "createAt": "2030-01-01 00:00:00",
+    });
+    sim.service.files.insert(77, file);
+    let running = sim.workers[worker].running.as_ref().expect("it runs");
+    running.batch.handle().notify(key(0), &succeeded(77));
+    sim.run();
+    assert_eq!(books(&sim).items[0].state, ItemState::Unconfirmed);
+}

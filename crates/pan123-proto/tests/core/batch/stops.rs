@@ -1,0 +1,84 @@
+//! Stops, and workers that follow each other.
+
+use pan123_proto::Pacing;
+use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
+
+use super::oracle::{books, check};
+use super::sim::{Sim, items};
+use crate::support::secs;
+
+#[test]
+fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| secs(120));
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(100));
+    sim.run_until(secs(30));
+    let handle = |sim: &Sim| {
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        running.batch.handle()
+    };
+    handle(&sim).stop();
+    let sent = sim.service.creates;
+    let stopped = sim.now;
+    sim.run();
+    assert_eq!(sim.service.creates, sent, "nothing new is sent");
+    let grace = sim.now - stopped;
+    assert!(grace >= secs(10) && grace < secs(12), "{grace:?}");
+    let report = sim.workers[worker].report.clone().expect("a report");
+    assert_eq!(report.running() as usize, sent, "{report:?}");
+    assert_eq!(report.not_submitted() as usize, 100 - sent, "{report:?}");
+    assert_eq!(report.counts.total(), 100);
+    sim.start(worker, BatchPolicy::default(), Vec::new());
+    sim.run();
+    assert_eq!(check(&sim, 100), 0);
+    let report = sim.workers[worker].report.clone().expect("a report");
+    assert_eq!((report.succeeded(), sim.service.creates), (100, 100));
+    let resumed = |event: &BatchEvent| {
+        matches!(
+            event,
+            BatchEvent::Item {
+                change: ItemChange::Resumed(_),
+                ..
+            }
+        )
+    };
+    let events = sim.workers[worker].events.iter();
+    assert_eq!(events.filter(|(_, event)| resumed(event)).count(), sent);
+}
+
+#[test]
+fn the_same_key_twice_is_one_item() {
+    let mut sim = Sim::new(1);
+    let worker = sim.worker(Pacing::default());
+    let twice = items(10).into_iter().chain(items(10)).collect();
+    sim.start(worker, BatchPolicy::default(), twice);
+    sim.run();
+    sim.start(worker, BatchPolicy::default(), items(10));
+    sim.run();
+    assert_eq!((check(&sim, 10), sim.service.creates), (0, 10));
+}
+
+#[test]
+fn batch_is_not_done_while_another_worker_has_items() {
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| secs(300));
+    let first = sim.worker(Pacing::default());
+    let second = sim.worker(Pacing::default());
+    sim.start(first, BatchPolicy::default(), items(1));
+    sim.run_until(secs(10));
+    sim.start(second, BatchPolicy::default(), Vec::new());
+    sim.run_until(secs(200));
+    assert!(sim.workers[second].running.is_some(), "it waits");
+    // The first one is gone: the second one takes its task over.
+    sim.kill(first);
+    sim.run();
+    assert_eq!(books(&sim).counts.open(), 0);
+    assert_eq!(
+        sim.workers[second]
+            .report
+            .as_ref()
+            .map(|report| report.succeeded()),
+        Some(1)
+    );
+}
