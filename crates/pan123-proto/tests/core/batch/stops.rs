@@ -1,7 +1,7 @@
 //! Stops, and workers that follow each other.
 
 use pan123_proto::Pacing;
-use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
+use pan123_proto::batch::{BatchEvent, BatchPolicy, BatchReport, ItemChange};
 
 use super::oracle::{books, check};
 use super::sim::{Sim, items};
@@ -19,15 +19,15 @@ fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
         running.batch.handle()
     };
     handle(&sim).stop();
-    let sent = sim.service.creates;
+    let sent = sim.service.creates as u64;
     let stopped = sim.now;
     sim.run();
-    assert_eq!(sim.service.creates, sent, "nothing new is sent");
-    let grace = sim.now - stopped;
+    assert_eq!(sim.service.creates as u64, sent, "nothing new is sent");
+    let grace = sim.now.saturating_sub(stopped);
     assert!(grace >= secs(10) && grace < secs(12), "{grace:?}");
     let report = sim.workers[worker].report.clone().expect("a report");
-    assert_eq!(report.running() as usize, sent, "{report:?}");
-    assert_eq!(report.not_submitted() as usize, 100 - sent, "{report:?}");
+    assert_eq!(report.running(), sent, "{report:?}");
+    assert_eq!(report.not_submitted(), 100 - sent, "{report:?}");
     assert_eq!(report.counts.total(), 100);
     sim.start(worker, BatchPolicy::default(), Vec::new());
     sim.run();
@@ -44,7 +44,10 @@ fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
         )
     };
     let events = sim.workers[worker].events.iter();
-    assert_eq!(events.filter(|(_, event)| resumed(event)).count(), sent);
+    assert_eq!(
+        events.filter(|(_, event)| resumed(event)).count() as u64,
+        sent
+    );
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn batch_is_not_done_while_another_worker_has_items() {
         sim.workers[second]
             .report
             .as_ref()
-            .map(|report| report.succeeded()),
+            .map(BatchReport::succeeded),
         Some(1)
     );
 }
