@@ -127,6 +127,45 @@ fn ten_processes_with_an_empty_store_issue_one_token() {
     assert_eq!(issued(&mock), 1, "a restart issues none");
 }
 
+/// Some know the file by its path, the others by a link to it.
+#[cfg(unix)]
+#[test]
+fn ten_processes_of_which_some_follow_a_link_issue_one_token() {
+    let mock = MockPan123::start_blocking();
+    let [token_file, other] = [token_file(), token_file()];
+    std::os::unix::fs::symlink(&token_file.file, &other.file).unwrap();
+    let mut processes = token_file.start_all(PROCESSES / 2, &mock.base_url());
+    processes.extend(other.start_all(PROCESSES / 2, &mock.base_url()));
+    assert_all_ok(processes);
+    assert_eq!((issued(&mock), token_requests(&mock)), (1, 1));
+    assert!(other.file.is_symlink());
+}
+
+#[test]
+fn path_that_cannot_hold_a_token_is_a_fault_of_the_store_before_one_is_issued() {
+    let mock = MockPan123::start_blocking();
+    let pair = mock.oauth_pair();
+    let new_is_taken = token_file();
+    std::fs::create_dir(new_is_taken.file.with_file_name("token.json.new")).unwrap();
+    let mut no_path = token_file();
+    no_path.file = PathBuf::new();
+    for (token_file, part) in [
+        (new_is_taken, "token.json.new is not a file"),
+        (no_path, "the path of the token file is empty"),
+    ] {
+        let mut processes = token_file.start_all(2, &mock.base_url());
+        processes.push(token_file.start_app("app", &mock, &pair));
+        for process in processes {
+            let output = output_of(process);
+            assert!(
+                output.starts_with("TokenStore") && output.contains(part),
+                "{output}"
+            );
+        }
+    }
+    assert_eq!(mock.requests().len(), 0);
+}
+
 #[test]
 fn one_process_issues_a_token_after_the_lock_holder_is_killed() {
     for kind in ["blocking", "async"] {

@@ -21,6 +21,8 @@ use crate::{token_file, token_requests, until_asked};
 const WRITABLE: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json""#;
 /// The same, and nothing can be created in the directory.
 const READ_ONLY: &str = r#"mount -t tmpfs tmpfs "$2" && touch "$2/token.json" && mount --bind "$1" "$2/token.json" && mount -o remount,ro "$2""#;
+/// The same as the first, and `$2/token.json` is a link to the file that is mounted.
+const LINKED: &str = r#"touch "$2/real.json" && mount --bind "$1" "$2/real.json" && ln -sf real.json "$2/token.json""#;
 /// The same as the first, and the file is deleted where it was mounted from.
 const REPLACED: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json" && rm "$1""#;
 
@@ -95,6 +97,7 @@ fn processes_that_mount_one_empty_file_issue_one_token() {
             (READ_ONLY, "async"),
             (WRITABLE, "async"),
             (READ_ONLY, "blocking"),
+            (LINKED, "blocking"),
         ];
         let start =
             |((mounts, kind), directory)| client(mounts, kind, &token_file, directory, &url, call);

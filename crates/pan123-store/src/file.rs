@@ -1,9 +1,9 @@
 //! The store in a file.
 
 mod lock;
+mod place;
 mod slots;
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,10 @@ use pan123_proto::{Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, T
 use tempfile::NamedTempFile;
 
 use lock::Lock;
+use place::Place;
 
-/// The maximum size of a token file: reading stops there.
-const MAX_BYTES: u64 = 2 * slots::SIZE as u64;
+/// The maximum size of a token file. A longer one is not read: something else is in it.
+const MAX_BYTES: u64 = 1024 * 1024;
 /// How often a file is read that is being written in place.
 const MAX_READS: usize = 5;
 
@@ -25,6 +26,10 @@ const MAX_READS: usize = 5;
 /// Directories that do not exist are created. A file that holds something else, or the token of another account, is an error and
 /// is left as it is. An empty file holds no token; with OAuth, where a pair must have been lost then, it is an error, until
 /// `authorize` has a pair stored.
+///
+/// A symbolic link is followed: the file that it leads to is read, locked and replaced, and the link stays. A path that cannot
+/// hold a token is refused by the first call that needs one, before a token is fetched: a path that is empty or names a directory,
+/// a device, a pipe or a socket, and anything but a file where the lock file or the temporary file belongs.
 ///
 /// Processes lock a second file beside it, of the same name with `.lock` at the end, and on Unix the file itself; the system
 /// releases the locks when a process ends. Use a local disk: network file systems do not always honour locks.
@@ -61,13 +66,6 @@ impl FileStore {
     /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The path of a file beside the token file: its name with this suffix.
-    fn sibling(&self, suffix: &str) -> PathBuf {
-        let mut name = OsString::from(self.path.file_name().unwrap_or_default());
-        name.push(suffix);
-        self.path.with_file_name(name)
     }
 }
 
@@ -142,22 +140,25 @@ enum Content {
 
 impl<F: Folder> Open<F> {
     fn load(&self) -> Result<StoreResult, Fault> {
-        Ok(match self.read()? {
+        let path = match &self.lock {
+            Some(lock) => lock.place().token.clone(),
+            None => Place::find(&self.store.path)?.token,
+        };
+        Ok(match self.read(&path)? {
             Content::Absent => StoreResult::Loaded(None),
-            Content::Blank => StoreResult::Lost(format!("{} is empty", self.store.path.display())),
+            Content::Blank => StoreResult::Lost(format!("{} is empty", path.display())),
             Content::Token(token) => StoreResult::Loaded(Some(token)),
         })
     }
 
-    fn read(&self) -> Result<Content, Fault> {
+    fn read(&self, path: &Path) -> Result<Content, Fault> {
         // Between two reads a process may have written one copy after the other.
-        let mut reads = (0..MAX_READS).map(|_| self.read_once());
+        let mut reads = (0..MAX_READS).map(|_| self.read_once(path));
         let last = reads.find(|content| !matches!(content, Err(fault) if fault.may_be_torn));
-        last.unwrap_or_else(|| self.read_once())
+        last.unwrap_or_else(|| self.read_once(path))
     }
 
-    fn read_once(&self) -> Result<Content, Fault> {
-        let path = &self.store.path;
+    fn read_once(&self, path: &Path) -> Result<Content, Fault> {
         let failed = |error| Fault::io("cannot be read", path, &error);
         let file = match File::open(path) {
             Ok(file) => file,
@@ -165,6 +166,12 @@ impl<F: Folder> Open<F> {
             Err(error) => return Err(failed(error)),
         };
         let content = read_to_end(&file).map_err(failed)?;
+        if content.len() as u64 > MAX_BYTES {
+            return Err(Fault::lasting(format!(
+                "{} is longer than any token file; choose another path, or move the file away",
+                path.display()
+            )));
+        }
         if is_orphan(path) {
             return Err(Fault::torn(format!(
                 "{} was replaced or deleted outside of its mount, and what is saved here would be lost: start the container \
@@ -172,7 +179,7 @@ impl<F: Folder> Open<F> {
                 path.display()
             )));
         }
-        let Some(token) = self.parse(&content)? else {
+        let Some(token) = parse(path, &content)? else {
             return Ok(Content::Blank);
         };
         if *token.account() != self.account {
@@ -187,42 +194,15 @@ impl<F: Folder> Open<F> {
         Ok(Content::Token(token))
     }
 
-    /// Returns the token in the content of a file; none if it is blank.
-    fn parse(&self, content: &[u8]) -> Result<Option<StoredToken>, Fault> {
-        if let Some(token) = slots::read(content) {
-            return Ok(Some(token));
-        }
-        let path = self.store.path.display();
-        if slots::is_begun(content) {
-            return Err(Fault::torn(format!(
-                "{path} is damaged: neither copy of the token in it is whole; restore the file, or move it away"
-            )));
-        }
-        let json = slots::without_copies(content);
-        if json.iter().all(u8::is_ascii_whitespace) {
-            return Ok(None);
-        }
-        // The parser's message would quote the file, which may hold a token: only the position is given.
-        let token = serde_json::from_slice(json).map_err(|error| {
-            Fault::torn(format!(
-                "{path} is not a token file of this crate: line {} column {}; choose another path, or move the file away",
-                error.line(),
-                error.column()
-            ))
-        })?;
-        Ok(Some(token))
-    }
-
     fn lock(&mut self) -> Result<StoreResult, Fault> {
         if self.lock.is_some() {
             return Ok(StoreResult::Locked);
         }
-        let path = &self.store.path;
-        if let Some(directory) = path.parent() {
-            create_directory(directory)
-                .map_err(|error| Fault::io("cannot be created", directory, &error))?;
-        }
-        self.lock = Lock::take(path, &self.store.sibling(".lock"))?;
+        let place = Place::find(&self.store.path)?;
+        let directory = place.directory();
+        create_directory(directory)
+            .map_err(|error| Fault::io("cannot be created", directory, &error))?;
+        self.lock = Lock::take(place)?;
         Ok(match self.lock {
             Some(_) => StoreResult::Locked,
             None => StoreResult::Busy,
@@ -231,7 +211,7 @@ impl<F: Folder> Open<F> {
 
     fn save(&mut self, token: &StoredToken) -> Result<(), Fault> {
         let mut json = serde_json::to_vec_pretty(token)
-            .map_err(|error| Fault::io("cannot be written", &self.store.path, &error.into()))?;
+            .map_err(|error| unwritable(&self.store.path, &error.into()))?;
         json.push(b'\n');
         self.put(&json, |file, content| {
             for (offset, bytes) in slots::writes(content, token)? {
@@ -243,13 +223,12 @@ impl<F: Folder> Open<F> {
 
     /// Does all that a save does, and leaves the file without a token.
     fn prepare(&mut self) -> Result<(), Fault> {
-        self.check_locked()?;
+        let place = self.locked_place()?;
         let blank = vec![0; 2 * slots::SIZE];
-        match self.read()? {
-            Content::Absent => match self.create(&blank) {
-                Ok(new) => new.close().map_err(|error| self.unwritable(&error)),
-                Err(error) => Err(self.unwritable(&error)),
-            },
+        match self.read(&place.token)? {
+            Content::Absent => create(&place, &blank)
+                .and_then(NamedTempFile::close)
+                .map_err(|error| unwritable(&place.token, &error)),
             Content::Blank => self.put(&blank, |file, _| write_at(file, 0, &blank)),
             Content::Token(token) => self.save(&token),
         }
@@ -261,76 +240,74 @@ impl<F: Folder> Open<F> {
         bytes: &[u8],
         write: impl Fn(&File, &[u8]) -> io::Result<()>,
     ) -> Result<(), Fault> {
-        self.check_locked()?;
-        let path = self.store.path.clone();
+        let place = self.locked_place()?;
+        let path = &place.token;
         let in_place = || -> io::Result<()> {
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
             tighten(&file)?;
             write(&file, &read_to_end(&file)?)
         };
         // Whoever wrote it in place may see it through a mount, from which a new file would be hidden.
-        let is_mounted = File::open(&path)
+        let is_mounted = File::open(path)
             .and_then(|file| read_to_end(&file))
             .is_ok_and(|content| slots::read(&content).is_some());
         if is_mounted {
-            return in_place().map_err(|error| self.unwritable(&error));
+            return in_place().map_err(|error| unwritable(path, &error));
         }
-        match self.replace(bytes) {
+        match self.replace(&place, bytes) {
             Err(error) if cannot_be_replaced(&error) && path.exists() => {
                 in_place().map_err(|in_place| {
                     let why = format!("{in_place}; and it cannot be replaced: {error}");
-                    self.unwritable(&io::Error::new(in_place.kind(), why))
+                    unwritable(path, &io::Error::new(in_place.kind(), why))
                 })
             }
-            result => result.map_err(|error| self.unwritable(&error)),
+            result => result.map_err(|error| unwritable(path, &error)),
         }
     }
 
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let path = &self.store.path;
-        let new = self.create(bytes)?;
+    fn replace(&mut self, place: &Place, bytes: &[u8]) -> io::Result<()> {
+        let new = create(place, bytes)?;
         Lock::extend(new.as_file())?;
-        let new = self.folder.replace(path, new)?;
+        let new = self.folder.replace(&place.token, new)?;
         if let Some(lock) = &mut self.lock {
             lock.hold(new);
         }
-        let directory = path.parent().filter(|parent| *parent != Path::new(""));
-        match self.folder.sync(directory.unwrap_or(Path::new("."))) {
+        match self.folder.sync(place.directory()) {
             Err(error) if cannot_be_synced(&error) => Ok(()),
             result => result,
         }
     }
 
-    /// Creates a file with these bytes beside the token file. It is removed when it is dropped.
-    fn create(&self, bytes: &[u8]) -> io::Result<NamedTempFile> {
-        // Only the holder of the lock writes, so one name is enough, and what a killed process left behind is removed.
-        let new = self.store.sibling(".new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    fn locked_place(&self) -> Result<Place, Fault> {
+        match &self.lock {
+            Some(lock) => Ok(lock.place().clone()),
+            None => Err(unwritable(
+                &self.store.path,
+                &io::Error::other("the store is not locked"),
+            )),
         }
-        let directory = new.parent().unwrap_or(Path::new("."));
-        let name = new.file_name().unwrap_or_default();
-        let mut file = tempfile::Builder::new()
-            .prefix(name)
-            .rand_bytes(0)
-            .tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        Ok(file)
     }
+}
 
-    fn check_locked(&self) -> Result<(), Fault> {
-        if self.lock.is_some() {
-            return Ok(());
-        }
-        let why = io::Error::other("the store is not locked");
-        Err(self.unwritable(&why))
+/// Creates a file with these bytes beside the token file. It is removed when it is dropped.
+fn create(place: &Place, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    // Only the holder of the lock writes, so one name is enough, and what a killed process left behind is removed.
+    match fs::remove_file(&place.new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
+    let name = place.new.file_name().unwrap_or_default();
+    let mut file = tempfile::Builder::new()
+        .prefix(name)
+        .rand_bytes(0)
+        .tempfile_in(place.directory())?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
 
-    fn unwritable(&self, error: &io::Error) -> Fault {
-        Fault::io("cannot be written", &self.store.path, error)
-    }
+fn unwritable(path: &Path, error: &io::Error) -> Fault {
+    Fault::io("cannot be written", path, error)
 }
 
 /// Why an operation failed.
@@ -386,7 +363,11 @@ fn advice(kind: io::ErrorKind) -> &'static str {
         }
         Kind::ReadOnlyFilesystem => "; mount it for writing, or choose another path",
         Kind::StorageFull | Kind::QuotaExceeded => "; make room on its disk",
-        Kind::IsADirectory | Kind::NotADirectory | Kind::AlreadyExists => "; choose another path",
+        Kind::IsADirectory
+        | Kind::NotADirectory
+        | Kind::AlreadyExists
+        | Kind::InvalidInput
+        | Kind::InvalidFilename => "; choose another path",
         _ => "",
     }
 }
@@ -435,9 +416,38 @@ fn cannot_be_synced(error: &io::Error) -> bool {
     )
 }
 
+/// Returns the token in the content of a file; none if it is blank.
+fn parse(path: &Path, content: &[u8]) -> Result<Option<StoredToken>, Fault> {
+    if let Some(token) = slots::read(content) {
+        return Ok(Some(token));
+    }
+    let path = path.display();
+    if slots::is_begun(content) {
+        return Err(Fault::torn(format!(
+            "{path} is damaged: neither copy of the token in it is whole; restore the file, or move it away"
+        )));
+    }
+    let json = slots::without_copies(content);
+    if json
+        .iter()
+        .all(|byte| byte.is_ascii_whitespace() || *byte == 0)
+    {
+        return Ok(None);
+    }
+    // The parser's message would quote the file, which may hold a token: only the position is given.
+    let token = serde_json::from_slice(json).map_err(|error| {
+        Fault::torn(format!(
+            "{path} is not a token file of this crate: line {} column {}; choose another path, or move the file away",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    Ok(Some(token))
+}
+
 fn read_to_end(file: &File) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut content)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "test helpers unwrap as tests do")]
 
-use std::fs;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs::{self, FileType};
+use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use pan123_proto::ClockSkew;
@@ -273,18 +276,149 @@ fn file_of_an_earlier_version_is_loaded() {
     );
 }
 
-#[test]
-fn directory_in_place_of_a_file_and_file_in_place_of_a_directory_are_errors() {
-    let place = place();
-    let taken = FileStore::new(place.directory.path());
-    let error = fault(taken.open(&account()).run(StoreOp::Load));
-    assert!(error.contains("cannot be read"), "{error}");
+/// Paths in this directory that cannot hold a token, and a part of the error.
+fn unusable(directory: &Path) -> Vec<(PathBuf, &'static str)> {
+    let names_directory = "names a directory, and a token is stored in a file";
+    fs::create_dir(directory.join("folder")).unwrap();
+    fs::write(directory.join("file"), "").unwrap();
+    for taken in ["new-taken.new", "lock-taken.lock"] {
+        fs::create_dir(directory.join(taken)).unwrap();
+    }
+    vec![
+        (PathBuf::new(), "the path of the token file is empty"),
+        (".".into(), names_directory),
+        ("..".into(), names_directory),
+        ("token.json/".into(), names_directory),
+        ("token.json/.".into(), names_directory),
+        (directory.join("absent/"), names_directory),
+        (directory.join("absent/.."), names_directory),
+        (directory.join("folder"), names_directory),
+        (directory.join("folder/"), names_directory),
+        (directory.join("file/"), names_directory),
+        (directory.join("file/token.json"), "file is not a directory"),
+        (
+            directory.join("file/er/token.json"),
+            "file is not a directory",
+        ),
+        (directory.join("lock-taken"), names_directory),
+        (directory.join("new-taken"), "new-taken.new is not a file"),
+        (directory.join("a\0b"), "choose another path"),
+        (directory.join("a".repeat(254)), "choose another path"),
+    ]
+}
 
-    let file = place.directory.path().join("file");
-    fs::write(&file, "").unwrap();
-    let under = FileStore::new(file.join("token.json"));
-    let error = fault(under.open(&account()).run(StoreOp::Lock));
-    assert!(error.contains("cannot be created"), "{error}");
+/// The same for what only Unix has.
+#[cfg(unix)]
+fn unusable_on_unix(directory: &Path) -> Vec<(PathBuf, &'static str)> {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    let special = "is not a file, but a device, a pipe or a socket";
+    let links = [
+        ("loop", "loop"),
+        ("there", "and-back"),
+        ("and-back", "there"),
+        ("to-folder", "folder"),
+        ("to-absent-folder", "absent/"),
+        ("to-socket", "socket"),
+        ("nowhere", "absent"),
+        ("new-linked.new", "file"),
+        ("lock-linked.lock", "pipe"),
+    ];
+    for (link, target) in links {
+        symlink(target, directory.join(link)).unwrap();
+    }
+    for socket in ["socket", "new-socket.new", "lock-socket.lock"] {
+        UnixListener::bind(directory.join(socket)).unwrap();
+    }
+    let pipe = Command::new("mkfifo").arg(directory.join("pipe")).status();
+    assert!(pipe.unwrap().success());
+    [
+        ("loop", "leads back to itself"),
+        ("there", "leads back to itself"),
+        ("to-folder", "names a directory"),
+        ("to-absent-folder", "absent/ names a directory"),
+        ("socket", special),
+        ("to-socket", special),
+        ("pipe", special),
+        ("pipe/token.json", "pipe is not a directory"),
+        ("nowhere/token.json", "nowhere is not a directory"),
+        ("new-linked", "new-linked.new is not a file"),
+        ("new-socket", "new-socket.new is not a file"),
+        ("lock-linked", special),
+        ("lock-socket", special),
+    ]
+    .map(|(name, part)| (directory.join(name), part))
+    .into()
+}
+
+#[test]
+fn path_that_cannot_hold_a_token_is_refused_by_the_first_operation_and_nothing_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = unusable(directory.path()).into_iter();
+    #[cfg(unix)]
+    let paths = paths.chain(unusable_on_unix(directory.path()));
+    let paths: Vec<_> = paths.collect();
+    let before = kinds(directory.path());
+    for (path, part) in paths {
+        for op in [StoreOp::Load, StoreOp::Lock] {
+            let mut store = FileStore::new(&path).open(&account());
+            let what = format!("{op:?} of {}", path.display());
+            match store.run(op) {
+                StoreResult::Failed(text) => assert!(text.contains(part), "{what}: {text}"),
+                other => panic!("{what}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(kinds(directory.path()), before);
+}
+
+/// The entries of a directory, and what each is.
+fn kinds(directory: &Path) -> Vec<(OsString, FileType)> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let mut kinds: Vec<_> = entries
+        .map(|entry| (entry.file_name(), entry.file_type().unwrap()))
+        .collect();
+    kinds.sort_by(|(one, _), (other, _)| one.cmp(other));
+    kinds
+}
+
+#[test]
+fn long_file_is_an_error_and_stays_unchanged() {
+    for text in [
+        format!("{}a file of its own", " ".repeat(70_000)),
+        format!("{}a file of its own", "\0".repeat(70_000)),
+        "\0".repeat(1024 * 1024 + 1),
+        " ".repeat(1024 * 1024) + "a file of its own",
+    ] {
+        let place = Place::holding(&text);
+        let error = fault(place.open().run(StoreOp::Load));
+        assert!(error.contains("move the file away"), "{error}");
+        assert_eq!(fs::read_to_string(place.store.path()).unwrap(), text);
+    }
+}
+
+#[test]
+fn long_token_is_saved_and_loaded() {
+    let place = place();
+    let long = "t".repeat(100_000);
+    save(&mut *place.open(), &long);
+    assert_eq!(load(&mut *place.open()), Some(long));
+}
+
+/// Other systems refuse such a name.
+#[cfg(target_os = "linux")]
+#[test]
+fn name_that_is_not_utf_8_works() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(OsStr::from_bytes(b"tok\xffen"));
+    let mut store = FileStore::new(&path).open(&account());
+    save(&mut *store, "t");
+    assert_eq!(load(&mut *store).as_deref(), Some("t"));
+    assert!(path.exists());
 }
 
 #[test]
@@ -302,7 +436,6 @@ fn leftover_of_a_killed_process_is_replaced() {
 #[cfg(unix)]
 mod permissions {
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     use super::*;
 
@@ -342,5 +475,114 @@ mod permissions {
         fs::set_permissions(place.store.path(), wide).unwrap();
         fault(place.open().run(StoreOp::Load));
         assert_eq!(mode(place.store.path()), 0o644);
+    }
+}
+
+#[cfg(unix)]
+mod links {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Links to `real/token.json`, and the text of each.
+    const LINKS: [(&str, &str); 4] = [
+        ("link.json", "real/token.json"),
+        ("link-of-link.json", "elsewhere/up.json"),
+        ("elsewhere/up.json", "../real/token.json"),
+        ("through-folder", "real"),
+    ];
+    /// Paths that all lead to the same file.
+    const PATHS: [&str; 4] = [
+        "link.json",
+        "link-of-link.json",
+        "through-folder/token.json",
+        "through-folder/../elsewhere/up.json",
+    ];
+
+    fn linked(directory: &Path) -> PathBuf {
+        for folder in ["real", "elsewhere"] {
+            fs::create_dir(directory.join(folder)).unwrap();
+        }
+        for (link, target) in LINKS {
+            symlink(target, directory.join(link)).unwrap();
+        }
+        directory.join("real/token.json")
+    }
+
+    #[test]
+    fn link_stays_and_the_file_that_it_leads_to_is_read_locked_and_replaced() {
+        for link in PATHS {
+            let directory = tempfile::tempdir().unwrap();
+            let real = linked(directory.path());
+            let before = kinds(directory.path());
+            let open = |path: &Path| FileStore::new(path).open(&account());
+            let mut through_link = open(&directory.path().join(link));
+            let mut direct = open(&real);
+            assert_eq!(
+                load(&mut *through_link),
+                None,
+                "{link}: it leads nowhere yet"
+            );
+            assert!(matches!(
+                through_link.run(StoreOp::Lock),
+                StoreResult::Locked
+            ));
+            assert!(
+                matches!(direct.run(StoreOp::Lock), StoreResult::Busy),
+                "{link}"
+            );
+            assert!(matches!(
+                through_link.run(StoreOp::Prepare),
+                StoreResult::Prepared
+            ));
+            save(&mut *through_link, "first");
+            assert_eq!(load(&mut *direct).as_deref(), Some("first"), "{link}");
+            assert!(matches!(direct.run(StoreOp::Lock), StoreResult::Locked));
+            assert!(
+                matches!(through_link.run(StoreOp::Lock), StoreResult::Busy),
+                "{link}"
+            );
+            save(&mut *direct, "second");
+            assert_eq!(
+                load(&mut *through_link).as_deref(),
+                Some("second"),
+                "{link}"
+            );
+            assert_eq!(kinds(directory.path()), before, "{link}");
+            let names: Vec<_> = kinds(&directory.path().join("real"))
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
+            assert_eq!(names, ["token.json", "token.json.lock"], "{link}");
+        }
+    }
+
+    #[test]
+    fn link_that_is_changed_under_the_lock_counts_from_the_next_lock_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = linked(directory.path());
+        let link = directory.path().join("link.json");
+        let mut store = FileStore::new(&link).open(&account());
+        assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+        fs::remove_file(&link).unwrap();
+        symlink("another.json", &link).unwrap();
+        save(&mut *store, "first");
+        assert!(real.exists() && !link.exists(), "what was locked is saved");
+        assert_eq!(load(&mut *store), None);
+        save(&mut *store, "second");
+        assert_eq!(
+            load(&mut *FileStore::new(&real).open(&account())).as_deref(),
+            Some("first")
+        );
+        assert!(directory.path().join("another.json").exists());
+    }
+
+    #[test]
+    fn folder_of_a_file_to_which_a_link_leads_is_created() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link.json");
+        symlink("deep/er/token.json", &link).unwrap();
+        save(&mut *FileStore::new(&link).open(&account()), "t");
+        assert!(directory.path().join("deep/er/token.json").exists());
     }
 }

@@ -8,10 +8,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
+use super::place::Place;
 use super::{Fault, cannot_be_replaced};
 
 /// A held lock. Dropping it closes the files, which releases it.
 pub(super) struct Lock {
+    /// What is locked, even if a link now leads elsewhere.
+    place: Place,
     /// The file beside the token file, unless nothing can be created there; and the token file, if there is one yet.
     held: [Option<File>; 2],
 }
@@ -25,13 +28,14 @@ enum Attempt {
 
 impl Lock {
     /// Takes both locks, or returns none if another process holds one.
-    pub(super) fn take(path: &Path, beside: &Path) -> Result<Option<Lock>, Fault> {
-        let beside = match lock_beside(beside) {
+    pub(super) fn take(place: Place) -> Result<Option<Lock>, Fault> {
+        let path = &place.token;
+        let beside = match lock_beside(&place.lock) {
             Ok(Attempt::Locked(file)) => Some(file),
             Ok(_) => return Ok(None),
             // Where nothing can be created, the token file itself may be writable.
             Err(error) if cannot_be_replaced(&error) && path.exists() => None,
-            Err(error) => return Err(Fault::io("cannot be locked", beside, &error)),
+            Err(error) => return Err(Fault::io("cannot be locked", &place.lock, &error)),
         };
         let own = match lock_own(path) {
             Ok(Attempt::Locked(file)) => Some(file),
@@ -41,7 +45,13 @@ impl Lock {
         };
         Ok(Some(Lock {
             held: [beside, own],
+            place,
         }))
+    }
+
+    /// Returns what is locked.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Locks the file that is about to replace the token file, so that there is no moment without a lock.

@@ -40,6 +40,9 @@ pub(super) fn is_begun(content: &[u8]) -> bool {
 
 /// The part of a file of any other form that is not left over from a save which was cut off: such a save began behind it.
 pub(super) fn without_copies(content: &[u8]) -> &[u8] {
+    if content.len() > 2 * SIZE {
+        return content;
+    }
     let is_nul = |byte: &u8| *byte == 0;
     let end = content.iter().position(is_nul).unwrap_or(content.len());
     let gap = content[end..].iter().take(SIZE.saturating_sub(end));

@@ -140,7 +140,7 @@ fn file_that_cannot_be_replaced_is_written_in_place() {
                 assert_eq!(stored(&mut open).as_deref(), Some(value), "{replace}");
             }
             assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
-            assert!(!open.store.sibling(".new").exists());
+            assert!(!directory.path().join("token.json.new").exists());
 
             // It stays so for a process that could replace it.
             open.folder.replace = None;
