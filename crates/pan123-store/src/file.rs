@@ -202,7 +202,15 @@ impl<F: Folder> Open<F> {
         let directory = place.directory();
         create_directory(directory)
             .map_err(|error| Fault::io("cannot be created", directory, &error))?;
-        self.lock = Lock::take(place)?;
+        let lock = Lock::take(place)?;
+        if let Some(place) = lock.as_ref().map(Lock::place)
+            && !place.token.exists()
+        {
+            // A lock file may be left over in a directory where nothing can be created any more.
+            let new = create(place, b"").and_then(NamedTempFile::close);
+            new.map_err(|error| unwritable(&place.token, &error))?;
+        }
+        self.lock = lock;
         Ok(match self.lock {
             Some(_) => StoreResult::Locked,
             None => StoreResult::Busy,

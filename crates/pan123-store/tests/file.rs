@@ -300,9 +300,12 @@ fn unusable(directory: &Path) -> Vec<(PathBuf, &'static str)> {
             directory.join("file/er/token.json"),
             "file is not a directory",
         ),
-        (directory.join("lock-taken"), names_directory),
+        (
+            directory.join("lock-taken"),
+            "lock-taken.lock is not a file",
+        ),
         (directory.join("new-taken"), "new-taken.new is not a file"),
-        (directory.join("a\0b"), "choose another path"),
+        (directory.join("a\0b"), "a\0b cannot be used"),
         (directory.join("a".repeat(254)), "choose another path"),
     ]
 }
@@ -345,8 +348,8 @@ fn unusable_on_unix(directory: &Path) -> Vec<(PathBuf, &'static str)> {
         ("nowhere/token.json", "nowhere is not a directory"),
         ("new-linked", "new-linked.new is not a file"),
         ("new-socket", "new-socket.new is not a file"),
-        ("lock-linked", special),
-        ("lock-socket", special),
+        ("lock-linked", "lock-linked.lock is not a file"),
+        ("lock-socket", "lock-socket.lock is not a file"),
     ]
     .map(|(name, part)| (directory.join(name), part))
     .into()
@@ -381,6 +384,18 @@ fn kinds(directory: &Path) -> Vec<(OsString, FileType)> {
         .collect();
     kinds.sort_by(|(one, _), (other, _)| one.cmp(other));
     kinds
+}
+
+/// The system shows an open pipe as a link to a path where nothing is.
+#[cfg(target_os = "linux")]
+#[test]
+fn pipe_that_this_process_has_open_is_refused() {
+    use std::os::fd::AsRawFd;
+
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let mut store = FileStore::new(path).open(&account());
+    assert!(fault(store.run(StoreOp::Load)).contains("is not a file"));
 }
 
 #[test]
@@ -466,6 +481,27 @@ mod permissions {
             assert_eq!(load(&mut *place.open()).unwrap(), "t");
             assert_eq!(mode(place.store.path()), narrow, "{wide:o}");
         }
+    }
+
+    /// Root may write everywhere.
+    #[test]
+    fn lock_is_refused_where_no_token_can_be_saved() {
+        let place = place();
+        let directory = place.store.path().parent().unwrap();
+        let set_mode = |mode| fs::set_permissions(directory, fs::Permissions::from_mode(mode));
+        let mut store = place.open();
+        assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
+        assert!(matches!(store.run(StoreOp::Unlock), StoreResult::Unlocked));
+        set_mode(0o500).unwrap();
+        if fs::File::create(directory.join("probe")).is_err() {
+            let error = fault(store.run(StoreOp::Lock));
+            assert!(error.contains("cannot be written"), "{error}");
+        }
+        set_mode(0o700).unwrap();
+        assert!(matches!(
+            place.open().run(StoreOp::Lock),
+            StoreResult::Locked
+        ));
     }
 
     #[test]
@@ -566,8 +602,13 @@ mod links {
         assert!(matches!(store.run(StoreOp::Lock), StoreResult::Locked));
         fs::remove_file(&link).unwrap();
         symlink("another.json", &link).unwrap();
-        save(&mut *store, "first");
+        assert!(matches!(
+            store.run(StoreOp::Save(token("first"))),
+            StoreResult::Saved
+        ));
         assert!(real.exists() && !link.exists(), "what was locked is saved");
+        assert_eq!(load(&mut *store).as_deref(), Some("first"));
+        assert!(matches!(store.run(StoreOp::Unlock), StoreResult::Unlocked));
         assert_eq!(load(&mut *store), None);
         save(&mut *store, "second");
         assert_eq!(

@@ -36,9 +36,9 @@ impl Place {
             new: beside(&token, ".new"),
             token,
         };
-        check_is_file(&place.lock)?;
-        // A process that was killed leaves a file, which is removed. Anything else is somebody's.
-        check_is_removable(&place.new)?;
+        check_is_free(&place.lock, fs::metadata(&place.lock))?;
+        // A process that was killed leaves a file, which is removed. Anything else is somebody's, a link as well.
+        check_is_free(&place.new, fs::symlink_metadata(&place.new))?;
         Ok(place)
     }
 
@@ -63,7 +63,10 @@ fn absolute(path: &Path) -> Result<PathBuf, Fault> {
         ));
     }
     check_names_file(path)?;
-    path::absolute(path).map_err(|error| Fault::io("cannot be found", path, &error))
+    path::absolute(path).map_err(|error| {
+        let what = "is relative to a working directory that cannot be found";
+        Fault::io(what, path, &error)
+    })
 }
 
 /// Refuses a path that names a directory even if nothing is there: one that ends in a separator, `.` or `..`.
@@ -120,13 +123,15 @@ fn check_kind(path: &Path, found: &Metadata) -> Result<(), Fault> {
     }
 }
 
-fn check_is_removable(path: &Path) -> Result<(), Fault> {
-    match fs::symlink_metadata(path) {
+/// Refuses anything but a file, or nothing, where the store has a file of its own.
+fn check_is_free(path: &Path, found: io::Result<Metadata>) -> Result<(), Fault> {
+    match found {
         Ok(found) if !found.is_file() => Err(Fault::lasting(format!(
-            "{} is not a file, and a token is saved through a file of this name; move it away, or choose another path for the \
-             token",
+            "{} is not a file, and the store has a file of this name beside the token; move it away, or choose another path for \
+             the token",
             path.display()
         ))),
+        Err(error) if !is_absent(&error) => Err(Fault::io("cannot be used", path, &error)),
         _ => Ok(()),
     }
 }
