@@ -305,8 +305,6 @@ fn unusable(directory: &Path) -> Vec<(PathBuf, &'static str)> {
             "lock-taken.lock is not a file",
         ),
         (directory.join("new-taken"), "new-taken.new is not a file"),
-        (directory.join("a\0b"), "a\0b cannot be used"),
-        (directory.join("a".repeat(254)), "choose another path"),
     ]
 }
 
@@ -336,7 +334,10 @@ fn unusable_on_unix(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     }
     let pipe = Command::new("mkfifo").arg(directory.join("pipe")).status();
     assert!(pipe.unwrap().success());
+    let long = "a".repeat(254);
     [
+        ("a\0b", "a\0b cannot be used"),
+        (&long, "choose another path"),
         ("loop", "leads back to itself"),
         ("there", "leads back to itself"),
         ("to-folder", "names a directory"),

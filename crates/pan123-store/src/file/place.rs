@@ -28,7 +28,7 @@ impl Place {
             // A pipe or a socket may be reached through a link that cannot be read as a path.
             check_kind(&path, &found)?;
         }
-        let token = follow(path)?;
+        let token = follow(&path)?;
         check_is_file(&token)?;
         check_directories(&token)?;
         let place = Place {
@@ -82,8 +82,8 @@ fn check_names_file(path: &Path) -> Result<(), Fault> {
 }
 
 /// Returns where the links at this path lead, which need not exist.
-fn follow(path: PathBuf) -> Result<PathBuf, Fault> {
-    let mut target = path.clone();
+fn follow(path: &Path) -> Result<PathBuf, Fault> {
+    let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         let is_link = fs::symlink_metadata(&target).is_ok_and(|found| found.is_symlink());
         if !is_link {
