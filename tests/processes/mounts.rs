@@ -97,7 +97,6 @@ fn processes_that_mount_one_empty_file_issue_one_token() {
             (READ_ONLY, "async"),
             (WRITABLE, "async"),
             (READ_ONLY, "blocking"),
-            (LINKED, "blocking"),
         ];
         let start =
             |((mounts, kind), directory)| client(mounts, kind, &token_file, directory, &url, call);
@@ -141,20 +140,22 @@ fn processes_that_mount_one_empty_file_issue_one_token() {
 
 #[test]
 fn mounted_file_is_complete_after_a_kill_at_any_point() {
-    let Some(token_file) = mountable() else {
-        return;
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("token.json");
-    let arguments = [
-        env!("CARGO_BIN_EXE_one_client"),
-        "save",
-        file.to_str().unwrap(),
-        "20000",
-    ];
-    assert_complete_after_kills(&token_file, || {
-        contained(WRITABLE, &token_file.file, directory.path(), &arguments)
-    });
+    for mounts in [WRITABLE, LINKED] {
+        let Some(token_file) = mountable() else {
+            return;
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token.json");
+        let arguments = [
+            env!("CARGO_BIN_EXE_one_client"),
+            "save",
+            file.to_str().unwrap(),
+            "20000",
+        ];
+        assert_complete_after_kills(&token_file, || {
+            contained(mounts, &token_file.file, directory.path(), &arguments)
+        });
+    }
 }
 
 #[test]
