@@ -357,6 +357,8 @@ pub enum CredentialFault {
     Quoted,
     /// It starts with `Bearer`.
     Bearer,
+    /// It is pasted with its name, as in `client_id=…`, or is a JSON object or a URL.
+    Labeled,
     /// It is a variable that was not replaced, such as `$CLIENT_SECRET`, or a placeholder such as `<your secret>`.
     Placeholder,
 }
@@ -379,6 +381,9 @@ impl fmt::Display for CredentialFault {
             CredentialFault::Bearer => {
                 f.write_str("starts with `Bearer`: remove that word, which the request adds")
             }
+            CredentialFault::Labeled => f.write_str(
+                "is more than the value, such as `name=value`, a JSON object or a URL: give the value alone",
+            ),
             CredentialFault::Placeholder => f.write_str(
                 "is a variable that was not replaced, or a placeholder: give the value that belongs in its place",
             ),

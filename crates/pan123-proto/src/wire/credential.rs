@@ -1,7 +1,7 @@
 //! Checks of credentials, which people copy from pages, chats and files.
 
 use crate::error::{BuildError, CredentialFault};
-use crate::text::{find_invisible, is_blank};
+use crate::text::{is_blank, is_invisible};
 
 /// Accepts what may be a client id, a secret, a token or a code: which characters the service issues is not documented.
 pub(crate) fn check_credential(what: &'static str, given: &str) -> Result<(), BuildError> {
@@ -12,17 +12,20 @@ pub(crate) fn check_credential(what: &'static str, given: &str) -> Result<(), Bu
 }
 
 fn fault(given: &str) -> Option<CredentialFault> {
-    let trimmed = given.trim();
-    if given.chars().all(is_blank) {
+    let trimmed = given.trim_matches(is_blank);
+    if trimmed.is_empty() {
         Some(CredentialFault::Empty)
-    } else if trimmed != given {
+    } else if has_bearer_prefix(trimmed) {
+        // Before the white space after it: without that, the word would look like part of the token.
+        Some(CredentialFault::Bearer)
+    } else if has_more_than_a_value(trimmed) {
+        Some(CredentialFault::Labeled)
+    } else if given.trim() != given {
         Some(CredentialFault::Whitespace)
-    } else if let Some((at, character)) = find_invisible(given) {
+    } else if let Some((at, character)) = find_hidden(given) {
         Some(CredentialFault::Invisible(character, at))
     } else if given.starts_with(is_quote) || given.ends_with(is_quote) {
         Some(CredentialFault::Quoted)
-    } else if has_bearer_prefix(given) {
-        Some(CredentialFault::Bearer)
     } else if is_placeholder(given) {
         Some(CredentialFault::Placeholder)
     } else {
@@ -30,18 +33,48 @@ fn fault(given: &str) -> Option<CredentialFault> {
     }
 }
 
+/// Nothing that a reader does not see belongs into a credential, but for a space between two words.
+fn find_hidden(given: &str) -> Option<(usize, char)> {
+    let is_hidden = |c: char| is_invisible(c) || is_blank(c) && !c.is_whitespace();
+    given.chars().enumerate().find(|&(_, c)| is_hidden(c))
+}
+
 fn is_quote(character: char) -> bool {
     "\"'`´“”„‟‘’‚‛«»‹›「」『』＂＇".contains(character)
+}
+
+/// Whether this character stands between a name and its value.
+fn is_between(character: char) -> bool {
+    is_blank(character) || is_quote(character) || matches!(character, ':' | '：' | '=')
 }
 
 /// Whether this is the value of a header, or the header itself.
 fn has_bearer_prefix(given: &str) -> bool {
     let given = given.to_ascii_lowercase();
-    let value = given.strip_prefix("authorization").map_or(&*given, |rest| {
-        rest.trim_start_matches(|c: char| c == ':' || c.is_whitespace())
-    });
-    let rest = value.strip_prefix("bearer");
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ':', '\u{a0}', '\u{3000}']))
+    let value = given
+        .rsplit_once("authorization")
+        .map_or(&*given, |(_, value)| value);
+    let rest = value.trim_start_matches(is_between).strip_prefix("bearer");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(is_between))
+}
+
+/// Whether this is `client_id=…`, a JSON object or a URL.
+fn has_more_than_a_value(given: &str) -> bool {
+    let given = given.to_ascii_lowercase();
+    let is_object = given.starts_with('{') && !given.starts_with("{{");
+    let is_url = given.starts_with("https://") || given.starts_with("http://");
+    let name = given.split_once([':', '：', '=']).map(|(name, _)| name);
+    is_object || is_url || name.is_some_and(is_name_of_credential)
+}
+
+/// Whether this is a name such as `client_id`, `"accessToken"` or `export PAN123_CLIENT_SECRET`, in lower case.
+fn is_name_of_credential(name: &str) -> bool {
+    let is_mark = |c: char| is_blank(c) || is_quote(c) || matches!(c, '_' | '-');
+    let name: String = name.chars().filter(|&c| !is_mark(c)).collect();
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let endings = ["clientid", "clientsecret", "accesstoken", "refreshtoken"];
+    let words = ["token", "code", "secret"];
+    is_plain && (words.contains(&&*name) || endings.iter().any(|end| name.ends_with(end)))
 }
 
 /// Whether this is a placeholder as a whole: `$NAME`, `${NAME}`, `$(command)`, `%NAME%`, `{{ name }}` or `<name>`.
@@ -94,6 +127,36 @@ mod tests {
             ("bearer  canary", CredentialFault::Bearer),
             ("Authorization: Bearer canary", CredentialFault::Bearer),
             ("Bearer", CredentialFault::Bearer),
+            ("bearer\tcanary", CredentialFault::Bearer),
+            ("Bearer\u{a0}canary", CredentialFault::Bearer),
+            ("BEARER\u{3000} canary", CredentialFault::Bearer),
+            ("bEARER\u{200b}canary", CredentialFault::Bearer),
+            ("Bearer\r\ncanary", CredentialFault::Bearer),
+            (" Bearer canary\n", CredentialFault::Bearer),
+            ("\u{feff}Bearer canary", CredentialFault::Bearer),
+            ("\"Bearer canary\"", CredentialFault::Bearer),
+            ("Bearer:canary", CredentialFault::Bearer),
+            ("authorization:bearer canary", CredentialFault::Bearer),
+            ("AUTHORIZATION\tBEARER\tcanary", CredentialFault::Bearer),
+            ("-H 'Authorization: Bearer canary'", CredentialFault::Bearer),
+            ("client_id=canary", CredentialFault::Labeled),
+            ("clientSecret: canary", CredentialFault::Labeled),
+            ("\"accessToken\": \"canary\",", CredentialFault::Labeled),
+            (
+                "export PAN123_CLIENT_SECRET=canary\n",
+                CredentialFault::Labeled,
+            ),
+            ("code=canary", CredentialFault::Labeled),
+            ("{\"clientID\":\"canary\"}", CredentialFault::Labeled),
+            ("https://canary/?code=canary", CredentialFault::Labeled),
+            ("can\u{2800}ary", CredentialFault::Invisible('\u{2800}', 3)),
+            ("canary\u{3164}", CredentialFault::Invisible('\u{3164}', 6)),
+            (
+                "canary\u{e0100}",
+                CredentialFault::Invisible('\u{e0100}', 6),
+            ),
+            ("can\tary", CredentialFault::Invisible('\t', 3)),
+            ("${CLIENT_ID:-canary}", CredentialFault::Placeholder),
             ("$CANARY_SECRET", CredentialFault::Placeholder),
             ("${CANARY:-x}", CredentialFault::Placeholder),
             ("$(cat canary)", CredentialFault::Placeholder),
@@ -126,6 +189,9 @@ mod tests {
             "%41%",
             "a<b>",
             "bearers",
+            "a=b:c",
+            "decode=1",
+            "c2VjcmV0=",
             "页 1",
         ] {
             assert_eq!(fault(given), None, "{given}");

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::error::FileNameFault;
-use crate::text::{find_invisible, is_blank, is_invisible, without_invisible};
+use crate::text::{find_invisible, is_blank, trim_end, without_invisible};
 
 /// The maximum length of a name, in characters.
 const MAX_CHARS: usize = 255;
@@ -50,7 +50,7 @@ pub(crate) fn propose_file_name(segment: &str) -> Option<String> {
 /// Without blanks at either end and dots at the end, which some systems drop. A dot at the start stays.
 fn trimmed(name: &str) -> &str {
     let name = name.trim_start_matches(is_blank);
-    name.trim_end_matches(|c| is_blank(c) || c == '.')
+    trim_end(name, |c| c == '.')
 }
 
 /// Returns at most [`MAX_CHARS`] characters of the name, with its extension.
@@ -65,7 +65,7 @@ fn shortened(name: &str) -> String {
         .nth(room)
         .map_or(stem.len(), |(at, _)| at);
     // The cut may have left one half of a joined emoji.
-    let stem = trimmed(&stem[..end]).trim_end_matches(is_invisible);
+    let stem = trimmed(&stem[..end]);
     [stem, extension].concat()
 }
 
@@ -101,6 +101,8 @@ mod tests {
             ("\u{3000}\u{a0}\t", FileNameFault::Blank),
             ("\u{3164}\u{115f}\u{2800}", FileNameFault::Blank),
             ("\u{200b}", FileNameFault::Blank),
+            ("\u{e0100}", FileNameFault::Blank),
+            ("\u{fe0f}.mp4", FileNameFault::Invisible('\u{fe0f}', 0)),
             (".", FileNameFault::Dots),
             ("..", FileNameFault::Dots),
             (" ..\u{3000}", FileNameFault::Dots),
@@ -125,6 +127,9 @@ mod tests {
             "a.",
             "👨\u{200d}👩\u{200d}👧.mp4",
             "می\u{200c}خواهم.txt",
+            "അവന്\u{200d}.mp4",
+            "क्\u{200d}",
+            "葛\u{e0100}.mp4",
             "\u{3164}a",
         ] {
             assert_eq!(check_file_name(name), Ok(()), "{name:?}");
@@ -140,6 +145,9 @@ mod tests {
             ("%E2%80%8Ba%EF%BB%BF%0Ab%E2%80%AE.mp4", Some("ab.mp4")),
             ("%20a%20b.mp4.%E3%80%80", Some("a b.mp4")),
             (".env", Some(".env")),
+            ("അവന്\u{200d}.mp4", Some("അവന്\u{200d}.mp4")),
+            ("അവന്\u{200d}%20", Some("അവന്\u{200d}")),
+            ("%EF%B8%8Fa❤\u{fe0f}", Some("a❤\u{fe0f}")),
             ("👨\u{200d}👩.mp4", Some("👨\u{200d}👩.mp4")),
             ("", None),
             (".", None),

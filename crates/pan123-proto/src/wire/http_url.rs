@@ -7,7 +7,7 @@ use std::ops::Range;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{BuildError, UrlFault};
-use crate::text::{find_invisible, is_blank, is_invisible};
+use crate::text::{find_invisible, is_blank, may_belong};
 
 /// Accepts `http://…` and `https://…` with a host, and refuses what cannot be meant as one URL.
 pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildError> {
@@ -39,6 +39,9 @@ impl UrlParts {
         if url.trim() != url {
             return Err(UrlFault::Whitespace);
         }
+        if let Some((at, filler)) = filler_at_an_end(url) {
+            return Err(UrlFault::Invisible(filler, at));
+        }
         let start = after_scheme(url)?;
         let rest = &url[start..];
         let end = start + rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -62,6 +65,15 @@ fn position(url: &str, at: usize) -> usize {
     url[..at].chars().count()
 }
 
+/// Returns a character at either end that only takes the room of one.
+fn filler_at_an_end(url: &str) -> Option<(usize, char)> {
+    let first = url.chars().next().map(|first| (0, first));
+    let last = url.char_indices().next_back();
+    let last = last.map(|(at, last)| (position(url, at), last));
+    let mut ends = first.into_iter().chain(last);
+    ends.find(|&(_, end)| is_blank(end) && !may_belong(end))
+}
+
 fn find(text: &str, is_it: impl Fn(char) -> bool) -> Option<(usize, char)> {
     text.char_indices().find(|&(_, character)| is_it(character))
 }
@@ -69,45 +81,46 @@ fn find(text: &str, is_it: impl Fn(char) -> bool) -> Option<(usize, char)> {
 /// Returns where another URL begins: after white space, or glued to the first one. A URL in the path or the query of another
 /// stands behind a sign, as in `https://proxy/https://host` and `?url=https://host`.
 fn second_url(url: &str) -> Option<usize> {
-    let first = url.find("://")?;
-    let schemes = url[first + 1..].match_indices("://").filter_map(|(at, _)| {
-        let before = &url[..first + 1 + at];
-        let scheme = before.len()
-            - before
-                .bytes()
-                .rev()
-                .take_while(|&byte| is_scheme_byte(byte))
-                .count();
-        let http = ["https", "http"]
-            .into_iter()
-            .find(|http| ends_with(before, http));
-        match before[..scheme].chars().next_back()? {
-            space if space.is_whitespace() && scheme < before.len() => Some(scheme),
-            _ => http.map(|http| before.len() - http.len()),
+    let host = url.find("://")? + "://".len();
+    let mut colons = url[host..].match_indices(':').map(|(at, _)| host + at);
+    colons.find_map(|colon| {
+        let (before, rest) = (&url[host..colon], &url[colon..]);
+        let at = host + before.trim_end_matches(is_scheme_character).len();
+        let scheme = &url[at..colon];
+        let is_url = rest.starts_with("://") && is_scheme(scheme) || starts_magnet(scheme, rest);
+        if is_url && is_apart(&url[..at]) {
+            return Some(at);
         }
-    });
-    let magnets = url.match_indices(" magnet:?").map(|(at, _)| at + 1);
-    schemes
-        .chain(magnets)
-        .filter(|&at| at > first)
-        .find(|&at| starts_url(&url[..at], &url[at..]))
+        let glued = GLUED.iter().find(|glued| ends_with(scheme, glued))?;
+        let is_url = rest.starts_with("://") || starts_magnet(glued, rest);
+        let at = colon - glued.len();
+        (is_url && glues(&url[..at])).then_some(at)
+    })
 }
 
-/// Whether a URL that follows this text is not part of it.
-fn starts_url(before: &str, url: &str) -> bool {
-    let is_http = starts_with_http(url);
+/// The schemes of links that people write one after the other without a space. A longer one stands before its own end.
+const GLUED: [&str; 5] = ["https", "http", "magnet", "ed2k", "thunder"];
+
+fn starts_magnet(scheme: &str, rest: &str) -> bool {
+    scheme.eq_ignore_ascii_case("magnet") && rest.starts_with(":?")
+}
+
+/// Whether this ends in white space, be there an opening quote or bracket after it.
+fn is_apart(before: &str) -> bool {
+    let before = before.trim_end_matches(|c| "\"'`([{<“‘「『（【《〈＜".contains(c));
+    before.ends_with(is_blank)
+}
+
+/// Whether a URL that follows this is not part of it, though no white space stands between.
+fn glues(before: &str) -> bool {
     let is_escape = before
         .as_bytes()
         .last_chunk::<3>()
         .is_some_and(|[percent, digits @ ..]| {
             *percent == b'%' && digits.iter().all(u8::is_ascii_hexdigit)
         });
-    match before.chars().next_back() {
-        None => false,
-        Some(space) if space.is_whitespace() || is_invisible(space) => true,
-        Some('，' | '。' | '、' | '；') => is_http,
-        Some(last) => is_http && last.is_alphanumeric() && !is_escape,
-    }
+    before.ends_with(['，', '。', '、', '；', '：'])
+        || before.ends_with(char::is_alphanumeric) && !is_escape
 }
 
 fn ends_with(text: &str, end: &str) -> bool {
@@ -174,11 +187,11 @@ fn scheme_fault(url: &str, scheme: String, rest: &str) -> UrlFault {
 fn is_scheme(text: &str) -> bool {
     text.len() <= 20
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(is_scheme_byte)
+        && text.chars().all(is_scheme_character)
 }
 
-fn is_scheme_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+fn is_scheme_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
 }
 
 /// Whether this is `host:80` rather than a scheme.
@@ -221,7 +234,8 @@ fn check_host_and_port(url: &str, range: Range<usize>) -> Result<(), UrlFault> {
     }
     check_port(port)?;
     let decoded = percent_decode_str(host).decode_utf8().ok();
-    let Some(decoded) = decoded.filter(|host| host.chars().all(may_be_in_host)) else {
+    let is_host = |host: &str| host.chars().all(may_be_in_host) && find_invisible(host).is_none();
+    let Some(decoded) = decoded.filter(|host| is_host(host)) else {
         let percent = range.start + host.find('%').unwrap_or(0);
         return Err(UrlFault::HostCharacter('%', position(url, percent)));
     };
@@ -253,10 +267,9 @@ fn may_be_in_host(character: char) -> bool {
         && !"，、；：！？（）【】《》〈〉「」『』“”‘’…—／＼＠＃％＜＞＂＇".contains(character)
 }
 
-/// Joiners and variation selectors are checked in the whole URL.
+/// What may belong to the characters beside it is checked in the whole URL.
 fn is_blank_in_host(character: char) -> bool {
-    let joins = matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
-    is_blank(character) && !joins
+    is_blank(character) && !may_belong(character)
 }
 
 /// Prints scheme, host and port of a URL: its other parts may be secret.
@@ -311,6 +324,16 @@ mod tests {
             "https://a/[x] (1)|{2} <b> \"c\" \\d ^`.mp4",
             "https://a/b。",
             "https://a/b\u{a0}c\u{3000}d",
+            "https://a/Magnet: a story.mp4",
+            "https://a/re: https x: ftp.mp4",
+            "https://a/?u=magnet:?xt=1",
+            "https://a/?u=ftp://b",
+            "https://a/അവന്\u{200d}.mp4",
+            "https://a/क्\u{200d}",
+            "https://क्\u{200d}.example/",
+            "https://a/葛\u{e0100}.mp4",
+            "https://🏴\u{e0067}\u{e0062}\u{e007f}.example/",
+            "https://a/b\u{2800}c\u{3164}d",
             "https://proxy/https://b/y",
             "https://proxy/?https://b/y",
             "https://proxy/?u=https://b/y&v=http://c",
@@ -369,6 +392,9 @@ mod tests {
                 "https://a/页\u{200b}/b",
                 UrlFault::Invisible('\u{200b}', 11),
             ),
+            ("https://a/\u{2800}", UrlFault::Invisible('\u{2800}', 10)),
+            ("\u{3164}https://a/", UrlFault::Invisible('\u{3164}', 0)),
+            ("https://a/\u{e0100}", UrlFault::Invisible('\u{e0100}', 10)),
             ("https://a\u{202e}/b", UrlFault::Invisible('\u{202e}', 9)),
             ("https://a/x https://b/y", UrlFault::SecondUrl(12)),
             ("https://a/x\thttp://b/y", UrlFault::SecondUrl(12)),
@@ -376,6 +402,23 @@ mod tests {
             ("https://a/x ftp://b/y", UrlFault::SecondUrl(12)),
             ("https://a/x magnet:?xt=1", UrlFault::SecondUrl(12)),
             ("https://a/x\u{200b}https://b", UrlFault::SecondUrl(12)),
+            ("https://a/x MAGNET:?xt=1", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{3000}magnet:?xt=1", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{a0}Magnet:?xt=1", UrlFault::SecondUrl(12)),
+            ("https://a/x\nmagnet:?xt=1", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{a0}https://b", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{3000}HTTPS://b", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{2003}Ftp://b", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{2028}ED2K://|f", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{202f}thunder://Q", UrlFault::SecondUrl(12)),
+            ("https://a/x\u{2800}http://b", UrlFault::SecondUrl(12)),
+            ("https://a/x \"https://b\"", UrlFault::SecondUrl(13)),
+            ("https://a/x <magnet:?xt=1>", UrlFault::SecondUrl(13)),
+            ("https://a/x magnet:?a https://b", UrlFault::SecondUrl(12)),
+            ("https://a/xmagnet:?xt=1", UrlFault::SecondUrl(11)),
+            ("https://a/xED2K://|f", UrlFault::SecondUrl(11)),
+            ("https://a/x：https://b", UrlFault::SecondUrl(12)),
+            ("https://a magnet:?xt=1", UrlFault::SecondUrl(10)),
             ("https://a/xhttps://b/y", UrlFault::SecondUrl(11)),
             ("https://a/页https://b/y", UrlFault::SecondUrl(11)),
             ("https://a/x.mp4http://b/y", UrlFault::SecondUrl(15)),
