@@ -17,6 +17,7 @@ use http::StatusCode;
 
 pub use ambiguous::{Ambiguous, Reach};
 pub use api::{ApiError, ErrorCode};
+pub(crate) use build::BASE_URL;
 pub use build::{
     BuildError, CredentialFault, CredentialsFault, FileNameFault, PathFault, UrlFault,
 };

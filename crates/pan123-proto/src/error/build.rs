@@ -10,7 +10,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum BuildError {
     /// An invalid URL.
-    #[error("the {what} {fault}")]
+    #[error("the {what} {}", fault.shown(what))]
     #[non_exhaustive]
     Url {
         /// Which one: "download URL", "callback URL" or "base URL".
@@ -117,8 +117,12 @@ pub enum BuildError {
 pub enum UrlFault {
     /// It is empty or blank.
     Empty,
-    /// It has another scheme, or none.
+    /// It has another scheme, or none. A text before a colon that need not be a scheme may be a secret and is not named.
     Scheme(Option<String>),
+    /// It is a host with a port, without a scheme.
+    HostWithPort,
+    /// It is a path of a Windows computer, such as `C:\\file`.
+    WindowsPath,
     /// Something stands before its scheme, which is at this position.
     Prefix(usize),
     /// It has two schemes, as in `http://https://host`.
@@ -145,93 +149,144 @@ pub enum UrlFault {
     Brackets,
     /// It has a parameter that the callback signer adds.
     Reserved(&'static str),
-    /// The base URL has a user, a query or a fragment, or is not a URI.
+    /// The base URL has a user, a query or a fragment, or is too long for a URI.
     NotABaseUrl,
-    /// The base URL ends in the path of the API, such as `/api/v1`.
+    /// The base URL has this character at this position, which no URI has as it is.
+    BaseCharacter(char, usize),
+    /// The base URL contains the path of the API, such as `/api/v1`.
     ApiPath,
     /// The base URL is plain `http://` to another machine: the credentials could be read on the way.
     PlainHttp,
 }
 
+/// What the error for a base URL says of it.
+pub(crate) const BASE_URL: &str = "base URL";
+
 impl fmt::Display for UrlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.cause(), self.remedy())
+    }
+}
+
+impl UrlFault {
+    /// Returns the text for a URL of this kind: a base URL has neither a path of its own nor anything that may be escaped.
+    fn shown(&self, what: &str) -> String {
+        let remedy = match self {
+            UrlFault::ApiPath | UrlFault::PlainHttp | UrlFault::BaseCharacter(..) => self.remedy(),
+            _ if what == BASE_URL => {
+                ": it must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment"
+            }
+            _ => self.remedy(),
+        };
+        format!("{}{remedy}", self.cause())
+    }
+
+    fn cause(&self) -> String {
+        let code = |character: &char| format!("U+{:04X}", u32::from(*character));
         match self {
-            UrlFault::Empty => f.write_str("is empty: it must look like `https://host/path`"),
-            UrlFault::Scheme(Some(scheme)) => {
-                write!(
-                    f,
-                    "has the scheme `{scheme}:`, but the service accepts `http://` and `https://` only"
-                )?;
-                match scheme.as_str() {
-                    "magnet" | "ed2k" | "thunder" | "ftp" => {
-                        f.write_str(" (no magnet, ed2k, ftp or thunder links)")
-                    }
-                    _ => Ok(()),
-                }
+            UrlFault::Empty => "is empty".to_owned(),
+            UrlFault::Scheme(Some(scheme)) => format!("has the scheme `{scheme}:`"),
+            UrlFault::Scheme(None) => "must start with `http://` or `https://`".to_owned(),
+            UrlFault::HostWithPort => "is a host with a port, and `https://` is missing".to_owned(),
+            UrlFault::WindowsPath => "is a path of a Windows computer".to_owned(),
+            UrlFault::Prefix(at) => {
+                format!("must start with `http://` or `https://`, which is at position {at}")
             }
-            UrlFault::Scheme(None) => f.write_str("must start with `http://` or `https://`"),
-            UrlFault::Prefix(at) => write!(
-                f,
-                "must start with `http://` or `https://`, which is at position {at}: remove what stands before it, and the quote \
-                 or bracket after it, if there is one"
-            ),
             UrlFault::RepeatedScheme => {
-                f.write_str("has a scheme twice, as in `http://https://host`: remove the first one")
+                "has a scheme twice, as in `http://https://host`".to_owned()
             }
-            UrlFault::FullWidth(character, at) => write!(
-                f,
-                "has the full-width character `{character}` (U+{:04X}) at position {at}: type `http://` or `https://` in half width",
-                u32::from(*character)
+            UrlFault::FullWidth(character, at) => format!(
+                "has the full-width character `{character}` ({}) at position {at}",
+                code(character)
             ),
-            UrlFault::SecondUrl(at) => write!(
-                f,
-                "is followed by a second one at position {at}: give one URL at a time, or percent-encode what stands there if it \
-                 is only one"
-            ),
-            UrlFault::Invisible(character, at) => write!(
-                f,
-                "has the invisible character U+{:04X} at position {at}: remove it, or percent-encode it if it belongs there",
-                u32::from(*character)
-            ),
-            UrlFault::Whitespace => f.write_str("starts or ends with white space: remove it"),
-            UrlFault::NoHost => {
-                f.write_str("has no host: it must look like `https://host/path`")
+            UrlFault::SecondUrl(at) => format!("is followed by a second one at position {at}"),
+            UrlFault::Invisible(character, at) => {
+                format!(
+                    "has the invisible character {} at position {at}",
+                    code(character)
+                )
             }
-            UrlFault::HostWhitespace(at) => write!(
-                f,
-                "has white space in its host at position {at}: remove it, or write the missing `/` before the path"
-            ),
-            UrlFault::HostCharacter(character, at) => write!(
-                f,
-                "has `{character}` (U+{:04X}) in its host at position {at}: correct the host, or write the missing `/` before the \
-                 path",
-                u32::from(*character)
-            ),
-            UrlFault::HostDots => f.write_str(
-                "has nothing between two dots of its host, or before the first one: correct the host",
-            ),
-            UrlFault::Port => f.write_str(
-                "has a port that is not a number from 1 to 65535: correct it or remove it; an IPv6 address needs brackets, and a \
-                 `/`, `?` or `#` in a password must be percent-encoded",
-            ),
-            UrlFault::Brackets => f.write_str(
-                "has brackets in its host without an IPv6 address between the two: it must look like `https://[2001:db8::1]/path`",
-            ),
-            UrlFault::Reserved(name) => write!(
-                f,
-                "already has the parameter `{name}`, which the signer adds: remove it"
-            ),
-            UrlFault::NotABaseUrl => f.write_str(
-                "must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment",
-            ),
-            UrlFault::ApiPath => f.write_str(
-                "ends in the path of the API, which every request adds itself, such as `/api/v1`: remove it",
-            ),
-            UrlFault::PlainHttp => f.write_str(
-                "is plain `http://` to another machine, where the credentials could be read on the way: use `https://`; \
-                 plain `http://` is for `localhost`, `127.0.0.1` (or any other 127.x.x.x) and `[::1]`, and for anything else \
-                 only if the builder says `allow_credentials_over_plain_http(true)`",
-            ),
+            UrlFault::Whitespace => "starts or ends with white space".to_owned(),
+            UrlFault::NoHost => "has no host".to_owned(),
+            UrlFault::HostWhitespace(at) => {
+                format!("has white space in its host at position {at}")
+            }
+            UrlFault::HostCharacter(character, at) => {
+                format!(
+                    "has `{character}` ({}) in its host at position {at}",
+                    code(character)
+                )
+            }
+            UrlFault::HostDots => {
+                "has nothing between two dots of its host, or before the first one".to_owned()
+            }
+            UrlFault::Port => "has a port that is not a number from 1 to 65535".to_owned(),
+            UrlFault::Brackets => {
+                "has brackets in its host without an IPv6 address between the two".to_owned()
+            }
+            UrlFault::Reserved(name) => format!("already has the parameter `{name}`"),
+            UrlFault::NotABaseUrl => "has a user, a query or a fragment, or is too long".to_owned(),
+            UrlFault::BaseCharacter(character, at) => {
+                format!(
+                    "has `{}` ({}) at position {at}",
+                    character.escape_debug(),
+                    code(character)
+                )
+            }
+            UrlFault::ApiPath => "contains the path of the API, such as `/api/v1`".to_owned(),
+            UrlFault::PlainHttp => "is plain `http://` to another machine".to_owned(),
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self {
+            UrlFault::Empty | UrlFault::NoHost => ": it must look like `https://host/path`",
+            UrlFault::Scheme(Some(scheme)) => match scheme.as_str() {
+                "magnet" | "ed2k" | "thunder" | "ftp" => {
+                    ", but the service accepts `http://` and `https://` only (no magnet, ed2k, ftp or thunder links)"
+                }
+                _ => ", but the service accepts `http://` and `https://` only",
+            },
+            UrlFault::Scheme(None) => "",
+            UrlFault::HostWithPort => ": write `https://` or `http://` before it",
+            UrlFault::WindowsPath => {
+                ", which the service cannot reach: it must be a URL that starts with `http://` or `https://`"
+            }
+            UrlFault::Prefix(_) => {
+                ": remove what stands before it, and the quote or bracket after it, if there is one"
+            }
+            UrlFault::RepeatedScheme => ": remove the first one",
+            UrlFault::FullWidth(..) => ": type `http://` or `https://` in half width",
+            UrlFault::SecondUrl(_) => {
+                ": give one URL at a time, or percent-encode what stands there if it is only one"
+            }
+            UrlFault::Invisible(..) => ": remove it, or percent-encode it if it belongs there",
+            UrlFault::Whitespace => ": remove it",
+            UrlFault::HostWhitespace(_) => ": remove it, or write the missing `/` before the path",
+            UrlFault::HostCharacter(..) => {
+                ": correct the host, or write the missing `/` before the path"
+            }
+            UrlFault::HostDots => ": correct the host",
+            UrlFault::Port => {
+                ": correct it or remove it; an IPv6 address needs brackets, and a `/`, `?` or `#` in a password must be \
+                 percent-encoded"
+            }
+            UrlFault::Brackets => ": it must look like `https://[2001:db8::1]/path`",
+            UrlFault::Reserved(_) => ", which the signer adds: remove it",
+            UrlFault::NotABaseUrl => {
+                ": it must look like `https://host`, `https://host:port` or `https://host/prefix`"
+            }
+            UrlFault::BaseCharacter(..) => {
+                ": write a host in ASCII (an international one as `xn--…`), and percent-encode what belongs into a prefix"
+            }
+            UrlFault::ApiPath => {
+                ", which every request adds itself: end it before that, as in `https://host` or `https://host/prefix`"
+            }
+            UrlFault::PlainHttp => {
+                ", where the credentials could be read on the way: use `https://`; plain `http://` is for `localhost`, \
+                 `127.0.0.1` (or any other 127.x.x.x) and `[::1]`, and for anything else only if the builder says \
+                 `allow_credentials_over_plain_http(true)`"
+            }
         }
     }
 }

@@ -176,14 +176,47 @@ fn scheme_fault(url: &str, scheme: String, rest: &str) -> UrlFault {
         {
             UrlFault::Prefix(position(url, at))
         }
-        _ if is_scheme(&scheme) && !is_host_with_port(&scheme, rest) => {
-            UrlFault::Scheme(Some(scheme))
-        }
+        _ if is_windows_path(url) => UrlFault::WindowsPath,
+        _ if is_host_with_port(&scheme, rest) => UrlFault::HostWithPort,
+        _ if may_be_quoted(&scheme, rest) => UrlFault::Scheme(Some(scheme)),
         _ => UrlFault::Scheme(None),
     }
 }
 
-/// Whether this is a scheme by RFC 3986, and short enough to quote in an error.
+/// Whether this can only be a scheme: the text before a colon may as well be a user's name or the start of a secret.
+fn may_be_quoted(scheme: &str, rest: &str) -> bool {
+    const KNOWN: [&str; 14] = [
+        "about",
+        "blob",
+        "data",
+        "ed2k",
+        "file",
+        "flashget",
+        "ftp",
+        "javascript",
+        "magnet",
+        "mailto",
+        "qqdl",
+        "sftp",
+        "thunder",
+        "urn",
+    ];
+    const MAX_QUOTED: usize = 12;
+    let is_short = is_scheme(scheme) && scheme.len() <= MAX_QUOTED;
+    KNOWN.contains(&scheme) || is_short && rest.starts_with('/')
+}
+
+/// Whether this is `C:\file`, `D:/file` or `\\server\share`.
+fn is_windows_path(url: &str) -> bool {
+    let url = url.trim_start_matches(['"', '\'']);
+    let [drive, colon, slash, ..] = url.as_bytes() else {
+        return false;
+    };
+    let is_drive = drive.is_ascii_alphabetic() && *colon == b':' && matches!(slash, b'\\' | b'/');
+    is_drive || url.starts_with("\\\\")
+}
+
+/// Whether this is a scheme by RFC 3986, and not longer than any.
 fn is_scheme(text: &str) -> bool {
     text.len() <= 20
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -195,8 +228,10 @@ fn is_scheme_character(character: char) -> bool {
 }
 
 /// Whether this is `host:80` rather than a scheme.
-fn is_host_with_port(scheme: &str, rest: &str) -> bool {
-    scheme.contains('.') || rest.starts_with(|next: char| next.is_ascii_digit())
+fn is_host_with_port(host: &str, rest: &str) -> bool {
+    let port = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let is_port = !port.is_empty() && check_port(port).is_ok();
+    is_port && !host.is_empty() && host.chars().all(may_be_in_host)
 }
 
 /// Returns the first full-width character of an `http://` that was typed with some.
@@ -359,8 +394,24 @@ mod tests {
             ("example.com/file", UrlFault::Scheme(None)),
             ("example.com/?u=https://b/", UrlFault::Scheme(None)),
             ("//example.com/file", UrlFault::Scheme(None)),
-            ("localhost:8080/x", UrlFault::Scheme(None)),
+            ("localhost:8080/x", UrlFault::HostWithPort),
+            ("example.com:80/x", UrlFault::HostWithPort),
+            ("127.0.0.1:9000", UrlFault::HostWithPort),
+            ("例子.测试:443?x", UrlFault::HostWithPort),
             ("example.com:x", UrlFault::Scheme(None)),
+            ("example.com:99999/x", UrlFault::Scheme(None)),
+            ("C:\\x", UrlFault::WindowsPath),
+            ("D:/x", UrlFault::WindowsPath),
+            ("\"c:\\a b.mp4\"", UrlFault::WindowsPath),
+            ("\\\\nas\\x", UrlFault::WindowsPath),
+            ("eyJhbGciOi:x", UrlFault::Scheme(None)),
+            ("eyJhbGciOiJIUzI1://x", UrlFault::Scheme(None)),
+            ("s3cret:", UrlFault::Scheme(None)),
+            ("user:s3cret@host/", UrlFault::Scheme(None)),
+            ("MAGNET:x", scheme("magnet")),
+            ("mailto:a@b", scheme("mailto")),
+            ("s3:/b", scheme("s3")),
+            ("wss://a/", scheme("wss")),
             ("magnet:?xt=urn:btih:0&tr=http://t/", scheme("magnet")),
             ("ed2k://|file|a|1|b|/", scheme("ed2k")),
             ("ftp://host/file", scheme("ftp")),
@@ -480,7 +531,21 @@ mod tests {
             "the download URL has the scheme `magnet:`, but the service accepts `http://` and `https://` only (no magnet, ed2k, \
              ftp or thunder links)"
         );
-        for url in ["example.com/a", "file:///a", "", "\"https://a\"", "data:x"] {
+        assert_eq!(
+            message("localhost:8080/x"),
+            "the download URL is a host with a port, and `https://` is missing: write `https://` or `http://` before it"
+        );
+        let path = "the download URL is a path of a Windows computer, which the service cannot reach: it must be a URL that starts \
+                    with `http://` or `https://`";
+        assert_eq!(message("C:\\x"), path);
+        for url in [
+            "example.com/a",
+            "file:///a",
+            "",
+            "\"https://a\"",
+            "data:x",
+            "C:\\x",
+        ] {
             assert!(!message(url).contains("magnet"), "{url}");
         }
         // A password with a slash looks like a port.

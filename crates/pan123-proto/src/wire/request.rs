@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use super::http_url::check_http_url;
-use crate::error::{BuildError, UrlFault};
+use crate::error::{BASE_URL, BuildError, UrlFault};
 
 /// All characters but the ones that RFC 3986 calls unreserved.
 pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,16 +26,16 @@ impl BaseUrl {
     pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";
 
     pub(crate) fn parse(url: &str, plain_http: PlainHttp) -> Result<BaseUrl, BuildError> {
-        const WHAT: &str = "base URL";
-        let invalid = |fault| BuildError::Url { what: WHAT, fault };
-        check_http_url(WHAT, url).map_err(|error| match error {
-            BuildError::Url {
-                fault: UrlFault::Scheme(_),
-                ..
-            } => invalid(UrlFault::NotABaseUrl),
-            error => error,
-        })?;
-        let uri: Uri = url.parse().map_err(|_| invalid(UrlFault::NotABaseUrl))?;
+        let invalid = |fault| BuildError::Url {
+            what: BASE_URL,
+            fault,
+        };
+        check_http_url(BASE_URL, url)?;
+        // A path is sent as it is, and clients do not agree on how to write a host in ASCII.
+        if let Some((at, character)) = url.chars().enumerate().find(|&(_, c)| is_odd(c)) {
+            return Err(invalid(UrlFault::BaseCharacter(character, at)));
+        }
+        let uri: Uri = url.parse().map_err(|_| invalid(unparsable(url)))?;
         // A user and a password would be sent beside the token, and HTTP clients do not agree on how.
         let user = uri
             .authority()
@@ -43,7 +43,7 @@ impl BaseUrl {
         if user || uri.query().is_some() || url.contains('#') {
             return Err(invalid(UrlFault::NotABaseUrl));
         }
-        if ends_in_api_path(uri.path()) {
+        if contains_api_path(uri.path()) {
             return Err(invalid(UrlFault::ApiPath));
         }
         if plain_http == PlainHttp::LoopbackOnly
@@ -66,15 +66,30 @@ impl BaseUrl {
     }
 }
 
-/// Whether this ends in `/api/v1`, `/upload/v2` and the like, which every path of an endpoint starts with.
-fn ends_in_api_path(path: &str) -> bool {
-    let mut segments = path.rsplit('/').skip_while(|segment| segment.is_empty());
-    let version = segments.next().unwrap_or("").to_ascii_lowercase();
-    let parent = segments.next().unwrap_or("").to_ascii_lowercase();
-    let is_version = version.strip_prefix('v').is_some_and(|number| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    is_version && matches!(parent.as_str(), "api" | "upload")
+/// Why a URL of plain characters is no URI: its host is escaped, or it is too long.
+fn unparsable(url: &str) -> UrlFault {
+    let percent = url.split('/').nth(2).and_then(|host| host.find('%'));
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    percent.map_or(UrlFault::NotABaseUrl, |at| {
+        UrlFault::HostCharacter('%', start + at)
+    })
+}
+
+/// Whether this is a character that a URI has only in its escaped form.
+fn is_odd(character: char) -> bool {
+    !character.is_ascii_graphic() || "\"<>\\^`{|}".contains(character)
+}
+
+/// Whether this contains `/api/v1`, `/upload/v2` and the like, which every path of an endpoint starts with.
+fn contains_api_path(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    segments
+        .windows(2)
+        .any(|pair| matches!(pair, ["api" | "upload", "v1" | "v2"]))
 }
 
 /// Where credentials may be sent unencrypted.

@@ -198,44 +198,96 @@ fn credentials_that_cannot_be_meant_are_refused_by_name() {
 
 #[test]
 fn base_url_has_a_wording_of_its_own() {
-    for (url, text) in [
+    let shape = "it must look like `https://host`, `https://host:port` or `https://host/prefix`, without user, query or fragment";
+    for (url, cause) in [
+        ("", "is empty"),
+        (" ", "is empty"),
+        ("https://", "has no host"),
         (
             "open-api.123pan.com",
-            "the base URL must look like `https://host`",
+            "must start with `http://` or `https://`",
         ),
-        ("magnet:?xt=1", "the base URL must look like `https://host`"),
-        ("https://a/?x", "the base URL must look like `https://host`"),
+        ("magnet:?xt=1", "has the scheme `magnet:`"),
+        ("ftp://a", "has the scheme `ftp:`"),
         (
-            "https://open-api.123pan.com/api/v1",
-            "ends in the path of the API",
+            "localhost:8080",
+            "is a host with a port, and `https://` is missing",
         ),
-        (
-            "https://open-api.123pan.com/api/v2/",
-            "ends in the path of the API",
-        ),
-        ("https://proxy/pan/API/V10//", "ends in the path of the API"),
-        ("https://proxy/upload/v1", "ends in the path of the API"),
+        ("C:\\pan", "is a path of a Windows computer"),
+        ("https://a/?x", "has a user, a query or a fragment"),
+        ("https://a/#x", "has a user, a query or a fragment"),
+        ("https://u:p@a", "has a user, a query or a fragment"),
         (
             "https://a\u{200b}/",
             "has the invisible character U+200B at position 9",
         ),
         ("http://https://a", "has a scheme twice"),
+        ("https://a https://b", "is followed by a second one"),
         ("https://a:abc", "has a port that is not a number"),
+        ("https://[::1", "has brackets in its host"),
         ("https://a b", "has white space in its host at position 9"),
-        ("", "is empty"),
+        (
+            "https://a\u{3000}b",
+            "has white space in its host at position 9",
+        ),
+        ("https://a,b", "has `,` (U+002C) in its host at position 9"),
+        (
+            "https://a%41b",
+            "has `%` (U+0025) in its host at position 9",
+        ),
+        (" https://a", "starts or ends with white space"),
     ] {
         let error = refused(builder().base_url(url));
         assert!(
-            error.starts_with("the base URL ") && error.contains(text),
+            error.starts_with(&format!("the base URL {cause}")) && error.ends_with(shape),
             "{url}: {error}"
         );
-        assert!(!error.contains("magnet"), "{error}");
+        for word in ["download", "/path", "percent", "ed2k"] {
+            assert!(!error.contains(word), "{url}: {error}");
+        }
+    }
+    let odd = "write a host in ASCII (an international one as `xn--…`), and percent-encode what belongs into a prefix";
+    for (url, cause) in [
+        ("https://例子.测试", "has `例` (U+4F8B) at position 8"),
+        ("https://a/网盘", "has `网` (U+7F51) at position 10"),
+        ("https://a/b c", "has ` ` (U+0020) at position 11"),
+        ("https://a/{b}", "has `{` (U+007B) at position 10"),
+    ] {
+        let error = refused(builder().base_url(url));
+        assert_eq!(error, format!("the base URL {cause}: {odd}"));
+    }
+}
+
+#[test]
+fn base_url_does_not_contain_the_path_of_the_api() {
+    for url in [
+        "https://open-api.123pan.com/api/v1",
+        "https://open-api.123pan.com/api/v2/",
+        "https://open-api.123pan.com/api/v1/offline",
+        "https://open-api.123pan.com/api/v1/offline/download",
+        "https://proxy/pan/API/V1//",
+        "https://proxy//api//v1",
+        "https://proxy/api/v1/pan",
+        "https://proxy/upload/v1",
+    ] {
+        let error = refused(builder().base_url(url));
+        assert_eq!(
+            error,
+            "the base URL contains the path of the API, such as `/api/v1`, which every request adds itself: end it before that, as \
+             in `https://host` or `https://host/prefix`",
+            "{url}"
+        );
     }
     for url in [
+        "https://proxy/pan/",
         "https://proxy/api",
         "https://proxy/v1",
-        "https://proxy/api/v1/pan",
-        "https://api/v1x",
+        "https://proxy/api/v10",
+        "https://proxy/api/v1x",
+        "https://proxy/myapi/v1",
+        "https://proxy/api/pan/v1",
+        "https://xn--fsqu00a.xn--0zwm56d:8443/pan%20123",
+        "https://api/v1",
     ] {
         builder().base_url(url).build().unwrap();
     }
