@@ -24,7 +24,7 @@ use crate::wire::body::body_json;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::json::{self, Field, Json, Unreadable};
 use crate::wire::lenient::{lossy_text, whole};
-use crate::wire::redaction::redact_url;
+use crate::wire::redaction::redact_urls;
 
 /// The maximum length of a reason, in characters: anyone may send a callback.
 const MAX_REASON: usize = 1000;
@@ -63,8 +63,9 @@ pub enum CallbackOutcome {
     /// 1: failed.
     #[non_exhaustive]
     Failed {
-        /// The reason in the service's words, if it gives one: at most 1000 characters, of the notice's URL only scheme, host and
-        /// port, and with invisible characters escaped (`\u{1b}`), so that it may be printed.
+        /// The reason in the service's words, if it gives one: at most 1000 characters, of every URL only scheme, host and port, and
+        /// with invisible characters escaped (`\u{1b}`), so that it may be printed. A URL that the notice does not name ends at
+        /// white space.
         reason: Option<String>,
     },
     /// Any other number.
@@ -172,8 +173,7 @@ impl CallbackNotice {
         };
         let url = non_empty(&url);
         let reason = non_empty(&fail_reason).or_else(|| non_empty(&file_reason));
-        let url_of_task = url.as_deref().unwrap_or_default();
-        let reason = reason.map(|reason| redact_url(url_of_task, &reason, MAX_REASON));
+        let reason = reason.map(|reason| redact_urls(url.as_deref(), &reason, MAX_REASON));
         let reason = reason.map(|reason| text::shown(reason, MAX_REASON));
         let (status, file) = (status.essential(whole)?, file.optional(FileId::read));
         Ok(CallbackNotice {
@@ -242,6 +242,27 @@ mod tests {
         assert_eq!(notice.outcome, CallbackOutcome::Failed { reason });
         let shown = format!("{notice:?}");
         assert!(!shown.chars().any(text::is_invisible), "{shown:?}");
+    }
+
+    #[test]
+    fn a_reason_shows_scheme_and_host_of_a_url_only() {
+        for url in [
+            "",
+            r#""url":"https://h/canary","#,
+            r#""url":null,"#,
+            r#""url":"","#,
+        ] {
+            for status in [1, 7] {
+                let body = format!(
+                    r#"{{{url}"status":{status},"failReason":"no https:\/\/h\/canary?k=canary or https://i/canary"}}"#
+                );
+                let notice = CallbackNotice::parse(body.as_bytes()).unwrap();
+                let shown = format!("{:?}", notice.outcome);
+                let expected = "no https://h/[redacted] or https://i/[redacted]";
+                assert!(shown.contains(expected), "{body}: {shown}");
+                assert!(!format!("{notice:?}").contains("canary"), "{notice:?}");
+            }
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl Ambiguous {
         }
     }
 
-    /// Returns the ids that a response named for what the request created, when it named several or when something else about
-    /// it could not be read: `ambiguous.candidates::<TaskId>()` for a download. One of them may be the task that was created;
+    /// Returns the ids that a response named for what the request created, when it named several different ones or could not be
+    /// read as a whole: `ambiguous.candidates::<TaskId>()` for a download. One of them may be the task that was created;
     /// polling a task does no harm.
     pub fn candidates<Id: TryFrom<u64>>(&self) -> Vec<Id> {
         let ids = self.candidate_numbers().iter();

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -130,10 +131,13 @@ impl Redactor<'_> {
     }
 }
 
-/// Returns at most `max` characters of the text, without what must not be shown of the URL.
-pub(crate) fn redact_url(url: &str, text: &str, max: usize) -> String {
+/// Returns at most `max` characters of the text, without what must not be shown of the URL, and of any other URL in it.
+pub(crate) fn redact_urls(url: Option<&str>, text: &str, max: usize) -> String {
     let mut text = Text::new(text);
-    text.remove_url(url);
+    if let Some(url) = url {
+        text.remove_url(url);
+    }
+    text.remove_every_url();
     text.without_secrets(max)
 }
 
@@ -216,6 +220,37 @@ impl<'a> Text<'a> {
         let host = parts.user.end..=parts.host.end;
         let is_secret = |at| at >= parts.user.start && !host.contains(&at);
         self.remove_parts(&unescape(url), is_secret, 1);
+    }
+
+    /// Removes all URLs up to the next white space, but for their schemes, hosts and ports.
+    fn remove_every_url(&mut self) {
+        let mut from = 0;
+        while let Some(host) = self.next_host(from) {
+            let is_in = |c: &Character| !is_space(self.given, *c);
+            let end = host
+                + self.characters[host..]
+                    .iter()
+                    .take_while(|c| is_in(c))
+                    .count();
+            let url = &self.characters[host..end];
+            let shown = shown_of_url(url);
+            // The stop at the end of a sentence is none of the URL's.
+            let stops = url[shown.end..].iter().rev().take_while(|c| is_stop(**c));
+            let end = end - stops.count();
+            self.secret[host..host + shown.start].fill(true);
+            self.secret[host + shown.end..end].fill(true);
+            from = end.max(host);
+        }
+    }
+
+    /// Returns where the host of the next URL begins.
+    fn next_host(&self, from: usize) -> Option<usize> {
+        let slashes = "://".encode_utf16().map(u32::from);
+        let is_here = |part: &[Character]| part.iter().map(|c| c.code).eq(slashes.clone());
+        let at = self.characters[from..]
+            .windows("://".len())
+            .position(is_here)?;
+        Some(from + at + "://".len())
     }
 
     /// Removes the parts of a secret, or of a URL, that have at least this many characters.
@@ -301,6 +336,38 @@ impl<'a> Text<'a> {
         keep(&self.given[end..]);
         kept
     }
+}
+
+/// Returns what may be shown of a URL after its scheme: host, port and the slash after them; nothing if they cannot be told from a
+/// password.
+fn shown_of_url(url: &[Character]) -> Range<usize> {
+    let is = |c: &Character, of: &str| of.chars().any(|expected| c.code == u32::from(expected));
+    let path = url.iter().position(|c| is(c, "/?#"));
+    let end = path.unwrap_or(url.len());
+    let at_sign = url[..end].iter().rposition(|c| is(c, "@"));
+    let host = at_sign.map_or(0, |at| at + 1);
+    let is_ipv6 = url[host..end].first().is_some_and(|c| is(c, "["));
+    let port = url[host..end].iter().position(|c| is(c, ":"));
+    let port = port.map_or(end, |at| host + at + 1);
+    let mut port = url[port..end].iter().filter(|c| !is_stop(**c));
+    if !is_ipv6 && !port.all(|c| is(c, "0123456789")) {
+        return 0..0;
+    }
+    // The `@` and the first `/` say nothing.
+    let slash = path.is_some_and(|at| is(&url[at], "/"));
+    at_sign.unwrap_or(0)..end + usize::from(slash)
+}
+
+/// Whether this is white space that is not escaped.
+fn is_space(text: &str, character: Character) -> bool {
+    let spelled = &text[character.start as usize..character.end as usize];
+    spelled.chars().all(char::is_whitespace)
+}
+
+/// Whether this ends a sentence or a quotation.
+fn is_stop(character: Character) -> bool {
+    let is = |stop| character.code == u32::from(stop);
+    "!.,;:)>\"'`。，；：！）」』”’".chars().any(is)
 }
 
 /// Six characters in a row, of 16 bits each.
@@ -480,7 +547,7 @@ mod tests {
 
     #[test]
     fn six_characters_of_a_url_in_a_row_are_taken_out_and_fewer_stay() {
-        let redacted = |path, text, max| redact_url(&format!("https://h/{path}"), text, max);
+        let redacted = |path, text, max| redact_urls(Some(&format!("https://h/{path}")), text, max);
         let secret = "abcdefghij";
         assert_eq!(
             redacted(secret, "abcde 12345 fghij", 99),
@@ -501,7 +568,7 @@ mod tests {
     #[test]
     fn of_a_url_only_scheme_and_host_are_shown() {
         let url = "https://us:pw@files.example:8443/file/botTOKEN:x/a.mp4?k=v%2Fw#f1";
-        let shown = |text: &str| redact_url(url, text, usize::MAX);
+        let shown = |text: &str| redact_urls(Some(url), text, usize::MAX);
         assert_eq!(
             shown(&format!("cannot fetch {url}!")),
             "cannot fetch https://[redacted]@files.example:8443/[redacted]!"
@@ -517,10 +584,61 @@ mod tests {
         assert_eq!(shown("no /botTOKEN:x/a.mp4"), "no [redacted]");
         assert_eq!(shown("k=v/w#f1 or k%3Dv%2Fw"), "[redacted] or k%3Dv%2Fw");
         assert_eq!(
-            redact_url("https://h/", "https://h/ is down", 99),
+            redact_urls(Some("https://h/"), "https://h/ is down", 99),
             "https://h/ is down"
         );
-        assert_eq!(redact_url("no URL at all", "no URL at all", 99), REDACTED);
+        assert_eq!(
+            redact_urls(Some("no URL at all"), "no URL at all", 99),
+            REDACTED
+        );
+    }
+
+    #[test]
+    fn of_an_unknown_url_only_scheme_and_host_are_shown() {
+        for (text, expected) in [
+            ("no https://h/s3cret: 404", "no https://h/[redacted]: 404"),
+            ("HTTPS://h?s3cret", "HTTPS://h[redacted]"),
+            ("https://h#s3cret 404", "https://h[redacted] 404"),
+            ("ftp://h:21/s3cret", "ftp://h:21/[redacted]"),
+            ("http://h.", "http://h."),
+            ("https://h:8080: down", "https://h:8080: down"),
+            ("https://h/ down", "https://h/ down"),
+            ("https://[::1]:80/s3cret", "https://[::1]:80/[redacted]"),
+            ("https://u:s3cret@h/x", "https://[redacted]@h/[redacted]"),
+            ("https://u:s3/cret@h", "https://[redacted]"),
+            ("源https://h/s3cret失败。", "源https://h/[redacted]。"),
+            (
+                "https://a/s3cret\u{3000}https://b/s3cret",
+                "https://a/[redacted]\u{3000}https://b/[redacted]",
+            ),
+            ("https://a/https://b/s3cret x", "https://a/[redacted] x"),
+            (r"https:\/\/h\/s3cret 1", r"https:\/\/h\/[redacted] 1"),
+            (
+                "https%3A%2F%2Fh%2Fs3cret%20x 1",
+                "https%3A%2F%2Fh%2F[redacted] 1",
+            ),
+            (
+                "https%253A%252F%252Fh%252Fs3cret+x",
+                "https%253A%252F%252Fh%252F[redacted]",
+            ),
+            (
+                r#"{"u":"https://h/s3cret"} 1"#,
+                r#"{"u":"https://h/[redacted] 1"#,
+            ),
+            ("a: b // c :/ d", "a: b // c :/ d"),
+            ("://", "://"),
+        ] {
+            assert_eq!(redact_urls(None, text, 99), expected, "{text}");
+        }
+        let known = redact_urls(
+            Some("https://h/a s3cret"),
+            "https://h/a s3cret https://i/s3",
+            99,
+        );
+        assert_eq!(known, "https://h/[redacted] https://i/[redacted]");
+        let many = "https://h/s3cret://".repeat(2000);
+        let kept = redact_urls(None, &many, usize::MAX);
+        assert!(!kept.contains("s3cret"), "{kept}");
     }
 
     #[test]

@@ -258,6 +258,8 @@ fn task_id_survives_whatever_stands_beside_it() {
         r#"{"taskID":" 394756 ","taskID":394756.0}"#,
         r#"{"taskID":null,"taskId":394756}"#,
         r#"{"taskID":0,"taskId":394756}"#,
+        r#"{"taskID":394756,"taskId":"https://example.com/a"}"#,
+        r#"{"taskID":{"id":7},"taskId":394756,"taskID":-1}"#,
         r#"{"taskID":"","taskId":394756,"x":1e999,"y":"\ud800","\udc00":7}"#,
         r#"{"taskID":394756},"data":{"taskID": 394756}"#,
     ] {

@@ -42,12 +42,15 @@ fn url() -> impl Strategy<Value = String> {
         "u:p@[a-z]{1,5}",
         Just("例子.测试".into())
     ];
-    let path = "(/[^\\p{C}\\p{Z}][^\\p{C}\\p{Zl}\\p{Zp}]{0,20}[^\\p{C}\\p{Z}])?";
+    // Neither control, format and private characters nor those that show nothing.
+    let inner = "[^\\p{C}\\p{Zl}\\p{Zp}\\p{DI}\u{fffc}]";
+    let end = "[^\\p{C}\\p{Z}\\p{DI}\u{fffc}\u{2800}\u{1d159}]";
+    let path = proptest::string::string_regex(&format!("(/{end}{inner}{{0,20}}{end})?")).unwrap();
     (scheme, host, path).prop_map(|(scheme, host, path)| format!("{scheme}://{host}{path}"))
 }
 
 fn download() -> impl Strategy<Value = Download> {
-    let name = "n[^\"\\\\/:*?|><\\p{C}\\p{Zl}\\p{Zp}]{0,40}";
+    let name = "n[^\"\\\\/:*?|><\\p{C}\\p{Zl}\\p{Zp}\\p{DI}\u{fffc}]{0,40}";
     (
         url(),
         prop::option::of(name),
