@@ -486,6 +486,7 @@ mod tests {
             ("https://a%20b/", UrlFault::HostCharacter('%', 9)),
             ("https://a%2Fb/", UrlFault::HostCharacter('%', 9)),
             ("https://a%zz/", UrlFault::HostCharacter('%', 9)),
+            ("https://a%E2%80%8D/", UrlFault::HostCharacter('%', 9)),
             ("https://a%E2%80%8B/", UrlFault::HostCharacter('%', 9)),
             ("https://<host>/", UrlFault::HostCharacter('<', 8)),
             ("https://a,b/", UrlFault::HostCharacter(',', 9)),
