@@ -387,37 +387,9 @@ mod tests {
 
     #[test]
     fn invalid_url_is_rejected_with_its_fault() {
-        let scheme = |scheme: &str| UrlFault::Scheme(Some(scheme.to_owned()));
         for (url, expected) in [
             ("", UrlFault::Empty),
             (" \u{3000}\u{200b}\n", UrlFault::Empty),
-            ("example.com/file", UrlFault::Scheme(None)),
-            ("example.com/?u=https://b/", UrlFault::Scheme(None)),
-            ("//example.com/file", UrlFault::Scheme(None)),
-            ("localhost:8080/x", UrlFault::HostWithPort),
-            ("example.com:80/x", UrlFault::HostWithPort),
-            ("127.0.0.1:9000", UrlFault::HostWithPort),
-            ("例子.测试:443?x", UrlFault::HostWithPort),
-            ("example.com:x", UrlFault::Scheme(None)),
-            ("example.com:99999/x", UrlFault::Scheme(None)),
-            ("C:\\x", UrlFault::WindowsPath),
-            ("D:/x", UrlFault::WindowsPath),
-            ("\"c:\\a b.mp4\"", UrlFault::WindowsPath),
-            ("\\\\nas\\x", UrlFault::WindowsPath),
-            ("eyJhbGciOi:x", UrlFault::Scheme(None)),
-            ("eyJhbGciOiJIUzI1://x", UrlFault::Scheme(None)),
-            ("s3cret:", UrlFault::Scheme(None)),
-            ("user:s3cret@host/", UrlFault::Scheme(None)),
-            ("MAGNET:x", scheme("magnet")),
-            ("mailto:a@b", scheme("mailto")),
-            ("s3:/b", scheme("s3")),
-            ("wss://a/", scheme("wss")),
-            ("magnet:?xt=urn:btih:0&tr=http://t/", scheme("magnet")),
-            ("ed2k://|file|a|1|b|/", scheme("ed2k")),
-            ("ftp://host/file", scheme("ftp")),
-            ("thunder://QUFodHRw", scheme("thunder")),
-            ("FILE:///etc/passwd", scheme("file")),
-            ("xhttps://a/", scheme("xhttps")),
             ("\"https://a/\"", UrlFault::Prefix(1)),
             ("<https://a/>", UrlFault::Prefix(1)),
             ("[a](https://a/)", UrlFault::Prefix(4)),
@@ -447,34 +419,6 @@ mod tests {
             ("\u{3164}https://a/", UrlFault::Invisible('\u{3164}', 0)),
             ("https://a/\u{e0100}", UrlFault::Invisible('\u{e0100}', 10)),
             ("https://a\u{202e}/b", UrlFault::Invisible('\u{202e}', 9)),
-            ("https://a/x https://b/y", UrlFault::SecondUrl(12)),
-            ("https://a/x\thttp://b/y", UrlFault::SecondUrl(12)),
-            ("https://a/x\r\nHTTPS://b/y", UrlFault::SecondUrl(13)),
-            ("https://a/x ftp://b/y", UrlFault::SecondUrl(12)),
-            ("https://a/x magnet:?xt=1", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{200b}https://b", UrlFault::SecondUrl(12)),
-            ("https://a/x MAGNET:?xt=1", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{3000}magnet:?xt=1", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{a0}Magnet:?xt=1", UrlFault::SecondUrl(12)),
-            ("https://a/x\nmagnet:?xt=1", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{a0}https://b", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{3000}HTTPS://b", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{2003}Ftp://b", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{2028}ED2K://|f", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{202f}thunder://Q", UrlFault::SecondUrl(12)),
-            ("https://a/x\u{2800}http://b", UrlFault::SecondUrl(12)),
-            ("https://a/x \"https://b\"", UrlFault::SecondUrl(13)),
-            ("https://a/x <magnet:?xt=1>", UrlFault::SecondUrl(13)),
-            ("https://a/x magnet:?a https://b", UrlFault::SecondUrl(12)),
-            ("https://a/xmagnet:?xt=1", UrlFault::SecondUrl(11)),
-            ("https://a/xED2K://|f", UrlFault::SecondUrl(11)),
-            ("https://a/x：https://b", UrlFault::SecondUrl(12)),
-            ("https://a magnet:?xt=1", UrlFault::SecondUrl(10)),
-            ("https://a/xhttps://b/y", UrlFault::SecondUrl(11)),
-            ("https://a/页https://b/y", UrlFault::SecondUrl(11)),
-            ("https://a/x.mp4http://b/y", UrlFault::SecondUrl(15)),
-            ("https://a/x，https://b/y", UrlFault::SecondUrl(12)),
-            ("http://a.bhttps://c", UrlFault::SecondUrl(10)),
             ("http://https://a/", UrlFault::RepeatedScheme),
             ("https:https://a/", UrlFault::RepeatedScheme),
             ("https://http//a/", UrlFault::RepeatedScheme),
@@ -517,6 +461,78 @@ mod tests {
             ("https://[1.2.3.4]/", UrlFault::Brackets),
         ] {
             assert_eq!(fault(url), Some(expected), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_named_only_where_it_must_be_one() {
+        let scheme = |scheme: &str| UrlFault::Scheme(Some(scheme.to_owned()));
+        for (url, expected) in [
+            ("example.com/file", UrlFault::Scheme(None)),
+            ("example.com/?u=https://b/", UrlFault::Scheme(None)),
+            ("//example.com/file", UrlFault::Scheme(None)),
+            ("localhost:8080/x", UrlFault::HostWithPort),
+            ("example.com:80/x", UrlFault::HostWithPort),
+            ("127.0.0.1:9000", UrlFault::HostWithPort),
+            ("例子.测试:443?x", UrlFault::HostWithPort),
+            ("example.com:x", UrlFault::Scheme(None)),
+            ("example.com:99999/x", UrlFault::Scheme(None)),
+            ("C:\\x", UrlFault::WindowsPath),
+            ("D:/x", UrlFault::WindowsPath),
+            ("\"c:\\a b.mp4\"", UrlFault::WindowsPath),
+            ("\\\\nas\\x", UrlFault::WindowsPath),
+            ("eyJhbGciOi:x", UrlFault::Scheme(None)),
+            ("eyJhbGciOiJIUzI1://x", UrlFault::Scheme(None)),
+            ("s3cret:", UrlFault::Scheme(None)),
+            ("user:s3cret@host/", UrlFault::Scheme(None)),
+            ("MAGNET:x", scheme("magnet")),
+            ("mailto:a@b", scheme("mailto")),
+            ("s3:/b", scheme("s3")),
+            ("wss://a/", scheme("wss")),
+            ("magnet:?xt=urn:btih:0&tr=http://t/", scheme("magnet")),
+            ("ed2k://|file|a|1|b|/", scheme("ed2k")),
+            ("ftp://host/file", scheme("ftp")),
+            ("thunder://QUFodHRw", scheme("thunder")),
+            ("FILE:///etc/passwd", scheme("file")),
+            ("xhttps://a/", scheme("xhttps")),
+        ] {
+            assert_eq!(fault(url), Some(expected), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_url_is_found_with_its_position() {
+        for (url, at) in [
+            ("https://a/x https://b/y", 12),
+            ("https://a/x\thttp://b/y", 12),
+            ("https://a/x\r\nHTTPS://b/y", 13),
+            ("https://a/x ftp://b/y", 12),
+            ("https://a/x magnet:?xt=1", 12),
+            ("https://a/x\u{200b}https://b", 12),
+            ("https://a/x MAGNET:?xt=1", 12),
+            ("https://a/x\u{3000}magnet:?xt=1", 12),
+            ("https://a/x\u{a0}Magnet:?xt=1", 12),
+            ("https://a/x\nmagnet:?xt=1", 12),
+            ("https://a/x\u{a0}https://b", 12),
+            ("https://a/x\u{3000}HTTPS://b", 12),
+            ("https://a/x\u{2003}Ftp://b", 12),
+            ("https://a/x\u{2028}ED2K://|f", 12),
+            ("https://a/x\u{202f}thunder://Q", 12),
+            ("https://a/x\u{2800}http://b", 12),
+            ("https://a/x \"https://b\"", 13),
+            ("https://a/x <magnet:?xt=1>", 13),
+            ("https://a/x magnet:?a https://b", 12),
+            ("https://a/xmagnet:?xt=1", 11),
+            ("https://a/xED2K://|f", 11),
+            ("https://a/x：https://b", 12),
+            ("https://a magnet:?xt=1", 10),
+            ("https://a/xhttps://b/y", 11),
+            ("https://a/页https://b/y", 11),
+            ("https://a/x.mp4http://b/y", 15),
+            ("https://a/x，https://b/y", 12),
+            ("http://a.bhttps://c", 10),
+        ] {
+            assert_eq!(fault(url), Some(UrlFault::SecondUrl(at)), "{url:?}");
         }
     }
 
