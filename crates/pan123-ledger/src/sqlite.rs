@@ -102,7 +102,12 @@ impl SqliteLedger {
 
     fn connect(&self) -> Result<Connection, LedgerFault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags).map_err(|error| self.open_fault(&error))
+        let connect = || {
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(Duration::ZERO)?;
+            Ok(connection)
+        };
+        connect().map_err(|error| self.open_fault(&error))
     }
 
     /// Says why the file cannot be used as a ledger.
