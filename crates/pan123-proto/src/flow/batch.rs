@@ -482,7 +482,7 @@ impl Batch {
             if let Some(task) = item.task.filter(|_| self.takes(id)) {
                 self.events
                     .push_back(event(&item.key, ItemChange::Resumed(task)));
-                let following = self.following(task);
+                let following = Self::following(task);
                 self.slots.insert(id, &item, following);
                 self.polls.schedule(id, now);
             }
@@ -560,7 +560,7 @@ impl Batch {
         }
         self.events
             .push_back(event(&slot.key, ItemChange::Created(task)));
-        let following = self.following(task);
+        let following = Self::following(task);
         self.slots.advance(item, following);
         self.polls.schedule(item, now);
     }
@@ -712,11 +712,10 @@ impl Batch {
 
     // Following.
 
-    fn following(&self, task: TaskId) -> Stage {
+    fn following(task: TaskId) -> Stage {
         Stage::Following(Box::new(Following {
             task,
             watched: Watched::new(task),
-            interval: self.policy.watch.interval,
             file: None,
             notified: false,
         }))
@@ -791,18 +790,13 @@ impl Batch {
                 let change = ItemChange::PollFailed(Box::new(error.clone()));
                 self.events.push_back(event(&key, change));
                 let failed = following.watched.failed(policy, now, error);
-                failed.map(|backoff| Judgement::Running(Some(backoff)))
+                failed.map(Judgement::Running)
             }
         };
         match judged {
-            Ok(Judgement::Running(left)) => {
-                let wait = left.map_or(following.interval, |left| {
-                    following.interval.min(left.max(policy.interval))
-                });
+            Ok(Judgement::Running(wait)) => {
                 let is_asked = std::mem::take(&mut following.notified);
                 let wait = if is_asked { Duration::ZERO } else { wait };
-                following.interval = (following.interval.saturating_mul(3) / 2)
-                    .min(policy.max_interval_between_polls());
                 self.polls.schedule(item, later(now, wait));
             }
             Ok(Judgement::Succeeded) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
@@ -47,7 +47,6 @@ pub struct Watch {
     pub(super) session: Session,
     pub(super) control: Arc<Control>,
     policy: WatchPolicy,
-    interval: Duration,
     watched: Watched,
     state: State,
 }
@@ -68,7 +67,6 @@ impl Session {
         Watch {
             session: self.clone(),
             control: Arc::default(),
-            interval: policy.interval,
             policy,
             watched: Watched::new(task),
             state: State::Waiting(None),
@@ -197,11 +195,8 @@ impl Watch {
             Ok(progress) => {
                 match watched.answered(policy, now, progress) {
                     Ok(Judgement::Succeeded) => self.state = State::Ended,
-                    Ok(Judgement::Running(left)) => {
-                        let interval = left.map_or(self.interval, |left| {
-                            self.interval.min(left.max(policy.interval))
-                        });
-                        self.schedule_poll(now, interval);
+                    Ok(Judgement::Running(wait)) => {
+                        self.state = State::Waiting(Some(later(now, wait)));
                     }
                     Err(error) => return self.end_with(error),
                 }
@@ -213,21 +208,14 @@ impl Watch {
             Error::Stopped => watched.stopped_error(),
             _ if is_permanent(&error, &self.session) => watched.polls_error(error),
             _ => match watched.failed(policy, now, error.clone()) {
-                Ok(backoff) => {
-                    self.schedule_poll(now, self.interval.max(backoff));
+                Ok(wait) => {
+                    self.state = State::Waiting(Some(later(now, wait)));
                     return Step::Ready(Some(Ok(WatchEvent::PollFailed(error))));
                 }
                 Err(ending) => ending,
             },
         };
         self.end_with(ending)
-    }
-
-    /// Schedules the next poll after this interval, and lets the interval grow.
-    fn schedule_poll(&mut self, now: Instant, interval: Duration) {
-        self.state = State::Waiting(Some(later(now, interval)));
-        self.interval =
-            (self.interval.saturating_mul(3) / 2).min(self.policy.max_interval_between_polls());
     }
 
     fn end_with(&mut self, error: WatchError) -> Step<Item> {

@@ -79,9 +79,10 @@ impl WatchPolicy {
 
     /// Sets how long the service may be unreachable, 30 min by default, so that a router that restarts ends no watch.
     ///
-    /// It counts from the last poll that left until one leaves again, and of the time between two polls at most 2 min, or twice the
-    /// maximum interval if that is longer. Each poll that never left (the name did not resolve, the connection was refused, the TLS handshake failed) is a
-    /// [`WatchEvent::PollFailed`](crate::offline::WatchEvent::PollFailed), and does not count toward [`max_failed_polls`](WatchPolicy::max_failed_polls).
+    /// It counts from the first poll that never left (the name did not resolve, the connection was refused, the TLS handshake failed)
+    /// until one leaves again, and of the time between two polls at most 2 min. Until then the watch polls at least every 15 s, whatever
+    /// its intervals. Each such poll is a [`WatchEvent::PollFailed`](crate::offline::WatchEvent::PollFailed), and does not count toward
+    /// [`max_failed_polls`](WatchPolicy::max_failed_polls).
     pub fn unreachable_timeout(mut self, timeout: Duration) -> WatchPolicy {
         self.unreachable_timeout = timeout;
         self
@@ -111,6 +112,8 @@ pub(crate) struct Watched {
     task: TaskId,
     /// When the watch ends at the latest; none before it begins.
     end: Option<Instant>,
+    /// The wait before the next poll, unless there is a reason for another one; none before the first poll has ended.
+    interval: Option<Duration>,
     /// How many polls in a row failed, without those that never left.
     failed_polls: u32,
     /// How many polls in a row never left.
@@ -126,8 +129,8 @@ pub(crate) struct Watched {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Judgement {
     Succeeded,
-    /// It goes on, and may end after this time if it keeps its speed.
-    Running(Option<Duration>),
+    /// It goes on, and is polled again after this time.
+    Running(Duration),
 }
 
 /// The last poll that succeeded.
@@ -161,7 +164,7 @@ impl Observed {
     }
 }
 
-/// How long a watch waits at least after a poll that never left; it doubles with each further one.
+/// How long a watch waits after a poll that never left, which costs the service nothing; it doubles with each further one.
 const MIN_UNREACHABLE: Duration = Duration::from_secs(1);
 const MAX_UNREACHABLE: Duration = Duration::from_secs(15);
 /// More than a poll takes all of whose attempts time out while connecting.
@@ -172,6 +175,7 @@ impl Watched {
         Watched {
             task,
             end: None,
+            interval: None,
             failed_polls: 0,
             never_left: 0,
             unreachable: Observed::default(),
@@ -187,10 +191,7 @@ impl Watched {
 
     /// Returns when the watch ends at the latest, counted from the first time that this is asked.
     pub(crate) fn end(&mut self, policy: &WatchPolicy, now: Instant) -> Instant {
-        *self.end.get_or_insert_with(|| {
-            self.unreachable.begin(now);
-            later(now, policy.deadline)
-        })
+        *self.end.get_or_insert_with(|| later(now, policy.deadline))
     }
 
     pub(crate) fn last(&self) -> Option<Progress> {
@@ -205,7 +206,7 @@ impl Watched {
         progress: Progress,
     ) -> Result<Judgement, WatchError> {
         let end = self.end(policy, now);
-        self.poll_left(now);
+        self.poll_left();
         self.failed_polls = 0;
         self.failure = None;
         let before = self.last;
@@ -232,14 +233,15 @@ impl Watched {
                 last: self.last(),
             }),
             _ => {
-                Ok(Judgement::Running(known.and_then(|known| {
-                    estimated_time_left(known, progress, now)
-                })))
+                let left = known.and_then(|known| estimated_time_left(known, progress, now));
+                let interval = self.next_interval(policy);
+                let wait = left.map_or(interval, |left| interval.min(left.max(policy.interval)));
+                Ok(Judgement::Running(wait))
             }
         }
     }
 
-    /// Takes the failure of a poll. Returns how long to wait at least before the next one.
+    /// Takes the failure of a poll. Returns how long to wait before the next one.
     pub(crate) fn failed(
         &mut self,
         policy: &WatchPolicy,
@@ -256,28 +258,36 @@ impl Watched {
             self.failure = Some(failure);
             return Err(self.deadline_error());
         }
-        let backoff = if never_left(&error) {
-            let max_span = policy.max_span().max(MAX_UNREACHABLE_SPAN);
-            let unreachable = self.unreachable.look(now, max_span);
+        let wait = if never_left(&error) {
+            let unreachable = self.unreachable.look(now, MAX_UNREACHABLE_SPAN);
             if unreachable >= policy.unreachable_timeout {
                 return Err(self.polls_error(error));
             }
             self.never_left += 1;
             doubled(MIN_UNREACHABLE, self.never_left - 1, MAX_UNREACHABLE)
         } else {
-            self.poll_left(now);
+            self.poll_left();
             self.failed_polls += 1;
             if self.failed_polls >= policy.max_failed_polls {
                 return Err(self.polls_error(error));
             }
-            Duration::ZERO
+            let interval = self.next_interval(policy);
+            interval.max(error.retry_after().unwrap_or_default())
         };
         self.failure = Some(error);
-        Ok(backoff)
+        Ok(wait)
     }
 
-    fn poll_left(&mut self, now: Instant) {
-        self.unreachable.begin(now);
+    /// Returns the interval, and lets it grow.
+    fn next_interval(&mut self, policy: &WatchPolicy) -> Duration {
+        let interval = self.interval.unwrap_or(policy.interval);
+        let longer = (interval.saturating_mul(3) / 2).min(policy.max_interval_between_polls());
+        self.interval = Some(longer);
+        interval
+    }
+
+    fn poll_left(&mut self) {
+        self.unreachable = Observed::default();
         self.never_left = 0;
     }
 

@@ -1,7 +1,6 @@
 //! The items that a batch has in hand.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::job::Job;
 use crate::flow::expected_file::ExpectedFile;
@@ -51,7 +50,6 @@ pub(super) enum Stage {
 pub(super) struct Following {
     pub(super) task: TaskId,
     pub(super) watched: Watched,
-    pub(super) interval: Duration,
     /// The file that a callback named.
     pub(super) file: Option<FileId>,
     /// Whether a callback came while it was polled.
