@@ -27,6 +27,6 @@ mod export;
 mod sqlite;
 
 #[cfg(feature = "sqlite")]
-pub use export::{ImportError, Imported, export, import};
+pub use export::{ImportError, Imported, export, export_file, import};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLedger;

@@ -1,12 +1,14 @@
 //! A ledger in an SQLite file.
 
+mod fault;
+mod place;
 mod schema;
 mod spill;
+mod statement;
 mod table;
+#[cfg(test)]
+mod tests;
 
-use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -16,9 +18,12 @@ use pan123_proto::ledger::{
     Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Terms, Transaction,
     WorkerId, run,
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use spill::WorkerFile;
+use fault::RowError;
+use place::Identity;
+pub(crate) use place::{folder_of, private, sync};
+use spill::{LedgerName, WorkerFile};
 use table::Rows;
 
 /// How long a transaction waits for those of other processes, in tries with a random pause.
@@ -65,91 +70,60 @@ impl SqliteLedger {
         &self.path
     }
 
-    fn fault(&self, what: &str, error: &impl fmt::Display) -> LedgerFault {
-        LedgerFault::Broken(format!("{} {what}: {error}", self.path.display()))
-    }
-
-    /// Creates the file, if there is none, for its owner only.
-    fn create_file(&self) -> Result<(), LedgerFault> {
-        let path = &self.path;
-        let refuse = |what: &str| {
-            Err(LedgerFault::Broken(format!(
-                "{} {what}; give the path of a file",
-                path.display()
-            )))
-        };
-        if path.file_name().is_none() {
-            return refuse("is no file name");
-        }
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => return refuse("is a directory"),
-            Ok(found) if !found.is_file() => return refuse("is a device, a pipe or a socket"),
-            _ => {}
-        }
-        if let Some(directory) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            create_directory(directory)
-                .map_err(|error| self.fault("has no folder, which cannot be created", &error))?;
-        }
-        match private(OpenOptions::new().write(true).create_new(true)).open(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(self.fault("cannot be created", &error)),
-        }
-    }
-
-    fn connect(&self) -> Result<Connection, LedgerFault> {
+    /// Opens the ledger, or fails at once if another process keeps it busy.
+    fn open_worker(&self, path: &Path, account: &Account) -> Result<Opened, LedgerFault> {
+        let sql = |error: rusqlite::Error| fault::of_open(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connect = || {
-            let connection = Connection::open_with_flags(&self.path, flags)?;
-            connection.busy_timeout(Duration::ZERO)?;
-            Ok(connection)
-        };
-        connect().map_err(|error| self.open_fault(&error))
-    }
-
-    /// Says why the file cannot be used as a ledger.
-    fn open_fault(&self, error: &rusqlite::Error) -> LedgerFault {
-        let path = self.path.display();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => LedgerFault::Broken(format!(
-                "{path} is not a ledger, but a file of another kind, and is left as it is; choose another path"
-            )),
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                LedgerFault::Broken(format!(
-                    "{path} cannot be written: make the file and its folder writable, or choose another path ({error})"
-                ))
-            }
-            Some(ErrorCode::DiskFull) => LedgerFault::Full(format!("{path}: {error}")),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                LedgerFault::Busy(format!("{path}: {error}"))
-            }
-            _ => self.fault("cannot be opened", error),
-        }
+        let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+        connection.busy_timeout(Duration::ZERO).map_err(sql)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::prepare(path, &connection)?;
+        place::restrict(path);
+        let immediate = TransactionBehavior::Immediate;
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&connection, immediate).map_err(sql)?;
+        let number = schema::enter(path, &transaction, account)?;
+        let worker = schema::register(&transaction).map_err(sql)?;
+        let name = LedgerName { path, number };
+        // The others do not look for it before the end of this transaction.
+        let file = WorkerFile::create(name, worker, self.slots)?;
+        let known = schema::workers(&transaction).map_err(sql)?;
+        spill::remove_leftovers(name, |other| other < worker && !known.contains(&other));
+        transaction.commit().map_err(sql)?;
+        let identity = Identity::of(path);
+        let identity = identity.map_err(|error| was_replaced(path, &error))?;
+        Ok(Opened {
+            path: path.to_owned(),
+            identity,
+            lease: self.lease,
+            number,
+            connection,
+            worker,
+            file,
+            broken: None,
+        })
     }
 }
 
 impl Ledger for SqliteLedger {
     fn open(&self, account: &Account) -> Result<Box<dyn OpenLedger>, LedgerFault> {
-        self.create_file()?;
-        let connection = self.connect()?;
-        schema::prepare(self, &connection, account)?;
-        let worker = schema::register(self, &connection)?;
-        let file = WorkerFile::create(&self.path, worker, self.slots)?;
-        Ok(Box::new(Opened {
-            ledger: self.clone(),
-            connection,
-            worker,
-            file,
-            broken: None,
-        }))
+        let path = place::prepare(&self.path)?;
+        let mut tries = 0;
+        loop {
+            match self.open_worker(&path, account) {
+                Err(LedgerFault::Busy(_)) if pause(&mut tries) => {}
+                opened => return Ok(Box::new(opened?)),
+            }
+        }
     }
 }
 
 struct Opened {
-    ledger: SqliteLedger,
+    path: PathBuf,
+    identity: Identity,
+    lease: Duration,
+    /// The number of the ledger.
+    number: u64,
     connection: Connection,
     worker: WorkerId,
     file: WorkerFile,
@@ -163,9 +137,10 @@ impl OpenLedger for Opened {
             return Err(fault.clone());
         }
         let created = created_in(&transaction);
-        let result = self
-            .transact(transaction)
-            .map_err(|error| self.fault(&error));
+        let result = self.check_file().and_then(|()| {
+            let result = self.transact(transaction);
+            result.map_err(|error| fault::of_transaction(&self.path, &error))
+        });
         match &result {
             Ok(_) => self.file.forget(&created),
             Err(fault @ LedgerFault::Broken(_)) => self.broken = Some(fault.clone()),
@@ -184,14 +159,36 @@ impl OpenLedger for Opened {
 }
 
 impl Opened {
-    fn transact(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, rusqlite::Error> {
+    /// A file that was deleted, moved or replaced while it is in use keeps nothing that its name would find again.
+    fn check_file(&self) -> Result<(), LedgerFault> {
+        match Identity::of(&self.path) {
+            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(_) => Err(was_replaced(&self.path, &"another file has its name")),
+            Err(error) => Err(was_replaced(&self.path, &error)),
+        }
+    }
+
+    fn transact(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, RowError> {
         let now = transaction.now_millis();
-        let claims = |op: &LedgerOp| matches!(op, LedgerOp::Claim { .. });
-        let may_take_over = transaction.ops.iter().any(claims);
-        let sql = begin(&self.connection)?;
-        let mut rows = Rows::new(&sql, &self.ledger.path, self.ledger.lease);
-        if may_take_over {
-            // What a dead worker kept aside counts before its items are taken over.
+        let ops = &transaction.ops;
+        // Readers keep nobody from writing.
+        let reads = |op: &LedgerOp| matches!(op, LedgerOp::Counts | LedgerOp::List(_));
+        let behavior = if ops.iter().all(reads) {
+            TransactionBehavior::Deferred
+        } else {
+            TransactionBehavior::Immediate
+        };
+        let looks_for_dead =
+            |op: &LedgerOp| matches!(op, LedgerOp::Claim { .. } | LedgerOp::Settle { .. });
+        let looks_for_dead = ops.iter().any(looks_for_dead);
+        let ledger = LedgerName {
+            path: &self.path,
+            number: self.number,
+        };
+        let sql = begin(&self.connection, behavior)?;
+        let mut rows = Rows::new(&sql, ledger, self.lease);
+        if looks_for_dead {
+            // What a dead worker kept aside counts before its items are taken over, and before anybody settles them.
             for (worker, tasks) in rows.kept_by_the_dead(self.worker)? {
                 let ops = tasks.into_iter().map(|task| LedgerOp::Created {
                     item: task.item,
@@ -210,43 +207,37 @@ impl Opened {
         }
         Ok(answers)
     }
-
-    fn fault(&self, error: &rusqlite::Error) -> LedgerFault {
-        let text = format!("{}: {error}", self.ledger.path.display());
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerFault::Busy(text),
-            Some(ErrorCode::DiskFull) => LedgerFault::Full(text),
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly,
-            ) => LedgerFault::Broken(text),
-            _ => LedgerFault::Down(text),
-        }
-    }
 }
 
-/// Begins a transaction that writes. SQLite's own wait for other processes is unfair, so it tries again itself, after random pauses.
-fn begin(connection: &Connection) -> Result<rusqlite::Transaction<'_>, rusqlite::Error> {
+fn was_replaced(path: &Path, why: &dyn std::fmt::Display) -> LedgerFault {
+    LedgerFault::Broken(format!(
+        "{} was deleted, moved or replaced while it is in use ({why}); put it back, with the files beside it, and start again",
+        path.display()
+    ))
+}
+
+/// Begins a transaction. SQLite's own wait for other processes is unfair, so it tries again itself, after random pauses.
+fn begin(
+    connection: &Connection,
+    behavior: TransactionBehavior,
+) -> Result<rusqlite::Transaction<'_>, rusqlite::Error> {
     let mut tries = 0;
     loop {
-        match rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
-            Err(error) if is_busy(&error) && tries < MAX_TRIES => {
-                tries += 1;
-                thread::sleep(Duration::from_millis(fastrand::u64(1..=MAX_PAUSE_MILLIS)));
-            }
+        match rusqlite::Transaction::new_unchecked(connection, behavior) {
+            Err(error) if fault::is_busy(&error) && pause(&mut tries) => {}
             begun => return begun,
         }
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+/// Pauses before another try; returns false if there were enough.
+fn pause(tries: &mut u32) -> bool {
+    *tries += 1;
+    if *tries > MAX_TRIES {
+        return false;
+    }
+    thread::sleep(Duration::from_millis(fastrand::u64(1..=MAX_PAUSE_MILLIS)));
+    true
 }
 
 /// The tasks that a transaction records as created.
@@ -257,25 +248,4 @@ fn created_in(transaction: &Transaction) -> Vec<SpilledTask> {
         _ => None,
     })
     .collect()
-}
-
-/// Restricts a file that is created to its owner.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-fn create_directory(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
-
-/// A file beside the ledger.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -1,20 +1,26 @@
 //! The tables of the file, and what kind of file it is.
 
-use pan123_proto::Account;
-use pan123_proto::ledger::{Head, LedgerFault, WorkerId};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::path::Path;
 
-use super::{SqliteLedger, begin, is_busy};
+use pan123_proto::Account;
+use pan123_proto::ledger::{
+    Head, LedgerFault, LineError, WorkerId, check_header_line, header_line,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, Transaction, params};
+
+use super::fault;
+use super::statement;
 
 /// "p123" in ASCII: tells a ledger from other SQLite files.
 const APPLICATION: i32 = 0x7031_3233;
 /// A file of another version is refused.
 const VERSION: i32 = 1;
 
-/// Each query repeats the condition of its index word for word: SQLite does not use the index otherwise.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 CREATE TABLE head (
     id INTEGER PRIMARY KEY CHECK (id = 1),
+    ledger INTEGER NOT NULL,
     account TEXT NOT NULL,
     head TEXT NOT NULL
 ) STRICT;
@@ -37,7 +43,7 @@ CREATE TABLE items (
     noticed INTEGER NOT NULL,
     hidden INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX items_queued ON items (position) WHERE state = 'queued';
+CREATE INDEX items_queued ON items (position, not_before) WHERE state = 'queued';
 CREATE INDEX items_delayed ON items (not_before) WHERE state = 'queued' AND not_before > 0;
 CREATE INDEX items_held ON items (owner) WHERE state IN ('claimed', 'intended', 'running');
 CREATE INDEX items_noticed ON items (owner) WHERE noticed = 1;
@@ -50,101 +56,88 @@ CREATE TABLE workers (
 ) STRICT;
 ";
 
-/// Makes the connection durable, and a new file a ledger. A file that is something else is left as it is.
-pub(super) fn prepare(
-    ledger: &SqliteLedger,
-    connection: &Connection,
-    account: &Account,
-) -> Result<(), LedgerFault> {
-    let sql = |error: rusqlite::Error| ledger.open_fault(&error);
-    let refuse = |text: String| {
-        let path = ledger.path.display();
-        Err(LedgerFault::Broken(format!("{path} {text}")))
-    };
+/// Makes the connection durable, and the file one that processes can share, if it is a ledger or empty. Another is left as it is.
+pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), LedgerFault> {
+    let sql = |error: Error| fault::of_open(path, &error);
     // 4 MB of cache, whatever the size of the file.
     connection
-        .execute_batch("PRAGMA cache_size = -4000; PRAGMA foreign_keys = OFF;")
+        .execute_batch(
+            "PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY; PRAGMA fullfsync = ON; \
+            PRAGMA checkpoint_fullfsync = ON;",
+        )
         .map_err(sql)?;
-    match kind(connection).map_err(sql)? {
-        Kind::Ledger(VERSION) | Kind::Empty => {}
-        Kind::Ledger(version) => {
-            return refuse(format!(
-                "is a ledger of version {version}; this program knows version {VERSION} only. Use the program that made it, or its export"
-            ));
-        }
-        Kind::Foreign => {
-            return refuse(
-                "is a database of another program, and is left as it is; choose another path"
-                    .to_owned(),
-            );
-        }
-    }
+    is_new(path, connection)?;
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(sql)?;
     if mode != "wal" {
-        return refuse(format!(
-            "cannot be shared safely: its file system has no shared memory for SQLite's locks (journal mode {mode:?}), as with network file systems; choose a local disk"
-        ));
+        return Err(LedgerFault::Broken(format!(
+            "{} cannot be shared safely: its file system has no shared memory for SQLite's locks (journal mode {mode:?}), as network file systems; choose a local disk",
+            path.display()
+        )));
     }
     connection
-        .execute_batch("PRAGMA synchronous = FULL;")
-        .map_err(sql)?;
-    let transaction = begin(connection).map_err(sql)?;
-    check_locks(ledger)?;
-    if kind(&transaction).map_err(sql)? == Kind::Empty {
-        create(&transaction, account).map_err(sql)?;
-    }
-    let owner: String = transaction
-        .query_row("SELECT account FROM head", [], |row| row.get(0))
-        .map_err(sql)?;
-    if owner != account.to_string() {
-        return refuse(format!(
-            "is the ledger of {owner}, not of {account}; choose another path"
-        ));
-    }
-    transaction.commit().map_err(sql)
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216;")
+        .map_err(sql)
 }
 
-/// Whether the lock of one connection keeps another one out. It does not on some network file systems.
-fn check_locks(ledger: &SqliteLedger) -> Result<(), LedgerFault> {
-    let other = ledger.connect()?;
-    match other.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
-        Err(error) if is_busy(&error) => Ok(()),
+/// Whether the file is empty. One that is not a ledger of this version is refused.
+fn is_new(path: &Path, connection: &Connection) -> Result<bool, LedgerFault> {
+    let number = |pragma: &str| {
+        let number = connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
+        number.map_err(|error| fault::of_open(path, &error))
+    };
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let path = path.display();
+    match (application, version) {
+        (APPLICATION, VERSION) => Ok(false),
+        (APPLICATION, version) => Err(LedgerFault::Broken(format!(
+            "{path} is a ledger of version {version}; this program knows version {VERSION} only. Use the program that made it, or its export"
+        ))),
+        (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(true),
         _ => Err(LedgerFault::Broken(format!(
-            "{} cannot be shared safely: locks have no effect on its file system, as on network file systems; choose a local disk",
-            ledger.path.display()
+            "{path} is a database of another program, and is left as it is; choose another path"
         ))),
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Empty,
-    Ledger(i32),
-    Foreign,
-}
-
-fn kind(connection: &Connection) -> Result<Kind, rusqlite::Error> {
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
-    let application = number("PRAGMA application_id")?;
-    let version = number("PRAGMA user_version")?;
-    if application == APPLICATION {
-        return Ok(Kind::Ledger(version));
+/// Makes an empty file a ledger of this account, or checks whose ledger it is. Returns the ledger's number.
+pub(super) fn enter(
+    path: &Path,
+    transaction: &Transaction<'_>,
+    account: &Account,
+) -> Result<u64, LedgerFault> {
+    let sql = |error: Error| fault::of_open(path, &error);
+    if is_new(path, transaction)? {
+        create(transaction, account).map_err(sql)?;
     }
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    Ok(if application == 0 && version == 0 && tables == 0 {
-        Kind::Empty
-    } else {
-        Kind::Foreign
-    })
+    let (ledger, owner) = transaction
+        .query_row(statement::LEDGER, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })
+        .map_err(sql)?;
+    let refuse = |why: String| {
+        let path = path.display();
+        Err(LedgerFault::Broken(format!(
+            "{path} {why}; choose another path"
+        )))
+    };
+    match check_header_line(&owner, account) {
+        Ok(()) => Ok(ledger.cast_unsigned()),
+        Err(LineError::OtherAccount(owner)) => {
+            refuse(format!("is the ledger of {owner}, not of {account}"))
+        }
+        Err(error) => refuse(format!("does not say whose ledger it is: {error}")),
+    }
 }
 
-fn create(transaction: &Transaction<'_>, account: &Account) -> Result<(), rusqlite::Error> {
+fn create(transaction: &Transaction<'_>, account: &Account) -> Result<(), Error> {
     transaction.execute_batch(TABLES)?;
+    let ledger = fastrand::i64(..);
     transaction.execute(
-        "INSERT INTO head (id, account, head) VALUES (1, ?1, ?2)",
-        params![account.to_string(), encode(&Head::default())],
+        "INSERT INTO head (id, ledger, account, head) VALUES (1, ?1, ?2, ?3)",
+        params![ledger, header_line(account), encode(&Head::default())],
     )?;
     transaction.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
@@ -152,36 +145,31 @@ fn create(transaction: &Transaction<'_>, account: &Account) -> Result<(), rusqli
 }
 
 /// Gives a new worker its number.
-pub(super) fn register(
-    ledger: &SqliteLedger,
-    connection: &Connection,
-) -> Result<WorkerId, LedgerFault> {
-    let register = |connection: &Connection| {
-        let transaction = begin(connection)?;
-        let mut head = head(&transaction)?;
-        let worker = head.next_worker();
-        set_head(&transaction, &head)?;
-        transaction.execute(
-            "INSERT INTO workers (id, beat_at, lapsed) VALUES (?1, NULL, 0)",
-            [worker.0.cast_signed()],
-        )?;
-        transaction.commit()?;
-        Ok(worker)
-    };
-    register(connection).map_err(|error| ledger.open_fault(&error))
+pub(super) fn register(transaction: &Transaction<'_>) -> Result<WorkerId, Error> {
+    let mut head = head(transaction)?;
+    let worker = head.next_worker();
+    set_head(transaction, &head)?;
+    transaction.execute(statement::ADD_WORKER, [worker.0.cast_signed()])?;
+    Ok(worker)
 }
 
-pub(super) fn head(connection: &Connection) -> Result<Head, rusqlite::Error> {
-    let mut statement = connection.prepare_cached("SELECT head FROM head WHERE id = 1")?;
-    let text: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
-    let text = text.unwrap_or_default();
-    serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>, Error> {
+    let mut statement = connection.prepare_cached(statement::WORKERS)?;
+    let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+    ids.map(|id| id.map(|id| WorkerId(id.cast_unsigned())))
+        .collect()
+}
+
+pub(super) fn head(connection: &Connection) -> Result<Head, Error> {
+    let mut statement = connection.prepare_cached(statement::HEAD)?;
+    statement.query_row([], |row| {
+        serde_json::from_str(row.get_ref(0)?.as_str()?)
+            .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
     })
 }
 
-pub(super) fn set_head(connection: &Connection, head: &Head) -> Result<(), rusqlite::Error> {
-    let mut statement = connection.prepare_cached("UPDATE head SET head = ?1 WHERE id = 1")?;
+pub(super) fn set_head(connection: &Connection, head: &Head) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(statement::SET_HEAD)?;
     statement.execute([encode(head)])?;
     Ok(())
 }

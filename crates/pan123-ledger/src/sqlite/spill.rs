@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 use pan123_proto::TaskId;
 use pan123_proto::ledger::{Fence, ItemId, LedgerFault, SpilledTask, WorkerId};
 
-use super::{private, sibling};
+use super::place::{folder_of, is_full, private, sibling, sync};
 
-/// Item, fence and task, each of 8 bytes, and a checksum of 4: a slot that was not written to its end is empty.
-const SLOT: usize = 28;
+const SUFFIX: &str = "-worker-";
+const MAGIC: [u8; 8] = *b"p123task";
+
+/// The file begins with a record of the magic number, the ledger and the worker. Each slot is a record of an item, its fence and a
+/// task. A record is three numbers and their checksum, so that one that was not written to its end is empty.
+const RECORD: usize = 28;
 
 /// The file of a worker, locked as long as it is open.
 #[derive(Debug)]
@@ -20,69 +24,80 @@ pub(super) struct WorkerFile {
     slots: Vec<Option<SpilledTask>>,
 }
 
-fn path_of(ledger: &Path, worker: WorkerId) -> PathBuf {
-    sibling(ledger, &format!("-worker-{worker}"))
+/// A ledger: where it is, and the number that it got when it was created.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LedgerName<'a> {
+    pub(super) path: &'a Path,
+    pub(super) number: u64,
+}
+
+impl LedgerName<'_> {
+    fn file_of(self, worker: WorkerId) -> PathBuf {
+        sibling(self.path, &format!("{SUFFIX}{worker}"))
+    }
 }
 
 impl WorkerFile {
     /// Creates the file of a new worker, with all of its slots on the disk.
     pub(super) fn create(
-        ledger: &Path,
+        ledger: LedgerName<'_>,
         worker: WorkerId,
         slots: usize,
     ) -> Result<WorkerFile, LedgerFault> {
-        let path = path_of(ledger, worker);
-        let create = || {
-            let mut options = OpenOptions::new();
-            let options = options.read(true).write(true).create(true).truncate(true);
-            let mut file = private(options).open(&path)?;
-            file.try_lock().map_err(io::Error::from)?;
-            file.write_all(&vec![0; slots * SLOT])?;
-            file.sync_all()?;
-            Ok(file)
-        };
-        let file = create().map_err(|error: io::Error| {
+        let path = ledger.file_of(worker);
+        let failed = |error: io::Error| {
             let text = format!("{} cannot be created: {error}", path.display());
-            match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    LedgerFault::Full(text)
-                }
-                _ => LedgerFault::Broken(text),
+            if is_full(&error) {
+                LedgerFault::Full(text)
+            } else {
+                LedgerFault::Broken(text)
             }
-        })?;
+        };
+        let refuse = |why: &str| Err(LedgerFault::Broken(format!("{} {why}", path.display())));
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = private(options).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return refuse(
+                    "is in use by another program, although the ledger does not know it: was the ledger replaced? Stop that program",
+                );
+            }
+            Err(TryLockError::Error(error)) => return refuse(&no_locks(&error)),
+        }
+        // Another ledger may have been at this path, whose workers had the same numbers.
+        let content = Content::read(&mut file).map_err(failed)?;
+        if !content.is_disposable() {
+            return refuse(
+                "keeps task ids that belong to another ledger, or is no file of a ledger; move it away",
+            );
+        }
+        let second = OpenOptions::new().read(true).write(true).open(&path);
+        match second.map_err(failed)?.try_lock() {
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return refuse(&no_locks(&error)),
+            Ok(()) => return refuse(&no_locks(&"a second lock was granted")),
+        }
+        let magic = u64::from_le_bytes(MAGIC);
+        let mut bytes = encode([magic, ledger.number, worker.0]).to_vec();
+        bytes.resize((1 + slots) * RECORD, 0);
+        let mut prepare = || {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            sync(folder_of(&path))
+        };
+        if let Err(error) = prepare() {
+            drop(fs::remove_file(&path));
+            return Err(failed(error));
+        }
         Ok(WorkerFile {
             file,
             path,
             slots: vec![None; slots],
         })
-    }
-
-    /// Takes over the file of a worker whose process is gone. None if it is alive.
-    pub(super) fn of_the_dead(ledger: &Path, worker: WorkerId) -> io::Result<Option<Dead>> {
-        let path = path_of(ledger, worker);
-        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            // It was removed, or never created.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Some(Dead {
-                    file: None,
-                    tasks: Vec::new(),
-                }));
-            }
-            Err(error) => return Err(error),
-        };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let tasks = bytes.chunks_exact(SLOT).filter_map(decode).collect();
-        Ok(Some(Dead {
-            file: Some((file, path)),
-            tasks,
-        }))
     }
 
     /// How many more task ids it can keep.
@@ -102,7 +117,8 @@ impl WorkerFile {
                 self.slots.len()
             )));
         };
-        self.write(free, &encode(task)).map_err(|error| {
+        let slot = encode([task.item.0, task.fence.0, task.task.get()]);
+        self.write(free, &slot).map_err(|error| {
             LedgerFault::Broken(format!(
                 "{} cannot be written: {error}",
                 self.path.display()
@@ -117,15 +133,16 @@ impl WorkerFile {
         for index in 0..self.slots.len() {
             let is_taken = self.slots[index].is_some_and(|task| tasks.contains(&task));
             // A slot that cannot be freed is told to the ledger once more after a restart, which changes nothing.
-            if is_taken && self.write(index, &[0; SLOT]).is_ok() {
+            if is_taken && self.write(index, &[0; RECORD]).is_ok() {
                 self.slots[index] = None;
             }
         }
     }
 
-    fn write(&mut self, index: usize, slot: &[u8; SLOT]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start((index * SLOT) as u64))?;
-        self.file.write_all(slot)?;
+    fn write(&mut self, slot: usize, record: &[u8; RECORD]) -> io::Result<()> {
+        let start = (1 + slot) * RECORD;
+        self.file.seek(SeekFrom::Start(start as u64))?;
+        self.file.write_all(record)?;
         self.file.sync_data()
     }
 }
@@ -139,42 +156,154 @@ impl Drop for WorkerFile {
     }
 }
 
+fn no_locks(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "cannot be locked: locks have no effect on its file system, as on network file systems; choose a local disk ({error})"
+    )
+}
+
 /// The file of a worker that is gone, locked so that nobody else takes it over meanwhile.
 #[derive(Debug)]
-pub(super) struct Dead {
-    file: Option<(File, PathBuf)>,
+pub(super) struct DeadFile {
+    locked: Option<(File, PathBuf)>,
     pub(super) tasks: Vec<SpilledTask>,
 }
 
-impl Dead {
+impl DeadFile {
+    /// Takes over the file of a worker whose process is gone. None if it is alive.
+    pub(super) fn take(ledger: LedgerName<'_>, worker: WorkerId) -> io::Result<Option<DeadFile>> {
+        let path = ledger.file_of(worker);
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            // A worker that ends removes it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(DeadFile {
+                    locked: None,
+                    tasks: Vec::new(),
+                }));
+            }
+            Err(error) => return Err(error),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let content = Content::read(&mut file)?;
+        if content.ledger != Some(ledger.number) {
+            return Ok(Some(DeadFile {
+                locked: None,
+                tasks: Vec::new(),
+            }));
+        }
+        Ok(Some(DeadFile {
+            locked: Some((file, path)),
+            tasks: content.tasks,
+        }))
+    }
+
     /// Removes the file: the ledger has all of it.
     pub(super) fn remove(self) {
-        if let Some((_locked, path)) = self.file {
+        if let Some((_locked, path)) = self.locked {
             drop(fs::remove_file(path));
         }
     }
 }
 
-fn encode(task: SpilledTask) -> [u8; SLOT] {
-    let mut slot = [0; SLOT];
-    slot[..8].copy_from_slice(&task.item.0.to_le_bytes());
-    slot[8..16].copy_from_slice(&task.fence.0.to_le_bytes());
-    slot[16..24].copy_from_slice(&task.task.get().to_le_bytes());
-    let checksum = crc32fast::hash(&slot[..24]);
-    slot[24..].copy_from_slice(&checksum.to_le_bytes());
-    slot
+/// Removes the files of workers that the ledger has buried: a process that did so was killed before it removed them.
+pub(super) fn remove_leftovers(ledger: LedgerName<'_>, is_buried: impl Fn(WorkerId) -> bool) {
+    let name = ledger.path.file_name().and_then(|name| name.to_str());
+    let (Some(name), Ok(entries)) = (name, fs::read_dir(folder_of(ledger.path))) else {
+        return;
+    };
+    let prefix = format!("{name}{SUFFIX}");
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+        let worker = number.and_then(|number| number.parse().ok()).map(WorkerId);
+        if let Some(worker) = worker.filter(|&worker| is_buried(worker))
+            && let Ok(Some(file)) = DeadFile::take(ledger, worker)
+        {
+            file.remove();
+        }
+    }
 }
 
-fn decode(slot: &[u8]) -> Option<SpilledTask> {
-    let number = |at: usize| Some(u64::from_le_bytes(slot.get(at..at + 8)?.try_into().ok()?));
-    let checksum = u32::from_le_bytes(slot.get(24..28)?.try_into().ok()?);
-    if checksum != crc32fast::hash(&slot[..24]) {
+/// What a worker's file holds.
+struct Content {
+    /// The number of the ledger that its head names.
+    ledger: Option<u64>,
+    tasks: Vec<SpilledTask>,
+    /// Whether it is empty, or begins like the file of a worker.
+    is_of_a_worker: bool,
+}
+
+impl Content {
+    fn read(file: &mut File) -> io::Result<Content> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let mut records = bytes.chunks_exact(RECORD).map(decode);
+        let head = records.next().flatten();
+        let ledger = head
+            .and_then(|[magic, ledger, _]| (magic == u64::from_le_bytes(MAGIC)).then_some(ledger));
+        let tasks = records.flatten().filter_map(|[item, fence, task]| {
+            let task = TaskId::new(task).ok()?;
+            Some(SpilledTask::new(ItemId(item), Fence(fence), task))
+        });
+        let begin = &bytes[..bytes.len().min(MAGIC.len())];
+        Ok(Content {
+            ledger,
+            tasks: tasks.collect(),
+            is_of_a_worker: MAGIC.starts_with(begin),
+        })
+    }
+
+    /// Whether nothing is lost with it.
+    fn is_disposable(&self) -> bool {
+        self.is_of_a_worker && self.tasks.is_empty()
+    }
+}
+
+fn encode(numbers: [u64; 3]) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    for (bytes, number) in record.chunks_exact_mut(8).zip(numbers) {
+        bytes.copy_from_slice(&number.to_le_bytes());
+    }
+    let checksum = crc32fast::hash(&record[..24]);
+    record[24..].copy_from_slice(&checksum.to_le_bytes());
+    record
+}
+
+/// None if the record is empty, or not whole.
+fn decode(record: &[u8]) -> Option<[u64; 3]> {
+    let (numbers, checksum) = record.split_at_checked(24)?;
+    if u32::from_le_bytes(checksum.try_into().ok()?) != crc32fast::hash(numbers) {
         return None;
     }
-    let task = TaskId::new(number(16)?).ok()?;
-    Some(SpilledTask::new(
-        ItemId(number(0)?),
-        Fence(number(8)?),
-        task,
-    ))
+    let mut numbers = numbers.chunks_exact(8).map(|bytes| {
+        let bytes = bytes.try_into().unwrap_or_default();
+        u64::from_le_bytes(bytes)
+    });
+    Some([numbers.next()?, numbers.next()?, numbers.next()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_that_was_not_written_to_its_end_is_empty() {
+        let numbers = [3, 1 << 40, u64::MAX];
+        let whole = encode(numbers);
+        assert_eq!(decode(&whole), Some(numbers));
+        for before in [[0; RECORD], encode([9, 8, 7])] {
+            for cut in 0..RECORD {
+                let mut torn = before;
+                torn[..cut].copy_from_slice(&whole[..cut]);
+                let found = decode(&torn);
+                let expected = decode(&before).filter(|_| torn == before);
+                assert!(found == expected || torn == whole, "{cut} bytes: {found:?}");
+            }
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! The rows of the ledger in one transaction.
 
-use std::path::Path;
 use std::time::Duration;
 
 use pan123_proto::ledger::{
@@ -11,21 +10,22 @@ use pan123_proto::{FileId, TaskId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Row, ToSql, params};
 
-use super::schema;
-use super::spill::{Dead, WorkerFile};
+use super::fault::RowError;
+use super::spill::{DeadFile, LedgerName};
+use super::{schema, statement};
 
-type Result<T> = std::result::Result<T, Error>;
+type Result<T> = std::result::Result<T, RowError>;
 
 pub(super) struct Rows<'a> {
     sql: &'a Connection,
-    ledger: &'a Path,
+    ledger: LedgerName<'a>,
     lease: Millis,
     /// The workers whose processes are gone.
-    dead: Option<Vec<(WorkerId, Dead)>>,
+    dead: Option<Vec<(WorkerId, DeadFile)>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(sql: &'a Connection, ledger: &'a Path, lease: Duration) -> Rows<'a> {
+    pub(super) fn new(sql: &'a Connection, ledger: LedgerName<'a>, lease: Duration) -> Rows<'a> {
         Rows {
             sql,
             ledger,
@@ -46,22 +46,20 @@ impl<'a> Rows<'a> {
         Ok(kept.filter(|(_, tasks)| !tasks.is_empty()).collect())
     }
 
-    /// The files of those whose items were taken over.
-    pub(super) fn into_dead(self) -> Vec<Dead> {
+    /// The files of those who were buried.
+    pub(super) fn into_dead(self) -> Vec<DeadFile> {
         let dead = self.dead.unwrap_or_default();
         dead.into_iter().map(|(_, dead)| dead).collect()
     }
 
-    fn find_dead(&mut self, besides: WorkerId) -> Result<&[(WorkerId, Dead)]> {
+    fn find_dead(&mut self, besides: WorkerId) -> Result<&[(WorkerId, DeadFile)]> {
         if self.dead.is_none() {
             let mut dead = Vec::new();
-            for worker in self.ids("SELECT id FROM workers", [])? {
-                let worker = WorkerId(worker);
+            for worker in schema::workers(self.sql)? {
                 if worker == besides {
                     continue;
                 }
-                let file = WorkerFile::of_the_dead(self.ledger, worker);
-                let file = file.map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?;
+                let file = DeadFile::take(self.ledger, worker).map_err(RowError::WorkerFile)?;
                 dead.extend(file.map(|file| (worker, file)));
             }
             self.dead = Some(dead);
@@ -72,7 +70,7 @@ impl<'a> Rows<'a> {
     fn ids(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<u64>> {
         let mut statement = self.sql.prepare_cached(query)?;
         let ids = statement.query_map(params, |row| row.get::<_, i64>(0))?;
-        ids.map(|id| id.map(i64::cast_unsigned)).collect()
+        ids.map(|id| Ok(id?.cast_unsigned())).collect()
     }
 
     fn item_ids(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<ItemId>> {
@@ -80,20 +78,16 @@ impl<'a> Rows<'a> {
     }
 
     fn execute(&self, query: &str, params: impl rusqlite::Params) -> Result<usize> {
-        self.sql.prepare_cached(query)?.execute(params)
+        Ok(self.sql.prepare_cached(query)?.execute(params)?)
     }
 }
-
-/// The columns of an item after its id.
-const COLUMNS: &str = "key, download, state, attempts, failures, task, other_tasks, file, reason, \
-    intended_at, not_before, position, fence, owner, noticed, hidden";
 
 fn unreadable(column: usize, text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, text.into())
 }
 
 /// Reads an item whose columns begin at 1.
-fn read(row: &Row<'_>) -> Result<Item> {
+fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
     let key = ItemKey::new(row.get::<_, String>(1)?).map_err(|error| unreadable(1, error))?;
     let download: Download =
         serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| unreadable(2, error))?;
@@ -149,8 +143,8 @@ fn write(id: ItemId, item: &Item, run: impl FnOnce(&[&dyn ToSql]) -> Result<usiz
         other_tasks,
         item.file.map(|file| file.get().cast_signed()),
         item.reason.as_deref(),
-        item.intended_at.cast_signed(),
-        item.not_before.cast_signed(),
+        as_number(item.intended_at),
+        as_number(item.not_before),
         item.position,
         item.fence.0.cast_signed(),
         item.owner.0.cast_signed(),
@@ -161,141 +155,90 @@ fn write(id: ItemId, item: &Item, run: impl FnOnce(&[&dyn ToSql]) -> Result<usiz
 }
 
 impl Table for Rows<'_> {
-    type Fault = Error;
+    type Fault = RowError;
 
     fn head(&mut self) -> Result<Head> {
-        schema::head(self.sql)
+        Ok(schema::head(self.sql)?)
     }
 
     fn set_head(&mut self, head: &Head) -> Result<()> {
-        schema::set_head(self.sql, head)
+        Ok(schema::set_head(self.sql, head)?)
     }
 
     fn find(&mut self, key: &ItemKey) -> Result<Option<ItemId>> {
-        let found = self.ids("SELECT id FROM items WHERE key = ?1", [key.as_str()])?;
-        Ok(found.first().copied().map(ItemId))
+        let found = self.item_ids(statement::FIND, [key.as_str()])?;
+        Ok(found.first().copied())
     }
 
     fn load(&mut self, id: ItemId) -> Result<Option<Item>> {
-        let query = format!("SELECT id, {COLUMNS} FROM items WHERE id = ?1");
-        let mut statement = self.sql.prepare_cached(&query)?;
-        statement.query_row([id.0.cast_signed()], read).optional()
+        let mut statement = self.sql.prepare_cached(statement::LOAD)?;
+        Ok(statement.query_row([id.0.cast_signed()], read).optional()?)
     }
 
     fn insert(&mut self, id: ItemId, item: &Item) -> Result<()> {
-        let query = format!(
-            "INSERT INTO items (id, {COLUMNS}) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
-        );
-        write(id, item, |columns| self.execute(&query, columns))
+        write(id, item, |columns| self.execute(statement::INSERT, columns))
     }
 
     fn update(&mut self, id: ItemId, _: &Item, item: &Item) -> Result<()> {
-        let query = format!(
-            "UPDATE items SET ({COLUMNS}) \
-            = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) WHERE id = ?1"
-        );
-        write(id, item, |columns| self.execute(&query, columns))
+        write(id, item, |columns| self.execute(statement::UPDATE, columns))
     }
 
     fn delete(&mut self, id: ItemId, _: &Item) -> Result<()> {
-        self.execute("DELETE FROM items WHERE id = ?1", [id.0.cast_signed()])?;
+        self.execute(statement::DELETE, [id.0.cast_signed()])?;
         Ok(())
     }
 
     fn queued(&mut self, now: Millis, limit: usize) -> Result<Vec<ItemId>> {
-        self.item_ids(
-            "SELECT id FROM items WHERE state = 'queued' AND not_before <= ?1 ORDER BY position LIMIT ?2",
-            params![now.cast_signed(), as_limit(limit)],
-        )
+        let params = params![as_number(now), as_limit(limit)];
+        self.item_ids(statement::QUEUED, params)
     }
 
     fn next_queued(&mut self, now: Millis) -> Result<Option<Millis>> {
-        let next = self.ids(
-            "SELECT min(not_before) FROM items WHERE state = 'queued' AND not_before > 0 \
-            AND not_before > ?1 HAVING count(*) > 0",
-            [now.cast_signed()],
-        )?;
+        let next = self.ids(statement::NEXT_QUEUED, [as_number(now)])?;
         Ok(next.first().copied())
     }
 
     fn held_by(&mut self, owner: WorkerId, limit: usize) -> Result<Vec<ItemId>> {
-        self.item_ids(
-            "SELECT id FROM items WHERE owner = ?1 AND state IN ('claimed', 'intended', 'running') LIMIT ?2",
-            params![owner.0.cast_signed(), as_limit(limit)],
-        )
+        let params = params![owner.0.cast_signed(), as_limit(limit)];
+        self.item_ids(statement::HELD_BY, params)
     }
 
     fn noticed(&mut self, owner: WorkerId) -> Result<Vec<ItemId>> {
-        self.item_ids(
-            "SELECT id FROM items WHERE owner = ?1 AND noticed = 1 AND state = 'running'",
-            [owner.0.cast_signed()],
-        )
+        self.item_ids(statement::NOTICED, [owner.0.cast_signed()])
     }
 
     fn unconfirmed_since(&mut self, since: Millis) -> Result<u64> {
-        let count = self.ids(
-            "SELECT count(*) FROM items WHERE state = 'unconfirmed' AND intended_at >= ?1",
-            [since.cast_signed()],
-        )?;
+        let count = self.ids(statement::UNCONFIRMED_SINCE, [as_number(since)])?;
         Ok(count.first().copied().unwrap_or(0))
     }
 
     fn list(&mut self, list: &ListItems) -> Result<Vec<(ItemId, Item)>> {
-        let state = match list.state {
-            None => String::new(),
-            Some(
-                state @ (ItemState::Paused
-                | ItemState::Unconfirmed
-                | ItemState::Failed
-                | ItemState::Dropped),
-            ) => format!(
-                "AND state IN ('paused', 'unconfirmed', 'failed', 'dropped') AND state = '{state}'"
-            ),
-            Some(state) => format!("AND state = '{state}'"),
-        };
-        let hidden = if list.hidden { "" } else { "AND hidden = 0" };
-        let query = format!(
-            "SELECT id, {COLUMNS} FROM items WHERE id > ?1 {state} {hidden} ORDER BY id LIMIT ?2"
-        );
-        let mut statement = self.sql.prepare_cached(&query)?;
+        let mut statement = self.sql.prepare_cached(&statement::list(list))?;
         let page = params![list.after.0.cast_signed(), as_limit(list.limit)];
         let items = statement.query_map(page, |row| {
             let id = row.get::<_, i64>(0)?.cast_unsigned();
             Ok((ItemId(id), read(row)?))
         })?;
-        items.collect()
+        items.map(|item| Ok(item?)).collect()
     }
 
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool> {
-        let known = self.execute(
-            "UPDATE workers SET beat_at = ?2 WHERE id = ?1 AND lapsed = 0",
-            params![worker.0.cast_signed(), now.cast_signed()],
-        )?;
-        if known == 0 {
-            self.execute(
-                "INSERT INTO workers (id, beat_at, lapsed) VALUES (?1, ?2, 0) \
-                ON CONFLICT (id) DO UPDATE SET beat_at = ?2, lapsed = 0",
-                params![worker.0.cast_signed(), now.cast_signed()],
-            )?;
+        let params = params![worker.0.cast_signed(), as_number(now)];
+        let is_known = self.execute(statement::BEAT, params)? > 0;
+        if !is_known {
+            self.execute(statement::BEAT_AGAIN, params)?;
         }
-        Ok(known > 0)
+        Ok(is_known)
     }
 
     fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>> {
         let gone = self.find_dead(besides)?.iter().map(|(worker, _)| *worker);
         let mut dead: Vec<_> = gone.collect();
-        self.execute(
-            "UPDATE workers SET beat_at = ?1 WHERE beat_at IS NULL",
-            [now.cast_signed()],
-        )?;
-        let frozen = self.ids(
-            "SELECT id FROM workers WHERE id <> ?1 AND beat_at < ?2",
-            params![
-                besides.0.cast_signed(),
-                now.saturating_sub(self.lease).cast_signed()
-            ],
-        )?;
+        // A worker that has opened the ledger and not used it yet.
+        self.execute(statement::START_LEASES, [as_number(now)])?;
+        let oldest = as_number(now.saturating_sub(self.lease));
+        let params = params![besides.0.cast_signed(), oldest];
+        let frozen = self.ids(statement::LAPSED, params)?;
         dead.extend(frozen.into_iter().map(WorkerId));
         dead.sort_unstable();
         dead.dedup();
@@ -303,17 +246,21 @@ impl Table for Rows<'_> {
     }
 
     fn bury(&mut self, worker: WorkerId) -> Result<()> {
-        let id = worker.0.cast_signed();
         let is_gone = self.dead.iter().flatten().any(|(dead, _)| *dead == worker);
-        if is_gone {
-            self.execute("DELETE FROM workers WHERE id = ?1", [id])?;
+        let statement = if is_gone {
+            statement::REMOVE_WORKER
         } else {
-            self.execute("UPDATE workers SET lapsed = 1 WHERE id = ?1", [id])?;
-        }
+            statement::SET_LAPSED
+        };
+        self.execute(statement, [worker.0.cast_signed()])?;
         Ok(())
     }
 }
 
 fn as_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn as_number(millis: Millis) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,263 @@
+//! The place of the file: what stands there already, and whether processes can share it there.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pan123_proto::ledger::LedgerFault;
+
+/// An SQLite file is no smaller, unless it is empty.
+const SMALLEST: u64 = 512;
+
+/// Creates the file, if there is none, for its owner only, and returns its path without links. What stands there otherwise is left
+/// as it is. The file itself is not opened where it exists: closing it would drop the locks of other connections of this process.
+pub(super) fn prepare(path: &Path) -> Result<PathBuf, LedgerFault> {
+    let refuse = |what: &str| {
+        Err(LedgerFault::Broken(format!(
+            "{} {what}; give the path of a file",
+            path.display()
+        )))
+    };
+    let failed = |what: &str, error: io::Error| {
+        let text = format!("{} {what}: {error}", path.display());
+        if is_full(&error) {
+            LedgerFault::Full(text)
+        } else {
+            LedgerFault::Broken(text)
+        }
+    };
+    if path.file_name().is_none() {
+        return refuse("is no file name");
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return refuse("is a directory"),
+        Ok(found) if !found.is_file() => return refuse("is a device, a pipe or a socket"),
+        Ok(found) if (1..SMALLEST).contains(&found.len()) => return Err(not_a_ledger(path)),
+        Ok(_) => {}
+        Err(_) if path.is_symlink() => return refuse("is a link to nothing"),
+        Err(_) => create(path).map_err(|error| failed("cannot be created", error))?,
+    }
+    let path = fs::canonicalize(path).map_err(|error| failed("cannot be found", error))?;
+    check_names(&path)?;
+    check_mount(&path)?;
+    Ok(path)
+}
+
+pub(super) fn not_a_ledger(path: &Path) -> LedgerFault {
+    LedgerFault::Broken(format!(
+        "{} is not a ledger, but a file of another kind, and is left as it is; choose another path",
+        path.display()
+    ))
+}
+
+/// Whether there is no room on the disk, or none for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)?;
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Ok(_) => sync(folder),
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
+/// Restricts a file that is created to its owner.
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Makes the names of a folder's new files durable.
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A file beside the ledger.
+pub(super) fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Restricts the ledger's files to their owner, where the file system knows owners.
+pub(super) fn restrict(path: &Path) {
+    #[cfg(unix)]
+    for suffix in ["", "-wal", "-shm"] {
+        use std::os::unix::fs::PermissionsExt;
+        let path = sibling(path, suffix);
+        if fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
+            drop(fs::set_permissions(path, fs::Permissions::from_mode(0o600)));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// SQLite's other files are found by the name of the file, so a second name would be a second set of them.
+#[cfg(unix)]
+fn check_names(path: &Path) -> Result<(), LedgerFault> {
+    let names = fs::metadata(path).map_or(1, |found| std::os::unix::fs::MetadataExt::nlink(&found));
+    if names <= 1 {
+        return Ok(());
+    }
+    Err(LedgerFault::Broken(format!(
+        "{} has {names} names (hard links), under which it cannot be shared safely; keep one of them",
+        path.display()
+    )))
+}
+
+#[cfg(not(unix))]
+fn check_names(_: &Path) -> Result<(), LedgerFault> {
+    Ok(())
+}
+
+fn check_mount(path: &Path) -> Result<(), LedgerFault> {
+    let mounts = if cfg!(target_os = "linux") {
+        fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+    } else {
+        String::new()
+    };
+    match unfit_mount(&mounts, path) {
+        None => Ok(()),
+        Some(why) => Err(LedgerFault::Broken(format!("{} {why}", path.display()))),
+    }
+}
+
+/// File systems of other machines. SQLite's shared memory is not shared there, and locks may have no effect.
+const NETWORK: [&str; 18] = [
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "fuse.ceph",
+    "fuse.glusterfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.sshfs",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "nfs",
+    "nfs4",
+    "smb2",
+    "smb3",
+    "smbfs",
+];
+
+/// Why processes cannot share a file there, by Linux's list of mounts.
+fn unfit_mount(mounts: &str, path: &Path) -> Option<String> {
+    let mut nearest: Option<(PathBuf, &str)> = None;
+    for line in mounts.lines() {
+        let (mount, source) = line.split_once(" - ")?;
+        let point = PathBuf::from(unescaped(mount.split(' ').nth(4)?));
+        let depth = |path: &Path| path.components().count();
+        // A later mount at the same place hides the earlier one.
+        let is_nearer = nearest
+            .as_ref()
+            .is_none_or(|(nearest, _)| depth(&point) >= depth(nearest));
+        if path.starts_with(&point) && is_nearer {
+            nearest = Some((point, source.split(' ').next()?));
+        }
+    }
+    let (point, kind) = nearest?;
+    if point == path {
+        return Some(
+            "is mounted alone, so that the files beside it cannot be shared; mount its folder instead"
+                .to_owned(),
+        );
+    }
+    NETWORK.contains(&kind).then(|| {
+        format!("cannot be shared safely: it is on a network file system ({kind}), where SQLite's locks do not work; choose a local disk")
+    })
+}
+
+/// Spaces and the like stand there as a backslash and three octal digits.
+fn unescaped(path: &str) -> String {
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (escape, plain)| {
+        path.replace(escape, plain)
+    })
+}
+
+/// Which file it is, whatever its name; always the same where the file system's numbers are not at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    #[cfg(unix)]
+    numbers: (u64, u64),
+}
+
+impl Identity {
+    /// Returns that of the file at this path.
+    pub(super) fn of(path: &Path) -> io::Result<Identity> {
+        let _found = fs::metadata(path)?;
+        Ok(Identity {
+            #[cfg(unix)]
+            numbers: {
+                use std::os::unix::fs::MetadataExt;
+                (_found.dev(), _found.ino())
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_tell_where_a_ledger_cannot_be_shared() {
+        let mounts = "22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
+            40 22 0:50 / /mnt/nas rw - nfs4 nas:/volume rw\n\
+            41 40 259:1 /x /mnt/nas/local rw shared:2 - xfs /dev/vdb rw\n\
+            42 22 0:51 / /mnt/with\\040space rw - cifs //nas/share rw\n\
+            43 22 259:1 /a /data/downloads.db rw - ext4 /dev/vda rw\n\
+            44 22 0:52 / /mnt/twice rw - nfs nas:/volume rw\n\
+            45 22 0:53 / /mnt/twice rw - tmpfs tmpfs rw\n";
+        for (path, expected) in [
+            ("/home/downloads.db", ""),
+            ("/mnt/nas/downloads.db", "(nfs4)"),
+            ("/mnt/nas/local/downloads.db", ""),
+            ("/mnt/nasty/downloads.db", ""),
+            ("/mnt/with space/downloads.db", "(cifs)"),
+            ("/data/downloads.db", "mounted alone"),
+            ("/data/downloads.db2", ""),
+            ("/mnt/twice/downloads.db", ""),
+        ] {
+            let why = unfit_mount(mounts, Path::new(path)).unwrap_or_default();
+            assert_eq!(why.is_empty(), expected.is_empty(), "{path}: {why}");
+            assert!(why.contains(expected), "{path}: {why}");
+        }
+        assert_eq!(unfit_mount("", Path::new("/a")), None);
+    }
+}
