@@ -210,25 +210,27 @@ fn unescaped(path: &str) -> String {
     })
 }
 
-/// Which file it is, whatever its name; always the same where the file system's numbers are not at hand.
+/// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    #[cfg(unix)]
-    numbers: (u64, u64),
-}
+pub(super) struct Identity((u64, u64));
 
 impl Identity {
     /// Returns that of the file at this path.
     pub(super) fn of(path: &Path) -> io::Result<Identity> {
-        let _found = fs::metadata(path)?;
-        Ok(Identity {
-            #[cfg(unix)]
-            numbers: {
-                use std::os::unix::fs::MetadataExt;
-                (_found.dev(), _found.ino())
-            },
-        })
+        fs::metadata(path).map(|found| Identity(numbers(&found)))
     }
+}
+
+#[cfg(unix)]
+fn numbers(found: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (found.dev(), found.ino())
+}
+
+/// Elsewhere a file in use cannot be replaced.
+#[cfg(not(unix))]
+fn numbers(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 #[cfg(test)]

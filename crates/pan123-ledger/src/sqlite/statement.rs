@@ -124,10 +124,7 @@ mod tests {
                 NEXT_QUEUED,
                 "SEARCH items USING COVERING INDEX items_delayed (not_before>?)",
             ),
-            (
-                HELD_BY,
-                "SEARCH items USING INDEX items_held (owner=?)",
-            ),
+            (HELD_BY, "SEARCH items USING INDEX items_held (owner=?)"),
             (NOTICED, "SEARCH items USING INDEX items_noticed (owner=?)"),
             (
                 UNCONFIRMED_SINCE,

@@ -1,12 +1,21 @@
 //! The ledger in an SQLite file.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+#[cfg(unix)]
+mod contained;
+mod files;
+mod lines;
+mod processes;
+mod worker;
+
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use pan123_ledger::SqliteLedger;
 use pan123_proto::ledger::{
-    Claimed, Counts, Ending, ItemKey, ItemState, Ledger, LedgerAnswer, LedgerFault, LedgerOp,
-    NewItem, OpenLedger, SpilledTask, Transaction,
+    Claimed, Counts, Ending, Fence, ItemId, ItemKey, ItemState, Ledger, LedgerAnswer, LedgerFault,
+    LedgerOp, NewItem, OpenLedger, Refusal, SpilledTask, Transaction, Verdict,
 };
 use pan123_proto::offline::Download;
 use pan123_proto::{Account, TaskId};
@@ -42,6 +51,15 @@ fn claim(ledger: &mut dyn OpenLedger, seconds: u64) -> Claimed {
         LedgerAnswer::Claimed(claimed) => claimed,
         other => panic!("{other:?}"),
     }
+}
+
+/// Claims items, and takes the right to send the first one.
+fn intend_one(ledger: &mut dyn OpenLedger, seconds: u64) -> (ItemId, Fence) {
+    let claimed = claim(ledger, seconds);
+    let (item, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
+    let answers = run(ledger, seconds, vec![LedgerOp::Intend { item, fence }]);
+    assert_eq!(answers, [LedgerAnswer::Done]);
+    (item, fence)
 }
 
 fn counts(ledger: &mut dyn OpenLedger) -> Counts {
@@ -107,76 +125,6 @@ fn item_goes_its_whole_way_and_stays_after_a_restart() {
     let counts = counts(&mut *ledger);
     assert_eq!(counts.of(ItemState::Succeeded), 1, "{counts:?}");
     assert_eq!(counts.total(), 2);
-}
-
-#[cfg(unix)]
-#[test]
-fn files_are_for_their_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("downloads.db");
-    let mut ledger = open(&path);
-    run(&mut *ledger, 0, vec![LedgerOp::Add(vec![item(1)])]);
-    let mut names = Vec::new();
-    for entry in folder.path().read_dir().expect("a folder") {
-        let entry = entry.expect("an entry");
-        let mode = entry.metadata().expect("metadata").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.path());
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    assert_eq!(
-        names,
-        [
-            "downloads.db",
-            "downloads.db-shm",
-            "downloads.db-wal",
-            "downloads.db-worker-1"
-        ]
-    );
-}
-
-#[test]
-fn what_is_no_ledger_of_the_account_is_refused_and_stays() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let text = folder.path().join("notes.txt");
-    std::fs::write(
-        &text,
-        "not a database, but a text that is long enough for a header",
-    )
-    .unwrap();
-    let error = refusal(&text);
-    assert!(error.contains("notes.txt is not a ledger"), "{error}");
-    let content = std::fs::read_to_string(&text).unwrap();
-    assert!(content.starts_with("not a database"), "it is overwritten");
-
-    let foreign = folder.path().join("foreign.db");
-    let other = rusqlite::Connection::open(&foreign).unwrap();
-    other
-        .execute_batch("CREATE TABLE songs (name TEXT)")
-        .unwrap();
-    let error = refusal(&foreign);
-    assert!(error.contains("database of another program"), "{error}");
-    drop(other);
-
-    let newer = folder.path().join("newer.db");
-    drop(open(&newer));
-    let other = rusqlite::Connection::open(&newer).unwrap();
-    other.execute_batch("PRAGMA user_version = 2").unwrap();
-    drop(other);
-    let error = refusal(&newer);
-    assert!(error.contains("version 2"), "{error}");
-
-    let theirs = folder.path().join("theirs.db");
-    let other = Account::new("https://open-api.123pan.com", "somebody-else");
-    drop(SqliteLedger::new(&theirs).open(&other).expect("a ledger"));
-    let error = refusal(&theirs);
-    assert!(error.contains("somebody-else"), "{error}");
-
-    for path in [folder.path(), Path::new(""), Path::new("..")] {
-        let error = refusal(path);
-        assert!(error.contains("give the path of a file"), "{error}");
-    }
 }
 
 #[test]
@@ -285,29 +233,62 @@ fn spill_frees_its_slots_when_the_ledger_takes_the_tasks() {
 }
 
 #[test]
-fn export_and_import_move_every_item() {
+fn task_in_a_dead_workers_spill_counts_before_its_item_is_settled() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut first = open(&folder.path().join("first.db"));
-    let added: Vec<_> = (0..1234).map(item).collect();
-    run(&mut *first, 0, vec![LedgerOp::Add(added)]);
-    let claimed = claim(&mut *first, 1);
-    let (id, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
-    run(&mut *first, 1, vec![LedgerOp::Intend { item: id, fence }]);
-    let mut text = Vec::new();
-    let count = pan123_ledger::export(&mut *first, &account(), &mut text).expect("it writes");
-    assert_eq!(count, 1234);
-    text.extend(b"{\"key\":\"bad\"}\n\nnot json\n");
-    let mut second = open(&folder.path().join("second.db"));
-    let imported = pan123_ledger::import(&mut *second, &account(), &text[..]).expect("it reads");
-    assert_eq!((imported.added, imported.known), (1234, 0));
-    let bad: Vec<_> = imported.bad_lines.iter().map(|(line, _)| *line).collect();
-    assert_eq!(bad, [1236, 1238]);
-    let counts = counts(&mut *second);
-    assert_eq!(counts.of(ItemState::Unconfirmed), 1, "{counts:?}");
-    assert_eq!(counts.of(ItemState::Queued), 1233);
-    let again = pan123_ledger::import(&mut *second, &account(), &text[..]).expect("it reads");
-    assert_eq!((again.added, again.known), (0, 1234));
-    let other = Account::new("https://open-api.123pan.com", "somebody-else");
-    let error = pan123_ledger::import(&mut *second, &other, &text[..]).unwrap_err();
-    assert!(error.to_string().contains("client-id"), "{error}");
+    let path = folder.path().join("downloads.db");
+    let mut frozen = open(&path);
+    run(
+        &mut *frozen,
+        0,
+        vec![LedgerOp::Beat, LedgerOp::Add(vec![item(1)])],
+    );
+    let (id, fence) = intend_one(&mut *frozen, 0);
+    let mut second = open(&path);
+    assert_eq!(claim(&mut *second, 100).unconfirmed.len(), 1);
+    let kept = SpilledTask::new(id, fence, task(9));
+    frozen.spill(kept).expect("there is room");
+    drop(frozen);
+    let settle = LedgerOp::Settle {
+        key: item(1).key,
+        verdict: Verdict::SendAgain,
+    };
+    let answers = run(&mut *second, 200, vec![settle]);
+    let refusal = Refusal::State(ItemState::Running);
+    assert_eq!(answers, [LedgerAnswer::Refused(refusal)]);
+    assert_eq!(claim(&mut *second, 200).to_follow.len(), 1);
+}
+
+#[test]
+fn item_that_waits_for_ever_is_not_claimed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ledger = open(&folder.path().join("downloads.db"));
+    run(&mut *ledger, 0, vec![LedgerOp::Add(vec![item(1)])]);
+    let (id, fence) = intend_one(&mut *ledger, 0);
+    let withdraw = LedgerOp::Withdraw {
+        item: id,
+        fence,
+        reason: "not now".to_owned(),
+        delay: Duration::MAX,
+        window_full: false,
+    };
+    assert_eq!(run(&mut *ledger, 0, vec![withdraw]), [LedgerAnswer::Done]);
+    let claimed = claim(&mut *ledger, 1_000_000);
+    assert!(claimed.to_create.is_empty(), "{claimed:?}");
+    assert!(claimed.next > Some(Duration::from_secs(1_000_000_000)));
+}
+
+#[test]
+fn another_user_of_the_same_app_is_another_account() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("downloads.db");
+    drop(open(&path));
+    let user = SqliteLedger::new(&path).open(&account().of_user("zhang"));
+    let Err(fault) = user else {
+        panic!("it opens");
+    };
+    let text = fault.to_string();
+    assert!(
+        text.contains("downloads.db") && text.contains("zhang"),
+        "{text}"
+    );
 }
