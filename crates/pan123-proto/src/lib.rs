@@ -154,6 +154,7 @@ pub mod batch {
         Batch, BatchEvent, BatchHandle, BatchPolicy, BatchReport, BatchStep, ItemChange, Job,
         LedgerJob,
     };
+    pub use crate::policy::poll_schedule::{NextPoll, PollSchedule};
 }
 
 /// Files and folders of the drive: finding, creating, moving and removing them.

@@ -2,5 +2,6 @@
 
 pub(crate) mod deadline;
 pub(crate) mod pacing;
+pub(crate) mod poll_schedule;
 pub(crate) mod retry;
 pub(crate) mod watch;

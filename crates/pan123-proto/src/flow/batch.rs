@@ -4,7 +4,6 @@
 mod event;
 mod job;
 mod ledger_job;
-mod polls;
 mod recorder;
 mod settings;
 mod slots;
@@ -22,6 +21,7 @@ pub use settings::BatchPolicy;
 use crate::api::file::{Entry, GetDetail};
 use crate::api::offline::{CreatedDownload, GetDownloadProgress};
 use crate::callback::{CallbackNotice, CallbackOutcome};
+use crate::endpoint::Endpoint;
 use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
 use crate::flow::expected_file::ExpectedFile;
 use crate::flow::fit::{Clocks, Fit};
@@ -32,13 +32,13 @@ use crate::ledger::{
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
+use crate::policy::poll_schedule::{NextPoll, PollSchedule};
 use crate::policy::retry::doubled;
 use crate::policy::watch::{Judgement, Watched};
 use crate::session::Session;
 use crate::task::Progress;
 use crate::wait::WaitReason;
 use job::{Outcome, Work};
-use polls::PollQueue;
 use recorder::{Asked, Heard, Recorder, Then};
 use slots::{Following, Slots, Stage};
 
@@ -98,7 +98,9 @@ pub struct Batch {
     policy: BatchPolicy,
     shared: Arc<Shared>,
     slots: Slots,
-    polls: PollQueue,
+    polls: PollSchedule<ItemId>,
+    /// When the next poll is due.
+    poll_at: Option<Instant>,
     polls_in_flight: usize,
     /// Stops all polls.
     polls_control: Arc<Control>,
@@ -229,10 +231,10 @@ impl Session {
     pub fn batch(&self, ledger: Box<dyn OpenLedger>, policy: BatchPolicy) -> Batch {
         Batch {
             session: self.clone(),
-            policy,
             shared: Arc::default(),
             slots: Slots::default(),
-            polls: PollQueue::default(),
+            polls: policy.watch.poll_schedule(),
+            poll_at: None,
             polls_in_flight: 0,
             polls_control: Arc::default(),
             last_job: 0,
@@ -250,6 +252,7 @@ impl Session {
             counts: Counts::default(),
             stop: Stop::No,
             is_done: false,
+            policy,
         }
     }
 }
@@ -454,7 +457,7 @@ impl Batch {
             (Then::Counted, LedgerAnswer::Counts(counts)) => self.counts = counts,
             (Then::Beaten, LedgerAnswer::Beaten(notices)) => {
                 for notice in notices {
-                    self.notified(now, notice.item, notice.file);
+                    self.notified(notice.item, notice.file);
                 }
             }
             (Then::Beaten, LedgerAnswer::Lost) => self.was_taken_over(),
@@ -464,7 +467,7 @@ impl Batch {
             }
             (Then::Left(item, change), answer) => self.left(item, change, &answer),
             (Then::Noticed(file), LedgerAnswer::Noticed(Some((id, item)))) => {
-                self.noticed(now, id, &item, file);
+                self.noticed(id, &item, file);
             }
             _ => {}
         }
@@ -484,7 +487,7 @@ impl Batch {
                     .push_back(event(&item.key, ItemChange::Resumed(task)));
                 let following = Self::following(task);
                 self.slots.insert(id, &item, following);
-                self.polls.schedule(id, now);
+                self.polls.add_older(id, now);
             }
         }
         if let Some(next) = claimed.next {
@@ -562,7 +565,7 @@ impl Batch {
             .push_back(event(&slot.key, ItemChange::Created(task)));
         let following = Self::following(task);
         self.slots.advance(item, following);
-        self.polls.schedule(item, now);
+        self.polls.add(item, now);
     }
 
     fn left(&mut self, item: ItemId, change: Option<Box<ItemChange>>, answer: &LedgerAnswer) {
@@ -717,7 +720,6 @@ impl Batch {
             task,
             watched: Watched::new(task),
             file: None,
-            notified: false,
         }))
     }
 
@@ -725,17 +727,21 @@ impl Batch {
         if let Some(job) = self.starts.pop_front() {
             return Some(job);
         }
+        self.poll_at = None;
         if !self.may_poll() {
             return None;
         }
-        let (at, item) = self.polls.next()?;
-        if at > now {
-            return None;
-        }
-        self.polls.remove(item);
+        let pace = self.session.pace(GetDownloadProgress::RATE, now).interval;
+        let item = match self.polls.next(now, pace) {
+            NextPoll::Poll(item) => item,
+            NextPoll::At(at) => {
+                self.poll_at = Some(at);
+                return None;
+            }
+            NextPoll::Nothing => return None,
+        };
         let policy = &self.policy.watch;
         let following = self.slots.get_mut(item)?.following()?;
-        following.notified = false;
         let end = following.watched.end(policy, now);
         let call = self.session.call(&GetDownloadProgress::new(following.task));
         let call = call.ok()?.polling(&self.polls_control, end);
@@ -779,6 +785,9 @@ impl Batch {
         let judged = match result {
             Ok(progress) => {
                 let judged = following.watched.answered(policy, now, progress);
+                if judged.is_ok() {
+                    self.polls.answered(item, now, &progress);
+                }
                 if before != Some(progress) && matches!(judged, Ok(Judgement::Running(_))) {
                     self.events
                         .push_back(event(&key, ItemChange::Progress(progress)));
@@ -790,15 +799,17 @@ impl Batch {
                 let change = ItemChange::PollFailed(Box::new(error.clone()));
                 self.events.push_back(event(&key, change));
                 let failed = following.watched.failed(policy, now, error);
+                if let Ok(backoff) = failed {
+                    self.polls.failed(item, now, backoff);
+                }
                 failed.map(Judgement::Running)
             }
         };
+        if !matches!(judged, Ok(Judgement::Running(_))) {
+            self.polls.ended(item, now);
+        }
         match judged {
-            Ok(Judgement::Running(wait)) => {
-                let is_asked = std::mem::take(&mut following.notified);
-                let wait = if is_asked { Duration::ZERO } else { wait };
-                self.polls.schedule(item, later(now, wait));
-            }
+            Ok(Judgement::Running(_)) => {}
             Ok(Judgement::Succeeded) => {
                 let (task, file) = (following.task, following.file);
                 let ending = Ending::Succeeded(file);
@@ -839,21 +850,18 @@ impl Batch {
     // Callbacks.
 
     /// A callback came for an item in hand: its task is polled now.
-    fn notified(&mut self, now: Instant, item: ItemId, file: Option<FileId>) {
+    fn notified(&mut self, item: ItemId, file: Option<FileId>) {
         let slot = self.slots.get_mut(item);
         if let Some(following) = slot.and_then(slots::Slot::following) {
             following.file = file.or(following.file);
-            following.notified = true;
-            if self.polls.remove(item) {
-                self.polls.schedule(item, now);
-            }
+            self.polls.urge(item);
         }
     }
 
     /// A callback came for an item that this batch did not have in hand.
-    fn noticed(&mut self, now: Instant, id: ItemId, item: &Item, file: Option<FileId>) {
+    fn noticed(&mut self, id: ItemId, item: &Item, file: Option<FileId>) {
         if self.slots.get(id).is_some() {
-            self.notified(now, id, file);
+            self.notified(id, file);
             return;
         }
         let is_unconfirmed = item.state == ItemState::Unconfirmed;
@@ -910,7 +918,7 @@ impl Batch {
         let notices = std::mem::take(&mut *self.shared.notices());
         for (key, file) in notices {
             if let Some(item) = self.slots.find(&key) {
-                self.notified(now, item, file);
+                self.notified(item, file);
             } else {
                 let op = LedgerOp::Notice { key, file };
                 self.recorder.push(op, Then::Noticed(file));
@@ -976,7 +984,6 @@ impl Batch {
     }
 
     fn wait(&self, now: Instant, signal: Signal) -> Wait {
-        let poll = self.polls.next().map(|(at, _)| at);
         let timers = match self.stop {
             Stop::No => [self.beat_at, self.claim_at],
             Stop::Draining(until) => [self.beat_at, Some(until)],
@@ -984,7 +991,7 @@ impl Batch {
         };
         let until = timers
             .into_iter()
-            .chain([poll.filter(|_| self.may_poll()), self.recorder.retry_at()])
+            .chain([self.poll_at, self.recorder.retry_at()])
             .flatten()
             .filter(|&at| at > now)
             .min()

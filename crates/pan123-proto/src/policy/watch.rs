@@ -1,10 +1,12 @@
 //! When to poll a task again, and when to give up: pure functions of what the polls brought.
 
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, TransportErrorKind, WatchError};
 use crate::ids::TaskId;
 use crate::machine::later;
+use crate::policy::poll_schedule::PollSchedule;
 use crate::policy::retry::doubled;
 use crate::task::{Progress, TaskStatus};
 
@@ -96,6 +98,11 @@ impl WatchPolicy {
 }
 
 impl WatchPolicy {
+    /// Returns the schedule of the polls of many tasks.
+    pub(crate) fn poll_schedule<K: Copy + Eq + Hash + Ord>(&self) -> PollSchedule<K> {
+        PollSchedule::new(self.interval, self.max_interval_between_polls())
+    }
+
     pub(crate) fn max_interval_between_polls(&self) -> Duration {
         self.max_interval.max(self.interval)
     }

@@ -2,7 +2,7 @@
 //! and in virtual time.
 
 pub(crate) mod actor;
-mod base;
+pub(crate) mod base;
 #[cfg(feature = "callback-signing")]
 pub(crate) mod callbacks;
 pub(crate) mod callers;
@@ -13,6 +13,7 @@ pub(crate) mod file_lookups;
 pub(crate) mod hand;
 pub(crate) mod hooks;
 pub(crate) mod oauth_service;
+pub(crate) mod poll_mixes;
 pub(crate) mod reading;
 pub(crate) mod server;
 pub(crate) mod single;

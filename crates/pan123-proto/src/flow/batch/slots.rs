@@ -52,8 +52,6 @@ pub(super) struct Following {
     pub(super) watched: Watched,
     /// The file that a callback named.
     pub(super) file: Option<FileId>,
-    /// Whether a callback came while it was polled.
-    pub(super) notified: bool,
 }
 
 impl Stage {

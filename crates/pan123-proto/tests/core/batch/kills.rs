@@ -12,6 +12,7 @@ use crate::support::{millis, secs};
 /// Runs a worker that is disturbed somewhere, then another one to the end. Returns whether the disturbance came.
 fn run(added: usize, disturb: impl FnOnce(&mut Sim) -> Box<dyn Fn(&Sim) -> bool>) -> bool {
     let mut sim = Sim::new(7);
+    sim.service.duration = Box::new(|_| secs(5));
     let first = sim.worker(Pacing::default());
     let second = sim.worker(Pacing::default());
     let came = disturb(&mut sim);

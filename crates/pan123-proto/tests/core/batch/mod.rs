@@ -1,6 +1,7 @@
 //! Batches in virtual time.
 
 mod oracle;
+mod polls;
 mod service;
 mod sim;
 
