@@ -29,6 +29,11 @@ fn ends_are_known_eight_times_sooner_than_by_a_round_robin() {
 }
 
 #[test]
+fn two_mixes_were_not_used_for_tuning() {
+    assert_eq!(MIXES.iter().filter(|mix| !mix.tuned).count(), 2);
+}
+
+#[test]
 fn no_mix_is_worse_than_a_round_robin() {
     for mix in &MIXES {
         for count in [100, 1000] {
