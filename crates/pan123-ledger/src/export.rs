@@ -104,6 +104,18 @@ pub fn export(
 
 /// Writes a ledger as JSON lines, as [`export`] does, to a new file that only its owner can read. It is on the disk when this returns.
 ///
+/// ```no_run
+/// # fn export(session: &pan123_proto::Session) -> Result<(), Box<dyn std::error::Error>> {
+/// use pan123_ledger::{Ledger, SqliteLedger, export_file};
+///
+/// // The account of a client: `client.session().ledger_account()`.
+/// let account = session.ledger_account();
+/// let mut ledger = SqliteLedger::new("downloads.db").open(&account)?;
+/// export_file(&mut *ledger, &account, "downloads.jsonl".as_ref())?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// [`ImportError::Io`] if there is a file at this path, which stays as it is, or the file cannot be written; what was written of it is

@@ -15,6 +15,19 @@
 //! # }
 //! ```
 //!
+//! # What is durable when
+//!
+//! All operations of one [`Transaction`](pan123_proto::ledger::Transaction) are carried out together or not at all, and are on the disk
+//! before they are answered; so operations in groups cost one write of the disk (about 4 ms on a plain SSD), however many they are. A
+//! task id that [`spill`](OpenLedger::spill) keeps is on the disk before that returns, in a place that was taken
+//! when the ledger was opened. A power cut loses nothing of it, as long as the disk does what it says.
+//!
+//! If an answer is a [`LedgerFault`]: after `Busy` and `Full` nothing was done; after
+//! `Down` it may have been done. After `Broken` nobody knows, and the handle answers nothing else any more; another one, opened anew,
+//! shows what the file holds.
+//!
+//! A process must not use a handle after a `fork`: its child would hold the worker's lock as well.
+//!
 //! # Features
 //!
 //! - `sqlite` (default): [`SqliteLedger`], in one file that several processes of a machine may share. SQLite is compiled in.
@@ -28,5 +41,7 @@ mod sqlite;
 
 #[cfg(feature = "sqlite")]
 pub use export::{ImportError, Imported, export, export_file, import};
+pub use pan123_proto::Account;
+pub use pan123_proto::ledger::{Ledger, LedgerFault, OpenLedger};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLedger;

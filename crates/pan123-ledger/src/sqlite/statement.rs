@@ -2,16 +2,17 @@
 
 use pan123_proto::ledger::{ItemState, ListItems};
 
-macro_rules! columns {
+/// The columns of an item that operations change.
+macro_rules! changing {
     () => {
-        "key, download, state, attempts, failures, task, other_tasks, file, reason, \
-        intended_at, not_before, position, fence, owner, noticed, hidden"
+        "state, attempts, failures, task, other_tasks, file, reason, intended_at, not_before, \
+        position, fence, owner, noticed, hidden"
     };
 }
 
-macro_rules! parameters {
+macro_rules! changing_parameters {
     () => {
-        "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17"
+        "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15"
     };
 }
 
@@ -20,21 +21,27 @@ pub(super) const HEAD: &str = "SELECT head FROM head WHERE id = 1";
 pub(super) const SET_HEAD: &str = "UPDATE head SET head = ?1 WHERE id = 1";
 
 pub(super) const FIND: &str = "SELECT id FROM items WHERE key = ?1";
-pub(super) const LOAD: &str = concat!("SELECT id, ", columns!(), " FROM items WHERE id = ?1");
+pub(super) const LOAD: &str = concat!(
+    "SELECT id, ",
+    changing!(),
+    ", key, download FROM items WHERE id = ?1"
+);
 pub(super) const INSERT: &str = concat!(
     "INSERT INTO items (id, ",
-    columns!(),
-    ") VALUES (?1, ",
-    parameters!(),
-    ")"
+    changing!(),
+    ", key, download) VALUES (?1, ",
+    changing_parameters!(),
+    ", ?16, ?17)"
 );
+/// Naming the key or the download would write all of it again, and the index of the keys.
 pub(super) const UPDATE: &str = concat!(
     "UPDATE items SET (",
-    columns!(),
+    changing!(),
     ") = (",
-    parameters!(),
+    changing_parameters!(),
     ") WHERE id = ?1"
 );
+pub(super) const EDIT: &str = "UPDATE items SET download = ?2 WHERE id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM items WHERE id = ?1";
 
 pub(super) const QUEUED: &str = "SELECT id FROM items WHERE state = 'queued' AND not_before <= ?1 \
@@ -81,9 +88,9 @@ pub(super) fn list(list: &ListItems) -> String {
         Some(state) => ("", format!("AND state = '{state}'")),
     };
     let hidden = if list.hidden { "" } else { "AND hidden = 0" };
-    let columns = columns!();
+    let changing = changing!();
     format!(
-        "SELECT id, {columns} FROM items {index} WHERE id > ?1 {condition} {hidden} ORDER BY id LIMIT ?2"
+        "SELECT id, {changing}, key, download FROM items {index} WHERE id > ?1 {condition} {hidden} ORDER BY id LIMIT ?2"
     )
 }
 

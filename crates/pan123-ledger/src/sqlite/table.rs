@@ -86,71 +86,86 @@ fn unreadable(column: usize, text: impl Into<Box<dyn std::error::Error + Send + 
     Error::FromSqlConversionFailure(column, Type::Text, text.into())
 }
 
-/// Reads an item whose columns begin at 1.
+/// Reads an item in the order of the statements.
 fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
-    let key = ItemKey::new(row.get::<_, String>(1)?).map_err(|error| unreadable(1, error))?;
-    let download: Download =
-        serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| unreadable(2, error))?;
-    let state = row.get_ref(3)?.as_str()?;
-    let state = ItemState::from_name(state)
-        .ok_or_else(|| unreadable(3, format!("the state {state:?} is not known")))?;
     let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let optional = |column| {
         let number = row.get::<_, Option<i64>>(column);
         number.map(|number| number.map(i64::cast_unsigned))
     };
-    let count = |column| row.get::<_, u32>(column);
-    let other_tasks: Option<String> = row.get(7)?;
-    let other_tasks = other_tasks.map(|tasks| serde_json::from_str::<Vec<TaskId>>(&tasks));
+    let key = ItemKey::new(row.get::<_, String>(15)?).map_err(|error| unreadable(15, error))?;
+    let download: Download =
+        serde_json::from_str(row.get_ref(16)?.as_str()?).map_err(|error| unreadable(16, error))?;
     let mut item = Item::new(key, download);
-    item.state = state;
-    item.attempts = count(4)?;
-    item.failures = count(5)?;
-    item.task = optional(6)?.and_then(|id| TaskId::new(id).ok());
+    let state = row.get_ref(1)?.as_str()?;
+    item.state = ItemState::from_name(state)
+        .ok_or_else(|| unreadable(1, format!("the state {state:?} is not known")))?;
+    item.attempts = row.get(2)?;
+    item.failures = row.get(3)?;
+    item.task = optional(4)?.and_then(|id| TaskId::new(id).ok());
+    let other_tasks: Option<String> = row.get(5)?;
+    let other_tasks = other_tasks.map(|tasks| serde_json::from_str::<Vec<TaskId>>(&tasks));
     item.other_tasks = other_tasks
         .transpose()
-        .map_err(|error| unreadable(7, error))?
+        .map_err(|error| unreadable(5, error))?
         .unwrap_or_default();
-    item.file = optional(8)?.and_then(|id| FileId::new(id).ok());
-    item.reason = row.get::<_, Option<String>>(9)?.map(String::into_boxed_str);
-    item.intended_at = number(10)?;
-    item.not_before = number(11)?;
-    item.position = row.get(12)?;
-    item.fence = Fence(number(13)?);
-    item.owner = WorkerId(number(14)?);
-    item.noticed = row.get(15)?;
-    item.hidden = row.get(16)?;
+    item.file = optional(6)?.and_then(|id| FileId::new(id).ok());
+    item.reason = row.get::<_, Option<String>>(7)?.map(String::into_boxed_str);
+    item.intended_at = number(8)?;
+    item.not_before = number(9)?;
+    item.position = row.get(10)?;
+    item.fence = Fence(number(11)?);
+    item.owner = WorkerId(number(12)?);
+    item.noticed = row.get(13)?;
+    item.hidden = row.get(14)?;
     Ok(item)
 }
 
-/// Passes an item's columns, after its id, to a statement.
-fn write(id: ItemId, item: &Item, run: impl FnOnce(&[&dyn ToSql]) -> Result<usize>) -> Result<()> {
-    let json = |error: serde_json::Error| Error::ToSqlConversionFailure(Box::new(error));
-    let download = serde_json::to_string(&item.download).map_err(json)?;
-    let other_tasks = if item.other_tasks.is_empty() {
-        None
-    } else {
-        Some(serde_json::to_string(&item.other_tasks).map_err(json)?)
-    };
-    run(params![
-        id.0.cast_signed(),
-        item.key.as_str(),
-        download,
+fn encoded(json: serde_json::Result<String>) -> rusqlite::Result<String> {
+    json.map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// Passes an item's columns to a statement: all of them, or those that operations change.
+fn write(
+    sql: &Connection,
+    statement: &str,
+    id: ItemId,
+    item: &Item,
+    whole: bool,
+) -> rusqlite::Result<()> {
+    let other_tasks =
+        (!item.other_tasks.is_empty()).then(|| encoded(serde_json::to_string(&item.other_tasks)));
+    let other_tasks = other_tasks.transpose()?;
+    let id = id.0.cast_signed();
+    let task = item.task.map(|task| task.get().cast_signed());
+    let file = item.file.map(|file| file.get().cast_signed());
+    let [intended_at, not_before] = [item.intended_at, item.not_before].map(as_number);
+    let [fence, owner] = [item.fence.0, item.owner.0].map(u64::cast_signed);
+    let changing = params![
+        id,
         item.state.name(),
         item.attempts,
         item.failures,
-        item.task.map(|task| task.get().cast_signed()),
+        task,
         other_tasks,
-        item.file.map(|file| file.get().cast_signed()),
+        file,
         item.reason.as_deref(),
-        as_number(item.intended_at),
-        as_number(item.not_before),
+        intended_at,
+        not_before,
         item.position,
-        item.fence.0.cast_signed(),
-        item.owner.0.cast_signed(),
+        fence,
+        owner,
         item.noticed,
         item.hidden,
-    ])?;
+    ];
+    let mut statement = sql.prepare_cached(statement)?;
+    if whole {
+        let download = encoded(serde_json::to_string(&item.download))?;
+        let [key, download]: [&dyn ToSql; 2] = [&item.key.as_str(), &download];
+        statement.execute(&*[changing, &[key, download]].concat())?;
+    } else {
+        statement.execute(changing)?;
+    }
     Ok(())
 }
 
@@ -176,11 +191,16 @@ impl Table for Rows<'_> {
     }
 
     fn insert(&mut self, id: ItemId, item: &Item) -> Result<()> {
-        write(id, item, |columns| self.execute(statement::INSERT, columns))
+        Ok(write(self.sql, statement::INSERT, id, item, true)?)
     }
 
-    fn update(&mut self, id: ItemId, _: &Item, item: &Item) -> Result<()> {
-        write(id, item, |columns| self.execute(statement::UPDATE, columns))
+    fn update(&mut self, id: ItemId, before: &Item, item: &Item) -> Result<()> {
+        write(self.sql, statement::UPDATE, id, item, false)?;
+        if item.download != before.download {
+            let download = encoded(serde_json::to_string(&item.download))?;
+            self.execute(statement::EDIT, params![id.0.cast_signed(), download])?;
+        }
+        Ok(())
     }
 
     fn delete(&mut self, id: ItemId, _: &Item) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use pan123_ledger::{export, export_file, import};
 use pan123_proto::Account;
-use pan123_proto::ledger::{ItemState, LedgerOp};
+use pan123_proto::ledger::{
+    Item, ItemState, LedgerAnswer, LedgerOp, ListItems, export_line, header_line,
+};
 
 use crate::{account, claim, counts, item, open, run};
 
@@ -86,4 +88,29 @@ fn exported_file_is_for_its_owner_only_and_replaces_none() {
     let error = export_file(&mut *ledger, &account(), &path).expect_err("it is there");
     assert!(error.to_string().contains("downloads.jsonl"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).expect("a file"), text);
+}
+
+#[test]
+fn each_field_of_an_item_is_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ledger = open(&folder.path().join("downloads.db"));
+    let full = r#"{"key":"a key, 键","download":{"url":"https://example.com/a?b=1#c","fileName":"a.bin","dirID":7,"callBackUrl":"https://bot.example.org/?a=1"},"state":"failed","attempts":3,"failures":2,"task":18446744073709551615,"otherTasks":[5,6],"file":9,"reason":"it \"failed\", 失败","intendedAt":1750000000000,"notBefore":1750000001000,"hidden":true}"#;
+    let plain = export_line(&Item::new(item(1).key, item(1).download));
+    let mut text = header_line(&account());
+    text = [&text, full, &plain].join("\n") + "\n";
+    let imported = import(&mut *ledger, &account(), text.as_bytes()).expect("it reads");
+    assert_eq!((imported.added, imported.bad), (2, 0), "{imported:?}");
+    let mut exported = Vec::new();
+    export(&mut *ledger, &account(), &mut exported).expect("it writes");
+    let exported = String::from_utf8(exported).expect("text");
+    assert_eq!(exported, text);
+
+    let download = item(2).download;
+    let edit = LedgerOp::Edit(item(1).key, Box::new(download.clone()));
+    assert_eq!(run(&mut *ledger, 0, vec![edit]), [LedgerAnswer::Done]);
+    let list = LedgerOp::List(ListItems::first(10));
+    match &run(&mut *ledger, 0, vec![list])[..] {
+        [LedgerAnswer::Page(page)] => assert_eq!(page[0].1.download, download),
+        other => panic!("{other:?}"),
+    }
 }
