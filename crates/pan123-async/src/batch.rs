@@ -37,6 +37,8 @@ struct Pump {
     items: Option<Items>,
     handle: BatchHandle,
     wait: Option<BoxFuture<'static, ()>>,
+    /// What could not be spawned: it runs here, before anything else.
+    in_place: Option<BoxFuture<'static, ()>>,
     report: Option<BatchReport>,
     /// The runtime of the first poll: the batch may be dropped outside of it.
     runtime: Option<Handle>,
@@ -64,6 +66,7 @@ impl Batch {
                 context,
                 items: Some(items),
                 wait: None,
+                in_place: None,
                 report: None,
                 runtime: None,
             }),
@@ -144,6 +147,10 @@ impl Pump {
             return Poll::Ready(None);
         }
         loop {
+            if let Some(work) = &mut self.in_place {
+                task::ready!(work.as_mut().poll(waker));
+                self.in_place = None;
+            }
             self.feed(waker);
             if let Some(wait) = &mut self.wait {
                 task::ready!(wait.as_mut().poll(waker));
@@ -183,20 +190,13 @@ impl Pump {
     }
 
     fn start(&mut self, job: Job) {
-        let (context, handle) = (self.context.clone(), self.handle.clone());
-        self.spawn(Box::pin(async move {
-            let mut drive = Drive::new(job, context);
-            drive.next().await;
-            handle.finish(drive.into_machine());
-        }));
+        let mut drive = Drive::new(self.handle.guard(job), self.context.clone());
+        self.spawn(Box::pin(async move { drive.next().await }));
     }
 
-    fn record(&mut self, mut job: LedgerJob) {
-        let handle = self.handle.clone();
-        let run = move || {
-            job.run();
-            handle.recorded(job);
-        };
+    fn record(&mut self, job: LedgerJob) {
+        let mut job = self.handle.guard_ledger(job);
+        let mut run = move || job.run();
         self.spawn(Box::pin(async move {
             match Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn_blocking(run).await),
@@ -205,10 +205,9 @@ impl Pump {
         }));
     }
 
-    /// Runs work apart; in place, before anything else, where nothing can be spawned.
+    /// Runs work apart; in place where nothing can be spawned.
     fn spawn(&mut self, work: BoxFuture<'static, ()>) {
-        let spawned = self.context.spawn(work, None);
-        self.wait = spawned.err();
+        self.in_place = self.context.spawn(work, None).err();
     }
 }
 

@@ -29,10 +29,11 @@ pub(crate) struct Context {
 /// A machine with its pending step. The step is kept here and not in the future that waits for it: dropping that future loses
 /// nothing and repeats nothing.
 pub(crate) struct Drive<M> {
+    /// Dropped before the machine: it may be a guard.
+    step: Option<BoxFuture<'static, Input>>,
     machine: M,
     context: Context,
     store: OpenedStore,
-    step: Option<BoxFuture<'static, Input>>,
 }
 
 impl<M: Machine> Drive<M> {
@@ -51,10 +52,6 @@ impl<M: Machine> Drive<M> {
 
     pub(crate) fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
-    }
-
-    pub(crate) fn into_machine(self) -> M {
-        self.machine
     }
 
     /// Wraps the machine in another one, which takes over the pending step.

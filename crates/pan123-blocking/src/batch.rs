@@ -134,20 +134,14 @@ impl Pump {
         }
     }
 
-    fn start(&self, mut job: Job) {
-        let (context, handle) = (self.context.clone(), self.handle.clone());
-        self.spawn(Work::new(move || {
-            context.drive(&mut job);
-            handle.finish(job);
-        }));
+    fn start(&self, job: Job) {
+        let (context, job) = (self.context.clone(), self.handle.guard(job));
+        self.spawn(Work::new(move || context.drive(job)));
     }
 
-    fn record(&self, mut job: LedgerJob) {
-        let handle = self.handle.clone();
-        self.spawn(Work::new(move || {
-            job.run();
-            handle.recorded(job);
-        }));
+    fn record(&self, job: LedgerJob) {
+        let mut job = self.handle.guard_ledger(job);
+        self.spawn(Work::new(move || job.run()));
     }
 
     fn spawn(&self, work: Work) {

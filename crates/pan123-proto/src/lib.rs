@@ -152,7 +152,7 @@ pub mod offline {
 pub mod batch {
     pub use crate::flow::batch::{
         Batch, BatchEvent, BatchHandle, BatchPolicy, BatchReport, BatchStep, ItemChange, Job,
-        LedgerJob,
+        JobGuard, LedgerJob,
     };
     pub use crate::policy::poll_schedule::{NextPoll, PollSchedule};
 }

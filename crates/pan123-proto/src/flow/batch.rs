@@ -2,6 +2,7 @@
 //! is in a ledger.
 
 mod event;
+mod guard;
 mod job;
 mod ledger_job;
 mod recorder;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use event::{BatchEvent, BatchReport, ItemChange};
+pub use guard::JobGuard;
 pub use job::Job;
 pub use ledger_job::LedgerJob;
 pub use settings::BatchPolicy;
@@ -56,7 +58,7 @@ const MAX_INTAKE: usize = 500;
 ///
 /// It hands out jobs, of which its driver runs as many at once as it likes, each on a thread or as a task of its own, and one job at a
 /// time for the ledger. What has run is handed back: by the driver itself to [`finish`](Batch::finish) and
-/// [`recorded`](Batch::recorded), or from elsewhere through the [`BatchHandle`], which ends the driver's wait.
+/// [`recorded`](Batch::recorded), or from elsewhere through a [guard](BatchHandle::guard), which ends the driver's wait.
 ///
 /// ```
 /// use pan123_proto::batch::{Batch, BatchPolicy, BatchReport, BatchStep};
@@ -204,14 +206,16 @@ impl BatchHandle {
         self.call(key, None);
     }
 
-    /// Hands a job back, for a driver that ran it elsewhere: see [`Batch::finish`].
-    pub fn finish(&self, job: Job) {
-        self.hand_back(Returned::Job(job));
+    /// Returns the job in a guard that hands it back when it is dropped, for a driver that runs it elsewhere.
+    pub fn guard(&self, job: Job) -> JobGuard<Job> {
+        let hand_back = |handle: &BatchHandle, job| handle.hand_back(Returned::Job(job));
+        JobGuard::new(job, self.clone(), hand_back)
     }
 
-    /// Hands a job of the ledger back, for a driver that ran it elsewhere: see [`Batch::recorded`].
-    pub fn recorded(&self, job: LedgerJob) {
-        self.hand_back(Returned::Ledger(job));
+    /// The same for a job of the ledger.
+    pub fn guard_ledger(&self, job: LedgerJob) -> JobGuard<LedgerJob> {
+        let hand_back = |handle: &BatchHandle, job| handle.hand_back(Returned::Ledger(job));
+        JobGuard::new(job, self.clone(), hand_back)
     }
 
     fn hand_back(&self, returned: Returned) {
@@ -482,7 +486,7 @@ impl Batch {
             self.events.push_back(event(&item.key, change));
         }
         for (id, item) in claimed.to_follow {
-            if let Some(task) = item.task.filter(|_| self.takes(id)) {
+            if let Some(task) = item.task.filter(|_| self.may_follow() && self.takes(id)) {
                 self.events
                     .push_back(event(&item.key, ItemChange::Resumed(task)));
                 let following = Self::following(task);
@@ -498,6 +502,9 @@ impl Batch {
             if self.takes(id) {
                 self.create(id, &item);
             }
+        }
+        if self.stop != Stop::No {
+            self.stop_unsent();
         }
     }
 
@@ -563,6 +570,10 @@ impl Batch {
         }
         self.events
             .push_back(event(&slot.key, ItemChange::Created(task)));
+        if !self.may_follow() {
+            self.release(item);
+            return;
+        }
         let following = Self::following(task);
         self.slots.advance(item, following);
         self.polls.add(item, now);
@@ -750,8 +761,11 @@ impl Batch {
     }
 
     fn may_poll(&self) -> bool {
-        self.polls_in_flight < self.policy.max_polls
-            && matches!(self.stop, Stop::No | Stop::Draining(_))
+        self.polls_in_flight < self.policy.max_polls && self.may_follow()
+    }
+
+    fn may_follow(&self) -> bool {
+        matches!(self.stop, Stop::No | Stop::Draining(_)) && self.recorder.broken().is_none()
     }
 
     fn job(&mut self, item: ItemId, work: Work) -> Job {
@@ -794,7 +808,11 @@ impl Batch {
                 }
                 judged
             }
-            Err(Error::Stopped) => return,
+            // Its driver gave it up.
+            Err(Error::Stopped) => {
+                self.polls.failed(item, now, policy.interval);
+                return;
+            }
             Err(error) => {
                 let change = ItemChange::PollFailed(Box::new(error.clone()));
                 self.events.push_back(event(&key, change));
@@ -929,7 +947,7 @@ impl Batch {
             self.stop_unsent();
         }
         if let Stop::Draining(until) = self.stop
-            && (now >= until || self.slots.others() == 0)
+            && (now >= until || self.slots.is_empty())
         {
             self.stop = Stop::Recording;
             self.stop_following();

@@ -36,20 +36,18 @@ pub(super) enum Outcome {
 }
 
 impl Job {
-    /// What came of it. A driver that gave it up has dropped its request.
+    /// What came of it. A driver that gave it up has dropped its request: what was not sent until now never is.
     pub(super) fn take_outcome(&mut self, now: Now) -> Outcome {
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
             }
-            match self.resume(now, Input::Wake) {
-                Step::Ready(()) => {}
-                _ => match &self.work {
-                    Work::Create(call) => call.handle().stop(),
-                    Work::Poll(_) => return Outcome::Polled(Err(Error::Stopped)),
-                    Work::Confirm(_) => return Outcome::Confirmed(Err(Error::Stopped)),
-                },
+            match &self.work {
+                Work::Create(call) => call.handle().stop(),
+                Work::Poll(_) => return Outcome::Polled(Err(Error::Stopped)),
+                Work::Confirm(_) => return Outcome::Confirmed(Err(Error::Stopped)),
             }
+            drop(self.resume(now, Input::Wake));
         }
     }
 }

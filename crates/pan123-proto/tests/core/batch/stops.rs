@@ -1,5 +1,8 @@
 //! Stops, and workers that follow each other.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use pan123_proto::Pacing;
 use pan123_proto::batch::{BatchEvent, BatchPolicy, BatchReport, ItemChange};
 
@@ -48,6 +51,47 @@ fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
         events.filter(|(_, event)| resumed(event)).count() as u64,
         sent
     );
+}
+
+/// Whatever is on its way then.
+#[test]
+fn stop_at_any_step_ends_the_batch_and_the_next_one_goes_on() {
+    for grace in [secs(0), secs(10)] {
+        for step in 1.. {
+            let mut sim = Sim::new(step as u64);
+            sim.service.duration = Box::new(|_| secs(30));
+            let worker = sim.worker(Pacing::default());
+            sim.start(worker, BatchPolicy::default().grace(grace), items(4));
+            let running = sim.workers[worker].running.as_ref().expect("it runs");
+            let handle = running.batch.handle();
+            let stopped = Rc::new(Cell::new(false));
+            let is_stopped = Rc::clone(&stopped);
+            sim.kill = Box::new(move |_, steps| {
+                if steps == step {
+                    handle.stop();
+                    is_stopped.set(true);
+                }
+                false
+            });
+            sim.run();
+            if !stopped.get() {
+                break;
+            }
+            let report = sim.workers[worker].report.clone().expect("a report");
+            assert_eq!(
+                report.counts.total(),
+                report.counts.open() + report.succeeded()
+            );
+            sim.kill = Box::new(|_, _| false);
+            sim.start(worker, BatchPolicy::default(), items(4));
+            sim.run();
+            assert_eq!(
+                (check(&sim, 4), sim.service.creates),
+                (0, 4),
+                "{grace:?}, {step}"
+            );
+        }
+    }
 }
 
 #[test]
