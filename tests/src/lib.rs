@@ -2,6 +2,7 @@
 //!
 //! - [`clock`]: a clock that jumps when every running call waits, so that no test over a socket sleeps.
 //! - [`scenario`], [`run`]: what a client does, as data, and how a driver runs it.
+//! - [`batch_run`]: what a batch does, as data, and what it tells.
 //! - [`table`]: the scenarios.
 //! - [`service_access`]: the service as others than the client under test use it.
 //! - [`drivers`]: the two adapters over loopback, a third driver in memory, and the services that they run against.
@@ -10,6 +11,7 @@
 //! - [`logs`]: captures all logs.
 //! - [`watchdog`]: ends a test that hangs.
 
+pub mod batch_run;
 pub mod block_on;
 pub mod clock;
 pub mod compare;

@@ -3,15 +3,18 @@
 use std::time::{Duration, SystemTime};
 
 use http::Method;
+use pan123_proto::batch::{BatchEvent, BatchHandle, BatchReport};
 use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::ledger::{Ledger, LedgerFault, MemoryLedger};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
-use pan123_proto::{DirId, Endpoint, Error, Idempotency, Query, RateClass, TaskId};
+use pan123_proto::{DirId, Endpoint, Error, Idempotency, Query, RateClass, Session, TaskId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::batch_run::BatchRun;
 use crate::drive_calls::DriveCall;
 use crate::failing_store::FailingStore;
 use crate::observed::Outcome;
@@ -59,6 +62,17 @@ pub trait Caller {
 
     /// Creates the folders of a path that are missing.
     fn ensure_dir(&self, path: &str) -> impl Future<Output = Result<DirId, Error>>;
+
+    /// Runs a batch, and calls the closure after each event.
+    fn batch(
+        &self,
+        ledger: &MemoryLedger,
+        batch: &BatchRun,
+        on_event: impl FnMut(&BatchEvent, &BatchHandle),
+    ) -> impl Future<Output = Result<BatchReport, LedgerFault>>;
+
+    /// The session.
+    fn session(&self) -> &Session;
 
     /// Exchanges a code for the first pair of tokens.
     fn authorize(&self, code: &str, redirect_uri: &str) -> impl Future<Output = Result<(), Error>>;
@@ -117,6 +131,7 @@ pub async fn run_scenario<C: Caller>(
     let mut caller = make();
     let mut other = None;
     let mut last = None;
+    let ledger = MemoryLedger::new();
     let mut all = Vec::new();
     for act in &scenario.acts {
         if scenario.settings.has_store() {
@@ -149,6 +164,7 @@ pub async fn run_scenario<C: Caller>(
                 let listed = caller.list(files.clone(), false, count).await;
                 outcomes = listed.iter().map(Outcome::entry).collect();
             }
+            Act::Batch(batch) => outcomes = run_batch(&caller, &ledger, batch).await,
             Act::Restart => caller = make(),
             Act::FailSaves(saves) => store.fail_saves(*saves),
             Act::StoreFault(fault) => store.set_fault(*fault),
@@ -165,6 +181,16 @@ pub async fn run_scenario<C: Caller>(
         );
     }
     (all, caller)
+}
+
+async fn run_batch<C: Caller>(caller: &C, ledger: &MemoryLedger, batch: &BatchRun) -> Vec<Outcome> {
+    let mut observer = batch.observe();
+    let on_event = |event: &_, handle: &_| observer.on_event(event, handle);
+    let report = caller.batch(ledger, batch, on_event).await;
+    let mut ledger = ledger
+        .open(&caller.session().ledger_account())
+        .expect("the ledger of this account");
+    observer.ended(report, &mut *ledger)
 }
 
 /// Makes a call. `last` is the newest task; a call that creates one sets it.

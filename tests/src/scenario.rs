@@ -7,6 +7,7 @@ use pan123_proto::file::ListFiles;
 use pan123_proto::offline::{Download, WatchPolicy};
 use pan123_proto::{Pacing, RetryPolicy};
 
+use crate::batch_run::BatchRun;
 use crate::drive_calls::DriveCall;
 use crate::failing_store::StoreFault;
 use crate::observed::Observed;
@@ -49,6 +50,8 @@ pub enum Act {
     Call(Call),
     /// The client makes the same call this many times concurrently.
     Together(usize, Call),
+    /// The client runs a batch on the ledger of the scenario.
+    Batch(BatchRun),
     /// Others use the service.
     Others(fn(&mut dyn ServiceAccess, SystemTime)),
     /// Moves the time of the client and the service on.
@@ -343,10 +346,16 @@ impl Scenario {
         self.act(Act::Call(call))
     }
 
+    /// Adds a batch.
+    #[must_use]
+    pub fn batch(self, batch: BatchRun) -> Scenario {
+        self.act(Act::Batch(batch))
+    }
+
     /// Adds an act.
     #[must_use]
     pub fn act(mut self, act: Act) -> Scenario {
-        self.in_any_order |= matches!(act, Act::Together(..));
+        self.in_any_order |= matches!(act, Act::Together(..) | Act::Batch(_));
         self.acts.push(act);
         self
     }

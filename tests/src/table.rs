@@ -1,6 +1,7 @@
 //! The table of scenarios. Each module is a part of it; a row says what a client does and what must be observed under every driver.
 
 mod backoff;
+mod batches;
 mod drive;
 mod limits;
 mod lists;
@@ -56,6 +57,7 @@ macro_rules! parts {
 parts! { $
     responses
     backoff
+    batches
     drive
     limits
     lists

@@ -4,16 +4,19 @@ use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
 
 use pan123_blocking::Client;
+use pan123_proto::batch::{BatchEvent, BatchHandle, BatchReport};
 use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::ledger::{LedgerFault, MemoryLedger};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
-use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
+use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, Session, TaskId};
 use serde::de::DeserializeOwned;
 
 use super::setup::Setup;
 use super::{ClockedClient, Location};
+use crate::batch_run::BatchRun;
 use crate::block_on::block_on;
 use crate::drive_calls::{DriveCall, by_methods};
 use crate::failing_store::FailingStore;
@@ -80,6 +83,27 @@ impl Caller for ClockedClient<Client> {
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         let files = self.client.files();
         self.clock.drive_blocking(|| files.ensure_dir(path))
+    }
+
+    async fn batch(
+        &self,
+        ledger: &MemoryLedger,
+        batch: &BatchRun,
+        mut on_event: impl FnMut(&BatchEvent, &BatchHandle),
+    ) -> Result<BatchReport, LedgerFault> {
+        let offline = self.client.offline_download();
+        let mut running = offline.batch_with(ledger, batch.items.clone(), batch.policy.clone())?;
+        let handle = running.handle();
+        self.clock.drive_blocking(|| {
+            for event in running.by_ref() {
+                on_event(&event, &handle);
+            }
+        });
+        Ok(running.report().expect("it has ended").clone())
+    }
+
+    fn session(&self) -> &Session {
+        self.client.session()
     }
 
     async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {

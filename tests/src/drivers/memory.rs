@@ -11,7 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response};
 use pan123_mock::{Reply, Service};
+use pan123_proto::batch::{BatchEvent, BatchHandle, BatchReport, BatchStep};
 use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::ledger::{Ledger, LedgerFault, MemoryLedger};
 use pan123_proto::offline::{
     CreatedDownload, Download, Downloaded, ExpectedFile, GetDownloadProgress, Progress, WatchError,
     WatchEvent, WatchPolicy,
@@ -24,6 +26,7 @@ use pan123_proto::{
 use serde::de::DeserializeOwned;
 
 use super::Location;
+use crate::batch_run::BatchRun;
 use crate::clock::with_wall_clock;
 use crate::drive_calls::{DriveCall, by_endpoint};
 use crate::failing_store::FailingStore;
@@ -387,6 +390,46 @@ impl Caller for InMemory {
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         self.drive(self.session.ensure_dir(path)?).await
+    }
+
+    async fn batch(
+        &self,
+        ledger: &MemoryLedger,
+        batch: &BatchRun,
+        mut on_event: impl FnMut(&BatchEvent, &BatchHandle),
+    ) -> Result<BatchReport, LedgerFault> {
+        let opened = ledger.open(&self.session.ledger_account())?;
+        let mut running = self.session.batch(opened, batch.policy.clone());
+        let handle = running.handle();
+        let mut items = batch.items.iter().cloned();
+        let simulation = &self.driver.simulation;
+        loop {
+            simulation.steps.update(|steps| steps + 1);
+            for item in items.by_ref().take(running.room()) {
+                running.add(item);
+            }
+            if items.len() == 0 {
+                running.items_ended();
+            }
+            match running.next(simulation.now()) {
+                BatchStep::Start(job) => {
+                    let (driver, job) = (self.driver.clone(), handle.guard(job));
+                    let work = Box::pin(async move { driver.drive(job).await });
+                    simulation.work.borrow_mut().push(work);
+                }
+                BatchStep::Ledger(mut job) => {
+                    job.run();
+                    running.recorded(simulation.now(), job);
+                }
+                BatchStep::Event(event) => on_event(&event, &handle),
+                BatchStep::Wait(wait) => simulation.wait(wait).await,
+                BatchStep::Done(report) => return Ok(report),
+            }
+        }
+    }
+
+    fn session(&self) -> &Session {
+        &self.session
     }
 
     async fn authorize(&self, code: &str, redirect_uri: &str) -> Result<(), Error> {

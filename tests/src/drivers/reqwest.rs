@@ -1,16 +1,19 @@
 //! The adapter on reqwest, over loopback.
 
 use pan123_async::{Client, reqwest};
+use pan123_proto::batch::{BatchEvent, BatchHandle, BatchReport};
 use pan123_proto::file::{Entry, ListFiles};
+use pan123_proto::ledger::{LedgerFault, MemoryLedger};
 use pan123_proto::offline::{
     Download, Downloaded, ExpectedFile, Progress, WatchError, WatchEvent, WatchPolicy,
 };
 use pan123_proto::user::UserInfo;
-use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, TaskId};
+use pan123_proto::{CopyTaskId, DirId, Endpoint, Error, ImageBedTaskId, Session, TaskId};
 use serde::de::DeserializeOwned;
 
 use super::setup::Setup;
 use super::{ClockedClient, Location};
+use crate::batch_run::BatchRun;
 use crate::drive_calls::{DriveCall, by_methods};
 use crate::failing_store::FailingStore;
 use crate::observed::{Observed, Outcome};
@@ -82,6 +85,28 @@ impl Caller for ClockedClient<Client> {
 
     async fn ensure_dir(&self, path: &str) -> Result<DirId, Error> {
         self.clock.drive(self.client.files().ensure_dir(path)).await
+    }
+
+    async fn batch(
+        &self,
+        ledger: &MemoryLedger,
+        batch: &BatchRun,
+        mut on_event: impl FnMut(&BatchEvent, &BatchHandle),
+    ) -> Result<BatchReport, LedgerFault> {
+        let offline = self.client.offline_download();
+        let mut running = offline.batch_with(ledger, batch.items.clone(), batch.policy.clone())?;
+        let handle = running.handle();
+        let run = async {
+            while let Some(event) = running.next().await {
+                on_event(&event, &handle);
+            }
+        };
+        self.clock.drive(run).await;
+        Ok(running.report().expect("it has ended").clone())
+    }
+
+    fn session(&self) -> &Session {
+        self.client.session()
     }
 
     /// Runs apart from its caller: the clock counts it as its spawner.
