@@ -1,6 +1,7 @@
 //! The two adapters: how far a request got, what is dropped and what goes on, what calls share.
 
 mod bare;
+mod batches;
 mod both;
 mod bounds;
 mod cancellation;

@@ -1,6 +1,7 @@
 //! The auto traits of the types, checked by the compiler.
 
 use pan123_proto::TaskId;
+use pan123_proto::ledger::MemoryLedger;
 use pan123_proto::offline::{self, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_tests::clock::JumpClock;
@@ -44,6 +45,11 @@ fn futures_are_send_and_async_clients_are_shared() {
     drop(send(watch.next()));
     shared(watch.handle());
     drop(send_and_own(watch.to_end()));
+    let ledger = MemoryLedger::new();
+    let mut batch = send_and_own(offline.batch(&ledger, []).unwrap());
+    drop(send(batch.next()));
+    shared(batch.handle());
+    drop(send_and_own(batch.to_end()));
     let machine: offline::Watch = client.session().watch(task, WatchPolicy::default());
     drop(send_and_own(client.drive(machine)));
 }
@@ -56,4 +62,7 @@ fn blocking_clients_are_shared_and_watches_are_send() {
     let offline = shared(client.offline_download());
     let watch = send_and_own(offline.watch(TaskId::new(7).unwrap()));
     shared(watch.handle());
+    let ledger = shared(MemoryLedger::new());
+    let batch = send_and_own(offline.batch(&ledger, []).unwrap());
+    shared(batch.handle());
 }
