@@ -6,6 +6,8 @@
 //!
 //! A ledger of your own stores rows: implement [`Table`], and [`run`] has every rule. The suite in `conformance` proves it.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod item;
 mod lines;
 mod memory;

@@ -122,12 +122,17 @@ impl Item {
 
     /// Carried out, as this task. It counts after a takeover, too.
     pub(super) fn created(&mut self, fence: Fence, task: TaskId, worker: WorkerId) -> Effect {
-        let is_known = self.task == Some(task) && self.state != ItemState::Unconfirmed;
-        if is_known || self.other_tasks.contains(&task) && self.fence != fence {
+        if self.task == Some(task) {
             return Effect::Done;
         }
+        let is_over = self.other_tasks.contains(&task) && self.state != ItemState::Unconfirmed;
         match self.state {
-            ItemState::Claimed | ItemState::Intended | ItemState::Unconfirmed
+            _ if is_over => Effect::Stray,
+            // A task that exists counts, even if the worker said before that there is none.
+            ItemState::Queued
+            | ItemState::Claimed
+            | ItemState::Intended
+            | ItemState::Unconfirmed
                 if self.fence == fence =>
             {
                 self.run(task, worker);

@@ -62,6 +62,8 @@ mod oauth {
 
 mod layers;
 
+mod ledger;
+
 mod pacing;
 
 mod secrets;
