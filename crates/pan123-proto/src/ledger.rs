@@ -6,6 +6,7 @@
 //!
 //! A ledger of your own stores rows: implement [`Table`], and [`run`] has every rule. The suite in `conformance` proves it.
 
+mod ask;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod item;
@@ -16,6 +17,7 @@ mod rules;
 mod table;
 mod window;
 
+pub use ask::ChangeError;
 pub use item::{Fence, Item, ItemId, ItemKey, ItemState, Millis, WorkerId};
 pub use lines::{LineError, check_header_line, export_line, header_line, read_line};
 pub use memory::MemoryLedger;

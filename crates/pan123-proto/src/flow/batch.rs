@@ -12,7 +12,7 @@ mod slots;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 pub use event::{BatchEvent, BatchReport, ItemChange};
 pub use guard::JobGuard;
@@ -25,7 +25,6 @@ use crate::api::offline::{CreatedDownload, GetDownloadProgress};
 use crate::callback::{CallbackNotice, CallbackOutcome};
 use crate::endpoint::Endpoint;
 use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
-use crate::flow::expected_file::ExpectedFile;
 use crate::flow::fit::{Clocks, Fit};
 use crate::ids::{FileId, TaskId};
 use crate::ledger::{
@@ -889,8 +888,7 @@ impl Batch {
         let Ok(call) = self.session.call(&GetDetail::new(file)) else {
             return;
         };
-        let intended_at = SystemTime::UNIX_EPOCH + Duration::from_millis(item.intended_at);
-        let expected = Box::new(ExpectedFile::of(&item.download, intended_at));
+        let expected = Box::new(item.expected_file());
         self.slots
             .insert(id, item, Stage::Confirming(file, expected));
         let call = call.controlled_by(&self.polls_control);

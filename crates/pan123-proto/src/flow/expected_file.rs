@@ -1,7 +1,7 @@
 //! What identifies the file of a download: its folder, its name and its time.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::de::Error as _;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::api::file::Entry;
 use crate::api::offline::Download;
 use crate::ids::{DirId, FileId};
+use crate::ledger::Item;
 use crate::wire::json::deserialize_object;
 use crate::wire::timestamp::system_time;
 
@@ -64,6 +65,15 @@ pub(super) enum ExpectedName {
     Requested(String),
     /// The last segment of the URL: the service may choose another.
     Guessed(String),
+}
+
+impl Item {
+    /// Returns the file that the download of this item yields if it was created when it was last about to be sent, such as to settle
+    /// an unconfirmed item.
+    pub fn expected_file(&self) -> ExpectedFile {
+        let intended = SystemTime::UNIX_EPOCH + Duration::from_millis(self.intended_at);
+        ExpectedFile::of(&self.download, intended)
+    }
 }
 
 impl ExpectedFile {

@@ -3,6 +3,8 @@
 //! A claim gives the item a fence, which is good for one [`intend`](Item::intend). Whatever comes after names the fence: an operation
 //! of a claim that is over changes nothing, and says so. Each one may be repeated, for a worker that did not hear the answer.
 
+use std::fmt;
+
 use super::item::{Fence, Item, ItemState, Millis, WorkerId};
 use super::op::{Ending, millis};
 use crate::ids::{FileId, TaskId};
@@ -43,6 +45,20 @@ pub enum Refusal {
     State(ItemState),
     /// The request may still be on its way; ask again in so many milliseconds.
     TooEarly(Millis),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Unknown => f.write_str("no item has this key"),
+            Refusal::State(state) => write!(f, "it is {state}, which does not allow this"),
+            Refusal::TooEarly(millis) => write!(
+                f,
+                "its request may still be on its way; try again in {} s",
+                millis.div_ceil(1000)
+            ),
+        }
+    }
 }
 
 impl Item {

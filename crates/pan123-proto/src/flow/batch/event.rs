@@ -1,5 +1,6 @@
 //! What a batch tells of its items, and of itself.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -121,5 +122,24 @@ impl BatchReport {
     pub fn not_submitted(&self) -> u64 {
         let rest = self.succeeded() + self.failed() + self.unconfirmed() + self.running();
         self.counts.total() - rest
+    }
+}
+
+/// Such as `198 succeeded, 1 failed, 1 unconfirmed, 0 running, 0 not submitted`.
+impl fmt::Display for BatchReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} succeeded, {} failed, {} unconfirmed, {} running, {} not submitted",
+            self.succeeded(),
+            self.failed(),
+            self.unconfirmed(),
+            self.running(),
+            self.not_submitted()
+        )?;
+        match &self.fault {
+            Some(fault) => write!(f, "; {fault}"),
+            None => Ok(()),
+        }
     }
 }
