@@ -98,6 +98,8 @@ enum Lease {
     /// Opened, and not used yet.
     New,
     Beaten(Millis),
+    /// Taken for dead, although it may still be at work.
+    Lapsed,
     Gone,
 }
 
@@ -205,7 +207,8 @@ impl Table for Rows {
 
     fn noticed(&mut self, owner: WorkerId) -> Result<Vec<ItemId>, Infallible> {
         let held = self.held_by(owner, usize::MAX)?.into_iter();
-        Ok(held.filter(|id| self.items[id].noticed).collect())
+        let is_noticed = |item: &Item| item.noticed && item.state == ItemState::Running;
+        Ok(held.filter(|id| is_noticed(&self.items[id])).collect())
     }
 
     fn unconfirmed_since(&mut self, since: Millis) -> Result<u64, Infallible> {
@@ -228,7 +231,7 @@ impl Table for Rows {
 
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, Infallible> {
         let before = self.workers.insert(worker, Lease::Beaten(now));
-        Ok(before.is_some())
+        Ok(before.is_some_and(|before| before != Lease::Lapsed))
     }
 
     fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>, Infallible> {
@@ -243,14 +246,18 @@ impl Table for Rows {
                 && match *state {
                     Lease::Beaten(at) => now.saturating_sub(at) > lease,
                     Lease::New => false,
-                    Lease::Gone => true,
+                    Lease::Lapsed | Lease::Gone => true,
                 }
         });
         Ok(dead.map(|(&worker, _)| worker).collect())
     }
 
     fn bury(&mut self, worker: WorkerId) -> Result<(), Infallible> {
-        self.workers.remove(&worker);
+        match self.workers.get_mut(&worker) {
+            Some(Lease::Gone) => drop(self.workers.remove(&worker)),
+            Some(lease) => *lease = Lease::Lapsed,
+            None => {}
+        }
         Ok(())
     }
 }

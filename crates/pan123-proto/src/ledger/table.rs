@@ -58,7 +58,8 @@ pub trait Table {
 
     /// Records that a worker is alive. Returns whether it was known, and not taken for dead.
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, Self::Fault>;
-    /// Returns the workers whose process is gone or whose lease has lapsed, without this one.
+    /// Returns the workers whose process is gone or whose lease has lapsed, without this one. One that was buried is among them as long
+    /// as it may still act without a beat.
     fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>, Self::Fault>;
     /// Takes a worker for dead, until its next beat.
     fn bury(&mut self, worker: WorkerId) -> Result<(), Self::Fault>;
