@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pan123_ledger::SqliteLedger;
 use pan123_proto::Account;
-use pan123_proto::ledger::{Ledger, LedgerFault, LedgerOp, SpilledTask, Transaction};
+use pan123_proto::ledger::{Ledger, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction};
 
 use crate::{at, claim, intend_one, item, open, refusal, run, task};
 
@@ -158,15 +158,21 @@ fn file_that_is_deleted_or_replaced_in_use_breaks_the_handle() {
     }
 }
 
+/// A handle, and in its worker's file the task id of its only item.
+fn with_kept_task(path: &Path) -> Box<dyn OpenLedger> {
+    let mut ledger = open(path);
+    run(&mut *ledger, 0, vec![LedgerOp::Add(vec![item(1)])]);
+    let (id, fence) = intend_one(&mut *ledger, 0);
+    ledger.spill(SpilledTask::new(id, fence, task(9))).unwrap();
+    ledger
+}
+
 #[test]
 fn task_ids_of_another_ledger_at_this_path_are_neither_lost_nor_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("downloads.db");
     let kept = folder.path().join("downloads.db-worker-1");
-    let mut first = open(&path);
-    run(&mut *first, 0, vec![LedgerOp::Add(vec![item(1)])]);
-    let (id, fence) = intend_one(&mut *first, 0);
-    first.spill(SpilledTask::new(id, fence, task(9))).unwrap();
+    let first = with_kept_task(&path);
     drop(first);
     let before = fs::read(&kept).unwrap();
     fs::remove_file(&path).unwrap();
@@ -189,10 +195,7 @@ fn file_that_a_kill_left_behind_is_removed_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("downloads.db");
     let kept = folder.path().join("downloads.db-worker-1");
-    let mut first = open(&path);
-    run(&mut *first, 0, vec![LedgerOp::Add(vec![item(1)])]);
-    let (id, fence) = intend_one(&mut *first, 0);
-    first.spill(SpilledTask::new(id, fence, task(9))).unwrap();
+    let first = with_kept_task(&path);
     let copy = fs::read(&kept).unwrap();
     drop(first);
     let mut second = open(&path);

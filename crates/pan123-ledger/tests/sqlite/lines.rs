@@ -6,7 +6,7 @@ use pan123_proto::ledger::{
     Item, ItemState, LedgerAnswer, LedgerOp, ListItems, export_line, header_line,
 };
 
-use crate::{account, claim, counts, item, open, run};
+use crate::{account, counts, intend_one, item, open, run};
 
 #[test]
 fn export_and_import_move_every_item() {
@@ -14,9 +14,7 @@ fn export_and_import_move_every_item() {
     let mut first = open(&folder.path().join("first.db"));
     let added: Vec<_> = (0..1234).map(item).collect();
     run(&mut *first, 0, vec![LedgerOp::Add(added)]);
-    let claimed = claim(&mut *first, 1);
-    let (id, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
-    run(&mut *first, 1, vec![LedgerOp::Intend { item: id, fence }]);
+    intend_one(&mut *first, 1);
     let mut text = Vec::new();
     let count = export(&mut *first, &account(), &mut text).expect("it writes");
     assert_eq!(count, 1234);

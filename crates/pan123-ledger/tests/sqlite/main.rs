@@ -6,6 +6,7 @@
 mod contained;
 mod files;
 mod lines;
+mod model;
 mod processes;
 mod worker;
 
@@ -95,21 +96,13 @@ fn item_goes_its_whole_way_and_stays_after_a_restart() {
         vec![LedgerOp::Add(vec![item(1), item(2), item(1)])],
     );
     assert_eq!(added, [LedgerAnswer::Added(2)]);
-    let claimed = claim(&mut *ledger, 1);
-    let (id, first) = &claimed.to_create[0];
-    let (id, fence) = (*id, first.fence);
-    let ops = vec![
-        LedgerOp::Intend { item: id, fence },
-        LedgerOp::Created {
-            item: id,
-            fence,
-            task: task(7),
-        },
-    ];
-    assert_eq!(
-        run(&mut *ledger, 2, ops),
-        [LedgerAnswer::Done, LedgerAnswer::Done]
-    );
+    let (id, fence) = intend_one(&mut *ledger, 1);
+    let created = LedgerOp::Created {
+        item: id,
+        fence,
+        task: task(7),
+    };
+    assert_eq!(run(&mut *ledger, 2, vec![created]), [LedgerAnswer::Done]);
     drop(ledger);
     let mut ledger = open(&path);
     let claimed = claim(&mut *ledger, 3);
@@ -138,9 +131,7 @@ fn dead_worker_is_seen_at_once_and_a_living_one_is_left_alone() {
         0,
         vec![LedgerOp::Beat, LedgerOp::Add(vec![item(1), item(2)])],
     );
-    let claimed = claim(&mut *first, 1);
-    let (id, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
-    run(&mut *first, 1, vec![LedgerOp::Intend { item: id, fence }]);
+    intend_one(&mut *first, 1);
     let none = claim(&mut *second, 2);
     assert!(
         none.to_create.is_empty() && none.unconfirmed.is_empty(),
@@ -188,9 +179,7 @@ fn full_disk_leaves_the_task_in_the_spill_and_the_next_worker_finds_it() {
     let path = folder.path().join("downloads.db");
     let mut first = open(&path);
     run(&mut *first, 0, vec![LedgerOp::Add(vec![item(1)])]);
-    let claimed = claim(&mut *first, 1);
-    let (id, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
-    run(&mut *first, 1, vec![LedgerOp::Intend { item: id, fence }]);
+    let (id, fence) = intend_one(&mut *first, 1);
     let room = first.spill_room();
     first
         .spill(SpilledTask::new(id, fence, task(9)))
@@ -212,9 +201,7 @@ fn spill_frees_its_slots_when_the_ledger_takes_the_tasks() {
     let ledger = SqliteLedger::new(&path).spill_slots(2);
     let mut first = ledger.open(&account()).expect("a ledger");
     run(&mut *first, 0, vec![LedgerOp::Add(vec![item(1)])]);
-    let claimed = claim(&mut *first, 1);
-    let (id, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
-    run(&mut *first, 1, vec![LedgerOp::Intend { item: id, fence }]);
+    let (id, fence) = intend_one(&mut *first, 1);
     first
         .spill(SpilledTask::new(id, fence, task(9)))
         .expect("room");
