@@ -1,4 +1,4 @@
-//! The file answers as the ledger in memory does, whatever is asked.
+//! The file passes the suite of every ledger, and answers as the ledger in memory does, whatever is asked.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use pan123_ledger::SqliteLedger;
 use pan123_proto::FileId;
 use pan123_proto::ledger::{
     Ending, Fence, ItemId, ItemKey, ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems,
-    MemoryLedger, OpenLedger, Transaction, Verdict,
+    MemoryLedger, OpenLedger, Transaction, Verdict, conformance,
 };
 
 use crate::{account, at, item, task};
 
 const STEPS: usize = 300;
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 3;
 
 /// What the operations may name: few things, so that they meet.
 struct Names {
@@ -119,6 +119,18 @@ fn lists() -> Vec<LedgerOp> {
         .chain(after)
         .map(LedgerOp::List)
         .collect()
+}
+
+#[test]
+fn file_passes_the_suite_of_every_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    conformance::run(&mut || {
+        count += 1;
+        let path = folder.path().join(format!("{count}.db"));
+        Box::new(SqliteLedger::new(path))
+    });
+    assert!(count > 10, "{count} cases");
 }
 
 #[test]
