@@ -47,6 +47,13 @@ fn every_fault_has_the_consequences_of_the_table() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A batch sends again what was certainly not carried out, and nothing else.
+#[test]
+fn batch_meets_every_fault() {
+    let wrong: Vec<String> = paired().iter().filter_map(Row::check_batch).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_row_has_a_scenario_and_every_scenario_a_row() {
     let mut rows: Vec<String> = table::rows(TABLE).map(|row| row.fault).collect();

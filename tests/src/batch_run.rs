@@ -21,6 +21,8 @@ pub struct BatchRun {
     pub policy: BatchPolicy,
     /// What is done after an event, once each.
     pub cues: Vec<Cue>,
+    /// After how many pauses it is stopped.
+    pub max_pauses: usize,
 }
 
 /// What is done after the first event of this kind.
@@ -80,7 +82,14 @@ impl BatchRun {
             items: keys.iter().map(|key| item(key)).collect(),
             policy: BatchPolicy::default(),
             cues: Vec::new(),
+            max_pauses: usize::MAX,
         }
+    }
+
+    /// Stops it after this many pauses, if there are so many.
+    #[must_use]
+    pub fn max_pauses(self, max_pauses: usize) -> BatchRun {
+        BatchRun { max_pauses, ..self }
     }
 
     /// Sets other limits.
@@ -101,6 +110,7 @@ impl BatchRun {
     pub fn observe(&self) -> BatchObserver {
         BatchObserver {
             cues: self.cues.clone(),
+            pauses_left: self.max_pauses,
             outcomes: Vec::new(),
         }
     }
@@ -110,6 +120,7 @@ impl BatchRun {
 #[derive(Debug)]
 pub struct BatchObserver {
     cues: Vec<Cue>,
+    pauses_left: usize,
     outcomes: Vec<Outcome>,
 }
 
@@ -120,6 +131,12 @@ impl BatchObserver {
         let is_due = |cue: &Cue| outcome.kind == cue.kind && key_of(&outcome) == cue.key;
         if let Some(position) = self.cues.iter().position(is_due) {
             self.cues.remove(position).deed.act(handle);
+        }
+        if outcome.kind == "Paused" {
+            self.pauses_left -= 1;
+            if self.pauses_left == 0 {
+                handle.stop();
+            }
         }
         self.outcomes.push(outcome);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pan123_mock::path;
 use pan123_proto::offline::Download;
+use pan123_tests::batch_run::BatchRun;
 use pan123_tests::compare::{differences, run_all};
 use pan123_tests::drivers::DRIVERS;
 use pan123_tests::observed::Observed;
@@ -75,6 +76,40 @@ impl Row {
             .iter()
             .map(|wrong| format!("{name}: {wrong}"))
             .collect()
+    }
+
+    /// Returns what is wrong with a batch of one item whose create meets the fault.
+    pub(crate) fn check_batch(&self) -> Option<String> {
+        let expected = self.expected.cell(Op::Create)?;
+        let mut scenario = self.scenario(Op::Create);
+        if ordered(&scenario) > 1 {
+            return None;
+        }
+        let batch = Act::Batch(BatchRun::of(&["a"]).max_pauses(3));
+        for act in &mut scenario.acts {
+            if matches!(act, Act::Call(Call::Create(_))) {
+                *act = batch.clone();
+            }
+        }
+        let [.., in_memory] = DRIVERS;
+        let observed = &run_all(&[in_memory], &scenario)[0];
+        let item = observed.items()[0];
+        let sent = observed.arrived(Op::Create.path());
+        let is_ambiguous = expected.result.starts_with("`Ambiguous`");
+        let holds = if is_ambiguous {
+            item.starts_with("a: unconfirmed")
+                && sent == 1
+                && Some(observed.tasks) == expected.tasks
+        } else if observed.tasks == 0 {
+            item.starts_with("a: queued") || item.starts_with("a: failed")
+        } else {
+            // A task whose id is not its own is not found.
+            let ends = ["a: succeeded", "a: failed"]
+                .iter()
+                .any(|end| item.starts_with(end));
+            observed.tasks == 1 && ends
+        };
+        (!holds).then(|| format!("`{}`: a batch sent {sent}: {observed:#?}", self.fault.name))
     }
 
     /// Checks the time in virtual time, with the default settings.
