@@ -548,6 +548,10 @@ impl Batch {
             self.claim_at = None;
             return;
         }
+        if self.stop != Stop::No {
+            self.withdraw(item, fence, "it was not sent".to_owned(), false);
+            return;
+        }
         call.proceed();
         self.slots.advance(item, Stage::Sending(fence));
         if let Some(slot) = self.slots.get_mut(item) {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use pan123_proto::Pacing;
 use pan123_proto::batch::{BatchEvent, BatchPolicy, BatchReport, ItemChange};
+use pan123_proto::ledger::LedgerOp;
 
 use super::oracle::{books, check};
-use super::sim::{Sim, items};
+use super::sim::{Fate, Sim, items};
 use crate::support::secs;
 
 #[test]
@@ -56,12 +57,12 @@ fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
 /// Whatever is on its way then.
 #[test]
 fn stop_at_any_step_ends_the_batch_and_the_next_one_goes_on() {
-    for grace in [secs(0), secs(10)] {
+    for grace in [secs(0), secs(2)] {
         for step in 1.. {
             let mut sim = Sim::new(step as u64);
-            sim.service.duration = Box::new(|_| secs(30));
+            sim.service.duration = Box::new(|_| secs(4));
             let worker = sim.worker(Pacing::default());
-            sim.start(worker, BatchPolicy::default().grace(grace), items(4));
+            sim.start(worker, BatchPolicy::default().grace(grace), items(2));
             let running = sim.workers[worker].running.as_ref().expect("it runs");
             let handle = running.batch.handle();
             let stopped = Rc::new(Cell::new(false));
@@ -83,15 +84,36 @@ fn stop_at_any_step_ends_the_batch_and_the_next_one_goes_on() {
                 report.counts.open() + report.succeeded()
             );
             sim.kill = Box::new(|_, _| false);
-            sim.start(worker, BatchPolicy::default(), items(4));
+            sim.start(worker, BatchPolicy::default(), items(2));
             sim.run();
             assert_eq!(
-                (check(&sim, 4), sim.service.creates),
-                (0, 4),
+                (check(&sim, 2), sim.service.creates),
+                (0, 2),
                 "{grace:?}, {step}"
             );
         }
     }
+}
+
+#[test]
+fn stop_while_the_right_to_send_is_asked_for_sends_nothing() {
+    let mut sim = Sim::new(1);
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(4));
+    let running = sim.workers[worker].running.as_ref().expect("it runs");
+    let handle = running.batch.handle();
+    sim.set_fates(move |_, _, ops| {
+        if ops.iter().any(|op| matches!(op, LedgerOp::Intend { .. })) {
+            handle.stop();
+        }
+        Fate::Answered
+    });
+    sim.run();
+    assert_eq!((sim.service.creates, books(&sim).counts.open()), (0, 4));
+    sim.start(worker, BatchPolicy::default(), Vec::new());
+    sim.set_fates(|_, _, _| Fate::Answered);
+    sim.run();
+    assert_eq!((check(&sim, 4), sim.service.creates), (0, 4));
 }
 
 #[test]
