@@ -4,7 +4,42 @@
 //! An item is queued, then claimed by a worker, then *intended*: from then on it may have been sent. The right to send is that one
 //! durable step, not a lease. A lease only decides which worker is alive; what a dead one held is taken over by the others.
 //!
-//! A ledger of your own stores rows: implement [`Table`], and [`run`] has every rule. The suite in `conformance` proves it.
+//! One whose worker died then, or whose response was lost, is *unconfirmed*, and is never sent again unless somebody
+//! [settles](Verdict) it so.
+//!
+//! ```text
+//!            claim          intend            created             end
+//! queued ------------> claimed ----> intended --------> running -------> succeeded, failed
+//!   ^  ^                  |            |   |              |
+//!   |  +-- dead worker ---+            |   |              |
+//!   +----- certainly not carried out --+   |              |
+//!   +----- failed, to be sent again -------|--------------+
+//!                                          v
+//!                                     unconfirmed ----> whatever somebody settles
+//! ```
+//!
+//! A [batch](crate::batch) does all of that by itself. A program that wants to see or settle items opens the ledger, too, while batches
+//! work on it or when none does:
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use pan123_proto::ledger::{ItemState, Ledger, LedgerFault, ListItems, MemoryLedger};
+//! use pan123_proto::Session;
+//!
+//! # let session = Session::builder().access_token("token").build()?;
+//! # let ledger = MemoryLedger::new();
+//! let mut ledger = ledger.open(&session.ledger_account())?;
+//! println!("{:?}", ledger.counts(SystemTime::now())?);
+//!
+//! let unconfirmed = ListItems::first(100).state(ItemState::Unconfirmed);
+//! for (_, item) in ledger.list(SystemTime::now(), unconfirmed)? {
+//!     println!("{}: {:?}, perhaps one of {:?}", item.key, item.reason, item.other_tasks);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A ledger of your own stores rows: implement [`Table`], and [`run`] has every rule. The suite `conformance` (a feature of that name)
+//! tests it.
 
 mod ask;
 #[cfg(feature = "conformance")]
@@ -43,6 +78,8 @@ pub trait Ledger: Send + Sync + 'static {
 }
 
 /// A ledger that one worker uses. Dropping it gives up what the worker holds.
+///
+/// Programs that look into a ledger ask for the totals, list items and settle them with the methods of `dyn OpenLedger`.
 pub trait OpenLedger: Send {
     /// Carries out a transaction and returns an answer for each operation, in their order. All of it is durable then.
     ///

@@ -57,6 +57,7 @@
 //! - [`Session`]: one account, whose calls share the token and the pace.
 //! - [`Call`]: one call of an [`Endpoint`], with its token, its slot, its retries and its deadline; [`GatedCall`] asks its owner
 //!   before it sends.
+//! - [`batch`] submits any number of downloads and follows them, and a [`ledger`] keeps what came of each.
 //! - [`offline::Watch`] follows an offline download to its end, and [`offline::FindFile`] finds its file.
 //! - [`file::Listing`] reads a list to its end; [`file::EnsureDir`] and [`file::FindPath`] create and find a path.
 //! - [`OAuth`]: an app of a third party that acts for a user, and [`Authorize`], which begins that.
@@ -149,6 +150,15 @@ pub mod offline {
 }
 
 /// Many downloads at once: submitted, followed, and lost by no restart.
+///
+/// `Client::offline_download().batch(..)` of a client runs a [`Batch`](batch::Batch) on a [ledger]; a driver of your
+/// own begins with [`Session::batch`].
+///
+/// - Each download is sent once. One that may have arrived without a response is *unconfirmed*: it is reported, and only sent again
+///   if somebody [settles](crate::ledger::Verdict::SendAgain) it so.
+/// - As many tasks run as the service takes: the limit is found by itself ([`Window`](crate::ledger::Window)).
+/// - A task that fails is sent again, a few times; one that is given up is not, since it may still succeed.
+/// - The memory does not grow with the number of items.
 pub mod batch {
     pub use crate::flow::batch::{
         Batch, BatchEvent, BatchHandle, BatchPolicy, BatchReport, BatchStep, ItemChange, Job,
