@@ -103,7 +103,7 @@ impl BatchReport {
         self.counts.of(ItemState::Succeeded)
     }
 
-    /// Returns how many failed for good; [`LedgerOp::List`](crate::ledger::LedgerOp::List) has the reasons.
+    /// Returns how many failed for good; `list` of an open ledger has the reasons.
     pub fn failed(&self) -> u64 {
         self.counts.of(ItemState::Failed)
     }
@@ -118,10 +118,16 @@ impl BatchReport {
         self.counts.of(ItemState::Running)
     }
 
-    /// Returns how many were not submitted: they are queued, paused, or given up.
+    /// Returns how many unconfirmed ones somebody gave up.
+    pub fn dropped(&self) -> u64 {
+        self.counts.of(ItemState::Dropped)
+    }
+
+    /// Returns how many were not submitted: they are queued or paused, or another worker is about to send
+    /// them.
     pub fn not_submitted(&self) -> u64 {
-        let rest = self.succeeded() + self.failed() + self.unconfirmed() + self.running();
-        self.counts.total() - rest
+        let ended = self.succeeded() + self.failed() + self.dropped();
+        self.counts.total() - ended - self.unconfirmed() - self.running()
     }
 }
 
@@ -137,9 +143,38 @@ impl fmt::Display for BatchReport {
             self.running(),
             self.not_submitted()
         )?;
+        if self.dropped() > 0 {
+            write!(f, ", {} given up", self.dropped())?;
+        }
         match &self.fault {
             Some(fault) => write!(f, "; {fault}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Window;
+
+    #[test]
+    fn a_report_counts_each_item_once() {
+        // One item in the first state, two in the second, and so on.
+        let count = |state| {
+            1 + ItemState::ALL
+                .iter()
+                .position(|&other| other == state)
+                .unwrap() as u64
+        };
+        let mut report = BatchReport {
+            counts: Counts::new(count, Window::default()),
+            fault: None,
+        };
+        let text = "7 succeeded, 8 failed, 6 unconfirmed, 5 running, 10 not submitted, 9 given up";
+        assert_eq!(report.to_string(), text);
+        report.fault = Some(LedgerFault::Down("no such host".to_owned()));
+        let text = format!("{text}; the ledger does not answer: no such host");
+        assert_eq!(report.to_string(), text);
     }
 }
