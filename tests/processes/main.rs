@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod batches;
 mod mounts;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};

@@ -1,0 +1,49 @@
+//! A process that works on the batch of a ledger, for the tests that start several and kill them.
+//!
+//! Arguments: the base URL, the folder of ledger and token file, how many items there are, and the lease in milliseconds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "it serves tests, and is read by its output"
+)]
+
+use std::env;
+use std::path::Path;
+use std::time::Duration;
+
+use pan123_ledger::SqliteLedger;
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
+use pan123_proto::batch::BatchPolicy;
+use pan123_proto::ledger::{ItemKey, NewItem};
+use pan123_proto::offline::{Download, GetDownloadProgress};
+use pan123_proto::{Endpoint, Pacing};
+use pan123_store::FileStore;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [url, folder, items, lease] = &arguments[..] else {
+        panic!("wrong arguments: {arguments:?}");
+    };
+    let folder = Path::new(folder);
+    let pacing = Pacing::default()
+        .every(Download::RATE, Duration::from_millis(40))
+        .every(GetDownloadProgress::RATE, Duration::from_millis(10));
+    let client = pan123_blocking::Client::builder()
+        .credentials(CLIENT_ID, CLIENT_SECRET)
+        .base_url(url)
+        .token_store(FileStore::new(folder.join("token.json")))
+        .pacing(pacing)
+        .build()
+        .unwrap();
+    let lease = Duration::from_millis(lease.parse().unwrap());
+    let ledger = SqliteLedger::new(folder.join("batch.db")).lease(lease);
+    let items = (0..items.parse().unwrap()).map(|number: usize| {
+        let download = Download::new(format!("https://example.com/{number}")).unwrap();
+        NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
+    });
+    let offline = client.offline_download();
+    let batch = offline.batch_with(&ledger, items, BatchPolicy::default());
+    let report = batch.unwrap().to_end();
+    println!("{:?}", report.counts);
+}
