@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use fastrand::Rng;
 use pan123_ledger::SqliteLedger;
 use pan123_mock::{CLIENT_ID, MockPan123, RateLimits};
+use pan123_proto::TaskId;
 use pan123_proto::ledger::{
     Item, ItemId, ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems, Transaction,
 };
@@ -19,7 +20,7 @@ use pan123_store::Account;
 use super::LONG_TIMEOUT;
 
 const WORKERS: usize = 8;
-const ITEMS: usize = 300;
+const ITEMS: usize = 120;
 /// Shorter than a worker stays stopped.
 const LEASE_MILLIS: u64 = 700;
 /// A worker is killed, stopped or woken each time that so many tasks were created.
@@ -58,10 +59,8 @@ fn read(folder: &Path, mock: &MockPan123) -> Vec<Item> {
     let mut items = Vec::new();
     let mut after = ItemId(0);
     loop {
-        let list = LedgerOp::List(ListItems::first(500).after(after));
-        let answers = ledger
-            .run(Transaction::new(mock.now(), vec![list]))
-            .unwrap();
+        let ask = LedgerOp::List(ListItems::first(500).after(after));
+        let answers = ledger.run(Transaction::new(mock.now(), vec![ask])).unwrap();
         let [LedgerAnswer::Page(page)] = &answers[..] else {
             panic!("{answers:?}");
         };
@@ -73,7 +72,6 @@ fn read(folder: &Path, mock: &MockPan123) -> Vec<Item> {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn workers_that_are_killed_and_stopped_lose_nothing_and_send_nothing_twice() {
     let items = std::env::var("PAN123_BATCH_ITEMS").map_or(ITEMS, |items| items.parse().unwrap());
@@ -142,7 +140,7 @@ fn workers_that_are_killed_and_stopped_lose_nothing_and_send_nothing_twice() {
         let task = of_url.get(item.download.url()).copied();
         match item.state {
             ItemState::Succeeded => {
-                assert_eq!(item.task.map(|task| task.get()), task, "{item:?}");
+                assert_eq!(item.task.map(TaskId::get), task, "{item:?}");
                 succeeded += 1;
             }
             ItemState::Unconfirmed => {}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+#[cfg(unix)]
 mod batches;
 mod mounts;
 
