@@ -15,7 +15,7 @@ use std::time::Duration;
 use pan123_ledger::SqliteLedger;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
 use pan123_proto::batch::BatchPolicy;
-use pan123_proto::ledger::{ItemKey, NewItem};
+use pan123_proto::ledger::{ItemKey, LedgerFault, NewItem};
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::{Endpoint, Pacing};
 use pan123_store::FileStore;
@@ -38,12 +38,23 @@ fn main() {
         .unwrap();
     let lease = Duration::from_millis(lease.parse().unwrap());
     let ledger = SqliteLedger::new(folder.join("batch.db")).lease(lease);
-    let items = (0..items.parse().unwrap()).map(|number: usize| {
-        let download = Download::new(format!("https://example.com/{number}")).unwrap();
-        NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
-    });
+    let count: usize = items.parse().unwrap();
+    let items = move || {
+        (0..count).map(|number| {
+            let download = Download::new(format!("https://example.com/{number}")).unwrap();
+            NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
+        })
+    };
     let offline = client.offline_download();
-    let batch = offline.batch_with(&ledger, items, BatchPolicy::default());
-    let report = batch.unwrap().to_end();
-    println!("{:?}", report.counts);
+    loop {
+        match offline.batch_with(&ledger, items(), BatchPolicy::default()) {
+            Ok(batch) => {
+                println!("{:?}", batch.to_end().counts);
+                return;
+            }
+            // Another worker was stopped in the middle of a transaction.
+            Err(LedgerFault::Busy(_)) => {}
+            Err(fault) => panic!("{fault}"),
+        }
+    }
 }
