@@ -145,6 +145,8 @@ pub fn export_file(
 /// Reads what [`export`] wrote into a ledger of the same account. Items that the ledger has already stay as they are. One that was
 /// about to be sent is unconfirmed here, since it may have been sent.
 ///
+/// Use the other ledger no more: an item that is queued in both would be sent from both.
+///
 /// # Errors
 ///
 /// [`ImportError`] if the text is no export of this account, or cannot be read, or if the ledger fails.

@@ -34,8 +34,12 @@ const MAX_PAUSE_MILLIS: u64 = 20;
 ///
 /// Each transaction is durable before its answer: the file is in WAL mode with `synchronous = FULL`. Beside it are SQLite's own
 /// `-wal` and `-shm`, and one file for each worker, `-worker-<number>`, by whose lock the others see at once that the worker is gone,
-/// and which keeps task ids that the ledger does not take. All of them are readable by their owner only. Do not put it on a network
-/// file system: SQLite's locks do not work there, so it is refused if that can be seen.
+/// and which keeps task ids that the ledger does not take. All of them are readable by their owner only, and none of them may be
+/// deleted while the ledger is in use.
+///
+/// Opening fails, and leaves everything as it is, if the path holds something else or the ledger of another account, and where
+/// processes cannot share it: on a network file system, as far as that can be seen, with several hard links, or mounted alone. One
+/// process writes at a time; the others wait for a few seconds, then they are told that the ledger is busy.
 #[derive(Clone, Debug)]
 pub struct SqliteLedger {
     path: PathBuf,

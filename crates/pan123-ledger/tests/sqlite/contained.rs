@@ -106,6 +106,10 @@ fn places_that_cannot_hold_a_ledger_are_told_by_name() {
             format!(r#"mount -t tmpfs -o size=8k tmpfs "$1" || exit 99; {process}"#),
             "the ledger cannot grow",
         ),
+        (
+            format!(r#"mount -t tmpfs -o nr_inodes=1 tmpfs "$1" || exit 99; {process}"#),
+            "the ledger cannot grow",
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let Some(said) = said_in(&MOUNTS, &script, "open", folder.path()) else {

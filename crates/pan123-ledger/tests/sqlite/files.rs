@@ -213,3 +213,20 @@ fn file_that_a_kill_left_behind_is_removed_at_the_next_start() {
         assert!(folder.path().join(other).exists(), "{other}");
     }
 }
+
+/// A process was killed while it opened the ledger, before its worker was registered.
+#[test]
+fn file_of_a_worker_that_never_was_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.db");
+    let _other = open(&other);
+    let whole = fs::read(folder.path().join("other.db-worker-1")).unwrap();
+    for (number, left) in [&b""[..], b"p123", &whole[..20], &whole].iter().enumerate() {
+        let path = folder.path().join(format!("{number}.db"));
+        let kept = folder.path().join(format!("{number}.db-worker-1"));
+        fs::write(&kept, left).unwrap();
+        drop(with_kept_task(&path));
+        assert_eq!(claim(&mut *open(&path), 1).to_follow.len(), 1);
+        assert!(!kept.exists());
+    }
+}

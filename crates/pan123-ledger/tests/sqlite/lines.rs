@@ -51,7 +51,8 @@ fn bad_lines_are_told_by_their_number_and_the_others_are_taken() {
     let with_crlf = [lines[2].trim_ascii_end(), b"\r\n"].concat();
     lines[2] = &with_crlf;
     lines.insert(2, &long);
-    lines.insert(2, b"{\"key\":\"\xff\",\"download\":{}}\n");
+    let not_utf8 = b"{\"key\":\"\xff\",\"download\":{\"url\":\"https://example.com/9\"}}\n";
+    lines.insert(2, not_utf8);
     let last = lines.len() - 1;
     lines[last] = lines[last].trim_ascii_end();
     let imported = import(&mut *ledger, &account(), &lines.concat()[..]).expect("it reads");

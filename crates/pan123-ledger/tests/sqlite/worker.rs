@@ -63,15 +63,15 @@ fn process() {
     }
 }
 
-/// Asks until the ledger answers.
+/// Asks until the ledger answers. It waits for the others itself, so it is hardly ever busy.
 fn run(ledger: &mut dyn OpenLedger, ops: &[LedgerOp]) -> Vec<LedgerAnswer> {
-    loop {
-        match ledger.run(Transaction::new(SystemTime::now(), ops.to_vec())) {
-            Ok(answers) => return answers,
-            Err(LedgerFault::Busy(_)) => {}
-            Err(fault) => panic!("{fault}"),
-        }
-    }
+    let ask =
+        |ledger: &mut dyn OpenLedger| ledger.run(Transaction::new(SystemTime::now(), ops.to_vec()));
+    let answers = ask(ledger).or_else(|fault| match fault {
+        LedgerFault::Busy(_) => ask(ledger),
+        fault => Err(fault),
+    });
+    answers.expect("the ledger answers")
 }
 
 /// Sends every item once, as a batch does.
