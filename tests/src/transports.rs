@@ -83,6 +83,11 @@ impl ServiceTransport {
         self.update(|state| state.unreachable = true);
     }
 
+    /// Makes the service reachable again.
+    pub fn reconnect(&self) {
+        self.update(|state| state.unreachable = false);
+    }
+
     /// Sets the service's clock forward.
     pub fn advance_service(&self, by: Duration) {
         self.update(|state| state.ahead += by);

@@ -266,3 +266,68 @@ fn job_that_panics_does_not_hold_up_its_batch() {
     assert_eq!(count(&items, ItemState::Succeeded), 2, "{items:?}");
     assert_eq!(sent_once(&fixture, "panics"), 3);
 }
+
+/// Nothing was sent, so that everything is sent later.
+#[test]
+fn batch_goes_on_when_the_service_can_be_reached_again() {
+    for adapter in BOTH {
+        let _watched = Watchdog::watch(move || format!("{adapter:?}"));
+        let (fixture, ledger) = fixture();
+        fixture.transport.disconnect();
+        let mut pauses = 0;
+        let mut on_event = |event: &BatchEvent| {
+            if matches!(event, BatchEvent::Paused { .. }) {
+                pauses += 1;
+                if pauses == 3 {
+                    fixture.transport.reconnect();
+                }
+            }
+        };
+        let clock = &fixture.clock;
+        match adapter {
+            Adapter::Async => {
+                let offline = fixture.client().offline_download();
+                let mut batch = offline.batch(&ledger, items(3)).unwrap();
+                on_tokio(clock.drive(async {
+                    while let Some(event) = batch.next().await {
+                        on_event(&event);
+                    }
+                }));
+            }
+            Adapter::Blocking => {
+                let offline = fixture.blocking().offline_download();
+                let batch = offline.batch(&ledger, items(3)).unwrap();
+                clock.drive_blocking(|| batch.for_each(|event| on_event(&event)));
+            }
+        }
+        let items = items_of(&fixture, &ledger);
+        assert_eq!(count(&items, ItemState::Succeeded), 3, "{items:?}");
+        assert_eq!((pauses, sent_once(&fixture, adapter)), (3, 3));
+    }
+}
+
+/// As two processes on one ledger.
+#[test]
+fn two_batches_share_the_items_of_a_ledger() {
+    let _watched = Watchdog::watch(|| "two batches".to_owned());
+    let (fixture, ledger) = fixture();
+    let clock = &fixture.clock;
+    let offline = fixture.client().offline_download();
+    let one = offline.batch(&ledger, items(20)).unwrap();
+    let offline = fixture.blocking().offline_download();
+    let other = offline.batch(&ledger, items(30)).unwrap();
+    // No time passes before both run.
+    let starting = clock.enter();
+    let [one, other] = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            clock.drive_blocking(|| {
+                drop(starting);
+                other.to_end()
+            })
+        });
+        let one = on_tokio(clock.drive(one.to_end()));
+        [one, other.join().unwrap()]
+    });
+    assert_eq!((one.succeeded(), other.succeeded()), (30, 30));
+    assert_eq!(sent_once(&fixture, "two"), 30);
+}

@@ -161,11 +161,17 @@ pub enum BatchStep {
     Done(BatchReport),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     control: Arc<Control>,
-    notices: Mutex<Vec<(ItemKey, Option<FileId>)>>,
-    returned: Mutex<Vec<Returned>>,
+    /// None once the batch has ended or is dropped.
+    inbox: Mutex<Option<Inbox>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    notices: Vec<(ItemKey, Option<FileId>)>,
+    returned: Vec<Returned>,
 }
 
 #[derive(Debug)]
@@ -218,12 +224,19 @@ impl BatchHandle {
     }
 
     fn hand_back(&self, returned: Returned) {
-        self.shared.returned().push(returned);
+        let mut returned = Some(returned);
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            inbox.returned.extend(returned.take());
+        }
+        // What a dropped batch had out ends here, its ledger with it.
+        drop(returned);
         self.shared.control.wake();
     }
 
     fn call(&self, key: ItemKey, file: Option<FileId>) {
-        self.shared.notices().push((key, file));
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            inbox.notices.push((key, file));
+        }
         self.shared.control.wake();
     }
 }
@@ -234,7 +247,10 @@ impl Session {
     pub fn batch(&self, ledger: Box<dyn OpenLedger>, policy: BatchPolicy) -> Batch {
         Batch {
             session: self.clone(),
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                control: Arc::default(),
+                inbox: Mutex::new(Some(Inbox::default())),
+            }),
             slots: Slots::default(),
             polls: policy.watch.poll_schedule(),
             poll_at: None,
@@ -316,6 +332,7 @@ impl Batch {
             }
             if self.may_end() {
                 self.is_done = true;
+                self.shared.close();
                 continue;
             }
             let signal = self.shared.control.listen();
@@ -927,7 +944,7 @@ impl Batch {
 
     /// Takes what the handles bring and want, and what the time brings.
     fn hear(&mut self, now: Now) {
-        let returned = std::mem::take(&mut *self.shared.returned());
+        let Inbox { notices, returned } = self.shared.take_inbox();
         for returned in returned {
             match returned {
                 Returned::Job(job) => self.finish(now, job),
@@ -935,7 +952,6 @@ impl Batch {
             }
         }
         let now = now.mono;
-        let notices = std::mem::take(&mut *self.shared.notices());
         for (key, file) in notices {
             if let Some(item) = self.slots.find(&key) {
                 self.notified(item, file);
@@ -979,8 +995,8 @@ impl Batch {
 
     fn is_called(&self) -> bool {
         let is_stopped = self.stop == Stop::No && self.shared.control.is_stopped();
-        let has_notices = !self.shared.notices().is_empty();
-        is_stopped || has_notices || !self.shared.returned().is_empty()
+        let inbox = self.shared.inbox();
+        is_stopped || inbox.as_ref().is_some_and(|inbox| !inbox.is_empty())
     }
 
     fn may_end(&self) -> bool {
@@ -1020,13 +1036,26 @@ impl Batch {
     }
 }
 
+impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.notices.is_empty() && self.returned.is_empty()
+    }
+}
+
 impl Shared {
-    fn returned(&self) -> MutexGuard<'_, Vec<Returned>> {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inbox(&self) -> MutexGuard<'_, Option<Inbox>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notices(&self) -> MutexGuard<'_, Vec<(ItemKey, Option<FileId>)>> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nobody reads it any more.
+    fn close(&self) {
+        let inbox = self.inbox().take();
+        drop(inbox);
+    }
+
+    fn take_inbox(&self) -> Inbox {
+        let mut inbox = self.inbox();
+        inbox.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
@@ -1069,6 +1098,12 @@ fn is_of_the_account(error: &Error) -> bool {
         error,
         Error::Stopped | Error::GateExpired | Error::TokenRejected(_) | Error::Finished
     )
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }
 
 impl fmt::Debug for Batch {

@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use pan123_proto::Pacing;
-use pan123_proto::batch::{BatchEvent, BatchPolicy, BatchReport, ItemChange};
-use pan123_proto::ledger::LedgerOp;
+use pan123_proto::batch::{BatchEvent, BatchPolicy, BatchReport, BatchStep, ItemChange};
+use pan123_proto::ledger::{
+    Ledger, LedgerAnswer, LedgerFault, LedgerOp, MemoryLedger, OpenLedger, Transaction,
+};
 
 use super::oracle::{books, check};
-use super::sim::{Fate, Sim, items};
-use crate::support::secs;
+use super::sim::{Fate, Sim, account, items};
+use crate::support::{at, secs};
 
 #[test]
 fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
@@ -150,4 +153,37 @@ fn batch_is_not_done_while_another_worker_has_items() {
             .map(BatchReport::succeeded),
         Some(1)
     );
+}
+
+/// A ledger that counts how often it is open.
+struct Counted {
+    ledger: Box<dyn OpenLedger>,
+    _open: Arc<()>,
+}
+
+impl OpenLedger for Counted {
+    fn run(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, LedgerFault> {
+        self.ledger.run(transaction)
+    }
+}
+
+#[test]
+fn dropped_batch_gives_its_ledger_up_even_while_a_handle_is_kept() {
+    let open = Arc::new(());
+    let ledger = MemoryLedger::new().open(&account()).expect("a ledger");
+    let ledger = Box::new(Counted {
+        ledger,
+        _open: Arc::clone(&open),
+    });
+    let session = crate::support::builder().build().expect("good settings");
+    let mut batch = session.batch(ledger, BatchPolicy::default());
+    let BatchStep::Ledger(job) = batch.next(at(secs(0))) else {
+        panic!("it asks the ledger first");
+    };
+    let handle = batch.handle();
+    let job = handle.guard_ledger(job);
+    drop(batch);
+    assert_eq!(Arc::strong_count(&open), 2, "the ledger is at work");
+    drop(job);
+    assert_eq!(Arc::strong_count(&open), 1, "{handle:?}");
 }
