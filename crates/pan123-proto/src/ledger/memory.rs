@@ -1,8 +1,10 @@
 //! A ledger in memory: for one process, and for tests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::{Bound, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -103,41 +105,45 @@ enum Lease {
     Gone,
 }
 
+/// Each index is a set, whose memory grows and shrinks with it.
 #[derive(Default)]
 struct Rows {
     account: Option<Account>,
     lease: Millis,
     head: Head,
-    items: BTreeMap<ItemId, Item>,
-    keys: HashMap<ItemKey, ItemId>,
-    /// Queued items by their place.
+    // In boxes: the nodes of a tree that grows at its end are half empty.
+    items: BTreeMap<ItemId, Box<Item>>,
+    /// Items by the hash of their key.
+    keys: BTreeSet<(u64, ItemId)>,
+    /// Queued items by their place, if they might be claimed at `queue_at`.
     queue: BTreeSet<(i64, ItemId)>,
-    /// Queued items that wait for a time.
+    queue_at: Millis,
+    /// Queued items that wait for a time, or did.
     delayed: BTreeSet<(Millis, ItemId)>,
     /// Claimed, intended and running items.
     held: BTreeSet<(WorkerId, ItemId)>,
+    /// Running items that are noticed.
+    noticed: BTreeSet<(WorkerId, ItemId)>,
     unconfirmed: BTreeSet<(Millis, ItemId)>,
     workers: BTreeMap<WorkerId, Lease>,
 }
 
 impl Rows {
     fn index(&mut self, id: ItemId, item: &Item, is_there: bool) {
-        fn set<T: Ord>(set: &mut BTreeSet<T>, entry: T, is_there: bool) {
-            if is_there {
-                set.insert(entry);
-            } else {
-                set.remove(&entry);
-            }
-        }
         match item.state {
             ItemState::Queued => {
-                set(&mut self.queue, (item.position, id), is_there);
+                if item.not_before <= self.queue_at {
+                    set(&mut self.queue, (item.position, id), is_there);
+                }
                 if item.not_before > 0 {
                     set(&mut self.delayed, (item.not_before, id), is_there);
                 }
             }
             ItemState::Claimed | ItemState::Intended | ItemState::Running => {
                 set(&mut self.held, (item.owner, id), is_there);
+                if item.noticed && item.state == ItemState::Running {
+                    set(&mut self.noticed, (item.owner, id), is_there);
+                }
             }
             ItemState::Unconfirmed => {
                 set(&mut self.unconfirmed, (item.intended_at, id), is_there);
@@ -145,6 +151,36 @@ impl Rows {
             _ => {}
         }
     }
+
+    /// Has in the queue what may be claimed at this time, which may be an earlier one than before.
+    fn turn_queue(&mut self, now: Millis) {
+        let (from, to) = (now.min(self.queue_at), now.max(self.queue_at));
+        let between = (Bound::Excluded((from, LAST)), Bound::Included((to, LAST)));
+        for &(_, id) in self.delayed.range(between) {
+            let entry = (self.items[&id].position, id);
+            set(&mut self.queue, entry, now > self.queue_at);
+        }
+        self.queue_at = now;
+    }
+}
+
+const LAST: ItemId = ItemId(u64::MAX);
+
+fn set<T: Ord>(set: &mut BTreeSet<T>, entry: T, is_there: bool) {
+    if is_there {
+        set.insert(entry);
+    } else {
+        set.remove(&entry);
+    }
+}
+
+fn hash(key: &ItemKey) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+}
+
+/// The entries of one owner, time or hash.
+fn all_of<T: Copy>(of: T) -> RangeInclusive<(T, ItemId)> {
+    (of, ItemId(0))..=(of, LAST)
 }
 
 impl Table for Rows {
@@ -160,55 +196,54 @@ impl Table for Rows {
     }
 
     fn find(&mut self, key: &ItemKey) -> Result<Option<ItemId>, Infallible> {
-        Ok(self.keys.get(key).copied())
+        let mut found = self.keys.range(all_of(hash(key))).map(|&(_, id)| id);
+        Ok(found.find(|id| self.items[id].key == *key))
     }
 
     fn load(&mut self, id: ItemId) -> Result<Option<Item>, Infallible> {
-        Ok(self.items.get(&id).cloned())
+        Ok(self.items.get(&id).map(|item| Item::clone(item)))
     }
 
     fn insert(&mut self, id: ItemId, item: &Item) -> Result<(), Infallible> {
         self.index(id, item, true);
-        self.keys.insert(item.key.clone(), id);
-        self.items.insert(id, item.clone());
+        self.keys.insert((hash(&item.key), id));
+        self.items.insert(id, Box::new(item.clone()));
         Ok(())
     }
 
     fn update(&mut self, id: ItemId, before: &Item, item: &Item) -> Result<(), Infallible> {
         self.index(id, before, false);
         self.index(id, item, true);
-        self.items.insert(id, item.clone());
+        self.items.insert(id, Box::new(item.clone()));
         Ok(())
     }
 
     fn delete(&mut self, id: ItemId, before: &Item) -> Result<(), Infallible> {
         self.index(id, before, false);
-        self.keys.remove(&before.key);
+        self.keys.remove(&(hash(&before.key), id));
         self.items.remove(&id);
         Ok(())
     }
 
     fn queued(&mut self, now: Millis, limit: usize) -> Result<Vec<ItemId>, Infallible> {
-        let ready = |id: &ItemId| self.items[id].not_before <= now;
+        self.turn_queue(now);
         let queue = self.queue.iter().map(|&(_, id)| id);
-        Ok(queue.filter(ready).take(limit).collect())
+        Ok(queue.take(limit).collect())
     }
 
     fn next_queued(&mut self, now: Millis) -> Result<Option<Millis>, Infallible> {
-        let after = (now.saturating_add(1), ItemId(0))..;
+        let after = (Bound::Excluded((now, LAST)), Bound::Unbounded);
         Ok(self.delayed.range(after).next().map(|&(at, _)| at))
     }
 
     fn held_by(&mut self, owner: WorkerId, limit: usize) -> Result<Vec<ItemId>, Infallible> {
-        let of_owner = (owner, ItemId(0))..=(owner, ItemId(u64::MAX));
-        let held = self.held.range(of_owner).map(|&(_, id)| id);
+        let held = self.held.range(all_of(owner)).map(|&(_, id)| id);
         Ok(held.take(limit).collect())
     }
 
     fn noticed(&mut self, owner: WorkerId) -> Result<Vec<ItemId>, Infallible> {
-        let held = self.held_by(owner, usize::MAX)?.into_iter();
-        let is_noticed = |item: &Item| item.noticed && item.state == ItemState::Running;
-        Ok(held.filter(|id| is_noticed(&self.items[id])).collect())
+        let noticed = self.noticed.range(all_of(owner)).map(|&(_, id)| id);
+        Ok(noticed.collect())
     }
 
     fn unconfirmed_since(&mut self, since: Millis) -> Result<u64, Infallible> {
@@ -217,15 +252,12 @@ impl Table for Rows {
     }
 
     fn list(&mut self, list: &ListItems) -> Result<Vec<(ItemId, Item)>, Infallible> {
-        let after = (
-            std::ops::Bound::Excluded(list.after),
-            std::ops::Bound::Unbounded,
-        );
+        let after = (Bound::Excluded(list.after), Bound::Unbounded);
         let items = self.items.range(after);
         let wanted = items.filter(|(_, item)| {
             list.state.is_none_or(|state| item.state == state) && (list.hidden || !item.hidden)
         });
-        let page = wanted.map(|(&id, item)| (id, item.clone()));
+        let page = wanted.map(|(&id, item)| (id, Item::clone(item)));
         Ok(page.take(list.limit).collect())
     }
 

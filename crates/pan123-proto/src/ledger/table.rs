@@ -51,7 +51,7 @@ pub trait Table {
     fn held_by(&mut self, owner: WorkerId, limit: usize) -> Result<Vec<ItemId>, Self::Fault>;
     /// Returns the running items of this owner that are [`noticed`](Item::noticed).
     fn noticed(&mut self, owner: WorkerId) -> Result<Vec<ItemId>, Self::Fault>;
-    /// Returns how many unconfirmed items were last about to be sent after this time.
+    /// Returns how many unconfirmed items were last about to be sent at this time or later.
     fn unconfirmed_since(&mut self, since: Millis) -> Result<u64, Self::Fault>;
     /// Returns a page of items.
     fn list(&mut self, list: &ListItems) -> Result<Vec<(ItemId, Item)>, Self::Fault>;
