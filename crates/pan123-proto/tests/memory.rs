@@ -1,6 +1,6 @@
 //! The heap that an item of the ledger in memory takes beyond its strings, in each state.
 //!
-//! `cargo test --release -p pan123-proto --test memory -- 1000000` measures so many items, by default 100,000.
+//! `cargo test --release -p pan123-proto --test memory -- 1000000` measures so many items, by default 20,000.
 
 #![allow(clippy::print_stdout, reason = "the figures are what one looks for")]
 
@@ -27,7 +27,7 @@ const REASON: &str = "the service says that the link has expired";
 
 fn main() {
     let given = std::env::args().find_map(|argument| argument.parse().ok());
-    let items = given.unwrap_or(100_000);
+    let items = given.unwrap_or(20_000);
     let builder = dhat::Profiler::builder().testing();
     let profiler = builder.trim_backtraces(Some(1)).build();
     let mut ledger = Measured::new();

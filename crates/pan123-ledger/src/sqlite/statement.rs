@@ -61,7 +61,8 @@ pub(super) const ADD_WORKER: &str =
 pub(super) const BEAT: &str = "UPDATE workers SET beat_at = ?2 WHERE id = ?1 AND lapsed = 0";
 pub(super) const BEAT_AGAIN: &str = "INSERT INTO workers (id, beat_at, lapsed) VALUES (?1, ?2, 0) \
     ON CONFLICT (id) DO UPDATE SET beat_at = ?2, lapsed = 0";
-pub(super) const START_LEASES: &str = "UPDATE workers SET beat_at = ?1 WHERE beat_at IS NULL";
+pub(super) const START_LEASES: &str =
+    "UPDATE workers SET beat_at = ?1 WHERE beat_at IS NULL OR beat_at > ?1";
 pub(super) const LAPSED: &str = "SELECT id FROM workers WHERE id <> ?1 AND beat_at < ?2";
 pub(super) const SET_LAPSED: &str = "UPDATE workers SET lapsed = 1 WHERE id = ?1 AND lapsed = 0";
 pub(super) const REMOVE_WORKER: &str = "DELETE FROM workers WHERE id = ?1";

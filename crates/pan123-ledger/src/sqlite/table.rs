@@ -254,7 +254,7 @@ impl Table for Rows<'_> {
     fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>> {
         let gone = self.find_dead(besides)?.iter().map(|(worker, _)| *worker);
         let mut dead: Vec<_> = gone.collect();
-        // A worker that has opened the ledger and not used it yet.
+        // Of a worker that has not used the ledger yet, and of all after the clock was set back.
         self.execute(statement::START_LEASES, [as_number(now)])?;
         let oldest = as_number(now.saturating_sub(self.lease));
         let params = params![besides.0.cast_signed(), oldest];

@@ -471,6 +471,21 @@ pub fn fences(fresh: Fresh<'_>) {
             assert_eq!(before, case.items(), "{}", case.name);
         }
     }
+    // An item that nobody has claimed has no claim.
+    for (name, op) in old {
+        let mut case = Case::new(fresh, format!("{name} of no claim"));
+        case.ask(By::A, LedgerOp::Add(vec![new_item(1)]));
+        let before = case.items();
+        let none = Fence::default();
+        let placed = Placed {
+            id: before[0].0,
+            old: none,
+            fence: none,
+        };
+        let answer = case.ask_twice(By::A, op(&placed));
+        assert_eq!(answer, LedgerAnswer::Lost, "{}", case.name);
+        assert_eq!(before, case.items(), "{}", case.name);
+    }
     // A task of an earlier claim is kept aside, and told.
     let mut case = Case::new(fresh, "Created of an earlier claim");
     let placed = place(&mut case, ItemState::Running);
@@ -553,6 +568,19 @@ pub fn fences(fresh: Fresh<'_>) {
             case.name
         );
     }
+    let mut case = Case::new(fresh, "Created after Remove");
+    let Placed { id, fence, .. } = place(&mut case, ItemState::Dropped);
+    let removed = case.ask(By::B, LedgerOp::Remove(key(1)));
+    assert_eq!(removed, LedgerAnswer::Done, "{}", case.name);
+    let created = LedgerOp::Created {
+        item: id,
+        fence,
+        task: task(9),
+    };
+    let answer = case.ask_twice(By::A, created);
+    assert_eq!(answer, LedgerAnswer::Stray, "{}", case.name);
+    case.check_counts();
+
     let mut case = Case::new(fresh, "SendAgain right after the intent");
     place(&mut case, ItemState::Unconfirmed);
     let early = case.ask(By::B, settle(Verdict::SendAgain));
@@ -647,6 +675,28 @@ pub fn takeovers(fresh: Fresh<'_>) {
     );
     assert_eq!(case.claim(By::B, 10).to_create.len(), 1, "{}", case.name);
 
+    let mut case = Case::new(
+        fresh,
+        "a worker taken for dead that claims and does not beat",
+    );
+    place(&mut case, ItemState::Claimed);
+    case.wait(LEASE + Duration::from_secs(1));
+    case.ask(By::B, LedgerOp::Beat);
+    let (item, fence) = case.claim_one(By::B);
+    case.ask(By::B, withdraw(item, fence));
+    case.claim_one(By::A);
+    // Else nobody could ever claim it.
+    assert_eq!(case.claim(By::B, 10).to_create.len(), 1, "{}", case.name);
+
+    let mut case = Case::new(fresh, "a worker that is frozen while the clock is set back");
+    place(&mut case, ItemState::Running);
+    case.now -= Duration::from_secs(3600);
+    case.ask(By::B, LedgerOp::Beat);
+    assert!(case.claim(By::B, 0).to_follow.is_empty(), "{}", case.name);
+    case.wait(LEASE + Duration::from_secs(1));
+    case.ask(By::B, LedgerOp::Beat);
+    assert_eq!(case.claim(By::B, 0).to_follow.len(), 1, "{}", case.name);
+
     let mut case = Case::new(fresh, "Hold gives the rest back");
     place(&mut case, ItemState::Claimed);
     case.ask(By::A, LedgerOp::Hold(Vec::new()));
@@ -679,6 +729,9 @@ pub fn adding(fresh: Fresh<'_>) {
             let mut item = Item::new(key(number), download(number));
             item.state = state;
             item.task = Some(task(number));
+            item.fence = Fence(99);
+            item.hidden = true;
+            item.intended_at = u64::MAX;
             item
         })
         .collect();
@@ -696,12 +749,68 @@ pub fn adding(fresh: Fresh<'_>) {
         "{}",
         case.name
     );
-    for (_, item) in case.items() {
+    for (number, (id, item)) in (1..).zip(case.items()) {
         let is_nobodys = !matches!(item.state, ItemState::Claimed | ItemState::Intended);
         assert!(is_nobodys, "{}: {item:?}", case.name);
+        assert_eq!(
+            item.hidden,
+            item.state.is_ended(),
+            "{}: {item:?}",
+            case.name
+        );
+        let tasks = item.other_tasks.iter().copied().chain(item.task);
+        assert_eq!(
+            tasks.collect::<Vec<_>>(),
+            [task(number)],
+            "{}: {item:?}",
+            case.name
+        );
+        let answer = case.ask(By::A, withdraw(id, Fence(99)));
+        assert_eq!(answer, LedgerAnswer::Lost, "{}: {item:?}", case.name);
     }
     case.check_counts();
     assert_eq!(case.claim(By::B, 0).to_follow.len(), 1, "{}", case.name);
+    case.wait(Duration::from_secs(3600));
+    let intended = (1..)
+        .zip(ItemState::ALL)
+        .find(|(_, state)| *state == ItemState::Intended);
+    let settle = LedgerOp::Settle {
+        key: key(intended.expect("a state").0),
+        verdict: Verdict::SendAgain,
+    };
+    assert_eq!(case.ask(By::B, settle), LedgerAnswer::Done, "{}", case.name);
+    // A task that was known stays known, whatever it becomes.
+    let claimed = case.claim(By::B, 10).to_create;
+    for (id, item) in claimed {
+        let known = item.other_tasks.clone();
+        let fence = item.fence;
+        let created = LedgerOp::Created {
+            item: id,
+            fence,
+            task: task(100 + id.0),
+        };
+        let answers = case.ask_all(By::B, vec![LedgerOp::Intend { item: id, fence }, created]);
+        assert_eq!(
+            answers,
+            [LedgerAnswer::Done, LedgerAnswer::Done],
+            "{}",
+            case.name
+        );
+        let items = case.items();
+        let (_, now) = items
+            .iter()
+            .find(|(found, _)| *found == id)
+            .expect("it is there");
+        assert_eq!(now.other_tasks, known, "{}", case.name);
+    }
+
+    let mut case = Case::new(fresh, "Import of a running item whose task is not known");
+    let mut item = Item::new(key(1), download(1));
+    item.state = ItemState::Running;
+    case.ask(By::A, LedgerOp::Import(vec![item]));
+    let state = case.item().map(|item| item.state);
+    assert_eq!(state, Some(ItemState::Unconfirmed), "{}", case.name);
+    case.check_counts();
 }
 
 /// The order of the queue, and its delays.
@@ -842,6 +951,34 @@ pub fn notices(fresh: Fresh<'_>) {
         "{}: once",
         case.name
     );
+    // The file was that of the task that failed.
+    let end = |number, ending| LedgerOp::End {
+        item: id,
+        task: task(number),
+        ending,
+    };
+    let again = Ending::Again("it failed".to_owned(), Duration::ZERO);
+    case.ask(By::A, end(1, again));
+    let (item, fence) = case.claim_one(By::A);
+    let created = LedgerOp::Created {
+        item,
+        fence,
+        task: task(2),
+    };
+    case.ask_all(By::A, vec![LedgerOp::Intend { item, fence }, created]);
+    case.ask(By::A, end(2, Ending::Succeeded(None)));
+    let found = case.item().map(|item| (item.state, item.file));
+    assert_eq!(found, Some((ItemState::Succeeded, None)), "{}", case.name);
+
+    let mut case = Case::new(fresh, "a callback for an item that was not sent");
+    place(&mut case, ItemState::Queued);
+    let before = case.items();
+    let notice = LedgerOp::Notice {
+        key: key(1),
+        file: Some(file(5)),
+    };
+    case.ask(By::B, notice);
+    assert_eq!(before, case.items(), "{}", case.name);
     let unknown = LedgerOp::Notice {
         key: key(7),
         file: None,

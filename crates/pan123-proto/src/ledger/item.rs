@@ -174,6 +174,14 @@ impl ItemState {
         )
     }
 
+    /// Returns whether the service may have a task of it that has not ended.
+    pub(super) fn may_have_task(self) -> bool {
+        matches!(
+            self,
+            ItemState::Intended | ItemState::Running | ItemState::Unconfirmed
+        )
+    }
+
     /// Returns whether a batch still has something to do for the item, now or later. A paused and an unconfirmed item wait for
     /// somebody.
     pub fn is_open(self) -> bool {

@@ -268,9 +268,12 @@ impl Table for Rows {
 
     fn dead(&mut self, besides: WorkerId, now: Millis) -> Result<Vec<WorkerId>, Infallible> {
         for lease in self.workers.values_mut() {
-            if *lease == Lease::New {
-                *lease = Lease::Beaten(now);
-            }
+            *lease = match *lease {
+                Lease::New => Lease::Beaten(now),
+                // The clock was set back.
+                Lease::Beaten(at) => Lease::Beaten(at.min(now)),
+                other => other,
+            };
         }
         let lease = self.lease;
         let dead = self.workers.iter().filter(|&(&worker, state)| {

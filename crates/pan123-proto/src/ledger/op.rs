@@ -44,7 +44,7 @@ pub(crate) fn millis(duration: Duration) -> Millis {
 pub enum LedgerOp {
     /// Add items that the ledger does not have; one whose key it has stays as it is. Answer: [`LedgerAnswer::Added`].
     Add(Vec<NewItem>),
-    /// Add exported items that the ledger does not have, as they are. Answer: [`LedgerAnswer::Added`].
+    /// Add exported items that the ledger does not have, as they are, but in nobody's hands: what was about to be sent is unconfirmed. Answer: [`LedgerAnswer::Added`].
     Import(Vec<Item>),
     /// Take what dead workers held, then claim queued items up to `create`, as far as the window allows, and running ones that nobody
     /// follows up to `follow`. Answer: [`LedgerAnswer::Claimed`].
@@ -233,7 +233,8 @@ pub enum LedgerAnswer {
     Done,
     /// The claim is over: do not send, and leave the item alone.
     Lost,
-    /// Nobody follows this task: somebody settled its item otherwise before. It is kept in [`Item::other_tasks`].
+    /// Nobody follows this task: somebody settled its item otherwise before, or removed it. It is kept in [`Item::other_tasks`], if
+    /// there still is an item.
     Stray,
     /// The item does not take it.
     Refused(Refusal),

@@ -87,9 +87,33 @@ impl Item {
         self.owner = WorkerId::default();
     }
 
+    /// What an item of another ledger is in this one: no worker holds it, and no claim of it counts.
+    pub(super) fn adopt(&mut self, now: Millis) {
+        self.abandon();
+        self.fence = Fence::default();
+        self.noticed = false;
+        self.hidden &= self.state.is_ended();
+        self.intended_at = self.intended_at.min(now);
+        if self.state == ItemState::Running && self.task.is_none() {
+            self.state = ItemState::Unconfirmed;
+            self.reason = Some("it ran as a task whose id is not known".into());
+        }
+        if self.state != ItemState::Running
+            && !self.state.is_ended()
+            && let Some(task) = self.task.take()
+        {
+            self.keep_aside(task);
+        }
+    }
+
+    /// Whether this is the claim that may act on it.
+    fn is_claimed_as(&self, fence: Fence) -> bool {
+        fence != Fence::default() && self.fence == fence
+    }
+
     /// The right to send, once.
     pub(super) fn intend(&mut self, fence: Fence, now: Millis) -> Effect {
-        if self.fence != fence {
+        if !self.is_claimed_as(fence) {
             return Effect::Lost;
         }
         match self.state {
@@ -106,7 +130,7 @@ impl Item {
 
     /// Certainly not carried out.
     pub(super) fn withdraw(&mut self, fence: Fence, reason: &str, not_before: Millis) -> Effect {
-        if self.fence != fence {
+        if !self.is_claimed_as(fence) {
             return Effect::Lost;
         }
         match self.state {
@@ -122,7 +146,7 @@ impl Item {
 
     /// Certainly not carried out, and never will be.
     pub(super) fn reject(&mut self, fence: Fence, reason: &str) -> Effect {
-        if self.fence != fence {
+        if !self.is_claimed_as(fence) {
             return Effect::Lost;
         }
         match self.state {
@@ -149,7 +173,7 @@ impl Item {
             | ItemState::Claimed
             | ItemState::Intended
             | ItemState::Unconfirmed
-                if self.fence == fence =>
+                if self.is_claimed_as(fence) =>
             {
                 self.run(task, worker);
                 Effect::Done
@@ -166,7 +190,7 @@ impl Item {
         for &task in candidates {
             self.keep_aside(task);
         }
-        if self.fence != fence {
+        if !self.is_claimed_as(fence) {
             return Effect::Lost;
         }
         match self.state {
@@ -207,6 +231,7 @@ impl Item {
             Ending::Failed(reason) => {
                 self.state = ItemState::Failed;
                 self.failures = self.failures.saturating_add(1);
+                self.file = None;
                 self.set_reason(reason);
             }
             Ending::Again(reason, delay) => {
@@ -243,7 +268,8 @@ impl Item {
                 self.reason = None;
             }
             Verdict::SendAgain => {
-                let left = (self.intended_at + max_send_delay).saturating_sub(now);
+                let left = self.intended_at.saturating_add(max_send_delay);
+                let left = left.saturating_sub(now);
                 if left > 0 {
                     return Err(Refusal::TooEarly(left));
                 }
@@ -279,7 +305,9 @@ impl Item {
     fn run(&mut self, task: TaskId, worker: WorkerId) {
         self.state = ItemState::Running;
         self.other_tasks.retain(|&other| other != task);
-        self.task = Some(task);
+        if let Some(earlier) = self.task.replace(task) {
+            self.keep_aside(earlier);
+        }
         self.owner = worker;
         self.reason = None;
     }
@@ -287,6 +315,9 @@ impl Item {
     fn requeue(&mut self, not_before: Millis) {
         self.state = ItemState::Queued;
         self.owner = WorkerId::default();
+        // What a callback said was of an earlier task.
+        self.noticed = false;
+        self.file = None;
         self.not_before = not_before;
     }
 

@@ -149,7 +149,7 @@ impl<T: Table> Running<'_, T> {
                 self.add(items.map(|NewItem { key, download }| Item::new(key, download)))
             }
             LedgerOp::Import(items) => self.add(items.into_iter().map(|mut item| {
-                item.abandon();
+                item.adopt(now);
                 item
             })),
             LedgerOp::Claim { create, follow } => {
@@ -182,7 +182,9 @@ impl<T: Table> Running<'_, T> {
                 reason,
             } => self.act(item, |item| item.reject(fence, &reason)),
             LedgerOp::Created { item, fence, task } => {
-                let answer = self.act(item, |item| item.created(fence, task, worker))?;
+                let mut effect = Effect::Stray;
+                self.modify(item, |item| effect = item.created(fence, task, worker))?;
+                let answer = answer_of(effect);
                 if answer == LedgerAnswer::Done {
                     let tasks = self.tasks()?;
                     self.head.counts.window.accepted(tasks, now);
@@ -355,7 +357,7 @@ impl<T: Table> Running<'_, T> {
             return Ok(LedgerAnswer::Noticed(None));
         };
         let item = self.modify(id, |item| {
-            if !item.state.is_ended() {
+            if item.state.may_have_task() {
                 item.noticed = true;
                 item.file = file.or(item.file);
             }
@@ -415,11 +417,7 @@ impl<T: Table> Running<'_, T> {
     ) -> Result<LedgerAnswer, T::Fault> {
         let mut effect = Effect::Lost;
         self.modify(id, |item| effect = act(item))?;
-        Ok(match effect {
-            Effect::Done => LedgerAnswer::Done,
-            Effect::Lost => LedgerAnswer::Lost,
-            Effect::Stray => LedgerAnswer::Stray,
-        })
+        Ok(answer_of(effect))
     }
 
     /// Changes an item, and the totals with it. Returns what it is now; none if there is no such item.
@@ -440,5 +438,13 @@ impl<T: Table> Running<'_, T> {
                 .change(Some(before.state), Some(item.state));
         }
         Ok(Some(item))
+    }
+}
+
+fn answer_of(effect: Effect) -> LedgerAnswer {
+    match effect {
+        Effect::Done => LedgerAnswer::Done,
+        Effect::Lost => LedgerAnswer::Lost,
+        Effect::Stray => LedgerAnswer::Stray,
     }
 }
