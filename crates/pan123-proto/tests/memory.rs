@@ -25,6 +25,7 @@ const DELAY: Duration = Duration::from_secs(3600);
 
 const REASON: &str = "the service says that the link has expired";
 
+#[expect(clippy::disallowed_methods, reason = "the argument")]
 fn main() {
     let given = std::env::args().find_map(|argument| argument.parse().ok());
     let items = given.unwrap_or(20_000);

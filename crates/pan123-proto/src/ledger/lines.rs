@@ -1,6 +1,7 @@
 //! A ledger as JSON lines: a head line that names the format and the account, then one [`Item`] a line.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::item::Item;
@@ -79,5 +80,31 @@ pub fn check_header_line(line: &str, account: &Account) -> Result<(), LineError>
 ///
 /// [`LineError::Item`] with the reason.
 pub fn read_line(line: &str) -> Result<Item, LineError> {
-    serde_json::from_str(line).map_err(|error| LineError::Item(error.to_string()))
+    serde_json::from_str(line).map_err(|_| LineError::Item(fault(line)))
+}
+
+/// Names what is wrong with the line of an item. The errors of serde would quote it.
+fn fault(line: &str) -> String {
+    let fields = match serde_json::from_str(line) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return "it is not a JSON object".to_owned(),
+        Err(error) => return format!("it is no JSON from column {} on", error.column()),
+    };
+    for name in ["key", "download"] {
+        if !fields.contains_key(name) {
+            return format!("it has no `{name}`");
+        }
+    }
+    let good = json!({"key": "a", "download": {"url": "https://example.com"}, "task": 1});
+    for (name, value) in &fields {
+        let mut with_one = good.clone();
+        with_one[name] = value.clone();
+        if serde_json::from_value::<Item>(with_one).is_err() {
+            return format!("its `{name}` is none that it can have");
+        }
+    }
+    match serde_json::from_value::<Item>(Value::Object(fields)) {
+        Ok(_) => "it has a field twice".to_owned(),
+        Err(_) => "it is running and has no `task`".to_owned(),
+    }
 }

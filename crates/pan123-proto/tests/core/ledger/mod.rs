@@ -1,4 +1,5 @@
 //! Ledgers: the rules, and the ledger in memory.
 
+mod lines;
 #[cfg(feature = "conformance")]
 mod suite;
