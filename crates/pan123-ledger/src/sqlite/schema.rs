@@ -7,7 +7,7 @@ use pan123_proto::ledger::{
     Head, LedgerFault, LineError, WorkerId, check_header_line, header_line,
 };
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, Transaction, params};
+use rusqlite::{Connection, Error, Transaction, TransactionBehavior, params};
 
 use super::fault;
 use super::statement;
@@ -66,7 +66,11 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), Ledger
             PRAGMA checkpoint_fullfsync = ON;",
         )
         .map_err(sql)?;
-    is_new(path, connection)?;
+    {
+        // One snapshot: another process may be creating the ledger.
+        let snapshot = Transaction::new_unchecked(connection, TransactionBehavior::Deferred);
+        is_new(path, &snapshot.map_err(sql)?)?;
+    }
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(sql)?;
@@ -82,7 +86,7 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), Ledger
 }
 
 /// Whether the file is empty. One that is not a ledger of this version is refused.
-fn is_new(path: &Path, connection: &Connection) -> Result<bool, LedgerFault> {
+fn is_new(path: &Path, connection: &Transaction<'_>) -> Result<bool, LedgerFault> {
     let number = |pragma: &str| {
         let number = connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
         number.map_err(|error| fault::of_open(path, &error))
