@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the table is what one looks for")]
 
 #[path = "../tests/support/poll_mixes.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod poll_mixes;
 
 use std::time::Instant;

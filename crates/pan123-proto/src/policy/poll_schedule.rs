@@ -1,9 +1,9 @@
 //! Which of many tasks is polled next, where there are fewer polls than one would like.
 //!
 //! A poll is worth the most where a task has the highest chance of having ended since it was last seen. So each answered poll gives an
-//! estimate of the time that the task still needs: from its speed, or, if it shows none, half as long again as it has taken. Tasks with
-//! about the same estimate form a class; in each class the one that was seen longest ago has the highest chance. Of these the highest
-//! wins, so that a choice costs as much as there are classes, however many tasks there are.
+//! estimate of the time that the task still needs: from its speed, or, if it shows none, half as long as it has taken, or as a task
+//! usually takes. Tasks with about the same estimate form a class; in each class the one that was seen longest ago has the highest
+//! chance. Of these the highest wins, so that a choice costs as much as there are classes, however many tasks there are.
 //!
 //! A task that nobody expects to end is seen, too: a part of the chance only grows with time, since tasks fail without a sign, and
 //! after the longest time that a task may stay unseen it goes first.
@@ -30,6 +30,10 @@ const MIN_GAP: f64 = 0.05;
 /// A task is seen at least this often, or every fourth turn of a round robin, whichever is longer.
 const UNSEEN: Duration = Duration::from_secs(60);
 const UNSEEN_TURNS: u32 = 4;
+/// Added to the chance of a task that must be seen: more than any other task has.
+const OVERDUE: f64 = 1e9;
+/// A percentage is rounded down: a task may be further on, by less than one percent.
+const MAX_FURTHER: f64 = 0.9;
 /// How much longer a task needs for each second that it stands still.
 const STANDSTILL: f64 = 0.5;
 /// How long tasks are taken to last before any has ended.
@@ -57,18 +61,28 @@ const FIRST_DURATION: f64 = 30.0;
 /// ```
 #[derive(Debug)]
 pub struct PollSchedule<K> {
-    min_gap: Duration,
     max_gap: Duration,
     tasks: HashMap<K, Task>,
-    /// By class: who was seen longest ago comes first.
-    classes: Vec<BTreeSet<(Instant, K)>>,
+    /// By how long their tasks still need; those that show no speed come after the others.
+    classes: Vec<Class<K>>,
     /// Tasks whose next poll has to wait, by its time.
     held: BTreeSet<(Instant, K)>,
-    /// Tasks to poll at once.
+    /// Tasks to poll at once, with some that were removed since.
     urgent: VecDeque<K>,
     next_slot: Option<Instant>,
     /// How long tasks last, in seconds: about the median of those that ended.
     duration: f64,
+}
+
+/// Tasks with about the same estimate.
+#[derive(Debug)]
+struct Class<K> {
+    /// How many seconds they still need.
+    estimate: f64,
+    /// The least time between two polls.
+    gap: Duration,
+    /// Who was seen longest ago comes first.
+    tasks: BTreeSet<(Instant, K)>,
 }
 
 /// What to do next.
@@ -87,10 +101,16 @@ pub enum NextPoll<K> {
 #[derive(Clone, Copy, Debug)]
 struct Task {
     place: Place,
+    /// How long it needed when it was last seen.
+    left: Left,
     added: Instant,
+    /// Whether it was created when it was added.
+    is_new: bool,
     seen: Instant,
     /// When its percentage last changed, and to what.
     changed: Look,
+    /// How much further it probably was at that time, in percent.
+    further: f64,
     /// The looks from which its speed is counted; none before the first percentage of a task that ran before.
     looks: Option<Looks>,
 }
@@ -110,6 +130,29 @@ impl Looks {
             recent: look,
             next_recent: look,
         }
+    }
+
+    /// Takes the first change that was seen after a standstill, which says little about the speed from now on.
+    fn begin(&mut self, look: Look) {
+        self.recent = look;
+        self.next_recent = look;
+    }
+
+    fn advance(&mut self, look: Look) {
+        if seconds(self.next_recent.at, look.at) > seconds(self.first.at, look.at) / 3.0 {
+            self.recent = std::mem::replace(&mut self.next_recent, look);
+        }
+    }
+
+    fn has_just_begun(&self, changed: Look) -> bool {
+        self.recent.at == changed.at && self.recent.at != self.first.at
+    }
+
+    /// Percent a second.
+    fn speed(&self, changed: Look) -> Option<f64> {
+        let overall = speed(self.first, changed)?;
+        let recent = speed(self.recent, changed).unwrap_or(overall);
+        Some(f64::midpoint(overall, recent))
     }
 }
 
@@ -132,11 +175,13 @@ enum Place {
 impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
     /// Creates an empty schedule. One task is polled at most every `min_gap`; with a long way to go, at most every `max_gap`.
     pub fn new(min_gap: Duration, max_gap: Duration) -> PollSchedule<K> {
+        let max_gap = max_gap.max(min_gap);
         PollSchedule {
-            min_gap,
-            max_gap: max_gap.max(min_gap),
+            max_gap,
             tasks: HashMap::new(),
-            classes: (0..2 * CLASSES).map(|_| BTreeSet::new()).collect(),
+            classes: (0..2 * CLASSES)
+                .map(|class| Class::new(class, min_gap, max_gap))
+                .collect(),
             held: BTreeSet::new(),
             urgent: VecDeque::new(),
             next_slot: None,
@@ -154,26 +199,35 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
         self.tasks.is_empty()
     }
 
-    /// Returns how long a task may stay unseen with one poll every `pace`: four turns of a round robin, and at least a minute.
+    /// Returns how long a task may stay unseen with one poll every `pace`: a minute, four turns of a round robin, or the maximum gap and
+    /// one turn, whichever is longest. A turn is one poll of each of the most tasks that there were meanwhile.
     pub fn max_unseen(&self, pace: Duration) -> Duration {
+        let turn = self.turn(pace);
+        let turns = turn.saturating_mul(UNSEEN_TURNS);
+        turns.max(UNSEEN).max(self.max_gap.saturating_add(turn))
+    }
+
+    /// After this time a task goes first. If all do, the last one is polled a turn later.
+    fn overdue(&self, pace: Duration) -> Duration {
+        self.max_unseen(pace).saturating_sub(self.turn(pace))
+    }
+
+    fn turn(&self, pace: Duration) -> Duration {
         let tasks = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
-        let turns = tasks.saturating_mul(UNSEEN_TURNS);
-        pace.saturating_mul(turns).max(UNSEEN)
+        pace.saturating_mul(tasks)
     }
 
     /// Adds a task that was just created.
     pub fn add(&mut self, key: K, now: Instant) {
-        self.insert(key, now, true);
-        self.file(key, Left::Known(self.duration / 2.0));
+        self.insert(key, now, true, Left::Known(self.duration / 2.0));
     }
 
     /// Adds a task that was created before, nobody knows when: it may have ended.
     pub fn add_older(&mut self, key: K, now: Instant) {
-        self.insert(key, now, false);
-        self.file(key, Left::Known(SHORTEST));
+        self.insert(key, now, false, Left::Known(SHORTEST));
     }
 
-    fn insert(&mut self, key: K, now: Instant, is_new: bool) {
+    fn insert(&mut self, key: K, now: Instant, is_new: bool, left: Left) {
         self.remove(key);
         let look = Look {
             at: now,
@@ -181,31 +235,36 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
         };
         let task = Task {
             place: Place::Polling(false),
+            left,
             added: now,
+            is_new,
             seen: now,
             changed: look,
+            further: 0.0,
             looks: is_new.then(|| Looks::since(look)),
         };
         self.tasks.insert(key, task);
+        self.file(key);
     }
 
     /// Takes the answer to a poll of a task that goes on.
     pub fn answered(&mut self, key: K, now: Instant, progress: &Progress) {
-        let Some(task) = self.tasks.get_mut(&key) else {
+        let typical = self.duration;
+        let Some(task) = self.polling(key) else {
             return;
         };
-        let left = task.look(now, progress.percent);
-        self.polled(key, now, left);
+        task.left = task.look(now, progress.percent, typical);
+        task.seen = now;
+        self.polled(key);
     }
 
     /// Takes the failure of a poll; the next one waits for `backoff` at least.
     pub fn failed(&mut self, key: K, now: Instant, backoff: Duration) {
-        let Some(task) = self.tasks.get(&key) else {
+        let Some(task) = self.polling(key) else {
             return;
         };
         if task.place == Place::Polling(true) || backoff.is_zero() {
-            let left = task.left_without_speed(now);
-            self.polled(key, now, left);
+            self.polled(key);
             return;
         }
         let until = later(now, backoff);
@@ -231,7 +290,7 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
 
     /// Removes a task that has ended, and learns how long tasks last.
     pub fn ended(&mut self, key: K, now: Instant) {
-        if let Some(task) = self.tasks.get(&key) {
+        if let Some(task) = self.tasks.get(&key).filter(|task| task.is_new) {
             let lasted = now.saturating_duration_since(task.added).as_secs_f64();
             let towards = if lasted > self.duration { 1.05 } else { 0.95 };
             self.duration = (self.duration * towards).clamp(1.0, 3600.0);
@@ -258,13 +317,9 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
             && until <= now
         {
             self.held.pop_first();
-            let left = self.tasks[&key].left_without_speed(now);
-            self.file(key, left);
+            self.file(key);
         }
-        let chosen = self
-            .urgent
-            .pop_front()
-            .or_else(|| self.likeliest(now, pace));
+        let chosen = self.pop_urgent().or_else(|| self.likeliest(now, pace));
         let Some(key) = chosen else {
             return self.wait(now);
         };
@@ -274,20 +329,30 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
         NextPoll::Poll(key)
     }
 
+    fn pop_urgent(&mut self) -> Option<K> {
+        while let Some(key) = self.urgent.pop_front() {
+            let task = self.tasks.get(&key);
+            if task.is_some_and(|task| task.place == Place::Urgent) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
     /// The task with the highest chance of having ended.
     fn likeliest(&self, now: Instant, pace: Duration) -> Option<K> {
-        let max_unseen = self.max_unseen(pace);
+        let overdue = self.overdue(pace);
         let mut best = None;
-        for (class, tasks) in self.classes.iter().enumerate() {
-            let Some(&(seen, key)) = tasks.first() else {
+        for class in &self.classes {
+            let Some(&(seen, key)) = class.tasks.first() else {
                 continue;
             };
             let unseen = now.saturating_duration_since(seen);
-            if unseen < self.gap(class) {
+            if unseen < class.gap {
                 continue;
             }
-            let overdue = if unseen >= max_unseen { 10.0 } else { 0.0 };
-            let chance = chance(unseen, estimate(class)) + overdue;
+            let first = if unseen >= overdue { OVERDUE } else { 0.0 };
+            let chance = chance(unseen, class.estimate) + first;
             if best.is_none_or(|(highest, _)| chance > highest) {
                 best = Some((chance, key));
             }
@@ -297,10 +362,9 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
 
     /// When the next task may be polled.
     fn wait(&self, now: Instant) -> NextPoll<K> {
-        let classes = self.classes.iter().enumerate();
-        let first = classes.filter_map(|(class, tasks)| {
-            let (seen, _) = tasks.first()?;
-            Some(later(*seen, self.gap(class)))
+        let first = self.classes.iter().filter_map(|class| {
+            let (seen, _) = class.tasks.first()?;
+            Some(later(*seen, class.gap))
         });
         let held = self.held.first().map(|&(until, _)| until);
         match first.chain(held).min() {
@@ -309,36 +373,30 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
         }
     }
 
-    fn gap(&self, class: usize) -> Duration {
-        let gap = Duration::from_secs_f64(estimate(class) * MIN_GAP);
-        let max_gap = if class < CLASSES {
-            self.max_gap
-        } else {
-            self.max_gap.min(MAX_BLIND_GAP).max(self.min_gap)
-        };
-        gap.clamp(self.min_gap, max_gap)
+    fn polling(&mut self, key: K) -> Option<&mut Task> {
+        let task = self.tasks.get_mut(&key);
+        task.filter(|task| matches!(task.place, Place::Polling(_)))
     }
 
-    fn polled(&mut self, key: K, now: Instant, left: Left) {
-        let Some(task) = self.tasks.get_mut(&key) else {
+    fn polled(&mut self, key: K) {
+        let Some(task) = self.tasks.get(&key) else {
             return;
         };
-        task.seen = now;
         if task.place == Place::Polling(true) {
             self.urgent.push_back(key);
             self.place(key, Place::Urgent);
         } else {
-            self.file(key, left);
+            self.file(key);
         }
     }
 
-    /// Puts a task into the class of this estimate.
-    fn file(&mut self, key: K, left: Left) {
+    /// Puts a task into the class of its estimate.
+    fn file(&mut self, key: K) {
         let Some(task) = self.tasks.get(&key) else {
             return;
         };
-        let class = class(left);
-        self.classes[class].insert((task.seen, key));
+        let class = class(task.left);
+        self.classes[class].tasks.insert((task.seen, key));
         self.place(key, Place::Class(class));
     }
 
@@ -347,10 +405,9 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
             return;
         };
         match task.place {
-            Place::Class(class) => drop(self.classes[class].remove(&(task.seen, key))),
+            Place::Class(class) => drop(self.classes[class].tasks.remove(&(task.seen, key))),
             Place::Held(until) => drop(self.held.remove(&(until, key))),
-            Place::Urgent => self.urgent.retain(|&other| other != key),
-            Place::Polling(_) => {}
+            Place::Urgent | Place::Polling(_) => {}
         }
     }
 
@@ -361,39 +418,73 @@ impl<K: Copy + Eq + Hash + Ord> PollSchedule<K> {
     }
 }
 
+impl<K: Ord> Class<K> {
+    fn new(class: usize, min_gap: Duration, max_gap: Duration) -> Class<K> {
+        let index = i32::try_from(class % CLASSES).unwrap_or(i32::MAX);
+        let estimate = SHORTEST * STEP.powi(index);
+        let max_gap = if class < CLASSES {
+            max_gap
+        } else {
+            max_gap.min(MAX_BLIND_GAP).max(min_gap)
+        };
+        Class {
+            estimate,
+            gap: Duration::from_secs_f64(estimate * MIN_GAP).clamp(min_gap, max_gap),
+            tasks: BTreeSet::new(),
+        }
+    }
+}
+
 impl Task {
     /// Takes a look, and returns how long the task still needs.
-    fn look(&mut self, now: Instant, percent: Option<f64>) -> Left {
-        let Some(percent) = percent else {
-            return self.left_without_speed(now);
-        };
-        let look = Look { at: now, percent };
-        let began_anew = percent < self.changed.percent;
-        let looks = self.looks.get_or_insert_with(|| Looks::since(look));
-        if began_anew {
-            *looks = Looks::since(look);
+    fn look(&mut self, now: Instant, percent: Option<f64>, typical: f64) -> Left {
+        if let Some(percent) = percent {
+            self.told(Look { at: now, percent });
         }
-        if (percent - self.changed.percent).abs() > f64::EPSILON {
-            self.changed = look;
-            let Looks { first, .. } = *looks;
-            if seconds(looks.next_recent.at, now) > seconds(first.at, now) / 3.0 {
-                looks.recent = std::mem::replace(&mut looks.next_recent, look);
-            }
-        }
-        let Some(overall) = speed(looks.first, self.changed) else {
-            return self.left_without_speed(now);
+        let age = seconds(self.added, now);
+        let Some((looks, speed)) = self.looks_and_speed() else {
+            return Left::Blind(age.max(typical) / 2.0);
         };
-        let recent = speed(looks.recent, self.changed).unwrap_or(overall);
-        let speed = f64::midpoint(overall, recent);
-        // A percentage that is rounded down is half a percent more on average.
-        let left = (99.5 - percent).max(0.0) / speed;
-        let still = seconds(self.changed.at, now) - 1.5 / speed;
-        Left::Known(left + still.max(0.0) * STANDSTILL)
+        let unchanged = seconds(self.changed.at, now);
+        let mut gained = self.further + speed * unchanged;
+        let mut standstill = 0.0;
+        if percent.is_some() {
+            gained = gained.min(MAX_FURTHER);
+            standstill = (unchanged - 1.5 / speed).max(0.0);
+        }
+        let percent = self.changed.percent + gained;
+        let left = (100.0 - percent).max(0.0) / speed + standstill * STANDSTILL;
+        if looks.has_just_begun(self.changed) {
+            return Left::Known(left.min(age));
+        }
+        Left::Known(left)
     }
 
-    /// What is known of a task that shows no speed: the longer it has taken, the longer it may take.
-    fn left_without_speed(&self, now: Instant) -> Left {
-        Left::Blind((seconds(self.added, now) / 2.0).max(2.0))
+    fn looks_and_speed(&self) -> Option<(Looks, f64)> {
+        let looks = self.looks?;
+        Some((looks, looks.speed(self.changed)?))
+    }
+
+    /// Takes a percentage.
+    fn told(&mut self, look: Look) {
+        let looks = self.looks.get_or_insert(Looks::since(look));
+        let change = look.percent - self.changed.percent;
+        if change.abs() < f64::EPSILON {
+            return;
+        }
+        let was_at_first = (self.changed.percent - looks.first.percent).abs() < f64::EPSILON;
+        if change < 0.0 {
+            *looks = Looks::since(look);
+        } else if was_at_first && self.seen > self.changed.at {
+            looks.begin(look);
+        } else {
+            looks.advance(look);
+        }
+        self.changed = look;
+        // It changed at some time since the last look.
+        let since_seen = seconds(self.seen, look.at);
+        let speed = looks.speed(look);
+        self.further = speed.map_or(0.0, |speed| (speed * since_seen).min(1.0) / 2.0);
     }
 }
 
@@ -431,15 +522,10 @@ fn class(left: Left) -> usize {
     class.min(CLASSES - 1) + offset
 }
 
-/// The seconds that the tasks of a class still need.
-fn estimate(class: usize) -> f64 {
-    let class = i32::try_from(class % CLASSES).unwrap_or(i32::MAX);
-    SHORTEST * STEP.powi(class)
-}
-
 /// The chance that a task has ended which was seen so long ago and then needed about `left` seconds.
 fn chance(unseen: Duration, left: f64) -> f64 {
     let unseen = unseen.as_secs_f64();
-    let ratio = (unseen / left).powf(1.5);
+    let ratio = unseen / left;
+    let ratio = ratio * ratio.sqrt();
     ratio / (1.0 + ratio) + unseen * UNEXPECTED
 }
