@@ -61,7 +61,8 @@ fn row(kind: &str, items: usize) {
     let opened = ledger.open(&session.ledger_account()).expect("it opens");
     let policy = BatchPolicy::default()
         .max_creates(AT_ONCE)
-        .max_polls(AT_ONCE);
+        .max_polls(AT_ONCE)
+        .max_followed(FOLLOWED);
     let before = peak_memory();
     let start = Instant::now();
     let steps = drive(session.batch(opened, policy), items);
