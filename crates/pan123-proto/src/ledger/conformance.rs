@@ -16,6 +16,7 @@
     reason = "a suite of tests: it panics as tests do, and its tables are long"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use super::{
@@ -294,7 +295,12 @@ pub fn transitions(fresh: Fresh<'_>) {
             case.ask(By::A, LedgerOp::Beat);
             case.ask(By::B, LedgerOp::Beat);
             // The worker that was quiet for an hour was not taken over: nobody claimed anything.
-            let answer = case.ask_twice(By::A, op(&placed));
+            let op = op(&placed);
+            // A new place, and an item that is gone, are others when it is asked again.
+            let answer = match op {
+                LedgerOp::Move(..) | LedgerOp::Remove(_) => case.ask(By::A, op),
+                op => case.ask_twice(By::A, op),
+            };
             let after = case.item().map(|item| item.state);
             let expected = becomes(state);
             let is_accepted = expected.is_some();
@@ -429,6 +435,23 @@ fn operations() -> Vec<(&'static str, Op, Becomes)> {
                 Claimed => Some(Some(Queued)),
                 Queued | Paused => Some(Some(state)),
                 _ => None,
+            },
+        ),
+        (
+            "Move",
+            |_| LedgerOp::Move(key(1), false),
+            |state| match state {
+                Claimed => Some(Some(Queued)),
+                Queued | Paused => Some(Some(state)),
+                _ => None,
+            },
+        ),
+        (
+            "Remove",
+            |_| LedgerOp::Remove(key(1)),
+            |state| {
+                let may = matches!(state, Queued | Paused | Claimed) || state.is_ended();
+                may.then_some(None)
             },
         ),
         (
@@ -842,6 +865,12 @@ pub fn queue(fresh: Fresh<'_>) {
     assert!(early.to_create.is_empty(), "{}: {early:?}", case.name);
     assert_eq!(early.next, Some(Duration::from_secs(60)), "{}", case.name);
     case.wait(Duration::from_secs(60));
+    assert!(case.claim(By::B, 0).to_create.is_empty(), "{}", case.name);
+    case.now -= Duration::from_secs(20);
+    let back = case.claim(By::B, 10);
+    assert!(back.to_create.is_empty(), "{}: {back:?}", case.name);
+    assert_eq!(back.next, Some(Duration::from_secs(20)), "{}", case.name);
+    case.wait(Duration::from_secs(20));
     assert_eq!(case.claim(By::A, 10).to_create.len(), 1, "{}", case.name);
 
     let mut case = Case::new(fresh, "pages");
@@ -999,6 +1028,10 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
         case.ask(By::A, LedgerOp::Add((1..=4).map(new_item).collect()));
         let mut claims: Vec<(ItemId, Fence)> = Vec::new();
         let mut told: Vec<TaskId> = Vec::new();
+        // The claim with which each item may exist at the service.
+        let mut sent: BTreeMap<ItemId, Fence> = BTreeMap::new();
+        // The claims that were withdrawn.
+        let mut spent: BTreeSet<Fence> = BTreeSet::new();
         let mut next_task = 0;
         for _ in 0..60 {
             let by = if rng.bool() { By::A } else { By::B };
@@ -1012,7 +1045,7 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
             let number = item.0;
             next_task += 1;
             let new_task = task(next_task);
-            let op = match rng.u8(0..10) {
+            let op = match rng.u8(0..12) {
                 0..=2 => LedgerOp::Intend { item, fence },
                 3 => withdraw(item, fence),
                 4 => doubt(item, fence),
@@ -1030,11 +1063,38 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
                     verdict: Verdict::SendAgain,
                 },
                 8 => LedgerOp::Pause(key(number)),
-                _ => LedgerOp::Resume(key(number)),
+                9 => LedgerOp::Resume(key(number)),
+                10 if !told.is_empty() => LedgerOp::End {
+                    item,
+                    task: told[rng.usize(0..told.len())],
+                    ending: Ending::Again("it failed".to_owned(), Duration::ZERO),
+                },
+                _ => LedgerOp::Edit(key(number), Box::new(download(2))),
             };
-            case.ask(by, op);
+            let answer = case.ask(by, op.clone());
+            match op {
+                _ if answer != LedgerAnswer::Done => {}
+                LedgerOp::Intend { item, fence } => {
+                    assert!(!spent.contains(&fence), "{}: {fence} again", case.name);
+                    let earlier = sent.insert(item, fence).unwrap_or(fence);
+                    assert_eq!(earlier, fence, "{}: {item} is sent twice", case.name);
+                }
+                LedgerOp::Created { item, fence, .. } => {
+                    sent.insert(item, fence);
+                }
+                LedgerOp::Withdraw { fence, .. } => {
+                    spent.insert(fence);
+                }
+                _ => {}
+            }
             case.check_counts();
             let items = case.items();
+            for (id, _) in items
+                .iter()
+                .filter(|(_, item)| item.state == ItemState::Queued)
+            {
+                sent.remove(id);
+            }
             for &task in &told {
                 let knows =
                     |item: &Item| item.task == Some(task) || item.other_tasks.contains(&task);

@@ -305,9 +305,7 @@ impl Item {
     fn run(&mut self, task: TaskId, worker: WorkerId) {
         self.state = ItemState::Running;
         self.other_tasks.retain(|&other| other != task);
-        if let Some(earlier) = self.task.replace(task) {
-            self.keep_aside(earlier);
-        }
+        self.task = Some(task);
         self.owner = worker;
         self.reason = None;
     }
