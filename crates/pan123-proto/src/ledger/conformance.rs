@@ -805,7 +805,7 @@ pub fn adding(fresh: Fresh<'_>) {
     // A task that was known stays known, whatever it becomes.
     let claimed = case.claim(By::B, 10).to_create;
     for (id, item) in claimed {
-        let known = item.other_tasks.clone();
+        let known: Vec<_> = item.other_tasks.iter().copied().chain(item.task).collect();
         let fence = item.fence;
         let created = LedgerOp::Created {
             item: id,
@@ -1031,7 +1031,7 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
         // The claim with which each item may exist at the service.
         let mut sent: BTreeMap<ItemId, Fence> = BTreeMap::new();
         // The claims that were withdrawn.
-        let mut spent: BTreeSet<Fence> = BTreeSet::new();
+        let mut withdrawn: BTreeSet<Fence> = BTreeSet::new();
         let mut next_task = 0;
         for _ in 0..60 {
             let by = if rng.bool() { By::A } else { By::B };
@@ -1075,7 +1075,7 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
             match op {
                 _ if answer != LedgerAnswer::Done => {}
                 LedgerOp::Intend { item, fence } => {
-                    assert!(!spent.contains(&fence), "{}: {fence} again", case.name);
+                    assert!(!withdrawn.contains(&fence), "{}: {fence} again", case.name);
                     let earlier = sent.insert(item, fence).unwrap_or(fence);
                     assert_eq!(earlier, fence, "{}: {item} is sent twice", case.name);
                 }
@@ -1083,7 +1083,7 @@ pub fn random(fresh: Fresh<'_>, seeds: std::ops::Range<u64>) {
                     sent.insert(item, fence);
                 }
                 LedgerOp::Withdraw { fence, .. } => {
-                    spent.insert(fence);
+                    withdrawn.insert(fence);
                 }
                 _ => {}
             }
