@@ -80,6 +80,12 @@ fn a_removed_task_is_not_polled_even_if_it_was_urgent_or_in_flight() {
     assert_eq!(poll(&mut schedule, 100), None);
 
     schedule.add_older(1, base());
+    schedule.urge(1);
+    schedule.remove(1);
+    schedule.add(1, base() + Duration::from_secs(150));
+    assert_eq!(poll(&mut schedule, 150), None, "it has just been created");
+
+    schedule.add_older(1, base());
     assert_eq!(poll(&mut schedule, 200), Some(1));
     schedule.remove(1);
     schedule.add(1, base() + Duration::from_secs(200));
