@@ -345,12 +345,12 @@ impl Batch {
 
     /// Takes a job back.
     pub fn finish(&mut self, now: Now, mut job: Job) {
-        self.jobs_out -= 1;
+        self.jobs_out = self.jobs_out.saturating_sub(1);
         match job.take_outcome(now) {
             Outcome::AtGate => self.at_gate(job),
             Outcome::Created(result) => self.create_ended(now.mono, job.item, result),
             Outcome::Polled(result) => {
-                self.polls_in_flight -= 1;
+                self.polls_in_flight = self.polls_in_flight.saturating_sub(1);
                 self.poll_ended(now.mono, &job, result);
             }
             Outcome::Confirmed(result) => self.confirm_ended(job.item, result),
