@@ -6,9 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_proto::access_token::{IssueToken, IssuedToken};
+use pan123_proto::batch::{BatchPolicy, BatchStep};
 use pan123_proto::file::{DownloadUrl, EntryV1, FilePageV1, ListFiles};
 use pan123_proto::http::{Request, Response};
 use pan123_proto::image_bed::ImageBedDownload;
+use pan123_proto::ledger::{
+    ItemKey, Ledger, LedgerAnswer, LedgerOp, ListItems, MemoryLedger, NewItem, Transaction,
+};
 use pan123_proto::offline::{
     CallbackKey, CallbackNotice, CallbackOutcome, CallbackSigner, ExpectedFile, WatchError,
     WatchEvent, WatchPolicy,
@@ -33,7 +37,30 @@ use crate::secrets::oauth;
 const WITHOUT_SECRETS: &[&str] = &[
     "Account",
     "Auth",
+    "BatchHandle",
+    "BatchPolicy",
+    "BatchReport",
     "CallHandle",
+    "ChangeError",
+    "Counts",
+    "Ending",
+    "Head",
+    "ItemChange",
+    "ItemKey",
+    "ItemState",
+    "JobGuard",
+    "LedgerFault",
+    "LineError",
+    "ListItems",
+    "MemoryLedger",
+    "NextPoll",
+    "Notice",
+    "PollSchedule",
+    "Refusal",
+    "SpilledTask",
+    "Terms",
+    "Verdict",
+    "Window",
     "CopiedFile",
     "CopyFile",
     "CopyFiles",
@@ -350,6 +377,72 @@ fn adapters() -> Vec<(&'static str, String)> {
     shown
 }
 
+/// A batch of one item, whose create is lost, and what it hands out.
+fn batches() -> Vec<(&'static str, String)> {
+    let session = Session::builder().access_token(GIVEN).build();
+    let session = session.expect("good settings");
+    let ledger = MemoryLedger::new();
+    let open = || {
+        ledger
+            .open(&session.ledger_account())
+            .expect("a new ledger")
+    };
+    let mut batch = session.batch(open(), BatchPolicy::default());
+    let item = || NewItem::new(ItemKey::new("job").expect("a key"), download());
+    batch.add(item());
+    batch.items_ended();
+    let add = || LedgerOp::Add(vec![item()]);
+    let now = now();
+    let transaction = Transaction::new(now.wall, vec![add()]);
+    let mut shown = vec![
+        ("NewItem", debugged(&item())),
+        ("LedgerOp", debugged(&add())),
+        ("Transaction", debugged(&transaction)),
+    ];
+    loop {
+        shown.push(("Batch", debugged(&batch)));
+        let step = batch.next(now);
+        shown.push(("BatchStep", debugged(&step)));
+        match step {
+            BatchStep::Start(mut job) => {
+                let sent = job.resume(now, Input::Wake);
+                shown.push(("Job", debugged(&job)));
+                if matches!(sent, Step::Transmit(_)) {
+                    let lost = TransportError::interrupted(SOURCE);
+                    let _ = job.resume(now, Input::Failed(lost));
+                }
+                batch.finish(now, job);
+            }
+            BatchStep::Ledger(mut job) => {
+                shown.push(("LedgerJob", debugged(&job)));
+                job.run();
+                shown.push(("LedgerJob", debugged(&job)));
+                batch.recorded(now, job);
+            }
+            BatchStep::Event(event) => shown.push(("BatchEvent", debugged(&event))),
+            BatchStep::Wait(_) => {}
+            BatchStep::Done(_) => break,
+        }
+    }
+    drop(batch);
+    let mut ledger = open();
+    let ask = LedgerOp::List(ListItems::first(1));
+    let claim = LedgerOp::Claim {
+        create: 1,
+        follow: 1,
+    };
+    let answers = ledger.run(Transaction::new(now.wall, vec![ask, claim]));
+    for answer in answers.expect("it answers") {
+        shown.push(("LedgerAnswer", debugged(&answer)));
+        match answer {
+            LedgerAnswer::Page(page) => shown.push(("Item", debugged(&page[0].1))),
+            LedgerAnswer::Claimed(claimed) => shown.push(("Claimed", debugged(&claimed))),
+            other => panic!("{other:?}"),
+        }
+    }
+    shown
+}
+
 fn values() -> Vec<(&'static str, String)> {
     let issued: IssuedToken =
         serde_json::from_value(json!({"accessToken": ISSUED})).expect("a token");
@@ -452,7 +545,17 @@ fn error_texts_of(error: &BuildError) -> String {
 fn no_public_type_shows_a_secret() {
     // Under the lock of the log: other tests of this process check all that is logged.
     let mut shown = Vec::new();
-    logged(|| shown = [calls(), watches(), adapters(), values(), oauth::shown()].concat());
+    logged(|| {
+        shown = [
+            calls(),
+            watches(),
+            adapters(),
+            values(),
+            batches(),
+            oauth::shown(),
+        ]
+        .concat()
+    });
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{name} shows nothing");
         assert_hidden(text, name);
