@@ -554,7 +554,7 @@ fn no_public_type_shows_a_secret() {
             batches(),
             oauth::shown(),
         ]
-        .concat()
+        .concat();
     });
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{name} shows nothing");
