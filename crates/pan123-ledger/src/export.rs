@@ -86,10 +86,7 @@ pub fn export(
     let mut wanted = ListItems::first(PAGE).with_hidden();
     let mut count = 0;
     loop {
-        let page = match ask(ledger, LedgerOp::List(wanted))? {
-            LedgerAnswer::Page(page) => page,
-            _ => Vec::new(),
-        };
+        let page = ledger.list(SystemTime::now(), wanted)?;
         let Some((last, _)) = page.last() else {
             to.flush()?;
             return Ok(count);
