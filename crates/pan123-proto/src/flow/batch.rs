@@ -444,12 +444,7 @@ impl Batch {
                 .push_back(BatchEvent::LedgerFailed(fault.clone()));
         }
         if !matches!(fault, LedgerFault::Busy(_)) {
-            for task in self.recorder.spill_created() {
-                if let Some(slot) = self.slots.get(task.item) {
-                    let change = ItemChange::Unrecorded(task.task);
-                    self.events.push_back(event(&slot.key, change));
-                }
-            }
+            self.spill_created();
         }
         if matches!(fault, LedgerFault::Broken(_)) {
             self.stop_unsent();
@@ -676,18 +671,25 @@ impl Batch {
 
     fn record_created(&mut self, item: ItemId, fence: Fence, task: TaskId) {
         let op = LedgerOp::Created { item, fence, task };
-        let is_broken = self.recorder.broken().is_some();
         let then = Then::Created {
             item,
             task,
-            is_spilled: is_broken,
+            is_spilled: false,
         };
         self.recorder.push(op, then);
-        if is_broken && let Some(slot) = self.slots.get(item) {
-            self.events
-                .push_back(event(&slot.key, ItemChange::Unrecorded(task)));
-            self.recorder.spill(SpilledTask::new(item, fence, task));
+        if self.recorder.broken().is_some() {
+            self.spill_created();
             self.release(item);
+        }
+    }
+
+    /// Gives the task ids that the ledger does not take to the spill, and tells them.
+    fn spill_created(&mut self) {
+        for SpilledTask { item, task, .. } in self.recorder.spill_created() {
+            if let Some(slot) = self.slots.get(item) {
+                let change = ItemChange::Unrecorded(task);
+                self.events.push_back(event(&slot.key, change));
+            }
         }
     }
 

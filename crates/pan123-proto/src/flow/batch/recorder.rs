@@ -85,10 +85,6 @@ impl Recorder {
         self.pending.push((op, then));
     }
 
-    pub(super) fn spill(&mut self, task: SpilledTask) {
-        self.to_spill.push(task);
-    }
-
     /// Whether the ledger can be asked now.
     pub(super) fn is_free(&self, now: Instant) -> bool {
         self.ledger.is_some() && self.broken.is_none() && self.retry_at.is_none_or(|at| now >= at)

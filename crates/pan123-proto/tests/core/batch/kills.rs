@@ -1,7 +1,7 @@
 //! A worker that is killed anywhere, and another one that goes on.
 
 use pan123_proto::Pacing;
-use pan123_proto::batch::BatchPolicy;
+use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
 use pan123_proto::ledger::LedgerOp;
 
 use super::oracle::{books, check};
@@ -111,6 +111,41 @@ fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
             });
         }
     }
+}
+
+#[test]
+fn broken_ledger_leaves_no_task_untold_even_one_that_is_created_afterwards() {
+    let mut late = 0;
+    for nth in 1..60 {
+        let mut sim = Sim::new(7);
+        let worker = sim.worker(Pacing::off());
+        meet(&mut sim, Fate::Broken { happened: false }, move |number| {
+            number >= nth
+        });
+        sim.start(worker, BatchPolicy::default(), items(4));
+        sim.run();
+        let told = |id: u64, is_recorded: bool| {
+            sim.workers[worker].events.iter().any(|(_, event)| {
+                let BatchEvent::Item { change, .. } = event else {
+                    return false;
+                };
+                match change {
+                    ItemChange::Created(task) => is_recorded && task.get() == id,
+                    ItemChange::Unrecorded(task) => !is_recorded && task.get() == id,
+                    _ => false,
+                }
+            })
+        };
+        for id in (1..).take(sim.service.tasks.len()) {
+            let is_kept = told(id, false) && sim.spilled().contains(&id);
+            assert!(
+                told(id, true) || is_kept,
+                "{nth}: nobody hears of task {id}"
+            );
+            late += usize::from(is_kept);
+        }
+    }
+    assert!(late > 5, "only {late} tasks of a broken ledger");
 }
 
 #[test]
