@@ -88,6 +88,7 @@ impl Names {
             17 => LedgerOp::Notice {
                 key,
                 file: FileId::new(8).ok(),
+                reason: self.random.bool().then_some(reason),
             },
             18 => LedgerOp::Settle {
                 key,

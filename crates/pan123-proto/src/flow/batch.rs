@@ -1,6 +1,7 @@
 //! A batch: submits any number of downloads, follows them to their ends, and survives a crash at any point, since all that must last
 //! is in a ledger.
 
+mod callbacks;
 mod event;
 mod guard;
 mod job;
@@ -20,16 +21,13 @@ pub use job::Job;
 pub use ledger_job::LedgerJob;
 pub use settings::BatchPolicy;
 
-use crate::api::file::{Entry, GetDetail};
 use crate::api::offline::{CreatedDownload, GetDownloadProgress};
-use crate::callback::{CallbackNotice, CallbackOutcome};
 use crate::endpoint::Endpoint;
 use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
-use crate::flow::fit::{Clocks, Fit};
-use crate::ids::{FileId, TaskId};
+use crate::ids::TaskId;
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, NewItem, OpenLedger, SpilledTask, Verdict,
+    LedgerOp, NewItem, Notice, OpenLedger, SpilledTask,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -39,6 +37,7 @@ use crate::policy::watch::{Judgement, Watched};
 use crate::session::Session;
 use crate::task::Progress;
 use crate::wait::WaitReason;
+use callbacks::Told;
 use job::{Outcome, Work};
 use recorder::{Asked, Heard, Recorder, Then};
 use slots::{Following, Slots, Stage};
@@ -170,7 +169,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Inbox {
-    notices: Vec<(ItemKey, Option<FileId>)>,
+    notices: Vec<(ItemKey, Told)>,
     returned: Vec<Returned>,
 }
 
@@ -193,24 +192,6 @@ impl BatchHandle {
         CallHandle::new(&self.shared.control).stop();
     }
 
-    /// Passes a callback for an item to the batch, which looks at its task at once. Verify its signature before: an unverified notice
-    /// may name anyone's file.
-    ///
-    /// It may reach any process that works on the ledger: the one that follows the task hears of it within seconds.
-    pub fn notify(&self, key: ItemKey, notice: &CallbackNotice) {
-        let file = match notice.outcome {
-            CallbackOutcome::Succeeded { file } => file,
-            _ => None,
-        };
-        self.call(key, file);
-    }
-
-    /// Looks at the task of an item at once, such as for a callback on a signed URL whose body could not be read
-    /// (`CallbackRefusal::id`, feature `callback-signing`).
-    pub fn nudge(&self, key: ItemKey) {
-        self.call(key, None);
-    }
-
     /// Returns the job in a guard that hands it back when it is dropped, for a driver that runs it elsewhere.
     pub fn guard(&self, job: Job) -> JobGuard<Job> {
         let hand_back = |handle: &BatchHandle, job| handle.hand_back(Returned::Job(job));
@@ -230,13 +211,6 @@ impl BatchHandle {
         }
         // What a dropped batch had out ends here, its ledger with it.
         drop(returned);
-        self.shared.control.wake();
-    }
-
-    fn call(&self, key: ItemKey, file: Option<FileId>) {
-        if let Some(inbox) = &mut *self.shared.inbox() {
-            inbox.notices.push((key, file));
-        }
         self.shared.control.wake();
     }
 }
@@ -471,8 +445,12 @@ impl Batch {
             (Then::Claimed, LedgerAnswer::Claimed(claimed)) => self.claimed(now, claimed),
             (Then::Counted, LedgerAnswer::Counts(counts)) => self.counts = counts,
             (Then::Beaten, LedgerAnswer::Beaten(notices)) => {
-                for notice in notices {
-                    self.notified(notice.item, notice.file);
+                for Notice {
+                    item, file, reason, ..
+                } in notices
+                {
+                    let reason = reason.map(String::from);
+                    self.notified(item, Told { file, reason });
                 }
             }
             (Then::Beaten, LedgerAnswer::Lost) => self.was_taken_over(),
@@ -481,8 +459,8 @@ impl Batch {
                 self.created(now, item, task, &answer);
             }
             (Then::Left(item, change), answer) => self.left(item, change, &answer),
-            (Then::Noticed(file), LedgerAnswer::Noticed(Some((id, item)))) => {
-                self.noticed(id, &item, file);
+            (Then::Noticed(told), LedgerAnswer::Noticed(Some((id, item)))) => {
+                self.noticed(id, &item, told);
             }
             _ => {}
         }
@@ -752,7 +730,7 @@ impl Batch {
         Stage::Following(Box::new(Following {
             task,
             watched: Watched::new(task),
-            file: None,
+            told: Told::default(),
         }))
     }
 
@@ -851,25 +829,36 @@ impl Batch {
         match judged {
             Ok(Judgement::Running(_)) => {}
             Ok(Judgement::Succeeded) => {
-                let (task, file) = (following.task, following.file);
+                let (task, file) = (following.task, following.told.file);
                 let ending = Ending::Succeeded(file);
                 let op = LedgerOp::End { item, task, ending };
                 self.leave(item, op, ItemChange::Succeeded(file));
             }
             Err(error) => {
                 let task = following.task;
-                self.task_failed(item, task, &error);
+                let reason = following.told.reason.take();
+                self.task_failed(item, task, &error, reason);
             }
         }
     }
 
-    /// A task that failed is sent again, unless that was the last time. One that is given up may still succeed, so it is not.
-    fn task_failed(&mut self, item: ItemId, task: TaskId, error: &WatchError) {
+    /// A task that failed is sent again, unless that was the last time. One that is given up may still succeed, so it is not. A
+    /// callback may have told why.
+    fn task_failed(
+        &mut self,
+        item: ItemId,
+        task: TaskId,
+        error: &WatchError,
+        told: Option<String>,
+    ) {
         let Some(slot) = self.slots.get(item) else {
             return;
         };
-        let reason = error.to_string();
         let is_failure = matches!(error, WatchError::DownloadFailed { .. });
+        let reason = match told.filter(|_| is_failure) {
+            Some(told) => format!("offline download {task} failed: {told}"),
+            None => error.to_string(),
+        };
         let (ending, change) = if is_failure && slot.failures + 1 < self.policy.max_attempts {
             let delay = self.policy.backoff(slot.failures);
             let change = ItemChange::WillRetry {
@@ -887,61 +876,6 @@ impl Batch {
         self.leave(item, LedgerOp::End { item, task, ending }, change);
     }
 
-    // Callbacks.
-
-    /// A callback came for an item in hand: its task is polled now.
-    fn notified(&mut self, item: ItemId, file: Option<FileId>) {
-        let slot = self.slots.get_mut(item);
-        if let Some(following) = slot.and_then(slots::Slot::following) {
-            following.file = file.or(following.file);
-            self.polls.urge(item);
-        }
-    }
-
-    /// A callback came for an item that this batch did not have in hand.
-    fn noticed(&mut self, id: ItemId, item: &Item, file: Option<FileId>) {
-        if self.slots.get(id).is_some() {
-            self.notified(id, file);
-            return;
-        }
-        let is_unconfirmed = item.state == ItemState::Unconfirmed;
-        let Some(file) = file.filter(|_| is_unconfirmed && self.policy.confirm_by_callback) else {
-            return;
-        };
-        let Ok(call) = self.session.call(&GetDetail::new(file)) else {
-            return;
-        };
-        let expected = Box::new(item.expected_file());
-        self.slots
-            .insert(id, item, Stage::Confirming(file, expected));
-        let call = call.controlled_by(&self.polls_control);
-        let job = self.job(id, Work::Confirm(Box::new(call)));
-        self.starts.push_back(job);
-    }
-
-    /// Settles an unconfirmed item if the file that a callback named exists and may be its.
-    fn confirm_ended(&mut self, item: ItemId, result: Result<Box<Entry>, Error>) {
-        let Some(slot) = self.slots.get(item) else {
-            return;
-        };
-        let Stage::Confirming(file, expected) = slot.stage() else {
-            return;
-        };
-        let file = *file;
-        let fits = result.is_ok_and(|entry| {
-            expected.is_in_place(&entry) && Fit::of(&entry, expected, Clocks::default()).is_some()
-        });
-        if !fits {
-            self.release(item);
-            return;
-        }
-        let op = LedgerOp::Settle {
-            key: slot.key.clone(),
-            verdict: Verdict::Found(file),
-        };
-        self.leave(item, op, ItemChange::Confirmed(file));
-    }
-
     // Stopping and waiting.
 
     /// Takes what the handles bring and want, and what the time brings.
@@ -954,13 +888,8 @@ impl Batch {
             }
         }
         let now = now.mono;
-        for (key, file) in notices {
-            if let Some(item) = self.slots.find(&key) {
-                self.notified(item, file);
-            } else {
-                let op = LedgerOp::Notice { key, file };
-                self.recorder.push(op, Then::Noticed(file));
-            }
+        for (key, told) in notices {
+            self.told(key, told);
         }
         if self.stop == Stop::No && self.shared.control.is_stopped() {
             self.stop = Stop::Draining(later(now, self.policy.grace));

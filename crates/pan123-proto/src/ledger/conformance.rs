@@ -961,6 +961,7 @@ pub fn notices(fresh: Fresh<'_>) {
     let notice = LedgerOp::Notice {
         key: key(1),
         file: Some(file(5)),
+        reason: Some("no such page".to_owned()),
     };
     let answer = case.ask(By::B, notice);
     let is_known = matches!(&answer, LedgerAnswer::Noticed(Some((found, _))) if *found == id);
@@ -970,9 +971,10 @@ pub fn notices(fresh: Fresh<'_>) {
     };
     let heard: Vec<_> = heard
         .iter()
-        .map(|notice| (notice.item, notice.file))
+        .map(|notice| (notice.item, notice.file, notice.reason.as_deref()))
         .collect();
-    assert_eq!(heard, [(id, Some(file(5)))], "{}", case.name);
+    let expected = (id, Some(file(5)), Some("no such page"));
+    assert_eq!(heard, [expected], "{}", case.name);
     let again = case.ask(By::A, LedgerOp::Beat);
     assert_eq!(
         again,
@@ -999,18 +1001,36 @@ pub fn notices(fresh: Fresh<'_>) {
     let found = case.item().map(|item| (item.state, item.file));
     assert_eq!(found, Some((ItemState::Succeeded, None)), "{}", case.name);
 
+    let mut case = Case::new(fresh, "a callback before the response of the create");
+    let Placed { id, fence, .. } = place(&mut case, ItemState::Intended);
+    let notice = LedgerOp::Notice {
+        key: key(1),
+        file: None,
+        reason: Some("no such page".to_owned()),
+    };
+    let created = LedgerOp::Created {
+        item: id,
+        fence,
+        task: task(1),
+    };
+    case.ask_all(By::A, vec![notice, created]);
+    let found = case.item().and_then(|item| item.reason);
+    assert_eq!(found.as_deref(), Some("no such page"), "{}", case.name);
+
     let mut case = Case::new(fresh, "a callback for an item that was not sent");
     place(&mut case, ItemState::Queued);
     let before = case.items();
     let notice = LedgerOp::Notice {
         key: key(1),
         file: Some(file(5)),
+        reason: None,
     };
     case.ask(By::B, notice);
     assert_eq!(before, case.items(), "{}", case.name);
     let unknown = LedgerOp::Notice {
         key: key(7),
         file: None,
+        reason: None,
     };
     assert_eq!(
         case.ask(By::B, unknown),

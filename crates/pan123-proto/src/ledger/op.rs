@@ -125,6 +125,8 @@ pub enum LedgerOp {
         key: ItemKey,
         /// The file that it names.
         file: Option<FileId>,
+        /// Why the task failed, if it says so.
+        reason: Option<String>,
     },
     /// What somebody says of an unconfirmed item. Answer: [`Done`](LedgerAnswer::Done) or [`Refused`](LedgerAnswer::Refused), as for
     /// all that follow up to [`Hide`](LedgerOp::Hide).
@@ -269,13 +271,15 @@ pub struct Claimed {
 }
 
 /// A callback for an item that this worker follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
     /// The item.
     pub item: ItemId,
     /// The file that the callback named.
     pub file: Option<FileId>,
+    /// Why the task failed, if the callback said so.
+    pub reason: Option<Box<str>>,
 }
 
 /// How many items are in each state, and the window.

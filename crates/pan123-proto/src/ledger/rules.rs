@@ -120,6 +120,8 @@ impl Item {
             ItemState::Claimed => {
                 self.state = ItemState::Intended;
                 self.intended_at = now;
+                // Why it had waited.
+                self.reason = None;
                 self.attempts = self.attempts.saturating_add(1);
                 Effect::Done
             }
@@ -201,6 +203,21 @@ impl Item {
                 Effect::Done
             }
             _ => Effect::Lost,
+        }
+    }
+
+    /// A callback told of the end of its task.
+    pub(super) fn notice(&mut self, file: Option<FileId>, reason: Option<&str>) {
+        if !self.state.may_have_task() {
+            return;
+        }
+        self.noticed = true;
+        self.file = file.or(self.file);
+        // An unconfirmed item keeps the reason why it is.
+        if let Some(reason) = reason
+            && self.state != ItemState::Unconfirmed
+        {
+            self.set_reason(reason);
         }
     }
 
@@ -303,11 +320,15 @@ impl Item {
     }
 
     fn run(&mut self, task: TaskId, worker: WorkerId) {
+        // A callback may have come before the response.
+        let is_told = self.noticed && self.state == ItemState::Intended;
+        if !is_told {
+            self.reason = None;
+        }
         self.state = ItemState::Running;
         self.other_tasks.retain(|&other| other != task);
         self.task = Some(task);
         self.owner = worker;
-        self.reason = None;
     }
 
     fn requeue(&mut self, not_before: Millis) {

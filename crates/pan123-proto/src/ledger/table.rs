@@ -206,7 +206,7 @@ impl<T: Table> Running<'_, T> {
                 self.take_over(worker, &held, &mut Vec::new())?;
                 Ok(LedgerAnswer::Done)
             }
-            LedgerOp::Notice { key, file } => self.notice(&key, file),
+            LedgerOp::Notice { key, file, reason } => self.notice(&key, file, reason.as_deref()),
             LedgerOp::Counts => Ok(LedgerAnswer::Counts(self.head.counts)),
             LedgerOp::List(list) => Ok(LedgerAnswer::Page(self.table.list(&list)?)),
             other => self.answer_user(other),
@@ -346,22 +346,25 @@ impl<T: Table> Running<'_, T> {
         let mut notices = Vec::new();
         for id in self.table.noticed(worker)? {
             let item = self.modify(id, |item| item.noticed = false)?;
-            let file = item.and_then(|item| item.file);
-            notices.push(Notice { item: id, file });
+            notices.extend(item.map(|item| Notice {
+                item: id,
+                file: item.file,
+                reason: item.reason,
+            }));
         }
         Ok(LedgerAnswer::Beaten(notices))
     }
 
-    fn notice(&mut self, key: &ItemKey, file: Option<FileId>) -> Result<LedgerAnswer, T::Fault> {
+    fn notice(
+        &mut self,
+        key: &ItemKey,
+        file: Option<FileId>,
+        reason: Option<&str>,
+    ) -> Result<LedgerAnswer, T::Fault> {
         let Some(id) = self.table.find(key)? else {
             return Ok(LedgerAnswer::Noticed(None));
         };
-        let item = self.modify(id, |item| {
-            if item.state.may_have_task() {
-                item.noticed = true;
-                item.file = file.or(item.file);
-            }
-        })?;
+        let item = self.modify(id, |item| item.notice(file, reason))?;
         Ok(LedgerAnswer::Noticed(item.map(|item| (id, Box::new(item)))))
     }
 

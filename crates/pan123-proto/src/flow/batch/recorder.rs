@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::callbacks::Told;
 use super::event::ItemChange;
 use super::ledger_job::{LedgerJob, Reply, Request};
-use crate::ids::{FileId, TaskId};
+use crate::ids::TaskId;
 use crate::ledger::{
     ItemId, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction,
 };
@@ -35,7 +36,7 @@ pub(super) enum Then {
     },
     /// The item leaves the batch, with this change if the ledger agrees.
     Left(ItemId, Option<Box<ItemChange>>),
-    Noticed(Option<FileId>),
+    Noticed(Told),
 }
 
 pub(super) type Asked = Vec<(LedgerOp, Then)>;

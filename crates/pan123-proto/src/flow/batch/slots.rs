@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::callbacks::Told;
 use super::job::Job;
 use crate::flow::expected_file::ExpectedFile;
 use crate::ids::{FileId, TaskId};
@@ -50,8 +51,7 @@ pub(super) enum Stage {
 pub(super) struct Following {
     pub(super) task: TaskId,
     pub(super) watched: Watched,
-    /// The file that a callback named.
-    pub(super) file: Option<FileId>,
+    pub(super) told: Told,
 }
 
 impl Stage {

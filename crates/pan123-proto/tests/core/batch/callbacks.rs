@@ -138,3 +138,46 @@ fn unconfirmed_item_is_not_settled_by_a_file_of_another_name() {
     sim.run();
     assert_eq!(books(&sim).items[0].state, ItemState::Unconfirmed);
 }
+
+/// Why the first item failed, as the batch told it.
+fn failed_because(sim: &Sim, worker: usize) -> String {
+    let events = &sim.workers[worker].events;
+    let failed = events.iter().find_map(|(_, event)| match event {
+        BatchEvent::Item {
+            change: ItemChange::Failed { reason, .. },
+            ..
+        } => Some(reason.clone()),
+        _ => None,
+    });
+    failed.expect("it failed")
+}
+
+#[test]
+fn reason_of_a_failure_is_that_of_the_callback_whichever_process_receives_it() {
+    let body = br#"{"url":"https://example.com/0","status":1,"failReason":"404 Not Found"}"#;
+    let failed = CallbackNotice::parse(body).expect("a notice");
+    for receiver in [0, 1] {
+        let mut sim = Sim::new(1);
+        sim.service.duration = Box::new(|_| millis(200_300));
+        sim.service.faults.task_fails = 1000;
+        let worker = sim.worker(Pacing::default());
+        let other = sim.worker(Pacing::default());
+        let policy = BatchPolicy::default().max_attempts(1);
+        sim.start(worker, policy, items(1));
+        sim.run_until(secs(5));
+        sim.start(other, BatchPolicy::default(), Vec::new());
+        // The worker may poll at the end, too: it must hear of the callback before.
+        sim.run_until(sim.service.tasks[0].to.saturating_sub(secs(4)));
+        let running = sim.workers[[worker, other][receiver]].running.as_ref();
+        let handle = running.expect("it runs").batch.handle();
+        handle.notify(key(0), &failed);
+        sim.run();
+        let reason = failed_because(&sim, worker);
+        assert_eq!(reason, "offline download 1 failed: 404 Not Found");
+        let item = &books(&sim).items[0];
+        assert_eq!(
+            (item.state, item.reason.as_deref()),
+            (ItemState::Failed, Some(&*reason))
+        );
+    }
+}

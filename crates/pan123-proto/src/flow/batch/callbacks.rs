@@ -1,0 +1,126 @@
+//! Callbacks that reach a batch, and what they tell of its items.
+
+use super::job::Work;
+use super::recorder::Then;
+use super::slots::{Slot, Stage};
+use super::{Batch, BatchHandle, ItemChange};
+use crate::api::file::{Entry, GetDetail};
+use crate::callback::{CallbackNotice, CallbackOutcome};
+use crate::error::Error;
+use crate::flow::fit::{Clocks, Fit};
+use crate::ids::FileId;
+use crate::ledger::{Item, ItemId, ItemKey, ItemState, LedgerOp, Verdict};
+
+/// What a callback tells of a task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) file: Option<FileId>,
+    /// Why it failed.
+    pub(super) reason: Option<String>,
+}
+
+impl BatchHandle {
+    /// Passes a callback for an item to the batch, which looks at its task at once. Verify its signature before: an unverified notice
+    /// may name anyone's file.
+    ///
+    /// It may reach any process that works on the ledger: the one that follows the task hears of it within seconds.
+    pub fn notify(&self, key: ItemKey, notice: &CallbackNotice) {
+        let told = match &notice.outcome {
+            CallbackOutcome::Succeeded { file } => Told {
+                file: *file,
+                reason: None,
+            },
+            CallbackOutcome::Failed { reason } => Told {
+                file: None,
+                reason: reason.clone(),
+            },
+            CallbackOutcome::Other { .. } => Told::default(),
+        };
+        self.tell(key, told);
+    }
+
+    /// Looks at the task of an item at once, such as for a callback on a signed URL whose body could not be read
+    /// (`CallbackRefusal::id`, feature `callback-signing`).
+    pub fn nudge(&self, key: ItemKey) {
+        self.tell(key, Told::default());
+    }
+
+    fn tell(&self, key: ItemKey, told: Told) {
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            inbox.notices.push((key, told));
+        }
+        self.shared.control.wake();
+    }
+}
+
+impl Batch {
+    pub(super) fn told(&mut self, key: ItemKey, told: Told) {
+        if let Some(item) = self.slots.find(&key) {
+            self.notified(item, told);
+            return;
+        }
+        let op = LedgerOp::Notice {
+            key,
+            file: told.file,
+            reason: told.reason.clone(),
+        };
+        self.recorder.push(op, Then::Noticed(told));
+    }
+
+    /// A callback came for an item in hand: its task is polled now.
+    pub(super) fn notified(&mut self, item: ItemId, told: Told) {
+        let slot = self.slots.get_mut(item);
+        if let Some(following) = slot.and_then(Slot::following) {
+            let before = std::mem::take(&mut following.told);
+            following.told = Told {
+                file: told.file.or(before.file),
+                reason: told.reason.or(before.reason),
+            };
+            self.polls.urge(item);
+        }
+    }
+
+    /// A callback came for an item that this batch did not have in hand.
+    pub(super) fn noticed(&mut self, id: ItemId, item: &Item, told: Told) {
+        if self.slots.get(id).is_some() {
+            self.notified(id, told);
+            return;
+        }
+        let may_confirm = item.state == ItemState::Unconfirmed && self.policy.confirm_by_callback;
+        let Some(file) = told.file.filter(|_| may_confirm) else {
+            return;
+        };
+        let Ok(call) = self.session.call(&GetDetail::new(file)) else {
+            return;
+        };
+        let expected = Box::new(item.expected_file());
+        self.slots
+            .insert(id, item, Stage::Confirming(file, expected));
+        let call = call.controlled_by(&self.polls_control);
+        let job = self.job(id, Work::Confirm(Box::new(call)));
+        self.starts.push_back(job);
+    }
+
+    /// Settles an unconfirmed item if the file that a callback named exists and may be its.
+    pub(super) fn confirm_ended(&mut self, item: ItemId, result: Result<Box<Entry>, Error>) {
+        let Some(slot) = self.slots.get(item) else {
+            return;
+        };
+        let Stage::Confirming(file, expected) = slot.stage() else {
+            return;
+        };
+        let file = *file;
+        let fits = result.is_ok_and(|entry| {
+            expected.is_in_place(&entry) && Fit::of(&entry, expected, Clocks::default()).is_some()
+        });
+        if !fits {
+            self.release(item);
+            return;
+        }
+        let op = LedgerOp::Settle {
+            key: slot.key.clone(),
+            verdict: Verdict::Found(file),
+        };
+        self.leave(item, op, ItemChange::Confirmed(file));
+    }
+}
