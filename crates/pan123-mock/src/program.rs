@@ -7,17 +7,30 @@ mod connection;
 mod log;
 mod serve;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::iter;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use command_line::CommandLine;
 use log::Log;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match run(&CommandLine::parse()) {
+    main_as("pan123-mock", std::env::args_os().skip(1))
+}
+
+/// Runs the program under this name, as a part of another one.
+pub fn main_as(name: &'static str, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = CommandLine::command().bin_name(name);
+    let matches = command.get_matches_from(iter::once(name.into()).chain(arguments));
+    let args = match CommandLine::from_arg_matches(&matches) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nowhere left to report a failure to.

@@ -1,0 +1,58 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::failure::Exit;
+
+/// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
+#[derive(Debug, Parser)]
+#[command(name = "pan123", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Print one JSON object a line, errors too
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a mock of the service on a port, for programs in any language
+    #[command(disable_help_flag = true)]
+    Mock {
+        /// Options of the mock: `pan123 mock --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Tells what is wrong with the command line, or prints the help that it asks for.
+pub(crate) fn refused(error: &clap::Error) -> Exit {
+    // There is nowhere left to report a failure to.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    }
+}

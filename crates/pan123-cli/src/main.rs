@@ -1,0 +1,32 @@
+//! `pan123`: offline downloads of the 123云盘 (123pan) Open Platform from the command line.
+
+mod app;
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use app::App;
+use args::{Args, Command};
+use failure::Exit;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return args::refused(&error).into(),
+    };
+    if let Command::Mock { arguments } = args.command {
+        return pan123_mock::program::main_as("pan123 mock", arguments.into_iter());
+    }
+    let app = App::new(&args.options);
+    let exit = match commands::run(&app, args.command) {
+        Ok(exit) => exit,
+        Err(failure) => app.out.failure(&failure),
+    };
+    exit.into()
+}

@@ -1,0 +1,58 @@
+//! What the command says, in English and in Chinese.
+
+use std::env;
+
+/// The language of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lang {
+    English,
+    Chinese,
+}
+
+impl Lang {
+    /// Returns the language of the environment: Chinese if the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set is `zh…`.
+    pub(crate) fn of_environment() -> Lang {
+        let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .filter_map(|name| env::var(name).ok())
+            .find(|value| !value.is_empty());
+        Lang::of_locale(&set.unwrap_or_default())
+    }
+
+    fn of_locale(locale: &str) -> Lang {
+        let language = locale.split(['_', '.', '@', '-']).next();
+        if language.is_some_and(|language| language.eq_ignore_ascii_case("zh")) {
+            Lang::Chinese
+        } else {
+            Lang::English
+        }
+    }
+
+    /// Returns the text in this language.
+    pub(crate) fn pick<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Lang::English => english,
+            Lang::Chinese => chinese,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locale_tells_the_language() {
+        for (locale, lang) in [
+            ("zh_CN.UTF-8", Lang::Chinese),
+            ("zh", Lang::Chinese),
+            ("zh-Hans", Lang::Chinese),
+            ("C.UTF-8", Lang::English),
+            ("", Lang::English),
+            ("zha", Lang::English),
+            ("en_US.UTF-8", Lang::English),
+        ] {
+            assert_eq!(Lang::of_locale(locale), lang, "{locale}");
+        }
+    }
+}
