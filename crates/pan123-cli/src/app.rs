@@ -1,23 +1,58 @@
 //! What every command has.
 
+use std::future::Future;
+
+use pan123_async::Client;
+use pan123_ledger::SqliteLedger;
+
+use crate::account::{self, Source};
 use crate::args::Options;
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::words::Lang;
+use crate::stop::Stop;
 
 /// The settings that every command has.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) out: Output,
+    pub(crate) stop: Stop,
+    /// The base URL of this run, if it was given one.
+    pub(crate) base_url: Option<String>,
 }
 
 impl App {
     pub(crate) fn new(options: &Options) -> App {
+        let given = options.base_url.clone();
         App {
-            out: Output {
-                is_json: options.json,
-                is_quiet: options.quiet,
-                lang: Lang::of_environment(),
-            },
+            out: Output::new(options),
+            stop: Stop::new(),
+            base_url: given.or_else(account::base_url_of_environment),
+        }
+    }
+
+    /// Returns where the account of this run comes from.
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
+        Source::find(self.out.lang, self.base_url.clone())
+    }
+
+    /// Returns a client of the account. Nothing is sent yet.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        account::client(&self.source()?, self.base_url.clone())
+    }
+
+    /// Returns the default ledger of the account; its [`path`](SqliteLedger::path) tells where it is.
+    pub(crate) fn ledger(client: &Client) -> Result<SqliteLedger, Failure> {
+        account::ledger(&client.session().ledger_account())
+    }
+
+    /// Runs what may be abandoned at any time, until Ctrl-C.
+    pub(crate) async fn until_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            result = work => result,
+            () = self.stop.requested() => Err(Failure::interrupted(self.out.lang)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::failure::Exit;
+use crate::commands::login;
 
 /// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
 #[derive(Debug, Parser)]
@@ -26,10 +26,22 @@ pub(crate) struct Options {
     /// Print results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Show each request on standard error, without secrets
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// The base URL of the service, for a mock of it; also PAN123_BASE_URL
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Store the credentials of an account, once the service has accepted them
+    Login(login::Args),
+    /// Remove the stored credentials and the token
+    Logout,
+    /// Show whose account is used, its space, and where the command keeps its files
+    Whoami,
     /// Run a mock of the service on a port, for programs in any language
     #[command(disable_help_flag = true)]
     Mock {
@@ -44,15 +56,4 @@ pub(crate) enum Command {
     },
     /// Print the manual page
     Man,
-}
-
-/// Tells what is wrong with the command line, or prints the help that it asks for.
-pub(crate) fn refused(error: &clap::Error) -> Exit {
-    // There is nowhere left to report a failure to.
-    let _ = error.print();
-    if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Success
-    }
 }

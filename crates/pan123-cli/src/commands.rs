@@ -1,16 +1,35 @@
 //! The commands.
 
+pub(crate) mod login;
+mod logout;
+mod whoami;
+
 use std::io;
 
 use clap::CommandFactory;
+use tokio::runtime::Runtime;
 
 use crate::app::App;
 use crate::args::{Args, Command};
 use crate::failure::{Exit, Failure};
 
 /// Carries out a command.
-pub(crate) fn run(_app: &App, command: Command) -> Result<Exit, Failure> {
+pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
+    let runtime = Runtime::new()?;
+    let result = runtime.block_on(async {
+        app.stop.listen(app.out);
+        carry_out(app, command).await
+    });
+    // A thread that still reads from the terminal must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Login(args) => app.until_stopped(login::run(app, args)).await,
+        Command::Logout => logout::run(app),
+        Command::Whoami => app.until_stopped(whoami::run(app)).await,
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,7 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use pan123_async::{BuildError, Error};
+use pan123_async::proto::ledger::LedgerFault;
+use pan123_async::{BuildError, Error, ErrorCode, WatchError};
+
+use crate::words::Lang;
 
 /// The exit codes, from the best to the worst: of several items, the worst one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +16,7 @@ pub(crate) enum Exit {
     /// Something failed.
     Failed,
     TimedOut,
-    /// The network or the service is down.
+    /// The network or the service is down, or the service asks to wait.
     Unavailable,
     /// A download may have been created, and nothing tells whether it was.
     Unconfirmed,
@@ -51,7 +54,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// A text without secrets.
+    /// A text without secrets; empty if nobody is left to read it.
     pub(crate) message: String,
 }
 
@@ -66,17 +69,34 @@ impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(Exit::Usage, message)
     }
+
+    pub(crate) fn credentials(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Credentials, message)
+    }
+
+    /// Ctrl-C, where there is nothing to go on with but the same command.
+    pub(crate) fn interrupted(lang: Lang) -> Failure {
+        let message = lang.pick(
+            "stopped by Ctrl-C; run the same command again to go on",
+            "已被 Ctrl-C 停止；再次运行同一命令即可继续",
+        );
+        Failure::new(Exit::Interrupted, message)
+    }
 }
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Failure {
-        Failure::usage(error.to_string())
+        Failure::new(exit_of_build(&error), error.to_string())
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        Failure::new(Exit::Failed, error.to_string())
+        let message = match error.kind() {
+            io::ErrorKind::BrokenPipe => String::new(),
+            _ => error.to_string(),
+        };
+        Failure::new(Exit::Failed, message)
     }
 }
 
@@ -86,32 +106,71 @@ impl From<Error> for Failure {
     }
 }
 
-/// What an error of a call means for the exit code.
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Failure {
+        Failure::new(exit_of_watch(&error), error.to_string())
+    }
+}
+
+impl From<LedgerFault> for Failure {
+    fn from(fault: LedgerFault) -> Failure {
+        Failure::new(Exit::Failed, fault.to_string())
+    }
+}
+
+/// What an error of a call means for the exit code. What went wrong last counts, however deeply it is wrapped.
 pub(crate) fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Build(_) => Exit::Usage,
-        Error::Stopped => Exit::Interrupted,
+        Error::Build(error) => exit_of_build(error),
+        Error::Api(error) => exit_of_code(error.code()),
+        Error::Unauthorized(_)
+        | Error::TokenRejected(_)
+        | Error::Credentials(_)
+        | Error::AuthorizationRequired(_)
+        | Error::TokenBackoff { .. } => Exit::Credentials,
+        Error::Token(inner) => exit_of(inner),
+        Error::RetriesExhausted { last, .. } => exit_of(last),
+        Error::QueueTooLong { .. } => Exit::TimedOut,
+        Error::Deadline { last, .. } => match last.as_deref().map(exit_of) {
+            Some(Exit::Unavailable) => Exit::Unavailable,
+            _ => Exit::TimedOut,
+        },
+        Error::Http(response) if response.http_status().is_server_error() => Exit::Unavailable,
+        Error::Transport(_) | Error::RateLimited { .. } => Exit::Unavailable,
         Error::Ambiguous(_) => Exit::Unconfirmed,
-        Error::TokenRejected(_) => Exit::Credentials,
+        Error::Watch(error) => exit_of_watch(error),
+        Error::Stopped => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+/// What the end of a watch means for the exit code.
+pub(crate) fn exit_of_watch(error: &WatchError) -> Exit {
+    match error {
+        WatchError::Polls { error, .. } => exit_of(error),
+        WatchError::Deadline { .. } | WatchError::Stalled { .. } => Exit::TimedOut,
+        WatchError::Stopped { .. } => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+fn exit_of_build(error: &BuildError) -> Exit {
+    match error {
+        BuildError::Credentials(_) | BuildError::Credential { .. } | BuildError::Header { .. } => {
+            Exit::Credentials
+        }
+        BuildError::Client(_) => Exit::Failed,
+        _ => Exit::Usage,
+    }
+}
+
+fn exit_of_code(code: ErrorCode) -> Exit {
+    match code {
+        ErrorCode::Unauthorized => Exit::Credentials,
+        ErrorCode::RateLimited => Exit::Unavailable,
         _ => Exit::Failed,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_exits_the_worst_counts() {
-        let mut exits = [
-            Exit::Failed,
-            Exit::TimedOut,
-            Exit::Credentials,
-            Exit::Unavailable,
-            Exit::Success,
-            Exit::Unconfirmed,
-        ];
-        exits.sort();
-        assert_eq!(exits.map(Exit::code), [0, 1, 6, 5, 4, 3]);
-    }
-}
+mod tests;

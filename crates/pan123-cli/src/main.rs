@@ -1,10 +1,14 @@
 //! `pan123`: offline downloads of the 123云盘 (123pan) Open Platform from the command line.
 
+mod account;
 mod app;
 mod args;
 mod commands;
 mod failure;
+mod folders;
+mod log;
 mod output;
+mod stop;
 mod words;
 
 use std::process::ExitCode;
@@ -13,15 +17,17 @@ use clap::Parser;
 
 use app::App;
 use args::{Args, Command};
-use failure::Exit;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return args::refused(&error).into(),
+        Err(error) => return output::command_line_error(&error).into(),
     };
     if let Command::Mock { arguments } = args.command {
         return pan123_mock::program::main_as("pan123 mock", arguments.into_iter());
+    }
+    if args.options.verbose {
+        log::show_requests();
     }
     let app = App::new(&args.options);
     let exit = match commands::run(&app, args.command) {

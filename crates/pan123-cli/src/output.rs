@@ -1,10 +1,12 @@
 //! Where results, notes and failures go.
 
-use std::io::{self, Write};
+use std::env;
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
+use crate::args::Options;
 use crate::failure::{Exit, Failure};
 use crate::words::Lang;
 
@@ -18,6 +20,21 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    pub(crate) fn new(options: &Options) -> Output {
+        Output {
+            is_json: options.json,
+            is_quiet: options.quiet,
+            lang: Lang::of_environment(),
+        }
+    }
+
+    /// Returns whether to color what goes there: to a terminal, unless `NO_COLOR` is set.
+    pub(crate) fn has_color(self, stream: &impl IsTerminal) -> bool {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        stream.is_terminal() && !is_set("NO_COLOR") && !is_dumb && !self.is_json
+    }
+
     /// Prints a result: `text` for people, or `object` with `--json`.
     ///
     /// # Errors
@@ -45,13 +62,45 @@ impl Output {
     /// Tells why the command ends early.
     pub(crate) fn failure(self, failure: &Failure) -> Exit {
         let Failure { exit, message } = failure;
+        if message.is_empty() {
+            return *exit;
+        }
         if self.is_json {
             let object = json!({ "type": "error", "exit": exit.code(), "message": message });
             let _ = self.result("", &object);
         } else {
             let error = self.lang.pick("error", "错误");
-            let _ = writeln!(io::stderr(), "{error}: {message}");
+            let (bold, plain) = if self.has_color(&io::stderr()) {
+                ("\x1b[1;31m", "\x1b[0m")
+            } else {
+                ("", "")
+            };
+            let _ = writeln!(io::stderr(), "{bold}{error}:{plain} {message}");
         }
         *exit
     }
+}
+
+/// Says what is wrong with the command line, or prints the help that it asks for.
+pub(crate) fn command_line_error(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // There is nowhere left to report a failure to.
+        let _ = error.print();
+        return Exit::Success;
+    }
+    let is_json = env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json");
+    if !is_json {
+        let _ = error.print();
+        return Exit::Usage;
+    }
+    let text = error.render().to_string();
+    let message = text.trim().trim_start_matches("error: ");
+    let out = Output {
+        is_json,
+        is_quiet: false,
+        lang: Lang::of_environment(),
+    };
+    out.failure(&Failure::usage(message))
 }

@@ -37,6 +37,25 @@ impl Lang {
     }
 }
 
+/// Returns a number of bytes as people read it, such as `1.5 GB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    // The largest unit that leaves a whole number; tenths are cut off.
+    let mut tenths = u128::from(bytes) / 100;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if tenths < 10_000 {
+            break;
+        }
+        tenths /= 1000;
+        unit = larger;
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +72,21 @@ mod tests {
             ("en_US.UTF-8", Lang::English),
         ] {
             assert_eq!(Lang::of_locale(locale), lang, "{locale}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_999, "999.9 kB"),
+            (1_000_000, "1.0 MB"),
+            (2_199_023_255_552, "2.1 TB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), text);
         }
     }
 }

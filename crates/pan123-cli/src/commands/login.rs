@@ -1,0 +1,181 @@
+//! `pan123 login`.
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use pan123_async::Client;
+use pan123_async::proto::user::UserInfo;
+use pan123_store::{FileStore, MemoryStore, StoreOp, StoreResult, TokenStore};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::account::{self, Credentials, Kind, Secret};
+use crate::app::App;
+use crate::failure::{Exit, Failure};
+use crate::folders;
+use crate::output::Output;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Read the client id and the client secret from standard input: two lines, or JSON with `client_id` and `client_secret`
+    #[arg(long, conflicts_with = "file")]
+    stdin: bool,
+    /// Read them from a file of the same form
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Credentials are never taken from here; this only catches them.
+    #[arg(hide = true, allow_hyphen_values = true)]
+    misplaced: Vec<Secret>,
+}
+
+pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    if !args.misplaced.is_empty() {
+        return Err(misplaced(app.out));
+    }
+    let credentials = read(app, &args).await?;
+    let store = MemoryStore::new();
+    let client = credentials.client(store.clone())?;
+    let user = client.user_info().await?;
+    keep_token(&client, &store, &credentials)?;
+    credentials.save()?;
+    report(app.out, &user)?;
+    Ok(Exit::Success)
+}
+
+/// Refuses credentials on the command line, without repeating them.
+fn misplaced(out: Output) -> Failure {
+    Failure::usage(out.lang.pick(
+        "`login` takes no credentials on the command line, where other users see them in `ps` and the shell keeps them in its history: \
+         run `pan123 login` to be asked for them, or use --stdin, --file FILE, or PAN123_CLIENT_ID and PAN123_CLIENT_SECRET; it has no \
+         other arguments",
+        "`login` 不接受命令行中的凭据：其他用户可以用 `ps` 看到它们，shell 也会把它们记入历史。请运行 `pan123 login` 按提示输入，或使用 \
+         --stdin、--file FILE，或 PAN123_CLIENT_ID 和 PAN123_CLIENT_SECRET；它没有其他参数",
+    ))
+}
+
+async fn read(app: &App, args: &Args) -> Result<Credentials, Failure> {
+    let base_url = app.base_url.clone();
+    let Pair {
+        client_id,
+        client_secret,
+    } = if args.stdin {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        Pair::parse(&text)?
+    } else if let Some(file) = &args.file {
+        Pair::read_file(file)?
+    } else if let Some(found) = account::credentials_of_environment(base_url.clone())? {
+        return Ok(found);
+    } else {
+        ask(app.out).await?
+    };
+    Ok(Credentials {
+        kind: Kind::Developer,
+        client_id,
+        client_secret,
+        base_url,
+    })
+}
+
+/// A client id and its secret.
+#[derive(Debug, Deserialize)]
+struct Pair {
+    #[serde(alias = "clientID", alias = "clientId")]
+    client_id: String,
+    #[serde(alias = "clientSecret")]
+    client_secret: Secret,
+}
+
+impl Pair {
+    /// Reads two lines, or a JSON object.
+    fn parse(text: &str) -> Result<Pair, Failure> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.starts_with('{') {
+            // The error of the parser would quote the secret.
+            return serde_json::from_str(text).map_err(|_| {
+                Failure::usage(
+                    "the JSON must be an object with the strings `client_id` and `client_secret`",
+                )
+            });
+        }
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .collect();
+        match lines[..] {
+            [id, secret] => Ok(Pair {
+                client_id: id.to_owned(),
+                client_secret: Secret::new(secret),
+            }),
+            _ => Err(Failure::usage(format!(
+                "expected two lines, the client id and the client secret, or a JSON object with `client_id` and `client_secret`; got {} \
+                 lines",
+                lines.len()
+            ))),
+        }
+    }
+
+    fn read_file(path: &Path) -> Result<Pair, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}", path.display()))
+        })?;
+        Pair::parse(&text)
+    }
+}
+
+/// Asks at the terminal, the secret without echo.
+async fn ask(out: Output) -> Result<Pair, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(out.lang.pick(
+            "there is no terminal to ask for the credentials at: use --stdin, --file FILE, or PAN123_CLIENT_ID and PAN123_CLIENT_SECRET",
+            "没有可供输入凭据的终端：请使用 --stdin、--file FILE，或 PAN123_CLIENT_ID 和 PAN123_CLIENT_SECRET",
+        )));
+    }
+    let asked = tokio::task::spawn_blocking(move || {
+        write!(io::stderr(), "client id: ")?;
+        let mut id = String::new();
+        io::stdin().lock().read_line(&mut id)?;
+        let secret = rpassword::prompt_password("client secret: ")?;
+        Ok::<_, io::Error>((id, secret))
+    });
+    let (id, secret) = asked.await.map_err(io::Error::other)??;
+    Ok(Pair {
+        client_id: id.trim().to_owned(),
+        client_secret: Secret::new(secret.trim()),
+    })
+}
+
+/// Stores the token that proved the credentials, so that the commands to come need no other.
+fn keep_token(
+    client: &Client,
+    store: &MemoryStore,
+    credentials: &Credentials,
+) -> Result<(), Failure> {
+    let account = client.session().account();
+    let Some((account, token)) = account.and_then(|it| store.token(&it).map(|token| (it, token)))
+    else {
+        return Ok(());
+    };
+    let path = credentials.token_file()?;
+    folders::create_private(&folders::config()?)?;
+    let mut file = FileStore::new(path).open(&account);
+    file.run(StoreOp::Lock);
+    match file.run(StoreOp::Save(token)) {
+        StoreResult::Failed(text) | StoreResult::Unavailable(text) => {
+            Err(Failure::new(Exit::Failed, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn report(out: Output, user: &UserInfo) -> Result<(), Failure> {
+    let name = &user.nickname;
+    let text = out.lang.pick(
+        format!("logged in as {name} (account {})", user.uid),
+        format!("已登录：{name}（账号 {}）", user.uid),
+    );
+    let object = json!({ "type": "login", "uid": user.uid, "nickname": name });
+    Ok(out.result(&text, &object)?)
+}

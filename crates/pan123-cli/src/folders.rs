@@ -1,0 +1,85 @@
+//! Where the command keeps its files.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use tempfile::NamedTempFile;
+
+use crate::failure::{Exit, Failure};
+
+/// Returns the folder of the credentials and the tokens: `PAN123_CONFIG_DIR`, or `pan123` in the platform's folder for configuration.
+pub(crate) fn config() -> Result<PathBuf, Failure> {
+    if let Some(folder) = set("PAN123_CONFIG_DIR") {
+        return Ok(folder);
+    }
+    Ok(platform()?.config_dir().join("pan123"))
+}
+
+/// Returns the folder of the ledgers: `PAN123_STATE_DIR`, or `pan123` in the platform's folder for state.
+pub(crate) fn state() -> Result<PathBuf, Failure> {
+    if let Some(folder) = set("PAN123_STATE_DIR") {
+        return Ok(folder);
+    }
+    let platform = platform()?;
+    let base = platform.state_dir().unwrap_or_else(|| platform.data_dir());
+    Ok(base.join("pan123"))
+}
+
+fn set(variable: &str) -> Option<PathBuf> {
+    let value = env::var_os(variable).filter(|value| !value.is_empty());
+    value.map(PathBuf::from)
+}
+
+fn platform() -> Result<impl BaseStrategy, Failure> {
+    etcetera::choose_base_strategy().map_err(|_| {
+        Failure::new(
+            Exit::Failed,
+            "there is no home directory: set PAN123_CONFIG_DIR and PAN123_STATE_DIR to folders for the command's files",
+        )
+    })
+}
+
+/// Creates a folder that only its owner can enter. One that exists stays as it is.
+pub(crate) fn create_private(folder: &Path) -> Result<(), Failure> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| failed("created", folder, &error))
+}
+
+/// Writes a file that only its owner can read, as a whole or not at all.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_private(folder)?;
+    let write = || {
+        // Of mode 0600.
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write()
+        .map(|_| ())
+        .map_err(|error| failed("written", path, &error))
+}
+
+/// Removes a file. Returns whether there was one.
+pub(crate) fn remove(path: &Path) -> Result<bool, Failure> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("removed", path, &error)),
+    }
+}
+
+/// Says which file could not be read or written, and why.
+pub(crate) fn failed(done: &str, path: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be {done}: {error}", path.display());
+    Failure::new(Exit::Failed, message)
+}

@@ -1,0 +1,88 @@
+//! Ctrl-C.
+
+use std::io;
+use std::process;
+
+use tokio::sync::watch;
+
+use crate::failure::Exit;
+use crate::output::Output;
+
+/// Ctrl-C, or SIGTERM: the first one asks the command to stop, the second one ends the program at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    requested: watch::Sender<bool>,
+}
+
+impl Stop {
+    pub(crate) fn new() -> Stop {
+        Stop {
+            requested: watch::Sender::new(false),
+        }
+    }
+
+    /// Listens for both from now on. Needs a runtime.
+    pub(crate) fn listen(&self, out: Output) {
+        // Without signals, such as in a sandbox, Ctrl-C ends the program as it always does.
+        let Ok(mut signals) = Signals::listen() else {
+            return;
+        };
+        let requested = self.requested.clone();
+        tokio::spawn(async move {
+            signals.next().await;
+            requested.send_replace(true);
+            out.note(out.lang.pick(
+                "stopping; press Ctrl-C again to end at once",
+                "正在停止；再按一次 Ctrl-C 立即结束",
+            ));
+            signals.next().await;
+            process::exit(Exit::Interrupted.code().into());
+        });
+    }
+
+    /// Waits until the command is asked to stop.
+    pub(crate) async fn requested(&self) {
+        let mut requested = self.requested.subscribe();
+        // It fails once there is no sender any more, and this is one.
+        let _ = requested.wait_for(|requested| *requested).await;
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        tokio::signal::windows::ctrl_c().map(Signals)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
