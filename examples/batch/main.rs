@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::sleep;
 
-use crate::worker::{FILES, Settings, client, key_file, ledger, settle};
+use crate::worker::{FILES, Settings, client, key_file, ledger};
 
 /// How long the server of the files takes for one: the tasks are followed for that long.
 const SOURCE_DELAY: Duration = Duration::from_millis(300);
@@ -86,7 +86,6 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
 
     let client = client(&world.folder.0, &world.mock.base_url())?;
     let ledger = ledger(&world.folder.0);
-    settle(&client, &ledger).await?;
     let mut ledger = ledger.open(&client.session().ledger_account())?;
     let counts = ledger.counts(SystemTime::now())?;
     say(&format!("ledger: {counts:?}"))?;

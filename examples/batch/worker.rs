@@ -4,16 +4,15 @@ use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::serve;
 use pan123_async::proto::Endpoint;
 use pan123_async::proto::batch::{BatchEvent, BatchHandle, BatchPolicy, ItemChange};
-use pan123_async::proto::ledger::{ItemState, Ledger, ListItems, Verdict};
 use pan123_async::proto::offline::{
-    CallbackKey, CallbackRefusal, CallbackSigner, FoundBy, GetDownloadProgress,
+    CallbackKey, CallbackRefusal, CallbackSigner, GetDownloadProgress,
 };
-use pan123_async::{BuildError, Client, Download, FileLookup, ItemKey, NewItem, Pacing};
+use pan123_async::{BuildError, Client, Download, ItemKey, NewItem, Pacing};
 use pan123_examples::callback::{Received, routes};
 use pan123_examples::{one_line, println};
 use pan123_ledger::SqliteLedger;
@@ -66,8 +65,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let items = (1..=FILES).map(|number| item(settings, &signer, number));
     let items = items.collect::<Result<Vec<_>, _>>()?;
 
-    // One create at a time, so that just one is on its way when the program is killed. By default there are up to four.
-    let policy = BatchPolicy::default().max_creates(1);
+    // One create at a time, so that just one is on its way when the program is killed. By default there are up to four. Nobody else
+    // saves to the folder, so a file tells of its item by its name.
+    let policy = BatchPolicy::default().max_creates(1).confirm_by_name(true);
     let ledger = ledger(&settings.folder);
     let mut batch = client
         .offline_download()
@@ -122,30 +122,6 @@ fn receive(batch: &BatchHandle, received: Received) {
     }
 }
 
-/// Settles unconfirmed items whose file is in the drive under the name that was asked for. That a file is not there proves nothing: it
-/// may still come. Whether such an item is sent again is for a person to decide.
-pub(crate) async fn settle(client: &Client, ledger: &SqliteLedger) -> Result<(), Box<dyn Error>> {
-    let mut ledger = ledger.open(&client.session().ledger_account())?;
-    let unconfirmed = ListItems::first(100).state(ItemState::Unconfirmed);
-    for (_, item) in ledger.list(SystemTime::now(), unconfirmed)? {
-        let key = item.key.clone();
-        let lookup = client.offline_download().find_file(item.expected_file());
-        match lookup.await? {
-            FileLookup::Found {
-                entry,
-                by: FoundBy::RequestedName,
-                ..
-            } => {
-                let file = entry.file().ok_or("it is a folder")?;
-                ledger.settle(SystemTime::now(), key, Verdict::Found(file))?;
-                println!("{}: settled, it is file {file}", item.key);
-            }
-            other => println!("{key}: still unconfirmed: {other:?}"),
-        }
-    }
-    Ok(())
-}
-
 /// Prints what is worth a line.
 #[derive(Default)]
 struct Seen {
@@ -184,7 +160,7 @@ impl Seen {
                 println!("worker: {key}: unconfirmed: {reason}");
             }
             ItemChange::Confirmed(file) => {
-                println!("worker: {key}: confirmed by its callback, it is file {file}");
+                println!("worker: {key}: confirmed: it is file {file}");
             }
             other => println!("worker: {key}: {other:?}"),
         }

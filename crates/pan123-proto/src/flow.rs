@@ -5,6 +5,7 @@ pub(crate) mod ensure_dir;
 pub(crate) mod expected_file;
 pub(crate) mod find_file;
 mod find_in_dir;
+mod find_named;
 pub(crate) mod find_path;
 pub(crate) mod fit;
 pub(crate) mod listing;

@@ -229,6 +229,17 @@ fn unconfirmed() -> Vec<Scenario> {
                 assert_eq!(observed.reports(), [report, report, last]);
                 assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (3, 3));
             }),
+        thrice("a batch finds the file of an unconfirmed item by its name")
+            .service(|service| {
+                service.default_script(TaskScript::succeeds_within(Duration::from_millis(1)))
+            })
+            .fault(Fault::response_lost().on(OFFLINE_DOWNLOAD))
+            .batch(one_by_one(&["a", "b"]).policy(policy().confirm_by_name(true)))
+            .expect(|observed| {
+                assert_eq!(observed.changes("a"), ["Unconfirmed", "Confirmed"]);
+                assert_eq!(observed.reports(), ["2 succeeded"]);
+                assert_eq!((observed.count(OFFLINE_DOWNLOAD), observed.tasks), (2, 2));
+            }),
         settled("a callback settles what is unconfirmed", FIRST_ENTRY + 1).expect(|observed| {
             assert_eq!(observed.changes("a"), ["Unconfirmed", "Confirmed"]);
             assert_eq!(observed.reports(), ["3 succeeded"]);

@@ -7,6 +7,7 @@ mod guard;
 mod job;
 mod ledger_job;
 mod recorder;
+mod search;
 mod settings;
 mod slots;
 
@@ -40,6 +41,7 @@ use crate::wait::WaitReason;
 use callbacks::Told;
 use job::{Outcome, Work};
 use recorder::{Asked, Heard, Recorder, Then};
+use search::Search;
 use slots::{Following, Slots, Stage};
 
 /// How often a worker shows the ledger that it is alive, and hears of callbacks that other processes received.
@@ -111,6 +113,7 @@ pub struct Batch {
     starts: VecDeque<Job>,
     events: VecDeque<BatchEvent>,
     recorder: Recorder,
+    search: Search,
 
     intake: Vec<NewItem>,
     has_all_items: bool,
@@ -235,6 +238,7 @@ impl Session {
             starts: VecDeque::new(),
             events: VecDeque::new(),
             recorder: Recorder::new(ledger),
+            search: Search::default(),
             intake: Vec::new(),
             has_all_items: false,
             claim_at: None,
@@ -305,6 +309,9 @@ impl Batch {
                 return BatchStep::Ledger(job);
             }
             if self.may_end() {
+                if self.begin_search() {
+                    continue;
+                }
                 self.is_done = true;
                 self.shared.close();
                 continue;
@@ -328,6 +335,7 @@ impl Batch {
                 self.poll_ended(now.mono, &job, result);
             }
             Outcome::Confirmed(result) => self.confirm_ended(job.item, result),
+            Outcome::Found(result) => self.folder_read(job.id, result),
         }
     }
 
@@ -374,6 +382,7 @@ impl Batch {
             last.push((LedgerOp::Add(items), Then::Added));
         }
         self.ask_for_items(now.mono, &mut last);
+        last.extend(self.search.op());
         self.recorder.job(now, first, last)
     }
 
@@ -407,7 +416,7 @@ impl Batch {
                 (LedgerOp::Counts, _) if self.stop == Stop::Counting => {
                     self.stop = Stop::Recording;
                 }
-                (LedgerOp::Counts, _) => {}
+                (LedgerOp::Counts | LedgerOp::List(_), _) => {}
                 (_, Then::Intended(item)) => again.extend(self.not_intended(*item)),
                 _ => again.push((op, then)),
             }
@@ -462,6 +471,8 @@ impl Batch {
             (Then::Noticed(told), LedgerAnswer::Noticed(Some((id, item)))) => {
                 self.noticed(id, &item, told);
             }
+            (Then::Listed, LedgerAnswer::Page(page)) => self.listed(page),
+            (Then::Settled(key, file), answer) => self.settled(&key, file, &answer),
             _ => {}
         }
     }
@@ -773,12 +784,7 @@ impl Batch {
         if let Some(slot) = self.slots.get_mut(item) {
             slot.job = Some(self.last_job);
         }
-        Job {
-            id: self.last_job,
-            item,
-            work,
-            outcome: None,
-        }
+        Job::new(self.last_job, item, work)
     }
 
     fn poll_ended(&mut self, now: Instant, job: &Job, result: Result<Progress, Error>) {
@@ -913,6 +919,7 @@ impl Batch {
 
     fn stop_following(&mut self) {
         CallHandle::new(&self.polls_control).stop();
+        self.search.end();
         self.leave_followed();
     }
 
@@ -947,7 +954,7 @@ impl Batch {
             Stop::Draining(_) | Stop::Recording => false,
             Stop::Counting => true,
         };
-        is_all && self.slots.is_empty()
+        is_all && self.slots.is_empty() && !self.search.is_active()
     }
 
     fn wait(&self, now: Instant, signal: Signal) -> Wait {

@@ -113,6 +113,13 @@ impl ExpectedFile {
         }
     }
 
+    pub(super) fn requested_name(&self) -> Option<&str> {
+        match &self.name {
+            Some(ExpectedName::Requested(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     pub(super) fn hint(&self) -> Option<FileId> {
         self.file_hint
     }

@@ -114,7 +114,7 @@ pub struct FindFile {
 
 /// The files that match best so far.
 #[derive(Debug, Default)]
-struct Candidates {
+pub(super) struct Candidates {
     fit: Option<Fit>,
     entries: Vec<Entry>,
     ids: HashSet<EntryId>,
@@ -343,7 +343,7 @@ impl FindFile {
     }
 }
 
-fn may_be_default_dir(row: &UnreadableRow) -> bool {
+pub(super) fn may_be_default_dir(row: &UnreadableRow) -> bool {
     let may_be = |name: &str| may_be_sought(name, DEFAULT_DIR);
     row.is_dir != Some(false) && row.name().is_none_or(may_be)
 }
@@ -355,7 +355,7 @@ fn found(entry: Entry, by: FoundBy) -> FileLookup {
 
 impl Candidates {
     /// Adds a file that matches as well as the others. One that matches better takes their place.
-    fn add(&mut self, entry: Entry, fit: Fit) {
+    pub(super) fn add(&mut self, entry: Entry, fit: Fit) {
         if self.fit < Some(fit) {
             *self = Candidates {
                 fit: Some(fit),
@@ -366,6 +366,19 @@ impl Candidates {
         if self.fit == Some(fit) && self.ids.insert(entry.id) {
             self.entries.push(entry);
         }
+    }
+
+    /// Adds a row that cannot be read, and may be the file or its folder.
+    pub(super) fn spoil(&mut self, row: &UnreadableRow) {
+        self.unreadable.get_or_insert_with(|| Box::new(row.clone()));
+    }
+
+    /// Returns the only file, if it was created since the download and nothing else may be the file.
+    pub(super) fn into_new(self) -> Option<Entry> {
+        self.fit
+            .filter(|fit| fit.is_new() && self.unreadable.is_none())?;
+        let [entry] = <[Entry; 1]>::try_from(self.entries).ok()?;
+        Some(entry)
     }
 
     fn into_lookup(self) -> Option<FileLookup> {

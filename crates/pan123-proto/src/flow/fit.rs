@@ -1,5 +1,7 @@
 //! How well an entry fits what is known of the file of a download.
 
+use std::borrow::Cow;
+use std::iter;
 use std::time::{Duration, SystemTime};
 
 use super::expected_file::{ExpectedFile, ExpectedName};
@@ -68,6 +70,11 @@ impl Fit {
         }
     }
 
+    /// Whether the entry was created since.
+    pub(super) fn is_new(self) -> bool {
+        self.timing == Timing::Created
+    }
+
     /// Whether the entry has the expected name, or none is expected.
     pub(super) fn has_name(self, expected: &ExpectedFile) -> bool {
         self.name.is_some() || expected.name.is_none()
@@ -107,6 +114,15 @@ impl Clocks {
     fn tolerance(self) -> Duration {
         Duration::from_secs(if self.0.is_some() { 3 } else { 60 })
     }
+}
+
+/// Returns the name, and each one that the service may have added a number to, so that it became this one.
+pub(super) fn unnumbered(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let without = name.match_indices('(').filter_map(|(at, _)| {
+        let (before, after) = around_number(name, at)?;
+        Some(Cow::Owned([before, after].concat()))
+    });
+    iter::once(Cow::Borrowed(name)).chain(without)
 }
 
 /// Whether `found` is `expected`, maybe with a number before a dot or at the end: `film(1).mp4`, `film (2).mp4`.

@@ -52,7 +52,7 @@ pub(super) fn is_default_dir(name: &str) -> bool {
     [DEFAULT_DIR, DEFAULT_DIR_FULL_WIDTH].contains(&name)
 }
 
-fn normalized(name: &str) -> Cow<'_, str> {
+pub(super) fn normalized(name: &str) -> Cow<'_, str> {
     if name.is_ascii() || is_nfc(name) {
         Cow::Borrowed(name)
     } else {

@@ -6,6 +6,7 @@ use crate::api::file::Entry;
 use crate::api::offline::CreatedDownload;
 use crate::call::{Call, GateEvent, GatedCall};
 use crate::error::Error;
+use crate::flow::find_named::FindNamed;
 use crate::ledger::ItemId;
 use crate::machine::{Detached, Input, Machine, Now, Step};
 use crate::task::Progress;
@@ -25,6 +26,8 @@ pub(super) enum Work {
     Create(Box<GatedCall<CreatedDownload>>),
     Poll(Box<Call<Progress>>),
     Confirm(Box<Call<Entry>>),
+    /// For several items.
+    Find(Box<FindNamed>),
 }
 
 pub(super) enum Outcome {
@@ -33,9 +36,19 @@ pub(super) enum Outcome {
     Created(Result<CreatedDownload, Error>),
     Polled(Result<Progress, Error>),
     Confirmed(Result<Box<Entry>, Error>),
+    Found(Result<Vec<Option<Entry>>, Error>),
 }
 
 impl Job {
+    pub(super) fn new(id: u64, item: ItemId, work: Work) -> Job {
+        Job {
+            id,
+            item,
+            work,
+            outcome: None,
+        }
+    }
+
     /// What came of it. A driver that gave it up has dropped its request: what was not sent until now never is.
     pub(super) fn take_outcome(&mut self, now: Now) -> Outcome {
         loop {
@@ -46,6 +59,7 @@ impl Job {
                 Work::Create(call) => call.handle().stop(),
                 Work::Poll(_) => return Outcome::Polled(Err(Error::Stopped)),
                 Work::Confirm(_) => return Outcome::Confirmed(Err(Error::Stopped)),
+                Work::Find(_) => return Outcome::Found(Err(Error::Stopped)),
             }
             drop(self.resume(now, Input::Wake));
         }
@@ -65,6 +79,7 @@ impl Machine for Job {
             Work::Confirm(call) => call
                 .resume(now, input)
                 .map(|result| Outcome::Confirmed(result.map(Box::new))),
+            Work::Find(find) => find.resume(now, input).map(Outcome::Found),
         };
         step.map(|outcome| self.outcome = Some(outcome))
     }
@@ -72,7 +87,7 @@ impl Machine for Job {
     fn detach(self) -> Option<Detached> {
         match self.work {
             Work::Create(call) => call.detach(),
-            Work::Poll(_) | Work::Confirm(_) => None,
+            Work::Poll(_) | Work::Confirm(_) | Work::Find(_) => None,
         }
     }
 }
@@ -85,6 +100,7 @@ impl fmt::Debug for Job {
             Work::Create(call) => shown.field("create", call),
             Work::Poll(call) => shown.field("poll", call),
             Work::Confirm(call) => shown.field("confirm", call),
+            Work::Find(find) => shown.field("find", find),
         };
         shown.finish_non_exhaustive()
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::callbacks::Told;
 use super::event::ItemChange;
 use super::ledger_job::{LedgerJob, Reply, Request};
-use crate::ids::TaskId;
+use crate::ids::{FileId, TaskId};
 use crate::ledger::{
-    ItemId, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction,
+    ItemId, ItemKey, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction,
 };
 use crate::machine::{Now, later};
 use crate::policy::retry::doubled;
@@ -37,6 +37,10 @@ pub(super) enum Then {
     /// The item leaves the batch, with this change if the ledger agrees.
     Left(ItemId, Option<Box<ItemChange>>),
     Noticed(Told),
+    /// Items for the search.
+    Listed,
+    /// An unconfirmed item has become this file.
+    Settled(ItemKey, FileId),
 }
 
 pub(super) type Asked = Vec<(LedgerOp, Then)>;

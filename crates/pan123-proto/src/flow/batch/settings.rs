@@ -26,6 +26,7 @@ pub struct BatchPolicy {
     pub(super) max_backoff: Duration,
     pub(super) grace: Duration,
     pub(super) confirm_by_callback: bool,
+    pub(super) confirm_by_name: bool,
     pub(super) watch: WatchPolicy,
 }
 
@@ -40,6 +41,7 @@ impl Default for BatchPolicy {
             max_backoff: Duration::from_secs(600),
             grace: Duration::from_secs(10),
             confirm_by_callback: true,
+            confirm_by_name: false,
             watch: WatchPolicy::default(),
         }
     }
@@ -93,6 +95,17 @@ impl BatchPolicy {
     /// Sets whether an unconfirmed item is settled when a callback names its file and the file exists, which is the default.
     pub fn confirm_by_callback(mut self, confirm: bool) -> BatchPolicy {
         self.confirm_by_callback = confirm;
+        self
+    }
+
+    /// Sets whether the batch looks for the files of unconfirmed items before it ends, which it does not by default.
+    ///
+    /// An item is settled if it requested a name, and exactly one file in its folder has that name (or that name with a number, as the
+    /// service adds it), was created after the request, and can be no other item's of the ledger: none that was sent requested the same
+    /// name in this folder, or no name at all, unless its file is known to be another. What other programs save to the folder meanwhile
+    /// looks the same, so keep it for this ledger.
+    pub fn confirm_by_name(mut self, confirm: bool) -> BatchPolicy {
+        self.confirm_by_name = confirm;
         self
     }
 

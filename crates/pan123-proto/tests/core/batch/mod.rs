@@ -2,6 +2,7 @@
 
 mod oracle;
 mod polls;
+mod search;
 mod service;
 mod sim;
 

@@ -1,6 +1,6 @@
 //! The service under a batch: it creates tasks, runs them for a while, and remembers each create that it carried out.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,8 +38,9 @@ pub(crate) struct Service {
     pub(crate) tokens: u64,
     /// Whether faults hit the requests for tokens, too.
     pub(crate) loses_tokens: bool,
-    /// Files by their id, for details.
-    pub(crate) files: HashMap<u64, Value>,
+    /// Files and folders by their id.
+    pub(crate) files: BTreeMap<u64, Value>,
+    pub(crate) lists: usize,
     rng: Rng,
 }
 
@@ -74,7 +75,8 @@ impl Service {
             polls: 0,
             tokens: 0,
             loses_tokens: true,
-            files: HashMap::new(),
+            files: BTreeMap::new(),
+            lists: 0,
             rng: Rng::with_seed(seed ^ 0x5e71_1ce5),
         }
     }
@@ -97,6 +99,7 @@ impl Service {
             path::CREATE => self.create(now, request),
             path::PROGRESS => self.progress(now, request),
             path::DETAIL => self.detail(request),
+            path::LIST => self.list(request),
             other => panic!("no such path: {other}"),
         };
         let may_be_lost = !is_token || self.loses_tokens;
@@ -172,6 +175,28 @@ impl Service {
             Some(file) => success(file),
             None => failure(5066, "no such file"),
         }
+    }
+
+    /// A page of 100.
+    fn list(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.lists += 1;
+        let query = request.uri().query().unwrap_or_default();
+        let number = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let (_, value) = pairs.filter(|(key, _)| *key == name).next_back()?;
+            value.parse::<u64>().ok()
+        };
+        let after = number("lastFileId").unwrap_or(0);
+        let files = self.files.range(after + 1..);
+        let in_dir =
+            files.filter(|(_, file)| file["parentFileId"].as_u64() == number("parentFileId"));
+        let page: Vec<_> = in_dir.take(100).collect();
+        let last = page
+            .last()
+            .filter(|_| page.len() == 100)
+            .map(|(id, _)| **id);
+        let rows: Vec<_> = page.into_iter().map(|(_, file)| file).collect();
+        success(&json!({ "lastFileId": last.map_or(json!(-1), Value::from), "fileList": rows }))
     }
 }
 
