@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::account::Source;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
+use crate::folders;
 use crate::words::{Lang, size};
 
 pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
@@ -24,6 +25,7 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
         "vip": user.vip,
         "credentials": name_of(&source),
         "base_url": account.service(),
+        "config": folders::config()?.to_string_lossy(),
         "ledger": ledger.path().to_string_lossy(),
     });
     app.out
@@ -52,6 +54,7 @@ fn text(lang: Lang, user: &UserInfo, object: &Value) -> String {
     let rows = [
         (lang.pick("credentials", "凭据"), &object["credentials"]),
         (lang.pick("service", "服务"), &object["base_url"]),
+        (lang.pick("configuration", "配置"), &object["config"]),
         (lang.pick("ledger", "账本"), &object["ledger"]),
     ];
     for (name, value) in rows {

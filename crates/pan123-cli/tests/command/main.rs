@@ -1,0 +1,6 @@
+//! The command as a process, against the mock.
+
+mod account;
+mod general;
+mod schema;
+mod support;
