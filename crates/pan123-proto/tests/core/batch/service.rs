@@ -182,8 +182,8 @@ impl Service {
         self.lists += 1;
         let query = request.uri().query().unwrap_or_default();
         let number = |name: &str| {
-            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            let (_, value) = pairs.filter(|(key, _)| *key == name).next_back()?;
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let (_, value) = pairs.find(|(key, _)| *key == name)?;
             value.parse::<u64>().ok()
         };
         let after = number("lastFileId").unwrap_or(0);
