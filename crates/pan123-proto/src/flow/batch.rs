@@ -450,7 +450,8 @@ impl Batch {
 
     fn take_answer(&mut self, now: Instant, then: Then, answer: LedgerAnswer) {
         match (then, answer) {
-            (Then::Added, LedgerAnswer::Added(added)) if added > 0 => self.claim_at = None,
+            // Even none that is new: an earlier answer may have been lost, or somebody else has just added them.
+            (Then::Added, LedgerAnswer::Added(_)) => self.claim_at = None,
             (Then::Claimed, LedgerAnswer::Claimed(claimed)) => self.claimed(now, claimed),
             (Then::Counted, LedgerAnswer::Counts(counts)) => self.counts = counts,
             (Then::Beaten, LedgerAnswer::Beaten(notices)) => {

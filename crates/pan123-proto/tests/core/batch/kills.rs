@@ -102,6 +102,27 @@ fn lost_answer_to_any_transaction_loses_nothing_and_sends_nothing_twice() {
 }
 
 #[test]
+fn lost_answer_to_a_late_add_does_not_end_the_batch_before_its_items() {
+    let mut sim = Sim::new(1);
+    let worker = sim.worker(Pacing::off());
+    sim.start(worker, BatchPolicy::default(), items(500));
+    sim.run();
+    // All of the first 500 have ended when the last one is added.
+    let mut is_lost = false;
+    sim.set_fates(move |_, _, ops| {
+        let is_late = |op: &LedgerOp| matches!(op, LedgerOp::Add(items) if items.len() == 1);
+        if !is_lost && ops.iter().any(is_late) {
+            is_lost = true;
+            return Fate::Down { happened: true };
+        }
+        Fate::Answered
+    });
+    sim.start(worker, BatchPolicy::default(), items(501));
+    sim.run();
+    assert_eq!((check(&sim, 501), sim.service.creates), (0, 501));
+}
+
+#[test]
 fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
     for happened in [false, true] {
         for nth in 1..60 {
