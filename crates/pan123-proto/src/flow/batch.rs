@@ -412,7 +412,13 @@ impl Batch {
             match (&op, &then) {
                 (LedgerOp::Hold(_), _) => self.recorder.set_unsure(),
                 (LedgerOp::Beat, _) => self.beat_at = None,
-                (LedgerOp::Claim { .. }, _) => self.claim_at = None,
+                (LedgerOp::Claim { .. }, _) => {
+                    self.claim_at = None;
+                    if matches!(fault, LedgerFault::Down(_)) {
+                        // It may have claimed again what is in hand.
+                        self.claimed_twice.extend(self.slots.ids());
+                    }
+                }
                 (LedgerOp::Counts, _) if self.stop == Stop::Counting => {
                     self.stop = Stop::Recording;
                 }

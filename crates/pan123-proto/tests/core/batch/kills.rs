@@ -123,6 +123,32 @@ fn lost_answer_to_a_late_add_does_not_end_the_batch_before_its_items() {
 }
 
 #[test]
+fn lost_answer_that_claimed_an_item_again_leaves_it_to_nobody() {
+    let mut sim = Sim::new(1);
+    let worker = sim.worker(Pacing::default());
+    // Nothing is sent until one transaction takes items back and claims them again.
+    let mut is_lost = false;
+    sim.set_fates(move |_, _, ops| {
+        let has = |is: fn(&LedgerOp) -> bool| ops.iter().any(is);
+        let withdraws = has(|op| matches!(op, LedgerOp::Withdraw { .. }));
+        if is_lost {
+            Fate::Answered
+        } else if withdraws && has(|op| matches!(op, LedgerOp::Claim { .. })) {
+            is_lost = true;
+            Fate::Down { happened: true }
+        } else if withdraws || has(|op| matches!(op, LedgerOp::Intend { .. })) {
+            Fate::Busy
+        } else {
+            Fate::Answered
+        }
+    });
+    sim.start(worker, BatchPolicy::default(), items(4));
+    sim.run_until(secs(600));
+    assert!(!sim.is_running(), "{:?}", books(&sim).counts);
+    assert_eq!((check(&sim, 4), sim.service.creates), (0, 4));
+}
+
+#[test]
 fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
     for happened in [false, true] {
         for nth in 1..60 {
