@@ -517,13 +517,11 @@ impl Batch {
 
     /// Whether an item that was claimed is not in hand.
     fn takes(&mut self, id: ItemId) -> bool {
-        let Some(slot) = self.slots.get(id) else {
-            return true;
-        };
-        if !slot.stage().is_followed() {
+        let is_in_hand = self.slots.get(id).is_some();
+        if is_in_hand {
             self.claimed_twice.insert(id);
         }
-        false
+        !is_in_hand
     }
 
     fn create(&mut self, id: ItemId, item: &Item) {

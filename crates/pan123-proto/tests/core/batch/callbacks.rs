@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
-use pan123_proto::ledger::ItemState;
+use pan123_proto::ledger::{ItemState, Verdict};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
-use pan123_proto::{FileId, Pacing};
+use pan123_proto::{FileId, Pacing, TaskId};
 use serde_json::json;
 
 use super::oracle::books;
 use super::service::Faults;
-use super::sim::{Sim, items, key};
-use crate::support::{millis, secs};
+use super::sim::{Sim, account, items, key};
+use crate::support::{at, millis, secs};
 
 fn succeeded(file: u64) -> CallbackNotice {
     let body = json!({ "url": "https://example.com/0", "status": 0, "fileID": file });
@@ -179,5 +179,27 @@ fn reason_of_a_failure_is_that_of_the_callback_whichever_process_receives_it() {
             (item.state, item.reason.as_deref()),
             (ItemState::Failed, Some(&*reason))
         );
+    }
+}
+
+#[test]
+fn item_that_somebody_settles_while_its_callback_is_looked_at_goes_on() {
+    let task = TaskId::new(1).expect("an id");
+    for verdict in [Verdict::SendAgain, Verdict::Was(task)] {
+        // The batch asks for items every 5 s, and looks at the file for a part of a second.
+        for moment in (0..50).map(|tenth| millis(90_000 + tenth * 100)) {
+            let (mut sim, worker) = unconfirmed(BatchPolicy::default());
+            sim.run_until(moment);
+            let running = sim.workers[worker].running.as_ref().expect("it runs");
+            running.batch.handle().notify(key(0), &succeeded(78));
+            sim.run_until(moment + millis(50));
+            let mut ledger = sim.ledger.open(&account()).expect("a ledger");
+            let settled = ledger.settle(at(sim.now).wall, key(0), verdict);
+            settled.expect("it is unconfirmed");
+            drop(ledger);
+            sim.run_until(secs(600));
+            let counts = books(&sim).counts;
+            assert_eq!(counts.open(), 0, "{verdict:?} at {moment:?}: {counts:?}");
+        }
     }
 }
