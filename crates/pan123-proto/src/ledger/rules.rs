@@ -167,7 +167,9 @@ impl Item {
         if self.task == Some(task) {
             return Effect::Done;
         }
-        let is_over = self.other_tasks.contains(&task) && self.state != ItemState::Unconfirmed;
+        // An item that is sent again may become the same task again.
+        let is_sent = matches!(self.state, ItemState::Intended | ItemState::Unconfirmed);
+        let is_over = self.other_tasks.contains(&task) && !is_sent;
         match self.state {
             _ if is_over => Effect::Stray,
             // A task that exists counts, even if the worker said before that there is none.

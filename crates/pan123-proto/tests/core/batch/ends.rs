@@ -38,3 +38,21 @@ fn failed_tasks_are_sent_again_a_few_times() {
         "{report:?}"
     );
 }
+
+#[test]
+fn failed_task_may_run_again_under_its_id() {
+    let mut sim = Sim::new(2);
+    sim.service.reuses_tasks = true;
+    sim.service.faults.task_fails = 1000;
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1));
+    sim.run_until(secs(90));
+    sim.service.faults.task_fails = 0;
+    sim.run_until(secs(600));
+    let report = sim.workers[worker].report.clone().expect("a report");
+    assert_eq!(
+        (report.succeeded(), sim.service.creates),
+        (1, 2),
+        "{report:?}"
+    );
+}

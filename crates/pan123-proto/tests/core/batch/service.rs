@@ -38,6 +38,8 @@ pub(crate) struct Service {
     pub(crate) tokens: u64,
     /// Whether faults hit the requests for tokens, too.
     pub(crate) loses_tokens: bool,
+    /// Whether the task of a key that failed runs again when the key is sent again, instead of a new one.
+    pub(crate) reuses_tasks: bool,
     /// Files and folders by their id.
     pub(crate) files: BTreeMap<u64, Value>,
     pub(crate) lists: usize,
@@ -75,6 +77,7 @@ impl Service {
             polls: 0,
             tokens: 0,
             loses_tokens: true,
+            reuses_tasks: false,
             files: BTreeMap::new(),
             lists: 0,
             rng: Rng::with_seed(seed ^ 0x5e71_1ce5),
@@ -140,12 +143,19 @@ impl Service {
         let fails = self.draws(fails);
         let duration = (self.duration)(&mut self.rng);
         self.creates += 1;
-        self.tasks.push(Task {
+        let task = Task {
             key,
             from: now,
             to: now + duration,
             fails,
-        });
+        };
+        let mut tasks = self.tasks.iter();
+        let earlier = tasks.position(|earlier| self.reuses_tasks && earlier.key == task.key);
+        if let Some(index) = earlier {
+            self.tasks[index] = task;
+            return success(&json!({ "taskID": index + 1 }));
+        }
+        self.tasks.push(task);
         success(&json!({ "taskID": self.tasks.len() }))
     }
 
