@@ -561,7 +561,7 @@ impl Batch {
         call.proceed();
         self.slots.advance(item, Stage::Sending(fence));
         if let Some(slot) = self.slots.get_mut(item) {
-            slot.attempts += 1;
+            slot.attempts = slot.attempts.saturating_add(1);
         }
         self.starts.push_back(*job);
     }
@@ -870,7 +870,8 @@ impl Batch {
             Some(told) => format!("offline download {task} failed: {told}"),
             None => error.to_string(),
         };
-        let (ending, change) = if is_failure && slot.failures + 1 < self.policy.max_attempts {
+        let failures = slot.failures.saturating_add(1);
+        let (ending, change) = if is_failure && failures < self.policy.max_attempts {
             let delay = self.policy.backoff(slot.failures);
             let change = ItemChange::WillRetry {
                 reason: reason.clone(),

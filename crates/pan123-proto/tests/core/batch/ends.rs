@@ -2,10 +2,11 @@
 
 use pan123_proto::Pacing;
 use pan123_proto::batch::BatchPolicy;
+use pan123_proto::ledger::{LedgerOp, Transaction, read_line};
 
 use super::service::Faults;
-use super::sim::{Sim, items};
-use crate::support::secs;
+use super::sim::{Sim, account, items};
+use crate::support::{at, secs};
 
 #[test]
 fn every_item_ends_and_the_counts_add_up() {
@@ -55,4 +56,22 @@ fn failed_task_may_run_again_under_its_id() {
         (1, 2),
         "{report:?}"
     );
+}
+
+#[test]
+fn counters_of_an_imported_item_may_be_as_high_as_they_can() {
+    let mut sim = Sim::new(2);
+    sim.service.faults.task_fails = 1000;
+    let line = r#"{"key":"item-0","download":{"url":"https://example.com/0","fileName":"item-0"},
+        "attempts":4294967295,"failures":4294967295}"#;
+    let item = read_line(line).expect("an item");
+    let mut ledger = sim.ledger.open(&account()).expect("a ledger");
+    let import = Transaction::new(at(sim.now).wall, vec![LedgerOp::Import(vec![item])]);
+    ledger.run(import).expect("it answers");
+    drop(ledger);
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), Vec::new());
+    sim.run();
+    let report = sim.workers[worker].report.clone().expect("a report");
+    assert_eq!((report.failed(), sim.service.creates), (1, 1), "{report:?}");
 }
