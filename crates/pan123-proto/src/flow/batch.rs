@@ -428,7 +428,7 @@ impl Batch {
             }
         }
         self.recorder.again(again);
-        if self.recorder.count_failure() && !matches!(fault, LedgerFault::Busy(_)) {
+        if self.recorder.count_failure(fault) {
             self.events
                 .push_back(BatchEvent::LedgerFailed(fault.clone()));
         }

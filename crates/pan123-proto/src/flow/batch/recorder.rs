@@ -66,6 +66,8 @@ pub(super) struct Recorder {
     /// Whether an answer was lost, so that the ledger may take more for this worker's than it knows of.
     is_unsure: bool,
     failures: u32,
+    /// Whether the failures since the last success were worth telling.
+    is_failure_told: bool,
     retry_at: Option<Instant>,
     broken: Option<LedgerFault>,
     spill_room: usize,
@@ -81,6 +83,7 @@ impl Recorder {
             to_spill: Vec::new(),
             is_unsure: false,
             failures: 0,
+            is_failure_told: false,
             retry_at: None,
             broken: None,
         }
@@ -207,16 +210,18 @@ impl Recorder {
         self.to_spill[before..].to_vec()
     }
 
-    /// Counts a failure; returns whether it is the first one.
-    pub(super) fn count_failure(&mut self) -> bool {
+    /// Counts a failure; returns whether it is the first one to tell. A busy ledger is none.
+    pub(super) fn count_failure(&mut self, fault: &LedgerFault) -> bool {
         self.failures = self.failures.saturating_add(1);
-        self.failures == 1
+        let is_busy = matches!(fault, LedgerFault::Busy(_));
+        !is_busy && !std::mem::replace(&mut self.is_failure_told, true)
     }
 
-    /// Forgets the failures; returns whether there was one.
+    /// Forgets the failures; returns whether one was told.
     pub(super) fn recover(&mut self) -> bool {
         self.retry_at = None;
-        std::mem::take(&mut self.failures) > 0
+        self.failures = 0;
+        std::mem::take(&mut self.is_failure_told)
     }
 
     pub(super) fn set_unsure(&mut self) {

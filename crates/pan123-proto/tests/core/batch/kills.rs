@@ -149,6 +149,33 @@ fn lost_answer_that_claimed_an_item_again_leaves_it_to_nobody() {
 }
 
 #[test]
+fn failure_of_the_ledger_is_told_once_and_its_end_only_after_that() {
+    // The fates of the first transactions, and how many failures and recoveries are told.
+    let down = Fate::Down { happened: false };
+    let cases = [
+        (vec![Fate::Busy, Fate::Busy], (0, 0)),
+        (vec![Fate::Busy, down], (1, 1)),
+        (vec![down, Fate::Busy, down], (1, 1)),
+        (vec![down, Fate::Answered, down], (2, 2)),
+    ];
+    for (fates, expected) in cases {
+        let mut sim = Sim::new(1);
+        let worker = sim.worker(Pacing::default());
+        let mut next = fates.clone().into_iter();
+        sim.set_fates(move |_, _, _| next.next().unwrap_or(Fate::Answered));
+        sim.start(worker, BatchPolicy::default(), items(1));
+        sim.run();
+        let told = |is: fn(&BatchEvent) -> bool| {
+            let events = sim.workers[worker].events.iter();
+            events.filter(|(_, event)| is(event)).count()
+        };
+        let failed = told(|event| matches!(event, BatchEvent::LedgerFailed(_)));
+        let recovered = told(|event| matches!(event, BatchEvent::LedgerRecovered));
+        assert_eq!((failed, recovered), expected, "{fates:?}");
+    }
+}
+
+#[test]
 fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
     for happened in [false, true] {
         for nth in 1..60 {
