@@ -590,12 +590,30 @@ impl Batch {
 
     fn left(&mut self, item: ItemId, change: Option<Box<ItemChange>>, answer: &LedgerAnswer) {
         self.claim_at = None;
+        let is_doubt = matches!(change.as_deref(), Some(ItemChange::Unconfirmed { .. }));
         if let (Some(change), Some(slot)) = (change, self.slots.get(item))
             && *answer == LedgerAnswer::Done
         {
             self.events.push_back(event(&slot.key, *change));
         }
+        if is_doubt {
+            self.release_unconfirmed(item);
+        } else {
+            self.release(item);
+        }
+    }
+
+    /// Releases an unconfirmed item. A file that a callback named meanwhile is looked at next.
+    fn release_unconfirmed(&mut self, item: ItemId) {
+        let slot = self.slots.get_mut(item);
+        let told = slot.filter(|slot| slot.told.file.is_some()).map(|slot| {
+            let told = std::mem::take(&mut slot.told);
+            (slot.key.clone(), told)
+        });
         self.release(item);
+        if let Some((key, told)) = told {
+            self.told(key, told);
+        }
     }
 
     fn release(&mut self, item: ItemId) {
@@ -746,7 +764,6 @@ impl Batch {
         Stage::Following(Box::new(Following {
             task,
             watched: Watched::new(task),
-            told: Told::default(),
         }))
     }
 
@@ -802,7 +819,7 @@ impl Batch {
         else {
             return;
         };
-        let key = slot.key.clone();
+        let (key, file) = (slot.key.clone(), slot.told.file);
         let Some(following) = slot.following() else {
             return;
         };
@@ -840,35 +857,28 @@ impl Batch {
         match judged {
             Ok(Judgement::Running(_)) => {}
             Ok(Judgement::Succeeded) => {
-                let (task, file) = (following.task, following.told.file);
+                let task = following.task;
                 let ending = Ending::Succeeded(file);
                 let op = LedgerOp::End { item, task, ending };
                 self.leave(item, op, ItemChange::Succeeded(file));
             }
             Err(error) => {
                 let task = following.task;
-                let reason = following.told.reason.take();
-                self.task_failed(item, task, &error, reason);
+                self.task_failed(item, task, &error);
             }
         }
     }
 
     /// A task that failed is sent again, unless that was the last time. One that is given up may still succeed, so it is not. A
     /// callback may have told why.
-    fn task_failed(
-        &mut self,
-        item: ItemId,
-        task: TaskId,
-        error: &WatchError,
-        told: Option<String>,
-    ) {
+    fn task_failed(&mut self, item: ItemId, task: TaskId, error: &WatchError) {
         let Some(slot) = self.slots.get(item) else {
             return;
         };
         let is_failure = matches!(error, WatchError::DownloadFailed { .. });
-        let reason = match told.filter(|_| is_failure) {
-            Some(told) => format!("offline download {task} failed: {told}"),
-            None => error.to_string(),
+        let reason = match &slot.told.reason {
+            Some(told) if is_failure => format!("offline download {task} failed: {told}"),
+            _ => error.to_string(),
         };
         let failures = slot.failures.saturating_add(1);
         let (ending, change) = if is_failure && failures < self.policy.max_attempts {

@@ -2,7 +2,7 @@
 
 use super::job::Work;
 use super::recorder::Then;
-use super::slots::{Slot, Stage};
+use super::slots::Stage;
 use super::{Batch, BatchHandle, ItemChange};
 use crate::api::file::{Entry, GetDetail};
 use crate::callback::{CallbackNotice, CallbackOutcome};
@@ -55,8 +55,8 @@ impl BatchHandle {
 
 impl Batch {
     pub(super) fn told(&mut self, key: ItemKey, told: Told) {
-        if let Some(item) = self.slots.find(&key) {
-            self.notified(item, told);
+        let item = self.slots.find(&key);
+        if item.is_some_and(|item| self.notified(item, told.clone())) {
             return;
         }
         let op = LedgerOp::Notice {
@@ -67,17 +67,21 @@ impl Batch {
         self.recorder.push(op, Then::Noticed(told));
     }
 
-    /// A callback came for an item in hand: its task is polled now.
-    pub(super) fn notified(&mut self, item: ItemId, told: Told) {
-        let slot = self.slots.get_mut(item);
-        if let Some(following) = slot.and_then(Slot::following) {
-            let before = std::mem::take(&mut following.told);
-            following.told = Told {
-                file: told.file.or(before.file),
-                reason: told.reason.or(before.reason),
-            };
+    /// A callback came for an item in hand: its task is polled now. Returns whether it is followed.
+    pub(super) fn notified(&mut self, item: ItemId, told: Told) -> bool {
+        let Some(slot) = self.slots.get_mut(item) else {
+            return false;
+        };
+        let before = std::mem::take(&mut slot.told);
+        slot.told = Told {
+            file: told.file.or(before.file),
+            reason: told.reason.or(before.reason),
+        };
+        let is_followed = slot.following().is_some();
+        if is_followed {
             self.polls.urge(item);
         }
+        is_followed
     }
 
     /// A callback came for an item that this batch did not have in hand.
@@ -114,7 +118,7 @@ impl Batch {
             expected.is_in_place(&entry) && Fit::of(&entry, expected, Clocks::default()).is_some()
         });
         if !fits {
-            self.release(item);
+            self.release_unconfirmed(item);
             return;
         }
         let op = LedgerOp::Settle {

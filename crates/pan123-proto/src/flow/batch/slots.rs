@@ -26,6 +26,7 @@ pub(super) struct Slot {
     pub(super) failures: u32,
     /// The job that is out for it.
     pub(super) job: Option<u64>,
+    pub(super) told: Told,
     stage: Stage,
 }
 
@@ -51,7 +52,6 @@ pub(super) enum Stage {
 pub(super) struct Following {
     pub(super) task: TaskId,
     pub(super) watched: Watched,
-    pub(super) told: Told,
 }
 
 impl Stage {
@@ -91,6 +91,7 @@ impl Slots {
             attempts: item.attempts,
             failures: item.failures,
             job: None,
+            told: Told::default(),
             stage,
         };
         self.by_id.insert(id, slot);

@@ -203,3 +203,41 @@ fn item_that_somebody_settles_while_its_callback_is_looked_at_goes_on() {
         }
     }
 }
+
+#[test]
+fn callback_that_comes_before_the_create_is_answered_counts() {
+    for is_lost in [false, true] {
+        let mut sim = Sim::new(1);
+        sim.service.faults.response_lost = if is_lost { 1000 } else { 0 };
+        sim.service.loses_tokens = false;
+        let file = json!({
+            "fileID": 77, "filename": "item-0", "type": 0, "size": 1, "parentFileID": 0, "trashed": 0,
+            "createAt": "2030-01-01 00:00:00",
+        });
+        sim.service.files.insert(77, file);
+        let worker = sim.worker(Pacing::default());
+        sim.start(worker, BatchPolicy::default(), items(1));
+        while sim.service.creates == 0 {
+            sim.run_until(sim.now + millis(1));
+        }
+        sim.service.faults = Faults::default();
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        running.batch.handle().notify(key(0), &succeeded(77));
+        sim.run();
+        let item = &books(&sim).items[0];
+        assert_eq!(
+            (item.state, item.file.map(FileId::get)),
+            (ItemState::Succeeded, Some(77)),
+            "lost: {is_lost}"
+        );
+        let told = |event: &BatchEvent| match event {
+            BatchEvent::Item {
+                change: ItemChange::Succeeded(Some(file)) | ItemChange::Confirmed(file),
+                ..
+            } => file.get() == 77,
+            _ => false,
+        };
+        let mut events = sim.workers[worker].events.iter();
+        assert!(events.any(|(_, event)| told(event)), "lost: {is_lost}");
+    }
+}
