@@ -334,7 +334,7 @@ impl Batch {
                 self.polls_in_flight = self.polls_in_flight.saturating_sub(1);
                 self.poll_ended(now.mono, &job, result);
             }
-            Outcome::Confirmed(result) => self.confirm_ended(job.item, result),
+            Outcome::Confirmed(result) => self.confirm_ended(&job, result),
             Outcome::Found(result) => self.folder_read(job.id, result),
         }
     }

@@ -1,6 +1,6 @@
 //! Callbacks that reach a batch, and what they tell of its items.
 
-use super::job::Work;
+use super::job::{Job, Work};
 use super::recorder::Then;
 use super::slots::Stage;
 use super::{Batch, BatchHandle, ItemChange};
@@ -106,8 +106,11 @@ impl Batch {
     }
 
     /// Settles an unconfirmed item if the file that a callback named exists and may be its.
-    pub(super) fn confirm_ended(&mut self, item: ItemId, result: Result<Box<Entry>, Error>) {
-        let Some(slot) = self.slots.get(item) else {
+    pub(super) fn confirm_ended(&mut self, job: &Job, result: Result<Box<Entry>, Error>) {
+        let item = job.item;
+        // The file of an earlier job may be another one.
+        let slot = self.slots.get(item);
+        let Some(slot) = slot.filter(|slot| slot.job == Some(job.id)) else {
             return;
         };
         let Stage::Confirming(file, expected) = slot.stage() else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
-use pan123_proto::ledger::{ItemState, Verdict};
+use pan123_proto::ledger::{ItemState, MemoryLedger, Verdict};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
 use pan123_proto::{FileId, Pacing, TaskId};
 use serde_json::json;
@@ -79,7 +79,11 @@ fn callback_that_another_process_receives_is_heard_within_seconds() {
 
 /// An item whose create got no response.
 fn unconfirmed(policy: BatchPolicy) -> (Sim, usize) {
-    let mut sim = Sim::new(1);
+    unconfirmed_on(policy, MemoryLedger::new())
+}
+
+fn unconfirmed_on(policy: BatchPolicy, ledger: MemoryLedger) -> (Sim, usize) {
+    let mut sim = Sim::on(1, Box::new(ledger));
     sim.service.faults = Faults {
         response_lost: 1000,
         ..Faults::default()
@@ -239,5 +243,35 @@ fn callback_that_comes_before_the_create_is_answered_counts() {
         };
         let mut events = sim.workers[worker].events.iter();
         assert!(events.any(|(_, event)| told(event)), "lost: {is_lost}");
+    }
+}
+
+#[test]
+fn item_is_settled_only_by_the_file_that_was_looked_at() {
+    // Files are looked at for a part of a second. The worker is taken over now and then, and forgets what it looks at.
+    for moment in (0..50).map(|part| millis(90_000 + part * 50)) {
+        let ledger = MemoryLedger::new().lease(millis(1));
+        let (mut sim, worker) = unconfirmed_on(BatchPolicy::default(), ledger);
+        let file = json!({
+            "fileID": 77, "filename": "item-0", "type": 0, "size": 1, "parentFileID": 0, "trashed": 0,
+            "createAt": "2030-01-01 00:00:00",
+        });
+        sim.service.files.insert(77, file);
+        let other = sim.worker(Pacing::default());
+        sim.start(other, BatchPolicy::default(), Vec::new());
+        sim.run_until(moment);
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        let handle = running.batch.handle();
+        handle.notify(key(0), &succeeded(77));
+        for part in 1..10 {
+            sim.run_until(moment + millis(20 * part));
+            handle.notify(key(0), &succeeded(78));
+        }
+        sim.run_until(moment + secs(20));
+        let item = &books(&sim).items[0];
+        assert!(
+            item.state == ItemState::Unconfirmed || item.file.map(FileId::get) == Some(77),
+            "{moment:?}: {item:?}"
+        );
     }
 }
