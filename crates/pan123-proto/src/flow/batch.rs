@@ -136,7 +136,7 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     No,
-    /// Nothing new is sent; tasks are followed until then.
+    /// Nothing new is sent since then; tasks are followed for as long as the policy says.
     Draining(Instant),
     /// What is on its way is awaited and recorded.
     Recording,
@@ -914,11 +914,11 @@ impl Batch {
             self.told(key, told);
         }
         if self.stop == Stop::No && self.shared.control.is_stopped() {
-            self.stop = Stop::Draining(later(now, self.policy.grace));
+            self.stop = Stop::Draining(now);
             self.stop_unsent();
         }
-        if let Stop::Draining(until) = self.stop
-            && (now >= until || self.slots.is_empty())
+        if let Stop::Draining(since) = self.stop
+            && (now >= later(since, self.policy.grace) || self.slots.is_empty())
         {
             self.stop = Stop::Recording;
             self.stop_following();
@@ -976,7 +976,7 @@ impl Batch {
     fn wait(&self, now: Instant, signal: Signal) -> Wait {
         let timers = match self.stop {
             Stop::No => [self.beat_at, self.claim_at],
-            Stop::Draining(until) => [self.beat_at, Some(until)],
+            Stop::Draining(since) => [self.beat_at, Some(later(since, self.policy.grace))],
             Stop::Recording | Stop::Counting => [self.beat_at, None],
         };
         let until = timers

@@ -57,6 +57,23 @@ fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
     );
 }
 
+#[test]
+fn stop_at_once_ends_a_stop_that_still_follows_tasks() {
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| secs(120));
+    let worker = sim.worker(Pacing::default());
+    let policy = BatchPolicy::default().grace(secs(60));
+    sim.start(worker, policy, items(1));
+    sim.run_until(secs(10));
+    let running = sim.workers[worker].running.as_mut().expect("it runs");
+    running.batch.handle().stop();
+    sim.run_until(secs(20));
+    let running = sim.workers[worker].running.as_mut().expect("it runs");
+    running.batch.stop_at_once();
+    sim.run();
+    assert!(sim.now < secs(22), "{:?}", sim.now);
+}
+
 /// Whatever is on its way then.
 #[test]
 fn stop_at_any_step_ends_the_batch_and_the_next_one_goes_on() {
