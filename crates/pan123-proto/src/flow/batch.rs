@@ -666,6 +666,9 @@ impl Batch {
         };
         let window_full = error.code() == Some(ErrorCode::TooManyDownloads);
         if let Error::Ambiguous(ambiguous) = &error {
+            // The next one might get no answer either, and nobody sends it again.
+            self.stop_unsent();
+            self.pause(now, &error);
             self.doubt(item, fence, ambiguous, error.to_string());
         } else if is_of_the_item(&error) {
             self.reject(item, fence, error.to_string());

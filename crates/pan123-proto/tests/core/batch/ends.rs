@@ -4,6 +4,7 @@ use pan123_proto::Pacing;
 use pan123_proto::batch::BatchPolicy;
 use pan123_proto::ledger::{LedgerOp, Transaction, read_line};
 
+use super::oracle::check;
 use super::service::Faults;
 use super::sim::{Sim, account, items};
 use crate::support::{at, secs};
@@ -74,4 +75,19 @@ fn counters_of_an_imported_item_may_be_as_high_as_they_can() {
     sim.run();
     let report = sim.workers[worker].report.clone().expect("a report");
     assert_eq!((report.failed(), sim.service.creates), (1, 1), "{report:?}");
+}
+
+#[test]
+fn service_that_answers_no_create_makes_few_items_unconfirmed() {
+    let mut sim = Sim::new(3);
+    let worker = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1000));
+    // It has a token.
+    sim.run_until(secs(5));
+    sim.service.faults.server_error = 1000;
+    sim.run_until(secs(600));
+    sim.service.faults.server_error = 0;
+    sim.run();
+    let unconfirmed = check(&sim, 1000);
+    assert!((5..20).contains(&unconfirmed), "{unconfirmed}");
 }
