@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::login;
+use crate::commands::{batch, download, login, tasks};
 
 /// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
 #[derive(Debug, Parser)]
@@ -42,6 +42,14 @@ pub(crate) enum Command {
     Logout,
     /// Show whose account is used, its space, and where the command keeps its files
     Whoami,
+    /// Let the cloud download URLs into the drive
+    Download(download::Args),
+    /// Show where tasks stand
+    Status(tasks::StatusArgs),
+    /// Wait until tasks have ended
+    Wait(tasks::WaitArgs),
+    /// Let the cloud download all URLs of a list, each once; or look after the ledger of one
+    Batch(batch::Args),
     /// Run a mock of the service on a port, for programs in any language
     #[command(disable_help_flag = true)]
     Mock {

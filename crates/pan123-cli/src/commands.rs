@@ -1,7 +1,10 @@
 //! The commands.
 
+pub(crate) mod batch;
+pub(crate) mod download;
 pub(crate) mod login;
 mod logout;
+pub(crate) mod tasks;
 mod whoami;
 
 use std::io;
@@ -30,6 +33,10 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Login(args) => app.until_stopped(login::run(app, args)).await,
         Command::Logout => logout::run(app),
         Command::Whoami => app.until_stopped(whoami::run(app)).await,
+        Command::Download(args) => download::run(app, args).await,
+        Command::Status(args) => tasks::status(app, args).await,
+        Command::Wait(args) => tasks::wait(app, args).await,
+        Command::Batch(args) => batch::run(app, args).await,
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

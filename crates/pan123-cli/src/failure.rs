@@ -74,6 +74,12 @@ impl Failure {
         Failure::new(Exit::Credentials, message)
     }
 
+    /// The same with the worse one of two exit codes.
+    pub(crate) fn at_least(mut self, exit: Exit) -> Failure {
+        self.exit = self.exit.max(exit);
+        self
+    }
+
     /// Ctrl-C, where there is nothing to go on with but the same command.
     pub(crate) fn interrupted(lang: Lang) -> Failure {
         let message = lang.pick(

@@ -40,6 +40,11 @@ impl Stop {
         });
     }
 
+    /// Returns whether the command was asked to stop.
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.requested.borrow()
+    }
+
     /// Waits until the command is asked to stop.
     pub(crate) async fn requested(&self) {
         let mut requested = self.requested.subscribe();

@@ -1,0 +1,148 @@
+//! `pan123 batch`: lists of downloads, and their ledgers.
+
+mod file;
+mod intake;
+mod settle;
+mod show;
+
+use pan123_async::{Batch, Client};
+
+use crate::app::App;
+use crate::display::Display;
+use crate::failure::{Exit, Failure};
+use crate::follow::{self, Ended, Follower};
+use crate::ledgers::{DEFAULT, Named};
+use show::Totals;
+
+/// The options of `batch`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    list: ListArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// The list, or `-` for standard input: one URL a line, `URL<TAB>name<TAB>folder`, an input file of aria2, or JSON lines
+    #[arg(value_name = "FILE|-")]
+    list: Option<String>,
+    /// The ledger that keeps what was sent, by its name or as a path; by default each list has its own
+    #[arg(long, value_name = "LEDGER")]
+    ledger: Option<String>,
+    /// The folder of the drive for downloads without one: a path, which is created if it is missing, or an id
+    #[arg(long, value_name = "PATH|ID")]
+    to: Option<String>,
+    /// Leave out bad lines, instead of sending nothing
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show how far a ledger is: its totals, what runs, what failed and why, and what is unconfirmed
+    Show {
+        #[command(flatten)]
+        ledger: LedgerArg,
+    },
+    /// Go on where a batch has stopped
+    Resume {
+        #[command(flatten)]
+        ledger: LedgerArg,
+    },
+    /// Say what has become of an unconfirmed download
+    Settle(settle::Args),
+    /// Write a ledger as JSON lines, which hold the URLs in full
+    Export {
+        #[command(flatten)]
+        ledger: LedgerArg,
+        /// A new file, which only you can read; by default standard output
+        #[arg(value_name = "FILE")]
+        to: Option<std::path::PathBuf>,
+    },
+    /// Read an export into a ledger; use the ledger that it is from no more
+    Import {
+        /// The ledger, by its name or as a path
+        #[arg(value_name = "LEDGER")]
+        ledger: String,
+        /// The export, or `-` for standard input
+        #[arg(value_name = "FILE|-")]
+        from: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct LedgerArg {
+    /// The ledger, by the name that `pan123 batch` has printed or as a path
+    #[arg(value_name = "LEDGER", default_value = DEFAULT)]
+    ledger: String,
+}
+
+pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    match args.command {
+        None => send(app, args.list).await,
+        Some(Command::Show { ledger }) => show::run(app, &ledger.ledger),
+        Some(Command::Resume { ledger }) => resume(app, &ledger.ledger).await,
+        Some(Command::Settle(args)) => settle::run(app, args).await,
+        Some(Command::Export { ledger, to }) => file::export(app, &ledger.ledger, to.as_deref()),
+        Some(Command::Import { ledger, from }) => file::import(app, &ledger, &from),
+    }
+}
+
+async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let list = args.list.as_deref().unwrap_or("-");
+    let mut list = intake::List::open(app, list).await?;
+    let settings = intake::Settings::new(app, args.to.as_deref(), args.skip_bad)?;
+    let checked = list.check(app, &settings)?;
+    let named = match &args.ledger {
+        Some(name) => Named::find(app, &client, name)?,
+        None => Named::of_list(app, &client, list.place())?,
+    };
+    let ids = app
+        .until_stopped(intake::folder_ids(&client, checked.folders))
+        .await?;
+    let mut ledger = named.open(&client)?;
+    let added = list.add(app, &settings, &ids, &mut *ledger)?;
+    let (total, name) = (checked.downloads, &named.name);
+    let known = total.saturating_sub(added);
+    app.out.note(&app.out.lang.pick(
+        format!("{total} downloads, {added} of them new, {known} known; ledger {name}"),
+        format!("共 {total} 项，新增 {added} 项，已有 {known} 项；台账 {name}"),
+    ));
+    follow_all(app, &client, &named).await
+}
+
+async fn resume(app: &App, name: &str) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let named = Named::find(app, &client, name)?.existing(app)?;
+    follow_all(app, &client, &named).await
+}
+
+/// Sends and follows all that a ledger holds.
+async fn follow_all(app: &App, client: &Client, named: &Named) -> Result<Exit, Failure> {
+    let mut ledger = named.open(client)?;
+    let mut display = Display::following(app.out);
+    let batch = batch(client, named)?;
+    let follower = Follower::new(app, &mut display, &mut *ledger);
+    let Ended { report, early } = follower.follow(batch).await?;
+    let fault = report.fault.map(Failure::from);
+    let totals = Totals::new(named, &report.counts);
+    let exit = match early.or(fault) {
+        None => totals.exit(),
+        Some(failure) => {
+            let failure = failure.at_least(totals.exit());
+            app.out.failure(&failure)
+        }
+    };
+    totals.print(app.out, Some(exit))?;
+    Ok(exit)
+}
+
+/// A batch of all that a ledger holds.
+fn batch(client: &Client, named: &Named) -> Result<Batch, Failure> {
+    let offline = client.offline_download();
+    Ok(offline.batch_with(&named.ledger, [], follow::policy())?)
+}

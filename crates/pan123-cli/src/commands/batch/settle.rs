@@ -1,0 +1,139 @@
+//! `pan123 batch settle`.
+
+use std::time::SystemTime;
+
+use pan123_async::proto::ledger::{
+    ChangeError, ItemKey, ItemState, ListItems, OpenLedger, Refusal, Verdict,
+};
+use pan123_async::{Client, FileId, TaskId};
+use serde_json::json;
+
+use super::Named;
+use crate::app::App;
+use crate::failure::{Exit, Failure};
+use crate::keys::{short_key, shown_name};
+use crate::ledgers::for_each;
+use crate::words::Lang;
+
+/// The options of `batch settle`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The ledger, by the name that `pan123 batch` has printed or as a path
+    #[arg(value_name = "LEDGER")]
+    ledger: String,
+    /// The key of the download, or its digits in brackets
+    #[arg(value_name = "KEY")]
+    key: String,
+    #[command(flatten)]
+    verdict: VerdictArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct VerdictArgs {
+    /// It was created as this task, which is followed from now on
+    #[arg(long, value_name = "TASK")]
+    was: Option<TaskId>,
+    /// It has become this file, by its path or its id
+    #[arg(long, value_name = "PATH|ID")]
+    found: Option<String>,
+    /// It was not created: send it again
+    #[arg(long)]
+    send_again: bool,
+    /// Give it up
+    #[arg(long)]
+    drop: bool,
+}
+
+pub(super) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    let lang = app.out.lang;
+    let client = app.client()?;
+    let named = Named::find(app, &client, &args.ledger)?.existing(app)?;
+    let mut ledger = named.open(&client)?;
+    let verdict = verdict(app, &client, &args.verdict).await?;
+    let key = find(&mut *ledger, &args.key, lang)?;
+    match ledger.settle(SystemTime::now(), key.clone(), verdict) {
+        Ok(()) => {}
+        Err(ChangeError::Refused(refusal)) => return Err(refused(refusal, lang)),
+        Err(error) => return Err(Failure::new(Exit::Failed, error.to_string())),
+    }
+    let name = shown_name(&key);
+    let object = json!({"type": "settled", "key": key.as_str(), "name": name});
+    let text = lang.pick(format!("settled {name}"), format!("已处理 {name}"));
+    app.out.result(&text, &object)?;
+    if matches!(verdict, Verdict::Was(_) | Verdict::SendAgain) {
+        let name = &named.name;
+        app.out.note(&lang.pick(
+            format!("to go on: pan123 batch resume {name}"),
+            format!("继续：pan123 batch resume {name}"),
+        ));
+    }
+    Ok(Exit::Success)
+}
+
+async fn verdict(app: &App, client: &Client, args: &VerdictArgs) -> Result<Verdict, Failure> {
+    if let Some(task) = args.was {
+        return Ok(Verdict::Was(task));
+    }
+    if let Some(file) = &args.found {
+        let file = app
+            .until_stopped(file_id(client, file, app.out.lang))
+            .await?;
+        return Ok(Verdict::Found(file));
+    }
+    Ok(if args.send_again {
+        Verdict::SendAgain
+    } else {
+        Verdict::Drop
+    })
+}
+
+/// Returns the id of a file that is given by its id or its path.
+async fn file_id(client: &Client, file: &str, lang: Lang) -> Result<FileId, Failure> {
+    if file.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(file.parse()?);
+    }
+    let found = client.files().find(file).await?;
+    let file = found.and_then(|entry| entry.file());
+    file.ok_or_else(|| {
+        Failure::new(
+            Exit::Failed,
+            lang.pick("there is no file at this path", "该路径没有文件"),
+        )
+    })
+}
+
+/// Finds the key that is given in full, or by its digits.
+fn find(ledger: &mut dyn OpenLedger, given: &str, lang: Lang) -> Result<ItemKey, Failure> {
+    let mut found = None;
+    let unconfirmed = ListItems::first(500).state(ItemState::Unconfirmed);
+    for_each(ledger, unconfirmed, |item| {
+        if item.key.as_str() == given || short_key(item.key.as_str()) == given {
+            found = Some(item.key.clone());
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        Failure::new(
+            Exit::Failed,
+            lang.pick(
+                "no unconfirmed download has this key: `pan123 batch show` lists them",
+                "没有编号为此的未确认项：`pan123 batch show` 会列出它们",
+            ),
+        )
+    })
+}
+
+fn refused(refusal: Refusal, lang: Lang) -> Failure {
+    let text = match refusal {
+        Refusal::TooEarly(millis) => {
+            let seconds = millis.div_ceil(1000);
+            lang.pick(
+                format!("its request may still be on its way: try again in {seconds} s"),
+                format!("它的请求可能仍在途中：请在 {seconds} 秒后重试"),
+            )
+        }
+        other => other.to_string(),
+    };
+    Failure::new(Exit::Failed, text)
+}

@@ -1,0 +1,141 @@
+//! Bars on a terminal: one for each of a few downloads, and one for all.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pan123_async::proto::ledger::{Counts, ItemState};
+
+use super::ItemLine;
+use super::width::fit;
+use crate::words::Lang;
+
+/// So many downloads have a bar of their own at most.
+const MAX_BARS: usize = 8;
+/// The steps of a bar.
+const STEPS: u64 = 1000;
+/// The columns of the widest name.
+const MAX_NAME: usize = 40;
+/// The columns beside a name: the bar, the percentage and the status.
+const BESIDE: usize = 46;
+
+pub(super) struct Bars {
+    lang: Lang,
+    multi: MultiProgress,
+    /// The bars of downloads by their keys.
+    shown: HashMap<String, ProgressBar>,
+    /// The bar of all, once their number is known.
+    total: Option<ProgressBar>,
+    max_shown: usize,
+    name_columns: usize,
+}
+
+impl Bars {
+    pub(super) fn new(lang: Lang) -> Bars {
+        let (rows, columns) = Term::stderr().size_checked().unwrap_or((24, 80));
+        Bars {
+            lang,
+            multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            shown: HashMap::new(),
+            total: None,
+            // The total and the line of the cursor stay in sight.
+            max_shown: usize::from(rows).saturating_sub(3).clamp(1, MAX_BARS),
+            name_columns: usize::from(columns)
+                .saturating_sub(BESIDE)
+                .clamp(8, MAX_NAME),
+        }
+    }
+
+    pub(super) fn item(&mut self, line: &ItemLine<'_>) {
+        if line.is_end() {
+            if let Some(bar) = self.shown.remove(&*line.id()) {
+                self.multi.remove(&bar);
+            }
+            return;
+        }
+        let lang = self.lang;
+        let Some(bar) = self.bar(line) else {
+            return;
+        };
+        if let Some(percent) = line.percent {
+            bar.set_position(steps(percent));
+        }
+        if let Some(status) = line.progress_text(lang) {
+            bar.set_message(status);
+        }
+        bar.tick();
+    }
+
+    /// Returns the bar of a download, if there is room for one.
+    fn bar(&mut self, line: &ItemLine<'_>) -> Option<&ProgressBar> {
+        let id = line.id();
+        if !self.shown.contains_key(&*id) {
+            if self.shown.len() >= self.max_shown {
+                return None;
+            }
+            let bar = ProgressBar::new(STEPS).with_style(style("{prefix} [{bar:18}] {wide_msg}"));
+            let bar = self.multi.insert(0, bar);
+            bar.set_prefix(fit(&line.shown_name(), self.name_columns));
+            self.shown.insert(id.to_string(), bar);
+        }
+        self.shown.get(&*id)
+    }
+
+    pub(super) fn totals(&mut self, counts: &Counts) {
+        let lang = self.lang;
+        let total = self.total.get_or_insert_with(|| {
+            let bar = ProgressBar::new(0).with_style(style("{prefix} [{bar:18}] {wide_msg}"));
+            let bar = self.multi.add(bar);
+            bar.set_prefix(fit(lang.pick("total", "总计"), self.name_columns));
+            bar
+        });
+        let of = |state| counts.of(state);
+        let ended = of(ItemState::Succeeded) + of(ItemState::Failed) + of(ItemState::Dropped);
+        total.set_length(counts.total());
+        total.set_position(ended);
+        let mut parts = vec![format!("{ended}/{}", counts.total())];
+        for (state, english, chinese) in [
+            (ItemState::Running, "running", "下载中"),
+            (ItemState::Failed, "failed", "失败"),
+            (ItemState::Unconfirmed, "unconfirmed", "未确认"),
+        ] {
+            if of(state) > 0 {
+                parts.push(format!("{} {}", of(state), lang.pick(english, chinese)));
+            }
+        }
+        total.set_message(parts.join(", "));
+    }
+
+    pub(super) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.multi.suspend(print)
+    }
+
+    pub(super) fn clear(&self) {
+        // A terminal that is gone shows nothing anyway.
+        let _ = self.multi.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to the number of steps"
+)]
+fn steps(percent: f64) -> u64 {
+    (percent.clamp(0.0, 100.0) * 10.0) as u64
+}
+
+impl fmt::Debug for Bars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bars")
+            .field("shown", &self.shown.len())
+            .finish_non_exhaustive()
+    }
+}
