@@ -219,6 +219,11 @@ impl Identity {
     pub(super) fn of(path: &Path) -> io::Result<Identity> {
         fs::metadata(path).map(|found| Identity(numbers(&found)))
     }
+
+    /// Returns that of an open file.
+    pub(super) fn of_file(file: &fs::File) -> io::Result<Identity> {
+        file.metadata().map(|found| Identity(numbers(&found)))
+    }
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pan123_proto::TaskId;
 use pan123_proto::ledger::{Fence, ItemId, LedgerFault, SpilledTask, WorkerId};
 
-use super::place::{folder_of, is_full, private, sibling, sync};
+use super::place::{Identity, folder_of, is_full, private, sibling, sync};
 
 const SUFFIX: &str = "-worker-";
 const MAGIC: [u8; 8] = *b"p123task";
@@ -150,7 +150,12 @@ impl WorkerFile {
 /// A worker that ends leaves no file behind, unless the file keeps something.
 impl Drop for WorkerFile {
     fn drop(&mut self) {
-        if self.slots.iter().all(Option::is_none) {
+        // Its folder may have been moved, and another ledger created at its place.
+        let is_there = |file: &File| {
+            let identity = Identity::of_file(file).ok();
+            identity.is_some() && identity == Identity::of(&self.path).ok()
+        };
+        if self.slots.iter().all(Option::is_none) && is_there(&self.file) {
             drop(fs::remove_file(&self.path));
         }
     }

@@ -230,3 +230,17 @@ fn file_of_a_worker_that_never_was_is_made_anew() {
         assert!(!kept.exists());
     }
 }
+
+/// The folder was moved while a worker runs, and another ledger was created at its place.
+#[cfg(unix)]
+#[test]
+fn worker_that_ends_leaves_the_files_of_the_ledger_that_took_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("data");
+    let path = place.join("downloads.db");
+    let first = open(&path);
+    fs::rename(&place, folder.path().join("old")).unwrap();
+    let _second = open(&path);
+    drop(first);
+    assert!(place.join("downloads.db-worker-1").exists());
+}
