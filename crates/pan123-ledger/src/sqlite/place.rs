@@ -137,9 +137,9 @@ fn check_names(_: &Path) -> Result<(), LedgerFault> {
 
 fn check_mount(path: &Path) -> Result<(), LedgerFault> {
     let mounts = if cfg!(target_os = "linux") {
-        fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+        fs::read("/proc/self/mountinfo").unwrap_or_default()
     } else {
-        String::new()
+        Vec::new()
     };
     match unfit_mount(&mounts, path) {
         None => Ok(()),
@@ -169,8 +169,10 @@ const NETWORK: [&str; 18] = [
     "smbfs",
 ];
 
-/// Why processes cannot share a file there, by Linux's list of mounts.
-fn unfit_mount(mounts: &str, path: &Path) -> Option<String> {
+/// Why processes cannot share a file there, by Linux's list of mounts. One with a name that is not UTF-8 does not hide the others.
+fn unfit_mount(mounts: &[u8], path: &Path) -> Option<String> {
+    let mounts = String::from_utf8_lossy(mounts);
+    let path = Path::new(&*path.to_string_lossy()).to_owned();
     let mut nearest: Option<(PathBuf, &str)> = None;
     for line in mounts.lines() {
         let (mount, source) = line.split_once(" - ")?;
@@ -261,10 +263,26 @@ mod tests {
             ("/data/downloads.db2", ""),
             ("/mnt/twice/downloads.db", ""),
         ] {
-            let why = unfit_mount(mounts, Path::new(path)).unwrap_or_default();
+            let why = unfit_mount(mounts.as_bytes(), Path::new(path)).unwrap_or_default();
             assert_eq!(why.is_empty(), expected.is_empty(), "{path}: {why}");
             assert!(why.contains(expected), "{path}: {why}");
         }
-        assert_eq!(unfit_mount("", Path::new("/a")), None);
+        assert_eq!(unfit_mount(b"", Path::new("/a")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn mount_whose_name_is_not_utf8_hides_no_other() {
+        use std::os::unix::ffi::OsStrExt;
+        let mounts = b"40 22 0:50 / /mnt/\xce\xc4 rw - nfs4 nas:/volume rw\n\
+            41 22 0:51 / /mnt/nas rw - cifs //nas/share rw\n";
+        for (path, expected) in [
+            (&b"/mnt/nas/downloads.db"[..], "(cifs)"),
+            (b"/mnt/\xce\xc4/downloads.db", "(nfs4)"),
+        ] {
+            let path = Path::new(std::ffi::OsStr::from_bytes(path));
+            let why = unfit_mount(mounts, path).unwrap_or_default();
+            assert!(why.contains(expected), "{path:?}: {why}");
+        }
     }
 }

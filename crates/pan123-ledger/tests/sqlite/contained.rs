@@ -102,6 +102,14 @@ fn places_that_cannot_hold_a_ledger_are_told_by_name() {
             ),
             "is mounted alone",
         ),
+        // The name of another mount is not UTF-8.
+        (
+            format!(
+                r#"{mount}; odd="$1/$(printf '\316\304')"; mkdir "$odd" && mount -t tmpfs tmpfs "$odd" || exit 99;
+                touch "$1/a" "$1/downloads.db"; mount --bind "$1/a" "$1/downloads.db" || exit 99; {process}"#
+            ),
+            "is mounted alone",
+        ),
         (
             format!(r#"mount -t tmpfs -o size=8k tmpfs "$1" || exit 99; {process}"#),
             "the ledger cannot grow",
