@@ -178,6 +178,8 @@ impl DeadFile {
     /// Takes over the file of a worker whose process is gone. None if it is alive.
     pub(super) fn take(ledger: LedgerName<'_>, worker: WorkerId) -> io::Result<Option<DeadFile>> {
         let path = ledger.file_of(worker);
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
             // A worker that ends removes it.
@@ -187,14 +189,14 @@ impl DeadFile {
                     tasks: Vec::new(),
                 }));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(named(error)),
         };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => return Err(named(error)),
         }
-        let content = Content::read(&mut file)?;
+        let content = Content::read(&mut file).map_err(named)?;
         if content.ledger != Some(ledger.number) {
             return Ok(Some(DeadFile {
                 locked: None,
@@ -245,6 +247,10 @@ struct Content {
 
 impl Content {
     fn read(file: &mut File) -> io::Result<Content> {
+        // Reading a pipe would wait for ever.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no plain file"));
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let mut records = bytes.chunks_exact(RECORD).map(decode);

@@ -244,3 +244,31 @@ fn worker_that_ends_leaves_the_files_of_the_ledger_that_took_its_place() {
     drop(first);
     assert!(place.join("downloads.db-worker-1").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn worker_file_that_is_no_plain_file_is_told_by_name_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("downloads.db");
+    let kept = folder.path().join("downloads.db-worker-1");
+    let make_pipe = || {
+        let made = std::process::Command::new("mkfifo").arg(&kept).status();
+        assert!(made.unwrap().success());
+    };
+    make_pipe();
+    let error = refusal(&path);
+    assert!(error.contains("downloads.db-worker-1"), "{error}");
+    fs::remove_file(&kept).unwrap();
+
+    drop(with_kept_task(&path));
+    fs::remove_file(&kept).unwrap();
+    make_pipe();
+    let mut second = open(&path);
+    let claim = LedgerOp::Claim {
+        create: 1,
+        follow: 1,
+    };
+    let fault = second.run(Transaction::new(at(1), vec![claim]));
+    let text = fault.expect_err("it cannot be read").to_string();
+    assert!(text.contains("downloads.db-worker-1"), "{text}");
+}
