@@ -34,8 +34,13 @@ impl Window {
         let Some(limit) = self.limit else {
             return u64::MAX;
         };
-        let one_more = u64::from(now >= self.try_at);
+        let one_more = u64::from(self.is_due(now));
         (u64::from(limit) + one_more).saturating_sub(busy)
+    }
+
+    /// Whether one more is tried now. A time beyond the longest pause is left from before the clock was set back.
+    fn is_due(&self, now: Millis) -> bool {
+        now >= self.try_at || self.try_at - now > LONGEST_PAUSE
     }
 
     /// The service refused one more than these tasks.
@@ -43,11 +48,12 @@ impl Window {
         self.limit = Some(u32::try_from(tasks).unwrap_or(u32::MAX));
         self.growths = 0;
         // Those that were sent before the first refusal came are no further tries.
-        if now >= self.try_at {
+        if self.is_due(now) {
             self.pause = self
                 .pause
                 .saturating_mul(2)
                 .clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            self.try_at = now;
         }
         self.try_at = self.try_at.max(now.saturating_add(self.pause));
     }
@@ -70,5 +76,22 @@ impl Window {
             };
             self.try_at = now.saturating_add(pause);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock was a day ahead when the service refused a task, and was set back.
+    #[test]
+    fn clock_that_is_set_back_holds_nothing_up() {
+        let now = 1_750_000_000_000;
+        let mut window = Window::default();
+        window.refused(0, now + 86_400_000);
+        assert_eq!(window.room(0, now), 1);
+        window.refused(0, now);
+        assert_eq!(window.room(0, now), 0);
+        assert_eq!(window.room(0, now + LONGEST_PAUSE), 1);
     }
 }
