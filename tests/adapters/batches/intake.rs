@@ -1,9 +1,12 @@
 //! How items come in, and how events go out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::stream::poll_fn;
 use pan123_proto::Account;
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
 use pan123_proto::ledger::{
@@ -12,7 +15,7 @@ use pan123_proto::ledger::{
 use pan123_tests::batch_run::item;
 use pan123_tests::watchdog::Watchdog;
 
-use super::setup::{fixture, items, sent_once, slowly};
+use super::setup::{fixture, items, items_of, sent_once, slowly};
 use crate::both::{Adapter, BOTH, on_tokio};
 
 /// How many items a batch takes at most before they are in the ledger: those that wait, and those of one transaction.
@@ -173,5 +176,72 @@ fn consumer_may_take_its_time() {
         }
         assert_eq!(ended, 4, "{adapter:?}");
         assert_eq!(sent_once(&fixture, adapter), 4);
+    }
+}
+
+/// It may panic again, with responses still awaited.
+#[test]
+fn iterator_that_panicked_is_not_asked_after_the_batch_is_stopped_or_dropped() {
+    for is_dropped in [false, true] {
+        let _watched = Watchdog::watch(move || format!("dropped: {is_dropped}"));
+        let (fixture, ledger) = fixture();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let items = (0..).map(move |number: usize| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            if number > 0 {
+                // Without the report of a panic.
+                resume_unwind(Box::new(()));
+            }
+            item(&number.to_string())
+        });
+        let offline = fixture.blocking().offline_download();
+        let mut batch = offline.batch(&ledger, items).unwrap();
+        fixture.clock.drive_blocking(|| {
+            let panicked = catch_unwind(AssertUnwindSafe(|| batch.next()));
+            assert!(panicked.is_err());
+            if is_dropped {
+                drop(batch);
+            } else {
+                batch.handle().stop();
+                batch.to_end();
+            }
+        });
+        fixture.clock.until_idle();
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "dropped: {is_dropped}");
+        assert_eq!(items_of(&fixture, &ledger).len(), 1, "what it gave is kept");
+    }
+}
+
+#[test]
+fn stream_is_not_polled_after_its_batch_is_stopped_or_dropped() {
+    for is_dropped in [false, true] {
+        let (fixture, ledger) = fixture();
+        let clock = &fixture.clock;
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&polls);
+        let items = poll_fn(move |_| match counter.fetch_add(1, Ordering::SeqCst) {
+            0 => Poll::Ready(Some(item("0"))),
+            _ => Poll::Pending,
+        });
+        let polls = || polls.load(Ordering::SeqCst);
+        let offline = fixture.client().offline_download();
+        let policy = BatchPolicy::default();
+        let mut batch = offline.batch_of_stream(&ledger, items, policy).unwrap();
+        let before = on_tokio(async {
+            clock.drive(batch.next()).await.unwrap();
+            let before = polls();
+            if is_dropped {
+                drop(batch);
+                while clock.running() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            } else {
+                batch.handle().stop();
+                clock.drive(batch.to_end()).await;
+            }
+            before
+        });
+        assert_eq!(polls(), before, "dropped: {is_dropped}");
     }
 }

@@ -262,9 +262,10 @@ impl Batch {
         }
     }
 
-    /// Returns how many items the batch takes now.
+    /// Returns how many items the batch takes now; none once it is told to stop.
     pub fn room(&self) -> usize {
-        let takes = !self.has_all_items && self.stop == Stop::No && self.recorder.works();
+        let takes =
+            !self.has_all_items && !self.shared.control.is_stopped() && self.recorder.works();
         if takes {
             MAX_INTAKE.saturating_sub(self.intake.len())
         } else {
