@@ -157,7 +157,8 @@ impl OfflineDownload {
     /// one once, and what fails a few times. All of it is recorded in the ledger: a batch on the ledger of an earlier one goes on where
     /// that stopped, and several programs may work on one ledger.
     ///
-    /// The ledger is opened at once, which may take as long as a disk does.
+    /// The ledger is opened at once, which may take as long as a disk does. The iterator must not block; for items that come later there
+    /// is [`batch_of_stream`](OfflineDownload::batch_of_stream).
     ///
     /// # Errors
     ///

@@ -115,6 +115,8 @@ impl OfflineDownload {
     /// one once, and what fails a few times. All of it is recorded in the ledger: a batch on the ledger of an earlier one goes on where
     /// that stopped, and several programs may work on one ledger.
     ///
+    /// The items must be there when they are asked for: while their iterator blocks, as that of a channel does, nothing is recorded.
+    ///
     /// # Errors
     ///
     /// [`LedgerFault`] if the ledger cannot be opened, or belongs to another account.
