@@ -55,4 +55,12 @@ impl App {
             () = self.stop.requested() => Err(Failure::interrupted(self.out.lang)),
         }
     }
+
+    /// Ends a command between two of its requests, once Ctrl-C was pressed.
+    pub(crate) fn check_stopped(&self) -> Result<(), Failure> {
+        if self.stop.is_requested() {
+            return Err(Failure::interrupted(self.out.lang));
+        }
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::commands::files::{copy, info, link, list, make_dir, r#move, remove, trash};
 use crate::commands::{batch, download, login, tasks};
 
 /// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
@@ -17,8 +18,17 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// Returns the examples of a command's help, a line each.
+pub(crate) fn examples(lines: &str) -> String {
+    let lines = lines.trim().lines();
+    lines.fold("Examples:".to_owned(), |text, line| {
+        format!("{text}\n  {}", line.trim())
+    })
+}
+
 /// Options of every command.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Options {
     /// Print one JSON object a line, errors too
     #[arg(long, global = true)]
@@ -50,6 +60,25 @@ pub(crate) enum Command {
     Wait(tasks::WaitArgs),
     /// Let the cloud download all URLs of a list, each once; or look after the ledger of one
     Batch(batch::Args),
+    /// List folders
+    Ls(list::Args),
+    /// Show all that is known of files and folders
+    Info(info::Args),
+    /// Create folders
+    Mkdir(make_dir::Args),
+    /// Move or rename files and folders
+    Mv(r#move::Args),
+    /// Copy files and folders within the drive
+    Cp(copy::Args),
+    /// Move files and folders to the trash
+    Rm(remove::Args),
+    /// List, restore, or permanently delete what is in the trash
+    Trash {
+        #[command(subcommand)]
+        command: trash::Command,
+    },
+    /// Print URLs from which files can be fetched for a while, without credentials
+    Link(link::Args),
     /// Run a mock of the service on a port, for programs in any language
     #[command(disable_help_flag = true)]
     Mock {

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod download;
+pub(crate) mod files;
 pub(crate) mod login;
 mod logout;
 pub(crate) mod tasks;
@@ -15,6 +16,7 @@ use tokio::runtime::Runtime;
 use crate::app::App;
 use crate::args::{Args, Command};
 use crate::failure::{Exit, Failure};
+use files::{copy, info, link, list, make_dir, r#move, remove, trash};
 
 /// Carries out a command.
 pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
@@ -37,6 +39,14 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Status(args) => tasks::status(app, args).await,
         Command::Wait(args) => tasks::wait(app, args).await,
         Command::Batch(args) => batch::run(app, args).await,
+        Command::Ls(args) => app.until_stopped(list::run(app, args)).await,
+        Command::Info(args) => app.until_stopped(info::run(app, args)).await,
+        Command::Link(args) => app.until_stopped(link::run(app, args)).await,
+        Command::Mkdir(args) => make_dir::run(app, args).await,
+        Command::Mv(args) => r#move::run(app, args).await,
+        Command::Cp(args) => copy::run(app, args).await,
+        Command::Rm(args) => remove::run(app, args).await,
+        Command::Trash { command } => trash::run(app, command).await,
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -51,7 +51,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Why a command ends early.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// A text without secrets; empty if nobody is left to read it.

@@ -5,6 +5,7 @@ mod app;
 mod args;
 mod commands;
 mod display;
+mod drive;
 mod failure;
 mod folder_ids;
 mod folders;
@@ -15,6 +16,7 @@ mod lists;
 mod log;
 mod orders;
 mod output;
+mod place;
 mod stop;
 mod words;
 

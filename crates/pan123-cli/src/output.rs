@@ -51,6 +51,14 @@ impl Output {
         out.flush()
     }
 
+    /// Prints a line between results, for people only.
+    pub(crate) fn heading(self, text: &str) -> io::Result<()> {
+        if self.is_json {
+            return Ok(());
+        }
+        writeln!(io::stdout(), "{text}")
+    }
+
     /// Tells people something on the way; not with `--quiet`, nor with `--json`.
     pub(crate) fn note(self, text: &str) {
         if !self.is_quiet && !self.is_json {
@@ -59,7 +67,20 @@ impl Output {
         }
     }
 
-    /// Tells why the command ends early.
+    /// Takes what there is, and reports why the others are missing. Returns the exit of the worst.
+    pub(crate) fn successes<T>(self, results: Vec<Result<T, Failure>>) -> (Vec<T>, Exit) {
+        let mut exit = Exit::Success;
+        let mut successes = Vec::with_capacity(results.len());
+        for result in results {
+            match result {
+                Ok(success) => successes.push(success),
+                Err(failure) => exit = exit.max(self.failure(&failure)),
+            }
+        }
+        (successes, exit)
+    }
+
+    /// Tells why the command, or one thing that it does, ends early.
     pub(crate) fn failure(self, failure: &Failure) -> Exit {
         let Failure { exit, message } = failure;
         if message.is_empty() {

@@ -30,11 +30,11 @@ impl Stop {
         let requested = self.requested.clone();
         tokio::spawn(async move {
             signals.next().await;
-            requested.send_replace(true);
             out.note(out.lang.pick(
                 "stopping; press Ctrl-C again to end at once",
                 "正在停止；再按一次 Ctrl-C 立即结束",
             ));
+            requested.send_replace(true);
             signals.next().await;
             process::exit(Exit::Interrupted.code().into());
         });

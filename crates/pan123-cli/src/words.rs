@@ -1,6 +1,11 @@
 //! What the command says, in English and in Chinese.
 
 use std::env;
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The language of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,35 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// Returns a time as people read it, in the zone of this machine.
+pub(crate) fn local_time(time: SystemTime) -> Option<String> {
+    let zoned = Timestamp::try_from(time).ok()?.to_zoned(TimeZone::system());
+    Some(zoned.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// Returns a time as `--json` has it: RFC 3339, in UTC.
+pub(crate) fn iso_time(time: SystemTime) -> Option<String> {
+    Some(Timestamp::try_from(time).ok()?.to_string())
+}
+
+/// Returns a name that can be printed to a terminal: what moves the cursor or turns the direction of the text is escaped.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().fold(String::new(), |mut text, c| {
+        if c.is_control() || is_format(c) {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{}", c.escape_default());
+        } else {
+            text.push(c);
+        }
+        text
+    })
+}
+
+/// Whether it shows nothing by itself, but changes what is around it.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +122,24 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn names_cannot_control_the_terminal() {
+        for (name, text) in [
+            ("视频 é.mp4", "视频 é.mp4"),
+            ("a\x1b[31mb", r"a\u{1b}[31mb"),
+            ("a\nb", r"a\nb"),
+            ("gpj\u{202e}.exe", r"gpj\u{202e}.exe"),
+            ("a\u{9b}b", r"a\u{9b}b"),
+        ] {
+            assert_eq!(shown(name), text);
+        }
+    }
+
+    #[test]
+    fn json_times_are_in_utc() {
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        assert_eq!(iso_time(time).unwrap(), "2023-11-14T22:13:20Z");
     }
 }

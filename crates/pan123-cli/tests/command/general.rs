@@ -1,6 +1,6 @@
 //! What holds for every command.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use pan123_mock::path::USER_INFO;
 use pan123_mock::{CLIENT_SECRET, Fault, MockPan123, Service};
@@ -70,15 +70,9 @@ fn closed_output_ends_a_command_quietly() {
         &["man"],
         &["completions", "bash"],
     ] {
-        let mut child = user
-            .command(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let ended = child.wait_with_output().unwrap();
+        let (reader, closed) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = user.command(arguments).stdout(closed).output().unwrap();
         let stderr = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(
             (ended.status.code(), &*stderr),

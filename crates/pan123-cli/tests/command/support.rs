@@ -76,6 +76,7 @@ impl User {
             .current_dir(self.home.path())
             .env_clear()
             .env("HOME", self.home.path())
+            .env("TZ", "UTC")
             .env("PAN123_CONFIG_DIR", self.config())
             .env("PAN123_STATE_DIR", self.state())
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
