@@ -71,7 +71,7 @@ impl<'a> Follower<'a> {
                 },
                 _ = ticks.tick() => self.look(),
                 () = self.app.stop.requested(), if !is_stopping => {
-                    Err(Failure::new(Exit::Interrupted, ""))
+                    Err(Failure::interrupted(self.app.out.lang))
                 }
             };
             // The first reason counts.

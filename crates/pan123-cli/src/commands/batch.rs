@@ -130,15 +130,14 @@ async fn follow_all(app: &App, client: &Client, named: &Named) -> Result<Exit, F
     let Ended { report, early } = follower.follow(batch).await?;
     let fault = report.fault.map(Failure::from);
     let totals = Totals::new(named, &report.counts);
-    let exit = match early.or(fault) {
-        None => totals.exit(),
-        Some(failure) => {
-            let failure = failure.at_least(totals.exit());
-            app.out.failure(&failure)
-        }
-    };
+    let failure = early
+        .or(fault)
+        .map(|failure| failure.at_least(totals.exit()));
+    let exit = failure
+        .as_ref()
+        .map_or(totals.exit(), |failure| failure.exit);
     totals.print(app.out, Some(exit))?;
-    Ok(exit)
+    failure.map_or(Ok(exit), Err)
 }
 
 /// A batch of all that a ledger holds.

@@ -48,15 +48,17 @@ pub(crate) async fn status(app: &App, args: StatusArgs) -> Result<Exit, Failure>
 
 fn stand(task: TaskId, answer: Result<Progress, Error>) -> (ItemLine<'static>, Exit) {
     match answer {
-        Ok(progress) => {
-            let (change, exit) = match progress.status {
-                TaskStatus::Succeeded => ("succeeded", Exit::Success),
-                TaskStatus::Failed => ("failed", Exit::Failed),
-                _ => ("progress", Exit::Success),
-            };
-            (ItemLine::of_task(task, change).progress(progress), exit)
-        }
+        Ok(progress) => progressed(task, progress),
         Err(error) => failed(task, exit_of(&error), &error),
+    }
+}
+
+fn progressed(task: TaskId, progress: Progress) -> (ItemLine<'static>, Exit) {
+    let line = |change| ItemLine::of_task(task, change);
+    match progress.status {
+        TaskStatus::Succeeded => (line("succeeded"), Exit::Success),
+        TaskStatus::Failed => (line("failed"), Exit::Failed),
+        _ => (line("progress").progress(progress), Exit::Success),
     }
 }
 
@@ -107,13 +109,13 @@ async fn watch(
 }
 
 fn line_of(task: TaskId, event: Result<WatchEvent, WatchError>) -> (ItemLine<'static>, Exit) {
-    let line = |change| ItemLine::of_task(task, change);
     match event {
-        Ok(WatchEvent::Progress(progress)) => (line("progress").progress(progress), Exit::Success),
+        Ok(WatchEvent::Progress(progress)) => progressed(task, progress),
         Ok(WatchEvent::PollFailed(error)) => {
-            (line("poll_failed").reason(error.to_string()), Exit::Success)
+            let line = ItemLine::of_task(task, "poll_failed").reason(error.to_string());
+            (line, Exit::Success)
         }
-        Ok(_) => (line("succeeded"), Exit::Success),
+        Ok(_) => (ItemLine::of_task(task, "progress"), Exit::Success),
         Err(error) => failed(task, exit_of_watch(&error), &error),
     }
 }

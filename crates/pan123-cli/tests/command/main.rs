@@ -1,8 +1,11 @@
 //! The command as a process, against the mock.
 
 mod account;
+mod batches;
+mod downloads;
 mod files;
 mod general;
+mod killed;
 mod schema;
 mod support;
 mod trash;

@@ -51,6 +51,7 @@ impl<'a> Totals<'a> {
         let (waiting, dropped) = (self.waiting(), of(ItemState::Dropped));
         let mut object = json!({
             "type": "report",
+            "name": self.named.name,
             "ledger": self.named.ledger.path().to_string_lossy(),
             "succeeded": succeeded,
             "failed": failed,
