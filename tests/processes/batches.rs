@@ -35,6 +35,15 @@ struct Worker {
     is_stopped: bool,
 }
 
+/// A test that fails leaves no process behind.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn start(url: &str, folder: &Path, items: usize) -> Worker {
     let process = Command::new(env!("CARGO_BIN_EXE_batch_worker"))
         .arg(url)
@@ -120,8 +129,6 @@ fn workers_that_are_killed_and_stopped_lose_nothing_and_send_nothing_twice() {
             worker.is_stopped = true;
             stops += 1;
         } else {
-            worker.process.kill().unwrap();
-            worker.process.wait().unwrap();
             workers[chosen] = start(&url, folder.path(), items);
             kills += 1;
         }
