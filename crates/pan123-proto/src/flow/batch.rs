@@ -174,6 +174,8 @@ struct Shared {
 struct Inbox {
     notices: Vec<(ItemKey, Told)>,
     returned: Vec<Returned>,
+    /// Whether to ask the ledger for items at once.
+    claims: bool,
 }
 
 #[derive(Debug)]
@@ -193,6 +195,14 @@ impl BatchHandle {
     /// is done. Tasks go on at the service; the next batch on the ledger follows them.
     pub fn stop(&self) {
         CallHandle::new(&self.shared.control).stop();
+    }
+
+    /// Asks the ledger for items at once, instead of within 5 s: after somebody else has added, resumed or settled some.
+    pub fn claim(&self) {
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            inbox.claims = true;
+        }
+        self.shared.control.wake();
     }
 
     /// Returns the job in a guard that hands it back when it is dropped, for a driver that runs it elsewhere.
@@ -906,7 +916,11 @@ impl Batch {
 
     /// Takes what the handles bring and want, and what the time brings.
     fn hear(&mut self, now: Now) {
-        let Inbox { notices, returned } = self.shared.take_inbox();
+        let Inbox {
+            notices,
+            returned,
+            claims,
+        } = self.shared.take_inbox();
         for returned in returned {
             match returned {
                 Returned::Job(job) => self.finish(now, job),
@@ -916,6 +930,9 @@ impl Batch {
         let now = now.mono;
         for (key, told) in notices {
             self.told(key, told);
+        }
+        if claims {
+            self.claim_at = None;
         }
         if self.stop == Stop::No && self.shared.control.is_stopped() {
             self.stop = Stop::Draining(now);
@@ -996,7 +1013,7 @@ impl Batch {
 
 impl Inbox {
     fn is_empty(&self) -> bool {
-        self.notices.is_empty() && self.returned.is_empty()
+        self.notices.is_empty() && self.returned.is_empty() && !self.claims
     }
 }
 

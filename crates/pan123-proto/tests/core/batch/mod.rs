@@ -6,6 +6,7 @@ mod search;
 mod service;
 mod sim;
 
+mod added;
 mod callbacks;
 mod chaos;
 mod ends;
