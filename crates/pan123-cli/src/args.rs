@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::commands::files::{copy, info, link, list, make_dir, r#move, remove, trash};
 use crate::commands::{batch, download, login, tasks};
+use crate::serve;
 
 /// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
 #[derive(Debug, Parser)]
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     },
     /// Print URLs from which files can be fetched for a while, without credentials
     Link(link::Args),
+    /// Serve aria2's RPC: browser extensions, web pages and scripts for aria2 send their downloads to the drive
+    Serve(serve::Args),
     /// Run a mock of the service on a port, for programs in any language
     #[command(disable_help_flag = true)]
     Mock {

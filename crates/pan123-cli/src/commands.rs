@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use crate::app::App;
 use crate::args::{Args, Command};
 use crate::failure::{Exit, Failure};
+use crate::serve;
 use files::{copy, info, link, list, make_dir, r#move, remove, trash};
 
 /// Carries out a command.
@@ -47,6 +48,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Cp(args) => copy::run(app, args).await,
         Command::Rm(args) => remove::run(app, args).await,
         Command::Trash { command } => trash::run(app, command).await,
+        Command::Serve(args) => serve::run(app, args).await,
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -17,6 +17,7 @@ mod log;
 mod orders;
 mod output;
 mod place;
+mod serve;
 mod stop;
 mod words;
 

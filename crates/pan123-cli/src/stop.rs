@@ -40,6 +40,11 @@ impl Stop {
         });
     }
 
+    /// Asks the command to stop, as the first Ctrl-C does.
+    pub(crate) fn request(&self) {
+        self.requested.send_replace(true);
+    }
+
     /// Returns whether the command was asked to stop.
     pub(crate) fn is_requested(&self) -> bool {
         *self.requested.borrow()

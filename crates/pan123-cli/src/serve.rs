@@ -1,0 +1,240 @@
+//! `pan123 serve`: a service that speaks aria2's RPC.
+
+mod books;
+mod events;
+mod folders;
+mod gate;
+mod guard;
+mod listener;
+mod mirror;
+mod names;
+mod queue;
+mod rpc;
+mod service;
+mod site;
+mod socket;
+mod web;
+
+use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use pan123_async::WatchPolicy;
+use pan123_async::proto::batch::{BatchPolicy, BatchReport};
+use pan123_async::proto::offline::{CallbackKey, CallbackSigner};
+use pan123_ledger::SqliteLedger;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::failure::{Exit, Failure};
+use crate::folders as files;
+use crate::output::Output;
+use books::Books;
+use folders::{Folders, MappedDir};
+use gate::{Gate, PublicUrl};
+use guard::{Guard, secret_in};
+use listener::Bounded;
+use queue::{Callbacks, Queue};
+use service::Service;
+use site::Site;
+use web::Web;
+
+/// How long tasks are still followed after a stop: they go on at the service, and the next start follows them.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long requests may take to end after a stop.
+const REQUEST_GRACE: Duration = Duration::from_secs(5);
+
+/// The intervals of polls if callbacks tell of ends.
+const CALLBACK_INTERVAL: Duration = Duration::from_secs(15);
+const MAX_CALLBACK_INTERVAL: Duration = Duration::from_secs(120);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The address and port to listen on
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6800")]
+    listen: SocketAddr,
+    /// The file of the secret that clients need; made at the first start [default: rpc-secret in the folder of the credentials]
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// The ledger of the queue and the history [default: that of `pan123 download`]
+    #[arg(long, value_name = "PATH")]
+    ledger: Option<PathBuf>,
+    /// The folder of the drive for downloads whose client names none
+    #[arg(long, value_name = "PATH", value_parser = folders::drive_path)]
+    dir: Option<String>,
+    /// What a folder that clients name is in the drive, such as /downloads=/videos; may be repeated
+    #[arg(long, value_name = "FROM=TO")]
+    map_dir: Vec<MappedDir>,
+    /// Serve a web page from this folder, such as AriaNg
+    #[arg(long, value_name = "DIR")]
+    ui: Option<PathBuf>,
+    /// The URL at which 123pan reaches this service, to be told of ends; a proxy in front must keep the Host
+    #[arg(long, value_name = "URL", value_parser = PublicUrl::parse)]
+    public_url: Option<PublicUrl>,
+    /// A host name by which clients reach this service, besides localhost and addresses; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// An origin whose pages may call, such as https://ui.example, `null` for a page in a file, or `*`; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+}
+
+pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let ledger = match &args.ledger {
+        Some(path) => SqliteLedger::new(path),
+        None => App::ledger(&client)?,
+    };
+    let secret_file = match args.secret_file.clone() {
+        Some(path) => path,
+        None => files::config()?.join("rpc-secret"),
+    };
+    let guard = Guard::new(&secret_in(&secret_file)?);
+    let site = args.ui.as_deref().map_or(Ok(Site::BuiltIn), site_in)?;
+    let callbacks = args.public_url.as_ref().map(callbacks).transpose()?;
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr()?;
+
+    let books = Books::open(&ledger, &client.session().ledger_account())?;
+    let policy = policy(callbacks.is_some());
+    let batch = client
+        .offline_download()
+        .batch_of_stream(&ledger, stream::pending(), policy)?;
+    let handle = batch.handle();
+    let queue = Queue::new(books, handle.clone(), callbacks);
+    let service = Service::new(
+        queue.clone(),
+        guard,
+        client.clone(),
+        Folders::new(client.clone(), args.map_dir),
+        args.dir,
+        app.stop.clone(),
+    )
+    .map_err(io::Error::from)?;
+    let gate = Gate {
+        hosts: args.allow_host,
+        origins: args.allow_origin,
+        public: args.public_url,
+    };
+    let (close, closing) = watch::channel(false);
+    let web = Arc::new(Web::new(service, gate, site, closing));
+    started(app.out, address, &secret_file, ledger.path())?;
+
+    let stop = app.stop.clone();
+    let serving = axum::serve(Bounded::new(listener), web::router(web))
+        .with_graceful_shutdown(async move { stop.requested().await });
+    let serving = tokio::spawn(serving.into_future());
+    let mut working = tokio::spawn(events::run(batch, queue, client, app.out));
+    let early = tokio::select! {
+        () = app.stop.requested() => None,
+        report = &mut working => Some(report),
+    };
+    app.stop.request();
+    close.send_replace(true);
+    handle.stop();
+    // What does not end in time is cut off.
+    let _ = timeout(REQUEST_GRACE, serving).await;
+    let report = match early {
+        Some(report) => report,
+        None => working.await,
+    };
+    ended(app.out, report.ok().flatten())
+}
+
+fn policy(has_callbacks: bool) -> BatchPolicy {
+    let policy = BatchPolicy::default().grace(GRACE);
+    if !has_callbacks {
+        return policy;
+    }
+    let watch = WatchPolicy::default()
+        .interval(CALLBACK_INTERVAL)
+        .max_interval(MAX_CALLBACK_INTERVAL);
+    policy.watch(watch)
+}
+
+fn site_in(folder: &Path) -> Result<Site, Failure> {
+    Site::folder(folder).map_err(|error| {
+        Failure::usage(format!(
+            "the folder {} of --ui cannot be served: {error}",
+            folder.display()
+        ))
+    })
+}
+
+/// The key that signs is kept, so that callbacks of tasks of earlier runs count.
+fn callbacks(public: &PublicUrl) -> Result<Callbacks, Failure> {
+    let key = secret_in(&files::config()?.join("callback-key"))?;
+    Ok(Callbacks {
+        signer: CallbackSigner::new([CallbackKey::new("1", key.expose())?])?,
+        url: public.url.clone(),
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; stop the program that uses it, perhaps aria2, or choose another with --listen"
+            }
+            _ => "",
+        };
+        Failure::new(
+            Exit::Failed,
+            format!("{address} cannot be listened on: {error}{hint}"),
+        )
+    })
+}
+
+fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &Path) -> io::Result<()> {
+    let url = format!("http://{address}/jsonrpc");
+    let (secret, ledger) = (secret.display(), ledger.display());
+    out.result(
+        &out.lang.pick(
+            format!(
+                "listening on {url}\nthe secret for clients is in {secret}\nthe ledger is {ledger}"
+            ),
+            format!("正在监听 {url}\n客户端所需的密钥在 {secret}\n账本是 {ledger}"),
+        ),
+        &json!({
+            "type": "serving",
+            "url": url,
+            "secret_file": secret.to_string(),
+            "ledger": ledger.to_string(),
+        }),
+    )?;
+    if !address.ip().is_loopback() {
+        out.note(out.lang.pick(
+            "other machines reach this address, and the secret is sent to it unencrypted: use it in a network you trust, or behind a proxy with TLS",
+            "其他机器可以访问该地址，而密钥以明文传送：请只在可信网络中使用，或放在带 TLS 的代理之后",
+        ));
+    }
+    Ok(())
+}
+
+/// A stop that somebody asked for is a success.
+fn ended(out: Output, report: Option<BatchReport>) -> Result<Exit, Failure> {
+    let Some(report) = report else {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the batch ended without a report",
+        ));
+    };
+    if let Some(fault) = report.fault {
+        return Err(fault.into());
+    }
+    let counts = report.to_string();
+    let object = json!({ "type": "stopped", "report": counts });
+    out.result(
+        &out.lang
+            .pick(format!("stopped: {counts}"), format!("已停止：{counts}")),
+        &object,
+    )?;
+    Ok(Exit::Success)
+}

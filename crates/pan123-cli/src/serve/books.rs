@@ -1,0 +1,280 @@
+//! The ledger, the notes beside it, and the mirror of both: each change is durable before the mirror shows it.
+//!
+//! All of it blocks as long as a disk does.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use pan123_async::NewItem;
+use pan123_async::proto::Account;
+use pan123_async::proto::ledger::{
+    Counts, Item, ItemId, ItemState, Ledger, LedgerAnswer, LedgerFault, LedgerOp, ListItems,
+    OpenLedger, Refusal, Transaction,
+};
+use pan123_ledger::SqliteLedger;
+
+use super::mirror::{Entry, Mirror};
+use super::names::{FoundFile, NamesFile, Note};
+use super::rpc::{Gid, GidPrefix, RpcError};
+use crate::failure::Failure;
+
+/// How many items are read or changed in one transaction.
+const CHUNK: usize = 500;
+
+/// The states of items that have ended.
+const ENDED: [ItemState; 3] = [ItemState::Succeeded, ItemState::Failed, ItemState::Dropped];
+
+/// What other tasks read meanwhile.
+pub(super) type Shared = Arc<Mutex<Mirror>>;
+
+pub(super) struct Books {
+    ledger: Box<dyn OpenLedger>,
+    names: NamesFile,
+    mirror: Shared,
+    /// How many times in a row the totals were others than the mirror's.
+    disagreements: u32,
+}
+
+impl From<LedgerFault> for RpcError {
+    fn from(fault: LedgerFault) -> RpcError {
+        RpcError::new(fault.to_string())
+    }
+}
+
+pub(super) fn lock(mirror: &Mutex<Mirror>) -> MutexGuard<'_, Mirror> {
+    mirror.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Books {
+    /// Opens the ledger and reads it. What a killed program was about to send is unconfirmed from now on.
+    pub(super) fn open(ledger: &SqliteLedger, account: &Account) -> Result<Books, Failure> {
+        let (names, notes) = {
+            // Its folder exists once it is open.
+            drop(ledger.open(account)?);
+            NamesFile::open(ledger.path())?
+        };
+        let mut books = Books {
+            ledger: ledger.open(account)?,
+            names,
+            mirror: Arc::new(Mutex::new(Mirror::new(notes))),
+            disagreements: 0,
+        };
+        let take_over = LedgerOp::Claim {
+            create: 0,
+            follow: 0,
+        };
+        books.run(vec![take_over])?;
+        books.read_new()?;
+        let notes = lock(&books.mirror).tidy_notes().clone();
+        books.names.rewrite(&notes)?;
+        Ok(books)
+    }
+
+    pub(super) fn mirror(&self) -> &Shared {
+        &self.mirror
+    }
+
+    fn run(&mut self, ops: Vec<LedgerOp>) -> Result<Vec<LedgerAnswer>, LedgerFault> {
+        self.ledger.run(Transaction::new(SystemTime::now(), ops))
+    }
+
+    fn list(&mut self, list: ListItems) -> Result<Vec<(ItemId, Item)>, LedgerFault> {
+        self.ledger.list(SystemTime::now(), list)
+    }
+
+    pub(super) fn counts(&mut self) -> Result<Counts, LedgerFault> {
+        self.ledger.counts(SystemTime::now())
+    }
+
+    // Reading.
+
+    /// Reads the items that were added since the last one.
+    pub(super) fn read_new(&mut self) -> Result<(), LedgerFault> {
+        loop {
+            let after = lock(&self.mirror).last_id();
+            let page = self.list(ListItems::first(CHUNK).after(after))?;
+            let is_last = page.len() < CHUNK;
+            let mut mirror = lock(&self.mirror);
+            for (id, item) in page {
+                mirror.put(id, item);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads an item again.
+    pub(super) fn read_again(&mut self, gid: Gid) -> Result<Option<Entry>, LedgerFault> {
+        let id = lock(&self.mirror).get(gid).map(|entry| entry.id);
+        match id {
+            Some(id) => self.read_all(&[(gid, id)])?,
+            None => self.read_new()?,
+        }
+        Ok(lock(&self.mirror).get(gid).cloned())
+    }
+
+    /// Reads items again.
+    fn read_all(&mut self, items: &[(Gid, ItemId)]) -> Result<(), LedgerFault> {
+        for chunk in items.chunks(CHUNK) {
+            let ops = chunk.iter().map(|(_, id)| read(*id)).collect();
+            let answers = self.run(ops)?;
+            for ((gid, id), answer) in chunk.iter().zip(answers) {
+                self.take(*gid, *id, answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, gid: Gid, id: ItemId, answer: LedgerAnswer) {
+        let LedgerAnswer::Page(page) = answer else {
+            return;
+        };
+        let mut mirror = lock(&self.mirror);
+        match page.into_iter().next().filter(|(found, _)| *found == id) {
+            Some((id, item)) => mirror.put(id, item),
+            None => mirror.remove(gid),
+        }
+    }
+
+    /// Reads what other programs changed, if the totals say that they did.
+    pub(super) fn check(&mut self) -> Result<(), LedgerFault> {
+        let counts = self.counts()?;
+        if lock(&self.mirror).agrees_with(&counts) {
+            self.disagreements = 0;
+            return Ok(());
+        }
+        self.disagreements += 1;
+        // The first time, the events of a change may be on their way.
+        if self.disagreements < 2 {
+            return Ok(());
+        }
+        self.disagreements = 0;
+        let unsettled = lock(&self.mirror).unsettled();
+        self.read_all(&unsettled)?;
+        self.read_new()
+    }
+
+    // Changing.
+
+    pub(super) fn find(&self, prefix: &GidPrefix) -> Result<(Gid, Entry), RpcError> {
+        lock(&self.mirror)
+            .find(prefix)
+            .map(|(gid, entry)| (gid, entry.clone()))
+    }
+
+    fn append(&mut self, gid: Gid, note: &Note) -> Result<(), RpcError> {
+        let appended = self.names.append([(gid, note)]);
+        appended.map_err(|error| RpcError::new(format!("it cannot be recorded: {error}")))
+    }
+
+    /// Adds an item, and carries out these operations with it.
+    pub(super) fn add(
+        &mut self,
+        gid: Gid,
+        item: NewItem,
+        note: Note,
+        then: Vec<LedgerOp>,
+    ) -> Result<(), RpcError> {
+        self.append(gid, &note)?;
+        let ops = [LedgerOp::Add(vec![item])]
+            .into_iter()
+            .chain(then)
+            .collect();
+        let answers = self.run(ops)?;
+        if answers.first() != Some(&LedgerAnswer::Added(1)) {
+            return Err(not_unique(gid));
+        }
+        lock(&self.mirror).set_note(gid, note);
+        self.read_new()?;
+        Ok(())
+    }
+
+    /// Makes a GID another name of an item.
+    pub(super) fn add_alias(&mut self, gid: Gid, of: Gid) -> Result<(), RpcError> {
+        let note = Note {
+            alias_of: Some(of),
+            ..Note::default()
+        };
+        self.set_note(gid, note)
+    }
+
+    pub(super) fn set_note(&mut self, gid: Gid, note: Note) -> Result<(), RpcError> {
+        self.append(gid, &note)?;
+        lock(&self.mirror).set_note(gid, note);
+        Ok(())
+    }
+
+    /// Notes the file of a download.
+    pub(super) fn set_file(&mut self, gid: Gid, file: FoundFile) -> Result<(), RpcError> {
+        let note = lock(&self.mirror).set_file(gid, file);
+        self.append(gid, &note)
+    }
+
+    /// Carries out an operation on an item, and returns how the ledger refused it, if it did.
+    pub(super) fn change(
+        &mut self,
+        entry: &Entry,
+        op: LedgerOp,
+    ) -> Result<Option<Refusal>, RpcError> {
+        let answers = self.run(vec![op, read(entry.id)])?;
+        let mut answers = answers.into_iter();
+        let answer = answers.next();
+        if let Some(page) = answers.next() {
+            self.take(entry.gid, entry.id, page);
+        }
+        match answer {
+            Some(LedgerAnswer::Done) => Ok(None),
+            Some(LedgerAnswer::Refused(refusal)) => Ok(Some(refusal)),
+            // Its task has ended meanwhile.
+            _ => Ok(Some(Refusal::State(entry.state()))),
+        }
+    }
+
+    /// Carries out an operation on each of many items, as far as the ledger takes it. Returns the changed ones.
+    pub(super) fn change_all(
+        &mut self,
+        entries: &[Entry],
+        op: impl Fn(&Entry) -> LedgerOp,
+    ) -> Result<Vec<Gid>, RpcError> {
+        let mut changed = Vec::new();
+        for chunk in entries.chunks(CHUNK) {
+            let ops = chunk.iter().map(&op).collect();
+            let answers = self.run(ops)?;
+            let done = chunk
+                .iter()
+                .zip(answers)
+                .filter(|(_, answer)| *answer == LedgerAnswer::Done);
+            changed.extend(done.map(|(entry, _)| entry.gid));
+            let ids: Vec<_> = chunk.iter().map(|entry| (entry.gid, entry.id)).collect();
+            self.read_all(&ids)?;
+        }
+        Ok(changed)
+    }
+
+    /// Leaves all ended items out of lists.
+    pub(super) fn hide_ended(&mut self) -> Result<(), RpcError> {
+        for state in ENDED {
+            loop {
+                let page = self.list(ListItems::first(CHUNK).state(state))?;
+                if page.is_empty() {
+                    break;
+                }
+                let ops = page.into_iter().map(|(_, item)| LedgerOp::Hide(item.key));
+                self.run(ops.collect())?;
+            }
+        }
+        lock(&self.mirror).purge();
+        Ok(())
+    }
+}
+
+pub(super) fn not_unique(gid: Gid) -> RpcError {
+    RpcError::new(format!("GID {gid} is not unique."))
+}
+
+/// Reads one item.
+fn read(id: ItemId) -> LedgerOp {
+    let before = ItemId(id.0.saturating_sub(1));
+    LedgerOp::List(ListItems::first(1).after(before).with_hidden())
+}

@@ -1,0 +1,479 @@
+//! The queue and the history, as aria2's methods act on them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pan123_async::proto::batch::BatchHandle;
+use pan123_async::proto::ledger::{Ending, ItemState, LedgerOp, Refusal, Verdict};
+use pan123_async::proto::offline::CallbackSigner;
+use pan123_async::{Download, ItemKey, NewItem, Progress};
+use tokio::sync::broadcast;
+use tokio::task::spawn_blocking;
+
+use super::books::{Books, Shared, lock, not_unique};
+use super::mirror::{Entry, Mirror, REMOVED};
+use super::names::{FoundFile, Note};
+use super::rpc::{Gid, GidPrefix, Notification, Position, RpcError};
+
+/// How many downloads may wait and run at once.
+const MAX_OPEN: usize = 100_000;
+/// How many notifications a socket may be behind.
+const MAX_NOTIFICATIONS: usize = 1024;
+
+/// Signs the URLs at which the service tells of ends.
+#[derive(Debug)]
+pub(super) struct Callbacks {
+    pub(super) signer: CallbackSigner,
+    pub(super) url: String,
+}
+
+/// The queue. Its clones are the same.
+#[derive(Clone)]
+pub(super) struct Queue {
+    books: Arc<Mutex<Books>>,
+    mirror: Shared,
+    batch: BatchHandle,
+    callbacks: Option<Arc<Callbacks>>,
+    notifications: broadcast::Sender<(Notification, Gid)>,
+}
+
+/// A download to add.
+#[derive(Clone, Debug)]
+pub(super) struct Addition {
+    /// The client's choice.
+    pub(super) gid: Option<Gid>,
+    pub(super) download: Download,
+    pub(super) note: Note,
+    pub(super) is_paused: bool,
+    /// The place in the queue; none is the last.
+    pub(super) place: Option<usize>,
+}
+
+impl Queue {
+    pub(super) fn new(books: Books, batch: BatchHandle, callbacks: Option<Callbacks>) -> Queue {
+        Queue {
+            mirror: Arc::clone(books.mirror()),
+            books: Arc::new(Mutex::new(books)),
+            batch,
+            callbacks: callbacks.map(Arc::new),
+            notifications: broadcast::Sender::new(MAX_NOTIFICATIONS),
+        }
+    }
+
+    pub(super) fn callbacks(&self) -> Option<&Callbacks> {
+        self.callbacks.as_deref()
+    }
+
+    pub(super) fn batch(&self) -> &BatchHandle {
+        &self.batch
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<(Notification, Gid)> {
+        self.notifications.subscribe()
+    }
+
+    /// Looks at the items.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Mirror) -> T) -> T {
+        look(&lock(&self.mirror))
+    }
+
+    /// Runs what blocks as long as a disk does.
+    async fn with_books<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Books) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let books = Arc::clone(&self.books);
+        let work = move || work(&mut books.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(RpcError::new("the service is stopping")))
+    }
+
+    /// Tells all sockets, under each name of the download.
+    fn notify(&self, notification: Notification, gid: Gid) {
+        for name in self.look(|mirror| mirror.names(gid)) {
+            // There may be no socket.
+            let _ = self.notifications.send((notification, name));
+        }
+    }
+
+    // What clients do.
+
+    /// Adds a download, and returns its GID. While one like it is unconfirmed, the GID is another name of that one, and nothing is sent.
+    pub(super) async fn add(&self, addition: Addition) -> Result<Gid, RpcError> {
+        let callbacks = self.callbacks.clone();
+        let (gid, is_alias) = self
+            .with_books(move |books| add(books, callbacks.as_deref(), addition))
+            .await?;
+        if is_alias {
+            let _ = self.notifications.send((Notification::Error, gid));
+        } else {
+            self.batch.claim();
+        }
+        Ok(gid)
+    }
+
+    pub(super) async fn pause(&self, gid: GidPrefix) -> Result<Gid, RpcError> {
+        let changed = self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let refused = match entry.state() {
+                ItemState::Queued | ItemState::Claimed | ItemState::Intended => {
+                    books.change(&entry, LedgerOp::Pause(entry.key().clone()))?
+                }
+                state => Some(Refusal::State(state)),
+            };
+            match refused {
+                None => Ok((name, entry.gid)),
+                Some(Refusal::State(ItemState::Paused)) => {
+                    Err(RpcError::new(format!("GID#{name} cannot be paused now")))
+                }
+                Some(_) => Err(RpcError::new(format!(
+                    "GID#{name} cannot be paused now: 123pan has no pause"
+                ))),
+            }
+        });
+        let (name, gid) = changed.await?;
+        self.notify(Notification::Pause, gid);
+        Ok(name)
+    }
+
+    pub(super) async fn unpause(&self, gid: GidPrefix) -> Result<Gid, RpcError> {
+        let changed = self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let refused = match entry.state() {
+                ItemState::Paused => books.change(&entry, LedgerOp::Resume(entry.key().clone()))?,
+                state => Some(Refusal::State(state)),
+            };
+            match refused {
+                None => Ok(name),
+                Some(_) => Err(RpcError::new(format!("GID#{name} cannot be unpaused now"))),
+            }
+        });
+        let name = changed.await?;
+        self.batch.claim();
+        Ok(name)
+    }
+
+    /// Pauses all that is queued, or queues all that is paused.
+    pub(super) async fn pause_all(&self, pauses: bool) -> Result<(), RpcError> {
+        let from = if pauses {
+            ItemState::Queued
+        } else {
+            ItemState::Paused
+        };
+        let changed = self.with_books(move |books| {
+            let entries: Vec<Entry> = {
+                let mirror = lock(books.mirror());
+                mirror
+                    .queue()
+                    .filter(|entry| entry.state() == from)
+                    .cloned()
+                    .collect()
+            };
+            books.change_all(&entries, |entry| {
+                let key = entry.key().clone();
+                if pauses {
+                    LedgerOp::Pause(key)
+                } else {
+                    LedgerOp::Resume(key)
+                }
+            })
+        });
+        let changed = changed.await?;
+        if pauses {
+            for gid in changed {
+                self.notify(Notification::Pause, gid);
+            }
+        } else {
+            self.batch.claim();
+        }
+        Ok(())
+    }
+
+    /// Removes what is not sent. With `force`, what is sent is no longer followed.
+    pub(super) async fn remove(&self, gid: GidPrefix, force: bool) -> Result<Gid, RpcError> {
+        let removed = self.with_books(move |books| remove(books, &gid, force));
+        let (name, names) = removed.await?;
+        for name in names {
+            let _ = self.notifications.send((Notification::Stop, name));
+        }
+        Ok(name)
+    }
+
+    /// Leaves a stopped download out of lists. An unconfirmed one stays unconfirmed.
+    pub(super) async fn remove_result(&self, gid: GidPrefix) -> Result<(), RpcError> {
+        self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let listed = lock(books.mirror()).names(entry.gid).first().copied();
+            let refused = match entry.state() {
+                _ if !entry.status().is_stopped() => true,
+                // The download is in the lists under a later name.
+                _ if listed != Some(name) => false,
+                ItemState::Unconfirmed => {
+                    let note = Note {
+                        hidden: true,
+                        ..lock(books.mirror()).note(entry.gid)
+                    };
+                    books.set_note(entry.gid, note)?;
+                    false
+                }
+                _ => books
+                    .change(&entry, LedgerOp::Hide(entry.key().clone()))?
+                    .is_some(),
+            };
+            if refused {
+                return Err(RpcError::new(format!(
+                    "Could not remove download result of GID#{name}"
+                )));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn purge(&self) -> Result<(), RpcError> {
+        self.with_books(Books::hide_ended).await
+    }
+
+    /// Moves a download within the queue, and returns its new place.
+    pub(super) async fn move_to(
+        &self,
+        gid: GidPrefix,
+        position: Position,
+    ) -> Result<usize, RpcError> {
+        self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let refused = || RpcError::new(format!("GID#{name} not found in the waiting queue."));
+            let queue: Vec<Entry> = lock(books.mirror()).queue().cloned().collect();
+            let current = queue
+                .iter()
+                .position(|other| other.gid == entry.gid)
+                .ok_or_else(refused)?;
+            let place = position.place(current, queue.len());
+            let mut order = queue;
+            let moved = order.remove(current);
+            order.insert(place, moved);
+            let (to_front, first_to_last) = moves(&order, place);
+            let changed = books.change_all(&first_to_last, |entry| {
+                LedgerOp::Move(entry.key().clone(), to_front)
+            })?;
+            if changed.contains(&entry.gid) {
+                Ok(place)
+            } else {
+                Err(refused())
+            }
+        })
+        .await
+    }
+
+    /// Changes what is downloaded, until it is sent.
+    pub(super) async fn edit(
+        &self,
+        gid: GidPrefix,
+        edit: impl FnOnce(&Download, Note) -> Result<(Download, Note), RpcError> + Send + 'static,
+    ) -> Result<(), RpcError> {
+        self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let refused = || {
+                RpcError::new(format!(
+                    "Cannot change option for GID#{name}: it is {}",
+                    entry.state()
+                ))
+            };
+            if !matches!(entry.state(), ItemState::Queued | ItemState::Paused) {
+                return Err(refused());
+            }
+            let note = lock(books.mirror()).note(entry.gid);
+            let (download, note) = edit(&entry.item.download, note)?;
+            let op = LedgerOp::Edit(entry.key().clone(), Box::new(download));
+            if books.change(&entry, op)?.is_some() {
+                return Err(refused());
+            }
+            books.set_note(entry.gid, note)
+        })
+        .await
+    }
+
+    /// Settles an unconfirmed download.
+    pub(super) async fn settle(&self, gid: GidPrefix, verdict: Verdict) -> Result<(), RpcError> {
+        let settled = self.with_books(move |books| {
+            let (name, entry) = books.find(&gid)?;
+            let key = entry.key().clone();
+            match books.change(&entry, LedgerOp::Settle { key, verdict })? {
+                None => Ok(entry.gid),
+                Some(refusal) => Err(RpcError::new(format!(
+                    "GID#{name} cannot be settled so: {refusal}"
+                ))),
+            }
+        });
+        let gid = settled.await?;
+        match verdict {
+            Verdict::Found(_) => self.notify(Notification::Complete, gid),
+            Verdict::Drop => self.notify(Notification::Stop, gid),
+            _ => self.batch.claim(),
+        }
+        Ok(())
+    }
+
+    // What the batch tells.
+
+    /// Takes an item as it is now, and tells the sockets. Returns it.
+    pub(super) async fn changed(
+        &self,
+        key: &ItemKey,
+        notification: Option<Notification>,
+    ) -> Result<Option<Entry>, RpcError> {
+        let gid = Gid::of_key(key);
+        let entry = self
+            .with_books(move |books| Ok(books.read_again(gid)?))
+            .await?;
+        // One that a client removed is no news any more.
+        if let (Some(notification), Some(entry)) = (notification, &entry)
+            && entry.item.reason.as_deref() != Some(REMOVED)
+        {
+            self.notify(notification, entry.gid);
+        }
+        Ok(entry)
+    }
+
+    pub(super) fn progressed(&self, key: &ItemKey, progress: &Progress) {
+        lock(&self.mirror).set_progress(Gid::of_key(key), progress);
+    }
+
+    pub(super) async fn found(&self, gid: Gid, file: FoundFile) -> Result<(), RpcError> {
+        self.with_books(move |books| books.set_file(gid, file))
+            .await
+    }
+
+    /// Looks for what other programs did to the ledger.
+    pub(super) async fn check(&self) -> Result<(), RpcError> {
+        self.with_books(|books| Ok(books.check()?)).await
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
+
+/// Returns the GID, and whether it is another name of an unconfirmed download.
+fn add(
+    books: &mut Books,
+    callbacks: Option<&Callbacks>,
+    addition: Addition,
+) -> Result<(Gid, bool), RpcError> {
+    let Addition {
+        gid,
+        download,
+        note,
+        is_paused,
+        place,
+    } = addition;
+    let mirror = Arc::clone(books.mirror());
+    let gid = choose_gid(&lock(&mirror), gid)?;
+    let like = lock(&mirror).unconfirmed_like(&download);
+    if let Some(like) = like {
+        books.add_alias(gid, like)?;
+        return Ok((gid, true));
+    }
+    if lock(&mirror).open() >= MAX_OPEN {
+        return Err(RpcError::new(format!(
+            "the queue is full: {MAX_OPEN} downloads wait or run"
+        )));
+    }
+    let key = key_of(gid)?;
+    let download = match callbacks {
+        Some(Callbacks { signer, url }) => download.callback(signer.sign(url, key.as_str())?)?,
+        None => download,
+    };
+    let mut then = Vec::new();
+    if is_paused {
+        then.push(LedgerOp::Pause(key.clone()));
+    }
+    if let Some(place) = place {
+        let mut before: Vec<_> = lock(&mirror)
+            .queue()
+            .take(place)
+            .map(|entry| entry.key().clone())
+            .collect();
+        before.push(key.clone());
+        then.extend(
+            before
+                .into_iter()
+                .rev()
+                .map(|key| LedgerOp::Move(key, true)),
+        );
+    }
+    let moved = lock(&mirror)
+        .queue()
+        .take(place.unwrap_or_default())
+        .cloned()
+        .collect::<Vec<_>>();
+    books.add(gid, NewItem::new(key, download), note, then)?;
+    for entry in moved {
+        books.read_again(entry.gid)?;
+    }
+    Ok((gid, false))
+}
+
+fn choose_gid(mirror: &Mirror, wanted: Option<Gid>) -> Result<Gid, RpcError> {
+    if let Some(gid) = wanted {
+        return if mirror.knows(gid) {
+            Err(not_unique(gid))
+        } else {
+            Ok(gid)
+        };
+    }
+    loop {
+        let gid = Gid::random()
+            .map_err(|error| RpcError::new(format!("there is no randomness: {error}")))?;
+        if !mirror.knows(gid) {
+            return Ok(gid);
+        }
+    }
+}
+
+fn key_of(gid: Gid) -> Result<ItemKey, RpcError> {
+    Ok(ItemKey::new(gid.to_string())?)
+}
+
+/// Returns the GID that the client used, and all names of what was removed.
+fn remove(books: &mut Books, gid: &GidPrefix, force: bool) -> Result<(Gid, Vec<Gid>), RpcError> {
+    let (name, entry) = books.find(gid)?;
+    let names = lock(books.mirror()).names(entry.gid);
+    let key = entry.key().clone();
+    let refused = match (entry.state(), entry.item.task) {
+        (ItemState::Queued | ItemState::Paused | ItemState::Claimed | ItemState::Intended, _) => {
+            books.change(&entry, LedgerOp::Remove(key))?
+        }
+        (ItemState::Running, Some(task)) if force => {
+            let ending = Ending::Failed(REMOVED.to_owned());
+            let item = entry.id;
+            books.change(&entry, LedgerOp::End { item, task, ending })?
+        }
+        (state, _) => Some(Refusal::State(state)),
+    };
+    let Some(refusal) = refused else {
+        return Ok((name, names));
+    };
+    Err(RpcError::new(match refusal {
+        Refusal::State(ItemState::Intended | ItemState::Claimed) if force => {
+            format!("GID#{name} cannot be removed now: it is being sent; try again in a moment")
+        }
+        Refusal::State(ItemState::Running | ItemState::Intended | ItemState::Claimed) => {
+            format!("GID#{name} cannot be removed now: 123pan cannot cancel")
+        }
+        _ => format!("Active Download not found for GID#{name}"),
+    }))
+}
+
+/// Returns which items are moved, in this order, and whether to the front, so that the queue is in this order: those up to the place or
+/// those after it, whichever are fewer.
+fn moves(order: &[Entry], place: usize) -> (bool, Vec<Entry>) {
+    if place < order.len() / 2 {
+        let before = order.iter().take(place + 1).rev().cloned();
+        (true, before.collect())
+    } else {
+        (false, order.iter().skip(place).cloned().collect())
+    }
+}

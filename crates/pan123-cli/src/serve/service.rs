@@ -1,0 +1,496 @@
+//! Calls, and what they do.
+
+use std::sync::{Mutex, PoisonError};
+
+use pan123_async::proto::ledger::Verdict;
+use pan123_async::proto::offline::FoundBy;
+use pan123_async::{BuildError, Client, DirId, Download, FileId, FileLookup};
+use serde_json::{Map, Value, json};
+
+use super::folders::Folders;
+use super::guard::Guard;
+use super::mirror::{DEFAULT_DIR, List, Mirror};
+use super::names::Note;
+use super::queue::{Addition, Queue};
+use super::rpc::{
+    Answer, Call, Gid, GidPrefix, METHODS, Message, NOTIFICATIONS, Nested, Offset, Options, Params,
+    Place, Row, RpcError, Status, nested_calls, parse,
+};
+use crate::stop::Stop;
+
+/// How many calls one request may make.
+const MAX_CALLS: usize = 1000;
+/// How many URIs a download may have.
+const MAX_URIS: usize = 16;
+
+/// What clients that show a version expect of aria2; the first one is what this service is measured against.
+const ARIA2_VERSION: &str = "1.36.0";
+
+/// Answers calls.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) queue: Queue,
+    pub(super) guard: Guard,
+    client: Client,
+    folders: Folders,
+    stop: Stop,
+    session: String,
+    /// The folder of downloads without one, as clients name it.
+    default_dir: Mutex<Option<String>>,
+}
+
+/// What is sent back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+/// What one call gives, and whether its token was wrong.
+struct Outcome {
+    result: Result<Value, RpcError>,
+    is_unauthorized: bool,
+}
+
+impl Service {
+    /// Creates the service.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub(super) fn new(
+        queue: Queue,
+        guard: Guard,
+        client: Client,
+        folders: Folders,
+        default_dir: Option<String>,
+        stop: Stop,
+    ) -> Result<Service, getrandom::Error> {
+        let mut session = [0; 20];
+        getrandom::fill(&mut session)?;
+        Ok(Service {
+            queue,
+            guard,
+            client,
+            folders,
+            stop,
+            session: hex(&session),
+            default_dir: Mutex::new(default_dir),
+        })
+    }
+
+    /// Answers a request body.
+    pub(super) async fn answer(&self, body: &[u8]) -> Reply {
+        self.answer_message(parse(body)).await
+    }
+
+    pub(super) async fn answer_message(&self, message: Message) -> Reply {
+        let mut is_unauthorized = false;
+        let reply = match message {
+            Message::One(call) => {
+                let answer = self.answer_call(call, &mut is_unauthorized).await;
+                Reply {
+                    status: answer.http_status(),
+                    body: answer.to_value(),
+                }
+            }
+            Message::Many(calls) if calls.len() > MAX_CALLS => {
+                let answer = Answer {
+                    id: Value::Null,
+                    result: Err(too_many(calls.len())),
+                };
+                Reply {
+                    status: answer.http_status(),
+                    body: answer.to_value(),
+                }
+            }
+            Message::Many(calls) => {
+                let mut answers = Vec::new();
+                for call in calls {
+                    answers.push(
+                        self.answer_call(call, &mut is_unauthorized)
+                            .await
+                            .to_value(),
+                    );
+                }
+                Reply {
+                    status: 200,
+                    body: answers.into(),
+                }
+            }
+        };
+        if is_unauthorized {
+            self.guard.penalty().await;
+        }
+        reply
+    }
+
+    async fn answer_call(&self, call: Result<Call, Answer>, is_unauthorized: &mut bool) -> Answer {
+        let Call { id, method, params } = match call {
+            Ok(call) => call,
+            Err(answer) => return answer,
+        };
+        let outcome = if method == "system.multicall" {
+            self.multicall(params).await
+        } else {
+            self.call(&method, params).await
+        };
+        *is_unauthorized |= outcome.is_unauthorized;
+        Answer {
+            id,
+            result: outcome.result,
+        }
+    }
+
+    async fn multicall(&self, params: Params) -> Outcome {
+        let mut outcome = Outcome {
+            result: Ok(Value::Null),
+            is_unauthorized: false,
+        };
+        let calls = match nested_calls(&params) {
+            Ok(calls) if calls.len() > MAX_CALLS => Err(too_many(calls.len())),
+            calls => calls,
+        };
+        let calls = match calls {
+            Ok(calls) => calls,
+            Err(error) => {
+                outcome.result = Err(error);
+                return outcome;
+            }
+        };
+        let mut results = Vec::new();
+        for call in calls {
+            results.push(self.nested(call, &mut outcome.is_unauthorized).await);
+        }
+        outcome.result = Ok(results.into());
+        outcome
+    }
+
+    async fn nested(&self, call: Nested, is_unauthorized: &mut bool) -> Value {
+        let (method, params) = match call {
+            Ok(call) => call,
+            Err(error) => return error.to_value(),
+        };
+        let outcome = self.call(&method, params).await;
+        *is_unauthorized |= outcome.is_unauthorized;
+        match outcome.result {
+            Ok(result) => json!([result]),
+            Err(error) => error.to_value(),
+        }
+    }
+
+    /// Carries out a call. The token goes before all else, but two methods need none.
+    async fn call(&self, method: &str, mut params: Params) -> Outcome {
+        let token = params.take_token();
+        let needs_none = matches!(method, "system.listMethods" | "system.listNotifications");
+        if !needs_none && !self.guard.accepts(token.as_deref().unwrap_or_default()) {
+            return Outcome {
+                result: Err(RpcError::unauthorized()),
+                is_unauthorized: true,
+            };
+        }
+        Outcome {
+            result: self.carry_out(method, &params).await,
+            is_unauthorized: false,
+        }
+    }
+
+    async fn carry_out(&self, method: &str, params: &Params) -> Result<Value, RpcError> {
+        let Some((_, name)) = method.split_once('.').filter(|_| METHODS.contains(&method)) else {
+            return Err(RpcError::no_such_method(method));
+        };
+        match name {
+            "addUri" => self.add_uri(params).await,
+            "addTorrent" | "addMetalink" => {
+                params.text(0)?;
+                Err(RpcError::new("123pan fetches http and https only"))
+            }
+            "tellStatus" | "getFiles" | "getUris" | "getServers" | "getPeers" | "getOption" => {
+                self.tell(name, params)
+            }
+            "tellActive" => self.tell_active(params),
+            "tellWaiting" => self.tell_page(List::Waiting, params),
+            "tellStopped" => self.tell_page(List::Stopped, params),
+            "getGlobalStat" => Ok(self.global_stat()),
+            "getVersion" => Ok(version()),
+            "getSessionInfo" => Ok(json!({ "sessionId": self.session })),
+            "getGlobalOption" => Ok(self.global_option()),
+            "changeGlobalOption" => self.change_global_option(params),
+            "saveSession" => Ok(ok()),
+            "shutdown" | "forceShutdown" => {
+                self.stop.request();
+                Ok(ok())
+            }
+            "listMethods" => Ok(json!(METHODS)),
+            "listNotifications" => Ok(json!(NOTIFICATIONS)),
+            "tellUnconfirmed" => {
+                let offset = params.offset(0)?;
+                let rows = self.queue.look(|mirror| mirror.unconfirmed_rows(offset));
+                rows_value(&rows, params, 2)
+            }
+            "settle" => self.settle(params).await,
+            _ => self.change(name, params).await,
+        }
+    }
+
+    /// The methods that change a download.
+    async fn change(&self, name: &str, params: &Params) -> Result<Value, RpcError> {
+        let queue = &self.queue;
+        let gid = |gid: Gid| Value::from(gid.to_string());
+        match name {
+            "pause" | "forcePause" => queue.pause(params.gid(0)?).await.map(gid),
+            "unpause" => queue.unpause(params.gid(0)?).await.map(gid),
+            "remove" => queue.remove(params.gid(0)?, false).await.map(gid),
+            "forceRemove" => queue.remove(params.gid(0)?, true).await.map(gid),
+            "pauseAll" | "forcePauseAll" => queue.pause_all(true).await.map(|()| ok()),
+            "unpauseAll" => queue.pause_all(false).await.map(|()| ok()),
+            "removeDownloadResult" => queue.remove_result(params.gid(0)?).await.map(|()| ok()),
+            "purgeDownloadResult" => queue.purge().await.map(|()| ok()),
+            "changePosition" => {
+                let place = queue.move_to(params.gid(0)?, params.position(1)?).await?;
+                Ok(place.into())
+            }
+            "changeOption" => self.change_option(params).await.map(|()| ok()),
+            "changeUri" => {
+                params.gid(0)?;
+                Err(RpcError::new(
+                    "123pan cannot change the URI of a download: remove it and add another",
+                ))
+            }
+            _ => Err(RpcError::no_such_method(name)),
+        }
+    }
+
+    // Adding and changing.
+
+    async fn add_uri(&self, params: &Params) -> Result<Value, RpcError> {
+        let mut uris = params.uris(0)?;
+        uris.truncate(MAX_URIS);
+        let options = Options::read(params.optional_map(1)?)?;
+        let position = params.optional_count(2)?;
+        let uri = uris.remove(0);
+        let download = Download::new(uri.trim())?;
+        let dir = options.place.dir.or_else(|| self.default_dir());
+        let folder = match &dir {
+            Some(dir) => self.folders.find(dir).await?,
+            None => None,
+        };
+        let download = placed(download, folder, options.place.out.as_deref())?;
+        let addition = Addition {
+            gid: options.gid,
+            download,
+            note: Note {
+                dir,
+                other_uris: uris,
+                dropped: options.dropped,
+                ..Note::default()
+            },
+            is_paused: options.is_paused,
+            place: position,
+        };
+        let gid = self.queue.add(addition).await?;
+        Ok(gid.to_string().into())
+    }
+
+    async fn change_option(&self, params: &Params) -> Result<(), RpcError> {
+        let gid = params.gid(0)?;
+        let Place { dir, out } = Place::read(params.map(1)?);
+        self.queue.look(|mirror| mirror.find(&gid).map(|_| ()))?;
+        let folder = match &dir {
+            Some(dir) => Some(self.folders.find(dir).await?),
+            None => None,
+        };
+        let edit = move |now: &Download, note: Note| {
+            let folder = folder.unwrap_or(now.dir());
+            let changed = placed(
+                Download::new(now.url())?,
+                folder,
+                out.as_deref().or(now.name()),
+            )?;
+            let changed = match now.callback_url() {
+                Some(url) => changed.callback(url)?,
+                None => changed,
+            };
+            let dir = dir.or_else(|| note.dir.clone());
+            Ok((changed, Note { dir, ..note }))
+        };
+        self.queue.edit(gid, edit).await
+    }
+
+    /// Settles an unconfirmed download: `again`, `drop`, `find`, `found` with a file id, or `was` with a task id.
+    async fn settle(&self, params: &Params) -> Result<Value, RpcError> {
+        let gid = params.gid(0)?;
+        let verdict = match params.text(1)? {
+            "again" => Verdict::SendAgain,
+            "drop" => Verdict::Drop,
+            "found" => Verdict::Found(params.text(2)?.parse()?),
+            "was" => Verdict::Was(params.text(2)?.parse()?),
+            "find" => Verdict::Found(self.find_file(&gid).await?),
+            _ => {
+                return Err(RpcError::new(
+                    "say how to settle it: `again`, `drop`, `find`, `found` with a file id, or `was` with a task id",
+                ));
+            }
+        };
+        self.queue.settle(gid, verdict).await?;
+        Ok(ok())
+    }
+
+    async fn find_file(&self, gid: &GidPrefix) -> Result<FileId, RpcError> {
+        let expected = self.queue.look(|mirror| {
+            mirror
+                .find(gid)
+                .map(|(_, entry)| entry.item.expected_file())
+        })?;
+        let found = self.client.offline_download().find_file(expected).await;
+        match found? {
+            FileLookup::Found {
+                entry,
+                by: FoundBy::RequestedName | FoundBy::Id,
+                ..
+            } => entry.file().ok_or_else(not_found),
+            FileLookup::Found { entry, .. } => Err(RpcError::new(format!(
+                "{:?} may be its file, but the name was not requested, so it may be another's: settle it with that file's id, {}, if it is",
+                entry.name,
+                entry
+                    .file()
+                    .map_or_else(String::new, |file| file.to_string())
+            ))),
+            _ => Err(not_found()),
+        }
+    }
+
+    // Telling.
+
+    fn tell(&self, name: &str, params: &Params) -> Result<Value, RpcError> {
+        let gid = params.gid(0)?;
+        self.queue.look(|mirror| {
+            let (name_of, entry) = mirror.find(&gid)?;
+            let row = mirror.row(name_of, entry);
+            match name {
+                "tellStatus" => Ok(row.to_value(&params.keys(1)?)),
+                "getFiles" => Ok(row.files()),
+                "getUris" => Ok(row.uris()),
+                "getPeers" => Ok(json!([])),
+                "getServers" if row.status == Status::Active => {
+                    Ok(json!([{ "index": "1", "servers": [] }]))
+                }
+                "getServers" => Err(RpcError::new(format!(
+                    "No active download for GID#{name_of}"
+                ))),
+                _ => Ok(option_value(mirror.dir(entry), entry.item.download.name())),
+            }
+        })
+    }
+
+    fn tell_active(&self, params: &Params) -> Result<Value, RpcError> {
+        let all = Offset {
+            offset: 0,
+            count: usize::MAX,
+        };
+        let rows = self.queue.look(|mirror| mirror.rows(List::Active, all));
+        rows_value(&rows, params, 0)
+    }
+
+    fn tell_page(&self, list: List, params: &Params) -> Result<Value, RpcError> {
+        let offset = params.offset(0)?;
+        let rows = self.queue.look(|mirror| mirror.rows(list, offset));
+        rows_value(&rows, params, 2)
+    }
+
+    fn global_stat(&self) -> Value {
+        let [active, waiting, stopped, stopped_total] = self.queue.look(Mirror::lengths);
+        json!({
+            "downloadSpeed": "0",
+            "uploadSpeed": "0",
+            "numActive": active.to_string(),
+            "numWaiting": waiting.to_string(),
+            "numStopped": stopped.to_string(),
+            "numStoppedTotal": stopped_total.to_string(),
+        })
+    }
+
+    fn global_option(&self) -> Value {
+        let dir = self.default_dir();
+        option_value(Some(dir.as_deref().unwrap_or(DEFAULT_DIR)), None)
+    }
+
+    /// The folder counts until the service ends; nothing else can be changed.
+    fn change_global_option(&self, params: &Params) -> Result<Value, RpcError> {
+        if let Some(dir) = Place::read(params.map(0)?).dir {
+            self.folders.check(&dir)?;
+            *self
+                .default_dir
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(dir);
+        }
+        Ok(ok())
+    }
+
+    fn default_dir(&self) -> Option<String> {
+        self.default_dir
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Returns the download with this folder and name.
+fn placed(
+    download: Download,
+    folder: Option<DirId>,
+    out: Option<&str>,
+) -> Result<Download, BuildError> {
+    let download = match folder {
+        Some(folder) => download.save_to(folder),
+        None => download,
+    };
+    match out {
+        Some(out) => download.file_name(out),
+        None => Ok(download),
+    }
+}
+
+fn ok() -> Value {
+    "OK".into()
+}
+
+fn too_many(calls: usize) -> RpcError {
+    RpcError::new(format!(
+        "{calls} calls in one request are too many: send at most {MAX_CALLS}"
+    ))
+}
+
+fn not_found() -> RpcError {
+    RpcError::new("no file fits: that proves nothing, as it may still arrive")
+}
+
+fn rows_value(rows: &[Row], params: &Params, keys_at: usize) -> Result<Value, RpcError> {
+    let keys = params.keys(keys_at)?;
+    Ok(rows.iter().map(|row| row.to_value(&keys)).collect())
+}
+
+/// Options that `aria2.addUri` takes back: neither `gid` nor `pause`, and nothing that was a header.
+fn option_value(dir: Option<&str>, out: Option<&str>) -> Value {
+    let mut options = Map::new();
+    for (name, value) in [("dir", dir), ("out", out)] {
+        if let Some(value) = value {
+            options.insert(name.to_owned(), value.into());
+        }
+    }
+    Value::Object(options)
+}
+
+fn version() -> Value {
+    json!({
+        "version": ARIA2_VERSION,
+        "enabledFeatures": ["HTTPS"],
+        "pan123": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
