@@ -108,7 +108,16 @@ impl From<io::Error> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure::new(exit_of(&error), error.to_string())
+        let message = match &error {
+            Error::AuthorizationRequired(None) => {
+                "the user has not authorized the app yet: run `pan123 login --oauth`".to_owned()
+            }
+            Error::AuthorizationRequired(Some(rejected)) => format!(
+                "the user has to authorize the app again: run `pan123 login --oauth` ({rejected})"
+            ),
+            _ => error.to_string(),
+        };
+        Failure::new(exit_of(&error), message)
     }
 }
 
@@ -172,7 +181,9 @@ fn exit_of_build(error: &BuildError) -> Exit {
 
 fn exit_of_code(code: ErrorCode) -> Exit {
     match code {
-        ErrorCode::Unauthorized => Exit::Credentials,
+        ErrorCode::Unauthorized | ErrorCode::InvalidClient | ErrorCode::InvalidGrant => {
+            Exit::Credentials
+        }
         ErrorCode::RateLimited => Exit::Unavailable,
         _ => Exit::Failed,
     }

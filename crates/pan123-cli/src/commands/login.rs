@@ -1,5 +1,7 @@
 //! `pan123 login`.
 
+mod oauth;
+
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +22,8 @@ use crate::output::Output;
 #[command(after_help = crate::args::examples("\
     pan123 login
     pan123 login --file credentials.json
-    pass show pan123 | pan123 login --stdin"))]
+    pass show pan123 | pan123 login --stdin
+    pan123 login --oauth --file app.json"))]
 pub(crate) struct Args {
     /// Read the client id and the client secret from standard input: two lines, or JSON with `client_id` and `client_secret`
     #[arg(long, conflicts_with = "file")]
@@ -28,6 +31,12 @@ pub(crate) struct Args {
     /// Read them from a file of the same form
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Act for a user who authorizes an app in a browser; the credentials are then the app's
+    #[arg(long)]
+    oauth: bool,
+    /// Where the browser brings the code: a port of this machine, as it is registered for the app; port 0 takes a free one
+    #[arg(long, value_name = "URL", default_value = oauth::REDIRECT_URI, requires = "oauth")]
+    redirect_uri: String,
     /// Credentials are never taken from here; this only catches them.
     #[arg(hide = true, allow_hyphen_values = true)]
     misplaced: Vec<Secret>,
@@ -37,9 +46,15 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     if !args.misplaced.is_empty() {
         return Err(misplaced(app.out));
     }
-    let credentials = read(app, &args).await?;
+    let mut credentials = read(app, &args).await?;
+    if args.oauth {
+        credentials.kind = Kind::Oauth;
+    }
     let store = MemoryStore::new();
     let client = credentials.client(store.clone())?;
+    if args.oauth {
+        oauth::authorize(app, &client, &credentials, &args.redirect_uri).await?;
+    }
     let user = client.user_info().await?;
     keep_token(&client, &store, &credentials)?;
     credentials.save()?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Ended, User};
 
-fn two_lines() -> String {
+pub(crate) fn two_lines() -> String {
     format!("{CLIENT_ID}\n{CLIENT_SECRET}\n")
 }
 
@@ -182,7 +182,7 @@ fn logout_removes_credentials_and_token() {
 }
 
 /// Whether a file of the folder contains this text.
-fn holds(folder: &Path, text: &str) -> bool {
+pub(crate) fn holds(folder: &Path, text: &str) -> bool {
     let files = fs::read_dir(folder).expect("a folder");
     files
         .map(|file| fs::read_to_string(file.expect("an entry").path()).expect("a file"))

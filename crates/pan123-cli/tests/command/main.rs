@@ -6,6 +6,7 @@ mod downloads;
 mod files;
 mod general;
 mod killed;
+mod oauth;
 mod schema;
 mod support;
 mod trash;
