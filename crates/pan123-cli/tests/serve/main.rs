@@ -1,0 +1,10 @@
+//! `pan123 serve` as a process, against the mock.
+
+mod adding;
+mod calls;
+mod changing;
+mod ends;
+mod reach;
+mod restarts;
+mod support;
+mod unconfirmed;
