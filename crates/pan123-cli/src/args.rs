@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::files::{copy, info, link, list, make_dir, r#move, remove, trash};
-use crate::commands::{batch, download, login, tasks};
+use crate::commands::{batch, download, login, man, tasks};
 use crate::serve;
 
 /// Offline downloads of the 123云盘 (123pan) Open Platform: the cloud fetches a URL into your drive.
@@ -17,14 +17,6 @@ pub(crate) struct Args {
     pub(crate) options: Options,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Returns the examples of a command's help, a line each.
-pub(crate) fn examples(lines: &str) -> String {
-    let lines = lines.trim().lines();
-    lines.fold("Examples:".to_owned(), |text, line| {
-        format!("{text}\n  {}", line.trim())
-    })
 }
 
 /// Options of every command.
@@ -94,6 +86,6 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man(man::Args),
 }

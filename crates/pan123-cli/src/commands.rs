@@ -5,17 +5,18 @@ pub(crate) mod download;
 pub(crate) mod files;
 pub(crate) mod login;
 mod logout;
+pub(crate) mod man;
 pub(crate) mod tasks;
 mod whoami;
 
 use std::io;
 
-use clap::CommandFactory;
 use tokio::runtime::Runtime;
 
 use crate::app::App;
-use crate::args::{Args, Command};
+use crate::args::Command;
 use crate::failure::{Exit, Failure};
+use crate::help;
 use crate::serve;
 use files::{copy, info, link, list, make_dir, r#move, remove, trash};
 
@@ -52,13 +53,10 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "pan123", &mut script);
+            clap_complete::generate(shell, &mut help::command(), "pan123", &mut script);
             io::Write::write_all(&mut io::stdout(), &script)?;
             Ok(Exit::Success)
         }
-        Command::Man => {
-            clap_mangen::Man::new(Args::command()).render(&mut io::stdout())?;
-            Ok(Exit::Success)
-        }
+        Command::Man(args) => man::run(&args),
     }
 }

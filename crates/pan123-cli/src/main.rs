@@ -10,6 +10,7 @@ mod failure;
 mod folder_ids;
 mod folders;
 mod follow;
+mod help;
 mod keys;
 mod ledgers;
 mod lists;
@@ -23,13 +24,14 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use app::App;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let parsed = help::command().try_get_matches();
+    let args = match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return output::command_line_error(&error).into(),
     };

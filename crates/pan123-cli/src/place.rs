@@ -3,15 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Returns the end of a command's help: how places are named, and examples, a line each.
-pub(crate) fn help(examples: &str) -> String {
-    let rule = "\
-A file or folder is named by its path from the root of the drive, /videos/film.mp4, whose first
-slash may be left out, or by its id, id:123. A number alone is an id: for a file of that name in
-the root write /123. The root itself is /.";
-    format!("{rule}\n\n{}", crate::args::examples(examples))
-}
-
 /// A file or folder of the drive, as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {

@@ -19,11 +19,6 @@ use crate::folders;
 use crate::output::Output;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::args::examples("\
-    pan123 login
-    pan123 login --file credentials.json
-    pass show pan123 | pan123 login --stdin
-    pan123 login --oauth --file app.json"))]
 pub(crate) struct Args {
     /// Read the client id and the client secret from standard input: two lines, or JSON with `client_id` and `client_secret`
     #[arg(long, conflicts_with = "file")]

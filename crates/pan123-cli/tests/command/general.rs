@@ -123,6 +123,19 @@ fn each_shell_has_completions_and_each_command_a_manual_page() {
     }
     let page = user.run(&["man"]).exits(0).stdout;
     assert!(page.contains(".TH pan123 1"), "{page}");
+    assert!(page.contains("130  stopped by"), "{page}");
+
+    user.write("file", "");
+    let ended = user.run(&["man", "--dir", "file"]).exits(1);
+    assert!(
+        ended.stderr.contains("file cannot be written"),
+        "{ended:#?}"
+    );
+    user.run(&["man", "--dir", "."]).exits(0);
+    for name in ["pan123.1", "pan123-ls.1", "pan123-trash-restore.1"] {
+        let page = std::fs::read_to_string(user.config().with_file_name(name)).unwrap();
+        assert!(page.contains("Examples:"), "{name}");
+    }
 }
 
 #[test]

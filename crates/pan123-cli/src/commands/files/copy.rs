@@ -11,7 +11,7 @@ use super::to::Destination;
 use crate::app::App;
 use crate::drive::Drive;
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 
 /// The most that the service copies in one task.
 const MAX_COPIES: usize = 3000;
@@ -21,10 +21,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 cp /film.mp4 /videos
-    pan123 cp /film.mp4 /videos/copy.mp4
-    pan123 cp /videos /music id:123"))]
 pub(crate) struct Args {
     /// What to copy
     #[arg(value_name = "SOURCE", required = true)]

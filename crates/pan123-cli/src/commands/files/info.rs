@@ -6,13 +6,10 @@ use super::shown;
 use crate::app::App;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 use crate::words::{Lang, local_time, shown as escaped, size};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 info /videos/film.mp4
-    pan123 info id:123 id:456 --json"))]
 pub(crate) struct Args {
     /// The files or folders
     #[arg(value_name = "PATH|ID", required = true)]

@@ -5,12 +5,9 @@ use serde_json::json;
 use crate::app::App;
 use crate::drive::Drive;
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 link /videos/film.mp4
-    curl -LO \"$(pan123 link id:123)\""))]
 pub(crate) struct Args {
     /// The files
     #[arg(value_name = "PATH|ID", required = true)]

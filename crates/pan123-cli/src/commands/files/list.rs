@@ -4,13 +4,9 @@ use super::shown;
 use crate::app::App;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 ls
-    pan123 ls -l /videos
-    pan123 ls id:123 --json"))]
 pub(crate) struct Args {
     /// The folders, or files; the root if there are none
     #[arg(value_name = "PATH|ID")]

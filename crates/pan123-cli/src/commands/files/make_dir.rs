@@ -7,9 +7,6 @@ use crate::failure::{Exit, Failure};
 use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::args::examples("\
-    pan123 mkdir /videos
-    pan123 mkdir -p /videos/2026/11"))]
 pub(crate) struct Args {
     /// The paths of the new folders
     #[arg(value_name = "PATH", required = true)]

@@ -7,13 +7,9 @@ use super::to::Destination;
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 mv /film.mp4 /videos
-    pan123 mv /videos/film.mp4 /videos/movie.mp4
-    pan123 mv id:123 id:456 /archive/"))]
 pub(crate) struct Args {
     /// What to move
     #[arg(value_name = "SOURCE", required = true)]

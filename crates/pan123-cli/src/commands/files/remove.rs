@@ -4,12 +4,9 @@ use super::shown::{Change, confirm, names};
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
+use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 rm /videos/film.mp4
-    pan123 rm --yes id:123 id:456"))]
 pub(crate) struct Args {
     /// What to move to the trash
     #[arg(value_name = "PATH|ID", required = true)]

@@ -8,12 +8,7 @@ use super::shown::{self, Change, confirm};
 use crate::app::App;
 use crate::drive::{Drive, Found, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
-use crate::place::{self, Place};
-
-/// What is not documented about the trash.
-const WHOLE: &str = "\
-Without a folder it is the trash as the service lists it. The service does not document whether
-that includes what was in folders below the root: name a folder to be sure of its part.";
+use crate::place::Place;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -26,9 +21,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{WHOLE}\n\n{}", place::help("\
-    pan123 trash ls -l
-    pan123 trash ls /videos")))]
 pub(crate) struct ListArgs {
     /// Only what was in this folder
     #[arg(value_name = "PATH|ID")]
@@ -39,9 +31,6 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = place::help("\
-    pan123 trash restore /videos/film.mp4
-    pan123 trash restore id:123 --to /restored"))]
 pub(crate) struct RestoreArgs {
     /// What to restore, by its id or the path that it had
     #[arg(value_name = "PATH|ID", required = true)]
@@ -52,9 +41,6 @@ pub(crate) struct RestoreArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{WHOLE}\n\n{}", place::help("\
-    pan123 trash empty
-    pan123 trash empty --yes /videos")))]
 pub(crate) struct EmptyArgs {
     /// Only what was in this folder
     #[arg(value_name = "PATH|ID")]
