@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use pan123_async::{Client, DirId, Error};
+use pan123_async::{Client, DirId, Error, Parent};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -15,6 +15,8 @@ use super::rpc::RpcError;
 const FRESH: Duration = Duration::from_secs(600);
 /// How many folders are remembered.
 const MAX_REMEMBERED: usize = 1000;
+/// How many folders of a folder are told at most.
+const MAX_LISTED: usize = 500;
 /// How long a client waits for a folder at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -116,6 +118,41 @@ impl Folders {
         found
             .map(Some)
             .map_err(|error| RpcError::new(format!("the folder {path} cannot be used: {error}")))
+    }
+
+    /// Returns the names of the folders in a folder of the drive, at most [`MAX_LISTED`].
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError`] if the service does not list it.
+    pub(super) async fn list(&self, dir: &str) -> Result<Vec<String>, RpcError> {
+        let failed = |error: Error| RpcError::new(format!("{dir:?} cannot be listed: {error}"));
+        let files = self.client.files();
+        let parent = if dir.trim_matches('/').is_empty() {
+            Parent::Root
+        } else {
+            match files
+                .find(dir)
+                .await
+                .map_err(failed)?
+                .and_then(|entry| entry.dir())
+            {
+                Some(dir) => dir.into(),
+                None => return Ok(Vec::new()),
+            }
+        };
+        let mut names = Vec::new();
+        let mut listing = files.list(parent);
+        while names.len() < MAX_LISTED
+            && let Some(entry) = listing.next().await
+        {
+            match entry {
+                Ok(entry) if entry.dir().is_some() => names.push(entry.name),
+                Ok(_) | Err(Error::UnreadableRow(_)) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(names)
     }
 
     /// Checks whether clients may name a folder so.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pan123_async::proto::batch::BatchHandle;
-use pan123_async::proto::ledger::{Ending, ItemState, LedgerOp, Refusal, Verdict};
+use pan123_async::proto::ledger::{Counts, Ending, ItemState, LedgerOp, Refusal, Verdict};
 use pan123_async::proto::offline::CallbackSigner;
 use pan123_async::{Download, ItemKey, NewItem, Progress};
 use tokio::sync::broadcast;
@@ -342,6 +342,11 @@ impl Queue {
     pub(super) async fn found(&self, gid: Gid, file: FoundFile) -> Result<(), RpcError> {
         self.with_books(move |books| books.set_file(gid, file))
             .await
+    }
+
+    /// Returns the totals of the ledger.
+    pub(super) async fn counts(&self) -> Result<Counts, RpcError> {
+        self.with_books(|books| Ok(books.counts()?)).await
     }
 
     /// Looks for what other programs did to the ledger.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pan123_async::proto::ledger::Verdict;
+use pan123_async::proto::ledger::{Counts, ItemState, Verdict};
 use pan123_async::proto::offline::FoundBy;
 use pan123_async::{BuildError, Client, DirId, Download, FileId, FileLookup};
 use serde_json::{Map, Value, json};
@@ -16,7 +16,9 @@ use super::rpc::{
     Answer, Call, Gid, GidPrefix, METHODS, Message, NOTIFICATIONS, Nested, Offset, Options, Params,
     Place, Row, RpcError, Status, nested_calls, parse,
 };
+use crate::lists::read_url;
 use crate::stop::Stop;
+use crate::words::Lang;
 
 /// How many calls one request may make.
 const MAX_CALLS: usize = 1000;
@@ -223,6 +225,11 @@ impl Service {
             }
             "listMethods" => Ok(json!(METHODS)),
             "listNotifications" => Ok(json!(NOTIFICATIONS)),
+            "getCounts" => Ok(counts_value(&self.queue.counts().await?)),
+            "listFolders" => {
+                let names = self.folders.list(params.text(0)?).await?;
+                Ok(json!(names))
+            }
             "tellUnconfirmed" => {
                 let offset = params.offset(0)?;
                 let rows = self.queue.look(|mirror| mirror.unconfirmed_rows(offset));
@@ -269,7 +276,8 @@ impl Service {
         let options = Options::read(params.optional_map(1)?)?;
         let position = params.optional_count(2)?;
         let uri = uris.remove(0);
-        let download = Download::new(uri.trim())?;
+        let read = read_url(&uri);
+        let download = read.map_err(|reason| RpcError::new(reason.text(Lang::English)))?;
         let dir = options.place.dir.or_else(|| self.default_dir());
         let folder = match &dir {
             Some(dir) => self.folders.find(dir).await?,
@@ -479,6 +487,13 @@ fn option_value(dir: Option<&str>, out: Option<&str>) -> Value {
         }
     }
     Value::Object(options)
+}
+
+/// How many downloads are in each state, those that lists leave out as well.
+fn counts_value(counts: &Counts) -> Value {
+    let text = |state: ItemState| Value::from(counts.of(state).to_string());
+    let counts = ItemState::ALL.map(|state| (state.name().to_owned(), text(state)));
+    Value::Object(counts.into_iter().collect())
 }
 
 fn version() -> Value {

@@ -21,7 +21,11 @@ pub(super) struct StaticFile {
 }
 
 /// The built-in files by path.
-const BUILT_IN: [(&str, &str); 0] = [];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("index.html", include_str!("page/index.html")),
+    ("page.css", include_str!("page/page.css")),
+    ("page.js", include_str!("page/page.js")),
+];
 
 /// A file is read whole.
 const MAX_FILE: u64 = 32 << 20;

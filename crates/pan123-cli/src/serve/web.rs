@@ -26,6 +26,9 @@ const RPC: &str = "/jsonrpc";
 pub(super) const MAX_BODY: usize = 2 << 20;
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the built-in page may load and call: this service, and nothing else.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How many sockets are open at once.
 const MAX_SOCKETS: usize = 256;
 
@@ -101,7 +104,7 @@ async fn open(web: &Arc<Web>, request: Request) -> Response {
         (RPC, Method::OPTIONS) => preflight(&request),
         ("/healthz", Method::GET | Method::HEAD) => "ok\n".into_response(),
         (path, Method::GET | Method::HEAD) if path != RPC => match web.site.file(path).await {
-            Some(file) => file_response(file),
+            Some(file) => file_response(file, matches!(web.site, Site::BuiltIn)),
             None => StatusCode::NOT_FOUND.into_response(),
         },
         _ => StatusCode::NOT_FOUND.into_response(),
@@ -168,13 +171,20 @@ fn file_response(
         content_type,
         content,
     }: StaticFile,
+    is_built_in: bool,
 ) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
-    (headers, content).into_response()
+    let mut response = (headers, content).into_response();
+    if is_built_in {
+        let policy = HeaderValue::from_static(CONTENT_POLICY);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 async fn body_of(request: Request, limit: usize) -> Result<Bytes, StatusCode> {

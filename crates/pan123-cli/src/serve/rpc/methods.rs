@@ -42,6 +42,8 @@ pub(in crate::serve) const METHODS: &[&str] = &[
     "system.multicall",
     "system.listMethods",
     "system.listNotifications",
+    "pan123.getCounts",
+    "pan123.listFolders",
     "pan123.tellUnconfirmed",
     "pan123.settle",
 ];
