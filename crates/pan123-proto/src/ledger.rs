@@ -53,6 +53,7 @@ mod table;
 mod window;
 
 pub use ask::ChangeError;
+pub(crate) use ask::unexpected;
 pub use item::{Fence, Item, ItemId, ItemKey, ItemState, Millis, WorkerId};
 pub use lines::{LineError, check_header_line, export_line, header_line, read_line};
 pub use memory::MemoryLedger;

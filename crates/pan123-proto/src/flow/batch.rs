@@ -28,7 +28,7 @@ use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
 use crate::ids::TaskId;
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, NewItem, Notice, OpenLedger, SpilledTask,
+    LedgerOp, NewItem, Notice, OpenLedger,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -40,7 +40,7 @@ use crate::task::Progress;
 use crate::wait::WaitReason;
 use callbacks::Told;
 use job::{Outcome, Work};
-use recorder::{Asked, Heard, Recorder, Then};
+use recorder::{Asked, Heard, Recorder, Spill, Then};
 use search::Search;
 use slots::{Following, Slots, Stage};
 
@@ -372,7 +372,7 @@ impl Batch {
     // What is asked of the ledger.
 
     fn ledger_job(&mut self, now: Now) -> Option<LedgerJob> {
-        if let Some(job) = self.recorder.spill_job() {
+        if let Some(job) = self.recorder.spill_job(now.mono) {
             return Some(job);
         }
         if !self.recorder.is_free(now.mono) {
@@ -582,7 +582,7 @@ impl Batch {
         let Some(slot) = self.slots.get(item) else {
             return;
         };
-        if *answer == LedgerAnswer::Stray {
+        if *answer != LedgerAnswer::Done {
             self.events
                 .push_back(event(&slot.key, ItemChange::Stray(task)));
             self.release(item);
@@ -700,7 +700,7 @@ impl Batch {
         let then = Then::Created {
             item,
             task,
-            is_spilled: false,
+            spill: Spill::No,
         };
         self.recorder.push(op, then);
         if self.recorder.broken().is_some() {
@@ -711,7 +711,7 @@ impl Batch {
 
     /// Gives the task ids that the ledger does not take to the spill, and tells them.
     fn spill_created(&mut self) {
-        for SpilledTask { item, task, .. } in self.recorder.spill_created() {
+        for (item, task) in self.recorder.spill_created() {
             if let Some(slot) = self.slots.get(item) {
                 let change = ItemChange::Unrecorded(task);
                 self.events.push_back(event(&slot.key, change));

@@ -111,7 +111,7 @@ impl dyn OpenLedger + '_ {
     }
 }
 
-fn unexpected(answer: &LedgerAnswer) -> LedgerFault {
+pub(crate) fn unexpected(answer: &LedgerAnswer) -> LedgerFault {
     LedgerFault::Broken(match answer {
         LedgerAnswer::Unsupported => "it does not know this operation".to_owned(),
         _ => "its answer does not fit the question".to_owned(),

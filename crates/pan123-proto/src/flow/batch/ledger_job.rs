@@ -21,7 +21,11 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) enum Reply {
     Ran(Result<Vec<LedgerAnswer>, LedgerFault>),
-    Spilled(Result<(), LedgerFault>),
+    Spilled {
+        kept: Vec<SpilledTask>,
+        /// Why the others were not, if any.
+        fault: Option<LedgerFault>,
+    },
 }
 
 impl LedgerJob {
@@ -31,8 +35,15 @@ impl LedgerJob {
         self.reply = Some(match self.request.clone() {
             Request::Run(transaction) => Reply::Ran(ledger.run(transaction)),
             Request::Spill(tasks) => {
-                let kept: Vec<_> = tasks.into_iter().map(|task| ledger.spill(task)).collect();
-                Reply::Spilled(kept.into_iter().collect())
+                let mut kept = Vec::new();
+                let mut fault = None;
+                for task in tasks {
+                    match ledger.spill(task) {
+                        Ok(()) => kept.push(task),
+                        Err(failed) => fault = Some(failed),
+                    }
+                }
+                Reply::Spilled { kept, fault }
             }
         });
     }

@@ -2,11 +2,11 @@
 
 use pan123_proto::Pacing;
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
-use pan123_proto::ledger::LedgerOp;
+use pan123_proto::ledger::{LedgerFault, LedgerOp};
 
 use super::oracle::{books, check};
 use super::service::Faults;
-use super::sim::{Fate, Sim, items};
+use super::sim::{Fate, Sim, SpillFate, items};
 use crate::support::{millis, secs};
 
 /// Runs a worker that is disturbed somewhere, then another one to the end. Returns whether the disturbance came.
@@ -188,10 +188,35 @@ fn broken_ledger_ends_the_batch_and_spills_the_tasks() {
 }
 
 #[test]
+fn ledger_whose_answers_do_not_fit_is_broken() {
+    for fate in [Fate::TooFew, Fate::OtherKind] {
+        for nth in 1..15 {
+            run(2, |sim| {
+                meet(sim, fate, move |number| number == nth);
+                Box::new(move |sim| {
+                    let report = sim.workers[0].report.as_ref().expect("a report");
+                    let is_broken = matches!(report.fault, Some(LedgerFault::Broken(_)));
+                    assert!(is_broken, "{fate:?}, {nth}: {report:?}");
+                    true
+                })
+            });
+        }
+    }
+}
+
+#[test]
 fn broken_ledger_leaves_no_task_untold_even_one_that_is_created_afterwards() {
+    use SpillFate::{Fails, Panics};
+    for fates in [vec![], vec![Fails; 3], vec![Panics; 3], vec![Fails, Panics]] {
+        broken_ledger_leaves_no_task_untold(&fates);
+    }
+}
+
+fn broken_ledger_leaves_no_task_untold(spill_fates: &[SpillFate]) {
     let mut late = 0;
     for nth in 1..60 {
         let mut sim = Sim::new(7);
+        sim.set_spill_fates(spill_fates.to_vec());
         let worker = sim.worker(Pacing::off());
         meet(&mut sim, Fate::Broken { happened: false }, move |number| {
             number >= nth
@@ -214,7 +239,7 @@ fn broken_ledger_leaves_no_task_untold_even_one_that_is_created_afterwards() {
             let is_kept = told(id, false) && sim.spilled().contains(&id);
             assert!(
                 told(id, true) || is_kept,
-                "{nth}: nobody hears of task {id}"
+                "{spill_fates:?}, {nth}: nobody hears of task {id}"
             );
             late += usize::from(is_kept);
         }

@@ -35,12 +35,25 @@ pub(crate) enum Fate {
     Broken {
         happened: bool,
     },
-    /// It is answered as if all of it were done, and did not happen.
+    /// Its intents are answered as if they were done, and did not happen.
     Forgotten,
+    /// It happened, and the last operation gets no answer.
+    TooFew,
+    /// It happened, and each answer is one to another operation.
+    OtherKind,
     /// The worker is killed before or after it happened.
     Killed {
         happened: bool,
     },
+}
+
+/// What becomes of a task id that is given to the spill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpillFate {
+    Kept,
+    Fails,
+    /// Its thread ends.
+    Panics,
 }
 
 /// Decides what becomes of a transaction of a worker at a time.
@@ -52,6 +65,8 @@ struct Disturber {
     now: Duration,
     /// The worker that is to be killed now.
     kills: Option<usize>,
+    /// The fates of the next task ids that are given to the spill.
+    spill_fates: Vec<SpillFate>,
     spilled: Vec<u64>,
 }
 
@@ -64,9 +79,11 @@ struct Disturbed {
 
 impl OpenLedger for Disturbed {
     fn run(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, LedgerFault> {
-        let mut disturber = self.disturber.lock().unwrap();
-        let now = disturber.now;
-        let fate = (disturber.fates)(self.worker, now, &transaction.ops);
+        let fate = {
+            let mut disturber = self.disturber.lock().unwrap();
+            let now = disturber.now;
+            (disturber.fates)(self.worker, now, &transaction.ops)
+        };
         let text = || "on purpose".to_owned();
         let (happens, fault) = match fate {
             Fate::Answered => (true, None),
@@ -75,12 +92,18 @@ impl OpenLedger for Disturbed {
             Fate::Down { happened } => (happened, Some(LedgerFault::Down(text()))),
             Fate::Broken { happened } => (happened, Some(LedgerFault::Broken(text()))),
             Fate::Killed { happened } => {
-                disturber.kills = Some(self.worker);
+                self.disturber.lock().unwrap().kills = Some(self.worker);
                 (happened, Some(LedgerFault::Down(text())))
             }
-            Fate::Forgotten => {
-                let done = transaction.ops.iter().map(|_| LedgerAnswer::Done);
-                return Ok(done.collect());
+            Fate::Forgotten => return self.forget_intents(transaction),
+            Fate::TooFew => {
+                let mut answers = self.ledger.run(transaction)?;
+                answers.pop();
+                return Ok(answers);
+            }
+            Fate::OtherKind => {
+                let answers = self.ledger.run(transaction)?;
+                return Ok(vec![LedgerAnswer::Unsupported; answers.len()]);
             }
         };
         let answers = if happens {
@@ -93,8 +116,36 @@ impl OpenLedger for Disturbed {
 
     fn spill(&mut self, task: SpilledTask) -> Result<(), LedgerFault> {
         let mut disturber = self.disturber.lock().unwrap();
-        disturber.spilled.push(task.task.get());
+        match disturber.spill_fates.pop().unwrap_or(SpillFate::Kept) {
+            SpillFate::Kept => disturber.spilled.push(task.task.get()),
+            SpillFate::Fails => return Err(LedgerFault::Full("on purpose".to_owned())),
+            SpillFate::Panics => {
+                drop(disturber);
+                std::panic::resume_unwind(Box::new("on purpose"));
+            }
+        }
         Ok(())
+    }
+}
+
+impl Disturbed {
+    fn forget_intents(
+        &mut self,
+        transaction: Transaction,
+    ) -> Result<Vec<LedgerAnswer>, LedgerFault> {
+        let is_intent = |op: &LedgerOp| matches!(op, LedgerOp::Intend { .. });
+        let forgotten: Vec<bool> = transaction.ops.iter().map(is_intent).collect();
+        let mut rest = transaction;
+        rest.ops.retain(|op| !is_intent(op));
+        let mut answers = self.ledger.run(rest)?.into_iter();
+        let answers = forgotten.into_iter().map(|is_forgotten| {
+            if is_forgotten {
+                LedgerAnswer::Done
+            } else {
+                answers.next().expect("an answer")
+            }
+        });
+        Ok(answers.collect())
     }
 }
 
@@ -178,6 +229,7 @@ impl Sim {
                 fates: Box::new(|_, _, _| Fate::Answered),
                 now: Duration::ZERO,
                 kills: None,
+                spill_fates: Vec::new(),
                 spilled: Vec::new(),
             })),
             kill: Box::new(|_, _| false),
@@ -229,6 +281,11 @@ impl Sim {
         fates: impl FnMut(usize, Duration, &[LedgerOp]) -> Fate + Send + 'static,
     ) {
         self.disturber.lock().unwrap().fates = Box::new(fates);
+    }
+
+    /// Decides what becomes of the next task ids that are given to the spill, the last fate first.
+    pub(crate) fn set_spill_fates(&mut self, fates: Vec<SpillFate>) {
+        self.disturber.lock().unwrap().spill_fates = fates;
     }
 
     /// The tasks that were kept aside because the ledger did not take them.
@@ -434,7 +491,10 @@ impl Sim {
     /// Returns false if the worker was killed meanwhile.
     fn record(&mut self, id: usize, mut job: LedgerJob) -> bool {
         self.disturber.lock().unwrap().now = self.now;
-        job.run();
+        // One whose thread ends is handed back as it is.
+        drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(
+            || job.run(),
+        )));
         if self.disturber.lock().unwrap().kills.take().is_some() {
             self.kill(id);
             return false;
