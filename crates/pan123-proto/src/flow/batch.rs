@@ -28,7 +28,7 @@ use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
 use crate::ids::TaskId;
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, NewItem, Notice, OpenLedger,
+    LedgerOp, NewItem, OpenLedger,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -472,13 +472,7 @@ impl Batch {
             (Then::Claimed, LedgerAnswer::Claimed(claimed)) => self.claimed(now, claimed),
             (Then::Counted, LedgerAnswer::Counts(counts)) => self.counts = counts,
             (Then::Beaten, LedgerAnswer::Beaten(notices)) => {
-                for Notice {
-                    item, file, reason, ..
-                } in notices
-                {
-                    let reason = reason.map(String::from);
-                    self.notified(item, Told { file, reason });
-                }
+                self.heard(notices);
             }
             (Then::Beaten, LedgerAnswer::Lost) => self.was_taken_over(),
             (Then::Intended(item), answer) => self.intended(item, &answer),
@@ -509,6 +503,9 @@ impl Batch {
                     .push_back(event(&item.key, ItemChange::Resumed(task)));
                 let following = Self::following(task);
                 self.slots.insert(id, &item, following);
+                if let Some(slot) = self.slots.get_mut(id) {
+                    slot.told = Told::of(&item);
+                }
                 self.polls.add_older(id, now);
             }
         }

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, Ledger, LedgerAnswer,
-    LedgerOp, ListItems, NewItem, OpenLedger, Refusal, Transaction, Verdict,
+    LedgerOp, ListItems, NewItem, Notice, OpenLedger, Refusal, Transaction, Verdict,
 };
 use crate::api::offline::Download;
 use crate::ids::{FileId, TaskId};
@@ -966,15 +966,31 @@ pub fn notices(fresh: Fresh<'_>) {
     let answer = case.ask(By::B, notice);
     let is_known = matches!(&answer, LedgerAnswer::Noticed(Some((found, _))) if *found == id);
     assert!(is_known, "{}: {answer:?}", case.name);
-    let LedgerAnswer::Beaten(heard) = case.ask(By::A, LedgerOp::Beat) else {
-        panic!("{}: no answer", case.name);
+    let told = |file, reason: &str| Notice {
+        item: id,
+        file,
+        reason: Some(reason.into()),
     };
-    let heard: Vec<_> = heard
-        .iter()
-        .map(|notice| (notice.item, notice.file, notice.reason.as_deref()))
-        .collect();
-    let expected = (id, Some(file(5)), Some("no such page"));
-    assert_eq!(heard, [expected], "{}", case.name);
+    let first = told(Some(file(5)), "no such page");
+    // Told until it is heard.
+    let beaten = case.ask_twice(By::A, LedgerOp::Beat);
+    let expected = LedgerAnswer::Beaten(vec![first.clone()]);
+    assert_eq!(beaten, expected, "{}", case.name);
+    // A later callback, and another worker.
+    let more = LedgerOp::Notice {
+        key: key(1),
+        file: None,
+        reason: Some("gone".to_owned()),
+    };
+    case.ask(By::B, more);
+    let second = told(Some(file(5)), "gone");
+    for (by, heard) in [(By::A, first), (By::B, second.clone())] {
+        case.ask_twice(by, LedgerOp::Heard(vec![heard]));
+        let beaten = case.ask(By::A, LedgerOp::Beat);
+        let expected = LedgerAnswer::Beaten(vec![second.clone()]);
+        assert_eq!(beaten, expected, "{}", case.name);
+    }
+    case.ask_twice(By::A, LedgerOp::Heard(vec![second]));
     let again = case.ask(By::A, LedgerOp::Beat);
     assert_eq!(
         again,

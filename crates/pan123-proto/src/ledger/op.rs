@@ -116,6 +116,8 @@ pub enum LedgerOp {
     },
     /// This worker is alive. Answer: [`LedgerAnswer::Beaten`], or [`Lost`](LedgerAnswer::Lost) if it was taken for dead.
     Beat,
+    /// This worker knows of these callbacks, so that they are not told again. Answer: [`Done`](LedgerAnswer::Done).
+    Heard(Vec<Notice>),
     /// Give up whatever else the ledger takes for this worker's: an answer may have been lost. Answer:
     /// [`Done`](LedgerAnswer::Done).
     Hold(Vec<ItemId>),
@@ -244,7 +246,7 @@ pub enum LedgerAnswer {
     Added(usize),
     /// What is this worker's now.
     Claimed(Claimed),
-    /// Callbacks that came for items of this worker.
+    /// Callbacks that came for items of this worker, until it has [heard](LedgerOp::Heard) of them.
     Beaten(Vec<Notice>),
     /// The item that a callback is for; none if there is no such item.
     Noticed(Option<(ItemId, Box<Item>)>),

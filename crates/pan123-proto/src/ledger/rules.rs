@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::item::{Fence, Item, ItemState, Millis, WorkerId};
-use super::op::{Ending, millis};
+use super::op::{Ending, Notice, millis};
 use crate::ids::{FileId, TaskId};
 
 /// What an operation did.
@@ -220,6 +220,14 @@ impl Item {
             && self.state != ItemState::Unconfirmed
         {
             self.set_reason(reason);
+        }
+    }
+
+    /// Its worker has heard of a callback, unless a later one told more.
+    pub(super) fn heard(&mut self, notice: &Notice, worker: WorkerId) {
+        let is_all = self.file == notice.file && self.reason == notice.reason;
+        if self.owner == worker && is_all {
+            self.noticed = false;
         }
     }
 

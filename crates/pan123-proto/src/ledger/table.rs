@@ -201,6 +201,12 @@ impl<T: Table> Running<'_, T> {
                 self.act(item, |item| item.end(task, &ending, worker, now))
             }
             LedgerOp::Beat => self.beat(),
+            LedgerOp::Heard(notices) => {
+                for notice in notices {
+                    self.modify(notice.item, |item| item.heard(&notice, worker))?;
+                }
+                Ok(LedgerAnswer::Done)
+            }
             LedgerOp::Hold(held) => {
                 let held = held.into_iter().collect();
                 self.take_over(worker, &held, &mut Vec::new())?;
@@ -345,7 +351,7 @@ impl<T: Table> Running<'_, T> {
         }
         let mut notices = Vec::new();
         for id in self.table.noticed(worker)? {
-            let item = self.modify(id, |item| item.noticed = false)?;
+            let item = self.table.load(id)?;
             notices.extend(item.map(|item| Notice {
                 item: id,
                 file: item.file,

@@ -9,7 +9,7 @@ use crate::callback::{CallbackNotice, CallbackOutcome};
 use crate::error::Error;
 use crate::flow::fit::{Clocks, Fit};
 use crate::ids::FileId;
-use crate::ledger::{Item, ItemId, ItemKey, ItemState, LedgerOp, Verdict};
+use crate::ledger::{Item, ItemId, ItemKey, ItemState, LedgerOp, Notice, Verdict};
 
 /// What a callback tells of a task.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,16 @@ pub(super) struct Told {
     pub(super) file: Option<FileId>,
     /// Why it failed.
     pub(super) reason: Option<String>,
+}
+
+impl Told {
+    /// What earlier callbacks told of the task of a running item.
+    pub(super) fn of(item: &Item) -> Told {
+        Told {
+            file: item.file,
+            reason: item.reason.as_deref().map(str::to_owned),
+        }
+    }
 }
 
 impl BatchHandle {
@@ -65,6 +75,21 @@ impl Batch {
             reason: told.reason.clone(),
         };
         self.recorder.push(op, Then::Noticed(told));
+    }
+
+    /// Takes what other processes were told of items in hand.
+    pub(super) fn heard(&mut self, mut notices: Vec<Notice>) {
+        notices.retain(|notice| self.slots.get(notice.item).is_some());
+        for notice in &notices {
+            let told = Told {
+                file: notice.file,
+                reason: notice.reason.as_deref().map(str::to_owned),
+            };
+            self.notified(notice.item, told);
+        }
+        if !notices.is_empty() {
+            self.recorder.push(LedgerOp::Heard(notices), Then::Nothing);
+        }
     }
 
     /// A callback came for an item in hand: its task is polled now. Returns whether it is followed.

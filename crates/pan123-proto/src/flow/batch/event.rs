@@ -72,6 +72,9 @@ pub enum ItemChange {
         attempts: u32,
     },
     /// It may have been created, and nothing tells whether it was. It is not sent again unless somebody settles that.
+    ///
+    /// If the worker that was to send it is gone, the batch that takes it over tells this, or none if the answer of the ledger is lost
+    /// just then: [`BatchReport::unconfirmed`] counts it, and `list` of an open ledger has it in any case.
     #[non_exhaustive]
     Unconfirmed {
         /// Why.

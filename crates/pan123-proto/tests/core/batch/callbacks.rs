@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
-use pan123_proto::ledger::{ItemState, MemoryLedger, Verdict};
+use pan123_proto::ledger::{ItemState, LedgerOp, MemoryLedger, Verdict};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
 use pan123_proto::{FileId, Pacing, TaskId};
 use serde_json::json;
 
 use super::oracle::books;
 use super::service::Faults;
-use super::sim::{Sim, account, items, key};
+use super::sim::{Fate, Sim, account, items, key};
 use crate::support::{at, millis, secs};
 
 fn succeeded(file: u64) -> CallbackNotice {
@@ -75,6 +75,43 @@ fn callback_that_another_process_receives_is_heard_within_seconds() {
     let delay = heard_at(&sim, worker).saturating_sub(end);
     assert!(delay < secs(3), "{delay:?}");
     assert_eq!(books(&sim).items[0].file.map(FileId::get), Some(77));
+}
+
+#[test]
+fn callback_is_heard_even_if_the_answer_that_tells_it_is_lost() {
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| millis(200_300));
+    let worker = sim.worker(Pacing::default());
+    let other = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1));
+    sim.run_until(secs(5));
+    sim.start(other, BatchPolicy::default(), Vec::new());
+    // Polls tell nothing for some seconds more.
+    let early = sim.service.tasks[0].to.saturating_sub(secs(10));
+    sim.run_until(early);
+    let running = sim.workers[other].running.as_ref().expect("it runs");
+    running.batch.handle().notify(key(0), &succeeded(77));
+    // The other one records it at once.
+    sim.run_until(early + millis(100));
+    let mut is_lost = false;
+    sim.set_fates(move |of, _, ops| {
+        let beats = ops.iter().any(|op| matches!(op, LedgerOp::Beat));
+        if of == worker && beats && !is_lost {
+            is_lost = true;
+            return Fate::Down { happened: true };
+        }
+        Fate::Answered
+    });
+    sim.run();
+    let mut events = sim.workers[worker].events.iter();
+    let told = |event: &BatchEvent| match event {
+        BatchEvent::Item {
+            change: ItemChange::Succeeded(file),
+            ..
+        } => file.map(FileId::get) == Some(77),
+        _ => false,
+    };
+    assert!(events.any(|(_, event)| told(event)));
 }
 
 /// An item whose create got no response.
@@ -184,6 +221,30 @@ fn reason_of_a_failure_is_that_of_the_callback_whichever_process_receives_it() {
             (ItemState::Failed, Some(&*reason))
         );
     }
+}
+
+#[test]
+fn worker_that_takes_a_task_over_knows_what_callbacks_told() {
+    let body = br#"{"url":"https://example.com/0","status":1,"failReason":"404 Not Found"}"#;
+    let failed = CallbackNotice::parse(body).expect("a notice");
+    let mut sim = Sim::new(1);
+    sim.service.duration = Box::new(|_| secs(200));
+    sim.service.faults.task_fails = 1000;
+    let worker = sim.worker(Pacing::default());
+    let other = sim.worker(Pacing::default());
+    sim.start(worker, BatchPolicy::default(), items(1));
+    sim.run_until(secs(5));
+    let policy = BatchPolicy::default().max_attempts(1);
+    sim.start(other, policy, Vec::new());
+    sim.run_until(secs(10));
+    let running = sim.workers[other].running.as_ref().expect("it runs");
+    running.batch.handle().notify(key(0), &failed);
+    // The worker hears of it.
+    sim.run_until(secs(20));
+    sim.kill(worker);
+    sim.run();
+    let reason = failed_because(&sim, other);
+    assert_eq!(reason, "offline download 1 failed: 404 Not Found");
 }
 
 #[test]
