@@ -61,6 +61,7 @@ pub use op::{
     Claimed, Counts, Ending, LedgerAnswer, LedgerFault, LedgerOp, ListItems, NewItem, Notice,
     Transaction,
 };
+pub(crate) use rules::failure_as_told;
 pub use rules::{Refusal, Verdict};
 pub use table::{Head, Table, Terms, run};
 pub use window::Window;

@@ -28,7 +28,7 @@ use crate::error::{Ambiguous, Error, ErrorCode, WatchError};
 use crate::ids::TaskId;
 use crate::ledger::{
     Claimed, Counts, Ending, Fence, Item, ItemId, ItemKey, ItemState, LedgerAnswer, LedgerFault,
-    LedgerOp, NewItem, OpenLedger,
+    LedgerOp, NewItem, OpenLedger, failure_as_told,
 };
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Now, Signal, Wait, later};
@@ -740,6 +740,7 @@ impl Batch {
         let change = ItemChange::Failed {
             reason: reason.clone(),
             attempts: self.slots.get(item).map_or(0, |slot| slot.attempts),
+            is_given_up: false,
         };
         let op = LedgerOp::Reject {
             item,
@@ -888,8 +889,9 @@ impl Batch {
         };
         let is_failure = matches!(error, WatchError::DownloadFailed { .. });
         let reason = match &slot.told.reason {
-            Some(told) if is_failure => format!("offline download {task} failed: {told}"),
-            _ => error.to_string(),
+            Some(told) if is_failure => failure_as_told(task, told),
+            _ if is_failure => error.to_string(),
+            _ => format!("{}{error}", Item::GIVEN_UP),
         };
         let failures = slot.failures.saturating_add(1);
         let (ending, change) = if is_failure && failures < self.policy.max_attempts {
@@ -903,6 +905,7 @@ impl Batch {
             let change = ItemChange::Failed {
                 reason: reason.clone(),
                 attempts: slot.attempts,
+                is_given_up: !is_failure,
             };
             (Ending::Failed(reason), change)
         };

@@ -1017,6 +1017,8 @@ pub fn notices(fresh: Fresh<'_>) {
     let found = case.item().map(|item| (item.state, item.file));
     assert_eq!(found, Some((ItemState::Succeeded, None)), "{}", case.name);
 
+    late_notices(fresh);
+
     let mut case = Case::new(fresh, "a callback before the response of the create");
     let Placed { id, fence, .. } = place(&mut case, ItemState::Intended);
     let notice = LedgerOp::Notice {
@@ -1054,6 +1056,78 @@ pub fn notices(fresh: Fresh<'_>) {
         "{}",
         case.name
     );
+}
+
+/// Callbacks that come after the end.
+fn late_notices(fresh: Fresh<'_>) {
+    let generic = "offline download 1 failed; the service gives no reason";
+    let told = "offline download 1 failed: no such page";
+    let given_up = "given up: offline download 1 has stalled";
+    let failed = |reason: &str| Ending::Failed(reason.to_owned());
+    let late = Some(file(5));
+    // What it is before, and what the callback makes of it.
+    let cases = [
+        (Ending::Succeeded(None), late, None),
+        (Ending::Succeeded(Some(file(4))), Some(file(4)), None),
+        (failed(generic), None, Some(told)),
+        (failed(given_up), None, Some(given_up)),
+        (failed("it is gone"), None, Some("it is gone")),
+    ];
+    for (ending, becomes_file, becomes_reason) in cases {
+        let mut case = Case::new(fresh, format!("a callback after {ending:?}"));
+        let Placed { id, .. } = place(&mut case, ItemState::Running);
+        let state = match ending {
+            Ending::Succeeded(_) => ItemState::Succeeded,
+            _ => ItemState::Failed,
+        };
+        let end = LedgerOp::End {
+            item: id,
+            task: task(1),
+            ending,
+        };
+        case.ask(By::A, end);
+        let notice = LedgerOp::Notice {
+            key: key(1),
+            file: late,
+            reason: Some("no such page".to_owned()),
+        };
+        case.ask_twice(By::B, notice);
+        let item = case.item().expect("an item");
+        let found = (item.state, item.file, item.reason.as_deref());
+        assert_eq!(
+            found,
+            (state, becomes_file, becomes_reason),
+            "{}",
+            case.name
+        );
+        let is_given_up = becomes_reason == Some(given_up);
+        assert_eq!(item.is_given_up(), is_given_up, "{}", case.name);
+        let failures = u32::from(state == ItemState::Failed && !is_given_up);
+        assert_eq!(item.failures, failures, "{}", case.name);
+    }
+
+    let mut case = Case::new(fresh, "a late callback that may be of another task");
+    let Placed { id, old, fence } = place(&mut case, ItemState::Running);
+    let created = |fence, number| LedgerOp::Created {
+        item: id,
+        fence,
+        task: task(number),
+    };
+    case.ask(By::A, created(old, 2));
+    case.ask(By::A, created(fence, 1));
+    let end = LedgerOp::End {
+        item: id,
+        task: task(1),
+        ending: Ending::Succeeded(None),
+    };
+    let notice = LedgerOp::Notice {
+        key: key(1),
+        file: late,
+        reason: None,
+    };
+    case.ask_all(By::A, vec![end, notice]);
+    let found = case.item().map(|item| (item.state, item.file));
+    assert_eq!(found, Some((ItemState::Succeeded, None)), "{}", case.name);
 }
 
 /// Random operations of two workers, checked against what must always hold.

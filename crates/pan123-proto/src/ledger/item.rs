@@ -124,7 +124,7 @@ pub enum ItemState {
     Unconfirmed,
     /// Ended: the download succeeded.
     Succeeded,
-    /// Ended: the download failed for good, or the service rejects it.
+    /// Ended: the download failed for good, the service rejects it, or its task is [given up](Item::is_given_up).
     Failed,
     /// Ended: somebody settled that it is given up.
     Dropped,
@@ -214,7 +214,7 @@ pub struct Item {
     /// How many times it may have been sent.
     #[serde(skip_serializing_if = "is_default")]
     pub attempts: u32,
-    /// How many of its tasks failed.
+    /// How many of its tasks failed, those that were given up not included.
     #[serde(skip_serializing_if = "is_default")]
     pub failures: u32,
     /// The task, while it runs and after its end.
@@ -259,6 +259,16 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Item {
     /// The maximum length of [`reason`](Item::reason), in characters.
     pub const MAX_REASON: usize = 300;
+
+    /// How the [reason](Item::reason) begins if the task is given up.
+    pub(crate) const GIVEN_UP: &str = "given up: ";
+
+    /// Returns whether the item failed only because its task reached a limit of the watch, such as its deadline: nobody follows the
+    /// task any more, and it may still succeed. Who adds the download again under another key may get it twice.
+    pub fn is_given_up(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.state == ItemState::Failed && reason.starts_with(Item::GIVEN_UP)
+    }
 
     /// Creates a queued item.
     pub fn new(key: ItemKey, download: Download) -> Item {

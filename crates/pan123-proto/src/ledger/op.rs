@@ -162,7 +162,7 @@ pub enum LedgerOp {
 pub enum Ending {
     /// The download succeeded; the file if it is known.
     Succeeded(Option<FileId>),
-    /// It failed for good, with the reason.
+    /// It failed for good, or is given up, with the reason.
     Failed(String),
     /// It failed, with the reason, and is to be sent again after this time.
     Again(String, Duration),

@@ -61,6 +61,16 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// How the reason of a failed task begins.
+fn failure_of(task: TaskId) -> String {
+    format!("offline download {task} failed")
+}
+
+/// Why a task failed, by its callback.
+pub(crate) fn failure_as_told(task: TaskId, told: &str) -> String {
+    format!("{}: {told}", failure_of(task))
+}
+
 impl Item {
     pub(super) fn claim(&mut self, worker: WorkerId, fence: Fence) {
         self.state = ItemState::Claimed;
@@ -210,6 +220,9 @@ impl Item {
 
     /// A callback told of the end of its task.
     pub(super) fn notice(&mut self, file: Option<FileId>, reason: Option<&str>) {
+        if self.state.is_ended() {
+            self.notice_late(file, reason);
+        }
         if !self.state.may_have_task() {
             return;
         }
@@ -220,6 +233,29 @@ impl Item {
             && self.state != ItemState::Unconfirmed
         {
             self.set_reason(reason);
+        }
+    }
+
+    /// A callback came after the end, with what the progress does not tell.
+    fn notice_late(&mut self, file: Option<FileId>, reason: Option<&str>) {
+        let Some(task) = self.task else {
+            return;
+        };
+        let without = format!("{};", failure_of(task));
+        match (self.state, reason) {
+            // If it had other tasks, the file may be that of one of them.
+            (ItemState::Succeeded, _) if self.other_tasks.is_empty() => {
+                self.file = self.file.or(file);
+            }
+            (ItemState::Failed, Some(told))
+                if self
+                    .reason
+                    .as_ref()
+                    .is_some_and(|it| it.starts_with(&without)) =>
+            {
+                self.set_reason(&failure_as_told(task, told));
+            }
+            _ => {}
         }
     }
 
@@ -257,9 +293,10 @@ impl Item {
             }
             Ending::Failed(reason) => {
                 self.state = ItemState::Failed;
-                self.failures = self.failures.saturating_add(1);
                 self.file = None;
                 self.set_reason(reason);
+                let failed = u32::from(!self.is_given_up());
+                self.failures = self.failures.saturating_add(failed);
             }
             Ending::Again(reason, delay) => {
                 self.failures = self.failures.saturating_add(1);

@@ -53,7 +53,7 @@ pub enum ItemChange {
     Progress(Progress),
     /// A poll failed; the batch goes on.
     PollFailed(Box<Error>),
-    /// The download succeeded; the file if a callback named it.
+    /// The download succeeded; the file if a callback named it. The file of a callback that comes later is only in the ledger.
     Succeeded(Option<FileId>),
     /// It failed, and is sent again after this time.
     #[non_exhaustive]
@@ -63,13 +63,16 @@ pub enum ItemChange {
         /// How long it waits at least.
         delay: Duration,
     },
-    /// It failed for good.
+    /// It failed for good, is rejected by the service, or is given up.
     #[non_exhaustive]
     Failed {
         /// Why.
         reason: String,
         /// How many times it was sent.
         attempts: u32,
+        /// Whether its task only reached a limit of the [watch](super::BatchPolicy::watch): it may still succeed, so that who adds the
+        /// download again under another key may get it twice.
+        is_given_up: bool,
     },
     /// It may have been created, and nothing tells whether it was. It is not sent again unless somebody settles that.
     ///
@@ -106,7 +109,8 @@ impl BatchReport {
         self.counts.of(ItemState::Succeeded)
     }
 
-    /// Returns how many failed for good; `list` of an open ledger has the reasons.
+    /// Returns how many failed for good, were rejected, or are given up; `list` of an open ledger has the reasons, and
+    /// [`Item::is_given_up`](crate::ledger::Item::is_given_up) tells whether a task may still succeed.
     pub fn failed(&self) -> u64 {
         self.counts.of(ItemState::Failed)
     }

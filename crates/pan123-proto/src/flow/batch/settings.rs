@@ -109,7 +109,7 @@ impl BatchPolicy {
         self
     }
 
-    /// Sets when a task is given up. Its intervals are those of a batch's few tasks; with many, polls go where they tell most.
+    /// Sets when a task is given up: its item counts as failed then, and is not sent again, since the task may still succeed. Its intervals are those of a batch's few tasks; with many, polls go where they tell most.
     pub fn watch(mut self, policy: WatchPolicy) -> BatchPolicy {
         self.watch = policy;
         self

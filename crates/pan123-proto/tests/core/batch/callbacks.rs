@@ -224,6 +224,34 @@ fn reason_of_a_failure_is_that_of_the_callback_whichever_process_receives_it() {
 }
 
 #[test]
+fn callback_after_the_end_completes_the_item() {
+    let body = br#"{"url":"https://example.com/0","status":1,"failReason":"404 Not Found"}"#;
+    let failed = CallbackNotice::parse(body).expect("a notice");
+    let told = "offline download 1 failed: 404 Not Found";
+    let cases = [
+        (0, succeeded(77), Some(77), None),
+        (1000, failed, None, Some(told)),
+    ];
+    for (task_fails, notice, file, reason) in cases {
+        let mut sim = Sim::new(1);
+        sim.service.faults.task_fails = task_fails;
+        let mut seconds = [30, 600].into_iter();
+        sim.service.duration = Box::new(move |_| secs(seconds.next().unwrap_or(600)));
+        let worker = sim.worker(Pacing::default());
+        let policy = BatchPolicy::default().max_attempts(1);
+        sim.start(worker, policy, items(2));
+        sim.run_until(secs(100));
+        assert!(books(&sim).items[0].state.is_ended());
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        running.batch.handle().notify(key(0), &notice);
+        sim.run_until(secs(101));
+        let item = &books(&sim).items[0];
+        let found = (item.file.map(FileId::get), item.reason.as_deref());
+        assert_eq!(found, (file, reason));
+    }
+}
+
+#[test]
 fn worker_that_takes_a_task_over_knows_what_callbacks_told() {
     let body = br#"{"url":"https://example.com/0","status":1,"failReason":"404 Not Found"}"#;
     let failed = CallbackNotice::parse(body).expect("a notice");

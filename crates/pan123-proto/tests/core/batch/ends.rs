@@ -1,10 +1,11 @@
 //! How batches and their items end.
 
 use pan123_proto::Pacing;
-use pan123_proto::batch::BatchPolicy;
-use pan123_proto::ledger::{LedgerOp, Transaction, read_line};
+use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
+use pan123_proto::ledger::{ItemState, LedgerOp, Transaction, read_line};
+use pan123_proto::offline::WatchPolicy;
 
-use super::oracle::check;
+use super::oracle::{books, check};
 use super::service::Faults;
 use super::sim::{Sim, account, items};
 use crate::support::{at, secs};
@@ -39,6 +40,34 @@ fn failed_tasks_are_sent_again_a_few_times() {
         (5, 15),
         "{report:?}"
     );
+}
+
+#[test]
+fn task_that_is_given_up_is_told_from_one_that_failed() {
+    for gives_up in [false, true] {
+        let mut sim = Sim::new(2);
+        sim.service.faults.task_fails = 1000;
+        let seconds = if gives_up { 1000 } else { 10 };
+        sim.service.duration = Box::new(move |_| secs(seconds));
+        let worker = sim.worker(Pacing::default());
+        let watch = WatchPolicy::default().deadline(secs(100));
+        let policy = BatchPolicy::default().max_attempts(1).watch(watch);
+        sim.start(worker, policy, items(1));
+        sim.run();
+        let item = &books(&sim).items[0];
+        let found = (item.state, item.is_given_up(), item.failures);
+        let failures = u32::from(!gives_up);
+        assert_eq!(found, (ItemState::Failed, gives_up, failures), "{item:?}");
+        let told = |event: &BatchEvent| match event {
+            BatchEvent::Item {
+                change: ItemChange::Failed { is_given_up, .. },
+                ..
+            } => *is_given_up == gives_up,
+            _ => false,
+        };
+        let mut events = sim.workers[worker].events.iter();
+        assert!(events.any(|(_, event)| told(event)), "{item:?}");
+    }
 }
 
 #[test]
