@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Link(link::Args),
     /// Serve aria2's RPC: browser extensions, web pages and scripts for aria2 send their downloads to the drive
     Serve(serve::Args),
+    /// Show all of this at work in about ten seconds, without an account
+    Demo,
     /// Run a mock of the service on a port, for programs in any language
     #[command(disable_help_flag = true)]
     Mock {

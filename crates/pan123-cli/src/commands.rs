@@ -1,6 +1,7 @@
 //! The commands.
 
 pub(crate) mod batch;
+mod demo;
 pub(crate) mod download;
 pub(crate) mod files;
 pub(crate) mod login;
@@ -50,6 +51,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Rm(args) => remove::run(app, args).await,
         Command::Trash { command } => trash::run(app, command).await,
         Command::Serve(args) => serve::run(app, args).await,
+        Command::Demo => demo::run(app).await,
         Command::Mock { .. } => Ok(Exit::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -133,8 +133,8 @@ impl Display {
 
     /// Removes the bars.
     pub(crate) fn end(&mut self) {
-        if let View::Bars(bars) = &self.view {
-            bars.clear();
+        if let View::Bars(bars) = std::mem::replace(&mut self.view, View::Results) {
+            bars.end();
         }
     }
 

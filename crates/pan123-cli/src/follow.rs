@@ -2,21 +2,35 @@
 
 use std::time::{Duration, SystemTime};
 
-use pan123_async::Batch;
 use pan123_async::proto::batch::{BatchEvent, BatchHandle, BatchPolicy, BatchReport};
 use pan123_async::proto::ledger::OpenLedger;
+use pan123_async::{Batch, Client};
 
 use crate::app::App;
 use crate::display::Display;
 use crate::failure::{Exit, Failure, exit_of};
+use crate::ledgers::Named;
 use crate::orders::Orders;
+use crate::stop::Stop;
 
 /// How often the ledger is looked at for what other processes did.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The limits of the batches of the command: they stop at once, and the next one goes on.
-pub(crate) fn policy() -> BatchPolicy {
-    BatchPolicy::default().grace(Duration::ZERO)
+/// The options of commands that follow a batch.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct FollowArgs {
+    /// How many times a download is sent at most whose task fails; the first pause is 30 s
+    #[arg(long, value_name = "TIMES", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: u32,
+}
+
+/// Returns a batch of all that a ledger holds. Once it is stopped it ends at once, and the next one goes on.
+pub(crate) fn batch(client: &Client, named: &Named, args: FollowArgs) -> Result<Batch, Failure> {
+    let policy = BatchPolicy::default()
+        .grace(Duration::ZERO)
+        .max_attempts(args.attempts);
+    let offline = client.offline_download();
+    Ok(offline.batch_with(&named.ledger, [], policy)?)
 }
 
 /// How a batch ended.
@@ -60,6 +74,7 @@ impl<'a> Follower<'a> {
 
     /// Follows a batch until it has ended, which a stop does not do at once: what was sent is still recorded.
     pub(crate) async fn follow(mut self, mut batch: Batch) -> Result<Ended, Failure> {
+        self.app.stop.leave_note();
         let handle = batch.handle();
         let mut ticks = tokio::time::interval(TICK);
         let mut is_stopping = false;
@@ -71,6 +86,7 @@ impl<'a> Follower<'a> {
                 },
                 _ = ticks.tick() => self.look(),
                 () = self.app.stop.requested(), if !is_stopping => {
+                    self.display.note(Stop::note(self.app.out.lang));
                     Err(Failure::interrupted(self.app.out.lang))
                 }
             };

@@ -2,22 +2,28 @@
 
 use std::io;
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
 use crate::failure::Exit;
 use crate::output::Output;
+use crate::words::Lang;
 
 /// Ctrl-C, or SIGTERM: the first one asks the command to stop, the second one ends the program at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     requested: watch::Sender<bool>,
+    /// Whether the command itself tells that it stops.
+    is_told: Arc<AtomicBool>,
 }
 
 impl Stop {
     pub(crate) fn new() -> Stop {
         Stop {
             requested: watch::Sender::new(false),
+            is_told: Arc::default(),
         }
     }
 
@@ -27,14 +33,13 @@ impl Stop {
         let Ok(mut signals) = Signals::listen() else {
             return;
         };
-        let requested = self.requested.clone();
+        let stop = self.clone();
         tokio::spawn(async move {
             signals.next().await;
-            out.note(out.lang.pick(
-                "stopping; press Ctrl-C again to end at once",
-                "正在停止；再按一次 Ctrl-C 立即结束",
-            ));
-            requested.send_replace(true);
+            if !stop.is_told.load(Ordering::Relaxed) {
+                out.note(Stop::note(out.lang));
+            }
+            stop.requested.send_replace(true);
             signals.next().await;
             process::exit(Exit::Interrupted.code().into());
         });
@@ -43,6 +48,19 @@ impl Stop {
     /// Asks the command to stop, as the first Ctrl-C does.
     pub(crate) fn request(&self) {
         self.requested.send_replace(true);
+    }
+
+    /// Leaves it to the command to tell [`note`](Stop::note), such as above its bars.
+    pub(crate) fn leave_note(&self) {
+        self.is_told.store(true, Ordering::Relaxed);
+    }
+
+    /// What people are told when the command is asked to stop.
+    pub(crate) fn note(lang: Lang) -> &'static str {
+        lang.pick(
+            "stopping; press Ctrl-C again to end at once",
+            "正在停止；再按一次 Ctrl-C 立即结束",
+        )
     }
 
     /// Returns whether the command was asked to stop.

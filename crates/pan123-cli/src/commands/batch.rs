@@ -5,12 +5,12 @@ mod intake;
 mod settle;
 mod show;
 
-use pan123_async::{Batch, Client};
+use pan123_async::Client;
 
 use crate::app::App;
 use crate::display::Display;
 use crate::failure::{Exit, Failure};
-use crate::follow::{self, Ended, Follower};
+use crate::follow::{self, Ended, FollowArgs, Follower};
 use crate::ledgers::{DEFAULT, Named};
 use show::Totals;
 
@@ -38,6 +38,8 @@ struct ListArgs {
     /// Leave out bad lines, instead of sending nothing
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -51,6 +53,8 @@ enum Command {
     Resume {
         #[command(flatten)]
         ledger: LedgerArg,
+        #[command(flatten)]
+        follow: FollowArgs,
     },
     /// Say what has become of an unconfirmed download
     Settle(settle::Args),
@@ -84,7 +88,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     match args.command {
         None => send(app, args.list).await,
         Some(Command::Show { ledger }) => show::run(app, &ledger.ledger),
-        Some(Command::Resume { ledger }) => resume(app, &ledger.ledger).await,
+        Some(Command::Resume { ledger, follow }) => resume(app, &ledger.ledger, follow).await,
         Some(Command::Settle(args)) => settle::run(app, args).await,
         Some(Command::Export { ledger, to }) => file::export(app, &ledger.ledger, to.as_deref()),
         Some(Command::Import { ledger, from }) => file::import(app, &ledger, &from),
@@ -112,20 +116,25 @@ async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
         format!("{total} downloads, {added} of them new, {known} known; ledger {name}"),
         format!("共 {total} 项，新增 {added} 项，已有 {known} 项；台账 {name}"),
     ));
-    follow_all(app, &client, &named).await
+    follow_all(app, &client, &named, args.follow).await
 }
 
-async fn resume(app: &App, name: &str) -> Result<Exit, Failure> {
+async fn resume(app: &App, name: &str, args: FollowArgs) -> Result<Exit, Failure> {
     let client = app.client()?;
     let named = Named::find(app, &client, name)?.existing(app)?;
-    follow_all(app, &client, &named).await
+    follow_all(app, &client, &named, args).await
 }
 
 /// Sends and follows all that a ledger holds.
-async fn follow_all(app: &App, client: &Client, named: &Named) -> Result<Exit, Failure> {
+async fn follow_all(
+    app: &App,
+    client: &Client,
+    named: &Named,
+    args: FollowArgs,
+) -> Result<Exit, Failure> {
     let mut ledger = named.open(client)?;
     let mut display = Display::following(app.out);
-    let batch = batch(client, named)?;
+    let batch = follow::batch(client, named, args)?;
     let follower = Follower::new(app, &mut display, &mut *ledger);
     let Ended { report, early } = follower.follow(batch).await?;
     let fault = report.fault.map(Failure::from);
@@ -138,10 +147,4 @@ async fn follow_all(app: &App, client: &Client, named: &Named) -> Result<Exit, F
         .map_or(totals.exit(), |failure| failure.exit);
     totals.print(app.out, Some(exit))?;
     failure.map_or(Ok(exit), Err)
-}
-
-/// A batch of all that a ledger holds.
-fn batch(client: &Client, named: &Named) -> Result<Batch, Failure> {
-    let offline = client.offline_download();
-    Ok(offline.batch_with(&named.ledger, [], follow::policy())?)
 }

@@ -1,12 +1,12 @@
 //! `pan123 download`.
 
-use pan123_async::{Client, Download};
+use pan123_async::Download;
 
 use crate::app::App;
 use crate::display::Display;
 use crate::failure::{Exit, Failure};
 use crate::folder_ids::FolderIds;
-use crate::follow::{self, Follower};
+use crate::follow::{self, FollowArgs, Follower};
 use crate::ledgers::{DEFAULT, Named};
 use crate::lists::{Folder, Reason, read_url};
 use crate::orders::Orders;
@@ -33,6 +33,8 @@ pub(crate) struct Args {
     /// Order once more what was ordered before and has ended
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
@@ -61,7 +63,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let early = if orders.are_settled() {
         None
     } else {
-        let batch = batch(&client, &named)?;
+        let batch = follow::batch(&client, &named, args.follow)?;
         let follower = Follower::new(app, &mut display, &mut *ledger).orders(&mut orders);
         let ended = follower.follow(batch).await?;
         let fault = ended.report.fault.map(Failure::from);
@@ -101,12 +103,6 @@ fn read(lang: Lang, args: &Args) -> Result<(Vec<Download>, Option<Folder>), Fail
         downloads.push(download);
     }
     Ok((downloads, folder))
-}
-
-/// A batch of all that the ledger holds.
-fn batch(client: &Client, named: &Named) -> Result<pan123_async::Batch, Failure> {
-    let offline = client.offline_download();
-    Ok(offline.batch_with(&named.ledger, [], follow::policy())?)
 }
 
 /// Says how to go on.

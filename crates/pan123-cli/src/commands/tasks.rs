@@ -86,6 +86,7 @@ pub(crate) async fn wait(app: &App, args: WaitArgs) -> Result<Exit, Failure> {
         }
         Ok(exit)
     };
+    app.stop.leave_note();
     let ended = app.until_stopped(show).await;
     display.end();
     ended

@@ -23,8 +23,8 @@ const BESIDE: usize = 46;
 pub(super) struct Bars {
     lang: Lang,
     multi: MultiProgress,
-    /// The bars of downloads by their keys.
-    shown: HashMap<String, ProgressBar>,
+    /// The bars of downloads by their keys, each with the name before it.
+    shown: HashMap<String, (ProgressBar, String)>,
     /// The bar of all, once their number is known.
     total: Option<ProgressBar>,
     max_shown: usize,
@@ -33,7 +33,7 @@ pub(super) struct Bars {
 
 impl Bars {
     pub(super) fn new(lang: Lang) -> Bars {
-        let (rows, columns) = Term::stderr().size_checked().unwrap_or((24, 80));
+        let rows = size().0;
         Bars {
             lang,
             multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
@@ -41,15 +41,13 @@ impl Bars {
             total: None,
             // The total and the line of the cursor stay in sight.
             max_shown: usize::from(rows).saturating_sub(3).clamp(1, MAX_BARS),
-            name_columns: usize::from(columns)
-                .saturating_sub(BESIDE)
-                .clamp(8, MAX_NAME),
+            name_columns: name_columns(),
         }
     }
 
     pub(super) fn item(&mut self, line: &ItemLine<'_>) {
         if line.is_end() {
-            if let Some(bar) = self.shown.remove(&*line.id()) {
+            if let Some((bar, _)) = self.shown.remove(&*line.id()) {
                 self.multi.remove(&bar);
             }
             return;
@@ -76,18 +74,35 @@ impl Bars {
             }
             let bar = ProgressBar::new(STEPS).with_style(style("{prefix} [{bar:18}] {wide_msg}"));
             let bar = self.multi.insert(0, bar);
-            bar.set_prefix(fit(&line.shown_name(), self.name_columns));
-            self.shown.insert(id.to_string(), bar);
+            let name = line.shown_name();
+            bar.set_prefix(fit(&name, self.name_columns));
+            self.shown.insert(id.to_string(), (bar, name));
         }
-        self.shown.get(&*id)
+        self.shown.get(&*id).map(|(bar, _)| bar)
+    }
+
+    /// Fits the names to a terminal that has another width now.
+    fn adapt(&mut self) {
+        let name_columns = name_columns();
+        if std::mem::replace(&mut self.name_columns, name_columns) == name_columns {
+            return;
+        }
+        for (bar, name) in self.shown.values() {
+            bar.set_prefix(fit(name, name_columns));
+        }
+        if let Some(total) = &self.total {
+            total.set_prefix(fit(total_name(self.lang), name_columns));
+        }
     }
 
     pub(super) fn totals(&mut self, counts: &Counts) {
+        self.adapt();
         let lang = self.lang;
         let total = self.total.get_or_insert_with(|| {
-            let bar = ProgressBar::new(0).with_style(style("{prefix} [{bar:18}] {wide_msg}"));
+            let bar = ProgressBar::new(counts.total())
+                .with_style(style("{prefix} [{bar:18}] {wide_msg}"));
             let bar = self.multi.add(bar);
-            bar.set_prefix(fit(lang.pick("total", "总计"), self.name_columns));
+            bar.set_prefix(fit(total_name(lang), self.name_columns));
             bar
         });
         let of = |state| counts.of(state);
@@ -111,10 +126,28 @@ impl Bars {
         self.multi.suspend(print)
     }
 
-    pub(super) fn clear(&self) {
+    pub(super) fn end(self) {
+        let bars = self.shown.values().map(|(bar, _)| bar);
+        for bar in bars.chain(&self.total) {
+            bar.finish_and_clear();
+        }
         // A terminal that is gone shows nothing anyway.
         let _ = self.multi.clear();
     }
+}
+
+/// Returns the rows and the columns of the terminal.
+fn size() -> (u16, u16) {
+    Term::stderr().size_checked().unwrap_or((24, 80))
+}
+
+fn name_columns() -> usize {
+    let columns = usize::from(size().1);
+    columns.saturating_sub(BESIDE).clamp(8, MAX_NAME)
+}
+
+fn total_name(lang: Lang) -> &'static str {
+    lang.pick("total", "总计")
 }
 
 fn style(template: &str) -> ProgressStyle {

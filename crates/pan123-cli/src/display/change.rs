@@ -7,8 +7,8 @@ use pan123_async::proto::ledger::{Item, ItemKey, ItemState};
 use pan123_async::{FileId, Progress, TaskId, TaskStatus};
 use serde::Serialize;
 
-use crate::keys::{short_key, shown_name};
-use crate::words::Lang;
+use crate::keys::{name_in, short_key};
+use crate::words::{Lang, shown};
 
 /// What happened to a download, as `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -18,7 +18,7 @@ pub(crate) struct ItemLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    name: Option<&'a str>,
     pub(crate) change: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<TaskId>,
@@ -44,7 +44,7 @@ impl<'a> ItemLine<'a> {
     fn new(key: &'a ItemKey, change: &'static str) -> ItemLine<'a> {
         ItemLine {
             key: Some(key.as_str()),
-            name: Some(shown_name(key)),
+            name: Some(name_in(key.as_str())),
             ..ItemLine::empty("item", change)
         }
     }
@@ -141,11 +141,8 @@ impl<'a> ItemLine<'a> {
     }
 
     /// Returns what people call this download.
-    pub(crate) fn shown_name(&self) -> Cow<'_, str> {
-        match &self.name {
-            Some(name) => Cow::Borrowed(name),
-            None => self.id(),
-        }
+    pub(crate) fn shown_name(&self) -> String {
+        shown(self.name.unwrap_or(&self.id()))
     }
 
     fn set_progress(&mut self, progress: Progress) {
@@ -178,11 +175,14 @@ impl<'a> ItemLine<'a> {
         let parts = [
             Some(word(self.change, lang).to_owned()),
             task,
-            self.name.clone(),
+            self.name.map(shown),
             self.progress_text(lang),
         ];
         let what = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let reason = self.reason.as_ref().map(|reason| format!(": {reason}"));
+        let reason = self
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {}", shown(reason)));
         let delay = self.delay_seconds.map(|seconds| {
             lang.pick(
                 format!("; sent again in {seconds} s"),

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use pan123_async::DirId;
 
 use super::Reason;
+use crate::place::Place;
 
-/// A folder of the drive. Digits alone are an id; a folder that is named so is given as a path, such as `/2026`.
+/// A folder of the drive. It is named as a [`Place`], and is not the root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Folder {
     Id(DirId),
@@ -19,10 +20,11 @@ impl FromStr for Folder {
     type Err = Reason;
 
     fn from_str(text: &str) -> Result<Folder, Reason> {
-        let text = text.trim();
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Folder::Id(text.parse()?));
-        }
+        let text = match text.trim().parse() {
+            Ok(Place::Id(id)) => return Ok(Folder::Id(DirId::new(id)?)),
+            Ok(Place::Path(path)) => path,
+            Err(_) => return Err(Reason::Path),
+        };
         if text.contains('\\') {
             return Err(Reason::Backslash);
         }

@@ -2,6 +2,7 @@
 
 mod account;
 mod batches;
+mod demo;
 mod downloads;
 mod files;
 mod general;
@@ -9,4 +10,6 @@ mod killed;
 mod oauth;
 mod schema;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod trash;

@@ -5,15 +5,17 @@ use std::time::SystemTime;
 use pan123_async::proto::ledger::{
     ChangeError, ItemKey, ItemState, ListItems, OpenLedger, Refusal, Verdict,
 };
-use pan123_async::{Client, FileId, TaskId};
+use pan123_async::{FileId, TaskId};
 use serde_json::json;
 
 use super::Named;
 use crate::app::App;
+use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
-use crate::keys::{short_key, shown_name};
+use crate::keys::{name_in, short_key};
 use crate::ledgers::for_each;
-use crate::words::Lang;
+use crate::place::Place;
+use crate::words::{Lang, shown};
 
 /// The options of `batch settle`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +38,7 @@ struct VerdictArgs {
     was: Option<TaskId>,
     /// It has become this file, by its path or its id
     #[arg(long, value_name = "PATH|ID")]
-    found: Option<String>,
+    found: Option<Place>,
     /// It was not created: send it again
     #[arg(long)]
     send_again: bool,
@@ -50,16 +52,19 @@ pub(super) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let client = app.client()?;
     let named = Named::find(app, &client, &args.ledger)?.existing(app)?;
     let mut ledger = named.open(&client)?;
-    let verdict = verdict(app, &client, &args.verdict).await?;
+    let verdict = verdict(app, &args.verdict).await?;
     let key = find(&mut *ledger, &args.key, lang)?;
     match ledger.settle(SystemTime::now(), key.clone(), verdict) {
         Ok(()) => {}
         Err(ChangeError::Refused(refusal)) => return Err(refused(refusal, lang)),
         Err(error) => return Err(Failure::new(Exit::Failed, error.to_string())),
     }
-    let name = shown_name(&key);
+    let name = name_in(key.as_str());
     let object = json!({"type": "settled", "key": key.as_str(), "name": name});
-    let text = lang.pick(format!("settled {name}"), format!("已处理 {name}"));
+    let text = lang.pick(
+        format!("settled {}", shown(name)),
+        format!("已处理 {}", shown(name)),
+    );
     app.out.result(&text, &object)?;
     if matches!(verdict, Verdict::Was(_) | Verdict::SendAgain) {
         let name = &named.name;
@@ -71,14 +76,12 @@ pub(super) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-async fn verdict(app: &App, client: &Client, args: &VerdictArgs) -> Result<Verdict, Failure> {
+async fn verdict(app: &App, args: &VerdictArgs) -> Result<Verdict, Failure> {
     if let Some(task) = args.was {
         return Ok(Verdict::Was(task));
     }
     if let Some(file) = &args.found {
-        let file = app
-            .until_stopped(file_id(client, file, app.out.lang))
-            .await?;
+        let file = app.until_stopped(file_id(app, file)).await?;
         return Ok(Verdict::Found(file));
     }
     Ok(if args.send_again {
@@ -88,17 +91,19 @@ async fn verdict(app: &App, client: &Client, args: &VerdictArgs) -> Result<Verdi
     })
 }
 
-/// Returns the id of a file that is given by its id or its path.
-async fn file_id(client: &Client, file: &str, lang: Lang) -> Result<FileId, Failure> {
-    if file.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(file.parse()?);
-    }
-    let found = client.files().find(file).await?;
-    let file = found.and_then(|entry| entry.file());
+/// Returns the id of the file at a place.
+async fn file_id(app: &App, place: &Place) -> Result<FileId, Failure> {
+    let file = match Drive::of(app)?.get(place).await? {
+        Found::Entry(entry) => entry.file(),
+        Found::Root => None,
+    };
     file.ok_or_else(|| {
         Failure::new(
             Exit::Failed,
-            lang.pick("there is no file at this path", "该路径没有文件"),
+            app.out.lang.pick(
+                format!("{place} is not a file"),
+                format!("{place} 不是文件"),
+            ),
         )
     })
 }

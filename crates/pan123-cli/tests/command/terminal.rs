@@ -1,0 +1,187 @@
+//! The command on a terminal.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Child;
+
+use pan123_mock::{MockPan123, Service, Task, TaskScript};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::support::{LIMIT, User};
+
+const COLUMNS: u16 = 80;
+
+/// A pseudo-terminal with a command on it.
+struct Terminal {
+    child: Child,
+    screen: File,
+}
+
+impl Terminal {
+    fn start(user: &User, arguments: &[&str]) -> Terminal {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&controller).expect("a grant");
+        unlockpt(&controller).expect("a terminal");
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: COLUMNS,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let name = ptsname(&controller, Vec::new()).expect("a name");
+        let name = name.into_string().expect("a name");
+        let open = || {
+            let opened = File::options().read(true).write(true).open(&name);
+            opened.expect("a terminal")
+        };
+        tcsetwinsize(open(), size).expect("a size");
+        let child = user
+            .command(arguments)
+            .env("TERM", "xterm")
+            .stdin(open())
+            .stdout(open())
+            .stderr(open())
+            .spawn()
+            .expect("the command starts");
+        Terminal {
+            child,
+            screen: File::from(controller),
+        }
+    }
+
+    /// Returns the exit code and all that was written.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut written = Vec::new();
+        let mut part = [0; 4096];
+        // Once nobody has the terminal open, reading fails.
+        while let Ok(read @ 1..) = self.screen.read(&mut part) {
+            written.extend_from_slice(&part[..read]);
+        }
+        let code = self.child.wait().expect("an end").code();
+        (code, String::from_utf8_lossy(&written).into_owned())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines that were written, without what moves the cursor. Bars fill their lines.
+fn lines(written: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut characters = written.chars();
+    while let Some(character) = characters.next() {
+        let line = lines.last().expect("a line");
+        let width = console::measure_text_width(line);
+        match character {
+            '\u{1b}' => {
+                let _ = characters.find(char::is_ascii_alphabetic);
+                continue;
+            }
+            '\r' | '\n' => {
+                lines.push(String::new());
+                continue;
+            }
+            _ if width >= usize::from(COLUMNS) => lines.push(String::new()),
+            _ => {}
+        }
+        lines.last_mut().expect("a line").push(character);
+    }
+    lines
+}
+
+#[test]
+fn each_download_has_a_bar_and_all_have_one() {
+    let mock = MockPan123::start_blocking();
+    let user = User::of(&mock);
+    let name = "很长的电影名字-第一季第二集-导演剪辑版-最终版本.mkv";
+    user.write(
+        "list.txt",
+        &format!("https://a.example/1.mkv\nhttps://a.example/2.mkv\t{name}\n"),
+    );
+    let (code, written) = Terminal::start(&user, &["batch", "list.txt"]).end();
+    assert_eq!(code, Some(0), "{written}");
+    let lines = lines(&written);
+    let has = |parts: &[&str]| {
+        let fits = |line: &&String| parts.iter().all(|part| line.contains(part));
+        assert!(
+            lines.iter().any(|line| fits(&line)),
+            "{parts:?} in {lines:#?}"
+        );
+    };
+    has(&["1.mkv", "[", "50.0% running"]);
+    // In the middle of the wide name, characters are left out.
+    has(&["很长的", "…", "版本.mkv", "[", "50.0% running"]);
+    has(&["total", "[", "0/2", "running"]);
+    has(&["succeeded 1.mkv"]);
+    has(&[&format!("succeeded {name}")]);
+    has(&["2 succeeded, 0 failed"]);
+    // No bar goes on in the next line.
+    let bars = lines.iter().filter(|line| line.contains("% running"));
+    for bar in bars {
+        assert!(bar.contains('['), "{bar:?} in {lines:#?}");
+    }
+    assert!(!written.contains("created "), "a bar tells it: {written}");
+    mock.assert_created_once("https://a.example/1.mkv");
+}
+
+#[test]
+fn programs_and_the_quiet_get_no_bars_on_a_terminal() {
+    let mock = MockPan123::start_blocking();
+    let user = User::of(&mock);
+    for (at, option) in ["--json", "--quiet"].into_iter().enumerate() {
+        let url = format!("https://a.example/{at}.mkv");
+        let (code, written) = Terminal::start(&user, &["download", &url, "--wait", option]).end();
+        assert_eq!(code, Some(0), "{written}");
+        assert!(
+            !written.contains('\u{1b}') && written.contains("succeeded"),
+            "{written}"
+        );
+        assert_eq!(
+            written.contains("progress"),
+            option == "--json",
+            "{written}"
+        );
+    }
+    let user = user.set("NO_COLOR", "1");
+    let (code, written) = Terminal::start(&user, &["status", "0"]).end();
+    assert_eq!(code, Some(2));
+    assert!(!written.contains('\u{1b}'), "{written}");
+}
+
+#[test]
+fn ctrl_c_on_a_terminal_clears_the_bars_and_says_how_to_go_on() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start_blocking();
+    let user = User::of(&mock);
+    user.write("list.txt", "https://a.example/1.mkv\n");
+    let terminal = Terminal::start(&user, &["batch", "list.txt"]);
+    let polled = |service: &Service| {
+        let polls = service.tasks().first().map(Task::polls);
+        (polls > Some(0)).then_some(())
+    };
+    mock.wait_for(LIMIT, polled).expect("a poll");
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&terminal.child),
+        rustix::process::Signal::INT,
+    )
+    .unwrap();
+    let (code, written) = terminal.end();
+    assert_eq!(code, Some(130), "{written}");
+    let lines = lines(&written);
+    let end: Vec<_> = lines
+        .iter()
+        .rev()
+        .take_while(|line| !line.contains('['))
+        .collect();
+    assert!(
+        end.iter()
+            .any(|line| line.contains("pan123 batch resume list-")),
+        "{lines:#?}"
+    );
+}
