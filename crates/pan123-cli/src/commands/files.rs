@@ -1,5 +1,6 @@
 //! The commands for files and folders.
 
+mod confirm;
 pub(crate) mod copy;
 pub(crate) mod info;
 pub(crate) mod link;

@@ -154,7 +154,13 @@ async fn ask(out: Output) -> Result<Pair, Failure> {
         let secret = rpassword::prompt_password("client secret: ")?;
         Ok::<_, io::Error>((id, secret))
     });
-    let (id, secret) = asked.await.map_err(io::Error::other)??;
+    let (id, secret) = match asked.await.map_err(io::Error::other)? {
+        // Ctrl-C at the prompt without echo.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            return Err(Failure::interrupted(out.lang));
+        }
+        asked => asked?,
+    };
     Ok(Pair {
         client_id: id.trim().to_owned(),
         client_secret: Secret::new(secret.trim()),

@@ -1,6 +1,7 @@
 //! `pan123 rm`.
 
-use super::shown::{Change, confirm, names};
+use super::confirm::Consent;
+use super::shown::{Change, names};
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    let consent = Consent::new(app, args.yes)?;
     let drive = Drive::of(app)?;
     let look_up = async { Ok(drive.entries(&args.places).await) };
     let (entries, mut exit) = app.out.successes(app.until_stopped(look_up).await?);
@@ -28,7 +30,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         format!("move {names} to the trash?"),
         format!("将 {names} 移入回收站？"),
     );
-    confirm(app, args.yes, &question).await?;
+    consent.ask(app, &question).await?;
     for part in entries.chunks(MAX_ENTRIES) {
         app.check_stopped()?;
         let ids: Vec<_> = part.iter().map(|entry| entry.id).collect();

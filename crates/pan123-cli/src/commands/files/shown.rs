@@ -1,13 +1,11 @@
 //! How files and folders are printed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 
 use pan123_async::proto::file::EntryKind;
 use pan123_async::{Entry, Parent};
 use serde_json::{Value, json};
 
-use crate::app::App;
-use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::words::{Lang, iso_time, local_time, shown, size};
 
@@ -153,35 +151,5 @@ impl Change {
             let parent = parent.or(entry.parent);
             self.report(out, &entry.name, Some(entry.id.get()), parent)
         })
-    }
-}
-
-/// Asks before something is done, unless the user said `--yes`.
-pub(super) async fn confirm(app: &App, yes: bool, question: &str) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    let lang = app.out.lang;
-    if app.out.is_json || !io::stdin().is_terminal() {
-        return Err(Failure::usage(lang.pick(
-            "there is nobody to ask: add --yes, if you mean it",
-            "无法询问确认：确定要执行时请加 --yes",
-        )));
-    }
-    let prompt = format!("{question} {} ", lang.pick("[y/N]", "[y/N]"));
-    let asked = tokio::task::spawn_blocking(move || {
-        write!(io::stderr(), "{prompt}")?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = app
-        .until_stopped(async { Ok(asked.await.map_err(io::Error::other)??) })
-        .await?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" | "是" => Ok(()),
-        _ => Err(Failure::new(
-            Exit::Failed,
-            lang.pick("nothing was changed", "没有做任何更改"),
-        )),
     }
 }

@@ -4,7 +4,8 @@ use pan123_async::proto::EntryId;
 use pan123_async::proto::file::ListFilesV1;
 use pan123_async::{Entry, Error, Parent};
 
-use super::shown::{self, Change, confirm};
+use super::confirm::Consent;
+use super::shown::{self, Change};
 use crate::app::App;
 use crate::drive::{Drive, Found, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
@@ -217,6 +218,7 @@ async fn trashed_at(app: &App, drive: &Drive, place: &Place) -> Result<Entry, Fa
 }
 
 async fn empty(app: &App, drive: &Drive, args: EmptyArgs) -> Result<Exit, Failure> {
+    let consent = Consent::new(app, args.yes)?;
     let list = list(app, drive, args.folder.as_ref());
     let (entries, mut exit) = app.until_stopped(list).await?;
     if entries.is_empty() {
@@ -232,7 +234,7 @@ async fn empty(app: &App, drive: &Drive, args: EmptyArgs) -> Result<Exit, Failur
         format!("permanently delete {names}?"),
         format!("彻底删除 {names}？"),
     );
-    confirm(app, args.yes, &question).await?;
+    consent.ask(app, &question).await?;
     for part in entries.chunks(MAX_ENTRIES) {
         app.check_stopped()?;
         let ids: Vec<EntryId> = part.iter().map(|entry| entry.id).collect();
