@@ -1,8 +1,10 @@
 //! The account: its credentials, where they come from, and its client.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pan123_async::proto::Account;
@@ -70,7 +72,7 @@ impl Credentials {
         let path = credentials_file()?;
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(folders::failed("read", &path, &error)),
         };
         check_mode(&path, lang)?;
@@ -86,7 +88,7 @@ impl Credentials {
 
     /// Stores them for the commands to come.
     pub(crate) fn save(&self) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(std::io::Error::from)?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
         text.push(b'\n');
         folders::write_private(&credentials_file()?, &text)
     }
@@ -238,6 +240,24 @@ pub(crate) fn ledger(account: &Account) -> Result<SqliteLedger, Failure> {
 /// Returns the file that `pan123 login` writes.
 pub(crate) fn credentials_file() -> Result<PathBuf, Failure> {
     Ok(folders::config()?.join("credentials.json"))
+}
+
+/// Returns the files of all tokens that are kept, of any account.
+pub(crate) fn token_files() -> Result<Vec<PathBuf>, Failure> {
+    let folder = folders::config()?;
+    let files = match fs::read_dir(&folder) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(folders::failed("read", &folder, &error)),
+    };
+    let paths = files.filter_map(|file| Some(file.ok()?.path()));
+    let is_token = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_ours = name.starts_with("token-") || name.starts_with("oauth-");
+        // The lock files beside them are empty, and may be in use.
+        is_ours && path.extension().is_some_and(|it| it == "json")
+    };
+    Ok(paths.filter(is_token).collect())
 }
 
 /// Returns 16 hexadecimal digits that stand for these texts in a file name.

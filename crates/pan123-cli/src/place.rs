@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words::shown;
+
 /// A file or folder of the drive, as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -25,6 +27,11 @@ impl Place {
             Place::Id(_) => None,
             Place::Path(path) => Some(path),
         }
+    }
+
+    /// Returns it as it may stand in a heading.
+    pub(crate) fn heading(&self) -> String {
+        self.path().map_or_else(|| self.to_string(), shown)
     }
 
     /// Splits a path into its folder and its last name; `None` for an id and for the root.
@@ -68,7 +75,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Id(id) => write!(f, "id:{id}"),
-            Place::Path(path) => write!(f, "`{}`", crate::words::shown(path)),
+            Place::Path(path) => write!(f, "`{}`", shown(path)),
         }
     }
 }

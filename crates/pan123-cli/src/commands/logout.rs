@@ -2,19 +2,18 @@
 
 use serde_json::json;
 
-use crate::account::{self, Credentials};
+use crate::account;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders;
 
-/// Removes the credentials of the last login and its token. The ledgers stay: they hold no secret, but the ids of downloads.
+/// Removes the credentials of the last login, and all tokens. The ledgers stay: they hold no credentials, but the ids of downloads.
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let lang = app.out.lang;
-    // Damaged credentials are removed, too.
-    if let Ok(Some(credentials)) = Credentials::load(lang) {
-        folders::remove(&credentials.token_file()?)?;
-    }
     let removed = folders::remove(&account::credentials_file()?)?;
+    for token in account::token_files()? {
+        folders::remove(&token)?;
+    }
     let text = if removed {
         lang.pick("logged out", "已退出登录")
     } else {

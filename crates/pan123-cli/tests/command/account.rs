@@ -204,6 +204,7 @@ fn damaged_credentials_are_an_error_that_login_and_logout_mend() {
     fs::write(&path, "").unwrap();
     user.run(&["logout"]).exits(0);
     assert!(!path.exists());
+    assert!(!holds(&user.config(), "eyJ"));
 }
 
 #[cfg(unix)]
@@ -263,4 +264,19 @@ fn whoami_tells_the_account_and_where_its_files_are() {
     }
     let chinese = user.set("LANG", "zh_CN.UTF-8");
     assert!(chinese.run(&["whoami"]).exits(0).stdout.contains("空间："));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_are_the_platforms_unless_they_are_set() {
+    let mock = MockPan123::start_blocking();
+    let user = User::of(&mock)
+        .set("PAN123_CONFIG_DIR", "")
+        .set("PAN123_STATE_DIR", "");
+    let account = user.run(&["whoami", "--json"]).exits(0).object();
+    let home = user.config().with_file_name("");
+    let place = |key: &str| Path::new(account[key].as_str().unwrap()).to_owned();
+    assert_eq!(place("config"), home.join(".config/pan123"));
+    let ledger = place("ledger");
+    assert_eq!(ledger.parent(), Some(&*home.join(".local/state/pan123")));
 }

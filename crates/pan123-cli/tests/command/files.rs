@@ -117,7 +117,7 @@ fn ls_of_a_file_is_that_file_and_of_several_places_has_headings() {
     drive.file(folder, "f", 5);
     assert_eq!(drive.run(&["ls", "/d/f"]).exits(0).stdout, "f\n");
     let ended = drive.run(&["ls", "/d", "/missing", "/d/f"]).exits(1);
-    assert_eq!(ended.stdout, "`/d`:\nf\n\n`/missing`:\n\n`/d/f`:\nf\n");
+    assert_eq!(ended.stdout, "/d:\nf\n\n/missing:\n\n/d/f:\nf\n");
     assert!(
         ended
             .stderr

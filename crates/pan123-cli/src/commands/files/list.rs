@@ -25,7 +25,7 @@ pub(crate) async fn run(app: &App, mut args: Args) -> Result<Exit, Failure> {
     for (index, place) in args.places.iter().enumerate() {
         if args.places.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
-            app.out.heading(&format!("{gap}{place}:"))?;
+            app.out.heading(&format!("{gap}{}:", place.heading()))?;
         }
         exit = exit.max(match one(app, &drive, place, args.long).await {
             Ok(exit) => exit,
