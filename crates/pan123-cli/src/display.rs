@@ -8,7 +8,7 @@ mod width;
 use std::io::{self, IsTerminal, Write, stderr};
 
 use pan123_async::proto::batch::BatchEvent;
-use pan123_async::proto::ledger::{Counts, Item};
+use pan123_async::proto::ledger::{Counts, Item, ItemState};
 use serde::Serialize;
 use serde_json::json;
 
@@ -97,7 +97,10 @@ impl Display {
     ///
     /// As for [`event`](Display::event).
     pub(crate) fn state(&mut self, item: &Item) -> io::Result<()> {
-        self.item(&ItemLine::of_item(item))
+        self.item(&match item.state {
+            ItemState::Running => ItemLine::of_created(item),
+            _ => ItemLine::of_item(item),
+        })
     }
 
     /// Shows the totals of a batch.

@@ -59,6 +59,29 @@ A file or folder is named by its path from the root of the drive, /videos/film.m
 slash may be left out, or by its id, id:123. A number alone is an id: for a file of that name in
 the root write /123. The root itself is /.";
 
+/// What `download` does with what was ordered before.
+const ONCE: &str = "\
+A URL with its name and folder is ordered once: after a kill, a reboot or a lost connection, the
+same command goes on where the first one stopped. What may have been sent is unconfirmed and is
+never sent again by itself: `pan123 batch show` tells how to settle it. --again orders once more
+what has ended. Without --wait the command ends when the tasks are created.";
+
+/// What lists may hold.
+const LISTS: &str = "\
+Lists are UTF-8 text. Each line is one of:
+  URL                               http://, https://, or a thunder://, flashget:// or qqdl://
+                                    link that holds such a URL
+  URL<TAB>name<TAB>folder           name and folder may be left out
+  URL<TAB>URL                       mirrors of one file, as aria2 has them; the first one counts
+    out=name, or dir=folder         indented: for the URL above, as aria2 has them
+  {\"url\": …, \"name\": …, \"to\": …, \"key\": …}
+  # comment, or nothing
+
+A ledger keeps what was sent and what came of it, so each line is downloaded once, whatever happens
+to the command; run it again to go on, also with a list that has grown. Each list has a ledger of
+its own, whose name is printed; lists from standard input share the ledger stdin, and
+`pan123 download` has the ledger downloads.";
+
 /// What is not documented about the trash.
 const TRASH: &str = "\
 Without a folder it is the trash as the service lists it. The service does not document whether
@@ -96,7 +119,7 @@ const PAGES: &[Page] = &[
     (&["whoami"], &[], &["pan123 whoami", "pan123 whoami --json"]),
     (
         &["download"],
-        &[],
+        &[ONCE],
         &[
             "pan123 download https://example.com/film.mp4",
             "pan123 download https://example.com/film.mp4 --to /videos --name movie.mp4 --wait",
@@ -118,7 +141,7 @@ const PAGES: &[Page] = &[
     ),
     (
         &["batch"],
-        &[],
+        &[LISTS],
         &[
             "pan123 batch list.txt --to /videos",
             "grep mp4 urls.txt | pan123 batch -",

@@ -184,6 +184,7 @@ impl Orders {
             }
             ItemState::Succeeded => Exit::Success,
             ItemState::Unconfirmed => Exit::Unconfirmed,
+            _ if item.is_given_up() => Exit::TimedOut,
             _ => Exit::Failed,
         };
         self.exit = self.exit.max(exit);

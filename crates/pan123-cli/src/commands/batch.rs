@@ -139,12 +139,9 @@ async fn follow_all(
     let Ended { report, early } = follower.follow(batch).await?;
     let fault = report.fault.map(Failure::from);
     let totals = Totals::new(named, &report.counts);
-    let failure = early
-        .or(fault)
-        .map(|failure| failure.at_least(totals.exit()));
-    let exit = failure
-        .as_ref()
-        .map_or(totals.exit(), |failure| failure.exit);
+    let exit = totals.exit(&mut *ledger)?;
+    let failure = early.or(fault).map(|failure| failure.at_least(exit));
+    let exit = failure.as_ref().map_or(exit, |failure| failure.exit);
     totals.print(app.out, Some(exit))?;
     failure.map_or(Ok(exit), Err)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pan123_async::proto::batch::ItemChange;
-use pan123_async::proto::ledger::{Item, ItemKey, ItemState};
+use pan123_async::proto::ledger::{Item, ItemKey};
 use pan123_async::{FileId, Progress, TaskId, TaskStatus};
 use serde::Serialize;
 
@@ -101,9 +101,10 @@ impl<'a> ItemLine<'a> {
 
     /// The state of an item as the ledger has it.
     pub(crate) fn of_item(item: &'a Item) -> ItemLine<'a> {
-        let change = match item.state {
-            ItemState::Running => "created",
-            state => state.name(),
+        let change = if item.is_given_up() {
+            "timed_out"
+        } else {
+            item.state.name()
         };
         let mut line = ItemLine::new(&item.key, change);
         line.task = item.task;
@@ -143,6 +144,14 @@ impl<'a> ItemLine<'a> {
     /// Returns what people call this download.
     pub(crate) fn shown_name(&self) -> String {
         shown(self.name.unwrap_or(&self.id()))
+    }
+
+    /// An item whose task people do not know yet.
+    pub(crate) fn of_created(item: &'a Item) -> ItemLine<'a> {
+        ItemLine {
+            change: "created",
+            ..ItemLine::of_item(item)
+        }
     }
 
     fn set_progress(&mut self, progress: Progress) {
@@ -214,6 +223,9 @@ fn name_of_change(change: &ItemChange) -> &'static str {
         ItemChange::PollFailed(_) => "poll_failed",
         ItemChange::Succeeded(_) => "succeeded",
         ItemChange::WillRetry { .. } => "will_retry",
+        ItemChange::Failed {
+            is_given_up: true, ..
+        } => "timed_out",
         ItemChange::Failed { .. } => "failed",
         ItemChange::Unconfirmed { .. } => "unconfirmed",
         ItemChange::Confirmed(_) => "confirmed",
@@ -243,6 +255,7 @@ pub(crate) fn word(change: &str, lang: Lang) -> &str {
             "created, but settled otherwise before",
             "已创建，但此前已另行处理",
         ),
+        "running" => ("running", "下载中"),
         "queued" => ("queued", "排队中"),
         "paused" => ("paused", "已暂停"),
         "claimed" => ("about to be sent", "即将发送"),

@@ -380,3 +380,37 @@ fn closed_output_stops_a_batch_quietly_and_loses_nothing() {
     user.run(&["batch", "list.txt"]).exits(0);
     assert_each_created_once(&mock);
 }
+
+#[test]
+fn what_was_given_up_exits_6_and_may_still_succeed() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start_blocking();
+    let user = User::of(&mock);
+    user.run(&["download", URLS[0]]).exits(0);
+    let export = user.run(&["batch", "export"]).exits(0).stdout;
+    let given_up = export.replace(
+        r#""state":"running""#,
+        r#""state":"failed","reason":"given up: it stood still""#,
+    );
+    let failed =
+        r#"{"key":"b","download":{"url":"https://a.example/b"},"state":"failed","reason":"404"}"#;
+
+    let other = User::of(&mock);
+    let import = |ledger: &str, lines: &str| {
+        let import = ["batch", "import", ledger, "-"];
+        other.run_with_input(&import, lines).exits(0);
+    };
+    import("downloads", &given_up);
+    let ended = other.run(&["download", URLS[0]]).exits(6);
+    assert!(ended.stdout.starts_with("timed out "), "{ended:#?}");
+    assert!(ended.stdout.contains("it stood still"), "{ended:#?}");
+
+    import("mixed", &format!("{given_up}{failed}\n"));
+    let resumed = other.run(&["batch", "resume", "mixed", "--json"]).exits(6);
+    assert_eq!(resumed.object()["failed"], 2);
+    let header = export.lines().next().unwrap();
+    import("failed", &format!("{header}\n{failed}\n"));
+    other.run(&["batch", "resume", "failed"]).exits(1);
+    mock.assert_requests(OFFLINE_DOWNLOAD, 1);
+}

@@ -309,3 +309,28 @@ fn wait_times_out_with_6() {
         "{ended:#?}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_what_waits_and_the_order_stays() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start_blocking();
+    let user = User::of(&mock);
+    let mut running = user.start(&["download", URL, "--wait"]);
+    running.wait_for_note("progress");
+    running.signal("TERM");
+    let ended = running.end().exits(130);
+    assert!(ended.stderr.contains("the same command"), "{ended:#?}");
+
+    let task = tasks(&mock)[0].to_string();
+    let mut running = user.start(&["wait", &task, "--json"]);
+    running.wait_for_output("progress");
+    running.signal("INT");
+    let last = running.end().exits(130).objects().pop().unwrap();
+    assert_eq!(
+        (&last["type"], &last["exit"]),
+        (&"error".into(), &130.into())
+    );
+    mock.assert_created_once(URL);
+}

@@ -1,6 +1,6 @@
 //! `pan123 batch show`, and the totals of a ledger.
 
-use pan123_async::proto::ledger::{Counts, ItemState, ListItems};
+use pan123_async::proto::ledger::{Counts, Item, ItemState, ListItems, OpenLedger};
 use serde_json::json;
 
 use super::Named;
@@ -33,14 +33,23 @@ impl<'a> Totals<'a> {
     }
 
     /// Returns how a command ends that has nothing more to do.
-    pub(super) fn exit(&self) -> Exit {
+    pub(super) fn exit(&self, ledger: &mut dyn OpenLedger) -> Result<Exit, Failure> {
         if self.counts.of(ItemState::Unconfirmed) > 0 {
-            Exit::Unconfirmed
-        } else if self.counts.of(ItemState::Failed) > 0 || self.waiting() > 0 {
-            Exit::Failed
-        } else {
-            Exit::Success
+            return Ok(Exit::Unconfirmed);
         }
+        let mut exit = Exit::Success;
+        if self.waiting() > 0 {
+            exit = Exit::Failed;
+        }
+        for_each(
+            ledger,
+            ListItems::first(500).state(ItemState::Failed),
+            |item| {
+                exit = exit.max(exit_of_failed(item));
+                Ok(())
+            },
+        )?;
+        Ok(exit)
     }
 
     /// Prints the totals, and says how to go on. `exit` is how the command ends, if it was to do something about them.
@@ -93,6 +102,15 @@ impl<'a> Totals<'a> {
                 format!("查看失败和未确认的项及处理方法：pan123 batch show {name}"),
             ));
         }
+    }
+}
+
+/// What an item that failed means for the exit code.
+fn exit_of_failed(item: &Item) -> Exit {
+    if item.is_given_up() {
+        Exit::TimedOut
+    } else {
+        Exit::Failed
     }
 }
 
