@@ -9,6 +9,7 @@ use crate::account::{self, Source};
 use crate::args::Options;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::requests::Requests;
 use crate::stop::Stop;
 
 /// The settings that every command has.
@@ -18,6 +19,7 @@ pub(crate) struct App {
     pub(crate) stop: Stop,
     /// The base URL of this run, if it was given one.
     pub(crate) base_url: Option<String>,
+    pub(crate) requests: Requests,
 }
 
 impl App {
@@ -26,6 +28,7 @@ impl App {
         App {
             out: Output::new(options),
             stop: Stop::new(),
+            requests: Requests::default(),
             base_url: given.or_else(account::base_url_of_environment),
         }
     }

@@ -13,12 +13,17 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Shows the events of the SDK on standard error from now on.
-pub(crate) fn show_requests() {
-    let events = Targets::new().with_target("pan123", LevelFilter::DEBUG);
+use crate::requests::Requests;
+
+/// From now on shows the events of the SDK on standard error, or counts them, or both.
+pub(crate) fn start(is_shown: bool, counted: Option<Requests>) {
+    let events = || Targets::new().with_target("pan123", LevelFilter::DEBUG);
+    let lines = is_shown.then(|| Lines.with_filter(events()));
+    let counts = counted.map(|requests| requests.with_filter(events()));
     // It fails if the program has a subscriber already, which then shows them.
     let _ = tracing_subscriber::registry()
-        .with(Lines.with_filter(events))
+        .with(lines)
+        .with(counts)
         .try_init();
 }
 

@@ -18,6 +18,7 @@ mod log;
 mod orders;
 mod output;
 mod place;
+mod requests;
 mod serve;
 mod stop;
 mod words;
@@ -38,10 +39,11 @@ fn main() -> ExitCode {
     if let Command::Mock { arguments } = args.command {
         return pan123_mock::program::main_as("pan123 mock", arguments.into_iter());
     }
-    if args.options.verbose {
-        log::show_requests();
-    }
     let app = App::new(&args.options);
+    let counted = matches!(args.command, Command::Serve(_)).then(|| app.requests.clone());
+    if args.options.verbose || counted.is_some() {
+        log::start(args.options.verbose, counted);
+    }
     let exit = match commands::run(&app, args.command) {
         Ok(exit) => exit,
         Err(failure) => app.out.failure(&failure),

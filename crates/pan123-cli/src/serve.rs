@@ -6,6 +6,7 @@ mod folders;
 mod gate;
 mod guard;
 mod listener;
+mod metrics;
 mod mirror;
 mod names;
 mod queue;
@@ -41,6 +42,7 @@ use folders::{Folders, MappedDir};
 use gate::{Gate, PublicUrl};
 use guard::{Guard, secret_in};
 use listener::Bounded;
+use metrics::Metrics;
 use queue::{Callbacks, Queue};
 use service::Service;
 use site::Site;
@@ -124,14 +126,16 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         public: args.public_url,
     };
     let (close, closing) = watch::channel(false);
-    let web = Arc::new(Web::new(service, gate, site, closing));
+    let metrics = Arc::new(Metrics::new(app.requests.clone()));
+    let web = Web::new(service, gate, site, Arc::clone(&metrics), closing);
+    let web = Arc::new(web);
     started(app.out, address, &secret_file, ledger.path())?;
 
     let stop = app.stop.clone();
     let serving = axum::serve(Bounded::new(listener), web::router(web))
         .with_graceful_shutdown(async move { stop.requested().await });
     let serving = tokio::spawn(serving.into_future());
-    let mut working = tokio::spawn(events::run(batch, queue, client, app.out));
+    let mut working = tokio::spawn(events::run(batch, queue, client, metrics, app.out));
     let early = tokio::select! {
         () = app.stop.requested() => None,
         report = &mut working => Some(report),

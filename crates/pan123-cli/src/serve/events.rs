@@ -9,6 +9,7 @@ use pan123_async::{Batch, Client, Error};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::metrics::Metrics;
 use super::mirror::Entry;
 use super::names::FoundFile;
 use super::queue::Queue;
@@ -26,6 +27,7 @@ pub(super) async fn run(
     mut batch: Batch,
     queue: Queue,
     client: Client,
+    metrics: Arc<Metrics>,
     out: Output,
 ) -> Option<BatchReport> {
     // No URL and no option is in what it shows.
@@ -56,6 +58,7 @@ pub(super) async fn run(
         // The service goes on if nobody reads its log.
         let _ = log.event(&event);
         if let BatchEvent::Item { key, change, .. } = &event {
+            metrics.count(change);
             let changed = queue.changed(key, notification_of(change)).await;
             let entry = tell_failure(&log, changed).flatten();
             if let (ItemChange::Succeeded(_) | ItemChange::Confirmed(_), Some(entry)) =

@@ -1,12 +1,12 @@
 //! What is served over HTTP: calls, sockets, callbacks, the state of health and the files of a page.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, http};
 use pan123_async::ItemKey;
@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::gate::{Admission, Gate};
+use super::metrics::Metrics;
 use super::rpc::parse_query;
 use super::service::{Reply, Service};
 use super::site::{Site, StaticFile};
@@ -40,6 +41,7 @@ pub(super) struct Web {
     pub(super) service: Service,
     gate: Gate,
     site: Site,
+    metrics: Arc<Metrics>,
     sockets: Arc<Semaphore>,
     /// Whether sockets are to end.
     closing: watch::Receiver<bool>,
@@ -50,12 +52,14 @@ impl Web {
         service: Service,
         gate: Gate,
         site: Site,
+        metrics: Arc<Metrics>,
         closing: watch::Receiver<bool>,
     ) -> Web {
         Web {
             service,
             gate,
             site,
+            metrics,
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
             closing,
         }
@@ -102,12 +106,34 @@ async fn open(web: &Arc<Web>, request: Request) -> Response {
         },
         (RPC, Method::GET) => get_rpc(web, request).await,
         (RPC, Method::OPTIONS) => preflight(&request),
+        ("/metrics", Method::GET) => metrics(web, request.headers()).await,
         ("/healthz", Method::GET | Method::HEAD) => "ok\n".into_response(),
         (path, Method::GET | Method::HEAD) if path != RPC => match web.site.file(path).await {
             Some(file) => file_response(file, matches!(web.site, Site::BuiltIn)),
             None => StatusCode::NOT_FOUND.into_response(),
         },
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Metrics are for those who know the secret, as a bearer token.
+async fn metrics(web: &Web, headers: &HeaderMap) -> Response {
+    let given = headers.get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let service = &web.service;
+    if !service.guard.accepts(given.unwrap_or_default().trim()) {
+        service.guard.penalty().await;
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+    }
+    match service.queue.counts().await {
+        Ok(counts) => {
+            let sockets = MAX_SOCKETS - web.sockets.available_permits();
+            let text = web.metrics.text(&counts, sockets, Instant::now());
+            let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+            (content_type, text).into_response()
+        }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.message).into_response(),
     }
 }
 
