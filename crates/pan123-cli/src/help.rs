@@ -99,6 +99,7 @@ const PAGES: &[Page] = &[
         &[],
         &[EXIT_CODES, ENVIRONMENT],
         &[
+            "pan123 demo",
             "pan123 login",
             "pan123 download https://example.com/film.mp4 --to /videos --wait",
             "pan123 batch list.txt",
@@ -260,6 +261,7 @@ const PAGES: &[Page] = &[
             "pan123 serve --public-url https://nas.example.org",
         ],
     ),
+    (&["demo"], &[], &["pan123 demo"]),
     (
         &["completions"],
         &[],

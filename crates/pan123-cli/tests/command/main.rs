@@ -8,6 +8,10 @@ mod files;
 mod general;
 mod killed;
 mod oauth;
+#[cfg(target_os = "linux")]
+mod prompts;
+#[cfg(unix)]
+mod pseudo_terminal;
 mod schema;
 mod support;
 #[cfg(unix)]

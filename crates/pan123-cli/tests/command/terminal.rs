@@ -1,74 +1,9 @@
 //! The command on a terminal.
 
-use std::fs::File;
-use std::io::Read;
-use std::process::Child;
-
 use pan123_mock::{MockPan123, Service, Task, TaskScript};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 
+use crate::pseudo_terminal::{COLUMNS, Terminal};
 use crate::support::{LIMIT, User};
-
-const COLUMNS: u16 = 80;
-
-/// A pseudo-terminal with a command on it.
-struct Terminal {
-    child: Child,
-    screen: File,
-}
-
-impl Terminal {
-    fn start(user: &User, arguments: &[&str]) -> Terminal {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&controller).expect("a grant");
-        unlockpt(&controller).expect("a terminal");
-        let size = Winsize {
-            ws_row: 24,
-            ws_col: COLUMNS,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let name = ptsname(&controller, Vec::new()).expect("a name");
-        let name = name.into_string().expect("a name");
-        let open = || {
-            let opened = File::options().read(true).write(true).open(&name);
-            opened.expect("a terminal")
-        };
-        tcsetwinsize(open(), size).expect("a size");
-        let child = user
-            .command(arguments)
-            .env("TERM", "xterm")
-            .stdin(open())
-            .stdout(open())
-            .stderr(open())
-            .spawn()
-            .expect("the command starts");
-        Terminal {
-            child,
-            screen: File::from(controller),
-        }
-    }
-
-    /// Returns the exit code and all that was written.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut written = Vec::new();
-        let mut part = [0; 4096];
-        // Once nobody has the terminal open, reading fails.
-        while let Ok(read @ 1..) = self.screen.read(&mut part) {
-            written.extend_from_slice(&part[..read]);
-        }
-        let code = self.child.wait().expect("an end").code();
-        (code, String::from_utf8_lossy(&written).into_owned())
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The lines that were written, without what moves the cursor. Bars fill their lines.
 fn lines(written: &str) -> Vec<String> {
