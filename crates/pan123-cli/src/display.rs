@@ -5,7 +5,7 @@ mod change;
 mod lines;
 mod width;
 
-use std::io::{self, IsTerminal, Write, stderr};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 use pan123_async::proto::batch::BatchEvent;
 use pan123_async::proto::ledger::{Counts, Item, ItemState};
@@ -160,7 +160,9 @@ impl View {
         match self {
             View::Bars(bars) => {
                 bars.item(line);
-                !line.is_on_the_way()
+                // A file or a pipe gets all results, whatever the bars show.
+                let is_piped = line.is_result() && !stdout().is_terminal();
+                is_piped || !line.is_on_the_way()
             }
             View::Lines(lines) => lines.is_worth_a_line(line),
             View::Results => line.is_result(),

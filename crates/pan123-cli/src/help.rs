@@ -64,7 +64,9 @@ const ONCE: &str = "\
 A URL with its name and folder is ordered once: after a kill, a reboot or a lost connection, the
 same command goes on where the first one stopped. What may have been sent is unconfirmed and is
 never sent again by itself: `pan123 batch show` tells how to settle it. --again orders once more
-what has ended. Without --wait the command ends when the tasks are created.";
+what has ended. Without --wait the command ends when the tasks are created.
+
+Other users of this machine see command lines: give a URL that holds a key to `pan123 batch -`.";
 
 /// What lists may hold.
 const LISTS: &str = "\

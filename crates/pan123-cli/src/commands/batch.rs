@@ -5,6 +5,8 @@ mod intake;
 mod settle;
 mod show;
 
+use std::path::{Path, PathBuf};
+
 use pan123_async::Client;
 
 use crate::app::App;
@@ -16,7 +18,11 @@ use show::Totals;
 
 /// The options of `batch`.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     list: ListArgs,
@@ -27,8 +33,8 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// The list, or `-` for standard input: one URL a line, `URL<TAB>name<TAB>folder`, an input file of aria2, or JSON lines
-    #[arg(value_name = "FILE|-")]
-    list: Option<String>,
+    #[arg(value_name = "FILE|-", required = true)]
+    list: Option<PathBuf>,
     /// The ledger that keeps what was sent, by its name or as a path; by default each list has its own
     #[arg(long, value_name = "LEDGER")]
     ledger: Option<String>,
@@ -64,7 +70,7 @@ enum Command {
         ledger: LedgerArg,
         /// A new file, which only you can read; by default standard output
         #[arg(value_name = "FILE")]
-        to: Option<std::path::PathBuf>,
+        to: Option<PathBuf>,
     },
     /// Read an export into a ledger; use the ledger that it is from no more
     Import {
@@ -73,7 +79,7 @@ enum Command {
         ledger: String,
         /// The export, or `-` for standard input
         #[arg(value_name = "FILE|-")]
-        from: String,
+        from: PathBuf,
     },
 }
 
@@ -97,7 +103,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
 
 async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
     let client = app.client()?;
-    let list = args.list.as_deref().unwrap_or("-");
+    let list = args.list.as_deref().unwrap_or(Path::new("-"));
     let mut list = intake::List::open(app, list).await?;
     let settings = intake::Settings::new(app, args.to.as_deref(), args.skip_bad)?;
     let checked = list.check(app, &settings)?;

@@ -63,7 +63,7 @@ impl From<io::Error> for ListFault {
 }
 
 pub(super) enum RawLine {
-    /// Without what ends it.
+    /// With what ends it.
     Text(String),
     TooLong,
 }
@@ -99,9 +99,6 @@ impl<R: BufRead> Lines<R> {
         if bytes.len() as u64 > MAX_LINE && !bytes.ends_with(b"\n") {
             self.skip_rest()?;
             return Ok(Some((self.count, RawLine::TooLong)));
-        }
-        while bytes.ends_with(b"\n") || bytes.ends_with(b"\r") {
-            bytes.pop();
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Some((self.count, RawLine::Text(text)))),

@@ -173,6 +173,8 @@ fn what_is_no_list_is_told_and_nothing_is_sent() {
     }
     let ended = user.run(&["batch", "-"]).exits(2);
     assert!(ended.stderr.contains("no downloads"), "{ended:#?}");
+    let ended = user.run(&["batch", "--skip-bad"]).exits(2);
+    assert!(ended.stderr.contains("FILE|-"), "{ended:#?}");
     assert!(mock.requests().is_empty());
 }
 

@@ -24,7 +24,12 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(user: &User, arguments: &[&str]) -> Terminal {
-        Terminal::of(user.command(arguments))
+        Terminal::of(user.command(arguments), None)
+    }
+
+    /// Starts a command whose standard output goes to a file.
+    pub(crate) fn start_with_output(user: &User, arguments: &[&str], stdout: File) -> Terminal {
+        Terminal::of(user.command(arguments), Some(stdout))
     }
 
     /// Starts the command as the only one of its session, so that it finds the terminal as `/dev/tty`.
@@ -44,10 +49,10 @@ impl Terminal {
         if let Some(folder) = command.get_current_dir() {
             session.current_dir(folder);
         }
-        Terminal::of(session)
+        Terminal::of(session, None)
     }
 
-    fn of(mut command: Command) -> Terminal {
+    fn of(mut command: Command, stdout: Option<File>) -> Terminal {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&controller).expect("a grant");
         unlockpt(&controller).expect("a terminal");
@@ -67,7 +72,7 @@ impl Terminal {
         let child = command
             .env("TERM", "xterm")
             .stdin(open())
-            .stdout(open())
+            .stdout(stdout.unwrap_or_else(open))
             .stderr(open())
             .spawn()
             .expect("the command starts");

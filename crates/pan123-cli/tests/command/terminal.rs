@@ -1,5 +1,7 @@
 //! The command on a terminal.
 
+use std::fs::File;
+
 use pan123_mock::{MockPan123, Service, Task, TaskScript};
 
 use crate::pseudo_terminal::{COLUMNS, Terminal};
@@ -62,6 +64,23 @@ fn each_download_has_a_bar_and_all_have_one() {
     }
     assert!(!written.contains("created "), "a bar tells it: {written}");
     mock.assert_created_once("https://a.example/1.mkv");
+}
+
+#[test]
+fn a_file_gets_all_results_while_the_terminal_has_bars() {
+    let mock = MockPan123::start_blocking();
+    let user = User::of(&mock);
+    user.write("list.txt", "https://a.example/1.mkv\n");
+    let path = user.write("out.txt", "");
+    let file = File::create(&path).unwrap();
+    let terminal = Terminal::start_with_output(&user, &["batch", "list.txt"], file);
+    let (code, written) = terminal.end();
+    assert_eq!(code, Some(0), "{written}");
+    assert!(written.contains("50.0% running"), "{written}");
+    let task = crate::downloads::tasks(&mock)[0];
+    let total = "1 succeeded, 0 failed, 0 unconfirmed, 0 running, 0 waiting";
+    let expected = format!("created {task} 1.mkv\nsucceeded 1.mkv\n{total}\n");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
 }
 
 #[test]

@@ -31,13 +31,14 @@ pub(super) fn export(app: &App, name: &str, to: Option<&Path>) -> Result<Exit, F
     Ok(Exit::Success)
 }
 
-pub(super) fn import(app: &App, name: &str, from: &str) -> Result<Exit, Failure> {
+pub(super) fn import(app: &App, name: &str, from: &Path) -> Result<Exit, Failure> {
     let (out, lang) = (app.out, app.out.lang);
     let client = app.client()?;
-    let from: Box<dyn BufRead> = if from == "-" {
+    let from: Box<dyn BufRead> = if from == Path::new("-") {
         Box::new(BufReader::new(io::stdin()))
     } else {
         let file = File::open(from).map_err(|error| {
+            let from = from.display();
             Failure::usage(lang.pick(
                 format!("the export {from} cannot be read: {error}"),
                 format!("无法读取导出文件 {from}：{error}"),

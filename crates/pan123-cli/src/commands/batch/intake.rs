@@ -61,9 +61,9 @@ pub(super) struct Checked {
 
 impl List {
     /// Opens a list. What comes through a pipe is kept in a file without a name until the command ends.
-    pub(super) async fn open(app: &App, list: &str) -> Result<List, Failure> {
+    pub(super) async fn open(app: &App, list: &Path) -> Result<List, Failure> {
         let lang = app.out.lang;
-        if list == "-" {
+        if list == Path::new("-") {
             if io::IsTerminal::is_terminal(&io::stdin()) {
                 app.out.note(lang.pick(
                     "type or paste the list; end it with Ctrl-D on a line of its own",
@@ -74,6 +74,7 @@ impl List {
             return Ok(List { file, place: None });
         }
         let failed = |error: &io::Error| {
+            let list = list.display();
             Failure::usage(lang.pick(
                 format!("the list {list} cannot be read: {error}"),
                 format!("无法读取列表 {list}：{error}"),
@@ -85,7 +86,7 @@ impl List {
             return Err(failed(&io::ErrorKind::IsADirectory.into()));
         }
         if metadata.is_file() {
-            let place = Path::new(list).canonicalize();
+            let place = list.canonicalize();
             let place = place.map_err(|error| failed(&error))?;
             return Ok(List {
                 file,
@@ -171,9 +172,9 @@ impl List {
         let mut added = 0;
         while let Some(entry) = next(app, &mut entries)? {
             match entry {
-                Ok(entry) => items.push(item(settings, ids, entry)?),
+                Ok(entry) => items.push(item(app, settings, ids, entry)?),
                 Err(_) if settings.skip_bad => {}
-                Err(_) => return Err(has_changed()),
+                Err(_) => return Err(has_changed(app)),
             }
             if items.len() == PAGE {
                 added += add(ledger, &mut items)?;
@@ -191,9 +192,11 @@ impl List {
     }
 }
 
-fn has_changed() -> Failure {
-    let text =
-        "the list has changed while it was read; nothing of it was sent: run the command again";
+fn has_changed(app: &App) -> Failure {
+    let text = app.out.lang.pick(
+        "the list has changed while it was read; nothing of it was sent: run the command again",
+        "读取过程中列表发生了变化；未发送任何内容：请重新运行",
+    );
     Failure::new(Exit::Failed, text)
 }
 
@@ -222,7 +225,7 @@ fn show_bad(app: &App, bad: &BadLine, shown: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-fn item(settings: &Settings, ids: &FolderIds, entry: Entry) -> Result<NewItem, Failure> {
+fn item(app: &App, settings: &Settings, ids: &FolderIds, entry: Entry) -> Result<NewItem, Failure> {
     let folder = settings.folder_of(&entry);
     let key = match &entry.key {
         Some(key) => key.clone(),
@@ -231,7 +234,7 @@ fn item(settings: &Settings, ids: &FolderIds, entry: Entry) -> Result<NewItem, F
     let Some(folder) = folder else {
         return Ok(NewItem::new(key, entry.download));
     };
-    let dir = ids.known(folder).ok_or_else(has_changed)?;
+    let dir = ids.known(folder).ok_or_else(|| has_changed(app))?;
     Ok(NewItem::new(key, entry.download.save_to(dir)))
 }
 
