@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders;
 use crate::output::Output;
+use crate::words::shown;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -191,11 +192,11 @@ fn keep_token(
 }
 
 fn report(out: Output, user: &UserInfo) -> Result<(), Failure> {
-    let name = &user.nickname;
+    let name = shown(&user.nickname);
     let text = out.lang.pick(
         format!("logged in as {name} (account {})", user.uid),
         format!("已登录：{name}（账号 {}）", user.uid),
     );
-    let object = json!({ "type": "login", "uid": user.uid, "nickname": name });
+    let object = json!({ "type": "login", "uid": user.uid, "nickname": user.nickname });
     Ok(out.result(&text, &object)?)
 }

@@ -51,6 +51,9 @@ fn rm_asks_and_only_yes_is_yes() {
         drive.mock.assert_requests(TRASH, trashed);
     }
     assert!(drive.is_trashed(file));
+    // A program is not asked.
+    let (code, written) = Terminal::start(&drive.user, &["rm", "b", "--json"]).end();
+    assert_eq!(code, Some(2), "{written}");
 }
 
 #[test]
