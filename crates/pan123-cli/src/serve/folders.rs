@@ -105,6 +105,9 @@ impl Folders {
     ///
     /// [`RpcError`] if the name is none, or the service does not find or make it.
     pub(super) async fn find(&self, dir: &str) -> Result<Option<DirId>, RpcError> {
+        if let Some(id) = dir.strip_prefix("id:") {
+            return Ok(Some(id.parse()?));
+        }
         let path = self.path(dir).map_err(RpcError::new)?;
         if path == DEFAULT_DIR {
             return Ok(None);
@@ -247,6 +250,16 @@ mod tests {
         ] {
             let error = mapping.parse::<MappedDir>().unwrap_err();
             assert!(error.contains(text), "{mapping}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_may_be_named_by_its_id() {
+        let folders = folders(&["/=/aria2"]);
+        let dir = folders.find("id:123").await.unwrap();
+        assert_eq!(dir, Some(DirId::new(123).unwrap()));
+        for dir in ["id:0", "id:x", "id:"] {
+            folders.find(dir).await.unwrap_err();
         }
     }
 }

@@ -13,7 +13,7 @@ const MAX_STOPPED: usize = 1000;
 
 /// The reason of a download that a client removed after it was sent.
 pub(super) const REMOVED: &str =
-    "removed by a client; 123pan cannot cancel: the file may still arrive";
+    "given up: removed by a client, and 123pan cannot cancel; the file may still arrive";
 
 /// The folder in which the service saves a download without a folder.
 pub(super) const DEFAULT_DIR: &str = "/来自:离线下载";
@@ -388,7 +388,7 @@ impl Mirror {
             status: entry.status(),
             percent: entry.percent,
             size: file.map(|file| file.size),
-            dir: self.dir(entry).unwrap_or("/").to_owned(),
+            dir: self.dir(entry),
             name: file.map_or_else(|| file_name(download), |file| file.name.clone()),
             uris: [download.url()]
                 .into_iter()
@@ -401,14 +401,17 @@ impl Mirror {
         }
     }
 
-    /// Returns the folder of a download as its client named it; none if only its id is known.
-    pub(super) fn dir(&self, entry: &Entry) -> Option<&str> {
-        let named = self
-            .notes
-            .get(&entry.gid)
-            .and_then(|note| note.dir.as_deref());
-        let is_default = entry.item.download.dir().is_none();
-        named.or(is_default.then_some(DEFAULT_DIR))
+    /// Returns the folder of a download as its client named it, or by its id.
+    pub(super) fn dir(&self, entry: &Entry) -> String {
+        let note = self.notes.get(&entry.gid);
+        match (
+            note.and_then(|note| note.dir.as_ref()),
+            entry.item.download.dir(),
+        ) {
+            (Some(dir), _) => dir.clone(),
+            (None, Some(id)) => format!("id:{id}"),
+            (None, None) => DEFAULT_DIR.to_owned(),
+        }
     }
 }
 

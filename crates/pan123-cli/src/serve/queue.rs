@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pan123_async::proto::batch::BatchHandle;
 use pan123_async::proto::ledger::{Counts, Ending, ItemState, LedgerOp, Refusal, Verdict};
@@ -9,6 +10,7 @@ use pan123_async::proto::offline::CallbackSigner;
 use pan123_async::{Download, ItemKey, NewItem, Progress};
 use tokio::sync::broadcast;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::books::{Books, Shared, lock, not_unique};
 use super::mirror::{Entry, Mirror, REMOVED};
@@ -19,6 +21,9 @@ use super::rpc::{Gid, GidPrefix, Notification, Position, RpcError};
 const MAX_OPEN: usize = 100_000;
 /// How many notifications a socket may be behind.
 const MAX_NOTIFICATIONS: usize = 1024;
+
+/// How long the batch takes at most to record what a callback told.
+const LATE: Duration = Duration::from_secs(3);
 
 /// Signs the URLs at which the service tells of ends.
 #[derive(Debug)]
@@ -333,6 +338,16 @@ impl Queue {
             self.notify(notification, entry.gid);
         }
         Ok(entry)
+    }
+
+    /// Takes what a callback told of an item that may have ended already, which is no event of the batch.
+    pub(super) fn told(&self, key: ItemKey) {
+        let queue = self.clone();
+        tokio::spawn(async move {
+            sleep(LATE).await;
+            // It is shown without otherwise.
+            let _ = queue.changed(&key, None).await;
+        });
     }
 
     pub(super) fn progressed(&self, key: &ItemKey, progress: &Progress) {

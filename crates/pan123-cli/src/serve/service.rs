@@ -386,7 +386,7 @@ impl Service {
                 "getServers" => Err(RpcError::new(format!(
                     "No active download for GID#{name_of}"
                 ))),
-                _ => Ok(option_value(mirror.dir(entry), entry.item.download.name())),
+                _ => Ok(option_value(&mirror.dir(entry), entry.item.download.name())),
             }
         })
     }
@@ -420,7 +420,7 @@ impl Service {
 
     fn global_option(&self) -> Value {
         let dir = self.default_dir();
-        option_value(Some(dir.as_deref().unwrap_or(DEFAULT_DIR)), None)
+        option_value(dir.as_deref().unwrap_or(DEFAULT_DIR), None)
     }
 
     /// The folder counts until the service ends; nothing else can be changed.
@@ -479,12 +479,11 @@ fn rows_value(rows: &[Row], params: &Params, keys_at: usize) -> Result<Value, Rp
 }
 
 /// Options that `aria2.addUri` takes back: neither `gid` nor `pause`, and nothing that was a header.
-fn option_value(dir: Option<&str>, out: Option<&str>) -> Value {
+fn option_value(dir: &str, out: Option<&str>) -> Value {
     let mut options = Map::new();
-    for (name, value) in [("dir", dir), ("out", out)] {
-        if let Some(value) = value {
-            options.insert(name.to_owned(), value.into());
-        }
+    options.insert("dir".to_owned(), dir.into());
+    if let Some(out) = out {
+        options.insert("out".to_owned(), out.into());
     }
     Value::Object(options)
 }

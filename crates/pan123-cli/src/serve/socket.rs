@@ -1,10 +1,16 @@
 //! A WebSocket: calls one after the other, and notifications between them.
 
+use std::time::Duration;
+
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::web::Web;
+
+/// How long a client may take to read.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves a socket until it or the service ends.
 pub(super) async fn run(mut socket: WebSocket, web: &Web) {
@@ -30,15 +36,22 @@ pub(super) async fn run(mut socket: WebSocket, web: &Web) {
                     code: close_code::AWAY,
                     reason: "the service stops".into(),
                 };
-                // Nobody is left to tell.
-                let _ = socket.send(Message::Close(Some(frame))).await;
+                send(&mut socket, Message::Close(Some(frame))).await;
                 return;
             }
         };
-        if socket.send(Message::Text(message.into())).await.is_err() {
+        if !send(&mut socket, Message::Text(message.into())).await {
             return;
         }
     }
+}
+
+/// Returns whether the client takes it.
+async fn send(socket: &mut WebSocket, message: Message) -> bool {
+    matches!(
+        timeout(SEND_TIMEOUT, socket.send(message)).await,
+        Ok(Ok(()))
+    )
 }
 
 async fn closed(closing: &mut watch::Receiver<bool>) {

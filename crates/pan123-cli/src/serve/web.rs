@@ -244,7 +244,8 @@ async fn take_callback(web: &Web, request: Request) -> Response {
         .verify(&http::Request::from_parts(parts, body))
     {
         Ok(callback) | Err(CallbackRefusal::UnknownStatus(callback)) => {
-            batch.notify(key, &callback.notice);
+            batch.notify(key.clone(), &callback.notice);
+            web.service.queue.told(key);
             StatusCode::OK.into_response()
         }
         Err(_) => {
