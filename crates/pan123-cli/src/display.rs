@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::output::Output;
 use crate::words::Lang;
 use bars::Bars;
-pub(crate) use change::ItemLine;
+pub(crate) use change::{ItemLine, word};
 use lines::Lines;
 
 /// Shows downloads: bars on a terminal, plain lines elsewhere, JSON for programs.

@@ -159,7 +159,10 @@ const PAGES: &[Page] = &[
     (
         &["batch", "resume"],
         &[],
-        &["pan123 batch resume", "pan123 batch resume films"],
+        &[
+            "pan123 batch resume",
+            "pan123 batch resume films --retry-failed",
+        ],
     ),
     (
         &["batch", "settle"],

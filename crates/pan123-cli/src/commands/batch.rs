@@ -2,6 +2,7 @@
 
 mod file;
 mod intake;
+mod retry;
 mod settle;
 mod show;
 
@@ -45,6 +46,16 @@ struct ListArgs {
     #[arg(long)]
     skip_bad: bool,
     #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The options of commands that work on a whole ledger.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct RunArgs {
+    /// Send again what failed, and follow again what was given up
+    #[arg(long)]
+    retry_failed: bool,
+    #[command(flatten)]
     follow: FollowArgs,
 }
 
@@ -60,7 +71,7 @@ enum Command {
         #[command(flatten)]
         ledger: LedgerArg,
         #[command(flatten)]
-        follow: FollowArgs,
+        run: RunArgs,
     },
     /// Say what has become of an unconfirmed download
     Settle(settle::Args),
@@ -94,7 +105,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     match args.command {
         None => send(app, args.list).await,
         Some(Command::Show { ledger }) => show::run(app, &ledger.ledger),
-        Some(Command::Resume { ledger, follow }) => resume(app, &ledger.ledger, follow).await,
+        Some(Command::Resume { ledger, run }) => resume(app, &ledger.ledger, run).await,
         Some(Command::Settle(args)) => settle::run(app, args).await,
         Some(Command::Export { ledger, to }) => file::export(app, &ledger.ledger, to.as_deref()),
         Some(Command::Import { ledger, from }) => file::import(app, &ledger, &from),
@@ -122,10 +133,10 @@ async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
         format!("{total} downloads, {added} of them new, {known} known; ledger {name}"),
         format!("共 {total} 项，新增 {added} 项，已有 {known} 项；台账 {name}"),
     ));
-    follow_all(app, &client, &named, args.follow).await
+    follow_all(app, &client, &named, args.run).await
 }
 
-async fn resume(app: &App, name: &str, args: FollowArgs) -> Result<Exit, Failure> {
+async fn resume(app: &App, name: &str, args: RunArgs) -> Result<Exit, Failure> {
     let client = app.client()?;
     let named = Named::find(app, &client, name)?.existing(app)?;
     follow_all(app, &client, &named, args).await
@@ -136,11 +147,18 @@ async fn follow_all(
     app: &App,
     client: &Client,
     named: &Named,
-    args: FollowArgs,
+    args: RunArgs,
 ) -> Result<Exit, Failure> {
     let mut ledger = named.open(client)?;
+    if args.retry_failed {
+        let count = retry::retry_failed(&mut *ledger)?;
+        app.out.note(&app.out.lang.pick(
+            format!("{count} taken up again that had failed"),
+            format!("重新处理 {count} 个失败项"),
+        ));
+    }
     let mut display = Display::following(app.out);
-    let batch = follow::batch(client, named, args)?;
+    let batch = follow::batch(client, named, args.follow)?;
     let follower = Follower::new(app, &mut display, &mut *ledger);
     let Ended { report, early } = follower.follow(batch).await?;
     let fault = report.fault.map(Failure::from);

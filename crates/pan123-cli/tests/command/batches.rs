@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
-use pan123_mock::{BrokenWire, CannedResponse, Fault, MockPan123, TaskScript};
+use pan123_mock::{BrokenWire, CannedResponse, Fault, MockPan123, TaskEnd, TaskScript};
 use serde_json::Value;
 
 use crate::support::{Ended, LIMIT, User};
@@ -209,8 +209,13 @@ fn mixed_ends_exit_with_the_worst() {
         .rsplit_once('~')
         .unwrap()
         .1;
-    user.run(&["batch", "settle", &name, digits, "--drop"])
-        .exits(0);
+    for _ in 0..2 {
+        user.run(&["batch", "settle", &name, digits, "--drop"])
+            .exits(0);
+    }
+    let other = ["batch", "settle", &name, digits, "--send-again"];
+    let ended = user.run(&other).exits(1);
+    assert!(ended.stderr.contains("it is dropped"), "{ended:#?}");
     let ended = user.run(&["batch", "resume", &name]).exits(1);
     assert!(ended.stdout.contains(", 1 given up"), "{ended:#?}");
     mock.assert_requests(OFFLINE_DOWNLOAD, 4);
@@ -290,7 +295,7 @@ fn an_export_is_imported_elsewhere_and_resumed_there() {
     let bad = other.run_with_input(&["batch", "import", "moved", "-"], "no export");
     assert!(bad.exits(2).stderr.contains("first line"));
     for task in crate::downloads::tasks(&mock) {
-        mock.end_task(task, pan123_mock::TaskEnd::Succeeded { size: 1 });
+        mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     }
     other.run(&["batch", "resume", "moved"]).exits(0);
     mock.assert_requests(OFFLINE_DOWNLOAD, 2);
@@ -330,7 +335,7 @@ fn ctrl_c_stops_a_batch_and_says_how_to_go_on() {
     assert!(ended.stderr.contains(&resume), "{ended:#?}");
 
     for task in crate::downloads::tasks(&mock) {
-        mock.end_task(task, pan123_mock::TaskEnd::Succeeded { size: 1 });
+        mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     }
     let arguments: Vec<&str> = resume.split(' ').skip(1).collect();
     let ended = user.run(&arguments).exits(0);
@@ -411,8 +416,22 @@ fn what_was_given_up_exits_6_and_may_still_succeed() {
     import("mixed", &format!("{given_up}{failed}\n"));
     let resumed = other.run(&["batch", "resume", "mixed", "--json"]).exits(6);
     assert_eq!(resumed.object()["failed"], 2);
+    // What failed is sent, and what was given up is followed.
+    mock.end_task(
+        crate::downloads::tasks(&mock)[0],
+        TaskEnd::Succeeded { size: 1 },
+    );
+    mock.tasks_succeed_after(1);
+    let ended = other
+        .run(&["batch", "resume", "mixed", "--retry-failed"])
+        .exits(0);
+    assert!(ended.stdout.contains("2 succeeded, 0 failed"), "{ended:#?}");
+    assert!(ended.stderr.contains("2 taken up again"), "{ended:#?}");
+    mock.assert_created_once(URLS[0]);
+    mock.assert_created_once("https://a.example/b");
+
     let header = export.lines().next().unwrap();
     import("failed", &format!("{header}\n{failed}\n"));
     other.run(&["batch", "resume", "failed"]).exits(1);
-    mock.assert_requests(OFFLINE_DOWNLOAD, 1);
+    mock.assert_requests(OFFLINE_DOWNLOAD, 2);
 }

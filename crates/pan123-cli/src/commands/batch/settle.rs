@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Named;
 use crate::app::App;
+use crate::display::word;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
 use crate::keys::{name_in, short_key};
@@ -110,20 +111,26 @@ async fn file_id(app: &App, place: &Place) -> Result<FileId, Failure> {
 
 /// Finds the key that is given in full, or by its digits.
 fn find(ledger: &mut dyn OpenLedger, given: &str, lang: Lang) -> Result<ItemKey, Failure> {
+    let all = ListItems::first(500).with_hidden();
     let mut found = None;
-    let unconfirmed = ListItems::first(500).state(ItemState::Unconfirmed);
-    for_each(ledger, unconfirmed, |item| {
-        if item.key.as_str() == given || short_key(item.key.as_str()) == given {
-            found = Some(item.key.clone());
+    // One that was settled already may be settled so again.
+    for list in [all.state(ItemState::Unconfirmed), all] {
+        for_each(ledger, list, |item| {
+            if item.key.as_str() == given || short_key(item.key.as_str()) == given {
+                found = Some(item.key.clone());
+            }
+            Ok(())
+        })?;
+        if found.is_some() {
+            break;
         }
-        Ok(())
-    })?;
+    }
     found.ok_or_else(|| {
         Failure::new(
             Exit::Failed,
             lang.pick(
-                "no unconfirmed download has this key: `pan123 batch show` lists them",
-                "没有编号为此的未确认项：`pan123 batch show` 会列出它们",
+                "no download has this key: `pan123 batch show` lists what is unconfirmed",
+                "没有编号为此的项：`pan123 batch show` 会列出未确认的项",
             ),
         )
     })
@@ -138,6 +145,10 @@ fn refused(refusal: Refusal, lang: Lang) -> Failure {
                 format!("它的请求可能仍在途中：请在 {seconds} 秒后重试"),
             )
         }
+        Refusal::State(state) => lang.pick(
+            format!("it is {state} and not unconfirmed, so there is nothing to settle"),
+            format!("它不是未确认状态（{}），无需处理", word(state.name(), lang)),
+        ),
         other => other.to_string(),
     };
     Failure::new(Exit::Failed, text)

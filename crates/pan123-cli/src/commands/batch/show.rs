@@ -87,6 +87,7 @@ impl<'a> Totals<'a> {
         Ok(())
     }
 
+    /// Says how to go on.
     fn hint(&self, out: Output, exit: Option<Exit>) {
         let (name, lang) = (&self.named.name, out.lang);
         let of = |state| self.counts.of(state);
@@ -94,6 +95,12 @@ impl<'a> Totals<'a> {
             out.note(&lang.pick(
                 format!("to go on: pan123 batch resume {name}"),
                 format!("继续：pan123 batch resume {name}"),
+            ));
+        }
+        if of(ItemState::Failed) > 0 {
+            out.note(&lang.pick(
+                format!("to send again what failed: pan123 batch resume {name} --retry-failed"),
+                format!("重新发送失败的项：pan123 batch resume {name} --retry-failed"),
             ));
         }
         if exit.is_some() && of(ItemState::Failed) + of(ItemState::Unconfirmed) > 0 {
