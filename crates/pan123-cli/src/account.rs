@@ -163,7 +163,7 @@ impl Source {
         if let Some(token) = variable("PAN123_ACCESS_TOKEN") {
             return Ok(Source::AccessToken(Secret(token)));
         }
-        if let Some(credentials) = credentials_of_environment(base_url.clone())? {
+        if let Some(credentials) = credentials_of_environment(lang, base_url.clone())? {
             return Ok(Source::Environment(credentials));
         }
         let Some(mut credentials) = Credentials::load(lang)? else {
@@ -179,10 +179,14 @@ impl Source {
 
 /// Returns `PAN123_CLIENT_ID` and `PAN123_CLIENT_SECRET`, if they are set.
 pub(crate) fn credentials_of_environment(
+    lang: Lang,
     base_url: Option<String>,
 ) -> Result<Option<Credentials>, Failure> {
     let missing = |name: &str, other: &str| {
-        Failure::credentials(format!("{other} is set, but {name} is not: set both"))
+        Failure::credentials(lang.pick(
+            format!("{other} is set, but {name} is not: set both"),
+            format!("已设置 {other}，但没有设置 {name}：请同时设置两者"),
+        ))
     };
     let (id, secret) = ("PAN123_CLIENT_ID", "PAN123_CLIENT_SECRET");
     match (variable(id), variable(secret)) {

@@ -1,6 +1,7 @@
 //! The files and folders that a command names.
 
 use pan123_async::proto::EntryId;
+use pan123_async::proto::file::FileInfos;
 use pan123_async::{Client, Entry, Error, Files, Parent};
 
 use crate::app::App;
@@ -53,23 +54,17 @@ impl Drive {
         }
         let entry = match place {
             Place::Path(path) => self.files.find(path).await?,
-            Place::Id(id) => self.infos(&[EntryId::new(*id)?]).await?.pop(),
+            Place::Id(id) => {
+                let id = EntryId::new(*id)?;
+                pick(&self.infos(&[id]).await?, id)?
+            }
         };
         Ok(entry.map(|entry| Found::Entry(Box::new(entry))))
     }
 
     /// Reads up to 100 entries; those that do not exist are left out.
-    pub(crate) async fn infos(&self, ids: &[EntryId]) -> Result<Vec<Entry>, Failure> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let infos = self.files.infos(ids).await?;
-        match infos.unreadable.into_iter().next() {
-            Some(row) if infos.entries.is_empty() => {
-                Err(Error::UnreadableRow(Box::new(row)).into())
-            }
-            _ => Ok(infos.entries),
-        }
+    pub(crate) async fn infos(&self, ids: &[EntryId]) -> Result<FileInfos, Failure> {
+        Ok(self.files.infos(ids).await?)
     }
 
     /// Returns what stands at a place.
@@ -106,31 +101,22 @@ impl Drive {
 
     /// Looks up either one path or up to 100 ids.
     async fn look_up(&self, places: &[Place]) -> Vec<Result<Entry, Failure>> {
-        if let [place @ Place::Path(_)] = places {
-            return vec![
-                self.get(place)
-                    .await
-                    .and_then(|it| self.entry_of(it, place)),
-            ];
+        if let [place] = places {
+            let found = self.get(place).await;
+            return vec![found.and_then(|found| self.entry_of(found, place))];
         }
-        let ids = places.iter().filter_map(|place| match place {
-            Place::Id(id) => EntryId::new(*id).ok(),
-            Place::Path(_) => None,
-        });
+        let ids = places.iter().filter_map(Place::entry_id);
         let ids: Vec<EntryId> = ids.collect();
-        let known = match self.infos(&ids).await {
-            Ok(known) => known,
+        let infos = match self.infos(&ids).await {
+            Ok(infos) => infos,
             Err(failure) => return places.iter().map(|_| Err(failure.clone())).collect(),
         };
         let found = places.iter().map(|place| {
-            if place.is_root() {
-                return self.entry_of(Found::Root, place);
-            }
-            let entry = known
-                .iter()
-                .find(|entry| Place::Id(entry.id.get()) == *place);
-            let entry = entry.ok_or_else(|| self.missing(place))?;
-            self.entry_of(Found::Entry(Box::new(entry.clone())), place)
+            let Some(id) = place.entry_id() else {
+                return Err(self.not_an_entry());
+            };
+            let entry = pick(&infos, id)?.ok_or_else(|| self.missing(place))?;
+            self.entry_of(Found::Entry(Box::new(entry)), place)
         });
         found.collect()
     }
@@ -179,6 +165,16 @@ impl Drive {
                 format!("没有文件或文件夹 {place}"),
             ),
         )
+    }
+}
+
+/// Picks an entry. It is not known to be missing while a row that cannot be read may be it.
+fn pick(infos: &FileInfos, id: EntryId) -> Result<Option<Entry>, Failure> {
+    let entry = infos.entries.iter().find(|entry| entry.id == id);
+    let mut unreadable = infos.unreadable.iter();
+    match unreadable.find(|row| row.id().is_none_or(|it| it == id)) {
+        Some(row) if entry.is_none() => Err(Error::UnreadableRow(Box::new(row.clone())).into()),
+        _ => Ok(entry.cloned()),
     }
 }
 

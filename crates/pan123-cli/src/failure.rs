@@ -109,12 +109,7 @@ impl From<io::Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let message = match &error {
-            Error::AuthorizationRequired(None) => {
-                "the user has not authorized the app yet: run `pan123 login --oauth`".to_owned()
-            }
-            Error::AuthorizationRequired(Some(rejected)) => format!(
-                "the user has to authorize the app again: run `pan123 login --oauth` ({rejected})"
-            ),
+            Error::AuthorizationRequired(rejected) => authorization_required(rejected.as_deref()),
             _ => error.to_string(),
         };
         Failure::new(exit_of(&error), message)
@@ -130,6 +125,22 @@ impl From<WatchError> for Failure {
 impl From<LedgerFault> for Failure {
     fn from(fault: LedgerFault) -> Failure {
         Failure::new(Exit::Failed, fault.to_string())
+    }
+}
+
+fn authorization_required(rejected: Option<&Error>) -> String {
+    let lang = Lang::of_environment();
+    match rejected {
+        None => lang.pick(
+            "the user has not authorized the app yet: run `pan123 login --oauth`".to_owned(),
+            "用户尚未授权该应用：请运行 `pan123 login --oauth`".to_owned(),
+        ),
+        Some(rejected) => lang.pick(
+            format!(
+                "the user has to authorize the app again: run `pan123 login --oauth` ({rejected})"
+            ),
+            format!("用户需要重新授权该应用：请运行 `pan123 login --oauth`（{rejected}）"),
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use tempfile::NamedTempFile;
 
 use crate::failure::{Exit, Failure};
+use crate::words::Lang;
 
 /// Returns the folder of the credentials and the tokens: `PAN123_CONFIG_DIR`, or `pan123` in the platform's folder for configuration.
 pub(crate) fn config() -> Result<PathBuf, Failure> {
@@ -35,10 +36,11 @@ fn set(variable: &str) -> Option<PathBuf> {
 
 fn platform() -> Result<impl BaseStrategy, Failure> {
     etcetera::choose_base_strategy().map_err(|_| {
-        Failure::new(
-            Exit::Failed,
+        let message = Lang::of_environment().pick(
             "there is no home directory: set PAN123_CONFIG_DIR and PAN123_STATE_DIR to folders for the command's files",
-        )
+            "没有主目录：请将 PAN123_CONFIG_DIR 和 PAN123_STATE_DIR 设为存放文件的文件夹",
+        );
+        Failure::new(Exit::Failed, message)
     })
 }
 
@@ -78,8 +80,20 @@ pub(crate) fn remove(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Says which file could not be read or written, and why.
+/// Says what could not be done with a file, such as `read`, and why.
 pub(crate) fn failed(done: &str, path: &Path, error: &io::Error) -> Failure {
-    let message = format!("{} cannot be {done}: {error}", path.display());
+    let chinese = match done {
+        "created" => "创建",
+        "locked" => "锁定",
+        "read" => "读取",
+        "removed" => "删除",
+        "written" => "写入",
+        other => other,
+    };
+    let path = path.display();
+    let message = Lang::of_environment().pick(
+        format!("{path} cannot be {done}: {error}"),
+        format!("无法{chinese} {path}：{error}"),
+    );
     Failure::new(Exit::Failed, message)
 }

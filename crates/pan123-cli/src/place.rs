@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::words::shown;
+use pan123_async::proto::EntryId;
+
+use crate::words::{Lang, shown};
 
 /// A file or folder of the drive, as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,14 @@ impl Place {
         match self {
             Place::Id(id) => *id == 0,
             Place::Path(path) => path.chars().all(|c| c == '/'),
+        }
+    }
+
+    /// Returns the id; `None` for a path and for the root.
+    pub(crate) fn entry_id(&self) -> Option<EntryId> {
+        match self {
+            Place::Id(id) => EntryId::new(*id).ok(),
+            Place::Path(_) => None,
         }
     }
 
@@ -52,20 +62,27 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Place, String> {
+        let lang = Lang::of_environment();
         let number = text.strip_prefix("id:").unwrap_or(text);
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         if text.is_empty() {
-            return Err("give a path such as `/videos`, or an id such as `id:123`".to_owned());
+            let message = lang.pick(
+                "give a path such as `/videos`, or an id such as `id:123`",
+                "请给出路径（如 `/videos`）或 id（如 `id:123`）",
+            );
+            return Err(message.to_owned());
         }
         if !is_number && text.starts_with("id:") {
-            return Err("after `id:` comes a whole number".to_owned());
+            let message = lang.pick("after `id:` comes a whole number", "`id:` 之后应为整数");
+            return Err(message.to_owned());
         }
         if !is_number {
             return Ok(Place::Path(text.to_owned()));
         }
         number.parse().map(Place::Id).map_err(|_| {
-            format!(
-                "no id is that large; if it is the name of a file in the root, write `/{number}`"
+            lang.pick(
+                format!("no id is that large; if it is the name of a file in the root, write `/{number}`"),
+                format!("没有这么大的 id；如果这是根目录中文件的名称，请写作 `/{number}`"),
             )
         })
     }

@@ -3,7 +3,7 @@
 mod oauth;
 
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use pan123_async::Client;
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders;
 use crate::output::Output;
-use crate::words::shown;
+use crate::words::{Lang, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -70,17 +70,15 @@ fn misplaced(out: Output) -> Failure {
 }
 
 async fn read(app: &App, args: &Args) -> Result<Credentials, Failure> {
-    let base_url = app.base_url.clone();
+    let (lang, base_url) = (app.out.lang, app.base_url.clone());
     let Pair {
         client_id,
         client_secret,
     } = if args.stdin {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        Pair::parse(&text)?
+        read_input(lang).await?
     } else if let Some(file) = &args.file {
-        Pair::read_file(file)?
-    } else if let Some(found) = account::credentials_of_environment(base_url.clone())? {
+        Pair::read_file(file, lang)?
+    } else if let Some(found) = account::credentials_of_environment(lang, base_url.clone())? {
         return Ok(found);
     } else {
         ask(app.out).await?
@@ -104,40 +102,57 @@ struct Pair {
 
 impl Pair {
     /// Reads two lines, or a JSON object.
-    fn parse(text: &str) -> Result<Pair, Failure> {
+    fn parse(text: &str, lang: Lang) -> Result<Pair, Failure> {
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.starts_with('{') {
             // The error of the parser would quote the secret.
             return serde_json::from_str(text).map_err(|_| {
-                Failure::usage(
+                Failure::usage(lang.pick(
                     "the JSON must be an object with the strings `client_id` and `client_secret`",
-                )
+                    "JSON 应为含有字符串 `client_id` 和 `client_secret` 的对象",
+                ))
             });
         }
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|it| !it.is_empty())
-            .collect();
-        match lines[..] {
+        let lines = text.lines().map(str::trim).filter(|it| !it.is_empty());
+        match lines.collect::<Vec<_>>()[..] {
             [id, secret] => Ok(Pair {
                 client_id: id.to_owned(),
                 client_secret: Secret::new(secret),
             }),
-            _ => Err(Failure::usage(format!(
-                "expected two lines, the client id and the client secret, or a JSON object with `client_id` and `client_secret`; got {} \
-                 lines",
-                lines.len()
-            ))),
+            ref lines => Err(not_two_lines(lang, lines.len())),
         }
     }
 
-    fn read_file(path: &Path) -> Result<Pair, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("{} cannot be read: {error}", path.display()))
+    fn read_file(path: &Path, lang: Lang) -> Result<Pair, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| Failure {
+            exit: Exit::Usage,
+            ..folders::failed("read", path, &error)
         })?;
-        Pair::parse(&text)
+        Pair::parse(&text, lang)
     }
+}
+
+fn not_two_lines(lang: Lang, count: usize) -> Failure {
+    Failure::usage(lang.pick(
+        format!(
+            "expected two lines, the client id and the client secret, or a JSON object with `client_id` and `client_secret`; got {count} \
+             lines"
+        ),
+        format!(
+            "应为两行（client id 和 client secret），或含有 `client_id` 和 `client_secret` 的 JSON 对象；实际为 {count} 行"
+        ),
+    ))
+}
+
+async fn read_input(lang: Lang) -> Result<Pair, Failure> {
+    let read = tokio::task::spawn_blocking(|| io::read_to_string(io::stdin()));
+    let text = read.await.map_err(io::Error::other)?.map_err(|error| {
+        Failure::usage(lang.pick(
+            format!("standard input cannot be read: {error}"),
+            format!("无法读取标准输入：{error}"),
+        ))
+    })?;
+    Pair::parse(&text, lang)
 }
 
 /// Asks at the terminal, the secret without echo.
@@ -182,13 +197,17 @@ fn keep_token(
     let path = credentials.token_file()?;
     folders::create_private(&folders::config()?)?;
     let mut file = FileStore::new(path).open(&account);
-    file.run(StoreOp::Lock);
-    match file.run(StoreOp::Save(token)) {
-        StoreResult::Failed(text) | StoreResult::Unavailable(text) => {
-            Err(Failure::new(Exit::Failed, text))
-        }
-        _ => Ok(()),
-    }
+    check_stored(&file.run(StoreOp::Lock))?;
+    check_stored(&file.run(StoreOp::Save(token)))
+}
+
+fn check_stored(result: &StoreResult) -> Result<(), Failure> {
+    let message = match result {
+        StoreResult::Busy => "another process uses the token just now: run the command again",
+        StoreResult::Failed(text) | StoreResult::Unavailable(text) => text,
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Exit::Failed, message))
 }
 
 fn report(out: Output, user: &UserInfo) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `login`, `logout`, `whoami`.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use pan123_mock::path::{ACCESS_TOKEN, USER_INFO};
@@ -279,4 +280,17 @@ fn folders_are_the_platforms_unless_they_are_set() {
     assert_eq!(place("config"), home.join(".config/pan123"));
     let ledger = place("ledger");
     assert_eq!(ledger.parent(), Some(&*home.join(".local/state/pan123")));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_login_that_waits_for_its_input() {
+    let user = User::new();
+    let mut running = user.start(&["login", "--stdin"]);
+    // More than fits into a pipe: once it is written, the command reads.
+    let stdin = running.child.stdin.as_mut().unwrap();
+    stdin.write_all(&vec![b' '; 1 << 20]).unwrap();
+    running.signal("INT");
+    running.wait_for_note("press Ctrl-C again");
+    running.end().exits(130);
 }

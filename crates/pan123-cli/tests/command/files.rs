@@ -1,7 +1,8 @@
 //! `ls`, `info`, `mkdir`, `mv`, `cp`, `rm`, `link`.
 
-use pan123_mock::path::{COPY, FILE_LIST, MKDIR, MOVE, TRASH};
-use pan123_mock::{Fault, MockPan123, Service};
+use pan123_mock::http::StatusCode;
+use pan123_mock::path::{COPY, FILE_INFOS, FILE_LIST, MKDIR, MOVE, TRASH};
+use pan123_mock::{CannedResponse, Fault, MockPan123, Service};
 use serde_json::Value;
 
 use crate::support::{Ended, LIMIT, User};
@@ -374,7 +375,7 @@ fn many_ids_are_looked_up_and_removed_a_hundred_at_a_time() {
     let objects = drive.run(&arguments).exits(0).objects();
     assert_eq!(objects.len(), 150);
     assert_eq!(drive.names(0), [""; 0]);
-    drive.mock.assert_requests(pan123_mock::path::FILE_INFOS, 2);
+    drive.mock.assert_requests(FILE_INFOS, 2);
     drive.mock.assert_requests(TRASH, 2);
 }
 
@@ -403,11 +404,32 @@ fn row_that_cannot_be_read_loses_only_itself_and_exits_1() {
     let rows = r#"{"code":0,"message":"ok","data":{"lastFileId":-1,"fileList":[
         {"fileId":7,"filename":"a","type":0,"parentFileId":0},{"fileId":"x","filename":"b","type":0},
         {"fileId":9,"filename":"c","type":1,"parentFileId":0}]}}"#;
-    let page = pan123_mock::CannedResponse::raw(pan123_mock::http::StatusCode::OK, rows);
+    let page = CannedResponse::raw(StatusCode::OK, rows);
     drive.mock.respond_next(FILE_LIST, page);
     let objects = drive.run(&["ls", "--json"]).exits(1).objects();
     assert_eq!(texts(&objects, "type"), ["error", "entry", "entry"]);
     assert_eq!(texts(&objects[1..], "name"), ["a", "c"]);
+}
+
+#[test]
+fn entry_whose_row_cannot_be_read_is_not_called_missing() {
+    let drive = Drive::new();
+    let file = drive.file(0, "f", 1);
+    let rows = format!(
+        r#"{{"code":0,"message":"ok","data":{{"fileList":[{{"fileId":{file},"type":0}}]}}}}"#
+    );
+    let id = format!("id:{file}");
+    for places in [&[&*id][..], &[&*id, "id:987654321"]] {
+        let page = CannedResponse::raw(StatusCode::OK, rows.clone());
+        drive.mock.respond_next(FILE_INFOS, page);
+        let ended = drive.run(&[&["link"], places].concat()).exits(1);
+        let first = ended.stderr.lines().next().unwrap();
+        assert!(!first.contains("there is no file"), "{ended:#?}");
+        assert_eq!(
+            ended.stderr.matches("there is no file").count(),
+            places.len() - 1
+        );
+    }
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::drive::Drive;
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
+use crate::words::Lang;
 
 /// The most that the service copies in one task.
 const MAX_COPIES: usize = 3000;
@@ -83,7 +84,7 @@ async fn one(
 async fn many(app: &App, drive: &Drive, entries: &[Entry], folder: Parent) -> Result<(), Failure> {
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     let task = drive.files.copy_many(&ids, folder).await?.task;
-    let followed = app.until_stopped(follow(drive, task)).await;
+    let followed = app.until_stopped(follow(app.out.lang, drive, task)).await;
     followed.map_err(|failure| goes_on(app, task, failure))?;
     for entry in entries {
         Change::Copied.report(app.out, &entry.name, None, Some(folder))?;
@@ -92,13 +93,16 @@ async fn many(app: &App, drive: &Drive, entries: &[Entry], folder: Parent) -> Re
 }
 
 /// Waits for the end of a copy task.
-async fn follow(drive: &Drive, task: CopyTaskId) -> Result<(), Failure> {
+async fn follow(lang: Lang, drive: &Drive, task: CopyTaskId) -> Result<(), Failure> {
     let mut pause = FIRST_PAUSE;
     loop {
         match drive.files.copy_progress(task).await?.status {
             CopyStatus::Done => return Ok(()),
             CopyStatus::Failed => {
-                let message = "the service reports that the copy failed; part of it may be there";
+                let message = lang.pick(
+                    "the service reports that the copy failed; part of it may be there",
+                    "服务报告复制失败；部分内容可能已复制",
+                );
                 return Err(Failure::new(Exit::Failed, message));
             }
             _ => tokio::time::sleep(pause).await,

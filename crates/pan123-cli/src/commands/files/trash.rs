@@ -1,7 +1,7 @@
 //! `pan123 trash`.
 
-use pan123_async::proto::EntryId;
 use pan123_async::proto::file::ListFilesV1;
+use pan123_async::proto::{EntryId, UnreadableRow};
 use pan123_async::{Entry, Error, Parent};
 
 use super::confirm::Consent;
@@ -90,18 +90,23 @@ async fn whole_trash(drive: &Drive) -> Result<Vec<Result<Entry, Failure>>, Failu
         if count == 0 {
             break;
         }
-        let entries = drive.infos(&ids).await?.into_iter();
-        rows.extend(entries.filter(|entry| entry.trashed).map(Ok));
-        rows.extend(found.unreadable.into_iter().map(|row| {
-            let error = Error::UnreadableRow(Box::new(row));
-            Err(Failure::from(error))
-        }));
+        rows.extend(found.unreadable.into_iter().map(unreadable));
+        if !ids.is_empty() {
+            let infos = drive.infos(&ids).await?;
+            let trashed = infos.entries.into_iter().filter(|entry| entry.trashed);
+            rows.extend(trashed.map(Ok));
+            rows.extend(infos.unreadable.into_iter().map(unreadable));
+        }
         seen += count as u64;
         if found.total.is_some_and(|total| seen >= total) {
             break;
         }
     }
     Ok(rows)
+}
+
+fn unreadable<T>(row: UnreadableRow) -> Result<T, Failure> {
+    Err(Error::UnreadableRow(Box::new(row)).into())
 }
 
 async fn trashed_in(drive: &Drive, folder: Parent) -> Vec<Result<Entry, Failure>> {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::account::Credentials;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
+use crate::words::{Lang, shown};
 
 /// Where the browser comes back to, unless the user says otherwise.
 pub(super) const REDIRECT_URI: &str = "http://127.0.0.1:12353/";
@@ -32,7 +33,7 @@ pub(super) async fn authorize(
     credentials: &Credentials,
     redirect_uri: &str,
 ) -> Result<(), Failure> {
-    let (listener, redirect_uri) = listen(redirect_uri).await?;
+    let (listener, redirect_uri) = listen(app.out.lang, redirect_uri).await?;
     let state = unguessable()?;
     let oauth = OAuth::new(&credentials.client_id, credentials.client_secret.expose());
     let page = oauth.authorize_url(&redirect_uri, &state)?;
@@ -44,15 +45,16 @@ pub(super) async fn authorize(
     );
     app.out
         .result(&text, &json!({ "type": "authorize", "url": page }))?;
-    let code = wait_for_code(listener, &redirect_uri, state).await?;
+    let code = wait_for_code(app.out.lang, listener, &redirect_uri, state).await?;
     Ok(client.authorize(&code, &redirect_uri).await?)
 }
 
 /// Listens where the redirect URI leads to: its port of this machine. Returns the URI, in which a port of 0 has become the one that was free.
-async fn listen(redirect_uri: &str) -> Result<(TcpListener, String), Failure> {
+async fn listen(lang: Lang, redirect_uri: &str) -> Result<(TcpListener, String), Failure> {
     let wrong = || {
-        Failure::usage(format!(
-            "the redirect URI must lead to a port of this machine, such as `{REDIRECT_URI}`, and be registered for the app"
+        Failure::usage(lang.pick(
+            format!("the redirect URI must lead to a port of this machine, such as `{REDIRECT_URI}`, and be registered for the app"),
+            format!("重定向 URI 必须指向本机的端口（如 `{REDIRECT_URI}`），并已为该应用登记"),
         ))
     };
     let uri: Uri = redirect_uri.parse().map_err(|_| wrong())?;
@@ -66,12 +68,13 @@ async fn listen(redirect_uri: &str) -> Result<(TcpListener, String), Failure> {
         _ => return Err(wrong()),
     };
     let listener = TcpListener::bind((address, port)).await.map_err(|error| {
-        Failure::new(
-            Exit::Failed,
+        let message = lang.pick(
             format!(
                 "cannot listen on port {port} for the browser: {error}; --redirect-uri sets another"
             ),
-        )
+            format!("无法监听端口 {port} 以等待浏览器：{error}；可用 --redirect-uri 指定其他端口"),
+        );
+        Failure::new(Exit::Failed, message)
     })?;
     let port = listener.local_addr()?.port();
     let uri = format!("http://{host}:{port}{}", uri.path());
@@ -99,6 +102,7 @@ struct Expected {
 
 /// Serves the page that the browser comes back to, until it brings the code.
 async fn wait_for_code(
+    lang: Lang,
     listener: TcpListener,
     redirect_uri: &str,
     state: String,
@@ -128,9 +132,13 @@ async fn wait_for_code(
     let _ = tokio::time::timeout(LAST_PAGE, serving).await;
     match answer {
         Some(Ok(code)) => Ok(code),
-        Some(Err(reason)) => Err(Failure::credentials(format!(
-            "the app was not authorized: {reason}"
-        ))),
+        Some(Err(reason)) => {
+            let reason = shown(&reason);
+            Err(Failure::credentials(lang.pick(
+                format!("the app was not authorized: {reason}"),
+                format!("应用未获授权：{reason}"),
+            )))
+        }
         None => Err(Failure::new(
             Exit::Failed,
             "the page for the browser has failed",
