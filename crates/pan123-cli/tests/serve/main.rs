@@ -3,6 +3,7 @@
 mod adding;
 mod calls;
 mod changing;
+mod client;
 mod ends;
 mod reach;
 mod restarts;
