@@ -125,7 +125,7 @@ impl<'a> Follower<'a> {
 
     fn take(&mut self, event: &BatchEvent) -> Result<(), Failure> {
         let is_shown = match (event, &self.orders) {
-            (BatchEvent::Item { key, .. }, Some(orders)) => orders.wants(key, event),
+            (BatchEvent::Item { key, change, .. }, Some(orders)) => orders.wants(key, change),
             _ => true,
         };
         if is_shown {
@@ -143,14 +143,11 @@ impl<'a> Follower<'a> {
     /// A batch waits for better times. Credentials do not mend themselves, and who only orders does not wait for the network.
     fn paused(&self, exit: Exit, why: &str) -> Result<(), Failure> {
         let is_in_a_hurry = self.orders.as_ref().is_some_and(|orders| !orders.wait());
-        let is_over = match exit {
-            Exit::Credentials => true,
-            _ => is_in_a_hurry,
-        };
-        if is_over {
-            return Err(Failure::new(exit, why));
+        if is_in_a_hurry || exit == Exit::Credentials {
+            Err(Failure::new(exit, why))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn look(&mut self) -> Result<(), Failure> {

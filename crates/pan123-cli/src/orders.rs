@@ -3,7 +3,7 @@
 use std::io;
 
 use pan123_async::Download;
-use pan123_async::proto::batch::{BatchEvent, ItemChange};
+use pan123_async::proto::batch::ItemChange;
 use pan123_async::proto::ledger::{
     Item, ItemId, ItemKey, ItemState, LedgerFault, LedgerOp, NewItem, OpenLedger,
 };
@@ -110,21 +110,16 @@ impl Orders {
         Ok(())
     }
 
-    /// Whether an event is one of these orders' that the ledger does not tell.
-    pub(crate) fn wants(&self, key: &ItemKey, event: &BatchEvent) -> bool {
-        let is_told_by_ledger = matches!(
-            event,
-            BatchEvent::Item {
-                change: ItemChange::Created(_)
-                    | ItemChange::Resumed(_)
-                    | ItemChange::Succeeded(_)
-                    | ItemChange::Failed { .. }
-                    | ItemChange::Unconfirmed { .. }
-                    | ItemChange::Confirmed(_),
-                ..
+    /// Whether a change is to be shown: one of these orders that the ledger does not tell, or of any item whose task only the change
+    /// names.
+    pub(crate) fn wants(&self, key: &ItemKey, change: &ItemChange) -> bool {
+        match change {
+            ItemChange::Unrecorded(_) | ItemChange::Stray(_) => true,
+            ItemChange::Progress(_) | ItemChange::PollFailed(_) | ItemChange::WillRetry { .. } => {
+                self.open.iter().any(|order| order.key == *key)
             }
-        );
-        !is_told_by_ledger && self.open.iter().any(|order| order.key == *key)
+            _ => false,
+        }
     }
 
     /// Reads all open orders again, and tells what is new.

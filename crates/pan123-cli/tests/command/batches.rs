@@ -3,7 +3,9 @@
 use std::process::Stdio;
 
 use pan123_mock::path::{ACCESS_TOKEN, OFFLINE_DOWNLOAD};
-use pan123_mock::{BrokenWire, CannedResponse, Fault, MockPan123, TaskEnd, TaskScript};
+use pan123_mock::{
+    BrokenWire, CLIENT_ID, CLIENT_SECRET, CannedResponse, Fault, MockPan123, TaskEnd, TaskScript,
+};
 use serde_json::Value;
 
 use crate::support::{Ended, LIMIT, User};
@@ -91,6 +93,11 @@ fn lists_come_through_pipes_and_folders_by_option() {
     });
     assert!(in_folder);
     user.run_with_input(&folder, &list()).exits(0);
+    #[cfg(unix)]
+    {
+        let ended = user.run_with_input(&["batch", "/dev/stdin", "--to", "/inbox"], &list());
+        assert_eq!(ledger_of(&ended.exits(0)), "stdin");
+    }
     assert_each_created_once(&mock);
 
     let path = user.config().with_file_name("kept apart.db");
@@ -230,9 +237,47 @@ fn credentials_that_are_rejected_end_a_batch_with_3_and_lose_nothing() {
     let last = ended.objects().pop().unwrap();
     assert_eq!((&last["type"], &last["exit"]), (&"error".into(), &3.into()));
     assert!(!format!("{ended:?}").contains("wrong-secret"), "{ended:#?}");
-    let user = user.set("PAN123_CLIENT_SECRET", pan123_mock::CLIENT_SECRET);
+    let user = user.set("PAN123_CLIENT_SECRET", CLIENT_SECRET);
     user.run(&["batch", "list.txt"]).exits(0);
     assert_each_created_once(&mock);
+}
+
+#[test]
+fn many_bad_lines_are_counted_and_options_that_mean_nothing_are_named() {
+    let mock = MockPan123::start_blocking();
+    let user = User::of(&mock);
+    let bad = "magnet:?xt=urn:btih:0\n".repeat(150);
+    user.write("list.txt", &format!("{}\n  split=5\n{bad}", URLS[0]));
+    let ended = user.run(&["batch", "list.txt"]).exits(2);
+    assert!(ended.stderr.contains("nothing here: split\n"), "{ended:#?}");
+    assert!(ended.stderr.contains("and 50 more\n"), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("magnet links").count(), 100);
+    assert!(mock.requests().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_batch_waits_for_a_service_that_is_down_and_goes_on_when_it_comes() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let user = User::new()
+        .set("PAN123_BASE_URL", format!("http://{port}"))
+        .set("PAN123_CLIENT_ID", CLIENT_ID)
+        .set("PAN123_CLIENT_SECRET", CLIENT_SECRET);
+    user.write("list.txt", &list());
+    let mut running = user.start(&["batch", "list.txt"]);
+    running.wait_for_note("nothing is sent for");
+    let mock = user.start(&["mock", "--listen", &port.to_string()]);
+    running.end().exits(0);
+    mock.signal("TERM");
+    let log = mock.end().stderr;
+    assert_eq!(
+        log.matches("POST /api/v1/offline/download ").count(),
+        URLS.len(),
+        "{log}"
+    );
 }
 
 #[test]
