@@ -27,6 +27,8 @@ use crate::api::offline::Download;
 use crate::ids::{FileId, TaskId};
 use crate::machine::token_store::Account;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// The lease that the suite takes for given.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -827,6 +829,21 @@ pub fn adding(fresh: Fresh<'_>) {
         assert_eq!(now.other_tasks, known, "{}", case.name);
     }
 
+    let mut case = Case::new(fresh, "Import of what no ledger has");
+    let mut item = Item::new(key(1), download(1));
+    item.file = Some(file(5));
+    item.reason = Some("x".repeat(1000).into());
+    item.not_before = u64::MAX;
+    case.ask(By::A, LedgerOp::Import(vec![item]));
+    let item = case.item().expect("an item");
+    let length = item.reason.as_deref().map_or(0, str::len);
+    let found = (item.file, length);
+    assert_eq!(found, (None, Item::MAX_REASON), "{}", case.name);
+    assert_eq!(case.claim(By::A, 10).next, Some(DAY), "{}", case.name);
+    case.wait(DAY);
+    case.ask(By::A, LedgerOp::Beat);
+    assert_eq!(case.claim(By::A, 10).to_create.len(), 1, "{}", case.name);
+
     let mut case = Case::new(fresh, "Import of a running item whose task is not known");
     let mut item = Item::new(key(1), download(1));
     item.state = ItemState::Running;
@@ -871,6 +888,34 @@ pub fn queue(fresh: Fresh<'_>) {
     assert!(back.to_create.is_empty(), "{}: {back:?}", case.name);
     assert_eq!(back.next, Some(Duration::from_secs(20)), "{}", case.name);
     case.wait(Duration::from_secs(20));
+    assert_eq!(case.claim(By::A, 10).to_create.len(), 1, "{}", case.name);
+
+    let mut case = Case::new(fresh, "a delay that is longer than a day");
+    case.ask(By::A, LedgerOp::Add(vec![new_item(1)]));
+    let (item, fence) = case.claim_one(By::A);
+    let again = LedgerOp::Withdraw {
+        item,
+        fence,
+        reason: "later".to_owned(),
+        delay: Duration::MAX,
+        window_full: false,
+    };
+    case.ask(By::A, again);
+    let next = case.claim(By::B, 10).next;
+    assert_eq!(next, Some(DAY), "{}", case.name);
+
+    let mut case = Case::new(fresh, "a delay while the clock is set back");
+    case.ask(By::A, LedgerOp::Add(vec![new_item(1)]));
+    let (item, fence) = case.claim_one(By::A);
+    let again = LedgerOp::Withdraw {
+        item,
+        fence,
+        reason: "later".to_owned(),
+        delay: Duration::from_secs(60),
+        window_full: false,
+    };
+    case.ask(By::A, again);
+    case.now -= 2 * DAY;
     assert_eq!(case.claim(By::A, 10).to_create.len(), 1, "{}", case.name);
 
     let mut case = Case::new(fresh, "pages");
@@ -952,6 +997,45 @@ pub fn window(fresh: Fresh<'_>) {
         "{}: a place is free",
         case.name
     );
+    full_account(fresh);
+}
+
+/// The tasks of somebody else take up the account.
+fn full_account(fresh: Fresh<'_>) {
+    let refuse = |case: &mut Case| {
+        case.ask(By::A, LedgerOp::Add((1..=3).map(new_item).collect()));
+        let (item, fence) = case.claim_one(By::A);
+        let refused = LedgerOp::Withdraw {
+            item,
+            fence,
+            reason: "too many".to_owned(),
+            delay: Duration::ZERO,
+            window_full: true,
+        };
+        case.ask_all(By::A, vec![LedgerOp::Intend { item, fence }, refused]);
+    };
+    let tries = |case: &mut Case| {
+        case.ask(By::A, LedgerOp::Beat);
+        case.claim(By::A, 10).to_create.len()
+    };
+
+    let mut case = Case::new(fresh, "a try beyond the limit that gets no answer");
+    refuse(&mut case);
+    let limit = case.counts().window.limit.unwrap_or(u32::MAX);
+    assert!(limit <= 1, "{}: {limit}", case.name);
+    case.wait(Duration::from_secs(31));
+    let (item, fence) = case.claim_one(By::A);
+    let ops = vec![LedgerOp::Intend { item, fence }, doubt(item, fence)];
+    case.ask_all(By::A, ops);
+    assert_eq!(tries(&mut case), 0, "{}: at once", case.name);
+    case.wait(Duration::from_secs(301));
+    assert_eq!(tries(&mut case), 1, "{}: after a pause", case.name);
+    assert_eq!(tries(&mut case), 0, "{}: one", case.name);
+
+    let mut case = Case::new(fresh, "a refusal while the clock is set back");
+    refuse(&mut case);
+    case.now -= DAY;
+    assert_eq!(tries(&mut case), 1, "{}", case.name);
 }
 
 /// Callbacks that any process receives.

@@ -70,7 +70,7 @@ pub enum LedgerOp {
         fence: Fence,
         /// Why.
         reason: String,
-        /// How long it stays in the queue at least.
+        /// How long it stays in the queue at least, up to a day.
         delay: Duration,
         /// Whether the service refused it because too many tasks run: see [`Window`].
         window_full: bool,
@@ -164,7 +164,7 @@ pub enum Ending {
     Succeeded(Option<FileId>),
     /// It failed for good, or is given up, with the reason.
     Failed(String),
-    /// It failed, with the reason, and is to be sent again after this time.
+    /// It failed, with the reason, and is to be sent again after this time, which is a day at most.
     Again(String, Duration),
 }
 

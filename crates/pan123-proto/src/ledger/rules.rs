@@ -4,6 +4,7 @@
 //! of a claim that is over changes nothing, and says so. Each one may be repeated, for a worker that did not hear the answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::item::{Fence, Item, ItemState, Millis, WorkerId};
 use super::op::{Ending, Notice, millis};
@@ -61,6 +62,18 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// How long an item waits in the queue at most, in milliseconds: a day.
+const LONGEST_DELAY: Millis = 24 * 3_600_000;
+
+/// The latest time for which an item waits in the queue.
+pub(super) fn longest_delay(now: Millis) -> Millis {
+    now.saturating_add(LONGEST_DELAY)
+}
+
+pub(super) fn delayed(now: Millis, delay: Duration) -> Millis {
+    now.saturating_add(millis(delay)).min(longest_delay(now))
+}
+
 /// How the reason of a failed task begins.
 fn failure_of(task: TaskId) -> String {
     format!("offline download {task} failed")
@@ -104,6 +117,14 @@ impl Item {
         self.noticed = false;
         self.hidden &= self.state.is_ended();
         self.intended_at = self.intended_at.min(now);
+        self.not_before = self.not_before.min(longest_delay(now));
+        if let Some(reason) = self.reason.take() {
+            self.set_reason(&reason);
+        }
+        if matches!(self.state, ItemState::Queued | ItemState::Paused) {
+            // It would be taken for that of its next task.
+            self.file = None;
+        }
         if self.state == ItemState::Running && self.task.is_none() {
             self.state = ItemState::Unconfirmed;
             self.reason = Some("it ran as a task whose id is not known".into());
@@ -303,7 +324,7 @@ impl Item {
                 self.set_reason(reason);
                 self.task = None;
                 self.keep_aside(task);
-                self.requeue(now.saturating_add(millis(*delay)));
+                self.requeue(delayed(now, *delay));
                 self.owner = worker;
             }
         }

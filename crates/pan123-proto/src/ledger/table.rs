@@ -6,10 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::item::{Fence, Item, ItemId, ItemKey, ItemState, Millis, WorkerId};
-use super::op::{
-    Claimed, Counts, LedgerAnswer, LedgerOp, ListItems, NewItem, Notice, Transaction, millis,
-};
-use super::rules::{Effect, Refusal};
+use super::op::{Claimed, Counts, LedgerAnswer, LedgerOp, ListItems, NewItem, Notice, Transaction};
+use super::rules::{Effect, Refusal, delayed, longest_delay};
 use crate::ids::FileId;
 
 /// How long an unconfirmed item counts as a running task, in milliseconds.
@@ -166,7 +164,7 @@ impl<T: Table> Running<'_, T> {
                 let not_before = if delay.is_zero() {
                     0
                 } else {
-                    now.saturating_add(millis(delay))
+                    delayed(now, delay)
                 };
                 let answer = self.act(item, |item| item.withdraw(fence, &reason, not_before))?;
                 if window_full && answer == LedgerAnswer::Done {
@@ -196,7 +194,13 @@ impl<T: Table> Running<'_, T> {
                 fence,
                 candidates,
                 reason,
-            } => self.act(item, |item| item.doubt(fence, &candidates, &reason)),
+            } => {
+                let answer = self.act(item, |item| item.doubt(fence, &candidates, &reason))?;
+                if answer == LedgerAnswer::Done {
+                    self.head.counts.window.doubted(now);
+                }
+                Ok(answer)
+            }
             LedgerOp::End { item, task, ending } => {
                 self.act(item, |item| item.end(task, &ending, worker, now))
             }
@@ -295,12 +299,12 @@ impl<T: Table> Running<'_, T> {
             let item = self.modify(id, |item| item.follow(worker))?;
             claimed.to_follow.extend(item.map(|item| (id, item)));
         }
-        let counts = self.head.counts;
-        let sent = counts.of(ItemState::Claimed) + counts.of(ItemState::Intended);
-        let busy = self.tasks()? + sent;
-        let room = counts.window.room(busy, now);
-        let room = create.min(usize::try_from(room).unwrap_or(usize::MAX));
-        for id in self.table.queued(now, room)? {
+        let room = create.min(self.room()?);
+        let next = self.table.next_queued(now)?;
+        // It was set before the clock was set back.
+        let is_too_late = next.is_some_and(|at| at > longest_delay(now));
+        let until = if is_too_late { Millis::MAX } else { now };
+        for id in self.table.queued(until, room)? {
             let fence = self.head.next_fence();
             let item = self.modify(id, |item| item.claim(worker, fence))?;
             claimed.to_create.extend(item.map(|item| (id, item)));
@@ -308,6 +312,21 @@ impl<T: Table> Running<'_, T> {
         let next = self.table.next_queued(now)?;
         claimed.next = next.map(|at| Duration::from_millis(at.saturating_sub(now)));
         Ok(claimed)
+    }
+
+    /// How many more may be sent.
+    fn room(&mut self) -> Result<usize, T::Fault> {
+        let now = self.terms.now;
+        let counts = self.head.counts;
+        let certain = counts.of(ItemState::Running)
+            + counts.of(ItemState::Claimed)
+            + counts.of(ItemState::Intended);
+        let room = match counts.window.room(certain + self.unconfirmed()?, now) {
+            // What may have become no task does not keep one more than the limit from being tried.
+            0 if counts.window.is_due(now) => counts.window.room(certain, now).min(1),
+            room => room,
+        };
+        Ok(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
     /// Takes everything from a worker but these.
@@ -333,14 +352,16 @@ impl<T: Table> Running<'_, T> {
 
     /// How many tasks the account has, or may have, without those that are being created.
     fn tasks(&mut self) -> Result<u64, T::Fault> {
-        let counts = self.head.counts;
+        Ok(self.head.counts.of(ItemState::Running) + self.unconfirmed()?)
+    }
+
+    /// How many tasks there may be of unconfirmed items.
+    fn unconfirmed(&mut self) -> Result<u64, T::Fault> {
+        if self.head.counts.of(ItemState::Unconfirmed) == 0 {
+            return Ok(0);
+        }
         let since = self.terms.now.saturating_sub(UNCONFIRMED_COUNTS);
-        let unconfirmed = if counts.of(ItemState::Unconfirmed) == 0 {
-            0
-        } else {
-            self.table.unconfirmed_since(since)?
-        };
-        Ok(counts.of(ItemState::Running) + unconfirmed)
+        self.table.unconfirmed_since(since)
     }
 
     fn beat(&mut self) -> Result<LedgerAnswer, T::Fault> {

@@ -39,7 +39,7 @@ impl Window {
     }
 
     /// Whether one more is tried now. A time beyond the longest pause is left from before the clock was set back.
-    fn is_due(&self, now: Millis) -> bool {
+    pub(super) fn is_due(&self, now: Millis) -> bool {
         now >= self.try_at || self.try_at - now > LONGEST_PAUSE
     }
 
@@ -49,13 +49,22 @@ impl Window {
         self.growths = 0;
         // Those that were sent before the first refusal came are no further tries.
         if self.is_due(now) {
-            self.pause = self
-                .pause
-                .saturating_mul(2)
-                .clamp(FIRST_PAUSE, LONGEST_PAUSE);
-            self.try_at = now;
+            self.put_off(now);
         }
         self.try_at = self.try_at.max(now.saturating_add(self.pause));
+    }
+
+    /// Nobody knows whether the service accepted a task.
+    pub(super) fn doubted(&mut self, now: Millis) {
+        if self.limit.is_some() && self.is_due(now) {
+            self.put_off(now);
+        }
+    }
+
+    fn put_off(&mut self, now: Millis) {
+        let pause = self.pause.saturating_mul(2);
+        self.pause = pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.try_at = now.saturating_add(self.pause);
     }
 
     /// The service accepted a task, so that these run.

@@ -80,7 +80,7 @@ impl BatchPolicy {
         self
     }
 
-    /// Sets the longest such wait, 10 min by default.
+    /// Sets the longest such wait, 10 min by default; more than a day counts as a day.
     pub fn max_backoff(mut self, backoff: Duration) -> BatchPolicy {
         self.max_backoff = backoff;
         self
