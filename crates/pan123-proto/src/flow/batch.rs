@@ -103,7 +103,10 @@ pub struct Batch {
     polls: PollSchedule<ItemId>,
     /// When the next poll is due.
     poll_at: Option<Instant>,
+    /// Polls and looks at files.
     polls_in_flight: usize,
+    /// Unconfirmed items whose files are to be looked at.
+    to_confirm: VecDeque<ItemId>,
     /// Stops all polls.
     polls_control: Arc<Control>,
     /// The number of the last job.
@@ -193,6 +196,9 @@ pub struct BatchHandle {
 impl BatchHandle {
     /// Stops the batch: nothing new is sent, tasks are followed for [`BatchPolicy::grace`], everything is recorded, and then the batch
     /// is done. Tasks go on at the service; the next batch on the ledger follows them.
+    ///
+    /// As long as the ledger does not take what is to be recorded, such as on a full disk, the batch asks it again and does not end.
+    /// Drop the batch to end it nevertheless: the next one goes on as after a crash.
     pub fn stop(&self) {
         CallHandle::new(&self.shared.control).stop();
     }
@@ -242,6 +248,7 @@ impl Session {
             polls: policy.watch.poll_schedule(),
             poll_at: None,
             polls_in_flight: 0,
+            to_confirm: VecDeque::new(),
             polls_control: Arc::default(),
             last_job: 0,
             jobs_out: 0,
@@ -284,6 +291,7 @@ impl Batch {
     }
 
     /// Adds an item, at any time before [`items_ended`](Batch::items_ended). One whose key the ledger has already stays as it is there.
+    /// One that is added after a stop may not reach the ledger: give it to the next batch again.
     pub fn add(&mut self, item: NewItem) {
         self.intake.push(item);
     }
@@ -293,7 +301,8 @@ impl Batch {
         self.has_all_items = true;
     }
 
-    /// Stops the batch at once: nothing new is sent, tasks are followed no longer, and what is on its way is still recorded.
+    /// Stops the batch at once: nothing new is sent, tasks are followed no longer, and what is on its way is still recorded, as soon as
+    /// the ledger takes it.
     pub fn stop_at_once(&mut self) {
         self.policy.grace = Duration::ZERO;
         self.handle().stop();
@@ -340,12 +349,21 @@ impl Batch {
         self.jobs_out = self.jobs_out.saturating_sub(1);
         match job.take_outcome(now) {
             Outcome::AtGate => self.at_gate(job),
-            Outcome::Created(result) => self.create_ended(now.mono, job.item, result),
+            Outcome::Created(result) => {
+                if job.is_given_up && !self.shared.control.is_stopped() {
+                    // Its driver might give up the next one, too.
+                    self.pause(now.mono, &Error::Stopped);
+                }
+                self.create_ended(now.mono, job.item, result);
+            }
             Outcome::Polled(result) => {
                 self.polls_in_flight = self.polls_in_flight.saturating_sub(1);
                 self.poll_ended(now.mono, &job, result);
             }
-            Outcome::Confirmed(result) => self.confirm_ended(&job, result),
+            Outcome::Confirmed(result) => {
+                self.polls_in_flight = self.polls_in_flight.saturating_sub(1);
+                self.confirm_ended(&job, result);
+            }
             Outcome::Found(result) => self.folder_read(job.id, result),
         }
     }
@@ -786,6 +804,9 @@ impl Batch {
         self.poll_at = None;
         if !self.may_poll() {
             return None;
+        }
+        if let Some(job) = self.next_confirm() {
+            return Some(job);
         }
         let pace = self.session.pace(GetDownloadProgress::RATE, now).interval;
         let item = match self.polls.next(now, pace) {

@@ -2,7 +2,7 @@
 
 use super::job::{Job, Work};
 use super::recorder::Then;
-use super::slots::Stage;
+use super::slots::{Slot, Stage};
 use super::{Batch, BatchHandle, ItemChange};
 use crate::api::file::{Entry, GetDetail};
 use crate::callback::{CallbackNotice, CallbackOutcome};
@@ -115,19 +115,36 @@ impl Batch {
             self.notified(id, told);
             return;
         }
-        let may_confirm = item.state == ItemState::Unconfirmed && self.policy.confirm_by_callback;
+        let may_confirm = item.state == ItemState::Unconfirmed
+            && self.policy.confirm_by_callback
+            && self.may_follow();
         let Some(file) = told.file.filter(|_| may_confirm) else {
-            return;
-        };
-        let Ok(call) = self.session.call(&GetDetail::new(file)) else {
             return;
         };
         let expected = Box::new(item.expected_file());
         self.slots
             .insert(id, item, Stage::Confirming(file, expected));
-        let call = call.controlled_by(&self.polls_control);
-        let job = self.job(id, Work::Confirm(Box::new(call)));
-        self.starts.push_back(job);
+        self.to_confirm.push_back(id);
+    }
+
+    /// Looks at the next file.
+    pub(super) fn next_confirm(&mut self) -> Option<Job> {
+        while let Some(item) = self.to_confirm.pop_front() {
+            // It may have been left meanwhile.
+            let slot = self.slots.get(item).filter(|slot| slot.job.is_none());
+            let Some(&Stage::Confirming(file, _)) = slot.map(Slot::stage) else {
+                continue;
+            };
+            match self.session.call(&GetDetail::new(file)) {
+                Ok(call) => {
+                    let call = call.controlled_by(&self.polls_control);
+                    self.polls_in_flight += 1;
+                    return Some(self.job(item, Work::Confirm(Box::new(call))));
+                }
+                Err(_) => self.release_unconfirmed(item),
+            }
+        }
+        None
     }
 
     /// Settles an unconfirmed item if the file that a callback named exists and may be its.

@@ -20,6 +20,8 @@ pub struct Job {
     pub(super) item: ItemId,
     pub(super) work: Work,
     pub(super) outcome: Option<Outcome>,
+    /// Whether its driver handed it back before it was ready.
+    pub(super) is_given_up: bool,
 }
 
 pub(super) enum Work {
@@ -46,6 +48,7 @@ impl Job {
             item,
             work,
             outcome: None,
+            is_given_up: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Job {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
             }
+            self.is_given_up = true;
             match &self.work {
                 Work::Create(call) => call.handle().stop(),
                 Work::Poll(_) => return Outcome::Polled(Err(Error::Stopped)),

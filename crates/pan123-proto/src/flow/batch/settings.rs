@@ -55,13 +55,15 @@ impl BatchPolicy {
         self
     }
 
-    /// Sets how many polls may be on their way at once, 16 by default; 0 counts as 1.
+    /// Sets how many polls may be on their way at once, 16 by default; 0 counts as 1. A look at the file of an unconfirmed item counts
+    /// as one.
     pub fn max_polls(mut self, polls: usize) -> BatchPolicy {
         self.max_polls = polls.max(1);
         self
     }
 
     /// Sets how many running tasks this worker follows at most, 10,000 by default; 0 counts as 1. It bounds the memory of the batch.
+    /// Those that are on their way when it is reached come on top: [`max_creates`](Self::max_creates) at most.
     pub fn max_followed(mut self, tasks: usize) -> BatchPolicy {
         self.max_followed = tasks.max(1);
         self

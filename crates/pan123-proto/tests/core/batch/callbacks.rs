@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_proto::batch::{BatchEvent, BatchPolicy, ItemChange};
-use pan123_proto::ledger::{ItemState, LedgerOp, MemoryLedger, Verdict};
+use pan123_proto::ledger::{ItemState, LedgerOp, MemoryLedger, Transaction, Verdict, read_line};
 use pan123_proto::offline::{CallbackNotice, CallbackOutcome};
 use pan123_proto::{FileId, Pacing, TaskId};
 use serde_json::json;
@@ -178,6 +178,43 @@ fn unconfirmed_item_is_not_settled_by_a_file_of_another_name() {
     running.batch.handle().notify(key(0), &succeeded(77));
     sim.run();
     assert_eq!(books(&sim).items[0].state, ItemState::Unconfirmed);
+}
+
+#[test]
+fn many_callbacks_for_unconfirmed_items_are_few_requests_at_once() {
+    let mut sim = Sim::new(1);
+    let unconfirmed = (1..=20).map(|number| {
+        let download = json!({ "url": "https://example.com/", "fileName": format!("item-{number}") });
+        let line = json!({
+            "key": format!("item-{number}"), "download": download, "state": "unconfirmed", "attempts": 1,
+        });
+        read_line(&line.to_string()).expect("an item")
+    });
+    let import = LedgerOp::Import(unconfirmed.collect());
+    let mut ledger = sim.ledger.open(&account()).expect("a ledger");
+    let imported = ledger.run(Transaction::new(at(sim.now).wall, vec![import]));
+    imported.expect("it answers");
+    drop(ledger);
+    sim.service.duration = Box::new(|_| secs(200));
+    let worker = sim.worker(Pacing::default());
+    let policy = BatchPolicy::default().max_polls(2);
+    sim.start(worker, policy, items(1));
+    sim.run_until(secs(20));
+    for number in 1..=20 {
+        let file = json!({
+            "fileID": 100 + number, "filename": format!("item-{number}"), "type": 0, "size": 1,
+            "parentFileID": 0, "trashed": 0, "createAt": "2030-01-01 00:00:00",
+        });
+        sim.service.files.insert(100 + number, file);
+        let running = sim.workers[worker].running.as_ref().expect("it runs");
+        let handle = running.batch.handle();
+        let number = usize::try_from(number).expect("a number");
+        handle.notify(key(number), &succeeded(100 + number as u64));
+    }
+    sim.run();
+    let report = sim.workers[worker].report.clone().expect("a report");
+    let most = sim.workers[worker].most_at_once;
+    assert_eq!((report.succeeded(), most), (21, 2), "{report:?}");
 }
 
 /// Why the first item failed, as the batch told it.

@@ -170,6 +170,8 @@ pub(crate) struct Worker {
     /// Not run until then, as after a SIGSTOP.
     pub(crate) frozen_until: Duration,
     pub(crate) steps: usize,
+    /// How many requests it had at once.
+    pub(crate) most_at_once: usize,
 }
 
 pub(crate) struct Running {
@@ -252,6 +254,7 @@ impl Sim {
             report: None,
             frozen_until: Duration::ZERO,
             steps: 0,
+            most_at_once: 0,
         });
         self.workers.len() - 1
     }
@@ -467,7 +470,12 @@ impl Sim {
                 running.batch.items_ended();
             }
             match running.batch.next(at(now)) {
-                BatchStep::Start(job) => running.runs.push(Run::new(Machines::Job(job), now)),
+                BatchStep::Start(job) => {
+                    running.runs.push(Run::new(Machines::Job(job), now));
+                    let count = running.runs.len();
+                    let worker = &mut self.workers[id];
+                    worker.most_at_once = worker.most_at_once.max(count);
+                }
                 BatchStep::Ledger(job) => {
                     if !self.record(id, job) {
                         return;

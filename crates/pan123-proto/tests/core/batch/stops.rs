@@ -12,7 +12,7 @@ use pan123_proto::ledger::{
 
 use super::oracle::{books, check};
 use super::sim::{Fate, Sim, account, items};
-use crate::support::{at, secs};
+use crate::support::{at, elapsed, secs};
 
 #[test]
 fn stop_sends_nothing_more_and_the_next_batch_goes_on() {
@@ -134,6 +134,33 @@ fn stop_while_the_right_to_send_is_asked_for_sends_nothing() {
     sim.set_fates(|_, _, _| Fate::Answered);
     sim.run();
     assert_eq!((check(&sim, 4), sim.service.creates), (0, 4));
+}
+
+#[test]
+fn driver_that_gives_each_create_up_gets_the_next_one_after_a_pause() {
+    let ledger = MemoryLedger::new().open(&account()).expect("a ledger");
+    let session = crate::support::builder().build().expect("good settings");
+    let mut batch = session.batch(ledger, BatchPolicy::default());
+    for item in items(1) {
+        batch.add(item);
+    }
+    let (mut now, mut creates) = (secs(0), 0);
+    while now < secs(600) && creates < 100 {
+        match batch.next(at(now)) {
+            BatchStep::Start(job) => {
+                creates += 1;
+                batch.finish(at(now), job);
+            }
+            BatchStep::Ledger(mut job) => {
+                job.run();
+                batch.recorded(at(now), job);
+            }
+            BatchStep::Event(_) => {}
+            BatchStep::Wait(wait) => now = elapsed(wait.until),
+            BatchStep::Done(report) => panic!("{report:?}"),
+        }
+    }
+    assert!((5..20).contains(&creates), "{creates}");
 }
 
 #[test]
