@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::files::{copy, info, link, list, make_dir, r#move, remove, trash};
+use crate::commands::files::{cp, info, link, ls, mkdir, mv, rm, trash};
 use crate::commands::{batch, download, login, man, tasks};
 use crate::serve;
 
@@ -54,17 +54,17 @@ pub(crate) enum Command {
     /// Let the cloud download all URLs of a list, each once; or look after the ledger of one
     Batch(batch::Args),
     /// List folders
-    Ls(list::Args),
+    Ls(ls::Args),
     /// Show all that is known of files and folders
     Info(info::Args),
     /// Create folders
-    Mkdir(make_dir::Args),
+    Mkdir(mkdir::Args),
     /// Move or rename files and folders
-    Mv(r#move::Args),
+    Mv(mv::Args),
     /// Copy files and folders within the drive
-    Cp(copy::Args),
+    Cp(cp::Args),
     /// Move files and folders to the trash
-    Rm(remove::Args),
+    Rm(rm::Args),
     /// List, restore, or permanently delete what is in the trash
     Trash {
         #[command(subcommand)]

@@ -19,7 +19,7 @@ use crate::args::Command;
 use crate::failure::{Exit, Failure};
 use crate::help;
 use crate::serve;
-use files::{copy, info, link, list, make_dir, r#move, remove, trash};
+use files::{cp, info, link, ls, mkdir, mv, rm, trash};
 
 /// Carries out a command.
 pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
@@ -42,13 +42,13 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Status(args) => tasks::status(app, args).await,
         Command::Wait(args) => tasks::wait(app, args).await,
         Command::Batch(args) => batch::run(app, args).await,
-        Command::Ls(args) => app.until_stopped(list::run(app, args)).await,
+        Command::Ls(args) => app.until_stopped(ls::run(app, args)).await,
         Command::Info(args) => app.until_stopped(info::run(app, args)).await,
         Command::Link(args) => app.until_stopped(link::run(app, args)).await,
-        Command::Mkdir(args) => make_dir::run(app, args).await,
-        Command::Mv(args) => r#move::run(app, args).await,
-        Command::Cp(args) => copy::run(app, args).await,
-        Command::Rm(args) => remove::run(app, args).await,
+        Command::Mkdir(args) => mkdir::run(app, args).await,
+        Command::Mv(args) => mv::run(app, args).await,
+        Command::Cp(args) => cp::run(app, args).await,
+        Command::Rm(args) => rm::run(app, args).await,
         Command::Trash { command } => trash::run(app, command).await,
         Command::Serve(args) => serve::run(app, args).await,
         Command::Demo => demo::run(app).await,

@@ -1,13 +1,13 @@
 //! The commands for files and folders.
 
 mod confirm;
-pub(crate) mod copy;
+pub(crate) mod cp;
+mod destination;
 pub(crate) mod info;
 pub(crate) mod link;
-pub(crate) mod list;
-pub(crate) mod make_dir;
-pub(crate) mod r#move;
-pub(crate) mod remove;
-mod shown;
-mod to;
+pub(crate) mod ls;
+pub(crate) mod mkdir;
+pub(crate) mod mv;
+mod print;
+pub(crate) mod rm;
 pub(crate) mod trash;

@@ -306,6 +306,14 @@ fn cp_of_a_file_tells_the_copy() {
     drive.run(&["cp", "甲.txt", "/d/b.txt"]).exits(0);
     assert_eq!(drive.names(folder), ["甲.txt", "b.txt"]);
     assert_eq!(drive.names(0), ["d", "甲.txt"]);
+    // The service gives it another name.
+    let object = drive
+        .run(&["cp", "甲.txt", "/", "--json"])
+        .exits(0)
+        .object();
+    assert_eq!(object["name"], "甲(1).txt");
+    drive.run(&["cp", "甲.txt", "乙.txt"]).exits(0);
+    assert_eq!(drive.names(0), ["d", "甲.txt", "甲(1).txt", "乙.txt"]);
     let ended = drive.run(&["cp", "甲.txt", "/d/b.txt"]).exits(1);
     assert!(
         ended.stderr.contains("nothing is overwritten"),

@@ -19,7 +19,7 @@ struct Waiting {
 
 fn start(user: &User) -> Waiting {
     user.write("app.txt", &two_lines());
-    let arguments = ["login", "--oauth", "--file", "app.txt", "--json"];
+    let arguments = ["login", "--oauth", "--file", "app.txt", "--json", "-v"];
     let redirect = ["--redirect-uri", "http://127.0.0.1:0/back"];
     let mut running = user.start(&[&arguments[..], &redirect].concat());
     let line = running.wait_for_output("authorize");
@@ -79,6 +79,10 @@ fn login_takes_the_code_from_the_browser_and_refreshes_its_pair() {
     assert!(answer.contains(" 200 "), "{answer}");
     let ended = waiting.running.end().exits(0);
     assert_eq!(ended.objects().last().unwrap()["type"], "login");
+    assert!(ended.stderr.contains(OAUTH_TOKEN), "{ended:#?}");
+    for secret in [CLIENT_SECRET, &*code] {
+        assert!(!format!("{ended:?}").contains(secret), "{ended:#?}");
+    }
 
     user.run(&["whoami"]).exits(0);
     mock.assert_requests(OAUTH_TOKEN, 1);

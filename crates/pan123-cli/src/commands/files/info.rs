@@ -2,12 +2,12 @@
 
 use pan123_async::Entry;
 
-use super::shown;
+use super::print;
 use crate::app::App;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
-use crate::words::{Lang, local_time, shown as escaped, size};
+use crate::words::{Lang, local_time, shown, size};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,7 +36,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
             app.out.heading("")?;
         }
         let text = text(app.out.lang, &entry);
-        app.out.result(&text, &shown::object(&entry))?;
+        app.out.result(&text, &print::object(&entry))?;
     }
     Ok(exit)
 }
@@ -50,11 +50,11 @@ fn text(lang: Lang, entry: &Entry) -> String {
         _ => None,
     };
     let rows = [
-        (lang.pick("name", "名称"), Some(escaped(&entry.name))),
+        (lang.pick("name", "名称"), Some(shown(&entry.name))),
         ("id", Some(entry.id.to_string())),
         (
             lang.pick("kind", "类型"),
-            Some(shown::kind(lang, entry).to_owned()),
+            Some(print::kind(lang, entry).to_owned()),
         ),
         (lang.pick("folder", "所在文件夹"), parent),
         (

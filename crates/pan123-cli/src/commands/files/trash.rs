@@ -5,7 +5,7 @@ use pan123_async::proto::{EntryId, UnreadableRow};
 use pan123_async::{Entry, Error, Parent};
 
 use super::confirm::Consent;
-use super::shown::{self, Change};
+use super::print::{self, Change};
 use crate::app::App;
 use crate::drive::{Drive, Found, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
@@ -57,7 +57,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Ls(args) => {
             let list = list(app, &drive, args.folder.as_ref());
             let (entries, exit) = app.until_stopped(list).await?;
-            shown::list(app.out, entries, args.long)?;
+            print::list(app.out, entries, args.long)?;
             Ok(exit)
         }
         Command::Restore(args) => restore(app, &drive, args).await,
@@ -170,7 +170,7 @@ async fn restore_part(
 }
 
 fn not_restored(app: &App, entry: &Entry) -> Failure {
-    let (name, id) = (shown::name(entry), entry.id);
+    let (name, id) = (print::name(entry), entry.id);
     let message = app.out.lang.pick(
         format!("{name} was not restored, perhaps because its folder is gone: `pan123 trash restore --to FOLDER id:{id}`"),
         format!("{name} 未能恢复，可能原文件夹已不存在：可用 `pan123 trash restore --to FOLDER id:{id}`"),
@@ -234,7 +234,7 @@ async fn empty(app: &App, drive: &Drive, args: EmptyArgs) -> Result<Exit, Failur
         );
         return Ok(exit);
     }
-    let names = shown::names(app.out.lang, &entries);
+    let names = print::names(app.out.lang, &entries);
     let question = app.out.lang.pick(
         format!("permanently delete {names}?"),
         format!("彻底删除 {names}？"),

@@ -1,6 +1,6 @@
 //! `pan123 ls`.
 
-use super::shown;
+use super::print;
 use crate::app::App;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
@@ -41,7 +41,7 @@ async fn one(app: &App, drive: &Drive, place: &Place, is_long: bool) -> Result<E
         let Found::Entry(entry) = found else {
             return Ok(Exit::Success);
         };
-        shown::list(app.out, vec![*entry], is_long)?;
+        print::list(app.out, vec![*entry], is_long)?;
         return Ok(Exit::Success);
     };
     let mut entries = Vec::new();
@@ -54,6 +54,6 @@ async fn one(app: &App, drive: &Drive, place: &Place, is_long: bool) -> Result<E
             Err(error) => exit = exit.max(app.out.failure(&error.into())),
         }
     }
-    shown::list(app.out, entries, is_long)?;
+    print::list(app.out, entries, is_long)?;
     Ok(exit)
 }

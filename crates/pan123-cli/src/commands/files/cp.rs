@@ -6,10 +6,10 @@ use pan123_async::proto::CopyTaskId;
 use pan123_async::proto::file::CopyStatus;
 use pan123_async::{Entry, Error, FileId, Parent};
 
-use super::shown::Change;
-use super::to::Destination;
+use super::destination::Destination;
+use super::print::Change;
 use crate::app::App;
-use crate::drive::Drive;
+use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
 use crate::words::Lang;
@@ -71,8 +71,13 @@ async fn one(
         return Ok(());
     };
     let copy = drive.files.copy(file, folder).await?.target;
-    let name = name.unwrap_or_else(|| entry.name.clone());
-    if name != entry.name {
+    // The service changes a name that is taken.
+    let given = match drive.find(&Place::Id(copy.get())).await {
+        Ok(Some(Found::Entry(copy))) => copy.name,
+        _ => entry.name.clone(),
+    };
+    let name = name.unwrap_or_else(|| given.clone());
+    if name != given {
         let renamed = drive.files.rename(copy, &name).await;
         renamed.map_err(|error| not_renamed(app, copy, error))?;
     }

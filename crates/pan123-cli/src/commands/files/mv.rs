@@ -2,8 +2,8 @@
 
 use pan123_async::{Entry, Parent};
 
-use super::shown::Change;
-use super::to::Destination;
+use super::destination::Destination;
+use super::print::Change;
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};

@@ -1,7 +1,7 @@
 //! `pan123 rm`.
 
 use super::confirm::Consent;
-use super::shown::{Change, names};
+use super::print::{Change, names};
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};

@@ -1,6 +1,6 @@
 //! `pan123 mkdir`.
 
-use super::shown::Change;
+use super::print::Change;
 use crate::app::App;
 use crate::drive::Drive;
 use crate::failure::{Exit, Failure};
