@@ -78,7 +78,7 @@ impl Account {
             (lang.pick("credentials", "凭据"), self.credentials),
             (lang.pick("service", "服务"), &self.base_url),
             (lang.pick("configuration", "配置"), &self.config),
-            (lang.pick("ledger", "账本"), &self.ledger),
+            (lang.pick("ledger", "台账"), &self.ledger),
         ];
         lines.extend(rows.map(|(name, value)| format!("{name}{separator}{value}")));
         lines.join("\n")

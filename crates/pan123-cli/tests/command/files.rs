@@ -1,5 +1,10 @@
 //! `ls`, `info`, `mkdir`, `mv`, `cp`, `rm`, `link`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
 use pan123_mock::http::StatusCode;
 use pan123_mock::path::{COPY, FILE_INFOS, FILE_LIST, MKDIR, MOVE, TRASH};
 use pan123_mock::{CannedResponse, Fault, MockPan123, Service};
@@ -442,19 +447,48 @@ fn entry_whose_row_cannot_be_read_is_not_called_missing() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_lets_a_change_in_flight_end_and_a_second_one_does_not() {
-    let drive = Drive::new();
-    let count = |service: &Service| {
-        let requests = service.requests().iter();
-        let sent = requests.filter(|request| request.path() == MKDIR).count();
-        (sent > 0).then_some(())
+fn ctrl_c_lets_a_change_in_flight_end_and_sends_no_other() {
+    let (arrived, arrival) = channel();
+    let (release, released) = channel::<()>();
+    let released = Mutex::new(released);
+    let is_armed = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&is_armed);
+    // The mock reads its clock once for each request.
+    let clock = move || {
+        if armed.swap(false, Ordering::SeqCst) {
+            arrived.send(()).expect("the test waits");
+            let _ = released.lock().expect("the only reader").recv();
+        }
+        SystemTime::now()
     };
+    let mock = MockPan123::builder().clock(clock).start_blocking();
+    let user = User::of(&mock);
+    user.run(&["whoami"]).exits(0);
+
+    is_armed.store(true, Ordering::SeqCst);
+    let mut running = user.start(&["mkdir", "/a", "/b"]);
+    arrival.recv_timeout(LIMIT).expect("a request");
+    running.signal("INT");
+    running.wait_for_note("press Ctrl-C again");
+    release.send(()).expect("the mock waits");
+    let ended = running.end().exits(130);
+    assert!(ended.stdout.starts_with("created: a "), "{ended:#?}");
+    mock.assert_requests(MKDIR, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn second_ctrl_c_ends_at_once() {
+    let drive = Drive::new();
     drive.mock.fault(Fault::hang().on(MKDIR).always());
-    let mut running = drive.user.start(&["mkdir", "/a", "/b"]);
-    drive.mock.wait_for(LIMIT, count).expect("a request");
+    let mut running = drive.user.start(&["mkdir", "/a"]);
+    let is_sent = |service: &Service| {
+        let mut requests = service.requests().iter();
+        requests.find(|request| request.path() == MKDIR).map(|_| ())
+    };
+    drive.mock.wait_for(LIMIT, is_sent).expect("a request");
     running.signal("INT");
     running.wait_for_note("press Ctrl-C again");
     running.signal("INT");
     running.end().exits(130);
-    drive.mock.assert_requests(MKDIR, 1);
 }
