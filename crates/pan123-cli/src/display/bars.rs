@@ -15,7 +15,8 @@ use crate::words::Lang;
 const MAX_BARS: usize = 8;
 /// The steps of a bar.
 const STEPS: u64 = 1000;
-/// The columns of the widest name.
+/// The columns of a name.
+const MIN_NAME: usize = 8;
 const MAX_NAME: usize = 40;
 /// The columns beside a name: the bar, the percentage and the status.
 const BESIDE: usize = 46;
@@ -33,7 +34,7 @@ pub(super) struct Bars {
 
 impl Bars {
     pub(super) fn new(lang: Lang) -> Bars {
-        let rows = size().0;
+        let (rows, columns) = size();
         Bars {
             lang,
             multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
@@ -41,7 +42,7 @@ impl Bars {
             total: None,
             // The total and the line of the cursor stay in sight.
             max_shown: usize::from(rows).saturating_sub(3).clamp(1, MAX_BARS),
-            name_columns: name_columns(),
+            name_columns: name_columns(columns),
         }
     }
 
@@ -83,7 +84,7 @@ impl Bars {
 
     /// Fits the names to a terminal that has another width now.
     fn adapt(&mut self) {
-        let name_columns = name_columns();
+        let name_columns = name_columns(size().1);
         if std::mem::replace(&mut self.name_columns, name_columns) == name_columns {
             return;
         }
@@ -141,9 +142,9 @@ fn size() -> (u16, u16) {
     Term::stderr().size_checked().unwrap_or((24, 80))
 }
 
-fn name_columns() -> usize {
-    let columns = usize::from(size().1);
-    columns.saturating_sub(BESIDE).clamp(8, MAX_NAME)
+fn name_columns(columns: u16) -> usize {
+    let columns = usize::from(columns);
+    columns.saturating_sub(BESIDE).clamp(MIN_NAME, MAX_NAME)
 }
 
 fn total_name(lang: Lang) -> &'static str {
@@ -170,5 +171,24 @@ impl fmt::Debug for Bars {
         f.debug_struct("Bars")
             .field("shown", &self.shown.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_bar_and_status_fit_on_a_line() {
+        let beside = " [] ".len() + 18 + "100.0% retrying".len();
+        for columns in 54..300 {
+            let name = name_columns(columns);
+            assert!((MIN_NAME..=MAX_NAME).contains(&name), "{name} of {columns}");
+            assert!(name + beside <= usize::from(columns), "{name} of {columns}");
+        }
+        assert_eq!(
+            (name_columns(0), name_columns(u16::MAX)),
+            (MIN_NAME, MAX_NAME)
+        );
     }
 }

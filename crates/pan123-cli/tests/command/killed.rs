@@ -1,7 +1,7 @@
 //! A command that is killed at the worst moment: a task is created, and its answer is withheld.
 
 use pan123_mock::path::OFFLINE_DOWNLOAD;
-use pan123_mock::{Fault, MockPan123, Service, TaskScript};
+use pan123_mock::{Fault, MockPan123, Service, Task, TaskEnd, TaskScript};
 
 use crate::batches::ledger_of;
 use crate::downloads::tasks;
@@ -90,7 +90,7 @@ fn a_download_that_is_killed_is_never_ordered_twice() {
 
     // It has become a file, whose path somebody knows.
     let task = tasks(&mock)[0];
-    mock.end_task(task, pan123_mock::TaskEnd::Succeeded { size: 1 });
+    mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     let digits = ended.stdout.rsplit_once('[').unwrap().1;
     let digits = digits.trim_end().trim_end_matches(']');
     let settle =
@@ -123,7 +123,7 @@ fn a_task_id_that_was_printed_is_not_lost_with_the_command() {
     waiting.wait_for_note("progress");
     waiting.child.kill().unwrap();
     waiting.child.wait().unwrap();
-    mock.end_task(task, pan123_mock::TaskEnd::Succeeded { size: 1 });
+    mock.end_task(task, TaskEnd::Succeeded { size: 1 });
     user.run(&["wait", &task.to_string()]).exits(0);
     user.run(&["download", &url, "--wait"]).exits(0);
     mock.assert_created_once(&url);
@@ -149,4 +149,27 @@ fn two_commands_with_the_same_order_at_once_order_it_once() {
         assert!(ended.stdout.contains("succeeded "), "{ended:#?}");
     }
     mock.assert_created_once(url);
+}
+
+#[test]
+fn a_command_hears_of_its_order_that_another_one_follows() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start_blocking();
+    let user = User::of(&mock);
+    let (endless, mine) = (url(1), url(2));
+    let mut other = user.start(&["download", &endless, &mine, "--wait"]);
+    other.wait_for_output("created ");
+    other.wait_for_output("created ");
+    let mut waiting = user.start(&["download", &mine, "--wait"]);
+    waiting.wait_for_output("created ");
+    let task = mock.service(|service| {
+        let mut tasks = service.tasks().iter();
+        tasks.find(|task| task.url() == mine).map(Task::id)
+    });
+    mock.end_task(task.unwrap(), TaskEnd::Succeeded { size: 1 });
+    let ended = waiting.end().exits(0);
+    assert!(ended.stdout.contains("succeeded "), "{ended:#?}");
+    other.wait_for_output("succeeded ");
+    mock.assert_created_once(&mine);
 }
