@@ -289,6 +289,23 @@ impl Mirror {
         self.unconfirmed.iter().find(is_like).copied()
     }
 
+    /// Whether a file of this name may be that of another download in the folder of this one.
+    pub(super) fn may_be_anothers(&self, gid: Gid, name: &str) -> bool {
+        let Some(dir) = self.get(gid).map(|entry| entry.item.download.dir()) else {
+            return false;
+        };
+        self.entries.values().any(|other| {
+            let download = &other.item.download;
+            let note = self.notes.get(&other.gid);
+            let file = note.and_then(|note| note.file.as_ref());
+            let has_name = match file {
+                Some(file) => file.name == name,
+                None => file_name(download) == name,
+            };
+            other.gid != gid && other.item.attempts > 0 && download.dir() == dir && has_name
+        })
+    }
+
     /// Returns the GIDs of an item, the one in the lists first.
     pub(super) fn names(&self, gid: Gid) -> Vec<Gid> {
         let others = self.other_names.get(&gid).into_iter().flatten();

@@ -345,27 +345,31 @@ impl Service {
     }
 
     async fn find_file(&self, gid: &GidPrefix) -> Result<FileId, RpcError> {
-        let expected = self.queue.look(|mirror| {
-            mirror
-                .find(gid)
-                .map(|(_, entry)| entry.item.expected_file())
+        let (of, expected) = self.queue.look(|mirror| {
+            let (_, entry) = mirror.find(gid)?;
+            Ok::<_, RpcError>((entry.gid, entry.item.expected_file()))
         })?;
         let found = self.client.offline_download().find_file(expected).await;
-        match found? {
-            FileLookup::Found {
-                entry,
-                by: FoundBy::RequestedName | FoundBy::Id,
-                ..
-            } => entry.file().ok_or_else(not_found),
-            FileLookup::Found { entry, .. } => Err(RpcError::new(format!(
-                "{:?} may be its file, but the name was not requested, so it may be another's: settle it with that file's id, {}, if it is",
-                entry.name,
-                entry
-                    .file()
-                    .map_or_else(String::new, |file| file.to_string())
-            ))),
-            _ => Err(not_found()),
-        }
+        let FileLookup::Found { entry, by, .. } = found? else {
+            return Err(not_found());
+        };
+        let file = entry.file().ok_or_else(not_found)?;
+        let is_asked = matches!(by, FoundBy::RequestedName | FoundBy::Id);
+        let is_anothers = || {
+            self.queue
+                .look(|mirror| mirror.may_be_anothers(of, &entry.name))
+        };
+        let doubt = if !is_asked {
+            "the name was not requested"
+        } else if is_anothers() {
+            "another download has that name"
+        } else {
+            return Ok(file);
+        };
+        Err(RpcError::new(format!(
+            "{:?} may be its file, but {doubt}: settle it with that file's id, {file}, if it is",
+            entry.name
+        )))
     }
 
     // Telling.

@@ -158,3 +158,28 @@ async fn unconfirmed_download_is_found_or_given_up() {
     socket.notified("Start", again.as_str().unwrap()).await;
     assert_eq!(created(&mock), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_of_another_download_settles_nothing() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::succeeds_within(Duration::ZERO))
+        .start()
+        .await;
+    let home = Home::at(&mock);
+    // It was not carried out, but nothing tells.
+    mock.fault(Fault::bad_gateway().on(path::OFFLINE_DOWNLOAD));
+    let service = home.start(&[]).await;
+    let mut socket = service.socket().await;
+    service.call("addUri", add(A)).await;
+    socket.notified("Error", A).await;
+    let other = json!([["http://source.example/b"], { "gid": B, "dir": "/x", "out": "a.bin" }]);
+    service.call("addUri", other).await;
+    socket.notified("Complete", B).await;
+    let message = service.refused("pan123.settle", json!([A, "find"])).await;
+    assert!(
+        message.contains("another download has that name"),
+        "{message}"
+    );
+    assert_eq!(service.status(A).await, "error");
+    assert_eq!(created(&mock), 1);
+}
