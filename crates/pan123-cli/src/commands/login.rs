@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
 use pan123_async::Client;
 use pan123_async::proto::user::UserInfo;
 use pan123_store::{FileStore, MemoryStore, StoreOp, StoreResult, TokenStore};
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "file")]
     stdin: bool,
     /// Read them from a file of the same form
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
     /// Act for a user who authorizes an app in a browser; the credentials are then the app's
     #[arg(long)]

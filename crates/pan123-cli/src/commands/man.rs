@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use crate::failure::{Exit, Failure};
 use crate::folders;
 use crate::help;
+use clap::ValueHint;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write a page for each command into this folder, which must exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
 }
 

@@ -1,5 +1,6 @@
 //! `pan123 cp`.
 
+use clap::ValueHint;
 use std::time::Duration;
 
 use pan123_async::proto::CopyTaskId;
@@ -24,10 +25,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to copy
-    #[arg(value_name = "SOURCE", required = true)]
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::Other, required = true)]
     sources: Vec<Place>,
     /// A folder, or the path of the copy of a single file
-    #[arg(value_name = "DESTINATION")]
+    #[arg(value_name = "DESTINATION", value_hint = ValueHint::Other)]
     destination: Place,
 }
 

@@ -1,5 +1,6 @@
 //! `pan123 info`.
 
+use clap::ValueHint;
 use pan123_async::Entry;
 
 use super::print;
@@ -12,7 +13,7 @@ use crate::words::{Lang, local_time, shown, size};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The files or folders
-    #[arg(value_name = "PATH|ID", required = true)]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other, required = true)]
     places: Vec<Place>,
 }
 

@@ -1,5 +1,6 @@
 //! `pan123 link`.
 
+use clap::ValueHint;
 use serde_json::json;
 
 use crate::app::App;
@@ -10,7 +11,7 @@ use crate::place::Place;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The files
-    #[arg(value_name = "PATH|ID", required = true)]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other, required = true)]
     places: Vec<Place>,
 }
 

@@ -5,11 +5,12 @@ use crate::app::App;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
+use clap::ValueHint;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folders, or files; the root if there are none
-    #[arg(value_name = "PATH|ID")]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other)]
     places: Vec<Place>,
     /// Show ids, sizes and dates, too
     #[arg(long, short)]

@@ -5,11 +5,12 @@ use crate::app::App;
 use crate::drive::Drive;
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
+use clap::ValueHint;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The paths of the new folders
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", value_hint = ValueHint::Other, required = true)]
     places: Vec<Place>,
     /// Create missing folders on the way, too, and accept a folder that exists
     #[arg(long, short)]

@@ -1,5 +1,6 @@
 //! `pan123 mv`.
 
+use clap::ValueHint;
 use pan123_async::{Entry, Parent};
 
 use super::destination::Destination;
@@ -12,10 +13,10 @@ use crate::place::Place;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to move
-    #[arg(value_name = "SOURCE", required = true)]
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::Other, required = true)]
     sources: Vec<Place>,
     /// A folder, or the new path of a single source
-    #[arg(value_name = "DESTINATION")]
+    #[arg(value_name = "DESTINATION", value_hint = ValueHint::Other)]
     destination: Place,
 }
 

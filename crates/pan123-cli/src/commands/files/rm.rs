@@ -6,11 +6,12 @@ use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
 use crate::failure::{Exit, Failure};
 use crate::place::Place;
+use clap::ValueHint;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to move to the trash
-    #[arg(value_name = "PATH|ID", required = true)]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other, required = true)]
     places: Vec<Place>,
     /// Do not ask
     #[arg(long, short)]

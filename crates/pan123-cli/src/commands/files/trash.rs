@@ -1,5 +1,6 @@
 //! `pan123 trash`.
 
+use clap::ValueHint;
 use pan123_async::proto::file::ListFilesV1;
 use pan123_async::proto::{EntryId, UnreadableRow};
 use pan123_async::{Entry, Error, Parent};
@@ -24,7 +25,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
     /// Only what was in this folder
-    #[arg(value_name = "PATH|ID")]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other)]
     folder: Option<Place>,
     /// Show ids, sizes and dates, too
     #[arg(long, short)]
@@ -34,17 +35,17 @@ pub(crate) struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestoreArgs {
     /// What to restore, by its id or the path that it had
-    #[arg(value_name = "PATH|ID", required = true)]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other, required = true)]
     places: Vec<Place>,
     /// The folder to restore it to, instead of the one that it was in
-    #[arg(long, value_name = "PATH|ID")]
+    #[arg(long, value_name = "PATH|ID", value_hint = ValueHint::Other)]
     to: Option<Place>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmptyArgs {
     /// Only what was in this folder
-    #[arg(value_name = "PATH|ID")]
+    #[arg(value_name = "PATH|ID", value_hint = ValueHint::Other)]
     folder: Option<Place>,
     /// Do not ask
     #[arg(long, short)]
