@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", default_value = oauth::REDIRECT_URI, requires = "oauth")]
     redirect_uri: String,
     /// Credentials are never taken from here; this only catches them.
-    #[arg(hide = true, allow_hyphen_values = true)]
+    #[arg(hide = true, allow_hyphen_values = true, value_hint = ValueHint::Other)]
     misplaced: Vec<Secret>,
 }
 

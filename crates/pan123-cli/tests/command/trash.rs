@@ -1,6 +1,8 @@
 //! `trash ls|restore|empty`.
 
-use pan123_mock::path::{DELETE, OLD_FILE_LIST};
+use pan123_mock::CannedResponse;
+use pan123_mock::http::StatusCode;
+use pan123_mock::path::{DELETE, FILE_LIST, OLD_FILE_LIST};
 
 use crate::files::{Drive, texts};
 
@@ -120,13 +122,49 @@ fn empty_deletes_only_what_is_in_the_trash_and_only_with_yes() {
 }
 
 #[test]
+fn row_that_cannot_be_read_hides_no_other() {
+    let (drive, top, _) = drive();
+    let rows = format!(
+        r#"{{"code":0,"message":"ok","data":{{"lastFileId":-1,"fileList":[{{"fileId":"x","filename":"b","type":0,"trashed":1}},
+        {{"fileId":{top},"filename":"电影","type":0,"parentFileId":0,"trashed":1}}]}}}}"#
+    );
+    for (place, exit) in [("/电影", 0), ("/missing", 1)] {
+        let page = CannedResponse::raw(StatusCode::OK, rows.clone());
+        drive.mock.respond_next(FILE_LIST, page);
+        let ended = drive.run(&["trash", "restore", place]).exits(exit);
+        assert!(!ended.stderr.contains("nothing that was"), "{ended:#?}");
+    }
+    assert!(!drive.is_trashed(top));
+}
+
+#[test]
+fn list_that_repeats_itself_ends() {
+    let drive = Drive::new();
+    let files = drive.mock.add_files(0, 100);
+    drive.mock.trash_files(&files);
+    let row = |id| format!(r#"{{"fileID":{id},"filename":"f","type":0,"parentFileId":0}}"#);
+    let rows: Vec<_> = files.iter().map(row).collect();
+    let rows = format!(
+        r#"{{"code":0,"message":"ok","data":{{"total":999,"fileList":[{}]}}}}"#,
+        rows.join(",")
+    );
+    for _ in 0..3 {
+        let page = CannedResponse::raw(StatusCode::OK, rows.clone());
+        drive.mock.respond_next(OLD_FILE_LIST, page);
+    }
+    let objects = drive.run(&["trash", "ls", "--json"]).exits(0).objects();
+    assert_eq!(objects.len(), 100);
+    drive.mock.assert_requests(OLD_FILE_LIST, 2);
+}
+
+#[test]
 fn list_that_ignores_what_it_was_asked_for_deletes_nothing() {
     let drive = Drive::new();
     let file = drive.file(0, "here", 5);
     let rows = format!(
         r#"{{"code":0,"message":"ok","data":{{"total":1,"fileList":[{{"fileID":{file},"filename":"here","type":0,"parentFileId":0}}]}}}}"#
     );
-    let page = pan123_mock::CannedResponse::raw(pan123_mock::http::StatusCode::OK, rows);
+    let page = CannedResponse::raw(StatusCode::OK, rows);
     drive.mock.respond_next(OLD_FILE_LIST, page);
     drive.run(&["trash", "empty", "--yes"]).exits(0);
     drive.mock.assert_requests(DELETE, 0);

@@ -1,5 +1,7 @@
 //! `pan123 trash`.
 
+use std::collections::HashSet;
+
 use clap::ValueHint;
 use pan123_async::proto::file::ListFilesV1;
 use pan123_async::proto::{EntryId, UnreadableRow};
@@ -82,24 +84,28 @@ async fn list(
 /// The old list is the only one that has the trash alone. It does not say of a row that it is in the trash, so that each is looked up.
 async fn whole_trash(drive: &Drive) -> Result<Vec<Result<Entry, Failure>>, Failure> {
     let mut rows = Vec::new();
-    let mut seen = 0;
+    let (mut seen, mut listed) = (HashSet::new(), 0);
     for page in 1.. {
         let request = ListFilesV1::of(Parent::Root).trashed(true).page(page)?;
         let found = drive.client.send(&request).await?;
         let ids: Vec<_> = found.entries.iter().map(|row| row.entry.id).collect();
         let count = ids.len() + found.unreadable.len();
-        if count == 0 {
+        listed += count as u64;
+        let is_last = match found.total {
+            Some(total) => listed >= total,
+            None => count < MAX_ENTRIES,
+        };
+        rows.extend(found.unreadable.into_iter().map(unreadable));
+        // A list that repeats itself ends, too.
+        let ids: Vec<_> = ids.into_iter().filter(|id| seen.insert(*id)).collect();
+        if ids.is_empty() {
             break;
         }
-        rows.extend(found.unreadable.into_iter().map(unreadable));
-        if !ids.is_empty() {
-            let infos = drive.infos(&ids).await?;
-            let trashed = infos.entries.into_iter().filter(|entry| entry.trashed);
-            rows.extend(trashed.map(Ok));
-            rows.extend(infos.unreadable.into_iter().map(unreadable));
-        }
-        seen += count as u64;
-        if found.total.is_some_and(|total| seen >= total) {
+        let infos = drive.infos(&ids).await?;
+        let trashed = infos.entries.into_iter().filter(|entry| entry.trashed);
+        rows.extend(trashed.map(Ok));
+        rows.extend(infos.unreadable.into_iter().map(unreadable));
+        if is_last {
             break;
         }
     }
@@ -194,12 +200,20 @@ async fn trashed_at(app: &App, drive: &Drive, place: &Place) -> Result<Entry, Fa
             Found::Root => Err(drive.not_an_entry()),
         };
     };
-    let mut found = Vec::new();
-    for row in trashed_in(drive, drive.folder(&folder).await?).await {
-        let entry = row?;
-        if entry.name == name {
-            found.push(entry);
+    let rows = trashed_in(drive, drive.folder(&folder).await?).await;
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Ok(entry) if entry.name == name => found.push(entry),
+            Ok(_) => {}
+            Err(failure) => failures.push(failure),
         }
+    }
+    // It is not known to be missing while a row that cannot be read may be it.
+    if found.is_empty()
+        && let Some(failure) = failures.pop()
+    {
+        return Err(failure);
     }
     match found.len() {
         0 => Err(fail(
