@@ -119,6 +119,8 @@ fn empty_deletes_only_what_is_in_the_trash_and_only_with_yes() {
     assert!(!drive.is_trashed(inner));
     let ended = drive.run(&["trash", "empty", "--yes"]).exits(0);
     assert!(ended.stderr.contains("nothing in the trash"), "{ended:#?}");
+    let quiet = drive.run(&["trash", "empty", "--yes", "--quiet"]).exits(0);
+    assert_eq!(quiet.stderr, "");
 }
 
 #[test]
