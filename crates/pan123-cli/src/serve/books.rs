@@ -278,3 +278,39 @@ fn read(id: ItemId) -> LedgerOp {
     let before = ItemId(id.0.saturating_sub(1));
     LedgerOp::List(ListItems::first(1).after(before).with_hidden())
 }
+
+#[cfg(test)]
+mod tests {
+    use pan123_async::{Download, ItemKey};
+
+    use super::*;
+
+    #[test]
+    fn what_a_dead_worker_was_about_to_send_is_unconfirmed_before_anybody_calls() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::new(folder.path().join("ledger.db"));
+        let account = Account::new("http://127.0.0.1/", "client id");
+        let download = Download::new("http://source.example/a").unwrap();
+        let key = ItemKey::new("00000000000000a1").unwrap();
+        {
+            let mut worker = ledger.open(&account).unwrap();
+            let mut run = |op| {
+                let transaction = Transaction::new(SystemTime::now(), vec![op]);
+                worker.run(transaction).unwrap().remove(0)
+            };
+            run(LedgerOp::Add(vec![NewItem::new(key, download.clone())]));
+            let claim = LedgerOp::Claim {
+                create: 1,
+                follow: 0,
+            };
+            let LedgerAnswer::Claimed(claimed) = run(claim) else {
+                panic!("nothing is claimed");
+            };
+            let (item, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
+            run(LedgerOp::Intend { item, fence });
+        }
+        let books = Books::open(&ledger, &account).unwrap();
+        let like = lock(books.mirror()).unconfirmed_like(&download);
+        assert_eq!(like, Gid::parse("00000000000000a1"));
+    }
+}

@@ -300,13 +300,9 @@ impl Socket {
 pub(crate) async fn ended(command: &mut Command) -> (Value, i32) {
     let mut child = command.spawn().expect("it starts");
     let mut output = String::new();
-    let read = child
-        .stdout
-        .take()
-        .expect("an output")
-        .read_to_string(&mut output)
-        .await;
-    read.expect("an output");
+    let mut stdout = child.stdout.take().expect("an output");
+    let read = timeout(LIMIT, stdout.read_to_string(&mut output)).await;
+    read.expect("in time").expect("an output");
     let status = timeout(LIMIT, child.wait())
         .await
         .expect("in time")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Fault, MockPan123, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::support::{Home, Service, Socket};
+use crate::support::{Home, LIMIT, Service, Socket};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
@@ -181,5 +181,26 @@ async fn file_of_another_download_settles_nothing() {
         "{message}"
     );
     assert_eq!(service.status(A).await, "error");
+    assert_eq!(created(&mock), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_service_was_about_to_send_is_not_sent_by_a_retry() {
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start()
+        .await;
+    let home = Home::at(&mock);
+    mock.fault(Fault::hang_after_acting().on(path::OFFLINE_DOWNLOAD));
+    let service = home.start(&[]).await;
+    service.call("addUri", add(A)).await;
+    let sent = || mock.wait_for(LIMIT, |service| service.tasks().first().map(|_| ()));
+    tokio::task::block_in_place(sent).expect("it is sent");
+    service.kill().await;
+    let service = home.start(&[]).await;
+    assert_eq!(service.call("addUri", add(B)).await, B);
+    assert_eq!(service.status(B).await, "error");
+    assert_eq!(service.gids("tellStopped").await, [B]);
+    service.stop().await;
     assert_eq!(created(&mock), 1);
 }
