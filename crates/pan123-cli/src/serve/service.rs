@@ -48,12 +48,6 @@ pub(super) struct Reply {
     pub(super) body: Value,
 }
 
-/// What one call gives, and whether its token was wrong.
-struct Outcome {
-    result: Result<Value, RpcError>,
-    is_unauthorized: bool,
-}
-
 impl Service {
     /// Creates the service.
     ///
@@ -132,40 +126,28 @@ impl Service {
             Ok(call) => call,
             Err(answer) => return answer,
         };
-        let outcome = if method == "system.multicall" {
-            self.multicall(params).await
+        let result = if method == "system.multicall" {
+            self.multicall(params, is_unauthorized).await
         } else {
-            self.call(&method, params).await
+            self.call(&method, params, is_unauthorized).await
         };
-        *is_unauthorized |= outcome.is_unauthorized;
-        Answer {
-            id,
-            result: outcome.result,
-        }
+        Answer { id, result }
     }
 
-    async fn multicall(&self, params: Params) -> Outcome {
-        let mut outcome = Outcome {
-            result: Ok(Value::Null),
-            is_unauthorized: false,
-        };
-        let calls = match nested_calls(&params) {
-            Ok(calls) if calls.len() > MAX_CALLS => Err(too_many(calls.len())),
-            calls => calls,
-        };
-        let calls = match calls {
-            Ok(calls) => calls,
-            Err(error) => {
-                outcome.result = Err(error);
-                return outcome;
-            }
-        };
+    async fn multicall(
+        &self,
+        params: Params,
+        is_unauthorized: &mut bool,
+    ) -> Result<Value, RpcError> {
+        let calls = nested_calls(&params)?;
+        if calls.len() > MAX_CALLS {
+            return Err(too_many(calls.len()));
+        }
         let mut results = Vec::new();
         for call in calls {
-            results.push(self.nested(call, &mut outcome.is_unauthorized).await);
+            results.push(self.nested(call, is_unauthorized).await);
         }
-        outcome.result = Ok(results.into());
-        outcome
+        Ok(results.into())
     }
 
     async fn nested(&self, call: Nested, is_unauthorized: &mut bool) -> Value {
@@ -173,28 +155,29 @@ impl Service {
             Ok(call) => call,
             Err(error) => return error.to_value(),
         };
-        let outcome = self.call(&method, params).await;
-        *is_unauthorized |= outcome.is_unauthorized;
-        match outcome.result {
+        match self.call(&method, params, is_unauthorized).await {
             Ok(result) => json!([result]),
             Err(error) => error.to_value(),
         }
     }
 
-    /// Carries out a call. The token goes before all else, but two methods need none.
-    async fn call(&self, method: &str, mut params: Params) -> Outcome {
+    /// Carries out a call. The token goes before all else, but two methods need none. After a wrong one, none of the same request is
+    /// looked at: a request is one guess.
+    async fn call(
+        &self,
+        method: &str,
+        mut params: Params,
+        is_unauthorized: &mut bool,
+    ) -> Result<Value, RpcError> {
         let token = params.take_token();
-        let needs_none = matches!(method, "system.listMethods" | "system.listNotifications");
-        if !needs_none && !self.guard.accepts(token.as_deref().unwrap_or_default()) {
-            return Outcome {
-                result: Err(RpcError::unauthorized()),
-                is_unauthorized: true,
-            };
+        if !matches!(method, "system.listMethods" | "system.listNotifications") {
+            let token = token.as_deref().unwrap_or_default();
+            *is_unauthorized = *is_unauthorized || !self.guard.accepts(token);
+            if *is_unauthorized {
+                return Err(RpcError::unauthorized());
+            }
         }
-        Outcome {
-            result: self.carry_out(method, &params).await,
-            is_unauthorized: false,
-        }
+        self.carry_out(method, &params).await
     }
 
     async fn carry_out(&self, method: &str, params: &Params) -> Result<Value, RpcError> {

@@ -45,6 +45,30 @@ async fn wrong_secret_is_refused_after_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_guess_of_the_secret() {
+    let mock = MockPan123::start().await;
+    let home = Home::at(&mock);
+    let service = home.start(&[]).await;
+    let right = service.call_of("getVersion", json!([]));
+    let wrong = json!({ "id": 1, "method": "aria2.getVersion", "params": ["token:wrong"] });
+    let (_, answers) = service.post(json!([right, wrong, right]).to_string()).await;
+    let nested = [&wrong, &right]
+        .map(|call| json!({ "methodName": call["method"], "params": call["params"] }));
+    let multicall = json!({ "id": 1, "method": "system.multicall", "params": [nested] });
+    let (_, multicall) = service.post(multicall.to_string()).await;
+    let unauthorized = json!({ "code": 1, "message": "Unauthorized" });
+    assert_eq!(answers[0]["result"]["version"], "1.36.0");
+    for error in [
+        &answers[1]["error"],
+        &answers[2]["error"],
+        &multicall["result"][0],
+        &multicall["result"][1],
+    ] {
+        assert_eq!(error, &unauthorized, "{answers} {multicall}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_come_alone_in_arrays_in_a_multicall_or_in_a_query() {
     let mock = MockPan123::start().await;
     let home = Home::at(&mock);
