@@ -16,7 +16,6 @@ mod site;
 mod socket;
 mod web;
 
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,7 +40,6 @@ use books::Books;
 use folders::{Folders, MappedDir};
 use gate::{Gate, PublicUrl};
 use guard::{Guard, secret_in};
-use listener::Bounded;
 use metrics::Metrics;
 use queue::{Callbacks, Queue};
 use service::Service;
@@ -131,10 +129,8 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let web = Arc::new(web);
     started(app.out, address, &secret_file, ledger.path())?;
 
-    let stop = app.stop.clone();
-    let serving = axum::serve(Bounded::new(listener), web::router(web))
-        .with_graceful_shutdown(async move { stop.requested().await });
-    let serving = tokio::spawn(serving.into_future());
+    let answer = move |request| web::handle(Arc::clone(&web), request);
+    let serving = tokio::spawn(listener::serve(listener, app.stop.clone(), answer));
     let mut working = tokio::spawn(events::run(batch, queue, client, metrics, app.out));
     let early = tokio::select! {
         () = app.stop.requested() => None,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, WebSocketUpgrade};
+use axum::http;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, http};
 use pan123_async::ItemKey;
 use pan123_async::proto::offline::{CallbackRefusal, CallbackSigner};
 use tokio::sync::{Semaphore, watch};
@@ -70,11 +70,8 @@ impl Web {
     }
 }
 
-pub(super) fn router(web: Arc<Web>) -> Router {
-    Router::new().fallback(handle).with_state(web)
-}
-
-async fn handle(State(web): State<Arc<Web>>, request: Request) -> Response {
+/// Answers a request.
+pub(super) async fn handle(web: Arc<Web>, request: Request) -> Response {
     match web.gate.admit(request.uri(), request.headers()) {
         Admission::Callback => take_callback(&web, request).await,
         Admission::NotFound => StatusCode::NOT_FOUND.into_response(),
