@@ -87,7 +87,7 @@ impl Service {
                 let answer = self.answer_call(call, &mut is_unauthorized).await;
                 Reply {
                     status: answer.http_status(),
-                    body: answer.to_value(),
+                    body: answer.into_value(),
                 }
             }
             Message::Many(calls) if calls.len() > MAX_CALLS => {
@@ -97,7 +97,7 @@ impl Service {
                 };
                 Reply {
                     status: answer.http_status(),
-                    body: answer.to_value(),
+                    body: answer.into_value(),
                 }
             }
             Message::Many(calls) => {
@@ -106,7 +106,7 @@ impl Service {
                     answers.push(
                         self.answer_call(call, &mut is_unauthorized)
                             .await
-                            .to_value(),
+                            .into_value(),
                     );
                 }
                 Reply {
@@ -156,7 +156,7 @@ impl Service {
             Err(error) => return error.to_value(),
         };
         match self.call(&method, params, is_unauthorized).await {
-            Ok(result) => json!([result]),
+            Ok(result) => Value::Array(vec![result]),
             Err(error) => error.to_value(),
         }
     }

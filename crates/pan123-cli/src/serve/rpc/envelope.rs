@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 use form_urlencoded::parse as parse_form;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::error::RpcError;
 use super::params::Params;
@@ -31,12 +31,12 @@ pub(in crate::serve) struct Answer {
 }
 
 impl Answer {
-    pub(in crate::serve) fn to_value(&self) -> Value {
-        let (key, value) = match &self.result {
-            Ok(result) => ("result", result.clone()),
+    pub(in crate::serve) fn into_value(self) -> Value {
+        let (key, value) = match self.result {
+            Ok(result) => ("result", result),
             Err(error) => ("error", error.to_value()),
         };
-        json!({ "id": self.id, "jsonrpc": "2.0", key: value })
+        object([("id", self.id), ("jsonrpc", "2.0".into()), (key, value)])
     }
 
     /// Returns the HTTP status of an answer on its own.
@@ -45,6 +45,12 @@ impl Answer {
             .as_ref()
             .map_or_else(RpcError::http_status, |_| 200)
     }
+}
+
+/// Returns an object with these values; `json!` would copy them.
+pub(super) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let entries = entries.map(|(key, value)| (key.to_owned(), value));
+    Value::Object(entries.into_iter().collect())
 }
 
 fn refused(id: Value, error: RpcError) -> Answer {
@@ -157,12 +163,17 @@ fn read_nested(call: &Value) -> Nested {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// The answer to a body that is no call.
     fn refusal(body: &str) -> (Value, u16) {
         match parse(body.as_bytes()) {
-            Message::One(Err(answer)) => (answer.to_value(), answer.http_status()),
+            Message::One(Err(answer)) => {
+                let status = answer.http_status();
+                (answer.into_value(), status)
+            }
             message => panic!("{body}: {message:?}"),
         }
     }
@@ -215,11 +226,11 @@ mod tests {
                 id: call.id,
                 result: Ok(json!("OK")),
             };
+            assert_eq!(answer.http_status(), 200);
             assert_eq!(
-                answer.to_value(),
+                answer.into_value(),
                 json!({ "id": id, "jsonrpc": "2.0", "result": "OK" })
             );
-            assert_eq!(answer.http_status(), 200);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::envelope::object;
 use super::gid::Gid;
 use super::params::Offset;
 
@@ -96,14 +97,14 @@ impl Row {
     pub(in crate::serve) fn files(&self) -> Value {
         let (total, completed) = self.lengths();
         let dir = self.dir.trim_end_matches('/');
-        json!([{
-            "index": "1",
-            "path": format!("{dir}/{}", self.name),
-            "length": total.to_string(),
-            "completedLength": completed.to_string(),
-            "selected": "true",
-            "uris": self.uris(),
-        }])
+        Value::Array(vec![object([
+            ("index", "1".into()),
+            ("path", format!("{dir}/{}", self.name).into()),
+            ("length", total.to_string().into()),
+            ("completedLength", completed.to_string().into()),
+            ("selected", "true".into()),
+            ("uris", self.uris()),
+        ])])
     }
 
     /// Only the first URI is sent to the service.
@@ -111,7 +112,7 @@ impl Row {
         let uris = self.uris.iter().enumerate().map(|(at, uri)| {
             let is_used = at == 0 && matches!(self.status, Status::Active | Status::Complete);
             let status = if is_used { "used" } else { "waiting" };
-            json!({ "uri": uri, "status": status })
+            object([("uri", uri.clone().into()), ("status", status.into())])
         });
         uris.collect()
     }
