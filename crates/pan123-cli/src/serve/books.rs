@@ -168,13 +168,13 @@ impl Books {
         appended.map_err(|error| RpcError::new(format!("it cannot be recorded: {error}")))
     }
 
-    /// Adds an item, and carries out these operations with it.
+    /// Adds an item, and carries out an operation with it.
     pub(super) fn add(
         &mut self,
         gid: Gid,
         item: NewItem,
         note: Note,
-        then: Vec<LedgerOp>,
+        then: Option<LedgerOp>,
     ) -> Result<(), RpcError> {
         self.append(gid, &note)?;
         let ops = [LedgerOp::Add(vec![item])]

@@ -51,7 +51,7 @@ pub(super) struct Addition {
     pub(super) note: Note,
     pub(super) is_paused: bool,
     /// The place in the queue; none is the last.
-    pub(super) place: Option<usize>,
+    pub(super) place: Option<Position>,
 }
 
 impl Queue {
@@ -247,25 +247,9 @@ impl Queue {
     ) -> Result<usize, RpcError> {
         self.with_books(move |books| {
             let (name, entry) = books.find(&gid)?;
-            let refused = || RpcError::new(format!("GID#{name} not found in the waiting queue."));
-            let queue: Vec<Entry> = lock(books.mirror()).queue().cloned().collect();
-            let current = queue
-                .iter()
-                .position(|other| other.gid == entry.gid)
-                .ok_or_else(refused)?;
-            let place = position.place(current, queue.len());
-            let mut order = queue;
-            let moved = order.remove(current);
-            order.insert(place, moved);
-            let (to_front, first_to_last) = moves(&order, place);
-            let changed = books.change_all(&first_to_last, |entry| {
-                LedgerOp::Move(entry.key().clone(), to_front)
-            })?;
-            if changed.contains(&entry.gid) {
-                Ok(place)
-            } else {
-                Err(refused())
-            }
+            let moved = move_within(books, entry.gid, position)?;
+            moved
+                .ok_or_else(|| RpcError::new(format!("GID#{name} not found in the waiting queue.")))
         })
         .await
     }
@@ -406,32 +390,10 @@ fn add(
         Some(Callbacks { signer, url }) => download.callback(signer.sign(url, key.as_str())?)?,
         None => download,
     };
-    let mut then = Vec::new();
-    if is_paused {
-        then.push(LedgerOp::Pause(key.clone()));
-    }
+    let paused = is_paused.then(|| LedgerOp::Pause(key.clone()));
+    books.add(gid, NewItem::new(key, download), note, paused)?;
     if let Some(place) = place {
-        let mut before: Vec<_> = lock(&mirror)
-            .queue()
-            .take(place)
-            .map(|entry| entry.key().clone())
-            .collect();
-        before.push(key.clone());
-        then.extend(
-            before
-                .into_iter()
-                .rev()
-                .map(|key| LedgerOp::Move(key, true)),
-        );
-    }
-    let moved = lock(&mirror)
-        .queue()
-        .take(place.unwrap_or_default())
-        .cloned()
-        .collect::<Vec<_>>();
-    books.add(gid, NewItem::new(key, download), note, then)?;
-    for entry in moved {
-        books.read_again(entry.gid)?;
+        move_within(books, gid, place)?;
     }
     Ok((gid, false))
 }
@@ -485,6 +447,22 @@ fn remove(books: &mut Books, gid: &GidPrefix, force: bool) -> Result<(Gid, Vec<G
         }
         _ => format!("Active Download not found for GID#{name}"),
     }))
+}
+
+/// Moves an item within the queue. Returns its new place; none if it is not queued.
+fn move_within(books: &mut Books, gid: Gid, position: Position) -> Result<Option<usize>, RpcError> {
+    let mut order: Vec<Entry> = lock(books.mirror()).queue().cloned().collect();
+    let Some(current) = order.iter().position(|entry| entry.gid == gid) else {
+        return Ok(None);
+    };
+    let place = position.place(current, order.len());
+    let moved = order.remove(current);
+    order.insert(place, moved);
+    let (to_front, first_to_last) = moves(&order, place);
+    let changed = books.change_all(&first_to_last, |entry| {
+        LedgerOp::Move(entry.key().clone(), to_front)
+    })?;
+    Ok(changed.contains(&gid).then_some(place))
 }
 
 /// Returns which items are moved, in this order, and whether to the front, so that the queue is in this order: those up to the place or

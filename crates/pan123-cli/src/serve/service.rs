@@ -257,7 +257,7 @@ impl Service {
         let mut uris = params.uris(0)?;
         uris.truncate(MAX_URIS);
         let options = Options::read(params.optional_map(1)?)?;
-        let position = params.optional_count(2)?;
+        let place = params.optional_place(2)?;
         let uri = uris.remove(0);
         let read = read_url(&uri);
         let download = read.map_err(|reason| RpcError::new(reason.text(Lang::English)))?;
@@ -277,7 +277,7 @@ impl Service {
                 ..Note::default()
             },
             is_paused: options.is_paused,
-            place: position,
+            place,
         };
         let gid = self.queue.add(addition).await?;
         Ok(gid.to_string().into())

@@ -85,10 +85,13 @@ impl Params {
         Params::required(at, self.get(at, Value::as_i64)?)
     }
 
-    /// Returns an optional number that is not negative.
-    pub(in crate::serve) fn optional_count(&self, at: usize) -> Result<Option<usize>, RpcError> {
-        let count = self.get(at, Value::as_i64)?;
-        count.map(|count| not_negative(at, count)).transpose()
+    /// Returns an optional place in the queue.
+    pub(in crate::serve) fn optional_place(&self, at: usize) -> Result<Option<Position>, RpcError> {
+        let Some(place) = self.get(at, Value::as_i64)? else {
+            return Ok(None);
+        };
+        not_negative(at, place)?;
+        Ok(Some(Position::Set(place)))
     }
 
     pub(in crate::serve) fn map(&self, at: usize) -> Result<&Map<String, Value>, RpcError> {
