@@ -194,6 +194,7 @@ impl Books {
     pub(super) fn add_alias(&mut self, gid: Gid, of: Gid) -> Result<(), RpcError> {
         let note = Note {
             alias_of: Some(of),
+            number: lock(&self.mirror).names(of).len(),
             ..Note::default()
         };
         self.set_note(gid, note)

@@ -92,6 +92,8 @@ impl Entry {
 impl Mirror {
     pub(super) fn new(notes: Notes) -> Mirror {
         let mut mirror = Mirror::default();
+        let mut notes: Vec<_> = notes.into_iter().collect();
+        notes.sort_by_key(|(_, note)| note.number);
         for (gid, note) in notes {
             mirror.set_note(gid, note);
         }

@@ -30,6 +30,9 @@ pub(super) struct Note {
     /// The download that this GID is another name of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alias_of: Option<Gid>,
+    /// Which of its other names this is, from 1; the last one is shown.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) number: usize,
     /// Whether lists leave it out.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) hidden: bool,
@@ -43,6 +46,14 @@ pub(super) struct Note {
 pub(super) struct FoundFile {
     pub(super) name: String,
     pub(super) size: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 #[expect(
@@ -196,6 +207,7 @@ mod tests {
         let (a, b) = (gid("00000000000000a1"), gid("00000000000000b1"));
         let alias = Note {
             alias_of: Some(a),
+            number: 1,
             hidden: true,
             file: Some(FoundFile {
                 name: "影.mp4".to_owned(),

@@ -88,12 +88,18 @@ async fn retry_of_an_unconfirmed_download_is_another_name_of_it() {
     );
     let message = service.refused("addUri", add(B)).await;
     assert_eq!(message, format!("GID {B} is not unique."));
-    service.call("addUri", add("00000000000000c1")).await;
+    service.call("addUri", add("0000000000000011")).await;
     assert_eq!(created(&mock), 1);
+
+    // The latest name counts, after a restart as well.
+    assert_eq!(service.gids("tellStopped").await, ["0000000000000011"]);
+    service.kill().await;
+    let service = home.start(&[]).await;
+    assert_eq!(service.gids("tellStopped").await, ["0000000000000011"]);
 
     // One that is out of the lists is still there to be settled.
     service
-        .call("removeDownloadResult", json!(["00000000000000c1"]))
+        .call("removeDownloadResult", json!(["0000000000000011"]))
         .await;
     assert_eq!(service.gids("tellStopped").await, [""; 0]);
     let rows = service
@@ -104,7 +110,7 @@ async fn retry_of_an_unconfirmed_download_is_another_name_of_it() {
         .await;
     assert_eq!(
         rows,
-        json!([{ "gid": "00000000000000c1", "pan123Tasks": [] }])
+        json!([{ "gid": "0000000000000011", "pan123Tasks": [] }])
     );
 }
 
