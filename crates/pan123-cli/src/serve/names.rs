@@ -141,7 +141,8 @@ impl NamesFile {
         &mut self,
         notes: impl IntoIterator<Item = (Gid, &'a Note)>,
     ) -> io::Result<()> {
-        let mut text = Vec::new();
+        // The last line may have been cut off, such as by a full disk.
+        let mut text = vec![b'\n'];
         for (gid, note) in notes {
             text.extend(line(gid, note)?);
         }
@@ -236,6 +237,19 @@ mod tests {
         drop(names);
         let (_, notes) = NamesFile::open(&ledger).unwrap();
         assert_eq!(notes, Notes::from([(a, note("/y")), (b, note("/z"))]));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("ledger.db");
+        let a = gid("00000000000000a1");
+        let (mut names, _) = NamesFile::open(&ledger).unwrap();
+        names.file.write_all(b"{\"gid\":\"0000").unwrap();
+        names.append([(a, &note("/x"))]).unwrap();
+        drop(names);
+        let (_, notes) = NamesFile::open(&ledger).unwrap();
+        assert_eq!(notes, Notes::from([(a, note("/x"))]));
     }
 
     #[test]
