@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufWriter, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::sqlite::{folder_of, private, sync};
+use crate::files::{folder_of, private, sync};
 use pan123_proto::Account;
 use pan123_proto::ledger::{
     Item, LedgerAnswer, LedgerFault, LedgerOp, LineError, ListItems, OpenLedger, Transaction,

@@ -3,7 +3,6 @@
 mod fault;
 mod place;
 mod schema;
-mod spill;
 mod statement;
 mod table;
 #[cfg(test)]
@@ -20,10 +19,9 @@ use pan123_proto::ledger::{
 };
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::files::Identity;
+use crate::spill::{self, LedgerName, WorkerFile};
 use fault::RowError;
-use place::Identity;
-pub(crate) use place::{folder_of, private, sync};
-use spill::{LedgerName, WorkerFile};
 use table::Rows;
 
 /// How long a transaction waits for those of other processes, in tries with a random pause.
@@ -140,7 +138,7 @@ impl OpenLedger for Opened {
         if let Some(fault) = &self.broken {
             return Err(fault.clone());
         }
-        let created = created_in(&transaction);
+        let created = spill::created_in(&transaction);
         let result = self.check_file().and_then(|()| {
             let result = self.transact(transaction);
             result.map_err(|error| fault::of_transaction(&self.path, &error))
@@ -194,12 +192,7 @@ impl Opened {
         if looks_for_dead {
             // What a dead worker kept aside counts before its items are taken over, and before anybody settles them.
             for (worker, tasks) in rows.kept_by_the_dead(self.worker)? {
-                let ops = tasks.into_iter().map(|task| LedgerOp::Created {
-                    item: task.item,
-                    fence: task.fence,
-                    task: task.task,
-                });
-                let kept = Transaction::new(transaction.now, ops.collect());
+                let kept = Transaction::new(transaction.now, spill::replay(&tasks));
                 run(&mut rows, Terms::new(worker, now), kept)?;
             }
         }
@@ -242,14 +235,4 @@ fn pause(tries: &mut u32) -> bool {
     }
     thread::sleep(Duration::from_millis(fastrand::u64(1..=MAX_PAUSE_MILLIS)));
     true
-}
-
-/// The tasks that a transaction records as created.
-fn created_in(transaction: &Transaction) -> Vec<SpilledTask> {
-    let ops = transaction.ops.iter();
-    ops.filter_map(|op| match *op {
-        LedgerOp::Created { item, fence, task } => Some(SpilledTask::new(item, fence, task)),
-        _ => None,
-    })
-    .collect()
 }

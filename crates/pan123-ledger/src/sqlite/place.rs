@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use pan123_proto::ledger::LedgerFault;
 
+use crate::files::{create_folder, folder_of, is_full, private, sibling, sync};
+
 /// An SQLite file is no smaller, unless it is empty.
 const SMALLEST: u64 = 512;
 
@@ -50,57 +52,15 @@ pub(super) fn not_a_ledger(path: &Path) -> LedgerFault {
     ))
 }
 
-/// Whether there is no room on the disk, or none for this user.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
-}
-
 fn create(path: &Path) -> io::Result<()> {
     let folder = folder_of(path);
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)?;
+    create_folder(folder)?;
     match private(OpenOptions::new().write(true).create_new(true)).open(path) {
         Ok(_) => sync(folder),
         // Another process was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    }
-}
-
-/// Restricts a file that is created to its owner.
-pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-/// Makes the names of a folder's new files durable.
-pub(crate) fn sync(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// A file beside the ledger.
-pub(super) fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Restricts the ledger's files to their owner, where the file system knows owners.
@@ -210,34 +170,6 @@ fn unescaped(path: &str) -> String {
     .fold(path.to_owned(), |path, (escape, plain)| {
         path.replace(escape, plain)
     })
-}
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity((u64, u64));
-
-impl Identity {
-    /// Returns that of the file at this path.
-    pub(super) fn of(path: &Path) -> io::Result<Identity> {
-        fs::metadata(path).map(|found| Identity(numbers(&found)))
-    }
-
-    /// Returns that of an open file.
-    pub(super) fn of_file(file: &fs::File) -> io::Result<Identity> {
-        file.metadata().map(|found| Identity(numbers(&found)))
-    }
-}
-
-#[cfg(unix)]
-fn numbers(found: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (found.dev(), found.ino())
-}
-
-/// Elsewhere a file in use cannot be replaced.
-#[cfg(not(unix))]
-fn numbers(_: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Row, ToSql, params};
 
 use super::fault::RowError;
-use super::spill::{DeadFile, LedgerName};
 use super::{schema, statement};
+use crate::spill::{DeadFile, LedgerName};
 
 type Result<T> = std::result::Result<T, RowError>;
 

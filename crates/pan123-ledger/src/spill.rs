@@ -5,9 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use pan123_proto::TaskId;
-use pan123_proto::ledger::{Fence, ItemId, LedgerFault, SpilledTask, WorkerId};
+use pan123_proto::ledger::{
+    Fence, ItemId, LedgerFault, LedgerOp, SpilledTask, Transaction, WorkerId,
+};
 
-use super::place::{Identity, folder_of, is_full, private, sibling, sync};
+use crate::files::{Identity, folder_of, is_full, private, sibling, sync};
 
 const SUFFIX: &str = "-worker-";
 const MAGIC: [u8; 8] = *b"p123task";
@@ -18,7 +20,7 @@ const RECORD: usize = 28;
 
 /// The file of a worker, locked as long as it is open.
 #[derive(Debug)]
-pub(super) struct WorkerFile {
+pub(crate) struct WorkerFile {
     file: File,
     path: PathBuf,
     slots: Vec<Option<SpilledTask>>,
@@ -26,9 +28,9 @@ pub(super) struct WorkerFile {
 
 /// A ledger: where it is, and the number that it got when it was created.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LedgerName<'a> {
-    pub(super) path: &'a Path,
-    pub(super) number: u64,
+pub(crate) struct LedgerName<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) number: u64,
 }
 
 impl LedgerName<'_> {
@@ -39,7 +41,7 @@ impl LedgerName<'_> {
 
 impl WorkerFile {
     /// Creates the file of a new worker, with all of its slots on the disk.
-    pub(super) fn create(
+    pub(crate) fn create(
         ledger: LedgerName<'_>,
         worker: WorkerId,
         slots: usize,
@@ -101,12 +103,12 @@ impl WorkerFile {
     }
 
     /// How many more task ids it can keep.
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.slots.iter().filter(|slot| slot.is_none()).count()
     }
 
     /// Keeps a task id, on the disk before it returns.
-    pub(super) fn keep(&mut self, task: SpilledTask) -> Result<(), LedgerFault> {
+    pub(crate) fn keep(&mut self, task: SpilledTask) -> Result<(), LedgerFault> {
         if self.slots.contains(&Some(task)) {
             return Ok(());
         }
@@ -129,7 +131,7 @@ impl WorkerFile {
     }
 
     /// Frees the slots of tasks that the ledger has taken.
-    pub(super) fn forget(&mut self, tasks: &[SpilledTask]) {
+    pub(crate) fn forget(&mut self, tasks: &[SpilledTask]) {
         for index in 0..self.slots.len() {
             let is_taken = self.slots[index].is_some_and(|task| tasks.contains(&task));
             // A slot that cannot be freed is told to the ledger once more after a restart, which changes nothing.
@@ -169,14 +171,14 @@ fn no_locks(error: &dyn std::fmt::Display) -> String {
 
 /// The file of a worker that is gone, locked so that nobody else takes it over meanwhile.
 #[derive(Debug)]
-pub(super) struct DeadFile {
+pub(crate) struct DeadFile {
     locked: Option<(File, PathBuf)>,
-    pub(super) tasks: Vec<SpilledTask>,
+    pub(crate) tasks: Vec<SpilledTask>,
 }
 
 impl DeadFile {
     /// Takes over the file of a worker whose process is gone. None if it is alive.
-    pub(super) fn take(ledger: LedgerName<'_>, worker: WorkerId) -> io::Result<Option<DeadFile>> {
+    pub(crate) fn take(ledger: LedgerName<'_>, worker: WorkerId) -> io::Result<Option<DeadFile>> {
         let path = ledger.file_of(worker);
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -210,7 +212,7 @@ impl DeadFile {
     }
 
     /// Removes the file: the ledger has all of it.
-    pub(super) fn remove(self) {
+    pub(crate) fn remove(self) {
         if let Some((_locked, path)) = self.locked {
             drop(fs::remove_file(path));
         }
@@ -218,22 +220,61 @@ impl DeadFile {
 }
 
 /// Removes the files of workers that the ledger has buried: a process that did so was killed before it removed them.
-pub(super) fn remove_leftovers(ledger: LedgerName<'_>, is_buried: impl Fn(WorkerId) -> bool) {
-    let name = ledger.path.file_name().and_then(|name| name.to_str());
-    let (Some(name), Ok(entries)) = (name, fs::read_dir(folder_of(ledger.path))) else {
-        return;
-    };
-    let prefix = format!("{name}{SUFFIX}");
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
-        let worker = number.and_then(|number| number.parse().ok()).map(WorkerId);
-        if let Some(worker) = worker.filter(|&worker| is_buried(worker))
+#[cfg(feature = "sqlite")]
+pub(crate) fn remove_leftovers(ledger: LedgerName<'_>, is_buried: impl Fn(WorkerId) -> bool) {
+    for worker in workers_with_file(ledger).unwrap_or_default() {
+        if is_buried(worker)
             && let Ok(Some(file)) = DeadFile::take(ledger, worker)
         {
             file.remove();
         }
     }
+}
+
+/// Takes over the files of all workers on this machine whose processes are gone.
+#[cfg(feature = "postgres")]
+pub(crate) fn dead_files(ledger: LedgerName<'_>) -> io::Result<Vec<(WorkerId, DeadFile)>> {
+    let mut dead = Vec::new();
+    for worker in workers_with_file(ledger)? {
+        let file = DeadFile::take(ledger, worker)?;
+        let file = file.filter(|file| file.locked.is_some());
+        dead.extend(file.map(|file| (worker, file)));
+    }
+    Ok(dead)
+}
+
+fn workers_with_file(ledger: LedgerName<'_>) -> io::Result<Vec<WorkerId>> {
+    let Some(name) = ledger.path.file_name().and_then(|name| name.to_str()) else {
+        return Ok(Vec::new());
+    };
+    let prefix = format!("{name}{SUFFIX}");
+    let mut workers = Vec::new();
+    for entry in fs::read_dir(folder_of(ledger.path))? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+        workers.extend(number.and_then(|number| number.parse().ok()).map(WorkerId));
+    }
+    Ok(workers)
+}
+
+/// The tasks that a transaction records as created.
+pub(crate) fn created_in(transaction: &Transaction) -> Vec<SpilledTask> {
+    let ops = transaction.ops.iter();
+    ops.filter_map(|op| match *op {
+        LedgerOp::Created { item, fence, task } => Some(SpilledTask::new(item, fence, task)),
+        _ => None,
+    })
+    .collect()
+}
+
+/// The operations that record tasks as created.
+pub(crate) fn replay(tasks: &[SpilledTask]) -> Vec<LedgerOp> {
+    let ops = tasks.iter().map(|task| LedgerOp::Created {
+        item: task.item,
+        fence: task.fence,
+        task: task.task,
+    });
+    ops.collect()
 }
 
 /// What a worker's file holds.

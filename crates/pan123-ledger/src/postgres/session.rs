@@ -1,0 +1,165 @@
+//! One connection to the server, used by one thread.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::fault::RowError;
+use super::server::{self, Server};
+use super::settings::Settings;
+use super::statement;
+
+type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub(super) struct Session {
+    runtime: Rc<Runtime>,
+    client: Client,
+    connection: JoinHandle<()>,
+    statements: HashMap<String, Statement>,
+    timeout: Duration,
+}
+
+impl Session {
+    /// Connects to a server that keeps what it answers, and returns which one it is.
+    pub(super) fn connect(
+        runtime: &Rc<Runtime>,
+        settings: &Settings,
+    ) -> Result<(Session, Server), RowError> {
+        let connecting = settings.config.connect(settings.tls.clone());
+        let (client, connection) = wait(runtime, settings.timeout, connecting)?;
+        let connection = runtime.spawn(async {
+            // How it ended is what the next statement says.
+            drop(connection.await);
+        });
+        let mut session = Session {
+            runtime: Rc::clone(runtime),
+            client,
+            connection,
+            statements: HashMap::new(),
+            timeout: settings.timeout,
+        };
+        let commit = server::check_settings(&mut session, &settings.place)?;
+        session.set_up(&settings.place.schema, &commit)?;
+        let server = Server::of(&mut session)?;
+        Ok((session, server))
+    }
+
+    /// Sets what the ledger relies on, whatever the defaults of the role are.
+    ///
+    /// A time-out of statements would end the wait for a synchronous standby, too, and the server would say that all is well. What a
+    /// frozen client has locked is free again when its transaction is idle for too long. Plans must not depend on statistics, which a
+    /// new ledger does not have: each look-up goes through its index.
+    fn set_up(&mut self, schema: &str, commit: &str) -> Result<(), RowError> {
+        self.batch(&format!(
+            "SET search_path = \"{schema}\", pg_temp; SET synchronous_commit = {commit}; SET statement_timeout = 0; \
+            SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'; \
+            SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+            SET enable_sort = off; SET jit = off"
+        ))
+    }
+
+    fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, RowError> {
+        wait(&self.runtime, self.timeout, answer)
+    }
+
+    /// Carries out statements without parameters.
+    pub(super) fn batch(&self, statements: &str) -> Result<(), RowError> {
+        self.wait(self.client.batch_execute(statements))
+    }
+
+    fn prepared(&mut self, query: &str) -> Result<Statement, RowError> {
+        if let Some(statement) = self.statements.get(query) {
+            return Ok(statement.clone());
+        }
+        let statement = self.wait(self.client.prepare(query))?;
+        self.statements.insert(query.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    pub(super) fn query(&mut self, query: &str, params: Params<'_>) -> Result<Vec<Row>, RowError> {
+        let statement = self.prepared(query)?;
+        self.wait(self.client.query(&statement, params))
+    }
+
+    pub(super) fn execute(&mut self, query: &str, params: Params<'_>) -> Result<u64, RowError> {
+        let statement = self.prepared(query)?;
+        self.wait(self.client.execute(&statement, params))
+    }
+
+    /// Returns the row of a query that always has one.
+    pub(super) fn one(&mut self, query: &str, params: Params<'_>) -> Result<Row, RowError> {
+        let statement = self.prepared(query)?;
+        self.wait(self.client.query_one(&statement, params))
+    }
+
+    /// The same for a query that is not asked again.
+    pub(super) fn query_once(&mut self, query: &str, params: Params<'_>) -> Result<Row, RowError> {
+        self.wait(self.client.query_one(query, params))
+    }
+
+    /// Begins a transaction that nobody else's comes between: one at a time holds the ledger's row. That makes them serializable in
+    /// effect, and none ever fails because of another; nearly all change that row anyway. Each statement sees what was committed
+    /// before the row was free.
+    ///
+    /// All of it goes out at once, and costs one round trip. Returns the head and the time.
+    pub(super) fn begin(&mut self, ledger: i64, worker: i64) -> Result<(Row, Row), RowError> {
+        let lock = self.prepared(statement::LOCK_HEAD)?;
+        let remember = self.prepared(statement::REMEMBER_WORKER)?;
+        let clock = self.prepared(statement::CLOCK)?;
+        let lock_params: [&(dyn ToSql + Sync); 1] = [&ledger];
+        let remember_params: [&(dyn ToSql + Sync); 2] = [&ledger, &worker];
+        let (_, head, _, time) = self.wait(futures_util::future::try_join4(
+            self.client
+                .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"),
+            self.client.query_one(&lock, &lock_params),
+            self.client.execute(&remember, &remember_params),
+            self.client.query_one(&clock, &[]),
+        ))?;
+        Ok((head, time))
+    }
+
+    /// Begins a transaction that only reads: it sees one state of the ledger, and waits for nobody.
+    pub(super) fn begin_reading(&mut self, ledger: i64) -> Result<(Row, Row), RowError> {
+        let head = self.prepared(statement::HEAD)?;
+        let clock = self.prepared(statement::CLOCK)?;
+        let head_params: [&(dyn ToSql + Sync); 1] = [&ledger];
+        let (_, head, time) = self.wait(futures_util::future::try_join3(
+            self.client
+                .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+            self.client.query_one(&head, &head_params),
+            self.client.query_one(&clock, &[]),
+        ))?;
+        Ok((head, time))
+    }
+
+    /// Says goodbye to the server, so that it does not log a lost connection.
+    pub(super) fn close(self) {
+        let Session {
+            runtime,
+            client,
+            connection,
+            ..
+        } = self;
+        drop(client);
+        drop(runtime.block_on(async { timeout(Duration::from_secs(1), connection).await }));
+    }
+}
+
+fn wait<T>(
+    runtime: &Runtime,
+    at_most: Duration,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, RowError> {
+    // A time-out begins inside of the runtime.
+    let answer = runtime.block_on(async { timeout(at_most, answer).await });
+    Ok(answer.map_err(|_| RowError::NoAnswer)??)
+}

@@ -1,0 +1,102 @@
+//! The SQL of the ledger. Each partial index is used only if its condition follows from the statement's; a test asks the planner.
+
+use pan123_proto::ledger::ListItems;
+
+/// The columns of an item that operations change.
+macro_rules! changing {
+    () => {
+        "state, attempts, failures, task, other_tasks, file, reason, intended_at, not_before, \
+        position, fence, owner, noticed, hidden"
+    };
+}
+
+macro_rules! changing_parameters {
+    () => {
+        "$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16"
+    };
+}
+
+/// Which server it is. The name of the file that it writes its log to begins with its timeline.
+pub(super) const SERVER: &str = "SELECT system_identifier::text, \
+    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM pg_control_system()";
+pub(super) const SETTINGS: &str = "SELECT pg_is_in_recovery(), \
+    current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
+    current_setting('fsync'), current_setting('synchronous_commit')";
+
+pub(super) const ADD_LEDGER: &str = "INSERT INTO ledgers (id, account, head, servers) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (account) DO NOTHING";
+pub(super) const LEDGER: &str =
+    "SELECT id, head, servers FROM ledgers WHERE account = $1 FOR UPDATE";
+pub(super) const SET_SERVERS: &str = "UPDATE ledgers SET servers = $2 WHERE id = $1";
+pub(super) const SERVERS: &str = "SELECT servers FROM ledgers WHERE id = $1";
+pub(super) const HEAD: &str = "SELECT head FROM ledgers WHERE id = $1";
+pub(super) const LOCK_HEAD: &str = "SELECT head FROM ledgers WHERE id = $1 FOR UPDATE";
+pub(super) const SET_HEAD: &str = "UPDATE ledgers SET head = $2 WHERE id = $1";
+/// The time now, not that of the transaction's begin.
+pub(super) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+pub(super) const FIND: &str = "SELECT id FROM items WHERE ledger = $1 AND key = $2";
+pub(super) const LOAD: &str = concat!(
+    "SELECT id, ",
+    changing!(),
+    ", key, download FROM items WHERE ledger = $1 AND id = $2"
+);
+pub(super) const INSERT: &str = concat!(
+    "INSERT INTO items (ledger, id, ",
+    changing!(),
+    ", key, download) VALUES ($1, $2, ",
+    changing_parameters!(),
+    ", $17, $18)"
+);
+pub(super) const UPDATE: &str = concat!(
+    "UPDATE items SET (",
+    changing!(),
+    ") = (",
+    changing_parameters!(),
+    ") WHERE ledger = $1 AND id = $2"
+);
+pub(super) const EDIT: &str = "UPDATE items SET download = $3 WHERE ledger = $1 AND id = $2";
+pub(super) const DELETE: &str = "DELETE FROM items WHERE ledger = $1 AND id = $2";
+
+pub(super) const QUEUED: &str = "SELECT id FROM items WHERE ledger = $1 AND state = 'queued' \
+    AND not_before <= $2 ORDER BY position LIMIT $3";
+pub(super) const NEXT_QUEUED: &str = "SELECT not_before FROM items WHERE ledger = $1 \
+    AND state = 'queued' AND not_before > 0 AND not_before > $2 ORDER BY not_before LIMIT 1";
+pub(super) const HELD_BY: &str = "SELECT id FROM items WHERE ledger = $1 AND owner = $2 \
+    AND state IN ('claimed', 'intended', 'running') ORDER BY id LIMIT $3";
+pub(super) const NOTICED: &str = "SELECT id FROM items WHERE ledger = $1 AND owner = $2 \
+    AND noticed AND state = 'running'";
+pub(super) const UNCONFIRMED_SINCE: &str = "SELECT count(*) FROM items WHERE ledger = $1 \
+    AND state = 'unconfirmed' AND intended_at >= $2";
+
+pub(super) const ADD_WORKER: &str =
+    "INSERT INTO workers (ledger, id, beat_at, lapsed, gone) VALUES ($1, $2, NULL, false, false)";
+/// For a worker that was taken for dead so long ago that it was forgotten.
+pub(super) const REMEMBER_WORKER: &str = "INSERT INTO workers (ledger, id, beat_at, lapsed, gone) \
+    VALUES ($1, $2, NULL, true, false) ON CONFLICT (ledger, id) DO NOTHING";
+pub(super) const BEAT: &str =
+    "UPDATE workers SET beat_at = $3 WHERE ledger = $1 AND id = $2 AND NOT lapsed";
+pub(super) const BEAT_AGAIN: &str = "INSERT INTO workers (ledger, id, beat_at, lapsed, gone) \
+    VALUES ($1, $2, $3, false, false) ON CONFLICT (ledger, id) DO UPDATE SET beat_at = $3, lapsed = false";
+/// Of workers that have not used the ledger yet, and of all after the clock was set back.
+pub(super) const START_LEASES: &str = "UPDATE workers SET beat_at = $2 WHERE ledger = $1 \
+    AND (beat_at IS NULL OR beat_at > $2)";
+pub(super) const DEAD: &str =
+    "SELECT id FROM workers WHERE ledger = $1 AND id <> $2 AND (gone OR beat_at < $3) ORDER BY id";
+pub(super) const SET_GONE: &str = "INSERT INTO workers (ledger, id, beat_at, lapsed, gone) \
+    VALUES ($1, $2, NULL, false, true) ON CONFLICT (ledger, id) DO UPDATE SET gone = true";
+pub(super) const FORGET_WORKER: &str =
+    "DELETE FROM workers WHERE ledger = $1 AND id = $2 AND (gone OR beat_at < $3)";
+pub(super) const SET_LAPSED: &str =
+    "UPDATE workers SET lapsed = true WHERE ledger = $1 AND id = $2 AND NOT lapsed";
+
+/// Items in the order of their ids.
+pub(super) fn list(list: &ListItems) -> String {
+    let state = list.state.map(|state| format!("AND state = '{state}'"));
+    let state = state.unwrap_or_default();
+    let hidden = if list.hidden { "" } else { "AND NOT hidden" };
+    let changing = changing!();
+    format!(
+        "SELECT id, {changing}, key, download FROM items WHERE ledger = $1 AND id > $2 {state} {hidden} ORDER BY id LIMIT $3"
+    )
+}

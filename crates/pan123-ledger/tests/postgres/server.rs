@@ -1,0 +1,137 @@
+//! The server that the tests use.
+
+use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use pan123_ledger::PostgresLedger;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+const SERVER: &str = "PAN123_TEST_POSTGRES";
+/// A command that restarts the server.
+const RESTART: &str = "PAN123_TEST_POSTGRES_RESTART";
+
+/// Held while the server is restarted or set otherwise, and shared by the tests that need it as it is.
+static SETTLED: RwLock<()> = RwLock::new(());
+
+/// A schema on the server and a folder of this machine, for one test.
+pub(crate) struct TestServer {
+    pub(crate) url: String,
+    pub(crate) schema: String,
+    pub(crate) folder: TempDir,
+    _settled: Settled,
+}
+
+enum Settled {
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
+}
+
+/// Returns the server, or says that there is none.
+pub(crate) fn server(test: &str) -> Option<TestServer> {
+    find(test, || Settled::Shared {
+        _guard: SETTLED.read().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+/// Returns the server while no other test uses it.
+pub(crate) fn server_alone(test: &str) -> Option<TestServer> {
+    find(test, || Settled::Alone {
+        _guard: SETTLED.write().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+fn find(test: &str, settle: impl FnOnce() -> Settled) -> Option<TestServer> {
+    let Ok(url) = std::env::var(SERVER) else {
+        skip(test, SERVER);
+        return None;
+    };
+    Some(TestServer {
+        _settled: settle(),
+        url,
+        schema: format!("pan123_test_{:x}", fastrand::u64(..)),
+        folder: tempfile::tempdir().unwrap(),
+    })
+}
+
+#[allow(clippy::print_stderr, reason = "it tells why nothing was tested")]
+fn skip(test: &str, variable: &str) {
+    // Past the capture of the test's output.
+    use std::io::Write;
+    drop(writeln!(
+        std::io::stderr(),
+        "{test}: skipped, since {variable} is not set"
+    ));
+}
+
+impl TestServer {
+    pub(crate) fn ledger(&self) -> PostgresLedger {
+        self.ledger_of(&self.url, "spill")
+    }
+
+    /// The ledger as a machine with this folder sees it.
+    pub(crate) fn ledger_of(&self, url: &str, folder: &str) -> PostgresLedger {
+        let spill = self.folder.path().join(folder);
+        PostgresLedger::new(url, spill)
+            .unwrap()
+            .schema(&self.schema)
+            .unwrap()
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let client = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        });
+        let admin = Admin { runtime, client };
+        admin.ask(&format!("SET search_path = {}", self.schema));
+        admin
+    }
+
+    /// Restarts the server, if that is possible.
+    pub(crate) fn restart(&self, mode: &str) -> bool {
+        let Ok(restart) = std::env::var(RESTART) else {
+            skip("the restart", RESTART);
+            return false;
+        };
+        let status = Command::new(restart).args(["--mode", mode]).status();
+        assert!(status.unwrap().success());
+        true
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema);
+            self.admin().ask(&drop);
+        }
+    }
+}
+
+/// A connection of its own.
+pub(crate) struct Admin {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Admin {
+    /// Returns the first column of the rows.
+    pub(crate) fn ask(&self, query: &str) -> Vec<String> {
+        let rows = self.runtime.block_on(self.client.simple_query(query));
+        let rows = rows.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let texts = rows.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+            _ => None,
+        });
+        texts.collect()
+    }
+}
