@@ -7,6 +7,8 @@ mod session;
 mod settings;
 mod statement;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod worker;
 
@@ -117,7 +119,8 @@ impl PostgresLedger {
         self
     }
 
-    /// Sets how long each statement may take, 15 s by default. A transaction waits 10 s for the others, then the ledger is busy.
+    /// Sets how long the server may take for an answer, 15 s by default. A transaction waits two thirds of that for the others, then the
+    /// ledger is busy.
     pub fn timeout(mut self, timeout: Duration) -> PostgresLedger {
         self.settings.timeout = timeout;
         self

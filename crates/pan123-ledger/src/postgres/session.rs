@@ -52,14 +52,17 @@ impl Session {
 
     /// Sets what the ledger relies on, whatever the defaults of the role are.
     ///
-    /// A time-out of statements would end the wait for a synchronous standby, too, and the server would say that all is well. What a
-    /// frozen client has locked is free again when its transaction is idle for too long. Plans must not depend on statistics, which a
-    /// new ledger does not have: each look-up goes through its index.
+    /// - A time-out of statements would end the wait for a synchronous standby, too, and the server would say that all is well.
+    /// - What a frozen client has locked is free again when its transaction is idle for too long.
+    /// - A plan that was made while the ledger was small would still be used when it is large, so each statement is planned anew; and
+    ///   plans must not depend on statistics, which a new ledger does not have.
     fn set_up(&mut self, schema: &str, commit: &str) -> Result<(), RowError> {
+        // Before this client stops waiting for the answer.
+        let lock_timeout = (self.timeout * 2 / 3).as_millis().max(1);
         self.batch(&format!(
             "SET search_path = \"{schema}\", pg_temp; SET synchronous_commit = {commit}; SET statement_timeout = 0; \
-            SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'; \
-            SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+            SET lock_timeout = {lock_timeout}; SET idle_in_transaction_session_timeout = '15s'; \
+            SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
             SET enable_sort = off; SET jit = off"
         ))
     }

@@ -64,8 +64,9 @@ pub(super) const NEXT_QUEUED: &str = "SELECT not_before FROM items WHERE ledger 
     AND state = 'queued' AND not_before > 0 AND not_before > $2 ORDER BY not_before LIMIT 1";
 pub(super) const HELD_BY: &str = "SELECT id FROM items WHERE ledger = $1 AND owner = $2 \
     AND state IN ('claimed', 'intended', 'running') ORDER BY id LIMIT $3";
+/// Without `IS TRUE`, the planner may take the index of all that the worker holds.
 pub(super) const NOTICED: &str = "SELECT id FROM items WHERE ledger = $1 AND owner = $2 \
-    AND noticed AND state = 'running'";
+    AND noticed AND (state = 'running') IS TRUE";
 pub(super) const UNCONFIRMED_SINCE: &str = "SELECT count(*) FROM items WHERE ledger = $1 \
     AND state = 'unconfirmed' AND intended_at >= $2";
 

@@ -32,7 +32,7 @@ pub(super) struct Worker {
     broken: Option<LedgerFault>,
 }
 
-fn runtime() -> Result<Rc<Runtime>, LedgerFault> {
+pub(super) fn runtime() -> Result<Rc<Runtime>, LedgerFault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

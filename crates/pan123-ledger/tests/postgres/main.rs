@@ -3,11 +3,68 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod faults;
+mod machines;
 mod server;
 
-use pan123_proto::ledger::{Ledger, conformance};
+use std::time::SystemTime;
+
+use pan123_proto::ledger::{
+    Claimed, Fence, ItemId, ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerOp, NewItem,
+    OpenLedger, Transaction, conformance,
+};
+use pan123_proto::offline::Download;
+use pan123_proto::{Account, TaskId};
 
 use server::server;
+
+fn account() -> Account {
+    Account::new("https://open-api.123pan.com", "client-id")
+}
+
+fn item(number: usize) -> NewItem {
+    let download = Download::new(format!("https://example.com/{number}")).unwrap();
+    NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
+}
+
+fn task(number: u64) -> TaskId {
+    TaskId::new(number).unwrap()
+}
+
+fn ask(ledger: &mut dyn OpenLedger, op: LedgerOp) -> Result<LedgerAnswer, LedgerFault> {
+    let answers = ledger.run(Transaction::new(SystemTime::now(), vec![op]));
+    answers.map(|mut answers| answers.remove(0))
+}
+
+fn add(ledger: &mut dyn OpenLedger, count: usize) {
+    let items = (1..=count).map(item).collect();
+    let added = ask(ledger, LedgerOp::Add(items));
+    assert_eq!(added, Ok(LedgerAnswer::Added(count)));
+}
+
+fn claim(ledger: &mut dyn OpenLedger, create: usize) -> Claimed {
+    let claim = LedgerOp::Claim { create, follow: 10 };
+    match ask(ledger, claim) {
+        Ok(LedgerAnswer::Claimed(claimed)) => claimed,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Claims an item, and takes the right to send it.
+fn intend_one(ledger: &mut dyn OpenLedger) -> (ItemId, Fence) {
+    let claimed = claim(ledger, 1);
+    let (item, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
+    let intended = ask(ledger, LedgerOp::Intend { item, fence });
+    assert_eq!(intended, Ok(LedgerAnswer::Done));
+    (item, fence)
+}
+
+fn total(ledger: &mut dyn OpenLedger) -> u64 {
+    match ask(ledger, LedgerOp::Counts) {
+        Ok(LedgerAnswer::Counts(counts)) => counts.total(),
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn it_passes_the_suite_of_every_ledger() {

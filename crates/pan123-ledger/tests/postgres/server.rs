@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 const SERVER: &str = "PAN123_TEST_POSTGRES";
-/// A command that restarts the server.
-const RESTART: &str = "PAN123_TEST_POSTGRES_RESTART";
+/// A command that stops and starts the server.
+const CONTROL: &str = "PAN123_TEST_POSTGRES_CONTROL";
 
 /// Held while the server is restarted or set otherwise, and shared by the tests that need it as it is.
 static SETTLED: RwLock<()> = RwLock::new(());
@@ -96,14 +96,14 @@ impl TestServer {
         admin
     }
 
-    /// Restarts the server, if that is possible.
-    pub(crate) fn restart(&self, mode: &str) -> bool {
-        let Ok(restart) = std::env::var(RESTART) else {
-            skip("the restart", RESTART);
+    /// Stops or starts the server. Returns false if that is not possible.
+    pub(crate) fn control(&self, arguments: &[&str]) -> bool {
+        let Ok(control) = std::env::var(CONTROL) else {
+            skip("what needs the server to stop", CONTROL);
             return false;
         };
-        let status = Command::new(restart).args(["--mode", mode]).status();
-        assert!(status.unwrap().success());
+        let status = Command::new(control).args(arguments).status();
+        assert!(status.unwrap().success(), "{arguments:?}");
         true
     }
 }

@@ -1,0 +1,115 @@
+//! Several workers, machines and accounts.
+
+use std::time::{Duration, SystemTime};
+
+use pan123_proto::Account;
+use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerOp, Transaction};
+
+use crate::server::server;
+use crate::{account, add, ask, claim, intend_one, task, total};
+
+const HOURS: Duration = Duration::from_secs(10 * 3600);
+
+#[test]
+fn clocks_of_machines_may_differ_by_hours() {
+    let Some(server) = server("clocks") else {
+        return;
+    };
+    let mut ahead = server.ledger_of(&server.url, "a").open(&account()).unwrap();
+    let mut behind = server.ledger_of(&server.url, "b").open(&account()).unwrap();
+    let now = SystemTime::now();
+    let beat = |now| Transaction::new(now, vec![LedgerOp::Beat]);
+    add(&mut *ahead, 2);
+    behind.run(beat(now - HOURS)).unwrap();
+    ahead.run(beat(now + HOURS)).unwrap();
+    let (item, fence) = intend_one(&mut *behind);
+    let claim = LedgerOp::Claim {
+        create: 5,
+        follow: 5,
+    };
+    let answers = ahead.run(Transaction::new(now + HOURS, vec![claim]));
+    let Ok([LedgerAnswer::Claimed(claimed)]) = answers.as_deref() else {
+        panic!("{answers:?}");
+    };
+    assert_eq!((claimed.to_create.len(), claimed.unconfirmed.len()), (1, 0));
+    let created = LedgerOp::Created {
+        item,
+        fence,
+        task: task(7),
+    };
+    assert_eq!(ask(&mut *behind, created), Ok(LedgerAnswer::Done));
+}
+
+#[test]
+fn worker_whose_lease_has_lapsed_is_taken_over_and_cannot_go_on() {
+    let Some(server) = server("lease") else {
+        return;
+    };
+    let mut first = server.ledger_of(&server.url, "a").open(&account()).unwrap();
+    let second = server.ledger_of(&server.url, "b").lease(Duration::ZERO);
+    let mut second = second.open(&account()).unwrap();
+    add(&mut *first, 2);
+    ask(&mut *first, LedgerOp::Beat).unwrap();
+    let (sent, sent_fence) = intend_one(&mut *first);
+    let waiting = claim(&mut *first, 1).to_create.remove(0);
+    let mut unconfirmed = Vec::new();
+    let mut claimed = Vec::new();
+    // Once the server's clock has gone on.
+    while claimed.is_empty() {
+        let found = claim(&mut *second, 5);
+        unconfirmed.extend(found.unconfirmed.into_iter().map(|(id, _)| id));
+        claimed.extend(found.to_create.into_iter().map(|(id, _)| id));
+    }
+    assert_eq!((unconfirmed, claimed), (vec![sent], vec![waiting.0]));
+    let intend = LedgerOp::Intend {
+        item: waiting.0,
+        fence: waiting.1.fence,
+    };
+    assert_eq!(ask(&mut *first, intend), Ok(LedgerAnswer::Lost));
+    assert_eq!(ask(&mut *first, LedgerOp::Beat), Ok(LedgerAnswer::Lost));
+    let created = LedgerOp::Created {
+        item: sent,
+        fence: sent_fence,
+        task: task(7),
+    };
+    assert_eq!(ask(&mut *first, created), Ok(LedgerAnswer::Done));
+}
+
+#[test]
+fn accounts_of_one_database_do_not_meet() {
+    let Some(server) = server("accounts") else {
+        return;
+    };
+    let other = Account::new("https://open-api.123pan.com", "other-client-id");
+    let mut ours = server.ledger().open(&account()).unwrap();
+    let mut theirs = server
+        .ledger_of(&server.url, "theirs")
+        .open(&other)
+        .unwrap();
+    add(&mut *ours, 3);
+    assert_eq!((total(&mut *ours), total(&mut *theirs)), (3, 0));
+    add(&mut *theirs, 1);
+    assert_eq!(claim(&mut *theirs, 10).to_create.len(), 1);
+    assert_eq!(claim(&mut *ours, 10).to_create.len(), 3);
+    // A folder belongs to one of them.
+    let Err(fault) = server.ledger().open(&other) else {
+        panic!("it opens");
+    };
+    assert!(fault.to_string().contains("client-id"), "{fault}");
+}
+
+/// A runtime inside of a runtime would panic.
+#[test]
+fn ledger_is_used_on_a_thread_of_a_runtime() {
+    let Some(server) = server("runtime") else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let ledger = server.ledger();
+        let mut opened = ledger.open(&account()).unwrap();
+        add(&mut *opened, 1);
+        ledger.confirm_server(&account()).unwrap();
+        drop(opened);
+    });
+}
