@@ -23,7 +23,7 @@
 //! when the ledger was opened. A power cut loses nothing of it, as long as the disk does what it says.
 //!
 //! If an answer is a [`LedgerFault`]: after `Busy` and `Full` nothing was done; after
-//! `Down` it may have been done. After `Broken` nobody knows, and the handle answers nothing else any more; another one, opened anew,
+//! `Down` it may have been done: a database server was lost. After `Broken` nobody knows, and the handle answers nothing else any more; another one, opened anew,
 //! shows what the file holds.
 //!
 //! A process must not use a handle after a `fork`: its child would hold the worker's lock as well.
@@ -31,6 +31,7 @@
 //! # Features
 //!
 //! - `sqlite` (default): [`SqliteLedger`], in one file that several processes of a machine may share. SQLite is compiled in.
+//! - `postgres`: `PostgresLedger`, in a PostgreSQL database that several machines may share. TLS is rustls.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -235,7 +235,11 @@ pub(crate) fn remove_leftovers(ledger: LedgerName<'_>, is_buried: impl Fn(Worker
 #[cfg(feature = "postgres")]
 pub(crate) fn dead_files(ledger: LedgerName<'_>) -> io::Result<Vec<(WorkerId, DeadFile)>> {
     let mut dead = Vec::new();
-    for worker in workers_with_file(ledger)? {
+    let workers = workers_with_file(ledger).map_err(|error| {
+        let folder = folder_of(ledger.path).display();
+        io::Error::new(error.kind(), format!("{folder}: {error}"))
+    })?;
+    for worker in workers {
         let file = DeadFile::take(ledger, worker)?;
         let file = file.filter(|file| file.locked.is_some());
         dead.extend(file.map(|file| (worker, file)));

@@ -16,7 +16,7 @@ pub(super) enum RowError {
     NoAnswer,
     /// A row that this program does not understand.
     Unreadable(String),
-    /// The file of a worker on this machine.
+    /// The files of the workers on this machine.
     WorkerFile(io::Error),
     /// What was found out already.
     Fault(LedgerFault),
@@ -39,7 +39,7 @@ impl fmt::Display for RowError {
             RowError::NoAnswer => f.write_str("no answer in time"),
             RowError::Unreadable(text) => f.write_str(text),
             RowError::WorkerFile(error) => {
-                write!(f, "the file of another worker cannot be read: {error}")
+                write!(f, "the files of other workers cannot be read: {error}")
             }
             RowError::Fault(fault) => fault.fmt(f),
         }

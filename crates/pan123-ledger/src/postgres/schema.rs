@@ -43,7 +43,7 @@ CREATE INDEX items_state ON items (ledger, state, id);
 CREATE INDEX items_queued ON items (ledger, position, not_before) WHERE state = 'queued';
 CREATE INDEX items_delayed ON items (ledger, not_before) WHERE state = 'queued' AND not_before > 0;
 CREATE INDEX items_held ON items (ledger, owner, id) WHERE state IN ('claimed', 'intended', 'running');
-CREATE INDEX items_noticed ON items (ledger, owner) WHERE noticed;
+CREATE INDEX items_noticed ON items (ledger, owner, id) WHERE noticed;
 CREATE INDEX items_unconfirmed ON items (ledger, intended_at) WHERE state = 'unconfirmed';
 CREATE TABLE workers (
     ledger bigint NOT NULL,

@@ -58,7 +58,7 @@ impl Session {
     ///   plans must not depend on statistics, which a new ledger does not have.
     fn set_up(&mut self, schema: &str, commit: &str) -> Result<(), RowError> {
         // Before this client stops waiting for the answer.
-        let lock_timeout = (self.timeout * 2 / 3).as_millis().max(1);
+        let lock_timeout = (self.timeout / 3 * 2).as_millis().clamp(1, 1 << 30);
         self.batch(&format!(
             "SET search_path = \"{schema}\", pg_temp; SET synchronous_commit = {commit}; SET statement_timeout = 0; \
             SET lock_timeout = {lock_timeout}; SET idle_in_transaction_session_timeout = '15s'; \
@@ -120,7 +120,7 @@ impl Session {
         let clock = self.prepared(statement::CLOCK)?;
         let lock_params: [&(dyn ToSql + Sync); 1] = [&ledger];
         let remember_params: [&(dyn ToSql + Sync); 2] = [&ledger, &worker];
-        let (_, head, _, time) = self.wait(futures_util::future::try_join4(
+        let ((), head, _, time) = self.wait(futures_util::future::try_join4(
             self.client
                 .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"),
             self.client.query_one(&lock, &lock_params),
@@ -135,7 +135,7 @@ impl Session {
         let head = self.prepared(statement::HEAD)?;
         let clock = self.prepared(statement::CLOCK)?;
         let head_params: [&(dyn ToSql + Sync); 1] = [&ledger];
-        let (_, head, time) = self.wait(futures_util::future::try_join3(
+        let ((), head, time) = self.wait(futures_util::future::try_join3(
             self.client
                 .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
             self.client.query_one(&head, &head_params),

@@ -66,7 +66,7 @@ pub(super) const HELD_BY: &str = "SELECT id FROM items WHERE ledger = $1 AND own
     AND state IN ('claimed', 'intended', 'running') ORDER BY id LIMIT $3";
 /// Without `IS TRUE`, the planner may take the index of all that the worker holds.
 pub(super) const NOTICED: &str = "SELECT id FROM items WHERE ledger = $1 AND owner = $2 \
-    AND noticed AND (state = 'running') IS TRUE";
+    AND noticed AND (state = 'running') IS TRUE ORDER BY id";
 pub(super) const UNCONFIRMED_SINCE: &str = "SELECT count(*) FROM items WHERE ledger = $1 \
     AND state = 'unconfirmed' AND intended_at >= $2";
 

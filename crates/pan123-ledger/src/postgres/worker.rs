@@ -24,7 +24,7 @@ pub(super) struct Worker {
     runtime: Rc<Runtime>,
     session: Option<Session>,
     ledger: i64,
-    worker: WorkerId,
+    id: WorkerId,
     file: WorkerFile,
     /// The files of this ledger's workers have this name, with a suffix.
     path: PathBuf,
@@ -84,7 +84,7 @@ impl Worker {
             runtime,
             session: Some(session),
             ledger: ledger.number,
-            worker,
+            id: worker,
             file,
             path,
             broken: None,
@@ -152,10 +152,6 @@ impl Worker {
     }
 
     /// Begins a transaction. A connection that was lost since the last one is made anew: nothing has happened on it.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a session, and what its first answers are"
-    )]
     fn begin(&mut self, reads: bool) -> Result<(Session, Result<Begun, RowError>), LedgerFault> {
         if let Some(mut session) = self.session.take() {
             let begun = self.begin_on(&mut session, reads);
@@ -173,7 +169,7 @@ impl Worker {
         let (head, time) = if reads {
             session.begin_reading(self.ledger)?
         } else {
-            session.begin(self.ledger, self.worker.0.cast_signed())?
+            session.begin(self.ledger, self.id.0.cast_signed())?
         };
         Ok(Begun {
             head: schema::decode(head.try_get(0)?)?,
@@ -195,10 +191,6 @@ impl Worker {
         Ok(session)
     }
 
-    #[allow(
-        clippy::type_complexity,
-        reason = "the answers, and the files to remove"
-    )]
     fn carry_out(
         &self,
         session: &mut Session,
@@ -231,7 +223,7 @@ impl Worker {
                 files.push(file);
             }
         }
-        let answers = run(&mut rows, Terms::new(self.worker, now), transaction)?;
+        let answers = run(&mut rows, Terms::new(self.id, now), transaction)?;
         Ok((answers, files))
     }
 
@@ -241,7 +233,7 @@ impl Worker {
             && let Ok((mut session, Ok(_))) = self.begin(false)
         {
             let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-                [&self.ledger, &self.worker.0.cast_signed()];
+                [&self.ledger, &self.id.0.cast_signed()];
             let left = session.execute(statement::SET_GONE, &params);
             if left.and_then(|_| session.batch("COMMIT")).is_ok() {
                 self.session = Some(session);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pan123_ledger::PostgresLedger;
 use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask};
 
-use crate::server::{Admin, TestServer, server, server_alone};
+use crate::server::{Admin, TestServer, control, server, server_alone};
 use crate::{account, add, ask, intend_one, item, task, total};
 
 fn open(ledger: &PostgresLedger) -> Box<dyn OpenLedger> {
@@ -35,7 +35,7 @@ fn terminate(admin: &Admin, test: &str, condition: &str) -> usize {
 
 #[test]
 fn connection_that_is_lost_between_two_transactions_is_not_noticed() {
-    let Some(server) = server("lost connection") else {
+    let Some(server) = server() else {
         return;
     };
     let admin = server.admin();
@@ -51,7 +51,7 @@ fn connection_that_is_lost_between_two_transactions_is_not_noticed() {
 
 #[test]
 fn transaction_whose_backend_is_killed_is_down_and_did_not_happen() {
-    let Some(server) = server("killed backend") else {
+    let Some(server) = server() else {
         return;
     };
     let mut ledger = open(&named(&server, "middle"));
@@ -80,7 +80,7 @@ fn transaction_whose_backend_is_killed_is_down_and_did_not_happen() {
 
 #[test]
 fn ledger_that_somebody_else_keeps_locked_is_busy() {
-    let Some(server) = server("busy") else {
+    let Some(server) = server() else {
         return;
     };
     let mut ledger = open(&server.ledger().timeout(Duration::from_millis(600)));
@@ -98,14 +98,14 @@ fn ledger_that_somebody_else_keeps_locked_is_busy() {
 
 #[test]
 fn task_of_a_server_that_is_away_is_kept_and_recorded_when_it_is_back() {
-    let Some(server) = server_alone("restart") else {
+    let Some(server) = server_alone() else {
         return;
     };
     let ledger = server.ledger().spill_slots(2);
     let mut opened = open(&ledger);
     add(&mut *opened, 2);
     let (item, fence) = intend_one(&mut *opened);
-    if !server.control(&["--mode", "immediate", "stop"]) {
+    if !control(&["--mode", "immediate", "stop"]) {
         return;
     }
     let created = LedgerOp::Created {
@@ -122,7 +122,7 @@ fn task_of_a_server_that_is_away_is_kept_and_recorded_when_it_is_back() {
     let spilled = SpilledTask::new(item, fence, task(7));
     assert_eq!(opened.spill(spilled), Ok(()));
     assert_eq!(opened.spill_room(), 1);
-    assert!(server.control(&["start"]));
+    assert!(control(&["start"]));
     assert_eq!(ask(&mut *opened, created), Ok(LedgerAnswer::Done));
     assert_eq!(opened.spill_room(), 2);
     assert_eq!(total(&mut *opened), 2);
@@ -130,7 +130,7 @@ fn task_of_a_server_that_is_away_is_kept_and_recorded_when_it_is_back() {
 
 #[test]
 fn server_that_may_forget_is_refused() {
-    let Some(server) = server_alone("durability") else {
+    let Some(server) = server_alone() else {
         return;
     };
     let url = format!("{}&options=-c%20synchronous_commit%3Doff", server.url);
@@ -167,7 +167,7 @@ fn assert_changed(fault: &LedgerFault) {
 
 #[test]
 fn another_server_is_refused_until_somebody_confirms_it() {
-    let Some(server) = server("another server") else {
+    let Some(server) = server() else {
         return;
     };
     let admin = server.admin();
@@ -214,7 +214,7 @@ fn another_server_is_refused_until_somebody_confirms_it() {
 
 #[test]
 fn tables_of_another_program_or_version_are_left_alone() {
-    let Some(server) = server("schema") else {
+    let Some(server) = server() else {
         return;
     };
     let admin = server.admin();
@@ -231,7 +231,7 @@ fn tables_of_another_program_or_version_are_left_alone() {
 
 #[test]
 fn tables_that_are_gone_break_the_handle() {
-    let Some(server) = server("dropped") else {
+    let Some(server) = server() else {
         return;
     };
     let mut ledger = open(&server.ledger());
@@ -243,7 +243,7 @@ fn tables_that_are_gone_break_the_handle() {
 
 #[test]
 fn password_is_in_no_message() {
-    let Some(server) = server("password") else {
+    let Some(server) = server() else {
         return;
     };
     let url = server

@@ -12,7 +12,7 @@ const HOURS: Duration = Duration::from_secs(10 * 3600);
 
 #[test]
 fn clocks_of_machines_may_differ_by_hours() {
-    let Some(server) = server("clocks") else {
+    let Some(server) = server() else {
         return;
     };
     let mut ahead = server.ledger_of(&server.url, "a").open(&account()).unwrap();
@@ -42,7 +42,7 @@ fn clocks_of_machines_may_differ_by_hours() {
 
 #[test]
 fn worker_whose_lease_has_lapsed_is_taken_over_and_cannot_go_on() {
-    let Some(server) = server("lease") else {
+    let Some(server) = server() else {
         return;
     };
     let mut first = server.ledger_of(&server.url, "a").open(&account()).unwrap();
@@ -77,7 +77,7 @@ fn worker_whose_lease_has_lapsed_is_taken_over_and_cannot_go_on() {
 
 #[test]
 fn accounts_of_one_database_do_not_meet() {
-    let Some(server) = server("accounts") else {
+    let Some(server) = server() else {
         return;
     };
     let other = Account::new("https://open-api.123pan.com", "other-client-id");
@@ -101,7 +101,7 @@ fn accounts_of_one_database_do_not_meet() {
 /// A runtime inside of a runtime would panic.
 #[test]
 fn ledger_is_used_on_a_thread_of_a_runtime() {
-    let Some(server) = server("runtime") else {
+    let Some(server) = server() else {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -112,4 +112,30 @@ fn ledger_is_used_on_a_thread_of_a_runtime() {
         ledger.confirm_server(&account()).unwrap();
         drop(opened);
     });
+}
+
+#[test]
+fn role_without_rights_but_those_on_its_own_schema_is_enough() {
+    let Some(server) = server() else {
+        return;
+    };
+    let admin = server.admin();
+    let (role, database) = (&server.schema, admin.ask("SELECT current_database()"));
+    let database = &database[0];
+    let url = |user: &str| {
+        let rest = server.url.split_once('@').unwrap().1;
+        format!("postgres://{user}:plain@{rest}")
+    };
+    admin.ask(&format!("CREATE ROLE {role} LOGIN PASSWORD 'plain'"));
+    let ledger = server.ledger_of(&url(role), "spill");
+    let Err(fault) = ledger.open(&account()) else {
+        panic!("it opens");
+    };
+    let text = fault.to_string();
+    assert!(text.contains("let the role create the schema"), "{text}");
+    admin.ask(&format!("CREATE SCHEMA {role} AUTHORIZATION {role}"));
+    add(&mut *ledger.open(&account()).unwrap(), 1);
+    admin.ask(&format!(
+        "DROP SCHEMA {role} CASCADE; REVOKE ALL ON DATABASE {database} FROM {role}; DROP ROLE {role}"
+    ));
 }

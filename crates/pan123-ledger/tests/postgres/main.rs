@@ -5,9 +5,14 @@
 
 mod faults;
 mod machines;
+#[path = "../common/model.rs"]
+mod model;
+mod processes;
 mod server;
+#[path = "../common/workers.rs"]
+mod workers;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pan123_proto::ledger::{
     Claimed, Fence, ItemId, ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerOp, NewItem,
@@ -20,6 +25,10 @@ use server::server;
 
 fn account() -> Account {
     Account::new("https://open-api.123pan.com", "client-id")
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + seconds)
 }
 
 fn item(number: usize) -> NewItem {
@@ -68,7 +77,7 @@ fn total(ledger: &mut dyn OpenLedger) -> u64 {
 
 #[test]
 fn it_passes_the_suite_of_every_ledger() {
-    let Some(server) = server("conformance") else {
+    let Some(server) = server() else {
         return;
     };
     let mut cases = 0;
@@ -83,4 +92,15 @@ fn it_passes_the_suite_of_every_ledger() {
         Box::new(ledger.callers_clock()) as Box<dyn Ledger>
     });
     assert!(cases > 10, "{cases} cases");
+}
+
+#[test]
+fn it_answers_as_the_ledger_in_memory_does() {
+    for seed in 0..2 {
+        let Some(server) = server() else {
+            return;
+        };
+        let ledger = server.ledger().callers_clock();
+        model::assert_answers_as_memory(&ledger, seed);
+    }
 }

@@ -1,7 +1,8 @@
 //! The server that the tests use.
 
+use std::io::Write;
 use std::process::Command;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use pan123_ledger::PostgresLedger;
 use tempfile::TempDir;
@@ -14,6 +15,8 @@ const CONTROL: &str = "PAN123_TEST_POSTGRES_CONTROL";
 
 /// Held while the server is restarted or set otherwise, and shared by the tests that need it as it is.
 static SETTLED: RwLock<()> = RwLock::new(());
+
+static SKIPPED: Once = Once::new();
 
 /// A schema on the server and a folder of this machine, for one test.
 pub(crate) struct TestServer {
@@ -33,22 +36,22 @@ enum Settled {
 }
 
 /// Returns the server, or says that there is none.
-pub(crate) fn server(test: &str) -> Option<TestServer> {
-    find(test, || Settled::Shared {
+pub(crate) fn server() -> Option<TestServer> {
+    find(|| Settled::Shared {
         _guard: SETTLED.read().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
 /// Returns the server while no other test uses it.
-pub(crate) fn server_alone(test: &str) -> Option<TestServer> {
-    find(test, || Settled::Alone {
+pub(crate) fn server_alone() -> Option<TestServer> {
+    find(|| Settled::Alone {
         _guard: SETTLED.write().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
-fn find(test: &str, settle: impl FnOnce() -> Settled) -> Option<TestServer> {
+fn find(settle: impl FnOnce() -> Settled) -> Option<TestServer> {
     let Ok(url) = std::env::var(SERVER) else {
-        skip(test, SERVER);
+        SKIPPED.call_once(|| say("the tests on PostgreSQL are skipped", SERVER));
         return None;
     };
     Some(TestServer {
@@ -59,14 +62,10 @@ fn find(test: &str, settle: impl FnOnce() -> Settled) -> Option<TestServer> {
     })
 }
 
-#[allow(clippy::print_stderr, reason = "it tells why nothing was tested")]
-fn skip(test: &str, variable: &str) {
-    // Past the capture of the test's output.
-    use std::io::Write;
-    drop(writeln!(
-        std::io::stderr(),
-        "{test}: skipped, since {variable} is not set"
-    ));
+/// Says why something is not tested, past the capture of the test's output.
+fn say(what: &str, variable: &str) {
+    let line = format!("{what}, since {variable} is not set\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 impl TestServer {
@@ -95,17 +94,17 @@ impl TestServer {
         admin.ask(&format!("SET search_path = {}", self.schema));
         admin
     }
+}
 
-    /// Stops or starts the server. Returns false if that is not possible.
-    pub(crate) fn control(&self, arguments: &[&str]) -> bool {
-        let Ok(control) = std::env::var(CONTROL) else {
-            skip("what needs the server to stop", CONTROL);
-            return false;
-        };
-        let status = Command::new(control).args(arguments).status();
-        assert!(status.unwrap().success(), "{arguments:?}");
-        true
-    }
+/// Stops or starts the server. Returns false if that is not possible.
+pub(crate) fn control(arguments: &[&str]) -> bool {
+    let Ok(control) = std::env::var(CONTROL) else {
+        say("tests that stop the server are skipped", CONTROL);
+        return false;
+    };
+    let status = Command::new(control).args(arguments).status();
+    assert!(status.unwrap().success(), "{arguments:?}");
+    true
 }
 
 impl Drop for TestServer {

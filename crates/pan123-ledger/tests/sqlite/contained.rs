@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use pan123_proto::ledger::ItemState;
 
-use crate::worker::{command, said};
+use crate::worker::command;
+use crate::workers::said;
 use crate::{counts, open};
 
 /// Runs a shell script, with the folder as `$1` and the process as the further arguments. Returns what the process says; none if the

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+#[path = "../common/model.rs"]
+mod common_model;
 #[cfg(unix)]
 mod contained;
 mod files;
@@ -9,6 +11,8 @@ mod lines;
 mod model;
 mod processes;
 mod worker;
+#[path = "../common/workers.rs"]
+mod workers;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

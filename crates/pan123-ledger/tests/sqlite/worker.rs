@@ -1,17 +1,16 @@
 //! The processes of the tests: this program again, with only this test of it.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pan123_ledger::SqliteLedger;
 use pan123_proto::ledger::{
-    Counts, Ending, ItemId, Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask,
+    Counts, ItemId, Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask,
     Transaction,
 };
 
+use crate::workers::work;
 use crate::{account, item, task};
 
 const KIND: &str = "PAN123_LEDGER_PROCESS";
@@ -30,11 +29,6 @@ pub(crate) fn command(kind: &str, ledger: &Path, seed: u64, lease: Duration) -> 
         .env(LEASE, lease.as_millis().to_string())
         .stdout(Stdio::piped());
     command
-}
-
-/// What the process says.
-pub(crate) fn said(line: &str) -> Option<&str> {
-    line.split_once("> ").map(|(_, said)| said)
 }
 
 /// What the service knows, one line each: `sent` a create, `kept` a task id that the ledger or the spill has.
@@ -60,94 +54,6 @@ fn process() {
         Some("work") => work(opened, &service_log(&path), number(SEED)),
         Some("fill") => fill(opened, &path),
         _ => println!("> open"),
-    }
-}
-
-/// Asks until the ledger answers. It waits for the others itself, so it is hardly ever busy.
-fn run(ledger: &mut dyn OpenLedger, ops: &[LedgerOp]) -> Vec<LedgerAnswer> {
-    let ask =
-        |ledger: &mut dyn OpenLedger| ledger.run(Transaction::new(SystemTime::now(), ops.to_vec()));
-    let answers = ask(ledger).or_else(|fault| match fault {
-        LedgerFault::Busy(_) => ask(ledger),
-        fault => Err(fault),
-    });
-    answers.expect("the ledger answers")
-}
-
-/// Sends every item once, as a batch does.
-#[allow(clippy::print_stdout, reason = "the test that started it reads it")]
-fn work(mut ledger: Box<dyn OpenLedger>, service: &Path, seed: u64) {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut log = OpenOptions::new().append(true).open(service).expect("it");
-    let mut log = |line: String| log.write_all(line.as_bytes()).expect("it is written");
-    let mut tasks = u64::from(std::process::id()) << 20;
-    loop {
-        let claim = LedgerOp::Claim {
-            create: 3,
-            follow: 50,
-        };
-        let ops = [LedgerOp::Beat, claim, LedgerOp::Counts];
-        let answers = run(&mut *ledger, &ops);
-        let [
-            _,
-            LedgerAnswer::Claimed(claimed),
-            LedgerAnswer::Counts(counts),
-        ] = &answers[..]
-        else {
-            panic!("{answers:?}");
-        };
-        if counts.open() == 0 {
-            return println!("> done");
-        }
-        println!("> claimed");
-        let mut ended: Vec<_> = claimed.to_follow.iter().map(|(id, _)| *id).collect();
-        let mut running: Vec<(ItemId, _)> = Vec::new();
-        running.extend(
-            claimed
-                .to_follow
-                .iter()
-                .filter_map(|(id, item)| Some((*id, item.task?))),
-        );
-        for (id, claimed) in &claimed.to_create {
-            let (id, fence) = (*id, claimed.fence);
-            let intend = LedgerOp::Intend { item: id, fence };
-            if run(&mut *ledger, &[intend]) != [LedgerAnswer::Done] {
-                continue;
-            }
-            println!("> intended");
-            tasks += 1;
-            let (key, created) = (claimed.key.as_str(), task(tasks));
-            log(format!("sent {key} {created}\n"));
-            if random.u8(0..3) == 0 {
-                ledger
-                    .spill(SpilledTask::new(id, fence, created))
-                    .expect("there is room");
-                log(format!("kept {key} {created}\n"));
-                println!("> spilled");
-            }
-            let answers = run(
-                &mut *ledger,
-                &[LedgerOp::Created {
-                    item: id,
-                    fence,
-                    task: created,
-                }],
-            );
-            assert_eq!(answers, [LedgerAnswer::Done], "{key}");
-            log(format!("kept {key} {created}\n"));
-            println!("> created");
-            running.push((id, created));
-            ended.push(id);
-        }
-        let ends = running.into_iter().map(|(item, task)| LedgerOp::End {
-            item,
-            task,
-            ending: Ending::Succeeded(None),
-        });
-        run(&mut *ledger, &ends.collect::<Vec<_>>());
-        if ended.is_empty() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 }
 
