@@ -36,6 +36,7 @@ use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders as files;
 use crate::output::Output;
+use crate::words::Lang;
 use books::Books;
 use folders::{Folders, MappedDir};
 use gate::{Gate, PublicUrl};
@@ -161,9 +162,10 @@ fn policy(has_callbacks: bool) -> BatchPolicy {
 
 fn site_in(folder: &Path) -> Result<Site, Failure> {
     Site::folder(folder).map_err(|error| {
-        Failure::usage(format!(
-            "the folder {} of --ui cannot be served: {error}",
-            folder.display()
+        let folder = folder.display();
+        Failure::usage(Lang::of_environment().pick(
+            format!("the folder {folder} of --ui cannot be served: {error}"),
+            format!("无法提供 --ui 的文件夹 {folder}：{error}"),
         ))
     })
 }
@@ -179,16 +181,19 @@ fn callbacks(public: &PublicUrl) -> Result<Callbacks, Failure> {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
+        let lang = Lang::of_environment();
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "; stop the program that uses it, perhaps aria2, or choose another with --listen"
-            }
+            io::ErrorKind::AddrInUse => lang.pick(
+                "; stop the program that uses it, perhaps aria2, or choose another with --listen",
+                "；请停止占用它的程序（可能是 aria2），或用 --listen 另选地址",
+            ),
             _ => "",
         };
-        Failure::new(
-            Exit::Failed,
+        let message = lang.pick(
             format!("{address} cannot be listened on: {error}{hint}"),
-        )
+            format!("无法监听 {address}：{error}{hint}"),
+        );
+        Failure::new(Exit::Failed, message)
     })
 }
 
@@ -200,7 +205,7 @@ fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &Path) -> io
             format!(
                 "listening on {url}\nthe secret for clients is in {secret}\nthe ledger is {ledger}"
             ),
-            format!("正在监听 {url}\n客户端所需的密钥在 {secret}\n账本是 {ledger}"),
+            format!("正在监听 {url}\n客户端所需的密钥在 {secret}\n台账是 {ledger}"),
         ),
         &json!({
             "type": "serving",
@@ -221,10 +226,10 @@ fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &Path) -> io
 /// A stop that somebody asked for is a success.
 fn ended(out: Output, report: Option<BatchReport>) -> Result<Exit, Failure> {
     let Some(report) = report else {
-        return Err(Failure::new(
-            Exit::Failed,
-            "the batch ended without a report",
-        ));
+        let message = out
+            .lang
+            .pick("the batch ended without a report", "批处理结束，但没有结果");
+        return Err(Failure::new(Exit::Failed, message));
     };
     if let Some(fault) = report.fault {
         return Err(fault.into());

@@ -14,6 +14,7 @@ use super::service::hex;
 use crate::account::Secret;
 use crate::failure::Failure;
 use crate::folders;
+use crate::words::Lang;
 
 /// How long a client with a wrong secret waits for its answer.
 const PENALTY: Duration = Duration::from_secs(1);
@@ -73,10 +74,10 @@ pub(super) fn secret_in(path: &Path) -> Result<Secret, Failure> {
     };
     let secret = text.trim();
     if secret.len() < MIN_SECRET {
-        return Err(Failure::usage(format!(
-            "the secret in {} is {} bytes long: it needs at least {MIN_SECRET}; remove the file, and a new one is made",
-            path.display(),
-            secret.len()
+        let (path, length) = (path.display(), secret.len());
+        return Err(Failure::usage(Lang::of_environment().pick(
+            format!("the secret in {path} is {length} bytes long: it needs at least {MIN_SECRET}; remove the file, and a new one is made"),
+            format!("{path} 中的密钥只有 {length} 字节，至少需要 {MIN_SECRET} 字节：删除该文件即可生成新密钥"),
         )));
     }
     Ok(Secret::new(secret))
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(secret_in(&path).unwrap(), secret);
         fs::write(&path, "short\n").unwrap();
         let failure = secret_in(&path).unwrap_err();
-        assert!(failure.message.contains("at least 8"), "{failure:?}");
+        assert!(failure.message.contains('8'), "{failure:?}");
         assert!(!failure.message.contains("short\n"));
     }
 }

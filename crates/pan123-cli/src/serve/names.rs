@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::rpc::Gid;
 use crate::failure::Failure;
 use crate::folders;
+use crate::words::Lang;
 
 /// What a client said of a download, and what was found out for it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -169,10 +170,13 @@ fn lock(path: &Path) -> Result<File, Failure> {
     let file = append_to(path).map_err(|error| folders::failed("written", path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Failure::usage(format!(
-            "another `pan123 serve` uses this ledger ({} is locked): stop it, or choose another ledger with --ledger",
-            path.display()
-        ))),
+        Err(fs::TryLockError::WouldBlock) => {
+            let path = path.display();
+            Err(Failure::usage(Lang::of_environment().pick(
+                format!("another `pan123 serve` uses this ledger ({path} is locked): stop it, or choose another ledger with --ledger"),
+                format!("另一个 `pan123 serve` 正在使用此台账（{path} 已锁定）：请停止它，或用 --ledger 另选台账"),
+            )))
+        }
         Err(fs::TryLockError::Error(error)) => Err(folders::failed("locked", path, &error)),
     }
 }
@@ -258,10 +262,7 @@ mod tests {
         let ledger = folder.path().join("ledger.db");
         let first = NamesFile::open(&ledger).unwrap();
         let failure = NamesFile::open(&ledger).unwrap_err();
-        assert!(
-            failure.message.contains("another `pan123 serve`"),
-            "{failure:?}"
-        );
+        assert!(failure.message.contains("`pan123 serve`"), "{failure:?}");
         drop(first);
         NamesFile::open(&ledger).unwrap();
     }
