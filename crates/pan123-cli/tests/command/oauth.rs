@@ -20,7 +20,7 @@ struct Waiting {
 fn start(user: &User) -> Waiting {
     user.write("app.txt", &two_lines());
     let arguments = ["login", "--oauth", "--file", "app.txt", "--json", "-v"];
-    let redirect = ["--redirect-uri", "http://127.0.0.1:0/back"];
+    let redirect = ["--redirect-uri", "http://127.0.0.1:0/:back/{*"];
     let mut running = user.start(&[&arguments[..], &redirect].concat());
     let line = running.wait_for_output("authorize");
     let object: Value = serde_json::from_str(&line).expect("an object");

@@ -45,7 +45,7 @@ pub(super) async fn authorize(
     );
     app.out
         .result(&text, &json!({ "type": "authorize", "url": page }))?;
-    let code = wait_for_code(app.out.lang, listener, &redirect_uri, state).await?;
+    let code = wait_for_code(app.out.lang, listener, state).await?;
     Ok(client.authorize(&code, &redirect_uri).await?)
 }
 
@@ -104,23 +104,16 @@ struct Expected {
 async fn wait_for_code(
     lang: Lang,
     listener: TcpListener,
-    redirect_uri: &str,
     state: String,
 ) -> Result<String, Failure> {
     let (send, mut answers) = mpsc::channel(1);
-    let path = redirect_uri
-        .parse::<Uri>()
-        .unwrap_or_default()
-        .path()
-        .to_owned();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let expected = Arc::new(Expected {
         state,
         answers: send,
     });
-    let pages = Router::new()
-        .route(&path, axum::routing::get(came_back))
-        .with_state(expected);
+    // At any path: the state tells whether it is the page.
+    let pages = Router::new().fallback(came_back).with_state(expected);
     let server = axum::serve(listener, pages).with_graceful_shutdown(async {
         // It fails once the code is there, too.
         let _ = stopped.await;
