@@ -207,8 +207,10 @@ pub(crate) fn base_url_of_environment() -> Option<String> {
     variable("PAN123_BASE_URL")
 }
 
+/// Returns a variable that is set. What is not UTF-8 in it does not count as unset: it is refused where the value is used.
 fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    let value = env::var_os(name).filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 /// Returns a client of this account, whose processes share one token.

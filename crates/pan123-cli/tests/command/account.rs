@@ -70,6 +70,23 @@ fn commands_with_credentials_of_the_environment_share_one_token() {
     mock.assert_tokens_issued(1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_does_not_count_as_unset() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let mock = MockPan123::start_blocking();
+    for (name, exit) in [
+        ("PAN123_ACCESS_TOKEN", 3),
+        ("PAN123_CLIENT_SECRET", 3),
+        ("PAN123_BASE_URL", 2),
+    ] {
+        let damaged = std::ffi::OsString::from_vec(b"a\xff".to_vec());
+        let user = User::of(&mock).set(name, damaged);
+        user.run(&["whoami"]).exits(exit);
+    }
+}
+
 #[test]
 fn access_token_of_the_environment_needs_no_login() {
     let mock = MockPan123::start_blocking();

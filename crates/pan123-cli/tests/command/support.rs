@@ -1,6 +1,6 @@
 //! A user of the command: folders of its own, an environment of its own, and the mock.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// A user of the command.
 pub(crate) struct User {
     home: TempDir,
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl User {
@@ -47,7 +47,7 @@ impl User {
     }
 
     /// Sets a variable of the environment.
-    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> User {
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<OsString>) -> User {
         self.environment.retain(|(other, _)| *other != name);
         self.environment.push((name, value.into()));
         self
