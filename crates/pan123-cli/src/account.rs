@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::folders;
-use crate::words::Lang;
+use crate::words::{Lang, hex};
 
 /// A text that no output shows.
 #[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
@@ -273,6 +273,5 @@ fn short_digest(texts: &[&str]) -> String {
         digest.update(text);
         digest.update([0]);
     }
-    let first = digest.finalize().into_iter().take(8);
-    first.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex(&digest.finalize()[..8])
 }

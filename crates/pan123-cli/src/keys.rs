@@ -7,6 +7,7 @@ use pan123_async::{Download, ItemKey};
 use sha2::{Digest, Sha256};
 
 use crate::lists::Folder;
+use crate::words::hex;
 
 /// The number of hexadecimal digits, 80 bits: no two of a billion downloads have the same ones.
 const DIGITS: usize = 20;
@@ -61,8 +62,7 @@ fn digest(download: &Download, folder: Option<&Folder>) -> String {
         digest.update(text.len().to_be_bytes());
         digest.update(text);
     }
-    let bytes = digest.finalize().into_iter().take(DIGITS / 2);
-    bytes.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex(&digest.finalize()[..DIGITS / 2])
 }
 
 /// Returns what names a download for people: its name, or that of the file in its URL, or the host. A last segment without an extension

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::words::hex;
 
 /// The name of the ledger of `pan123 download`.
 pub(crate) const DEFAULT: &str = "downloads";
@@ -67,8 +68,7 @@ impl Named {
         let stem = list.file_stem().unwrap_or_default().to_string_lossy();
         let stem: String = plain(&stem).chars().take(40).collect();
         let digest = Sha256::digest(list.as_os_str().as_encoded_bytes());
-        let digits = digest.iter().take(4);
-        let digits = digits.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let digits = hex(&digest[..4]);
         Named::find(app, client, &format!("{stem}-{digits}"))
     }
 

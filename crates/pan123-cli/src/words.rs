@@ -61,6 +61,15 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// Returns bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
 /// Returns a time as people read it, in the zone of this machine.
 pub(crate) fn local_time(time: SystemTime) -> Option<String> {
     let zoned = Timestamp::try_from(time).ok()?.to_zoned(TimeZone::system());

@@ -10,11 +10,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::service::hex;
 use crate::account::Secret;
 use crate::failure::Failure;
 use crate::folders;
-use crate::words::Lang;
+use crate::words::{Lang, hex};
 
 /// How long a client with a wrong secret waits for its answer.
 const PENALTY: Duration = Duration::from_secs(1);

@@ -17,6 +17,7 @@ use super::rpc::{
     RpcError, Status, nested_calls, parse,
 };
 use crate::stop::Stop;
+use crate::words::hex;
 
 /// How many calls one request may make.
 const MAX_CALLS: usize = 1000;
@@ -360,10 +361,4 @@ fn version() -> Value {
         "enabledFeatures": ["HTTPS"],
         "pan123": env!("CARGO_PKG_VERSION"),
     })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }

@@ -1,6 +1,5 @@
 //! `pan123 login --oauth`: the user authorizes an app in a browser, which brings the code back to this machine.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::account::Credentials;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
-use crate::words::{Lang, shown};
+use crate::words::{Lang, hex, shown};
 
 /// Where the browser comes back to, unless the user says otherwise.
 pub(super) const REDIRECT_URI: &str = "http://127.0.0.1:12353/";
@@ -86,11 +85,7 @@ fn unguessable() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Exit::Failed, format!("no random numbers: {error}")))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex(&bytes))
 }
 
 /// What the page that the browser comes back to needs.
