@@ -18,7 +18,7 @@ use super::books::{Books, Shared, lock};
 use super::mirror::{Entry, Mirror, REMOVED};
 use super::names::{FoundFile, Note};
 use super::rpc::{Gid, GidPrefix, Notification, Position, RpcError};
-use work::{add, move_within, remove};
+use work::{Removed, add, move_within, remove};
 
 /// How many downloads may wait and run at once.
 const MAX_OPEN: usize = 100_000;
@@ -200,7 +200,8 @@ impl Queue {
     /// Removes what is not sent. With `force`, what is sent is no longer followed.
     pub(super) async fn remove(&self, gid: GidPrefix, force: bool) -> Result<Gid, RpcError> {
         let removed = self.with_books(move |books| remove(books, &gid, force));
-        let (name, names) = removed.await?;
+        let Removed { name, names, key } = removed.await?;
+        self.batch.leave(key);
         for name in names {
             let _ = self.notifications.send((Notification::Stop, name));
         }

@@ -179,6 +179,8 @@ struct Inbox {
     returned: Vec<Returned>,
     /// Whether to ask the ledger for items at once.
     claims: bool,
+    /// Items to follow no longer.
+    left: Vec<ItemKey>,
 }
 
 #[derive(Debug)]
@@ -207,6 +209,14 @@ impl BatchHandle {
     pub fn claim(&self) {
         if let Some(inbox) = &mut *self.shared.inbox() {
             inbox.claims = true;
+        }
+        self.shared.control.wake();
+    }
+
+    /// Follows the task of an item no longer: after somebody else has ended the item in the ledger.
+    pub fn leave(&self, key: ItemKey) {
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            inbox.left.push(key);
         }
         self.shared.control.wake();
     }
@@ -941,6 +951,7 @@ impl Batch {
             notices,
             returned,
             claims,
+            left,
         } = self.shared.take_inbox();
         for returned in returned {
             match returned {
@@ -951,6 +962,9 @@ impl Batch {
         let now = now.mono;
         for (key, told) in notices {
             self.told(key, told);
+        }
+        for key in left {
+            self.leave_item(&key);
         }
         if claims {
             self.claim_at = None;
@@ -979,6 +993,16 @@ impl Batch {
         CallHandle::new(&self.polls_control).stop();
         self.search.end();
         self.leave_followed();
+    }
+
+    fn leave_item(&mut self, key: &ItemKey) {
+        let item = self.slots.find(key);
+        let slot = item.and_then(|item| self.slots.get(item));
+        if let Some(item) = item.filter(|_| slot.is_some_and(|slot| slot.stage().is_followed())) {
+            self.release(item);
+            // If nobody has ended it, it is followed again.
+            self.recorder.set_unsure();
+        }
     }
 
     fn leave_followed(&mut self) {
@@ -1034,7 +1058,7 @@ impl Batch {
 
 impl Inbox {
     fn is_empty(&self) -> bool {
-        self.notices.is_empty() && self.returned.is_empty() && !self.claims
+        self.notices.is_empty() && self.returned.is_empty() && !self.claims && self.left.is_empty()
     }
 }
 

@@ -69,18 +69,21 @@ fn key_of(gid: Gid) -> Result<ItemKey, RpcError> {
     Ok(ItemKey::new(gid.to_string())?)
 }
 
-/// Returns the GID that the client used, and all names of what was removed.
-pub(super) fn remove(
-    books: &mut Books,
-    gid: &GidPrefix,
-    force: bool,
-) -> Result<(Gid, Vec<Gid>), RpcError> {
+/// What a client removed.
+pub(super) struct Removed {
+    /// The GID that the client used.
+    pub(super) name: Gid,
+    pub(super) names: Vec<Gid>,
+    pub(super) key: ItemKey,
+}
+
+pub(super) fn remove(books: &mut Books, gid: &GidPrefix, force: bool) -> Result<Removed, RpcError> {
     let (name, entry) = books.find(gid)?;
     let names = lock(books.mirror()).names(entry.gid);
     let key = entry.key().clone();
     let refused = match (entry.state(), entry.item.task) {
         (ItemState::Queued | ItemState::Paused | ItemState::Claimed | ItemState::Intended, _) => {
-            books.change(&entry, LedgerOp::Remove(key))?
+            books.change(&entry, LedgerOp::Remove(key.clone()))?
         }
         (ItemState::Running, Some(task)) if force => {
             let ending = Ending::Failed(REMOVED.to_owned());
@@ -90,7 +93,7 @@ pub(super) fn remove(
         (state, _) => Some(Refusal::State(state)),
     };
     let Some(refusal) = refused else {
-        return Ok((name, names));
+        return Ok(Removed { name, names, key });
     };
     Err(RpcError::new(match refusal {
         Refusal::State(ItemState::Intended | ItemState::Claimed) if force => {
