@@ -388,6 +388,30 @@ fn ctrl_c_stops_a_batch_and_says_how_to_go_on() {
     assert_each_created_once(&mock);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_the_wait_for_a_list_from_a_named_pipe() {
+    const SIGINT: u64 = 1 << 1;
+    let user = User::of(&MockPan123::start_blocking());
+    let pipe = user.config().with_file_name("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let running = user.start(&["batch", pipe.to_str().unwrap()]);
+    let status = format!("/proc/{}/status", running.child.id());
+    let is_caught = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:\t"));
+        u64::from_str_radix(caught.unwrap(), 16).unwrap() & SIGINT != 0
+    };
+    let until = std::time::Instant::now() + LIMIT;
+    while !is_caught() {
+        assert!(std::time::Instant::now() < until);
+        std::thread::yield_now();
+    }
+    running.signal("INT");
+    running.end().exits(130);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_second_ctrl_c_ends_a_batch_at_once_and_nothing_is_sent_twice() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pan123_async::proto::ledger::{LedgerAnswer, LedgerOp, OpenLedger};
 use pan123_async::{Client, NewItem};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::failure::{Exit, Failure};
@@ -80,7 +81,12 @@ impl List {
                 format!("无法读取列表 {list}：{error}"),
             ))
         };
-        let file = File::open(list).map_err(|error| failed(&error))?;
+        let path = list.to_owned();
+        // To open a named pipe is to wait for who writes into it.
+        let opening = spawn_blocking(move || File::open(path));
+        let opened = async { Ok(opening.await.map_err(io::Error::other)?) };
+        let file = app.until_stopped(opened).await?;
+        let file = file.map_err(|error| failed(&error))?;
         let metadata = file.metadata().map_err(|error| failed(&error))?;
         if metadata.is_dir() {
             return Err(failed(&io::ErrorKind::IsADirectory.into()));
@@ -262,7 +268,7 @@ pub(super) async fn folder_ids(
 
 /// Copies what can be read once into a file without a name.
 async fn spool(mut from: impl io::Read + Send + 'static) -> Result<File, Failure> {
-    let copied = tokio::task::spawn_blocking(move || {
+    let copied = spawn_blocking(move || {
         let mut file = tempfile::tempfile()?;
         io::copy(&mut from, &mut file)?;
         Ok::<_, io::Error>(file)
