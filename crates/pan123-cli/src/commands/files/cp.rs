@@ -7,7 +7,7 @@ use pan123_async::proto::CopyTaskId;
 use pan123_async::proto::file::CopyStatus;
 use pan123_async::{Entry, Error, FileId, Parent};
 
-use super::destination::Destination;
+use super::destination::{Destination, look_up};
 use super::print::Change;
 use crate::app::App;
 use crate::drive::{Drive, Found};
@@ -34,13 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let drive = Drive::of(app)?;
-    let look_up = async {
-        let sources = args.sources.len();
-        let to = Destination::find(app, &drive, &args.destination, sources).await?;
-        Ok((to, drive.entries(&args.sources).await))
-    };
-    let (to, found) = app.until_stopped(look_up).await?;
-    let (entries, exit) = app.out.successes(found);
+    let (to, entries, exit) = look_up(app, &drive, &args.sources, &args.destination).await?;
     app.check_stopped()?;
     let (folder, name) = match to {
         Destination::Into(folder) => (folder, None),

@@ -1,6 +1,6 @@
 //! Where `mv` and `cp` put things.
 
-use pan123_async::Parent;
+use pan123_async::{Entry, Parent};
 
 use crate::app::App;
 use crate::drive::Drive;
@@ -16,10 +16,26 @@ pub(super) enum Destination {
     As(Parent, String),
 }
 
+/// Finds where things are put, and the things; those that are not found are told.
+pub(super) async fn look_up(
+    app: &App,
+    drive: &Drive,
+    sources: &[Place],
+    destination: &Place,
+) -> Result<(Destination, Vec<Entry>, Exit), Failure> {
+    let look_up = async {
+        let to = Destination::find(app, drive, destination, sources.len()).await?;
+        Ok((to, drive.entries(sources).await))
+    };
+    let (to, found) = app.until_stopped(look_up).await?;
+    let (entries, exit) = app.out.successes(found);
+    Ok((to, entries, exit))
+}
+
 impl Destination {
     /// Reads a destination as a shell does: a folder that exists takes everything; a path where nothing is yet is the new name of a single
     /// thing.
-    pub(super) async fn find(
+    async fn find(
         app: &App,
         drive: &Drive,
         place: &Place,

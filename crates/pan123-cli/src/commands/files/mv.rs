@@ -3,7 +3,7 @@
 use clap::ValueHint;
 use pan123_async::{Entry, Parent};
 
-use super::destination::Destination;
+use super::destination::{Destination, look_up};
 use super::print::Change;
 use crate::app::App;
 use crate::drive::{Drive, MAX_ENTRIES};
@@ -22,13 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let drive = Drive::of(app)?;
-    let look_up = async {
-        let sources = args.sources.len();
-        let to = Destination::find(app, &drive, &args.destination, sources).await?;
-        Ok((to, drive.entries(&args.sources).await))
-    };
-    let (to, found) = app.until_stopped(look_up).await?;
-    let (entries, exit) = app.out.successes(found);
+    let (to, entries, exit) = look_up(app, &drive, &args.sources, &args.destination).await?;
     match to {
         Destination::Into(folder) => Ok(exit.max(into(app, &drive, entries, folder).await?)),
         Destination::As(folder, name) => {
