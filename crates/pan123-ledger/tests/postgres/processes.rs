@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use pan123_ledger::PostgresLedger;
 use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerOp, ListItems};
 
-use crate::server::{TestServer, server};
+use crate::server::{TestServer, control, server, server_alone};
 use crate::workers::{ITEMS, Workers, assert_each_once, report, work};
 use crate::{account, add, ask, claim};
 
@@ -16,6 +18,7 @@ const SPILL: &str = "PAN123_LEDGER_SPILL";
 const LOG: &str = "PAN123_LEDGER_LOG";
 const SEED: &str = "PAN123_LEDGER_SEED";
 const URL: &str = "PAN123_LEDGER_URL";
+const LEASE: &str = "PAN123_LEDGER_LEASE_MILLIS";
 
 #[test]
 #[ignore = "a process of other tests"]
@@ -26,10 +29,12 @@ fn process() {
         return;
     };
     let [url, spill, log, seed] = [URL, SPILL, LOG, SEED].map(|name| setting(name).unwrap());
-    let ledger = PostgresLedger::new(&url, spill).unwrap().schema(schema);
+    let lease = Duration::from_millis(setting(LEASE).unwrap().parse().unwrap());
+    let ledger = PostgresLedger::new(&url, spill).unwrap();
+    let ledger = ledger.schema(schema).unwrap().lease(lease);
     // Its connection may be cut at once.
     let opened = loop {
-        match ledger.as_ref().unwrap().open(&account()) {
+        match ledger.open(&account()) {
             Ok(opened) => break opened,
             Err(fault) => println!("# {fault}"),
         }
@@ -37,67 +42,117 @@ fn process() {
     work(opened, Path::new(&log), seed.parse().unwrap());
 }
 
-fn workers(server: &TestServer, log: &Path) -> Workers {
-    let url = format!("{}&application_name={}", server.url, server.schema);
-    let (schema, folder) = (server.schema.clone(), server.folder.path().to_owned());
-    let (log_path, started) = (log.to_owned(), Cell::new(0));
-    let command = move |seed: u64| {
-        started.set(started.get() + 1);
-        let machine = ["here", "there"][started.get() % 2];
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["processes::process", "--exact", "--ignored", "--nocapture"])
-            .env(URL, &url)
-            .env(SCHEMA, &schema)
-            .env(SPILL, folder.join(machine))
-            .env(LOG, &log_path)
-            .env(SEED, seed.to_string())
-            .stdout(Stdio::piped());
-        command
-    };
-    Workers::new(log, Box::new(command))
+/// A ledger with items, and the workers of two machines.
+struct Work {
+    server: TestServer,
+    log: PathBuf,
+}
+
+impl Work {
+    fn new(server: TestServer) -> Work {
+        let log = server.folder.path().join("log");
+        let work = Work { server, log };
+        add(&mut *work.machine("here").open(&account()).unwrap(), ITEMS);
+        work
+    }
+
+    fn machine(&self, name: &str) -> PostgresLedger {
+        self.server.ledger_of(&self.server.url, name)
+    }
+
+    fn workers(&self, lease: Duration) -> Workers {
+        let schema = self.server.schema.clone();
+        let url = format!("{}&application_name={schema}", self.server.url);
+        let folder = self.server.folder.path().to_owned();
+        let (log, started) = (self.log.clone(), Cell::new(0));
+        let command = move |seed: u64| {
+            started.set(started.get() + 1);
+            let machine = ["here", "there"][started.get() % 2];
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command
+                .args(["processes::process", "--exact", "--ignored", "--nocapture"])
+                .env(URL, &url)
+                .env(SCHEMA, &schema)
+                .env(SPILL, folder.join(machine))
+                .env(LOG, &log)
+                .env(SEED, seed.to_string())
+                .env(LEASE, lease.as_millis().to_string())
+                .stdout(Stdio::piped());
+            command
+        };
+        Workers::new(&self.log, Box::new(command))
+    }
+
+    /// Closes the connections of all workers.
+    fn cut(&self) -> usize {
+        let condition = format!("application_name = '{}'", self.server.schema);
+        let cut =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {condition}");
+        self.server.admin().ask(&cut).len()
+    }
+
+    fn assert_each_once(&self) -> (usize, usize) {
+        // What the last ones kept aside on each machine.
+        for machine in ["here", "there"] {
+            claim(&mut *self.machine(machine).open(&account()).unwrap(), 0);
+        }
+        let list = LedgerOp::List(ListItems::first(usize::MAX).with_hidden());
+        let mut ledger = self.machine("here").open(&account()).unwrap();
+        let Ok(LedgerAnswer::Page(items)) = ask(&mut *ledger, list) else {
+            panic!("no list");
+        };
+        let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+        assert_each_once(&self.log, &items)
+    }
 }
 
 #[test]
-fn killed_processes_and_backends_send_each_item_once_and_lose_no_task() {
+fn killed_processes_connections_and_servers_send_each_item_once_and_lose_no_task() {
+    let Some(server) = server_alone() else {
+        return;
+    };
+    let work = Work::new(server);
+    let (mut kills, mut cuts, mut stops) = (0, 0, 0);
+    // Those of a machine on which no other worker is left are taken over when their lease has lapsed.
+    let lease = Duration::from_secs(1);
+    work.workers(lease)
+        .work(|workers, victim| match workers.random.u8(0..8) {
+            0..=3 => {
+                kills += 1;
+                workers.kill(victim);
+                workers.start();
+            }
+            4 if control(&["--mode", "immediate", "stop"]) => {
+                stops += 1;
+                assert!(control(&["start"]));
+            }
+            _ => cuts += work.cut(),
+        });
+    assert!(kills > 5 && cuts > 5, "{kills} kills, {cuts} cuts");
+    let what = format!("{kills} kills, {cuts} cut connections, {stops} killed servers");
+    report(&what, work.assert_each_once());
+}
+
+#[cfg(unix)]
+#[test]
+fn processes_that_freeze_for_longer_than_their_lease_send_each_item_once() {
     let Some(server) = server() else {
         return;
     };
-    let log: PathBuf = server.folder.path().join("log");
-    let machines = ["here", "there"].map(|folder| server.ledger_of(&server.url, folder));
-    add(&mut *machines[0].open(&account()).unwrap(), ITEMS);
-    let admin = server.admin();
-    let cut = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
-        server.schema
-    );
-    let (mut kills, mut cuts) = (0, 0);
-    workers(&server, &log).work(|workers, victim| {
-        if workers.random.bool() {
-            kills += 1;
-            workers.kill(victim);
-            workers.start();
-        } else {
-            cuts += admin.ask(&cut).len();
-        }
-    });
-    assert!(kills > 5 && cuts > 5, "{kills} kills, {cuts} cuts");
-    // What the last ones kept aside on each machine.
-    for machine in &machines {
-        claim(&mut *machine.open(&account()).unwrap(), 0);
-    }
-    let list = LedgerOp::List(ListItems::first(usize::MAX).with_hidden());
-    let mut ledger = server
-        .ledger_of(&server.url, "here")
-        .open(&account())
-        .unwrap();
-    let Ok(LedgerAnswer::Page(items)) = ask(&mut *ledger, list) else {
-        panic!("no list");
+    let work = Work::new(server);
+    let lease = Duration::from_millis(50);
+    let signal = |signal: &str, process: &Child| {
+        let mut kill = Command::new("kill");
+        let kill = kill.args([signal, &process.id().to_string()]);
+        assert!(kill.status().unwrap().success());
     };
-    let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
-    let unconfirmed = assert_each_once(&log, &items);
-    report(
-        &format!("{kills} kills, {cuts} cut connections"),
-        unconfirmed,
-    );
+    let mut freezes = 0;
+    work.workers(lease).work(|workers, victim| {
+        freezes += 1;
+        signal("-STOP", &workers.running[&victim]);
+        thread::sleep(3 * lease);
+        signal("-CONT", &workers.running[&victim]);
+    });
+    assert!(freezes > 5, "{freezes} freezes");
+    report(&format!("{freezes} freezes"), work.assert_each_once());
 }
