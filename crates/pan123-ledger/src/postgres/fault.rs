@@ -1,5 +1,6 @@
 //! What an error of PostgreSQL, or of the connection to it, means for the ledger.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 
@@ -46,7 +47,7 @@ impl fmt::Display for RowError {
     }
 }
 
-fn write_with_sources(f: &mut fmt::Formatter<'_>, error: &dyn std::error::Error) -> fmt::Result {
+fn write_with_sources(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
     write!(f, "{error}")?;
     let mut source = error.source();
     // Errors of this client repeat their source.
@@ -134,9 +135,23 @@ pub(super) fn of_open(place: &Place, error: RowError) -> LedgerFault {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             "let the role create the schema, or create it and give it to the role"
         }
+        None if is_of_certificate(&error) => {
+            "if the certificate is of your own authority, name the authority's certificate; without TLS set sslmode=disable"
+        }
         _ => return of_transaction(place, error),
     };
     LedgerFault::Broken(format!("{place}: {error}; {hint}"))
+}
+
+/// Whether TLS does not trust the server.
+fn is_of_certificate(error: &RowError) -> bool {
+    let RowError::Sql(error) = error else {
+        return false;
+    };
+    let source = error
+        .source()
+        .and_then(|error| error.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]

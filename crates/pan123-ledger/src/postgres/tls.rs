@@ -83,12 +83,7 @@ impl TlsConnect<Socket> for Connect {
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
             let stream = self.connector.connect(self.name, socket).await;
-            stream.map(Stream).map_err(|error| {
-                let text = format!(
-                    "{error}; if the server's certificate is of your own authority, give its certificate, and without TLS set sslmode=disable"
-                );
-                io::Error::new(error.kind(), text)
-            })
+            stream.map(Stream)
         })
     }
 }

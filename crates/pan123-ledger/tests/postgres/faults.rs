@@ -264,3 +264,34 @@ fn password_is_in_no_message() {
     let right = server.url.split(['@', ':']).nth(2).unwrap();
     assert_eq!(total(&mut *open(&ledger.password(right))), 0);
 }
+
+#[test]
+fn certificate_of_the_server_is_checked() {
+    let Some(server) = server() else {
+        return;
+    };
+    let Ok(authority) = std::env::var("PAN123_TEST_POSTGRES_CA") else {
+        return;
+    };
+    let url = |host: &str| {
+        let url = server.url.replace("sslmode=disable", "sslmode=require");
+        format!("{}&application_name=tls", url.replace("127.0.0.1", host))
+    };
+    let ledger = |host: &str| server.ledger_of(&url(host), "spill");
+    let trusting = |host: &str| ledger(host).root_certificates(&authority).unwrap();
+    let opened = open(&trusting("127.0.0.1"));
+    let encrypted = server.admin().ask(
+        "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'tls'",
+    );
+    assert_eq!(encrypted, ["t"]);
+    drop(opened);
+    // Of an authority that nobody knows; of another name.
+    for refused in [ledger("127.0.0.1"), trusting("localhost")] {
+        let fault = refusal(&refused);
+        let text = fault.to_string();
+        assert!(text.contains("certificate"), "{text}");
+        assert!(matches!(fault, LedgerFault::Broken(_)), "{fault:?}");
+    }
+    let no_pem = ledger("127.0.0.1").root_certificates(server.folder.path().join("none"));
+    assert!(no_pem.unwrap_err().to_string().contains("is no PEM file"));
+}

@@ -75,6 +75,31 @@ fn worker_whose_lease_has_lapsed_is_taken_over_and_cannot_go_on() {
     assert_eq!(ask(&mut *first, created), Ok(LedgerAnswer::Done));
 }
 
+/// As one that was frozen for days.
+#[test]
+fn task_of_a_worker_that_was_forgotten_is_followed_by_another() {
+    let Some(server) = server() else {
+        return;
+    };
+    let mut forgotten = server.ledger_of(&server.url, "a").open(&account()).unwrap();
+    let second = server.ledger_of(&server.url, "b").lease(Duration::ZERO);
+    let mut second = second.open(&account()).unwrap();
+    add(&mut *forgotten, 1);
+    let (item, fence) = intend_one(&mut *forgotten);
+    let admin = server.admin();
+    admin.ask("UPDATE workers SET beat_at = 1, lapsed = true WHERE id = 1");
+    assert_eq!(claim(&mut *second, 1).unconfirmed.len(), 1);
+    assert_eq!(admin.ask("SELECT id FROM workers"), ["2"]);
+    let created = LedgerOp::Created {
+        item,
+        fence,
+        task: task(7),
+    };
+    assert_eq!(ask(&mut *forgotten, created), Ok(LedgerAnswer::Done));
+    while claim(&mut *second, 1).to_follow.is_empty() {}
+    assert_eq!(ask(&mut *forgotten, LedgerOp::Beat), Ok(LedgerAnswer::Lost));
+}
+
 #[test]
 fn accounts_of_one_database_do_not_meet() {
     let Some(server) = server() else {
