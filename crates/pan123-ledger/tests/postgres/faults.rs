@@ -182,7 +182,7 @@ fn another_server_is_refused_until_somebody_confirms_it() {
     admin.ask(&format!("UPDATE ledgers SET servers = '{elsewhere}'"));
     assert_changed(&refusal(&here));
     // An open handle sees it when it connects again, and then is of no more use.
-    assert_eq!(terminate(&admin, "changed", "true"), 1);
+    assert!(terminate(&admin, "changed", "true") > 0);
     let answer = ask(&mut *opened, LedgerOp::Counts);
     assert_changed(answer.as_ref().unwrap_err());
     assert_eq!(ask(&mut *opened, LedgerOp::Counts), answer);

@@ -1,16 +1,17 @@
 //! Real processes of two machines on one ledger.
 
 use std::cell::Cell;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use pan123_ledger::PostgresLedger;
-use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerOp, ListItems};
+use pan123_proto::ledger::{ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
 use crate::server::{TestServer, control, server, server_alone};
-use crate::workers::{ITEMS, Workers, assert_each_once, report, work};
+use crate::workers::{ITEMS, LONG, Workers, assert_each_once, report, said, work};
 use crate::{account, add, ask, claim};
 
 const SCHEMA: &str = "PAN123_LEDGER_SCHEMA";
@@ -39,7 +40,18 @@ fn process() {
             Err(fault) => println!("# {fault}"),
         }
     };
-    work(opened, Path::new(&log), seed.parse().unwrap());
+    if log.is_empty() {
+        hold(opened);
+    } else {
+        work(opened, Path::new(&log), seed.parse().unwrap());
+    }
+}
+
+/// Holds three items until it is killed.
+#[allow(clippy::print_stdout, reason = "the test that started it reads it")]
+fn hold(mut ledger: Box<dyn OpenLedger>) {
+    println!("> {}", claim(&mut *ledger, 3).to_create.len());
+    drop(std::io::stdin().read_line(&mut String::new()));
 }
 
 /// A ledger with items, and the workers of two machines.
@@ -61,11 +73,16 @@ impl Work {
     }
 
     fn workers(&self, lease: Duration) -> Workers {
+        Workers::new(&self.log, Box::new(self.command(lease)))
+    }
+
+    /// Starts processes of the two machines in turn.
+    fn command(&self, lease: Duration) -> impl Fn(u64) -> Command + use<> {
         let schema = self.server.schema.clone();
         let url = format!("{}&application_name={schema}", self.server.url);
         let folder = self.server.folder.path().to_owned();
         let (log, started) = (self.log.clone(), Cell::new(0));
-        let command = move |seed: u64| {
+        move |seed: u64| {
             started.set(started.get() + 1);
             let machine = ["here", "there"][started.get() % 2];
             let mut command = Command::new(std::env::current_exe().unwrap());
@@ -79,8 +96,7 @@ impl Work {
                 .env(LEASE, lease.as_millis().to_string())
                 .stdout(Stdio::piped());
             command
-        };
-        Workers::new(&self.log, Box::new(command))
+        }
     }
 
     /// Closes the connections of all workers.
@@ -104,6 +120,31 @@ impl Work {
         let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
         assert_each_once(&self.log, &items)
     }
+}
+
+#[test]
+fn process_that_is_killed_is_seen_at_once_on_its_machine() {
+    let Some(server) = server() else {
+        return;
+    };
+    let work = Work::new(server);
+    let mut command = work.command(LONG)(1);
+    let mut process = command.env(LOG, "").stdin(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(process.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    assert!(lines.any(|line| said(&line) == Some("3")));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let held = |machine: &str| {
+        let mut ledger = work.machine(machine).lease(LONG).open(&account()).unwrap();
+        let claimed = claim(&mut *ledger, 1).to_create.len() as u64;
+        let Ok(LedgerAnswer::Counts(counts)) = ask(&mut *ledger, LedgerOp::Counts) else {
+            panic!("no totals");
+        };
+        counts.of(ItemState::Claimed) + counts.of(ItemState::Intended) - claimed
+    };
+    assert_eq!(held("here"), 3);
+    assert_eq!(held("there"), 0);
 }
 
 #[test]
