@@ -164,11 +164,16 @@ pub(crate) fn report(what: &str, (unconfirmed, sent): (usize, usize)) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
+/// Leaves the processor to the others.
+pub(crate) fn pause() {
+    thread::sleep(Duration::from_millis(20));
+}
+
 /// Asks until the ledger answers.
 fn run(ledger: &mut dyn OpenLedger, ops: &[LedgerOp]) -> Vec<LedgerAnswer> {
     loop {
         match ledger.run(Transaction::new(SystemTime::now(), ops.to_vec())) {
-            Err(LedgerFault::Busy(_) | LedgerFault::Down(_)) => {}
+            Err(LedgerFault::Busy(_) | LedgerFault::Down(_)) => pause(),
             answers => return answers.expect("the ledger answers"),
         }
     }

@@ -11,7 +11,7 @@ use pan123_ledger::PostgresLedger;
 use pan123_proto::ledger::{ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
 use crate::server::{TestServer, control, server, server_alone};
-use crate::workers::{ITEMS, LONG, Workers, assert_each_once, report, said, work};
+use crate::workers::{ITEMS, LONG, Workers, assert_each_once, pause, report, said, work};
 use crate::{account, add, ask, claim};
 
 const SCHEMA: &str = "PAN123_LEDGER_SCHEMA";
@@ -37,7 +37,10 @@ fn process() {
     let opened = loop {
         match ledger.open(&account()) {
             Ok(opened) => break opened,
-            Err(fault) => println!("# {fault}"),
+            Err(fault) => {
+                println!("# {fault}");
+                pause();
+            }
         }
     };
     if log.is_empty() {
