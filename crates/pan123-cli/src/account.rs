@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pan123_async::proto::Account;
 use pan123_async::{Client, OAuth};
@@ -75,7 +75,7 @@ impl Credentials {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(folders::failed("read", &path, &error)),
         };
-        check_mode(&path, lang)?;
+        folders::check_private(&path, lang)?;
         // The error of the parser would quote the file.
         serde_json::from_slice(&text).map(Some).map_err(|_| {
             let path = path.display();
@@ -118,32 +118,6 @@ impl Credentials {
         };
         Ok(builder.build()?)
     }
-}
-
-/// Refuses credentials that others can read.
-#[cfg(unix)]
-fn check_mode(path: &Path, lang: Lang) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let metadata = fs::metadata(path).map_err(|error| folders::failed("read", path, &error))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode.trailing_zeros() >= 6 {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Failure::credentials(lang.pick(
-        format!(
-            "{path} holds the client secret, and others may read or change it (mode {mode:o}): run `chmod 600 {path}`"
-        ),
-        format!(
-            "{path} 中有 client secret，但其他用户可以读取或修改它（权限 {mode:o}）：请运行 `chmod 600 {path}`"
-        ),
-    )))
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: Lang) -> Result<(), Failure> {
-    Ok(())
 }
 
 /// Where the account of a command comes from.

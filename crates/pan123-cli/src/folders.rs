@@ -97,3 +97,29 @@ pub(crate) fn failed(done: &str, path: &Path, error: &io::Error) -> Failure {
     );
     Failure::new(Exit::Failed, message)
 }
+
+/// Refuses a file with a secret that others can read or change.
+#[cfg(unix)]
+pub(crate) fn check_private(path: &Path, lang: Lang) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = fs::metadata(path).map_err(|error| failed("read", path, &error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode.trailing_zeros() >= 6 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Failure::credentials(lang.pick(
+        format!(
+            "{path} holds a secret, and others may read or change it (mode {mode:o}): run `chmod 600 {path}`"
+        ),
+        format!(
+            "{path} 中有密钥，但其他用户可以读取或修改它（权限 {mode:o}）：请运行 `chmod 600 {path}`"
+        ),
+    )))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check_private(_: &Path, _: Lang) -> Result<(), Failure> {
+    Ok(())
+}

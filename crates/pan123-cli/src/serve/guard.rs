@@ -60,8 +60,12 @@ impl Guard {
 ///
 /// [`Failure`] if the file cannot be read or written, or holds no secret that is long enough.
 pub(super) fn secret_in(path: &Path) -> Result<Secret, Failure> {
+    let lang = Lang::of_environment();
     let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+        Ok(text) => {
+            folders::check_private(path, lang)?;
+            text
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(|error| Failure::from(io::Error::from(error)))?;
@@ -74,7 +78,7 @@ pub(super) fn secret_in(path: &Path) -> Result<Secret, Failure> {
     let secret = text.trim();
     if secret.len() < MIN_SECRET {
         let (path, length) = (path.display(), secret.len());
-        return Err(Failure::usage(Lang::of_environment().pick(
+        return Err(Failure::usage(lang.pick(
             format!("the secret in {path} is {length} bytes long: it needs at least {MIN_SECRET}; remove the file, and a new one is made"),
             format!("{path} 中的密钥只有 {length} 字节，至少需要 {MIN_SECRET} 字节：删除该文件即可生成新密钥"),
         )));
@@ -122,6 +126,17 @@ mod tests {
         let secret = secret_in(&path).unwrap();
         assert_eq!(secret.expose().len(), 64);
         assert_eq!(secret_in(&path).unwrap(), secret);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let with_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode));
+            with_mode(0o640).unwrap();
+            let failure = secret_in(&path).unwrap_err();
+            assert!(failure.message.contains("chmod 600"), "{failure:?}");
+            with_mode(0o400).unwrap();
+            assert_eq!(secret_in(&path).unwrap(), secret);
+            with_mode(0o600).unwrap();
+        }
         fs::write(&path, "short\n").unwrap();
         let failure = secret_in(&path).unwrap_err();
         assert!(failure.message.contains('8'), "{failure:?}");
