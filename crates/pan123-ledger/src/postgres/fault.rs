@@ -116,9 +116,14 @@ fn of_code(code: &SqlState, text: String) -> LedgerFault {
 
 fn is_unreadable(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
-    ["error deserializing column", "error serializing parameter"]
-        .iter()
-        .any(|begin| text.starts_with(begin))
+    [
+        "error deserializing column",
+        "error serializing parameter",
+        // The ledger's own row is gone.
+        "query returned an unexpected number of rows",
+    ]
+    .iter()
+    .any(|begin| text.starts_with(begin))
 }
 
 /// Says why a ledger cannot be opened.

@@ -230,15 +230,17 @@ fn tables_of_another_program_or_version_are_left_alone() {
 }
 
 #[test]
-fn tables_that_are_gone_break_the_handle() {
+fn tables_and_rows_that_are_gone_break_the_handle() {
     let Some(server) = server() else {
         return;
     };
-    let mut ledger = open(&server.ledger());
-    server.admin().ask("DROP TABLE items");
-    let answer = ask(&mut *ledger, LedgerOp::Add(vec![item(1)]));
-    assert!(matches!(answer, Err(LedgerFault::Broken(_))), "{answer:?}");
-    assert_eq!(ask(&mut *ledger, LedgerOp::Counts), answer);
+    for lost in ["DELETE FROM ledgers", "DROP TABLE items"] {
+        let mut ledger = open(&server.ledger_of(&server.url, lost));
+        server.admin().ask(lost);
+        let answer = ask(&mut *ledger, LedgerOp::Add(vec![item(1)]));
+        assert!(matches!(answer, Err(LedgerFault::Broken(_))), "{answer:?}");
+        assert_eq!(ask(&mut *ledger, LedgerOp::Counts), answer);
+    }
 }
 
 #[test]
