@@ -5,6 +5,7 @@ mod calls;
 mod changing;
 mod client;
 mod ends;
+mod metrics;
 mod reach;
 mod restarts;
 mod support;
