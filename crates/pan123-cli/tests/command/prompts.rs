@@ -15,6 +15,7 @@ fn login_asks_for_the_secret_without_echo() {
     terminal.wait_for("client id: ");
     terminal.type_in(&format!("{CLIENT_ID}\n"));
     terminal.wait_for("client secret: ");
+    terminal.wait_for_silence();
     terminal.type_in(&format!("{CLIENT_SECRET}\n"));
     let (code, written) = terminal.end();
     assert_eq!(code, Some(0), "{written}");
@@ -30,6 +31,7 @@ fn ctrl_c_at_the_secret_exits_130() {
     terminal.wait_for("client id: ");
     terminal.type_in("some id\n");
     terminal.wait_for("client secret: ");
+    terminal.wait_for_silence();
     terminal.type_in("canary\u{3}");
     let (code, written) = terminal.end();
     assert_eq!(code, Some(130), "{written}");

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::support::{LIMIT, User};
 
@@ -93,6 +93,23 @@ impl Terminal {
         self.keyboard
             .write_all(text.as_bytes())
             .expect("a keyboard");
+    }
+
+    /// Waits until the terminal does not echo what is typed: that may be a moment after the prompt.
+    pub(crate) fn wait_for_silence(&self) {
+        let until = Instant::now() + LIMIT;
+        let echoes = || {
+            let modes = tcgetattr(&self.keyboard).expect("modes").local_modes;
+            modes.contains(LocalModes::ECHO)
+        };
+        while echoes() {
+            assert!(
+                Instant::now() < until,
+                "it echoes after {:?}",
+                self.written()
+            );
+            thread::yield_now();
+        }
     }
 
     /// Waits until this text was written.
