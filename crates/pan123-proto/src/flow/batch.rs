@@ -207,18 +207,12 @@ impl BatchHandle {
 
     /// Asks the ledger for items at once, instead of within 5 s: after somebody else has added, resumed or settled some.
     pub fn claim(&self) {
-        if let Some(inbox) = &mut *self.shared.inbox() {
-            inbox.claims = true;
-        }
-        self.shared.control.wake();
+        self.send(|inbox| inbox.claims = true);
     }
 
     /// Follows the task of an item no longer: after somebody else has ended the item in the ledger.
     pub fn leave(&self, key: ItemKey) {
-        if let Some(inbox) = &mut *self.shared.inbox() {
-            inbox.left.push(key);
-        }
-        self.shared.control.wake();
+        self.send(|inbox| inbox.left.push(key));
     }
 
     /// Returns the job in a guard that hands it back when it is dropped, for a driver that runs it elsewhere.
@@ -231,6 +225,14 @@ impl BatchHandle {
     pub fn guard_ledger(&self, job: LedgerJob) -> JobGuard<LedgerJob> {
         let hand_back = |handle: &BatchHandle, job| handle.hand_back(Returned::Ledger(job));
         JobGuard::new(job, self.clone(), hand_back)
+    }
+
+    /// Puts something into the inbox, as long as somebody reads it.
+    fn send(&self, put: impl FnOnce(&mut Inbox)) {
+        if let Some(inbox) = &mut *self.shared.inbox() {
+            put(inbox);
+        }
+        self.shared.control.wake();
     }
 
     fn hand_back(&self, returned: Returned) {

@@ -15,8 +15,6 @@ use crate::ids::{DirId, EntryId, FileId, Parent};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
-use crate::wire::response::date;
-use crate::wire::timestamp::ClockSkew;
 
 /// The backoffs before searching again: a list may show the file late.
 const BACKOFFS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
@@ -242,13 +240,13 @@ impl FindFile {
         Ok(None)
     }
 
-    fn add_unreadable(&mut self, row: Box<UnreadableRow>) {
+    fn add_unreadable(&mut self, row: &UnreadableRow) {
         let may_be = match self.state {
-            State::FindingDefaultDirs(_) => may_be_default_dir(&row),
-            _ => fit::may_be(&row, &self.expected),
+            State::FindingDefaultDirs(_) => may_be_default_dir(row),
+            _ => fit::may_be(row, &self.expected),
         };
         if may_be {
-            self.candidates.unreadable.get_or_insert(row);
+            self.candidates.spoil(row);
         }
     }
 
@@ -288,11 +286,7 @@ impl FindFile {
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
-        if let Input::Response(response) = &input
-            && let Some(date) = date(response.headers())
-        {
-            self.clocks = Clocks(Some(ClockSkew::between(date, now.wall)));
-        }
+        self.clocks.hear(now, &input);
         let mut input = input;
         loop {
             let result = match &mut self.state {
@@ -303,7 +297,7 @@ impl FindFile {
                 },
                 State::FindingDefaultDirs(listing) => match listing.resume(now, input).ready() {
                     Ok(Some(Err(Error::UnreadableRow(row)))) => {
-                        self.add_unreadable(row);
+                        self.add_unreadable(&row);
                         None
                     }
                     Ok(Some(entry)) => self.root_entry_listed(now.mono, &entry?)?,
@@ -312,7 +306,7 @@ impl FindFile {
                 },
                 State::Searching(listing) => match listing.resume(now, input).ready() {
                     Ok(Some(Err(Error::UnreadableRow(row)))) => {
-                        self.add_unreadable(row);
+                        self.add_unreadable(&row);
                         None
                     }
                     Ok(Some(entry)) => {

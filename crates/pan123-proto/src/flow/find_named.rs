@@ -14,8 +14,6 @@ use crate::ids::{DirId, Parent};
 use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Step, settled};
 use crate::session::Session;
-use crate::wire::response::date;
-use crate::wire::timestamp::ClockSkew;
 
 /// Reads one folder once. Of each download it finds the only file that has its requested name and was created since; none if there
 /// are several, or a row that may be another cannot be read.
@@ -114,11 +112,7 @@ impl FindNamed {
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Output>, Error> {
-        if let Input::Response(response) = &input
-            && let Some(date) = date(response.headers())
-        {
-            self.clocks = Clocks(Some(ClockSkew::between(date, now.wall)));
-        }
+        self.clocks.hear(now, &input);
         let mut input = input;
         loop {
             let listing = match &mut self.state {

@@ -8,6 +8,8 @@ use super::expected_file::{ExpectedFile, ExpectedName};
 use super::names::{self, Likeness, likeness};
 use crate::api::file::Entry;
 use crate::error::UnreadableRow;
+use crate::machine::{Input, Now};
+use crate::wire::response::date;
 use crate::wire::timestamp::ClockSkew;
 
 /// How the file of a download was found, ordered from the least certain.
@@ -103,9 +105,18 @@ fn timing(entry: &Entry, earliest: SystemTime, clocks: Clocks) -> Option<Timing>
 
 /// How the service's clock compares with the local one by the last response with a `Date`; `None` before.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clocks(pub(super) Option<ClockSkew>);
+pub(super) struct Clocks(Option<ClockSkew>);
 
 impl Clocks {
+    /// Takes the service's time from a response.
+    pub(super) fn hear(&mut self, now: Now, input: &Input) {
+        if let Input::Response(response) = input
+            && let Some(date) = date(response.headers())
+        {
+            *self = Clocks(Some(ClockSkew::between(date, now.wall)));
+        }
+    }
+
     fn local_time(self, service: SystemTime) -> SystemTime {
         self.0.map_or(service, |skew| skew.local_time(service))
     }

@@ -56,10 +56,7 @@ impl BatchHandle {
     }
 
     fn tell(&self, key: ItemKey, told: Told) {
-        if let Some(inbox) = &mut *self.shared.inbox() {
-            inbox.notices.push((key, told));
-        }
-        self.shared.control.wake();
+        self.send(|inbox| inbox.notices.push((key, told)));
     }
 }
 

@@ -147,7 +147,8 @@ impl Recorder {
     }
 
     pub(super) fn spill_job(&mut self, now: Instant) -> Option<LedgerJob> {
-        if self.spill_at.is_some_and(|at| now < at) {
+        // What is pending grows while the driver has the ledger: it is not looked through meanwhile.
+        if self.ledger.is_none() || self.spill_at.is_some_and(|at| now < at) {
             return None;
         }
         self.spill_at = None;
