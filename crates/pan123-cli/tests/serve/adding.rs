@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskScript};
 use serde_json::json;
 
-use crate::support::{Home, LIMIT};
+use crate::support::{Home, LIMIT, mock_with};
 
 const GID: &str = "00000000000000a1";
 
@@ -70,10 +70,7 @@ async fn download_runs_to_its_end_and_sockets_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn added_download_is_sent_within_a_second() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let mut socket = service.socket().await;
@@ -108,10 +105,7 @@ async fn added_download_is_sent_within_a_second() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failure_names_what_was_dropped_and_keeps_nothing_of_it() {
     let url = "http://source.example/a";
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::fails_after(1, "gone"))
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::fails_after(1, "gone")).await;
     let home = Home::at(&mock);
     let mut service = home.start(&[]).await;
     let mut socket = service.socket().await;
@@ -142,10 +136,7 @@ async fn failure_names_what_was_dropped_and_keeps_nothing_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_are_mapped_made_and_refused() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home
         .start(&["--map-dir", "/downloads=/media", "--dir", "/inbox"])

@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskEnd, TaskScript};
 use serde_json::{Value, json};
 
-use crate::support::{Home, LIMIT};
+use crate::support::{Home, LIMIT, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
@@ -94,10 +94,7 @@ async fn queued_download_is_paused_removed_and_never_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_are_paused_and_queued_again() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let mut socket = service.socket().await;
@@ -122,10 +119,7 @@ async fn all_are_paused_and_queued_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_is_neither_paused_nor_cancelled() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let mut socket = service.socket().await;
@@ -196,10 +190,7 @@ async fn what_is_sent_is_neither_paused_nor_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folder_and_name_change_until_it_is_sent_and_options_round_trip() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home.start(&["--map-dir", "/=/aria2"]).await;
     let options = json!({ "gid": A, "pause": "true", "dir": "/x", "out": "a.bin", "header": ["Cookie: hidden"] });

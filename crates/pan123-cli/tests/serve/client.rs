@@ -3,11 +3,11 @@
 use aria2_ws::response::TaskStatus;
 use aria2_ws::{Callbacks, Client, TaskOptions};
 use futures_util::FutureExt;
-use pan123_mock::{MockPan123, TaskScript};
+use pan123_mock::TaskScript;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::support::{Home, LIMIT};
+use crate::support::{Home, LIMIT, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
@@ -36,7 +36,7 @@ fn uris(gid: &str) -> Vec<String> {
 #[tokio::test]
 async fn client_adds_lists_pauses_and_removes() {
     let script = TaskScript::succeeds_after(1).size(77);
-    let mock = MockPan123::builder().default_script(script).start().await;
+    let mock = mock_with(script).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let url = format!("ws://{}/jsonrpc", service.address);

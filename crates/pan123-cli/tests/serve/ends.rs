@@ -3,16 +3,13 @@
 use pan123_mock::{MockPan123, TaskScript};
 use serde_json::json;
 
-use crate::support::Home;
+use crate::support::{Home, mock_with};
 
 const A: &str = "00000000000000a1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_closes_sockets_and_keeps_the_queue() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     for signal in ["TERM", "INT"] {
         let service = home.start(&[]).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use pan123_async::reqwest::Method;
-use pan123_mock::{MockPan123, TaskScript};
+use pan123_mock::TaskScript;
 use serde_json::json;
 
-use crate::support::{Home, Service};
+use crate::support::{Home, Service, mock_with};
 
 const A: &str = "00000000000000a1";
 
@@ -24,10 +24,7 @@ async fn metrics(service: &Service, authorization: Option<&str>) -> (u16, String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_for_those_who_know_the_secret() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::succeeds_within(Duration::ZERO))
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::succeeds_within(Duration::ZERO)).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let mut socket = service.socket().await;

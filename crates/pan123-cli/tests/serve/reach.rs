@@ -8,7 +8,7 @@ use pan123_mock::{Delivery, MockPan123, TaskEnd, TaskScript};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Home, LIMIT, Service};
+use crate::support::{Home, LIMIT, Service, mock_with};
 
 const A: &str = "00000000000000a1";
 
@@ -97,10 +97,7 @@ async fn unknown_hosts_and_pages_of_other_sites_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callbacks_arrive_under_the_public_host_and_nothing_else_does() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()

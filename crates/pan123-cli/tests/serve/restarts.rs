@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskEnd, TaskScript};
 use serde_json::json;
 
-use crate::support::{Home, ended};
+use crate::support::{Home, ended, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
@@ -11,10 +11,7 @@ const C: &str = "00000000000000c1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_service_goes_on_where_it_was() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let service = home.start(&[]).await;
     let mut socket = service.socket().await;

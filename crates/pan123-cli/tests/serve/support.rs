@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pan123_async::reqwest::{self, Method, Response};
-use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
+use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123, TaskScript};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
@@ -34,6 +34,11 @@ pub(crate) struct Service {
     pub(crate) address: String,
     pub(crate) secret: String,
     http: reqwest::Client,
+}
+
+/// Starts a mock whose tasks follow this script.
+pub(crate) async fn mock_with(script: TaskScript) -> MockPan123 {
+    MockPan123::builder().default_script(script).start().await
 }
 
 impl Home {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Fault, MockPan123, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::support::{Home, LIMIT, Service, Socket};
+use crate::support::{Home, LIMIT, Service, Socket, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
@@ -31,10 +31,7 @@ fn created(mock: &MockPan123) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retry_of_an_unconfirmed_download_is_another_name_of_it() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let (service, mut socket) = unconfirmed(&home, &mock).await;
     let row = service
@@ -116,10 +113,7 @@ async fn retry_of_an_unconfirmed_download_is_another_name_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unconfirmed_download_is_settled_in_each_way() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     let (service, mut socket) = unconfirmed(&home, &mock).await;
     let message = service.refused("pan123.settle", json!([A, "maybe"])).await;
@@ -141,10 +135,7 @@ async fn unconfirmed_download_is_settled_in_each_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unconfirmed_download_is_found_or_given_up() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::succeeds_within(Duration::ZERO))
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::succeeds_within(Duration::ZERO)).await;
     let home = Home::at(&mock);
     let (service, mut socket) = unconfirmed(&home, &mock).await;
     service.call("pan123.settle", json!([A, "find"])).await;
@@ -167,10 +158,7 @@ async fn unconfirmed_download_is_found_or_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_of_another_download_settles_nothing() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::succeeds_within(Duration::ZERO))
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::succeeds_within(Duration::ZERO)).await;
     let home = Home::at(&mock);
     // It was not carried out, but nothing tells.
     mock.fault(Fault::bad_gateway().on(path::OFFLINE_DOWNLOAD));
@@ -192,10 +180,7 @@ async fn file_of_another_download_settles_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_service_was_about_to_send_is_not_sent_by_a_retry() {
-    let mock = MockPan123::builder()
-        .default_script(TaskScript::never_ends())
-        .start()
-        .await;
+    let mock = mock_with(TaskScript::never_ends()).await;
     let home = Home::at(&mock);
     mock.fault(Fault::hang_after_acting().on(path::OFFLINE_DOWNLOAD));
     let service = home.start(&[]).await;
