@@ -52,6 +52,7 @@ fn drive<M: Machine>(mut machine: M) -> M::Output {
                 Input::Wake
             }
             Step::Store(op) => Input::Stored(op.unsupported()),
+            Step::Pace(op) => Input::Paced(op.unsupported()),
         };
     }
 }

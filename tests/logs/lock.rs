@@ -78,6 +78,7 @@ fn drive<M: Machine>(fixture: &Fixture, mut machine: M) -> M::Output {
                 Input::Wake
             }
             Step::Store(op) => Input::Stored(op.unsupported()),
+            Step::Pace(op) => Input::Paced(op.unsupported()),
         };
     }
 }

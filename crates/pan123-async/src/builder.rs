@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pan123_proto::{BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuilder, TokenStore};
+use pan123_proto::{
+    BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuilder, SharedPace, TokenStore,
+};
 
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::drive::Context;
 use crate::spawner::{Spawner, TokioSpawner};
-use crate::store::Store;
+use crate::store::{Pace, Store};
 use crate::transport::{ReqwestTransport, Transport};
 
 /// The settings of a [`Client`]: [`Client::builder`] returns it.
@@ -39,6 +41,7 @@ pub struct ClientBuilder {
     clock: Arc<dyn Clock>,
     spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
+    pace: Option<Arc<dyn SharedPace>>,
 }
 
 /// What requests are sent over.
@@ -56,6 +59,7 @@ impl Default for ClientBuilder {
             clock: Arc::new(SystemClock),
             spawner: Arc::new(TokioSpawner),
             store: None,
+            pace: None,
         }
     }
 }
@@ -178,6 +182,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps to one pace with all other processes and machines of the account, which share it: `pan123-ledger` has one in PostgreSQL.
+    #[doc(alias = "限流")]
+    pub fn shared_pace(mut self, pace: impl SharedPace) -> ClientBuilder {
+        self.session = self.session.share_pace(true);
+        self.pace = Some(Arc::new(pace));
+        self
+    }
+
     /// Uses other clocks than the system's.
     pub fn clock(mut self, clock: impl Clock) -> ClientBuilder {
         self.clock = Arc::new(clock);
@@ -241,6 +253,7 @@ impl ClientBuilder {
             clock: self.clock,
             spawner: self.spawner,
             store: Store::new(self.store, session.account()),
+            pace: Pace::new(self.pace, session.ledger_account()),
         };
         Ok(Client::new(session, context))
     }

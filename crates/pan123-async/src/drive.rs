@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::spawner::Spawner;
-use crate::store::{OpenedStore, Store};
+use crate::store::{OpenedStore, Pace, Store};
 use crate::transport::Transport;
 
 /// A boxed future that can be sent to another thread.
@@ -24,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) store: Store,
+    pub(crate) pace: Pace,
 }
 
 /// A machine with its pending step. The step is kept here and not in the future that waits for it: dropping that future loses
@@ -163,6 +164,7 @@ impl Context {
                 Err(work) => wake_after(work),
             },
             Step::Store(op) => self.store.run(store, op),
+            Step::Pace(op) => self.pace.run(op),
             Step::Ready(_) => Box::pin(ready(Input::Wake)),
         }
     }

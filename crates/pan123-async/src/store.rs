@@ -1,9 +1,12 @@
-//! The token store, run where it may block.
+//! The token store and the shared pace, run where they may block.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pan123_proto::{Account, Input, OpenTokenStore, StoreOp, StoreResult, TokenStore};
+use pan123_proto::{
+    Account, Input, OpenTokenStore, PaceOp, PaceResult, SharedPace, StoreOp, StoreResult,
+    TokenStore,
+};
 
 use crate::drive::BoxFuture;
 
@@ -30,12 +33,38 @@ impl Store {
             store.run(op)
         };
         Box::pin(async move {
-            Input::Stored(match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => runtime.spawn_blocking(run).await.unwrap_or_else(|_| {
-                    StoreResult::Failed("its thread ended before the operation did".to_owned())
-                }),
-                Err(_) => run(),
-            })
+            let result = may_block(run).await;
+            Input::Stored(result.unwrap_or_else(|| StoreResult::Failed(THREAD_ENDED.to_owned())))
         })
+    }
+}
+
+/// The shared pace and the account that it is for, if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct Pace(Option<(Arc<dyn SharedPace>, Account)>);
+
+impl Pace {
+    pub(crate) fn new(pace: Option<Arc<dyn SharedPace>>, account: Account) -> Pace {
+        Pace(pace.map(|pace| (pace, account)))
+    }
+
+    pub(crate) fn run(&self, op: PaceOp) -> BoxFuture<'static, Input> {
+        let Some((pace, account)) = self.0.clone() else {
+            return Box::pin(ready(Input::Paced(op.unsupported())));
+        };
+        Box::pin(async move {
+            let result = may_block(move || pace.run(&account, op)).await;
+            Input::Paced(result.unwrap_or_else(|| PaceResult::Unavailable(THREAD_ENDED.to_owned())))
+        })
+    }
+}
+
+const THREAD_ENDED: &str = "its thread ended before the operation did";
+
+/// Runs work on a thread that may block; in place outside of a runtime. None if its thread ends before.
+async fn may_block<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.spawn_blocking(work).await.ok(),
+        Err(_) => Some(work()),
     }
 }

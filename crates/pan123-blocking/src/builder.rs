@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pan123_proto::{BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuilder, TokenStore};
+use pan123_proto::{
+    BuildError, OAuth, Pacing, RetryPolicy, Session, SessionBuilder, SharedPace, TokenStore,
+};
 
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
@@ -38,6 +40,7 @@ pub struct ClientBuilder {
     clock: Arc<dyn Clock>,
     spawner: Arc<dyn Spawner>,
     store: Option<Arc<dyn TokenStore>>,
+    pace: Option<Arc<dyn SharedPace>>,
 }
 
 /// What requests are sent over.
@@ -55,6 +58,7 @@ impl Default for ClientBuilder {
             clock: Arc::new(SystemClock),
             spawner: Arc::new(ThreadSpawner),
             store: None,
+            pace: None,
         }
     }
 }
@@ -169,6 +173,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps to one pace with all other processes and machines of the account, which share it: `pan123-ledger` has one in PostgreSQL.
+    #[doc(alias = "限流")]
+    pub fn shared_pace(mut self, pace: impl SharedPace) -> ClientBuilder {
+        self.session = self.session.share_pace(true);
+        self.pace = Some(Arc::new(pace));
+        self
+    }
+
     /// Uses other clocks than the system's.
     pub fn clock(mut self, clock: impl Clock) -> ClientBuilder {
         self.clock = Arc::new(clock);
@@ -224,6 +236,7 @@ impl ClientBuilder {
             clock: self.clock,
             spawner: self.spawner,
             store: self.store.zip(session.account()),
+            pace: self.pace.map(|pace| (pace, session.ledger_account())),
         };
         Ok(Client::new(session, context))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pan123_proto::{Account, Detached, Input, Machine, Step, TokenStore};
+use pan123_proto::{Account, Detached, Input, Machine, SharedPace, Step, TokenStore};
 
 use crate::clock::Clock;
 use crate::spawner::{Spawner, Work};
@@ -16,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) spawner: Arc<dyn Spawner>,
     /// The token store and the owner of the token.
     pub(crate) store: Option<(Arc<dyn TokenStore>, Account)>,
+    /// The shared pace and the account that it is for.
+    pub(crate) pace: Option<(Arc<dyn SharedPace>, Account)>,
 }
 
 impl Context {
@@ -43,6 +45,10 @@ impl Context {
                 }
                 Step::Store(op) => Input::Stored(match &self.store {
                     Some((store, owner)) => opened.get_or_insert_with(|| store.open(owner)).run(op),
+                    None => op.unsupported(),
+                }),
+                Step::Pace(op) => Input::Paced(match &self.pace {
+                    Some((pace, account)) => pace.run(account, op),
                     None => op.unsupported(),
                 }),
             };

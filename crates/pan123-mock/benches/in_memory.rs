@@ -73,6 +73,7 @@ impl Driver {
                     Input::Wake
                 }
                 Step::Store(op) => Input::Stored(op.unsupported()),
+                Step::Pace(op) => Input::Paced(op.unsupported()),
             };
         }
     }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::auth::tokens::{Bearer, Rejection};
 use crate::endpoint::{Auth, Endpoint};
 use crate::error::{BuildError, Error};
-use crate::exchange::{Exchange, Idle, Outcome, TokenStatus};
+use crate::exchange::{Exchange, Idle, Outcome, Received, TokenStatus};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Detached, Input, Machine, Now, Step};
 use crate::policy::pacing::{Bound, Priority};
@@ -144,14 +144,24 @@ impl<T> Call<T> {
         self.controlled_by(control).priority(Priority::Low)
     }
 
+    /// The end of the watch moves.
+    pub(crate) fn move_queue_end(&mut self, end: Instant) -> &mut Call<T> {
+        self.exchange.move_queue_end(end);
+        self
+    }
+
     /// Judges the attempt in flight, and returns the next step before the next attempt.
     fn advance(&mut self, now: Now, input: Input) -> Result<Next<T>, Error> {
-        if let Some(judged) = self.exchange.receive(now, input) {
-            let rejection = self.judge_token(judged.token, now);
-            match judged.outcome {
-                Outcome::Ended(result) => return Ok(Next::Step(Step::Ready(result))),
-                Outcome::TokenRejected(error) => self.replace_token(error, rejection)?,
-                Outcome::Retry => {}
+        match self.exchange.receive(now, input) {
+            Received::Nothing => {}
+            Received::Tell(op) => return Ok(Next::Step(Step::Pace(op))),
+            Received::Judged(judged) => {
+                let rejection = self.judge_token(judged.token, now);
+                match judged.outcome {
+                    Outcome::Ended(result) => return Ok(Next::Step(Step::Ready(result))),
+                    Outcome::TokenRejected(error) => self.replace_token(error, rejection)?,
+                    Outcome::Retry => {}
+                }
             }
         }
         match self.idle(now)? {
@@ -229,7 +239,8 @@ impl<T> Call<T> {
             control: &control,
         };
         let step = match self.session.admit(&request, now.mono) {
-            Admission::Send(bearer) => return Ok(Next::Send(bearer)),
+            Admission::Send(bearer, reserved) => return Ok(Next::Send(Ready { bearer, reserved })),
+            Admission::Reserve(op) => self.exchange.ask_pace(op),
             Admission::Fetch(lease) => Step::Detach(self.session.fetch_token(lease, now)?),
             Admission::Wait(until, signal, reason) => {
                 Step::Wait(self.exchange.wait(now, until, signal, reason)?)
@@ -242,9 +253,10 @@ impl<T> Call<T> {
         Ok(Next::Step(step))
     }
 
-    fn send(&mut self, now: Now, bearer: Option<Bearer>) -> Result<Step<Result<T, Error>>, Error> {
+    fn send(&mut self, now: Now, ready: Ready) -> Result<Step<Result<T, Error>>, Error> {
+        let Ready { bearer, reserved } = ready;
         let header = bearer.as_ref().map(|bearer| bearer.header.clone());
-        let transmit = self.exchange.transmit(now, header)?;
+        let transmit = self.exchange.transmit(now, header, reserved)?;
         self.in_flight = bearer;
         Ok(Step::Transmit(transmit))
     }
@@ -257,8 +269,14 @@ impl<T> Call<T> {
 )]
 enum Next<T> {
     Step(Step<Result<T, Error>>),
-    /// It may send now, with this token.
-    Send(Option<Bearer>),
+    Send(Ready),
+}
+
+/// What a call that may send now has.
+struct Ready {
+    bearer: Option<Bearer>,
+    /// When its slot was asked for, if the pace is shared.
+    reserved: Option<Instant>,
 }
 
 impl<T> Machine for Call<T> {
@@ -272,7 +290,7 @@ impl<T> Machine for Call<T> {
         span.within(|| {
             let step = match self.advance(now, input) {
                 Ok(Next::Step(step)) => Ok(step),
-                Ok(Next::Send(bearer)) => self.send(now, bearer),
+                Ok(Next::Send(ready)) => self.send(now, ready),
                 Err(error) => Err(error),
             };
             self.exchange.finish(now, step)
@@ -340,12 +358,14 @@ pub enum GateEvent<T> {
 enum Gate {
     /// The call is not ready to send.
     Closed,
-    /// The call waits for its owner, with this token.
+    /// The call waits for its owner.
     Reached {
         at: Instant,
-        bearer: Option<Bearer>,
+        ready: Ready,
         proceeds: bool,
     },
+    /// The call may pass, but its slot is too old: it waits for another one.
+    Late { reached: Instant },
     /// The call has sent, or ended.
     Passed,
 }
@@ -374,10 +394,10 @@ impl<T> GatedCall<T> {
     fn advance(&mut self, now: Now, input: Input) -> Result<Option<Step<Result<T, Error>>>, Error> {
         match std::mem::replace(&mut self.gate, Gate::Passed) {
             Gate::Closed => match self.call.advance(now, input)? {
-                Next::Send(bearer) => {
+                Next::Send(ready) => {
                     self.gate = Gate::Reached {
                         at: now.mono,
-                        bearer,
+                        ready,
                         proceeds: false,
                     };
                     Ok(None)
@@ -389,20 +409,24 @@ impl<T> GatedCall<T> {
             },
             Gate::Reached {
                 at,
-                bearer,
+                ready,
                 proceeds: true,
             } => {
                 // A stop and the call's own deadline are checked like before any other attempt.
                 self.call.exchange.idle(now)?;
-                let delay = now.mono.saturating_duration_since(at);
-                let still_valid = bearer
-                    .as_ref()
-                    .is_none_or(|bearer| self.call.session.is_usable(bearer, now.mono));
-                if delay > self.max_send_delay || !still_valid {
+                let bearer = ready.bearer.as_ref();
+                let still_valid =
+                    bearer.is_none_or(|bearer| self.call.session.is_usable(bearer, now.mono));
+                if !still_valid {
                     return Err(Error::GateExpired);
                 }
-                self.call.send(now, bearer).map(Some)
+                if self.call.exchange.is_slot_too_old(at, now) {
+                    return self.pass_late(at, now, Input::Wake);
+                }
+                self.check_delay(at, now.mono)?;
+                self.call.send(now, ready).map(Some)
             }
+            Gate::Late { reached } => self.pass_late(reached, now, input),
             reached @ Gate::Reached { .. } => {
                 self.call.exchange.idle(now)?;
                 self.gate = reached;
@@ -414,6 +438,33 @@ impl<T> GatedCall<T> {
                 Next::Send(_) => Err(Error::Finished),
             },
         }
+    }
+
+    /// Sends with another slot, unless that comes too late after the gate.
+    fn pass_late(
+        &mut self,
+        reached: Instant,
+        now: Now,
+        input: Input,
+    ) -> Result<Option<Step<Result<T, Error>>>, Error> {
+        self.check_delay(reached, now.mono)?;
+        match self.call.advance(now, input)? {
+            Next::Send(ready) => self.call.send(now, ready).map(Some),
+            Next::Step(step) => {
+                if let Step::Wait(wait) = &step {
+                    self.check_delay(reached, wait.until)?;
+                }
+                self.gate = Gate::Late { reached };
+                Ok(Some(step))
+            }
+        }
+    }
+
+    fn check_delay(&self, reached: Instant, sent: Instant) -> Result<(), Error> {
+        if sent.saturating_duration_since(reached) > self.max_send_delay {
+            return Err(Error::GateExpired);
+        }
+        Ok(())
     }
 }
 
@@ -447,7 +498,7 @@ impl<T> fmt::Debug for GatedCall<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gate = match self.gate {
             Gate::Closed => "closed",
-            Gate::Reached { .. } => "reached",
+            Gate::Reached { .. } | Gate::Late { .. } => "reached",
             Gate::Passed => "passed",
         };
         f.debug_struct("GatedCall")

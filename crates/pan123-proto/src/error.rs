@@ -3,9 +3,9 @@
 mod ambiguous;
 mod api;
 mod build;
+mod outside;
 mod response;
 mod row;
-mod token_store;
 mod transport;
 mod watch;
 
@@ -21,9 +21,9 @@ pub(crate) use build::BASE_URL;
 pub use build::{
     BuildError, CredentialFault, CredentialsFault, FileNameFault, PathFault, UrlFault,
 };
+pub use outside::{SharedPaceError, TokenStoreError};
 pub use response::ResponseError;
 pub use row::UnreadableRow;
-pub use token_store::TokenStoreError;
 pub use transport::{TransportError, TransportErrorKind};
 pub use watch::WatchError;
 
@@ -83,6 +83,9 @@ pub enum Error {
     },
     /// The token store failed, so that no token could be loaded or fetched; nothing was sent.
     TokenStore(TokenStoreError),
+    /// The shared pace failed, so that the call got no turn; nothing was sent. If the fault may pass, it is inside
+    /// [`Error::Deadline`].
+    SharedPace(SharedPaceError),
     /// The service answered 429 and asks for a longer wait than the deadline of the call allows.
     #[non_exhaustive]
     RateLimited {
@@ -187,6 +190,7 @@ error_kinds! {
     Token,
     TokenBackoff,
     TokenStore,
+    SharedPace,
     RateLimited,
     QueueTooLong,
     Http,
@@ -254,6 +258,7 @@ impl Error {
         match self {
             Error::Token(inner) => inner.is_retryable(),
             Error::TokenStore(error) => error.may_pass(),
+            Error::SharedPace(error) => error.may_pass(),
             Error::RateLimited { .. }
             | Error::QueueTooLong { .. }
             | Error::TokenBackoff { .. }
@@ -335,6 +340,7 @@ impl fmt::Display for Error {
                 last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))
             }
             Error::TokenStore(error) => write!(f, "the token store failed: {error}"),
+            Error::SharedPace(error) => write!(f, "the shared pace failed: {error}"),
             Error::RateLimited { retry_after, last } => {
                 write!(
                     f,
@@ -473,6 +479,7 @@ mod tests {
                 last: None,
             },
             Error::TokenStore(TokenStoreError::lasting("")),
+            Error::SharedPace(SharedPaceError::lasting("")),
             Error::RateLimited {
                 retry_after: Duration::ZERO,
                 last: inner(),

@@ -12,14 +12,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, SentRequest, encode};
-use crate::error::{Ambiguous, BuildError, Error, ErrorCode, TransportError, TransportErrorKind};
+use crate::error::{
+    Ambiguous, BuildError, Error, ErrorCode, SharedPaceError, TransportError, TransportErrorKind,
+};
 use crate::machine::control::Control;
+use crate::machine::shared_pace::{PaceOp, PaceResult};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::Deadline;
-use crate::policy::pacing::{Bound, Priority, Refusal, Slot, Ticket};
+use crate::policy::pacing::{Bound, Priority, Refusal, Ticket, Turn};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
 use crate::text;
-use crate::trace::{CallTrace, Span};
+use crate::trace::{self, CallTrace, Span};
 use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
@@ -49,6 +52,8 @@ pub(crate) struct Settings {
     /// Whether nobody has set the call timeout: then a request that must not be repeated waits for its turn as long as it takes.
     pub(crate) has_default_call_timeout: bool,
     pub(crate) body_limit: usize,
+    /// Whether others must hear of a 429.
+    pub(crate) shares_pace: bool,
     pub(crate) too_many_downloads: String,
     /// The secrets of the session.
     pub(crate) secrets: Secrets,
@@ -64,9 +69,18 @@ pub(crate) trait ExchangeSession: Clone {
     fn ticket(&self, class: RateClass, priority: Priority) -> Ticket;
 
     /// Books a slot if the ticket has none, and uses it if its time has come.
-    fn book(&self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot;
+    fn turn(&self, ticket: &Ticket, now: Instant, bound: Bound, control: &Arc<Control>) -> Turn;
+
+    /// The shared pace gave the ticket's class a slot in `wait`.
+    fn reserved(&self, ticket: &Ticket, now: Instant, wait: Duration);
+
+    /// The shared pace gave no slot; with an error that may pass, nobody asks for a while.
+    fn not_reserved(&self, ticket: &Ticket, now: Instant, error: Option<SharedPaceError>);
 
     fn release(&self, ticket: &Ticket);
+
+    /// The present interval between two requests of a class.
+    fn spacing(&self, class: RateClass, now: Instant) -> Duration;
 
     /// Reacts to a 429 for a request sent at `sent`. Returns false if an earlier hold-off already accounts for it.
     fn hold_off(
@@ -110,6 +124,10 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     /// Whether an attempt that changes something may have been carried out.
     had_indeterminate: bool,
     state: State,
+    /// When the slot was asked for, if the pace is shared.
+    reserved: Option<Instant>,
+    /// A hold-off that others must hear of.
+    hold_off: Option<Box<PaceOp>>,
     /// The last failure.
     last: Option<Error>,
     /// What it last waited for since the last attempt.
@@ -117,15 +135,38 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     trace: CallTrace,
 }
 
-#[derive(Debug)]
 enum State {
     /// Nothing is in flight; backing off until this time, if there is one.
     Idle(Option<Instant>),
+    /// The shared pace is asked for a slot.
+    Reserving,
+    /// Others are told of a hold-off.
+    Telling(Box<Told>),
     InFlight {
         sent: Now,
         token: Option<HeaderValue>,
     },
     Ended,
+}
+
+/// What comes of a 429 once others are told.
+struct Told {
+    token: TokenStatus,
+    /// How the exchange ends; none if it goes on.
+    error: Option<Error>,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            State::Idle(None) => "idle",
+            State::Idle(Some(_)) => "backing off",
+            State::Reserving => "reserving",
+            State::Telling(..) => "telling",
+            State::InFlight { .. } => "in flight",
+            State::Ended => "ended",
+        }
+    }
 }
 
 /// What an exchange with nothing in flight needs.
@@ -135,10 +176,28 @@ pub(crate) enum Idle {
     Slot(Bound),
 }
 
+/// What an input was.
+pub(crate) enum Received<T> {
+    /// Nothing was in flight.
+    Nothing,
+    Judged(Judged<T>),
+    /// To be run before what was received takes effect.
+    Tell(PaceOp),
+}
+
 /// An attempt that has been judged.
 pub(crate) struct Judged<T> {
     pub(crate) token: TokenStatus,
     pub(crate) outcome: Outcome<T>,
+}
+
+impl<T> Judged<T> {
+    fn ended(error: Error) -> Judged<T> {
+        Judged {
+            token: TokenStatus::Unknown,
+            outcome: Outcome::Ended(Err(error)),
+        }
+    }
 }
 
 /// What the response says of the token that the request carried.
@@ -199,6 +258,8 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             },
             had_indeterminate: false,
             state: State::Idle(None),
+            reserved: None,
+            hold_off: None,
             last: None,
             waiting_for: None,
             trace: CallTrace::default(),
@@ -229,6 +290,10 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     /// Until it is sent, only this time bounds it; from then on its own timeout.
     pub(crate) fn queue_until(&mut self, end: Instant) {
         self.deadline.queue_until(end);
+    }
+
+    pub(crate) fn move_queue_end(&mut self, end: Instant) {
+        self.deadline.move_queue_end(end);
     }
 
     pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
@@ -267,16 +332,41 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         self.trace.span(now.mono, self.request.method(), self.path)
     }
 
-    /// Judges the attempt in flight; none if nothing was in flight.
-    pub(crate) fn receive(&mut self, now: Now, input: Input) -> Option<Judged<T>> {
+    /// Judges the attempt in flight, or takes the answer of the shared pace.
+    pub(crate) fn receive(&mut self, now: Now, input: Input) -> Received<T> {
         self.deadline.get(now.mono);
         match std::mem::replace(&mut self.state, State::Idle(None)) {
             State::InFlight { sent, token } => {
-                Some(self.judge(now, sent.mono, token.as_ref(), input))
+                let judged = self.judge(now, sent.mono, token.as_ref(), input);
+                match self.hold_off.take() {
+                    None => Received::Judged(judged),
+                    Some(op) => {
+                        let error = match judged.outcome {
+                            Outcome::Ended(Err(error)) => Some(error),
+                            _ => None,
+                        };
+                        self.state = State::Telling(Box::new(Told {
+                            token: judged.token,
+                            error,
+                        }));
+                        Received::Tell(*op)
+                    }
+                }
             }
+            State::Telling(told) => Received::Judged(Judged {
+                token: told.token,
+                outcome: match told.error {
+                    Some(error) => Outcome::Ended(Err(error)),
+                    None => Outcome::Retry,
+                },
+            }),
+            State::Reserving => match self.reserve(now, input) {
+                Ok(()) => Received::Nothing,
+                Err(error) => Received::Judged(Judged::ended(error)),
+            },
             other => {
                 self.state = other;
-                None
+                Received::Nothing
             }
         }
     }
@@ -310,6 +400,58 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
     }
 
+    /// Whether a slot that was used at this time is too old to send with: those after it may be sent meanwhile.
+    pub(crate) fn is_slot_too_old(&self, used: Instant, now: Now) -> bool {
+        let spacing = self.host.spacing(self.rate, now.mono);
+        !spacing.is_zero() && now.mono.saturating_duration_since(used) >= spacing
+    }
+
+    /// The step that asks the shared pace for a slot.
+    pub(crate) fn ask_pace(&mut self, op: PaceOp) -> Step<Result<T, Error>> {
+        self.state = State::Reserving;
+        Step::Pace(op)
+    }
+
+    /// Takes the answer of the shared pace. Without one the next step asks again.
+    fn reserve(&mut self, now: Now, input: Input) -> Result<(), Error> {
+        let host = self.host.clone();
+        let error = match input {
+            Input::Paced(PaceResult::Reserved(wait)) => {
+                host.reserved(self.ticket(), now.mono, wait);
+                return Ok(());
+            }
+            Input::Paced(result) => Some(self.pace_fault(result)),
+            _ => None,
+        };
+        host.not_reserved(self.ticket(), now.mono, error.clone());
+        match error {
+            Some(error) if error.may_pass() => {
+                trace::pace_unavailable(&error);
+                self.last = Some(Error::SharedPace(error));
+                Ok(())
+            }
+            Some(error) => Err(Error::SharedPace(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn pace_fault(&self, result: PaceResult) -> SharedPaceError {
+        let redactor = Redactor {
+            session: &self.host.settings().secrets,
+            ..Redactor::NOTHING
+        };
+        match result {
+            PaceResult::Failed(text) => SharedPaceError::lasting(redactor.redact(&text)),
+            PaceResult::Unavailable(text) => SharedPaceError::passing(redactor.redact(&text)),
+            PaceResult::Unsupported => SharedPaceError::lasting(
+                "this driver has none, so other machines would not be seen: use a client that has one",
+            ),
+            _ => SharedPaceError::lasting(
+                "it returned the result of another operation: this is a fault of its code",
+            ),
+        }
+    }
+
     /// Returns the ticket for the slots of all attempts.
     pub(crate) fn ticket(&mut self) -> &Ticket {
         self.ticket
@@ -336,12 +478,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Ok(Wait::new(now.mono, until, signal, reason))
     }
 
-    /// Sends the request, with this token if it needs one.
+    /// Sends the request, with this token if it needs one, and with a slot that was asked for at this time if the pace is shared.
     pub(crate) fn transmit(
         &mut self,
         now: Now,
         token: Option<HeaderValue>,
+        reserved: Option<Instant>,
     ) -> Result<Transmit, Error> {
+        self.reserved = reserved;
         let cancelled = self.control.cancelled();
         self.check_stopped()?;
         self.deadline.sent(now.mono);
@@ -505,10 +649,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 Err(redactor.redact_transport_error(error).into())
             }
             _ if self.was_stopped_safely() => {
-                return Judged {
-                    token: TokenStatus::Unknown,
-                    outcome: Outcome::Ended(Err(Error::Stopped)),
-                };
+                return Judged::ended(Error::Stopped);
             }
             _ => Err(TransportError::abandoned().into()),
         };
@@ -595,6 +736,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         self.attempts.rate_limited += 1;
         let until = later(now, wait);
         let queue_moves = self.host.hold_off(self.rate, sent, now, wait, &error);
+        if queue_moves && self.host.settings().shares_pace {
+            let reserved = self.reserved.unwrap_or(sent);
+            self.hold_off = Some(Box::new(PaceOp::HoldOff {
+                class: self.rate,
+                wait,
+                reserved: now.saturating_duration_since(reserved),
+            }));
+        }
         if self.sends_once || until > self.deadline.get(now) {
             return Err(Error::RateLimited {
                 retry_after: wait,
@@ -646,26 +795,29 @@ impl<T, H: ExchangeSession> Machine for Exchange<T, H> {
 
 impl<T, H: ExchangeSession> Exchange<T, H> {
     fn advance(&mut self, now: Now, input: Input) -> Result<Step<Result<T, Error>>, Error> {
-        if let Some(judged) = self.receive(now, input) {
-            match judged.outcome {
+        match self.receive(now, input) {
+            Received::Nothing => {}
+            Received::Tell(op) => return Ok(Step::Pace(op)),
+            Received::Judged(judged) => match judged.outcome {
                 Outcome::Ended(result) => return Ok(Step::Ready(result)),
                 Outcome::TokenRejected(error) => return Err(error),
                 Outcome::Retry => {}
-            }
+            },
         }
         let bound = match self.idle(now)? {
             Idle::Wait(wait) => return Ok(Step::Wait(wait)),
             Idle::Slot(bound) => bound,
         };
         let host = self.host.clone();
-        match host.book(self.ticket(), now.mono, bound) {
-            Slot::Now => self.transmit(now, None).map(Step::Transmit),
-            Slot::At(slot) => {
-                let signal = self.control.listen();
-                let wait = self.wait(now, slot, signal, WaitReason::Pace)?;
+        let control = Arc::clone(&self.control);
+        match host.turn(self.ticket(), now.mono, bound, &control) {
+            Turn::Now(reserved) => self.transmit(now, None, reserved).map(Step::Transmit),
+            Turn::Wait(until, signal) => {
+                let wait = self.wait(now, until, signal, WaitReason::Pace)?;
                 Ok(Step::Wait(wait))
             }
-            Slot::TooLate(refusal) => Err(self.slot_too_late(refusal, now)),
+            Turn::Reserve(op) => Ok(self.ask_pace(op)),
+            Turn::TooLate(refusal) => Err(self.slot_too_late(refusal, now)),
         }
     }
 }
@@ -681,7 +833,7 @@ impl<T, H: ExchangeSession> fmt::Debug for Exchange<T, H> {
         f.debug_struct("Exchange")
             .field("method", self.request.method())
             .field("path", &self.path)
-            .field("state", &self.state)
+            .field("state", &self.state.name())
             .field("last", &self.last)
             .finish_non_exhaustive()
     }

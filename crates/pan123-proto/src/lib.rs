@@ -29,6 +29,7 @@
 //!                 Input::Wake
 //!             }
 //!             Step::Store(op) => Input::Stored(op.unsupported()),
+//!             Step::Pace(op) => Input::Paced(op.unsupported()),
 //!         };
 //!     }
 //! }
@@ -63,6 +64,7 @@
 //! - [`OAuth`]: an app of a third party that acts for a user, and [`Authorize`], which begins that.
 //! - [`Machine`], [`Input`], [`Step`]: what a driver and the machines exchange.
 //! - [`TokenStore`]: the store that keeps a token between runs and shares it among processes.
+//! - [`SharedPace`]: one pace for all processes and machines of an account.
 //! - The endpoints: [`offline`], [`file`](mod@file), [`image_bed`], [`user`], [`access_token`] and [`oauth`].
 //! - [`Pacing`] and [`RetryPolicy`]: how fast, and how often.
 //! - [`BuildError`] and [`Error`]: what could not be built, and what went wrong afterwards. [`which_error_what_to_do`] says how to
@@ -115,11 +117,12 @@ pub use call::{Call, GateEvent, GatedCall};
 pub use endpoint::{Auth, Body, Endpoint, Idempotency, Query, RateClass, ResponseFormat};
 pub use error::{
     Ambiguous, ApiError, BuildError, CredentialFault, CredentialsFault, Error, ErrorCode,
-    ErrorKind, FileNameFault, PathFault, Reach, ResponseError, TokenStoreError, TransportError,
-    TransportErrorKind, UnreadableRow, UrlFault,
+    ErrorKind, FileNameFault, PathFault, Reach, ResponseError, SharedPaceError, TokenStoreError,
+    TransportError, TransportErrorKind, UnreadableRow, UrlFault,
 };
 pub use ids::{CopyTaskId, DirId, EntryId, FileId, ImageBedDirId, ImageBedTaskId, Parent, TaskId};
 pub use machine::control::CallHandle;
+pub use machine::shared_pace::{ClassPace, PaceOp, PaceResult, SharedPace};
 pub use machine::token_store::{
     Account, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
 };

@@ -1,6 +1,7 @@
 //! What a driver and the core exchange: [`Machine`], [`Input`] and [`Step`].
 
 pub(crate) mod control;
+pub(crate) mod shared_pace;
 pub(crate) mod token_store;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use event_listener::{EventListener, Listener};
 use crate::error::{Error, TransportError};
 use crate::trace::{self, Span};
 use crate::wait::WaitReason;
+use shared_pace::{PaceOp, PaceResult};
 use token_store::{StoreOp, StoreResult};
 
 /// A state machine that a driver runs: a [`Call`](crate::Call), a [`Watch`](crate::offline::Watch), a token fetch.
@@ -77,6 +79,8 @@ pub enum Input {
     Failed(TransportError),
     /// The result of the last [`Step::Store`].
     Stored(StoreResult),
+    /// The result of the last [`Step::Pace`].
+    Paced(PaceResult),
 }
 
 /// Leaves out the body, which may hold a token.
@@ -91,6 +95,7 @@ impl fmt::Debug for Input {
                 .finish(),
             Input::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
             Input::Stored(result) => f.debug_tuple("Stored").field(result).finish(),
+            Input::Paced(result) => f.debug_tuple("Paced").field(result).finish(),
         }
     }
 }
@@ -115,6 +120,9 @@ pub enum Step<T> {
     /// Run this operation on the token store. Only a session that was told to use one asks for it. A driver without a store
     /// answers [`StoreOp::unsupported`].
     Store(StoreOp),
+    /// Run this operation on the shared pace. Only a session that was told to use one asks for it. A driver without one answers
+    /// [`PaceOp::unsupported`].
+    Pace(PaceOp),
     /// The result, or the next item.
     Ready(T),
 }
@@ -132,6 +140,7 @@ impl<T> Step<T> {
             Step::Wait(wait) => Step::Wait(wait),
             Step::Detach(detached) => Step::Detach(detached),
             Step::Store(op) => Step::Store(op),
+            Step::Pace(op) => Step::Pace(op),
         })
     }
 

@@ -17,12 +17,13 @@ use crate::auth::oauth::Authorize;
 use crate::auth::tokens::{Bearer, Lease, Look, Rejection, Restored, TokenRequest, Tokens};
 use crate::auth::{self, AuthMethod, TokenSession};
 use crate::endpoint::RateClass;
-use crate::error::{BuildError, Error};
+use crate::error::{BuildError, Error, SharedPaceError};
 use crate::exchange::{ExchangeSession, Settings};
-use crate::machine::control::Control;
+use crate::machine::control::{Control, Waiters};
+use crate::machine::shared_pace::PaceOp;
 use crate::machine::token_store::{Account, StoredToken};
 use crate::machine::{Detached, Now, Signal};
-use crate::policy::pacing::{Bound, Limiter, PaceStatus, Priority, Refusal, Slot, Ticket};
+use crate::policy::pacing::{Bound, Limiter, PaceStatus, Priority, Refusal, Ticket, Turn};
 use crate::wait::WaitReason;
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
@@ -214,10 +215,12 @@ impl Session {
                     }
                 }
             };
-            match state.limiter.book(request.ticket, now, request.bound) {
-                Slot::Now => Admission::Send(bearer),
-                Slot::At(at) => Admission::Wait(at, request.control.listen(), WaitReason::Pace),
-                Slot::TooLate(refusal) => Admission::SlotTooLate(refusal),
+            let limiter = &mut state.limiter;
+            match limiter.turn(request.ticket, now, request.bound, request.control) {
+                Turn::Now(reserved) => Admission::Send(bearer, reserved),
+                Turn::Wait(until, signal) => Admission::Wait(until, signal, WaitReason::Pace),
+                Turn::Reserve(op) => Admission::Reserve(op),
+                Turn::TooLate(refusal) => Admission::SlotTooLate(refusal),
             }
         })
     }
@@ -229,6 +232,16 @@ impl Session {
             in_use: None,
         };
         auth::fetch(&unused, lease, now)
+    }
+
+    /// How long the shared pace has been unavailable in all.
+    pub(crate) fn time_pace_unavailable(&self, now: Instant) -> Duration {
+        self.with_state(|state| state.limiter.time_unavailable(now))
+    }
+
+    fn change_pace(&self, change: impl FnOnce(&mut Limiter) -> Waiters) {
+        let waiters = self.with_state(|state| change(&mut state.limiter));
+        waiters.wake();
     }
 
     fn with_state<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
@@ -258,12 +271,24 @@ impl ExchangeSession for Session {
         self.with_state(|state| state.limiter.ticket(class, priority))
     }
 
-    fn book(&self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
-        self.with_state(|state| state.limiter.book(ticket, now, bound))
+    fn turn(&self, ticket: &Ticket, now: Instant, bound: Bound, control: &Arc<Control>) -> Turn {
+        self.with_state(|state| state.limiter.turn(ticket, now, bound, control))
+    }
+
+    fn reserved(&self, ticket: &Ticket, now: Instant, wait: Duration) {
+        self.change_pace(|limiter| limiter.reserved(ticket, now, wait));
+    }
+
+    fn not_reserved(&self, ticket: &Ticket, now: Instant, error: Option<SharedPaceError>) {
+        self.change_pace(|limiter| limiter.not_reserved(ticket, now, error));
     }
 
     fn release(&self, ticket: &Ticket) {
-        self.with_state(|state| state.limiter.release(ticket));
+        self.change_pace(|limiter| limiter.release(ticket));
+    }
+
+    fn spacing(&self, class: RateClass, now: Instant) -> Duration {
+        self.with_state(|state| state.limiter.spacing(class, now))
     }
 
     fn hold_off(
@@ -324,7 +349,9 @@ pub(crate) struct AdmissionRequest<'a> {
 /// The reply to an [`AdmissionRequest`].
 #[derive(Debug)]
 pub(crate) enum Admission {
-    Send(Option<Bearer>),
+    /// With the token, and when the slot was asked for if the pace is shared.
+    Send(Option<Bearer>, Option<Instant>),
+    Reserve(PaceOp),
     Fetch(Lease),
     Wait(Instant, Signal, WaitReason),
     SlotTooLate(Refusal),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use crate::error::{Error, TokenStoreError, UnreadableRow};
+use crate::error::{Error, SharedPaceError, TokenStoreError, UnreadableRow};
 
 /// The target of all spans and events.
 #[cfg(feature = "tracing")]
@@ -225,6 +225,12 @@ pub(crate) fn token_backoff(wait: Duration) {
         wait_ms = millis(wait),
         "tokens are rejected again and again: does another process use this client id without sharing the token store?"
     );
+}
+
+/// The shared pace gives no slot: nothing is sent until it does.
+pub(crate) fn pace_unavailable(fault: &SharedPaceError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: TARGET, %fault, "shared pace is unavailable");
 }
 
 /// A new token could not be saved and is lost with this process.

@@ -19,9 +19,9 @@ use pan123_proto::offline::{
 };
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    Account, BuildError, Call, ClockSkew, Detached, Endpoint, Error, Input, Machine, Now, Pacing,
-    Parent, Query, RetryPolicy, Session, Step, StoreOp, StoreResult, StoredToken, TaskId, Transmit,
-    TransportError,
+    Account, BuildError, Call, ClockSkew, Detached, Endpoint, Error, Input, Machine, Now,
+    PaceResult, Pacing, Parent, Query, RetryPolicy, Session, Step, StoreOp, StoreResult,
+    StoredToken, TaskId, Transmit, TransportError,
 };
 use pan123_store::MemoryStore;
 use pan123_tests::logs::logged;
@@ -42,6 +42,7 @@ const WITHOUT_SECRETS: &[&str] = &[
     "BatchReport",
     "CallHandle",
     "ChangeError",
+    "ClassPace",
     "Counts",
     "Ending",
     "Head",
@@ -100,6 +101,8 @@ const WITHOUT_SECRETS: &[&str] = &[
     "Now",
     "OrderBy",
     "OrderDirection",
+    "PaceOp",
+    "PaceResult",
     "PaceStatus",
     "Pacing",
     "Parent",
@@ -201,6 +204,22 @@ fn store_error() -> Error {
     error(call.resume(now(), Input::Wake))
 }
 
+/// The error of a call whose shared pace quotes the session's token.
+fn pace_error() -> Error {
+    let session = Session::builder()
+        .credentials("client-id", CLIENT_SECRET)
+        .share_pace(true)
+        .build()
+        .expect("good settings");
+    let mut call = session.call(&download()).expect("a request");
+    let mut fetch = detached(&mut call);
+    let step = fetch.resume(now(), Input::Wake);
+    assert!(matches!(step, Step::Pace(_)), "{step:?}");
+    let failed = Input::Paced(PaceResult::Failed(CLIENT_SECRET.to_owned()));
+    fetch.resume(now(), failed);
+    error(call.resume(now(), Input::Wake))
+}
+
 /// A call at each of its steps, with a response that echoes the secrets.
 fn calls() -> Vec<(&'static str, String)> {
     let mut shown = Vec::new();
@@ -254,6 +273,7 @@ fn calls() -> Vec<(&'static str, String)> {
     shown.push(("GateEvent", debugged(&ended)));
 
     shown.push(("TokenStoreError", error_texts(&store_error())));
+    shown.push(("SharedPaceError", error_texts(&pace_error())));
 
     let api = json!({"code": 7, "message": echo, "x-traceID": ISSUED}).to_string();
     let mut call = session.call(&download()).expect("a request");

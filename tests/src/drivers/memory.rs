@@ -323,6 +323,7 @@ impl Driver {
                     });
                     Input::Stored(opened.run(op))
                 }
+                Step::Pace(op) => Input::Paced(op.unsupported()),
             };
         }
     }

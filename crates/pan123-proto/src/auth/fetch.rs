@@ -102,7 +102,7 @@ impl<H: TokenSession> Fetch<H> {
         let until = match step {
             Step::Transmit(transmit) => now.mono + transmit.timeout,
             Step::Wait(wait) => wait.until,
-            Step::Store(_) => now.mono + STORE_TIMEOUT,
+            Step::Store(_) | Step::Pace(_) => now.mono + STORE_TIMEOUT,
             Step::Detach(_) | Step::Ready(_) => now.mono,
         };
         self.host

@@ -3,7 +3,7 @@
 //! Pure arithmetic under the session's lock. A token leaves as a snapshot, [`Bearer`]. The decisions that differ by flow are in
 //! [`developer`](super::developer), [`oauth`](super::oauth) and [`given`](super::given).
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use super::oauth::pairs::Pairs;
 use super::reissue::ReissueBackoff;
 use super::{developer, oauth};
 use crate::error::{Error, TokenStoreError};
-use crate::machine::control::Control;
+use crate::machine::control::{Control, Waiters};
 use crate::machine::{Signal, later};
 use crate::policy::retry::doubled;
 use crate::wire::response::MAX_RETRY_AFTER;
@@ -143,7 +143,7 @@ pub(crate) struct Tokens {
     drops: u32,
     rejected_stored: u32,
     reissue: ReissueBackoff,
-    waiters: Vec<Weak<Control>>,
+    waiters: Waiters,
     /// Why the newest token could not be saved.
     pub(super) save_fault: Option<TokenStoreError>,
     /// OAuth: pairs that only this session knows.
@@ -229,17 +229,6 @@ fn token_error(failure: &Arc<Error>) -> Error {
     }
 }
 
-/// Calls to wake.
-pub(crate) struct Waiters(Vec<Weak<Control>>);
-
-impl Waiters {
-    pub(crate) fn wake(self) {
-        for control in self.0.iter().filter_map(Weak::upgrade) {
-            control.wake();
-        }
-    }
-}
-
 /// Operations for calls.
 impl Tokens {
     pub(crate) fn given(header: HeaderValue) -> Tokens {
@@ -267,7 +256,7 @@ impl Tokens {
             drops: 0,
             rejected_stored: 0,
             reissue: ReissueBackoff::default(),
-            waiters: Vec::new(),
+            waiters: Waiters::default(),
             save_fault: None,
             pairs: Pairs::default(),
         }
@@ -302,15 +291,11 @@ impl Tokens {
     /// Registers a call that waits for a token. The signal is taken under the lock under which the call looked, so that the end
     /// of the fetch cannot fall in between.
     pub(crate) fn wait(&mut self, control: &Arc<Control>) -> Signal {
-        let waiter = Arc::downgrade(control);
-        self.waiters
-            .retain(|other| other.strong_count() > 0 && !other.ptr_eq(&waiter));
-        self.waiters.push(waiter);
-        control.listen()
+        self.waiters.add(control)
     }
 
     pub(super) fn take_waiters(&mut self) -> Waiters {
-        Waiters(std::mem::take(&mut self.waiters))
+        std::mem::take(&mut self.waiters)
     }
 
     /// Whether this token may still be sent: it is the newest one, valid, and no refresh may be revoking it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
@@ -48,6 +48,8 @@ pub struct Watch {
     pub(super) control: Arc<Control>,
     policy: WatchPolicy,
     watched: Watched,
+    /// How long the shared pace had been unavailable when that was last looked at.
+    unavailable: Duration,
     state: State,
 }
 
@@ -69,6 +71,7 @@ impl Session {
             control: Arc::default(),
             policy,
             watched: Watched::new(task),
+            unavailable: Duration::ZERO,
             state: State::Waiting(None),
         }
     }
@@ -132,12 +135,12 @@ impl Watch {
     }
 
     fn advance(&mut self, now: Now, input: Input) -> Step<Item> {
-        let end = self.watched.end(&self.policy, now.mono);
+        let end = self.end(now.mono);
         let mut input = input;
         loop {
             match &mut self.state {
                 State::Ended => return Step::Ready(None),
-                State::Polling(call) => match call.resume(now, input).ready() {
+                State::Polling(call) => match call.move_queue_end(end).resume(now, input).ready() {
                     Ok(result) => {
                         self.state = State::Waiting(None);
                         return self.poll_ended(now.mono, result);
@@ -164,6 +167,17 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Returns when the watch ends at the latest. It does not get closer while the shared pace is unavailable.
+    fn end(&mut self, now: Instant) -> Instant {
+        let before = std::mem::replace(
+            &mut self.unavailable,
+            self.session.time_pace_unavailable(now),
+        );
+        self.watched
+            .stand_still(self.unavailable.saturating_sub(before));
+        self.watched.end(&self.policy, now)
     }
 
     /// Returns the next step before the next poll, or `None` when it is time to poll.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use event_listener::Event;
@@ -72,6 +72,27 @@ impl Control {
     /// Whether a handle has requested something that a wait would miss.
     pub(crate) fn has_request(&self) -> bool {
         self.is_stopped() || self.nudged.load(Ordering::Acquire)
+    }
+}
+
+/// Machines to wake.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Vec<Weak<Control>>);
+
+impl Waiters {
+    /// Adds a machine. The signal is taken at once, so that nothing falls in between.
+    pub(crate) fn add(&mut self, control: &Arc<Control>) -> Signal {
+        let waiter = Arc::downgrade(control);
+        self.0
+            .retain(|other| other.strong_count() > 0 && !other.ptr_eq(&waiter));
+        self.0.push(waiter);
+        control.listen()
+    }
+
+    pub(crate) fn wake(self) {
+        for control in self.0.iter().filter_map(Weak::upgrade) {
+            control.wake();
+        }
     }
 }
 

@@ -59,6 +59,13 @@ impl Deadline {
         self.queue = Queue::Until(end);
     }
 
+    /// Moves the end of the queueing, unless the request was sent already.
+    pub(crate) fn move_queue_end(&mut self, end: Instant) {
+        if let Queue::Until(until) = &mut self.queue {
+            *until = end;
+        }
+    }
+
     pub(crate) fn queue_freely(&mut self) {
         self.queue = Queue::Free;
     }

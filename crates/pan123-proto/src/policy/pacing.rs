@@ -1,11 +1,17 @@
 //! Pacing: when each request may be sent. Pure arithmetic: the caller waits, and asks again at the time it was given.
 
+mod shared;
+
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::RateClass;
-use crate::error::Error;
-use crate::machine::later;
+use crate::error::{Error, SharedPaceError};
+use crate::machine::control::{Control, Waiters};
+use crate::machine::shared_pace::{MAX_SLOWDOWN, MIN_SLOW_INTERVAL, PaceOp, SLOWDOWN_PERIOD};
+use crate::machine::{Signal, later};
+use shared::{Outages, SharedSlot, SharedTurn};
 
 /// The rate limits that a session enforces on its own requests.
 ///
@@ -85,12 +91,28 @@ pub(crate) struct Ticket {
 
 /// The slot of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+enum Slot {
     /// Send now; the slot is used up.
     Now,
     /// Ask again at this time.
     At(Instant),
+    /// Reserve a slot of the shared pace, with this time to the next one.
+    Reserve(Duration),
+    /// Somebody else does; ask again when it is reported, and at this time at the latest.
+    Asked(Instant),
     /// The slot would come too late for the caller, so none was booked.
+    TooLate(Refusal),
+}
+
+/// What a ticket may do.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Send now; the slot is used up. With when it was asked for, if the pace is shared.
+    Now(Option<Instant>),
+    /// Ask again at this time, or when the signal fires.
+    Wait(Instant, Signal),
+    /// Run this operation on the shared pace, and report its result with [`Limiter::reserved`] or [`Limiter::not_reserved`].
+    Reserve(PaceOp),
     TooLate(Refusal),
 }
 
@@ -127,6 +149,9 @@ impl Bound {
 #[derive(Debug)]
 pub(crate) struct Limiter {
     pacing: Pacing,
+    /// Whether the pace is shared.
+    is_shared: bool,
+    outages: Outages,
     queues: HashMap<&'static str, Queue>,
     next_id: u64,
 }
@@ -135,9 +160,17 @@ impl Limiter {
     pub(crate) fn new(pacing: Pacing) -> Limiter {
         Limiter {
             pacing,
+            is_shared: false,
+            outages: Outages::default(),
             queues: HashMap::new(),
             next_id: 0,
         }
+    }
+
+    /// Takes each slot from a pace that is shared.
+    pub(crate) fn shared(mut self, is_shared: bool) -> Limiter {
+        self.is_shared = is_shared;
+        self
     }
 
     pub(crate) fn ticket(&mut self, class: RateClass, priority: Priority) -> Ticket {
@@ -149,14 +182,110 @@ impl Limiter {
         }
     }
 
-    /// Books a slot if the ticket has none, and uses it if its time has come.
-    pub(crate) fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
-        self.queue(ticket.class).book(ticket, now, bound)
+    /// Books a slot if the ticket has none, and uses it if its time has come. The control is that of the machine that asks.
+    pub(crate) fn turn(
+        &mut self,
+        ticket: &Ticket,
+        now: Instant,
+        bound: Bound,
+        control: &Arc<Control>,
+    ) -> Turn {
+        let slot = self.book(ticket, now, bound);
+        let queue = self.queue(ticket.class);
+        match slot {
+            Slot::Now => Turn::Now(queue.reserved),
+            Slot::At(at) => Turn::Wait(at, control.listen()),
+            Slot::Asked(until) => Turn::Wait(until, queue.shared.wait(control)),
+            Slot::Reserve(every) => Turn::Reserve(PaceOp::Reserve {
+                class: ticket.class,
+                every,
+            }),
+            Slot::TooLate(refusal) => Turn::TooLate(refusal),
+        }
     }
 
-    /// Frees the slot of a ticket for the next to book; no other slot moves.
-    pub(crate) fn release(&mut self, ticket: &Ticket) {
-        self.queue(ticket.class).release(ticket.id);
+    fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
+        let is_shared = self.is_shared && !self.pacing.interval(ticket.class).is_zero();
+        let retry_at = self.outages.retry_at(now);
+        let queue = self.queue(ticket.class);
+        let index = match queue.find_or_insert(ticket, now, bound) {
+            Ok(index) => index,
+            Err(too_late) => return too_late,
+        };
+        let at = queue.slots[index].at;
+        if at > now {
+            return queue.keep(ticket, index, now, bound);
+        }
+        queue.reserved = None;
+        if !is_shared {
+            queue.use_slot(index, now);
+            return Slot::Now;
+        }
+        if let Some(retry_at) = retry_at {
+            return Slot::At(retry_at);
+        }
+        match queue.shared.turn(ticket.id, now) {
+            SharedTurn::Now { asked } => {
+                queue.use_slot(index, now);
+                queue.reserved = Some(asked);
+                Slot::Now
+            }
+            SharedTurn::At(at) => Slot::At(at),
+            SharedTurn::Asked(until) => Slot::Asked(until),
+            SharedTurn::Ask => Slot::Reserve(queue.interval),
+        }
+    }
+
+    /// The shared pace gave the ticket's class a slot in `wait`. Returns the calls to wake.
+    pub(crate) fn reserved(&mut self, ticket: &Ticket, now: Instant, wait: Duration) -> Waiters {
+        let queue = self.queue(ticket.class);
+        let Some(asked) = queue.shared.asked_by(ticket.id) else {
+            return Waiters::default();
+        };
+        let interval = queue.interval;
+        let (slot, waiters) = queue.shared.reserved(asked, now, wait, interval);
+        let free_from = queue.free_from.map_or(slot.from, |at| at.max(slot.from));
+        queue.respace(free_from, now);
+        self.outages.end(now);
+        waiters
+    }
+
+    /// The shared pace gave no slot; with an error that may pass, nobody asks for a while. Returns the calls to wake.
+    pub(crate) fn not_reserved(
+        &mut self,
+        ticket: &Ticket,
+        now: Instant,
+        error: Option<SharedPaceError>,
+    ) -> Waiters {
+        let queue = self.queue(ticket.class);
+        let Some(asked) = queue.shared.asked_by(ticket.id) else {
+            return Waiters::default();
+        };
+        let waiters = queue.shared.end_asking();
+        if let Some(error) = error.filter(SharedPaceError::may_pass) {
+            self.outages.fail(asked, now, error);
+        }
+        waiters
+    }
+
+    /// The present interval between two requests of a class.
+    pub(crate) fn spacing(&mut self, class: RateClass, now: Instant) -> Duration {
+        self.queue(class).spacing(now)
+    }
+
+    /// A clock that runs while the shared pace is unavailable only.
+    pub(crate) fn time_unavailable(&self, now: Instant) -> Duration {
+        self.outages.total(now)
+    }
+
+    /// Frees the slot of a ticket for the next to book; no other slot moves. Returns the calls to wake.
+    pub(crate) fn release(&mut self, ticket: &Ticket) -> Waiters {
+        let queue = self.queue(ticket.class);
+        queue.release(ticket.id);
+        match queue.shared.asked_by(ticket.id) {
+            Some(_) => queue.shared.end_asking(),
+            None => Waiters::default(),
+        }
     }
 
     /// Reacts to a 429 for a request that was sent at `sent`: the class sends nothing for `wait`, and is slower afterwards.
@@ -172,14 +301,18 @@ impl Limiter {
         self.queue(class).hold_off(sent, now, wait, cause)
     }
 
-    /// How long the class has held off in all: a clock that runs during hold-offs only.
+    /// How long the class has held off in all, or the shared pace was unavailable: a clock that runs meanwhile only.
     pub(crate) fn time_held_off(&self, class: RateClass, now: Instant) -> Duration {
         let queue = self.queues.get(class.name());
-        queue.map_or(Duration::ZERO, |queue| queue.time_held_off(now))
+        let held_off = queue.map_or(Duration::ZERO, |queue| queue.time_held_off(now));
+        held_off + self.time_unavailable(now)
     }
 
-    /// Returns the 429 for which the class last held off.
+    /// Returns why the shared pace is unavailable, or the 429 for which the class last held off.
     pub(crate) fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
+        if let Some(error) = self.outages.error() {
+            return Some(error);
+        }
         let hold_off = self.queues.get(class.name())?.hold_off.as_ref()?;
         Some(hold_off.cause.clone())
     }
@@ -213,12 +346,6 @@ impl Limiter {
 
 /// How many requests of high priority may precede one of low priority.
 const MAX_HIGH_RUN: u32 = 3;
-/// How long a class stays slower after a hold-off.
-const SLOWDOWN_PERIOD: Duration = Duration::from_secs(60);
-/// The largest factor by which a class is slowed down.
-const MAX_SLOWDOWN: u32 = 8;
-/// The interval of a class without a limit while it is slowed down.
-const MIN_SLOW_INTERVAL: Duration = Duration::from_millis(100);
 /// So many refused callers in a row are told different times; then the times start over, since not all come back.
 const MAX_PROMISED: u32 = 1000;
 
@@ -238,6 +365,9 @@ struct Queue {
     slowdown: Option<Slowdown>,
     /// The time that the next refused caller of a priority is told, if its turn does not come later.
     next_promise: HashMap<Priority, Instant>,
+    shared: SharedSlot,
+    /// When the slot that was used last was asked for.
+    reserved: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -296,36 +426,43 @@ impl Queue {
             held_off_before: Duration::ZERO,
             slowdown: None,
             next_promise: HashMap::new(),
+            shared: SharedSlot::default(),
+            reserved: None,
         }
     }
 
-    fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
+    /// Returns the index of the ticket's slot, which it gets if it has none, or the refusal.
+    fn find_or_insert(
+        &mut self,
+        ticket: &Ticket,
+        now: Instant,
+        bound: Bound,
+    ) -> Result<usize, Slot> {
         let is_mine =
             |booking: &Booking| booking.holder.is_some_and(|holder| holder.id == ticket.id);
-        let index = if let Some(index) = self.slots.iter().position(is_mine) {
-            index
-        } else {
-            let holder = Holder {
-                id: ticket.id,
-                priority: ticket.priority,
-            };
-            let (index, at) = self.position_for(holder, now);
-            if self.is_too_late(at, bound) {
-                return self.refuse(ticket.priority, index, at, now, bound);
-            }
-            self.insert(holder, index, at, now);
-            index
-        };
-        let at = self.slots[index].at;
-        if at <= now {
-            self.use_slot(index, now);
-            Slot::Now
-        } else if self.is_too_late(at, bound) {
-            self.release(ticket.id);
-            self.refuse(ticket.priority, index, at, now, bound)
-        } else {
-            Slot::At(at)
+        if let Some(index) = self.slots.iter().position(is_mine) {
+            return Ok(index);
         }
+        let holder = Holder {
+            id: ticket.id,
+            priority: ticket.priority,
+        };
+        let (index, at) = self.position_for(holder, now);
+        if self.is_too_late(at, bound) {
+            return Err(self.refuse(ticket.priority, index, at, now, bound));
+        }
+        self.insert(holder, index, at, now);
+        Ok(index)
+    }
+
+    /// Keeps a slot that is still to come, unless it comes too late.
+    fn keep(&mut self, ticket: &Ticket, index: usize, now: Instant, bound: Bound) -> Slot {
+        let at = self.slots[index].at;
+        if self.is_too_late(at, bound) {
+            self.release(ticket.id);
+            return self.refuse(ticket.priority, index, at, now, bound);
+        }
+        Slot::At(at)
     }
 
     fn is_too_late(&self, slot: Instant, bound: Bound) -> bool {
@@ -465,6 +602,7 @@ impl Queue {
             factor,
         });
         let free_from = self.free_from.map_or(held_until, |at| at.max(held_until));
+        self.shared.give_up();
         self.respace(free_from, now);
         true
     }

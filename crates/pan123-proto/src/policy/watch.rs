@@ -201,6 +201,11 @@ impl Watched {
         *self.end.get_or_insert_with(|| later(now, policy.deadline))
     }
 
+    /// The limits stood still for this long.
+    pub(crate) fn stand_still(&mut self, time: Duration) {
+        self.end = self.end.map(|end| later(end, time));
+    }
+
     pub(crate) fn last(&self) -> Option<Progress> {
         self.last.map(|poll| poll.progress)
     }
@@ -264,6 +269,11 @@ impl Watched {
             };
             self.failure = Some(failure);
             return Err(self.deadline_error());
+        }
+        if let Error::SharedPace(_) = error.root() {
+            // Nothing was polled.
+            self.failure = Some(error);
+            return Ok(self.next_interval(policy));
         }
         let wait = if never_left(&error) {
             let unreachable = self.unreachable.look(now, MAX_UNREACHABLE_SPAN);

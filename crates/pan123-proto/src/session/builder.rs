@@ -44,6 +44,7 @@ pub struct SessionBuilder {
     access_token: Option<SecretString>,
     oauth: Option<OAuth>,
     uses_token_store: bool,
+    shares_pace: bool,
     base_url: String,
     plain_http: PlainHttp,
     user_agent: String,
@@ -64,6 +65,7 @@ impl Default for SessionBuilder {
             access_token: None,
             oauth: None,
             uses_token_store: false,
+            shares_pace: false,
             base_url: BaseUrl::SERVICE.to_owned(),
             plain_http: PlainHttp::LoopbackOnly,
             user_agent: USER_AGENT.to_owned(),
@@ -109,6 +111,13 @@ impl SessionBuilder {
     /// for [`Step::Store`](crate::Step::Store). It needs credentials or OAuth. The clients set it when they are given a store.
     pub fn persist_token(mut self, persist: bool) -> SessionBuilder {
         self.uses_token_store = persist;
+        self
+    }
+
+    /// Takes a slot of a [`SharedPace`](crate::SharedPace) for each request: the machines of the session then ask for
+    /// [`Step::Pace`](crate::Step::Pace). The clients set it when they are given one.
+    pub fn share_pace(mut self, share: bool) -> SessionBuilder {
+        self.shares_pace = share;
         self
     }
 
@@ -222,12 +231,13 @@ impl SessionBuilder {
                     call_timeout: self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),
                     has_default_call_timeout: self.call_timeout.is_none(),
                     body_limit: self.body_limit,
+                    shares_pace: self.shares_pace,
                     too_many_downloads: self.too_many_downloads,
                     secrets,
                 },
                 state: Mutex::new(State {
                     tokens,
-                    limiter: Limiter::new(self.pacing),
+                    limiter: Limiter::new(self.pacing).shared(self.shares_pace),
                     detached: DetachedCalls::default(),
                     rng: Rng::with_seed(self.seed),
                 }),

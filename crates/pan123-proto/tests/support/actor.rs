@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use pan123_proto::{Detached, Input, Machine, Now, Signal, Step, StoreOp, Transmit, Wait};
+use pan123_proto::{Detached, Input, Machine, Now, PaceOp, Signal, Step, StoreOp, Transmit, Wait};
 
 /// Outputs, each with its virtual time.
 pub(crate) type Items<T> = Rc<RefCell<Vec<(Duration, T)>>>;
@@ -18,6 +18,7 @@ pub(crate) enum Action {
     Wait(Wait),
     Detach(Detached),
     Store(StoreOp),
+    Pace(PaceOp),
     /// An output that is not the last.
     Item,
     End,
@@ -48,6 +49,7 @@ impl<M: Machine + Debug> Driven for Slotted<M> {
             Step::Wait(wait) => Action::Wait(wait),
             Step::Detach(detached) => Action::Detach(detached),
             Step::Store(op) => Action::Store(op),
+            Step::Pace(op) => Action::Pace(op),
             Step::Ready(output) => {
                 let is_last = (self.is_last)(&output);
                 self.items.borrow_mut().push((at, output));

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
 
-use pan123_proto::{Input, StoreOp, StoreResult};
+use pan123_proto::{Input, PaceOp, PaceResult, StoreOp, StoreResult};
 
 use super::actor::Action;
 
@@ -45,6 +45,11 @@ pub(crate) trait Hooks {
 
     /// The result of a store operation, and how long it takes. A lock of the actor ends with it.
     fn store(&mut self, _: Duration, _actor: usize, op: StoreOp) -> (Duration, StoreResult) {
+        (Duration::ZERO, op.unsupported())
+    }
+
+    /// The result of an operation on the shared pace, and how long it takes.
+    fn pace(&mut self, _: Duration, _actor: usize, op: PaceOp) -> (Duration, PaceResult) {
         (Duration::ZERO, op.unsupported())
     }
 

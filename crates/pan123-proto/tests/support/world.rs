@@ -331,6 +331,16 @@ impl World {
                 let (after, result) = self.hooks.store(self.now, id, op);
                 self.set(self.now + after, id, number, Input::Stored(result));
             }
+            Action::Pace(op) => {
+                let (after, result) = self.hooks.pace(self.now, id, op);
+                self.set_by(
+                    disturbance,
+                    self.now + after,
+                    id,
+                    number,
+                    Input::Paced(result),
+                );
+            }
             Action::Wait(wait) => {
                 let late = self.max_late.mul_f64(self.rng.f64());
                 let until = elapsed(wait.until) + late;

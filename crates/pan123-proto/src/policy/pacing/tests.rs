@@ -317,7 +317,9 @@ fn pace_and_hold_off_hold_under_random_operations() {
                     assert!(at > now && at >= held_until, "seed {seed}");
                     true
                 }
-                Slot::TooLate(_) => panic!("seed {seed}: the deadline is far"),
+                other => panic!(
+                    "seed {seed}: {other:?}, though the deadline is far and the pace its own"
+                ),
             });
             assert_eq!(limiter.pace(CLASS, now).waiting, waiting.len());
             let queue = limiter.queue(CLASS);

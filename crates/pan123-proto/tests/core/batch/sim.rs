@@ -453,6 +453,10 @@ impl Sim {
                 run.input = Some(Input::Stored(op.unsupported()));
                 run.due = now;
             }
+            Step::Pace(op) => {
+                run.input = Some(Input::Paced(op.unsupported()));
+                run.due = now;
+            }
         }
     }
 

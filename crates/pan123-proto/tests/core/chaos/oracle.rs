@@ -399,7 +399,9 @@ impl Hooks for Shared {
                 call.state = State::Waiting;
                 return this.disturb(until.saturating_sub(at), false, false);
             }
-            Action::Detach(_) | Action::Store(_) => this.calls[&actor].check_goes_on(at),
+            Action::Detach(_) | Action::Store(_) | Action::Pace(_) => {
+                this.calls[&actor].check_goes_on(at);
+            }
             Action::Item => {}
             Action::End => {
                 let call = this.calls.remove(&actor).expect("a known machine");

@@ -66,6 +66,7 @@ where
             Step::Wait(wait) => Action::Wait(elapsed(wait.until)),
             Step::Detach(fetch) => Action::Refresh(fetch),
             Step::Store(_) => Action::Store,
+            Step::Pace(_) => unreachable!("a session that shares no pace"),
             Step::Ready(output) => Action::Output((self.1)(output)),
         }
     }

@@ -1,0 +1,58 @@
+//! What went wrong outside the service: in a token store, in a shared pace.
+
+use std::fmt;
+
+use crate::text::Escaped;
+
+/// Defines an error that is a text, which says what failed, where, and what to do, and whether the fault may pass.
+macro_rules! outside_error {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name {
+            text: String,
+            may_pass: bool,
+        }
+
+        impl $name {
+            /// A fault that lasts until someone repairs it, such as a missing permission.
+            pub(crate) fn lasting(text: impl Into<String>) -> $name {
+                $name {
+                    text: text.into(),
+                    may_pass: false,
+                }
+            }
+
+            /// A fault that may pass, such as a busy lock.
+            pub(crate) fn passing(text: impl Into<String>) -> $name {
+                $name {
+                    text: text.into(),
+                    may_pass: true,
+                }
+            }
+
+            /// Returns whether it may pass by itself, so that trying again later may succeed.
+            pub fn may_pass(&self) -> bool {
+                self.may_pass
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Escaped(&self.text).fmt(f)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    };
+}
+
+outside_error! {
+    /// Why a token store failed: a text that says what failed, where, and what to do. It holds no secret.
+    TokenStoreError
+}
+
+outside_error! {
+    /// Why a [shared pace](crate::SharedPace) failed: a text that says what failed, where, and what to do. It holds no secret.
+    SharedPaceError
+}
