@@ -4,16 +4,23 @@ use std::fmt;
 
 use crate::text::Escaped;
 
-/// Defines an error that is a text, which says what failed, where, and what to do, and whether the fault may pass.
-macro_rules! outside_error {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name {
-            text: String,
-            may_pass: bool,
-        }
+/// Why a token store failed: a text that says what failed, where, and what to do. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenStoreError {
+    text: String,
+    may_pass: bool,
+}
 
+/// Why a [shared pace](crate::SharedPace) failed: a text that says what failed, where, and what to do. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedPaceError {
+    text: String,
+    may_pass: bool,
+}
+
+/// What both are: a text, and whether the fault may pass.
+macro_rules! outside_error {
+    ($name:ident) => {
         impl $name {
             /// A fault that lasts until someone repairs it, such as a missing permission.
             pub(crate) fn lasting(text: impl Into<String>) -> $name {
@@ -47,12 +54,5 @@ macro_rules! outside_error {
     };
 }
 
-outside_error! {
-    /// Why a token store failed: a text that says what failed, where, and what to do. It holds no secret.
-    TokenStoreError
-}
-
-outside_error! {
-    /// Why a [shared pace](crate::SharedPace) failed: a text that says what failed, where, and what to do. It holds no secret.
-    SharedPaceError
-}
+outside_error!(TokenStoreError);
+outside_error!(SharedPaceError);
