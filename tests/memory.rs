@@ -1,175 +1,26 @@
-//! The memory that a response of 200 MB takes: the size of a body is limited while it is read.
-//!
-//! The heap of this process is measured, so the server runs in another process of the same program. Each adapter has made a call
-//! before: only the additional memory counts.
+//! The heap, measured in processes where nothing else happens.
 
-#![allow(clippy::print_stdout, reason = "the figure is what one looks for")]
+#![allow(clippy::print_stdout, reason = "the figures are what one looks for")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+mod ledger;
+mod response;
 
-use pan123_mock::{Connection, Flood, TcpServer, path};
-use pan123_proto::offline::Download;
-use pan123_proto::{Error, Pacing, RetryPolicy, TaskId, TransportErrorKind};
-use pan123_tests::observed::reached;
+use std::env;
+use std::process::Command;
 
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;
 
-/// Set in the server process.
-const SERVER_ENV: &str = "PAN123_TESTS_SERVES";
-
-const LENGTH: u64 = 200 << 20;
-
-/// The maximum over the idle client.
-const MAX_HEAP: usize = 16 << 20;
-
-fn main() {
-    if std::env::var_os(SERVER_ENV).is_some() {
-        return serve();
-    }
-    let server = Server::start();
-    for flood in ["announced", "chunked"] {
-        let peak = with_reqwest(&server.url(flood));
-        report("pan123-async", flood, peak);
-        let peak = with_ureq(&server.url(flood));
-        report("pan123-blocking", flood, peak);
-    }
-}
-
-fn report(adapter: &str, flood: &str, peak: usize) {
-    let kilobytes = peak.div_ceil(1 << 10);
-    println!("{adapter}: 200 MB, {flood}: {kilobytes} KiB of heap at most");
-    assert!(peak < MAX_HEAP, "{adapter}, {flood}: {peak} bytes");
-    assert!(
-        peak > 100 << 10,
-        "{adapter}, {flood}: {peak} bytes, so nothing was counted"
-    );
-}
-
-/// Returns the peak of the heap over its size at the start.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let profiler = dhat::Profiler::builder().testing().build();
-    let result = work();
-    let peak = dhat::HeapStats::get().max_bytes;
-    drop(profiler);
-    (result, peak)
-}
-
-/// Builds a client of either adapter.
-macro_rules! set_up {
-    ($builder:expr, $url:expr) => {
-        $builder
-            .access_token("eyJ.of.somebody")
-            .base_url($url)
-            .pacing(Pacing::off())
-            .retry(RetryPolicy::none())
-            .build()
-            .expect("good settings")
-    };
-}
-
-fn with_reqwest(url: &str) -> usize {
-    let client = set_up!(pan123_async::Client::builder(), url);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let offline = client.offline_download();
-    let progress = |task| runtime.block_on(offline.progress(task));
-    progress(task()).expect("a small response");
-    let (create, peak) = peak_of(|| runtime.block_on(offline.download(&download())));
-    assert_too_large(create);
-    peak
-}
-
-fn with_ureq(url: &str) -> usize {
-    let client = set_up!(pan123_blocking::Client::builder(), url);
-    let offline = client.offline_download();
-    offline.progress(task()).expect("a small response");
-    let (create, peak) = peak_of(|| offline.download(&download()));
-    assert_too_large(create);
-    peak
-}
-
-fn assert_too_large(created: Result<TaskId, Error>) {
-    let error = created.expect_err("no such response is read");
-    let reached = reached(&error);
-    assert_eq!(reached, Some(TransportErrorKind::BodyTooLarge), "{error:?}");
-}
-
-fn task() -> TaskId {
-    TaskId::new(7).expect("no zero")
-}
-
-fn download() -> Download {
-    Download::new("https://example.com/video.mp4").expect("a URL")
-}
-
-/// The server process.
-struct Server {
-    process: Child,
-    /// Its URLs, by kind of flood.
-    urls: Vec<String>,
-}
-
-impl Server {
-    fn start() -> Server {
-        let program = std::env::current_exe().expect("this program");
-        let mut process = Command::new(program)
-            .env(SERVER_ENV, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the process that serves");
-        let output = process.stdout.take().expect("its output");
-        let urls = BufReader::new(output).lines().map_while(Result::ok);
-        Server {
-            process,
-            urls: urls.take(2).collect(),
-        }
-    }
-
-    fn url(&self, flood: &str) -> String {
-        let index = usize::from(flood == "chunked");
-        self.urls[index].clone()
-    }
-}
-
-/// The process ends when its input closes.
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        self.process.wait().expect("its end");
-    }
-}
-
-/// Prints where it listens, and serves until its input ends.
-fn serve() {
-    let servers = [Flood::with_length(LENGTH), Flood::chunked(LENGTH)]
-        .map(|flood| TcpServer::start(move |connection| response(connection, flood)));
-    for server in &servers {
-        println!("{}", server.url("http"));
-    }
-    std::io::stdout().flush().expect("somebody listens");
-    let ended = std::io::stdin().read_to_end(&mut Vec::new());
-    ended.expect("an end");
-}
-
-fn response(mut connection: Connection, flood: Flood) {
-    let body = r#"{"code":0,"data":{"process":1,"status":0}}"#;
-    let small = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    while let Some(request) = connection.read_request() {
-        let going = if request.uri().path() == path::OFFLINE_PROGRESS {
-            connection.send(small.as_bytes())
-        } else {
-            connection.flood(flood)
-        };
-        if !going {
-            return;
-        }
-    }
+/// Runs an ignored test of this program in a process of its own.
+#[track_caller]
+fn assert_passes_alone(test: &str) {
+    let program = env::current_exe().expect("this program");
+    let mut alone = Command::new(program);
+    alone.args([test, "--exact", "--ignored", "--nocapture"]);
+    let output = alone.output().expect("it starts");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    println!("{printed}");
+    let has_passed = output.status.success() && printed.contains("1 passed");
+    assert!(has_passed, "{test}: {printed}{failed}");
 }

@@ -7,7 +7,7 @@ use pan123_mock::{CLIENT_ID, CLIENT_SECRET, TaskScript};
 use pan123_tests::block_on::block_on;
 use pan123_tests::clock::JumpClock;
 
-use crate::both::download;
+use crate::adapters::both::download;
 use pan123_tests::fixture::Fixture;
 
 #[test]

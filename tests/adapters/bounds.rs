@@ -6,7 +6,7 @@ use pan123_mock::TcpServer;
 use pan123_proto::{ErrorKind, TransportErrorKind};
 use pan123_tests::observed::reached;
 
-use crate::both::{BOTH, Limits, ok};
+use crate::adapters::both::{BOTH, Limits, ok};
 
 /// An endless body: twice the limit is sent, then nothing until the client closes the connection.
 fn assert_cut(head: &'static str, piece: impl Fn(&[u8]) -> Vec<u8> + Copy + Send + Sync + 'static) {

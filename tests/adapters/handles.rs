@@ -10,7 +10,7 @@ use pan123_proto::{Error, TransportError};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::transports::{Scripted, ServiceTransport};
 
-use crate::both::{download, on_tokio};
+use crate::adapters::both::{download, on_tokio};
 use pan123_tests::fixture::{Fixture, task};
 
 #[test]

@@ -9,7 +9,7 @@ use pan123_proto::{Error, ErrorKind, TaskId, TransportErrorKind};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::observed::reached;
 
-use crate::both::{SHORT, basics, download, ok, on_tokio, unknown_host};
+use crate::adapters::both::{SHORT, basics, download, ok, on_tokio, unknown_host};
 
 /// Redirects every request to another path, which would respond with success.
 fn redirecting() -> TcpServer {

@@ -14,7 +14,7 @@ use pan123_tests::clock::JumpClock;
 use pan123_tests::observed::reached;
 use pan123_tests::watchdog::Watchdog;
 
-use crate::both::{basics, download, ok};
+use crate::adapters::both::{basics, download, ok};
 
 /// Responds to this many requests on each connection, then reports the next one and holds the connection open.
 fn hanging_after(responses: usize) -> (TcpServer, Receiver<()>) {

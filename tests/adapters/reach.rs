@@ -10,7 +10,7 @@ use pan123_proto::{Error, ErrorKind, TransportErrorKind};
 use pan123_tests::observed::reached;
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::both::{Adapter, BOTH, Limits, SHORT, ok, unknown_host};
+use crate::adapters::both::{Adapter, BOTH, Limits, SHORT, ok, unknown_host};
 
 fn with_short_timeouts() -> Limits {
     Limits {

@@ -7,7 +7,7 @@ use pan123_proto::user::GetUserInfo;
 use pan123_tests::clock::JumpClock;
 use serde::de::IgnoredAny;
 
-use crate::both::{basics, download};
+use crate::adapters::both::{basics, download};
 
 fn send<T: Send>(value: T) -> T {
     value

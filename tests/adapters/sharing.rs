@@ -12,7 +12,7 @@ use pan123_proto::{Error, ErrorKind};
 use pan123_tests::block_on::block_on;
 use pan123_tests::transports::poll_once;
 
-use crate::both::{download, on_tokio};
+use crate::adapters::both::{download, on_tokio};
 use pan123_tests::fixture::Fixture;
 
 /// No call waits for the next token.

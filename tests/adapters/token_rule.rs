@@ -21,7 +21,7 @@ use pan123_tests::clock::JumpClock;
 use pan123_tests::service_access::push_tokens_out;
 use pan123_tests::transports::ServiceTransport;
 
-use crate::both::{Adapter, BOTH};
+use crate::adapters::both::{Adapter, BOTH};
 
 /// What happens next, before the request that is about to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use pan123_mock::path::OFFLINE_PROGRESS;
 use pan123_proto::TaskId;
 use pan123_tests::transports::poll_once;
 
-use crate::both::{download, on_tokio};
+use crate::adapters::both::{download, on_tokio};
 use pan123_tests::fixture::Fixture;
 
 async fn world_with_task(script: TaskScript) -> (Fixture, pan123_async::Client, TaskId) {

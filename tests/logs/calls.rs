@@ -7,7 +7,7 @@ use pan123_proto::user::GetUserInfo;
 use pan123_proto::{ErrorCode, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::both::{Adapter, BOTH, events, logs, spans};
+use crate::logs::both::{Adapter, BOTH, events, logs, spans};
 
 fn held_off(seconds: &'static str) -> CannedResponse {
     let canned = CannedResponse::envelope(429, "请求太频繁");

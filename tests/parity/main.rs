@@ -14,7 +14,7 @@ use pan123_tests::drivers::{Driver, drivers_with_program};
 use pan123_tests::scenario::Scenario;
 use pan123_tests::table::rows;
 
-const EVERY_DRIVER: [Driver; 5] = drivers_with_program(env!("CARGO_BIN_EXE_the_mock"));
+const EVERY_DRIVER: [Driver; 5] = drivers_with_program(env!("CARGO_BIN_EXE_worker"));
 
 /// The faults are timeouts in real time: while they run, nothing else does.
 static TIMING: RwLock<()> = RwLock::new(());

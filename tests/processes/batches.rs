@@ -18,7 +18,7 @@ use pan123_proto::ledger::{
 };
 use pan123_store::Account;
 
-use super::LONG_TIMEOUT;
+use super::{LONG_TIMEOUT, WORKER};
 
 const WORKERS: usize = 8;
 const ITEMS: usize = 120;
@@ -45,8 +45,8 @@ impl Drop for Worker {
 }
 
 fn start(url: &str, folder: &Path, items: usize) -> Worker {
-    let process = Command::new(env!("CARGO_BIN_EXE_batch_worker"))
-        .arg(url)
+    let process = Command::new(WORKER)
+        .args(["batch", url])
         .arg(folder)
         .args([items as u64, LEASE_MILLIS].map(|number| number.to_string()))
         .stdout(Stdio::piped())

@@ -12,10 +12,10 @@ use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, path};
 use pan123_store::Account;
 use tempfile::TempDir;
 
-use crate::{
-    LONG_TIMEOUT, TokenFile, assert_all_ok, assert_complete_after_kills, issued, output_of,
+use super::{
+    LONG_TIMEOUT, TokenFile, WORKER, assert_all_ok, assert_complete_after_kills, issued, output_of,
 };
-use crate::{token_file, token_requests, until_asked};
+use super::{token_file, token_requests, until_asked};
 
 /// A directory of its own, with the token file mounted in it: `$1` is mounted at `$2/token.json`.
 const WRITABLE: &str = r#"touch "$2/token.json" && mount --bind "$1" "$2/token.json""#;
@@ -71,14 +71,7 @@ fn client(
     let file = directory.path().join("token.json");
     let file = file.to_str().unwrap();
     let times = [call, LONG_TIMEOUT].map(|time| time.as_millis().to_string());
-    let arguments = [
-        env!("CARGO_BIN_EXE_one_client"),
-        kind,
-        url,
-        file,
-        &times[0],
-        &times[1],
-    ];
+    let arguments = [WORKER, "client", kind, url, file, &times[0], &times[1]];
     let mut command = contained(mounts, &token_file.file, directory.path(), &arguments);
     command.spawn().unwrap()
 }
@@ -146,12 +139,7 @@ fn mounted_file_is_complete_after_a_kill_at_any_point() {
         };
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token.json");
-        let arguments = [
-            env!("CARGO_BIN_EXE_one_client"),
-            "save",
-            file.to_str().unwrap(),
-            "20000",
-        ];
+        let arguments = [WORKER, "client", "save", file.to_str().unwrap(), "20000"];
         assert_complete_after_kills(&token_file, || {
             contained(mounts, &token_file.file, directory.path(), &arguments)
         });

@@ -46,7 +46,7 @@ impl Driver {
 enum Location {
     /// In the process of the test.
     Here,
-    /// As the program at this path.
+    /// As the program `pan123-mock`, which the worker at this path is, too.
     Program(&'static str),
 }
 
@@ -86,21 +86,21 @@ const IN_MEMORY: Driver = Driver {
 /// The drivers.
 pub const DRIVERS: [Driver; 3] = [ASYNC, BLOCKING, IN_MEMORY];
 
-/// Each driver, and the adapters also against the program `pan123-mock` at this path.
+/// Each driver, and the adapters also against the program `pan123-mock`, which the worker at this path is, too.
 #[must_use]
-pub const fn drivers_with_program(program: &'static str) -> [Driver; 5] {
+pub const fn drivers_with_program(worker: &'static str) -> [Driver; 5] {
     [
         ASYNC,
         BLOCKING,
         IN_MEMORY,
         Driver {
             name: "pan123-async with the program",
-            location: Location::Program(program),
+            location: Location::Program(worker),
             ..ASYNC
         },
         Driver {
             name: "pan123-blocking with the program",
-            location: Location::Program(program),
+            location: Location::Program(worker),
             ..BLOCKING
         },
     ]

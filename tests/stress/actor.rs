@@ -15,7 +15,7 @@ use pan123_proto::{Call, CallHandle, Endpoint, Error, ErrorKind, Machine, Sessio
 use pan123_tests::clock::JumpClock;
 use pan123_tests::transports::poll_once;
 
-use crate::lock;
+use crate::stress::lock;
 
 /// What they share.
 pub(crate) struct Group {

@@ -14,7 +14,7 @@ use pan123_proto::{Transmit, TransportError};
 use pan123_tests::clock::JumpClock;
 use pan123_tests::transports::ServiceTransport;
 
-use crate::lock;
+use crate::stress::lock;
 
 type SendResult = Result<Response<Bytes>, TransportError>;
 

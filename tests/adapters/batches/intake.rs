@@ -16,7 +16,7 @@ use pan123_tests::batch_run::item;
 use pan123_tests::watchdog::Watchdog;
 
 use super::setup::{fixture, items, items_of, sent_once, slowly};
-use crate::both::{Adapter, BOTH, on_tokio};
+use crate::adapters::both::{Adapter, BOTH, on_tokio};
 
 /// How many items a batch takes at most before they are in the ledger: those that wait, and those of one transaction.
 const MAX_TAKEN: usize = 1000;

@@ -16,7 +16,7 @@ use pan123_tests::transports::Scripted;
 use pan123_tests::watchdog::Watchdog;
 
 use super::setup::{client, count, fixture, go_on, items, items_of, sent_once, slowly};
-use crate::both::{Adapter, BOTH, basics, ok, on_tokio};
+use crate::adapters::both::{Adapter, BOTH, basics, ok, on_tokio};
 
 /// Runs everything in place.
 struct Refusing;

@@ -17,7 +17,7 @@ use pan123_tests::table::rows;
 use pan123_tests::watchdog::Watchdog;
 
 use super::setup::{OnFailure, Setup, Variant};
-use crate::both::{download, on_tokio};
+use crate::adapters::both::{download, on_tokio};
 
 /// What happens to the rest of a call when its future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

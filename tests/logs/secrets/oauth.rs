@@ -9,7 +9,7 @@ use pan123_tests::clock::JumpClock;
 use pan123_tests::logs::logged;
 use serde_json::{Value, json};
 
-use crate::secrets::canaries::{
+use crate::logs::secrets::canaries::{
     CLIENT_SECRET, GIVEN, ISSUED, assert_hidden, debugged, error_texts,
 };
 

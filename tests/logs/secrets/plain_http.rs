@@ -2,7 +2,7 @@
 
 use pan123_proto::{BuildError, UrlFault};
 
-use crate::secrets::canaries::GIVEN;
+use crate::logs::secrets::canaries::GIVEN;
 
 #[test]
 fn both_builders_reject_plain_http_to_another_machine() {

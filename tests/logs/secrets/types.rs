@@ -27,11 +27,11 @@ use pan123_store::MemoryStore;
 use pan123_tests::logs::logged;
 use serde_json::json;
 
-use crate::secrets::canaries::{
+use crate::logs::secrets::canaries::{
     CALLBACK, CLIENT_SECRET, GIVEN, ISSUED, SIGNING_KEY, SOURCE, assert_hidden, debugged, download,
     error_texts,
 };
-use crate::secrets::oauth;
+use crate::logs::secrets::oauth;
 
 /// Types that hold no secret.
 const WITHOUT_SECRETS: &[&str] = &[

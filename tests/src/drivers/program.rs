@@ -28,10 +28,10 @@ pub(super) struct Program {
     ahead: Arc<Mutex<Duration>>,
 }
 
-/// Starts the service of a scenario, on this clock.
+/// Starts the service of a scenario, on this clock. At the path is the worker of the tests.
 pub(super) fn start(path: &str, scenario: &Scenario, clock: &JumpClock) -> Program {
     let mut process = Command::new(path)
-        .args(["--listen", "127.0.0.1:0", "--quiet"])
+        .args(["mock", "--listen", "127.0.0.1:0", "--quiet"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");

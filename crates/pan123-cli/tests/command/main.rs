@@ -13,6 +13,8 @@ mod prompts;
 #[cfg(unix)]
 mod pseudo_terminal;
 mod schema;
+#[path = "../serve/main.rs"]
+mod serve;
 mod support;
 #[cfg(unix)]
 mod terminal;

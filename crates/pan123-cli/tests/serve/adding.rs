@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskScript};
 use serde_json::json;
 
-use crate::support::{Home, LIMIT, mock_with};
+use crate::serve::support::{Home, LIMIT, mock_with};
 
 const GID: &str = "00000000000000a1";
 

@@ -7,7 +7,7 @@ use pan123_mock::MockPan123;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Home, answer_of};
+use crate::serve::support::{Home, answer_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_secret_is_refused_after_a_while() {

@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskEnd, TaskScript};
 use serde_json::{Value, json};
 
-use crate::support::{Home, LIMIT, mock_with};
+use crate::serve::support::{Home, LIMIT, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";

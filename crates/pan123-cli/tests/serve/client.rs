@@ -7,7 +7,7 @@ use pan123_mock::TaskScript;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::support::{Home, LIMIT, mock_with};
+use crate::serve::support::{Home, LIMIT, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";

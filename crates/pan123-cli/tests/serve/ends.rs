@@ -3,7 +3,7 @@
 use pan123_mock::{MockPan123, TaskScript};
 use serde_json::json;
 
-use crate::support::{Home, mock_with};
+use crate::serve::support::{Home, mock_with};
 
 const A: &str = "00000000000000a1";
 

@@ -6,7 +6,7 @@ use pan123_async::reqwest::Method;
 use pan123_mock::TaskScript;
 use serde_json::json;
 
-use crate::support::{Home, Service, mock_with};
+use crate::serve::support::{Home, Service, mock_with};
 
 const A: &str = "00000000000000a1";
 

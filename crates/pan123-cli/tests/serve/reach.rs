@@ -8,7 +8,7 @@ use pan123_mock::{Delivery, MockPan123, TaskEnd, TaskScript};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Home, LIMIT, Service, mock_with};
+use crate::serve::support::{Home, LIMIT, Service, mock_with};
 
 const A: &str = "00000000000000a1";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Fault, MockPan123, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::support::{Home, LIMIT, Service, Socket, mock_with};
+use crate::serve::support::{Home, LIMIT, Service, Socket, mock_with};
 
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";

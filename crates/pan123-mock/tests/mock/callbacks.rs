@@ -7,7 +7,7 @@ use pan123_mock::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, world};
+use crate::mock::world::{World, world};
 
 fn posted(effect: &Effect) -> Value {
     match effect {

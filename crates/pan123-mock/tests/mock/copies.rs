@@ -5,9 +5,9 @@ use std::time::Duration;
 use pan123_mock::{CopyTask, File, Service, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::edits::{NOT_FOUND, drive, refused};
-use crate::file_shapes::{same_shape, strict, text};
-use crate::world::{World, code_and_message, get, post, world};
+use crate::mock::edits::{NOT_FOUND, drive, refused};
+use crate::mock::file_shapes::{same_shape, strict, text};
+use crate::mock::world::{World, code_and_message, get, post, world};
 
 /// Copies a file or folder and returns the copy.
 fn copy(world: &mut World, token: &str, id: u64, folder: u64) -> File {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pan123_mock::{File, Service, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, world};
+use crate::mock::world::{World, world};
 
 /// A world whose tasks succeed at the first poll.
 fn quick(strict: bool) -> World {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{File, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, code_and_message, post, put, world};
+use crate::mock::world::{World, code_and_message, post, put, world};
 
 pub(crate) const NOT_FOUND: i64 = 5066;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{CannedResponse, Edit, FAULT_NAMES, Fault, Service, WireOutcome, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, get, post, world};
+use crate::mock::world::{World, get, post, world};
 
 fn named(name: &str) -> Fault {
     serde_json::from_value(json!({ "fault": name })).expect("a name")

@@ -6,8 +6,8 @@ use pan123_mock::http::Request;
 use pan123_mock::{InfosKey, Service, path};
 use serde_json::{Value, json};
 
-use crate::shapes::{fixture, shape};
-use crate::world::{World, get, post, put};
+use crate::mock::shapes::{fixture, shape};
+use crate::mock::world::{World, get, post, put};
 
 pub(crate) fn strict() -> (World, String) {
     let mut world = World::new(Service::builder().strict(true).service());

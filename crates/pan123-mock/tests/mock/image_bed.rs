@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Effect, Service, Task, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, code_and_message, get, world};
+use crate::mock::world::{World, code_and_message, get, world};
 
 const URL: &str = "https://example.com/a.png";
 

@@ -2,8 +2,8 @@
 
 use pan123_mock::{ListEnd, Service};
 
-use crate::lists::ids;
-use crate::world::{World, world};
+use crate::mock::lists::ids;
+use crate::mock::world::{World, world};
 
 /// Follows the cursor for this many pages and returns the ids and `lastFileId` of each.
 fn pages(world: &mut World, token: &str, query: &str, pages: usize) -> Vec<(Vec<u64>, i64)> {

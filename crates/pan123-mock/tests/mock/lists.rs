@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Service, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, code_and_message, get, world};
+use crate::mock::world::{World, code_and_message, get, world};
 
 /// Creates a folder with this many files.
 fn folder_of(world: &mut World, files: usize) -> (u64, Vec<u64>) {

@@ -11,9 +11,9 @@ use pan123_mock::{
 };
 use serde_json::{Value, json};
 
-use crate::file_shapes::{keys, text};
-use crate::shapes::{fixture, shape};
-use crate::world::{World, code_and_message, envelope, world};
+use crate::mock::file_shapes::{keys, text};
+use crate::mock::shapes::{fixture, shape};
+use crate::mock::world::{World, code_and_message, envelope, world};
 
 const BACK: &str = "https://example.com/back?x=1";
 const DAY: Duration = Duration::from_secs(86_400);

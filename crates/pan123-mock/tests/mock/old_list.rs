@@ -5,9 +5,9 @@ use std::time::Duration;
 use pan123_mock::{Service, path};
 use serde_json::{Value, json};
 
-use crate::file_shapes::{same_shape, strict, text};
-use crate::shapes::{fixture, shape};
-use crate::world::{World, get, world};
+use crate::mock::file_shapes::{same_shape, strict, text};
+use crate::mock::shapes::{fixture, shape};
+use crate::mock::world::{World, get, world};
 
 fn old_list(world: &mut World, token: &str, query: &str) -> Value {
     world.envelope(&get(&format!("{}?{query}", path::OLD_FILE_LIST), token))

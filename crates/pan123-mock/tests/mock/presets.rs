@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pan123_mock::{Service, TaskOutcome, path};
 use serde_json::json;
 
-use crate::world::{code_and_message, world};
+use crate::mock::world::{code_and_message, world};
 
 #[test]
 fn presets_do_what_their_names_say() {

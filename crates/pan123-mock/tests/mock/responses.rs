@@ -7,7 +7,7 @@ use pan123_mock::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, CannedResponse, RateLimits, Service, path};
 use serde_json::json;
 
-use crate::world::{World, code_and_message, envelope, get, post, token_request, world};
+use crate::mock::world::{World, code_and_message, envelope, get, post, token_request, world};
 
 #[test]
 fn unknown_path_or_method_gets_the_gateways_404() {

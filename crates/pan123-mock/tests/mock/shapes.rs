@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Effect, ReasonKey, Service, TaskScript};
 use serde_json::{Value, json};
 
-use crate::file_shapes::keys;
-use crate::world::{World, token_request, world};
+use crate::mock::file_shapes::keys;
+use crate::mock::world::{World, token_request, world};
 
 /// Keys and types without values; an array has the shape of its first element.
 #[derive(Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pan123_mock::{Service, TaskEnd, TaskOutcome, TaskScript, path};
 use serde_json::{Value, json};
 
-use crate::world::{World, get, world};
+use crate::mock::world::{World, get, world};
 
 #[test]
 fn default_task_succeeds_at_the_third_poll() {

@@ -6,7 +6,7 @@ use pan123_mock::http::{HeaderValue, header};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, Service, path};
 use serde_json::Value;
 
-use crate::world::{World, code_and_message, get, token_request, world};
+use crate::mock::world::{World, code_and_message, get, token_request, world};
 
 #[test]
 fn token_is_accepted_until_it_expires() {

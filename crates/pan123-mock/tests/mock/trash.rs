@@ -5,10 +5,10 @@ use std::time::Duration;
 use pan123_mock::path;
 use serde_json::{Value, json};
 
-use crate::edits::{NOT_FOUND, drive, refused};
-use crate::file_shapes::{same_shape, strict, text, with_ids};
-use crate::shapes::fixture;
-use crate::world::{World, code_and_message, post, world};
+use crate::mock::edits::{NOT_FOUND, drive, refused};
+use crate::mock::file_shapes::{same_shape, strict, text, with_ids};
+use crate::mock::shapes::fixture;
+use crate::mock::world::{World, code_and_message, post, world};
 
 fn trash(world: &mut World, token: &str, ids: &[u64]) {
     let response = world.post(path::TRASH, token, &json!({ "fileIDs": ids }));

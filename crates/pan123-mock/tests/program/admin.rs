@@ -3,7 +3,7 @@
 use pan123_mock::{FAULT_NAMES, path};
 use serde_json::{Value, json};
 
-use crate::process::{Program, start, until};
+use crate::program::process::{Program, start, until};
 use crate::support::client::{agent, read};
 
 #[test]

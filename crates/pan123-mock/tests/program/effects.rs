@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use pan123_mock::{TcpServer, path};
 use serde_json::{Value, json};
 
-use crate::process::{Program, start, until};
+use crate::program::process::{Program, start, until};
 use crate::support::TIMEOUT;
 use crate::support::client::Client;
 use crate::support::peers::callback_receiver;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use pan123_mock::{FAULT_NAMES, path};
 use serde_json::{Value, json};
 
-use crate::process::{Program, start, until};
+use crate::program::process::{Program, start, until};
 use crate::support::TIMEOUT;
 
 struct FaultyProgram {

@@ -3,7 +3,7 @@
 use pan123_mock::path;
 use serde_json::{Value, json};
 
-use crate::process::{Program, start};
+use crate::program::process::{Program, start};
 use crate::support::client::{agent, read};
 
 fn oauth(program: &Program, query: &str) -> (u16, Value) {

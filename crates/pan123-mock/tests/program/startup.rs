@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use pan123_mock::path;
 use serde_json::{Value, json};
 
-use crate::process::{run, spawn, start, until};
+use crate::program::process::{run, spawn, start, until};
 use crate::support::TIMEOUT;
 use crate::support::client::{agent, read};
 

@@ -1,8 +1,7 @@
 //! The heap that an item of the ledger in memory takes beyond its strings, in each state.
 //!
-//! `cargo test --release -p pan123-proto --test memory -- 1000000` measures so many items, by default 20,000.
-
-#![allow(clippy::print_stdout, reason = "the figures are what one looks for")]
+//! `PAN123_LEDGER_ITEMS=1000000 cargo test --release -p pan123-tests --test apart memory::ledger -- --nocapture` measures so many
+//! items, by default 20,000.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +12,7 @@ use pan123_proto::ledger::{
 use pan123_proto::offline::Download;
 use pan123_proto::{Account, TaskId};
 
-#[global_allocator]
-static HEAP: dhat::Alloc = dhat::Alloc;
+use super::assert_passes_alone;
 
 const MAX_BYTES: usize = 400;
 
@@ -25,10 +23,16 @@ const DELAY: Duration = Duration::from_secs(3600);
 
 const REASON: &str = "the service says that the link has expired";
 
-#[expect(clippy::disallowed_methods, reason = "the argument")]
-fn main() {
-    let given = std::env::args().find_map(|argument| argument.parse().ok());
-    let items = given.unwrap_or(20_000);
+#[test]
+fn item_of_the_ledger_takes_little_in_each_state() {
+    assert_passes_alone("memory::ledger::each_state");
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn each_state() {
+    let given = std::env::var("PAN123_LEDGER_ITEMS");
+    let items = given.map_or(20_000, |items| items.parse().unwrap());
     let builder = dhat::Profiler::builder().testing();
     let profiler = builder.trim_backtraces(Some(1)).build();
     let mut ledger = Measured::new();

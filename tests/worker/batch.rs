@@ -1,14 +1,7 @@
-//! A process that works on the batch of a ledger, for the tests that start several and kill them.
+//! A process that works on the batch of a ledger.
 //!
 //! Arguments: the base URL, the folder of ledger and token file, how many items there are, and the lease in milliseconds.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "it serves tests, and is read by its output"
-)]
-
-use std::env;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,9 +13,8 @@ use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::{Endpoint, Pacing};
 use pan123_store::FileStore;
 
-fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let [url, folder, items, lease] = &arguments[..] else {
+pub(crate) fn run(arguments: &[String]) {
+    let [url, folder, items, lease] = arguments else {
         panic!("wrong arguments: {arguments:?}");
     };
     let folder = Path::new(folder);

@@ -1,17 +1,10 @@
-//! A process with one client, for the tests that start several: it asks who it is and says how that went.
+//! A process with one client: it asks who it is and says how that went.
 //!
 //! Arguments: `async` or `blocking`, the base URL, the token file, the time for the call and for a request in milliseconds.
 //! Or `app`, the base URL, the token file and a refresh token: the same as an app that acts for a user; `dying-app` dies when a
 //! pair is to be saved. Or `fork` and the base URL: after a call it forks, and both processes ask for the progress of tasks of their
 //! own, which the server tells by their ids. Or `save`, the token file and the length of the longest token: it saves tokens until it is killed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "it serves tests, and is read by its output"
-)]
-
-use std::env;
 use std::time::Duration;
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
@@ -20,8 +13,7 @@ use pan123_proto::{ClockSkew, Error, OAuth, OpenTokenStore};
 use pan123_proto::{Pacing, TaskId};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
-fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+pub(crate) fn run(arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["save", file, longest] => save_until_killed(file, longest.parse().unwrap()),

@@ -18,6 +18,8 @@ use std::time::Duration;
 use pan123_mock::{CLIENT_ID, CannedResponse, MockPan123, TcpServer, TokenPair, path};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, TokenStore};
 
+/// The program that is started.
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 const PROCESSES: usize = 10;
 /// Longer than any test takes on a busy machine.
 const LONG_TIMEOUT: Duration = Duration::from_secs(300);
@@ -38,9 +40,9 @@ fn token_file() -> TokenFile {
 
 impl TokenFile {
     fn command(&self, kind: &str, url: &str, call: Duration, request: Duration) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+        let mut command = Command::new(WORKER);
         command
-            .args([kind, url])
+            .args(["client", kind, url])
             .arg(&self.file)
             .args([call, request].map(|time| time.as_millis().to_string()))
             .stdout(Stdio::piped());
@@ -69,9 +71,9 @@ impl TokenFile {
 
 impl TokenFile {
     fn start_app(&self, kind: &str, mock: &MockPan123, pair: &TokenPair) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
+        let mut command = Command::new(WORKER);
         command
-            .args([kind, &mock.base_url()])
+            .args(["client", kind, &mock.base_url()])
             .arg(&self.file)
             .arg(&pair.refresh_token)
             .stdout(Stdio::piped());
@@ -241,8 +243,8 @@ fn forked_child_and_its_parent_do_not_read_each_others_responses() {
             connection.send((head + &body).as_bytes());
         }
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
-    command.args(["fork", &server.url("http")]);
+    let mut command = Command::new(WORKER);
+    command.args(["client", "fork", &server.url("http")]);
     let process = command.stdout(Stdio::piped()).spawn().unwrap();
     assert_eq!(output_of(process), "20 of 20\n20 of 20");
     assert_eq!(
@@ -273,8 +275,9 @@ fn requests_to_loopback_use_no_proxy() {
 fn token_file_is_complete_after_a_kill_at_any_point() {
     let token_file = token_file();
     assert_complete_after_kills(&token_file, || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_one_client"));
-        command.arg("save").arg(&token_file.file).arg("40000");
+        let mut command = Command::new(WORKER);
+        command.args(["client", "save"]);
+        command.arg(&token_file.file).arg("40000");
         command
     });
 }

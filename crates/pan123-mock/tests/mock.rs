@@ -1,4 +1,4 @@
-//! The mock as a library: the model without a socket, and its servers. All traffic stays on loopback; nothing sleeps to wait.
+//! The mock as a library: the model without a socket, and its servers.
 
 mod callbacks;
 mod copies;
@@ -16,8 +16,6 @@ mod presets;
 mod responses;
 mod server;
 mod shapes;
-#[path = "../support/mod.rs"]
-mod support;
 mod tasks;
 mod tokens;
 mod trash;

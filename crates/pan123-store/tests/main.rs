@@ -1,0 +1,4 @@
+//! The token stores.
+
+mod file;
+mod memory;
