@@ -1,4 +1,5 @@
-//! The drivers of the core: the adapters over sockets and in memory.
+//! The drivers of the core: the adapters over sockets and in memory, and the examples that use them.
 
 mod adapters;
+mod examples;
 mod stress;

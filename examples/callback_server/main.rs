@@ -39,7 +39,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::bot::{Bot, Entry};
+use bot::{Bot, Entry};
 
 /// The most log entries that wait to be printed.
 const MAX_ENTRIES: usize = 64;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::bot::{Bot, Entry};
+use super::bot::{Bot, Entry};
 
 const SUCCEEDED: &str = r#"{"url":"https://example.com/a.mp4","status":0,"fileID":7}"#;
 /// How long anything may take on a busy machine.

@@ -23,6 +23,8 @@
 
 mod file;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 pub use file::FileStore;
 pub use memory::MemoryStore;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use crate::{Account, MemoryStore, StoreOp, StoreResult, StoredToken, TokenStore};
 use pan123_proto::ClockSkew;
-use pan123_store::{Account, MemoryStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 fn account(id: &str) -> Account {
     Account::new("http://127.0.0.1", id)

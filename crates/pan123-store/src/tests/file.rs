@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::{Account, FileStore, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
 use pan123_proto::ClockSkew;
-use pan123_store::{
-    Account, FileStore, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore,
-};
 use tempfile::TempDir;
 
 struct Place {

@@ -1,0 +1,4 @@
+//! The stores as others use them.
+
+mod file;
+mod memory;

@@ -1,4 +1,0 @@
-//! The token stores.
-
-mod file;
-mod memory;
