@@ -830,7 +830,9 @@ impl Batch {
             NextPoll::Nothing => return None,
         };
         let policy = &self.policy.watch;
+        let unavailable = self.session.time_pace_unavailable(now);
         let following = self.slots.get_mut(item)?.following()?;
+        following.watched.stand_still(unavailable);
         let end = following.watched.end(policy, now);
         let call = self.session.call(&GetDownloadProgress::new(following.task));
         let call = call.ok()?.polling(&self.polls_control, end);
@@ -868,6 +870,8 @@ impl Batch {
         let Some(following) = slot.following() else {
             return;
         };
+        let unavailable = self.session.time_pace_unavailable(now);
+        following.watched.stand_still(unavailable);
         let before = following.watched.last();
         let judged = match result {
             Ok(progress) => {

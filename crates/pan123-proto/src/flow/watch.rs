@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
@@ -48,8 +48,6 @@ pub struct Watch {
     pub(super) control: Arc<Control>,
     policy: WatchPolicy,
     watched: Watched,
-    /// How long the shared pace had been unavailable when that was last looked at.
-    unavailable: Duration,
     state: State,
 }
 
@@ -71,7 +69,6 @@ impl Session {
             control: Arc::default(),
             policy,
             watched: Watched::new(task),
-            unavailable: Duration::ZERO,
             state: State::Waiting(None),
         }
     }
@@ -171,12 +168,8 @@ impl Watch {
 
     /// Returns when the watch ends at the latest. It does not get closer while the shared pace is unavailable.
     fn end(&mut self, now: Instant) -> Instant {
-        let before = std::mem::replace(
-            &mut self.unavailable,
-            self.session.time_pace_unavailable(now),
-        );
-        self.watched
-            .stand_still(self.unavailable.saturating_sub(before));
+        let unavailable = self.session.time_pace_unavailable(now);
+        self.watched.stand_still(unavailable);
         self.watched.end(&self.policy, now)
     }
 

@@ -46,7 +46,6 @@ pub trait SharedPace: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum PaceOp {
     /// Reserve the next slot.
-    #[non_exhaustive]
     Reserve {
         /// The class of the request.
         class: RateClass,
@@ -55,7 +54,6 @@ pub enum PaceOp {
     },
     /// The service answered 429: no slot that is reserved from now on comes before `wait` has passed, and the class is slower for a
     /// while afterwards.
-    #[non_exhaustive]
     HoldOff {
         /// The class of the request.
         class: RateClass,

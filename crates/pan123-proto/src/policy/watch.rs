@@ -119,6 +119,8 @@ pub(crate) struct Watched {
     task: TaskId,
     /// When the watch ends at the latest; none before it begins.
     end: Option<Instant>,
+    /// The last reading of the clock that runs while no poll can be sent.
+    stood_still: Duration,
     /// The wait before the next poll, unless there is a reason for another one; none before the first poll has ended.
     interval: Option<Duration>,
     /// How many polls in a row failed, without those that never left.
@@ -182,6 +184,7 @@ impl Watched {
         Watched {
             task,
             end: None,
+            stood_still: Duration::ZERO,
             interval: None,
             failed_polls: 0,
             never_left: 0,
@@ -201,9 +204,11 @@ impl Watched {
         *self.end.get_or_insert_with(|| later(now, policy.deadline))
     }
 
-    /// The limits stood still for this long.
-    pub(crate) fn stand_still(&mut self, time: Duration) {
-        self.end = self.end.map(|end| later(end, time));
+    /// Takes the reading of a clock that runs while no poll can be sent. The deadline stands still meanwhile.
+    pub(crate) fn stand_still(&mut self, clock: Duration) {
+        let passed = clock.saturating_sub(self.stood_still);
+        self.stood_still = clock;
+        self.end = self.end.map(|end| later(end, passed));
     }
 
     pub(crate) fn last(&self) -> Option<Progress> {

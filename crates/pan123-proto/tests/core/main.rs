@@ -66,6 +66,8 @@ mod ledger;
 
 mod pacing;
 
+mod shared_pace;
+
 mod secrets;
 
 mod session {
