@@ -95,6 +95,9 @@ pub(crate) trait ExchangeSession: Clone {
     /// How long the class has held off in all.
     fn time_held_off(&self, class: RateClass, now: Instant) -> Duration;
 
+    /// Returns why the shared pace is unavailable, if it is.
+    fn pace_outage(&self) -> Option<Error>;
+
     /// Returns the 429 for which the class last held off.
     fn hold_off_cause(&self, class: RateClass) -> Option<Error>;
 }
@@ -378,8 +381,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let deadline = self.deadline.get(now.mono);
         let left = deadline.saturating_duration_since(now.mono);
         if left < self.min_time {
-            if !held_off.is_zero() {
-                self.last = self.host.hold_off_cause(self.rate);
+            let outage = match self.waiting_for {
+                Some(WaitReason::Pace) => self.host.pace_outage(),
+                _ => None,
+            };
+            if outage.is_some() {
+                self.last = outage;
+            } else if !held_off.is_zero() {
+                self.last = self.host.hold_off_cause(self.rate).or(self.last.take());
             }
             return Err(self.deadline_passed());
         }

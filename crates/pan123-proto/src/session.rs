@@ -306,6 +306,10 @@ impl ExchangeSession for Session {
         self.with_state(|state| state.limiter.time_held_off(class, now))
     }
 
+    fn pace_outage(&self) -> Option<Error> {
+        self.with_state(|state| state.limiter.outage())
+    }
+
     fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
         self.with_state(|state| state.limiter.hold_off_cause(class))
     }

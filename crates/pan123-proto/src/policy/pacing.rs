@@ -308,11 +308,13 @@ impl Limiter {
         held_off + self.time_unavailable(now)
     }
 
-    /// Returns why the shared pace is unavailable, or the 429 for which the class last held off.
+    /// Returns why the shared pace is unavailable, if it is.
+    pub(crate) fn outage(&self) -> Option<Error> {
+        self.outages.error()
+    }
+
+    /// Returns the 429 for which the class last held off.
     pub(crate) fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
-        if let Some(error) = self.outages.error() {
-            return Some(error);
-        }
         let hold_off = self.queues.get(class.name())?.hold_off.as_ref()?;
         Some(hold_off.cause.clone())
     }

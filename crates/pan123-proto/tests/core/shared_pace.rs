@@ -1,20 +1,17 @@
 //! One pace for several sessions, which stand for processes and machines.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use pan123_proto::offline::{GetDownloadProgress, WatchError, WatchPolicy};
+use pan123_proto::offline::{GetDownloadProgress, WatchError, WatchEvent, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    ClassPace, Endpoint, ErrorCode, ErrorKind, GateEvent, Input, Machine, PaceOp, PaceResult,
-    Pacing, Priority, Session, Step,
+    Endpoint, ErrorCode, ErrorKind, GateEvent, Input, Machine, PaceOp, PaceResult, Pacing,
+    Priority, Session, Step,
 };
 
-use crate::support::hooks::Hooks;
 use crate::support::server::LATENCY;
+use crate::support::shared_pace::{PaceStore, ROUND_TRIP, most_in};
 use crate::support::single;
 use crate::support::{
     Outcome, Reply, ServerView, World, at, builder, download, fixed, gaps, hand, millis, path,
@@ -22,69 +19,13 @@ use crate::support::{
 };
 
 const HOUR: Duration = secs(3600);
-/// How long an operation of the shared pace takes, there and back.
-const ROUND_TRIP: Duration = millis(4);
-
-/// A shared pace in virtual time.
-#[derive(Clone, Default)]
-struct Store(Rc<RefCell<Rows>>);
-
-#[derive(Default)]
-struct Rows {
-    classes: HashMap<&'static str, ClassPace>,
-    ops: Vec<(Duration, PaceOp)>,
-    /// When it answers nothing.
-    down: Vec<std::ops::Range<Duration>>,
-    jitter: Option<Rng>,
-}
-
-impl Store {
-    fn down(self, from: Duration, until: Duration) -> Store {
-        self.0.borrow_mut().down.push(from..until);
-        self
-    }
-
-    fn reservations(&self) -> Vec<Duration> {
-        let rows = self.0.borrow();
-        let ops = rows.ops.iter();
-        ops.filter(|(_, op)| matches!(op, PaceOp::Reserve { .. }))
-            .map(|(at, _)| *at)
-            .collect()
-    }
-
-    fn hold_offs(&self) -> Vec<(Duration, PaceOp)> {
-        let rows = self.0.borrow();
-        let ops = rows.ops.iter();
-        ops.filter(|(_, op)| matches!(op, PaceOp::HoldOff { .. }))
-            .cloned()
-            .collect()
-    }
-}
-
-impl Hooks for Store {
-    fn pace(&mut self, now: Duration, _: usize, op: PaceOp) -> (Duration, PaceResult) {
-        let mut rows = self.0.borrow_mut();
-        rows.ops.push((now, op.clone()));
-        if rows.down.iter().any(|down| down.contains(&now)) {
-            let refused = PaceResult::Unavailable("connection refused".to_owned());
-            return (ROUND_TRIP, refused);
-        }
-        let round_trip = match &mut rows.jitter {
-            Some(rng) => ROUND_TRIP.mul_f64(rng.f64() * 4.0),
-            None => ROUND_TRIP,
-        };
-        let class = rows.classes.entry(op.class().name()).or_default();
-        (round_trip, class.run(now + round_trip / 2, &op))
-    }
-}
-
 /// A session that shares its pace.
 fn sharing() -> Session {
     let builder = Session::builder().access_token("t");
     builder.share_pace(true).build().unwrap()
 }
 
-fn world(store: &Store) -> World {
+fn world(store: &PaceStore) -> World {
     World::new(routine).hooks(store.clone())
 }
 
@@ -94,20 +35,23 @@ fn creates(world: &mut World, session: &Session, number: usize) -> Vec<Outcome<s
         .collect()
 }
 
-/// The most requests in any window of this length.
-fn most_in(times: &[Duration], window: Duration) -> usize {
-    let in_window = |from: &Duration| {
-        let later = times
-            .iter()
-            .filter(|at| (*from..*from + window).contains(at));
-        later.count()
-    };
-    times.iter().map(in_window).max().unwrap_or(0)
+/// When slots were asked for.
+fn reservations(store: &PaceStore) -> Vec<Duration> {
+    let ops = store.ops().into_iter();
+    ops.filter(|(_, op)| matches!(op, PaceOp::Reserve { .. }))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+fn hold_offs(store: &PaceStore) -> usize {
+    let ops = store.ops().into_iter();
+    ops.filter(|(_, op)| matches!(op, PaceOp::HoldOff { .. }))
+        .count()
 }
 
 #[test]
 fn sessions_that_share_keep_one_pace() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let sessions: Vec<_> = (0..8).map(|_| sharing()).collect();
     let created: Vec<_> = sessions
@@ -120,7 +64,7 @@ fn sessions_that_share_keep_one_pace() {
     assert!(gaps(&times).iter().all(|gap| *gap >= secs(1)), "{times:?}");
     assert!(world.now() < secs(40), "no slot is lost: {:?}", world.now());
     assert_eq!(
-        store.reservations().len(),
+        reservations(&store).len(),
         40,
         "one reservation for each request"
     );
@@ -128,38 +72,38 @@ fn sessions_that_share_keep_one_pace() {
 
 #[test]
 fn sessions_that_do_not_share_ask_nothing() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     creates(&mut world, &fixed(), 3);
     world.run();
-    assert!(store.0.borrow().ops.is_empty());
+    assert!(store.ops().is_empty());
 }
 
 #[test]
 fn unlimited_class_asks_nothing() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let builder = Session::builder().access_token("t").pacing(Pacing::off());
     let session = builder.share_pace(true).build().unwrap();
     creates(&mut world, &session, 3);
     world.run();
-    assert!(store.0.borrow().ops.is_empty());
+    assert!(store.ops().is_empty());
     assert_eq!(world.times(path::CREATE), [Duration::ZERO; 3]);
 }
 
 #[test]
 fn only_the_head_of_a_queue_reserves() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let created = creates(&mut world, &sharing(), 100);
     world.run_until(millis(9_500));
-    assert_eq!(store.reservations().len(), 10);
+    assert_eq!(reservations(&store).len(), 10);
     for one in created.iter().skip(10) {
         world.abandon(one);
     }
     world.run();
     assert_eq!(
-        store.reservations().len(),
+        reservations(&store).len(),
         10,
         "nothing is reserved for those who left"
     );
@@ -167,7 +111,7 @@ fn only_the_head_of_a_queue_reserves() {
 
 #[test]
 fn classes_do_not_wait_for_each_other() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let session = sharing();
     creates(&mut world, &session, 5);
@@ -189,14 +133,12 @@ fn classes_do_not_wait_for_each_other() {
 
 #[test]
 fn slot_goes_to_whoever_is_first_in_the_queue_then() {
-    let store = Store::default();
+    let store = PaceStore::default();
     // Another machine takes five slots first.
     let class = GetDownloadProgress::RATE;
     for _ in 0..5 {
         let every = class.interval();
-        store
-            .clone()
-            .pace(Duration::ZERO, 0, PaceOp::Reserve { class, every });
+        store.answer(Duration::ZERO, &PaceOp::Reserve { class, every });
     }
     let mut world = world(&store);
     let session = sharing();
@@ -212,7 +154,7 @@ fn slot_goes_to_whoever_is_first_in_the_queue_then() {
 
 #[test]
 fn call_whose_slot_comes_too_late_ends_and_leaves_it_to_others() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let [first, second] = [(); 2].map(|()| sharing());
     creates(&mut world, &first, 1);
@@ -227,7 +169,7 @@ fn call_whose_slot_comes_too_late_ends_and_leaves_it_to_others() {
 
 #[test]
 fn hold_off_is_told_to_the_others() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let refusal = |view: &ServerView<'_>, request: &http::Request<bytes::Bytes>| {
         if view.count(path::CREATE) == 2 && request.uri().path() == path::CREATE {
             return Reply::code(429, "请求太频繁").header("retry-after", "30");
@@ -253,12 +195,12 @@ fn hold_off_is_told_to_the_others() {
         gaps(&rest).iter().all(|gap| *gap >= secs(2)),
         "and all are slower for a while: {rest:?}"
     );
-    assert_eq!(store.hold_offs().len(), 1);
+    assert_eq!(hold_offs(&store), 1);
 }
 
 #[test]
 fn rejection_of_a_slot_from_before_the_hold_off_holds_nobody_off_again() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let refusal = |view: &ServerView<'_>, request: &http::Request<bytes::Bytes>| {
         if (1..4).contains(&view.count(path::CREATE)) && request.uri().path() == path::CREATE {
             return Reply::code(429, "请求太频繁").header("retry-after", "10");
@@ -275,14 +217,14 @@ fn rejection_of_a_slot_from_before_the_hold_off_holds_nobody_off_again() {
     assert!(created.iter().all(|one| one.get().is_ok()));
     let times = world.times(path::CREATE);
     let first_refusal = times[1] + LATENCY;
-    assert_eq!(store.hold_offs().len(), 3, "each tells what it saw");
+    assert_eq!(hold_offs(&store), 3, "each tells what it saw");
     assert!(times[4] >= first_refusal + secs(10));
-    assert!(times[4] < first_refusal + secs(13), "{times:?}");
+    assert!(times[4] < first_refusal + millis(10_100), "{times:?}");
 }
 
 #[test]
 fn nothing_is_sent_while_the_pace_is_unavailable() {
-    let store = Store::default().down(secs(2), secs(300));
+    let store = PaceStore::default().down(secs(2), secs(300));
     let mut world = world(&store);
     let session = sharing();
     let created: Vec<_> = (0..5)
@@ -296,13 +238,13 @@ fn nothing_is_sent_while_the_pace_is_unavailable() {
         times[2] < secs(306),
         "it is asked again every few seconds: {times:?}"
     );
-    let asked = store.reservations().len();
+    let asked = reservations(&store).len();
     assert!((5 + 60..5 + 70).contains(&asked), "asked {asked} times");
 }
 
 #[test]
 fn create_does_not_wait_for_ever_while_the_pace_is_unavailable() {
-    let store = Store::default().down(Duration::ZERO, HOUR);
+    let store = PaceStore::default().down(Duration::ZERO, HOUR);
     let mut world = world(&store);
     let created = creates(&mut world, &sharing(), 3);
     world.run_until(secs(200));
@@ -320,7 +262,7 @@ fn create_does_not_wait_for_ever_while_the_pace_is_unavailable() {
 
 #[test]
 fn watch_stands_still_while_the_pace_is_unavailable() {
-    let store = Store::default().down(secs(60), 3 * HOUR);
+    let store = PaceStore::default().down(secs(60), 3 * HOUR);
     let succeeds = |view: &ServerView<'_>, request: &http::Request<bytes::Bytes>| {
         if view.at < secs(60) {
             return Reply::data(serde_json::json!({"process": 10, "status": 0}));
@@ -344,6 +286,59 @@ fn watch_stands_still_while_the_pace_is_unavailable() {
             }
         }
     }
+}
+
+#[test]
+fn watch_that_stood_still_tells_no_failed_poll_and_ends_later_by_the_outage() {
+    let store = PaceStore::default().down(secs(3000), secs(5000));
+    let running = |_: &ServerView<'_>, _: &http::Request<bytes::Bytes>| {
+        Reply::data(serde_json::json!({"process": 10, "status": 0}))
+    };
+    let mut world = World::new(running).hooks(store);
+    let policy = WatchPolicy::default()
+        .deadline(HOUR)
+        .stall_timeout(10 * HOUR);
+    let items = world.follow(sharing().watch(task(), policy));
+    world.run();
+    let mut items = items.all();
+    assert!(items.pop().is_some_and(|(_, end)| end.is_none()));
+    let (end, last) = items.pop().unwrap();
+    assert!(matches!(last, Some(Err(WatchError::Deadline { .. }))));
+    let all_progress = |(_, item): &(_, _)| matches!(item, Some(Ok(WatchEvent::Progress(_))));
+    assert!(items.iter().all(all_progress));
+    assert!(
+        (HOUR + secs(1980)..HOUR + secs(2010)).contains(&end),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn slot_within_a_hold_off_is_given_up() {
+    let session = sharing();
+    let reserved = |wait| Input::Paced(PaceResult::Reserved(wait));
+    let mut first = single::create(&session);
+    first.resume(at(Duration::ZERO), Input::Wake);
+    let sent = first.resume(at(Duration::ZERO), reserved(Duration::ZERO));
+    assert!(matches!(sent, Step::Transmit(_)));
+    let mut second = single::create(&session);
+    second.resume(at(secs(1)), Input::Wake);
+    let step = second.resume(at(secs(1)), reserved(millis(900)));
+    assert!(matches!(step, Step::Wait(_)));
+    let rejection = http::Response::builder()
+        .status(429)
+        .header("retry-after", "1");
+    let rejection = rejection.body(bytes::Bytes::new()).unwrap();
+    let step = first.resume(at(millis(1_500)), Input::Response(rejection));
+    assert!(
+        matches!(step, Step::Pace(PaceOp::HoldOff { .. })),
+        "{step:?}"
+    );
+    // In a queue of its own it would be its turn, with a slot that is still good.
+    let step = second.resume(at(millis(2_600)), Input::Wake);
+    assert!(
+        matches!(step, Step::Pace(PaceOp::Reserve { .. })),
+        "{step:?}"
+    );
 }
 
 #[test]
@@ -447,17 +442,12 @@ fn slot_that_has_passed_is_not_used() {
 
 #[test]
 fn token_fetch_takes_its_turn_too() {
-    let store = Store::default();
+    let store = PaceStore::default();
     let mut world = world(&store);
     let session = builder().share_pace(true).build().unwrap();
     world.output_of(single::create(&session)).unwrap();
-    let classes: Vec<_> = store
-        .0
-        .borrow()
-        .ops
-        .iter()
-        .map(|(_, op)| op.class().name())
-        .collect();
+    let ops = store.ops();
+    let classes: Vec<_> = ops.iter().map(|(_, op)| op.class().name()).collect();
     assert_eq!(classes.len(), 2, "{classes:?}");
     assert_ne!(classes[0], classes[1]);
 }
@@ -506,12 +496,10 @@ fn gated_call_is_not_sent_long_after_its_gate() {
 fn any_number_of_sessions_keep_the_pace_whatever_happens() {
     for seed in 0..60 {
         let mut rng = Rng::with_seed(seed);
-        let store = Store::default();
-        store.0.borrow_mut().jitter = Some(rng.fork());
+        let mut store = PaceStore::default().jitter(rng.fork());
         for _ in 0..rng.u8(0..3) {
             let from = secs(rng.u64(0..60));
-            let until = from + millis(rng.u64(0..20_000));
-            store.0.borrow_mut().down.push(from..until);
+            store = store.down(from, from + millis(rng.u64(0..20_000)));
         }
         let mut refusals = rng.fork();
         let mut world = World::new(move |view, request| {

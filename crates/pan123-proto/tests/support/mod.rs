@@ -16,6 +16,7 @@ pub(crate) mod oauth_service;
 pub(crate) mod poll_mixes;
 pub(crate) mod reading;
 pub(crate) mod server;
+pub(crate) mod shared_pace;
 pub(crate) mod single;
 pub(crate) mod watches;
 pub(crate) mod wire;

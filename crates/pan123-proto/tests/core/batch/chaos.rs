@@ -13,6 +13,7 @@ use super::oracle::{books, check};
 use super::service::Faults;
 use super::sim::{Fate, Sim, items};
 use crate::chaos::{PrintSeed, setting};
+use crate::support::shared_pace::{PaceStore, most_in};
 use crate::support::{millis, secs};
 
 const SEEDS: u64 = 600;
@@ -29,6 +30,7 @@ struct Totals {
     succeeded: u64,
     failed: u64,
     refused_full: usize,
+    shared: usize,
 }
 
 #[test]
@@ -51,6 +53,7 @@ fn nothing_is_lost_and_nothing_is_sent_twice_whatever_goes_wrong() {
             totals.succeeded > 1000 && totals.unconfirmed > 50,
             "{totals:?}"
         );
+        assert!(totals.shared > 200, "{totals:?}");
     }
 }
 
@@ -70,6 +73,15 @@ fn run(seed: u64, totals: &mut Totals) {
         task_fails: chance(400),
     };
     let bad_transactions = chance(100);
+    if rng.bool() {
+        let mut pace = PaceStore::default().jitter(rng.fork());
+        for _ in 0..rng.u8(0..3) {
+            let from = secs(rng.u64(0..CALM));
+            pace = pace.down(from, from + secs(rng.u64(0..60)));
+        }
+        sim.pace = Some(pace);
+        totals.shared += 1;
+    }
     sim.service.cap = if rng.bool() {
         rng.usize(1..6)
     } else {
@@ -127,6 +139,7 @@ fn run(seed: u64, totals: &mut Totals) {
     let last = sim.worker(Pacing::default());
     sim.start(last, policy(), items(added));
     sim.run();
+    check_pace(&sim);
     totals.unconfirmed += check(&sim, added);
     let counts = books(&sim).counts;
     assert_eq!(counts.open(), 0, "seed {seed}: not all ended: {counts:?}");
@@ -135,4 +148,16 @@ fn run(seed: u64, totals: &mut Totals) {
     totals.failed += report.failed();
     totals.faults += faults.load(Ordering::Relaxed);
     totals.refused_full += sim.service.refused_full;
+}
+
+/// Workers that share a pace create at most one a second, and one more in any time.
+fn check_pace(sim: &Sim) {
+    if sim.pace.is_none() {
+        return;
+    }
+    for seconds in [1, 3, 10] {
+        let most = most_in(&sim.service.creates_at, secs(seconds));
+        let allowed = usize::try_from(seconds).unwrap() + 1;
+        assert!(most <= allowed, "seed {}: {most} in {seconds} s", sim.seed);
+    }
 }

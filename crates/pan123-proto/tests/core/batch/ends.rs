@@ -8,6 +8,7 @@ use pan123_proto::offline::WatchPolicy;
 use super::oracle::{books, check};
 use super::service::Faults;
 use super::sim::{Sim, account, items};
+use crate::support::shared_pace::PaceStore;
 use crate::support::{at, secs};
 
 #[test]
@@ -119,4 +120,35 @@ fn service_that_answers_no_create_makes_few_items_unconfirmed() {
     sim.run();
     let unconfirmed = check(&sim, 1000);
     assert!((5..20).contains(&unconfirmed), "{unconfirmed}");
+}
+
+#[test]
+fn shared_pace_that_is_away_for_hours_gives_nothing_up() {
+    let mut sim = Sim::new(1);
+    sim.pace = Some(PaceStore::default().down(secs(20), secs(3 * 3600)));
+    sim.service.duration = Box::new(|_| secs(60));
+    let worker = sim.worker(Pacing::default());
+    // A single failed poll would give a task up.
+    let watch = WatchPolicy::default()
+        .deadline(secs(3600))
+        .max_failed_polls(1);
+    sim.start(worker, BatchPolicy::default().watch(watch), items(40));
+    sim.run();
+    let worker = &sim.workers[worker];
+    let report = worker.report.clone().expect("a report");
+    let failed: Vec<_> = worker
+        .events
+        .iter()
+        .filter(|(_, event)| {
+            matches!(
+                event,
+                BatchEvent::Item {
+                    change: ItemChange::Failed { .. },
+                    ..
+                }
+            )
+        })
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(report.succeeded(), 40, "{report:?}");
 }

@@ -33,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) duration: Box<dyn FnMut(&mut Rng) -> Duration>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) creates: usize,
+    /// When creates arrived, whatever came of them.
+    pub(crate) creates_at: Vec<Duration>,
     pub(crate) refused_full: usize,
     pub(crate) polls: usize,
     pub(crate) tokens: u64,
@@ -73,6 +75,7 @@ impl Service {
             duration: Box::new(|_| secs(60)),
             tasks: Vec::new(),
             creates: 0,
+            creates_at: Vec::new(),
             refused_full: 0,
             polls: 0,
             tokens: 0,
@@ -89,6 +92,9 @@ impl Service {
         let faults = self.faults;
         if self.draws(faults.never_left) {
             return (latency, Err(TransportError::never_left("refused")));
+        }
+        if request.uri().path() == path::CREATE {
+            self.creates_at.push(now);
         }
         if self.draws(faults.rate_limited) {
             return (latency, Ok(failure(429, "请求太频繁")));

@@ -15,6 +15,7 @@ use pan123_proto::offline::Download;
 use pan123_proto::{Account, Detached, Input, Machine, Pacing, Session, Signal, Step};
 
 use super::service::Service;
+use crate::support::shared_pace::PaceStore;
 use crate::support::{at, elapsed, millis};
 
 /// More steps than this never end.
@@ -155,6 +156,8 @@ pub(crate) struct Sim {
     pub(crate) ledger: Box<dyn Ledger>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) seed: u64,
+    /// The pace that workers which are made later share.
+    pub(crate) pace: Option<PaceStore>,
     disturber: Arc<Mutex<Disturber>>,
     /// Decides whether a worker is killed after a step: by worker and the number of its step.
     pub(crate) kill: Box<dyn FnMut(usize, usize) -> bool>,
@@ -227,6 +230,7 @@ impl Sim {
             ledger,
             workers: Vec::new(),
             seed,
+            pace: None,
             disturber: Arc::new(Mutex::new(Disturber {
                 fates: Box::new(|_, _, _| Fate::Answered),
                 now: Duration::ZERO,
@@ -244,6 +248,7 @@ impl Sim {
     pub(crate) fn worker(&mut self, pacing: Pacing) -> usize {
         let session = crate::support::builder()
             .pacing(pacing)
+            .share_pace(self.pace.is_some())
             .seed(self.seed + self.workers.len() as u64)
             .build()
             .expect("good settings");
@@ -454,8 +459,12 @@ impl Sim {
                 run.due = now;
             }
             Step::Pace(op) => {
-                run.input = Some(Input::Paced(op.unsupported()));
-                run.due = now;
+                let pace = self.pace.as_ref();
+                let answer = pace.map(|pace| pace.answer(now, &op));
+                let (after, result) = answer.unwrap_or((Duration::ZERO, op.unsupported()));
+                run.input = Some(Input::Paced(result));
+                run.due = now + after;
+                run.signal = None;
             }
         }
     }
