@@ -18,7 +18,7 @@ use crate::error::{
 use crate::machine::control::Control;
 use crate::machine::shared_pace::{PaceOp, PaceResult};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
-use crate::policy::deadline::Deadline;
+use crate::policy::deadline::{Deadline, MIN_TIME};
 use crate::policy::pacing::{Bound, Priority, Refusal, Ticket, Turn};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
 use crate::text;
@@ -28,9 +28,6 @@ use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
 use crate::wire::request::{BaseUrl, authorize};
 use crate::wire::response::{Decoded, Decoder, MAX_TRACE_ID};
-
-/// Any other request is sent only if at least this much time is left: with less it would time out on its way.
-const MIN_TIME: Duration = Duration::from_millis(1);
 
 /// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
 const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);

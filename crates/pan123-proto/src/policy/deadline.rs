@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::machine::later;
 
+/// A request is sent only if at least this much time is left, and some only with more: with less it would time out on its way.
+pub(crate) const MIN_TIME: Duration = Duration::from_millis(1);
+
 /// A deadline that counts from when it is first asked for; for the poll of a watch, from when the poll is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, TransportErrorKind, WatchError};
 use crate::ids::TaskId;
 use crate::machine::later;
+use crate::policy::deadline::MIN_TIME;
 use crate::policy::poll_schedule::PollSchedule;
 use crate::policy::retry::doubled;
 use crate::task::{Progress, TaskStatus};
@@ -275,8 +276,11 @@ impl Watched {
             self.failure = Some(failure);
             return Err(self.deadline_error());
         }
-        if let Error::SharedPace(_) = error.root() {
-            // Nothing was polled.
+        if matches!(
+            error.root(),
+            Error::SharedPace(_) | Error::QueueTooLong { .. }
+        ) {
+            // Nothing was polled, and the end has moved since the poll was queued.
             self.failure = Some(error);
             return Ok(self.next_interval(policy));
         }
@@ -340,7 +344,9 @@ impl Watched {
 /// Whether a poll can only succeed after the end of its watch.
 fn is_too_late(error: &Error, now: Instant, end: Instant) -> bool {
     match error {
-        Error::QueueTooLong { .. } => true,
+        Error::QueueTooLong { retry_after, .. } => {
+            later(now, retry_after.saturating_add(MIN_TIME)) >= end
+        }
         Error::RateLimited { retry_after, .. } => later(now, *retry_after) >= end,
         _ => false,
     }
