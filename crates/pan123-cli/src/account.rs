@@ -9,7 +9,6 @@ use std::path::PathBuf;
 
 use pan123_async::proto::Account;
 use pan123_async::{Client, OAuth};
-use pan123_ledger::SqliteLedger;
 use pan123_store::{FileStore, TokenStore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -182,7 +181,7 @@ pub(crate) fn base_url_of_environment() -> Option<String> {
 }
 
 /// Returns a variable that is set. What is not UTF-8 in it does not count as unset: it is refused where the value is used.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let value = env::var_os(name).filter(|value| !value.is_empty())?;
     Some(value.to_string_lossy().into_owned())
 }
@@ -206,15 +205,22 @@ pub(crate) fn client(source: &Source, base_url: Option<String>) -> Result<Client
     }
 }
 
-/// Returns the default ledger of an account.
-pub(crate) fn ledger(account: &Account) -> Result<SqliteLedger, Failure> {
+/// Returns the file of the default ledger of an account.
+pub(crate) fn ledger(account: &Account) -> Result<PathBuf, Failure> {
     let folder = folders::state()?;
     folders::create_private(&folder)?;
+    Ok(folder.join(format!("ledger-{}.db", digest_of(account))))
+}
+
+/// Returns the folder for ids of tasks that the server of an account's ledger does not take.
+#[cfg(feature = "postgres")]
+pub(crate) fn spill(account: &Account) -> Result<PathBuf, Failure> {
+    Ok(folders::state()?.join(format!("spill-{}", digest_of(account))))
+}
+
+fn digest_of(account: &Account) -> String {
     let user = account.user().unwrap_or_default();
-    let digest = short_digest(&[account.service(), account.client_id(), user]);
-    Ok(SqliteLedger::new(
-        folder.join(format!("ledger-{digest}.db")),
-    ))
+    short_digest(&[account.service(), account.client_id(), user])
 }
 
 /// Returns the file that `pan123 login` writes.

@@ -1,13 +1,14 @@
 //! What every command has.
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use pan123_async::Client;
-use pan123_ledger::SqliteLedger;
 
 use crate::account::{self, Source};
 use crate::args::Options;
 use crate::failure::Failure;
+use crate::ledgers::Choice;
 use crate::output::Output;
 use crate::requests::Requests;
 use crate::stop::Stop;
@@ -43,8 +44,13 @@ impl App {
         account::client(&self.source()?, self.base_url.clone())
     }
 
-    /// Returns the default ledger of the account; its [`path`](SqliteLedger::path) tells where it is.
-    pub(crate) fn ledger(client: &Client) -> Result<SqliteLedger, Failure> {
+    /// Returns a client of the account that works on this ledger.
+    pub(crate) fn client_on(&self, _: &Choice) -> Result<Client, Failure> {
+        self.client()
+    }
+
+    /// Returns the file of the account's default ledger.
+    pub(crate) fn ledger(client: &Client) -> Result<PathBuf, Failure> {
         account::ledger(&client.session().ledger_account())
     }
 

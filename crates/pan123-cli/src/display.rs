@@ -12,6 +12,7 @@ use pan123_async::proto::ledger::{Counts, Item, ItemState};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::failure::text_of_fault;
 use crate::output::Output;
 use crate::words::Lang;
 use bars::Bars;
@@ -191,7 +192,7 @@ fn general(event: &BatchEvent, lang: Lang) -> Option<(serde_json::Value, String)
             (json!({"type": "window_full", "running": running}), text)
         }
         BatchEvent::LedgerFailed(fault) => {
-            let message = fault.to_string();
+            let message = text_of_fault(fault);
             let text = lang.pick(
                 format!("nothing more is sent until the ledger works again: {message}"),
                 format!("台账恢复之前不再发送：{message}"),

@@ -124,8 +124,32 @@ impl From<WatchError> for Failure {
 
 impl From<LedgerFault> for Failure {
     fn from(fault: LedgerFault) -> Failure {
-        Failure::new(Exit::Failed, fault.to_string())
+        let exit = match &fault {
+            LedgerFault::Down(_) => Exit::Unavailable,
+            _ => Exit::Failed,
+        };
+        Failure::new(exit, text_of_fault(&fault))
     }
+}
+
+/// What the SDK calls so is an option or a command here.
+const HERE: [(&str, &str); 3] = [
+    (
+        "PostgresLedger::confirm_server",
+        "`pan123 batch confirm-server`",
+    ),
+    (
+        "PostgresLedger::password",
+        "PGPASSWORD, ~/.pgpass or --ledger-password-file",
+    ),
+    ("PostgresLedger::root_certificates", "--ledger-root-cert"),
+];
+
+/// Says why a ledger is of no use, in the words of the command.
+pub(crate) fn text_of_fault(fault: &LedgerFault) -> String {
+    HERE.iter().fold(fault.to_string(), |text, (there, here)| {
+        text.replace(there, here)
+    })
 }
 
 fn authorization_required(rejected: Option<&Error>) -> String {

@@ -50,6 +50,8 @@ Environment:
   PAN123_BASE_URL                         the base URL of the service, as --base-url
   PAN123_CONFIG_DIR                       the folder of the credentials and the token
   PAN123_STATE_DIR                        the folder of the ledgers, which keep the ids of downloads
+  PAN123_LEDGER                           the ledger of download, batch and serve, as --ledger
+  PGPASSWORD, PGPASSFILE                  the password of a ledger on PostgreSQL, or a file of passwords
   LC_ALL, LC_MESSAGES, LANG               messages in Chinese if the first that is set begins with zh
   NO_COLOR                                no colors";
 
@@ -83,6 +85,26 @@ A ledger keeps what was sent and what came of it, so each line is downloaded onc
 to the command; run it again to go on, also with a list that has grown. Each list has a ledger of
 its own, whose name is printed; lists from standard input share the ledger stdin, and
 `pan123 download` has the ledger downloads.";
+
+/// A ledger that machines share.
+const SERVERS: &str = "\
+Several machines share a ledger on PostgreSQL 12 or later: --ledger postgres://USER@HOST:PORT/DATABASE,
+or PAN123_LEDGER. They share one token and one pace, and each download is sent by one of them; what one
+that is killed has left is taken over within 30 s. The tables are made at the first start, in the schema
+pan123. Add ?sslmode=require to insist on TLS.
+
+The password is never part of the command line. It is looked for in --ledger-password-file, PAN123_LEDGER,
+PGPASSWORD, PGPASSFILE and ~/.pgpass, and others must not be able to read these files. Host, port, user and
+database come from the URL alone; without a user, it is that of this system.
+
+Ids of tasks that the server does not take are kept in the folder of --spill until it does. In a container,
+put that folder on a volume.";
+
+/// When a server has to be confirmed.
+const CONFIRM: &str = "\
+A standby that took over, or a restored backup, may lack the last downloads that were sent, so that they
+would be sent again. Nothing is sent after such a change until you confirm the server: compare `pan123 batch
+show` with the drive's files before. With synchronous replication nothing is lacking.";
 
 /// What is not documented about the trash.
 const TRASH: &str = "\
@@ -144,11 +166,12 @@ const PAGES: &[Page] = &[
     ),
     (
         &["batch"],
-        &[LISTS],
+        &[LISTS, SERVERS],
         &[
             "pan123 batch list.txt --to /videos",
             "grep mp4 urls.txt | pan123 batch -",
             "pan123 batch --ledger films list.jsonl --skip-bad",
+            "pan123 batch --ledger postgres://pan123@db.example.org/jobs list.txt",
         ],
     ),
     (
@@ -182,6 +205,11 @@ const PAGES: &[Page] = &[
         &["batch", "import"],
         &[],
         &["pan123 batch import films films.jsonl"],
+    ),
+    (
+        &["batch", "confirm-server"],
+        &[CONFIRM],
+        &["pan123 batch confirm-server postgres://pan123@db.example.org/jobs"],
     ),
     (
         &["ls"],
@@ -259,11 +287,12 @@ const PAGES: &[Page] = &[
     ),
     (
         &["serve"],
-        &[],
+        &[SERVERS],
         &[
             "pan123 serve",
             "pan123 serve --dir /downloads --ui AriaNg",
             "pan123 serve --public-url https://nas.example.org",
+            "pan123 serve --ledger postgres://pan123@db.example.org/jobs --spill /var/lib/pan123/spill",
         ],
     ),
     (&["demo"], &[], &["pan123 demo"]),

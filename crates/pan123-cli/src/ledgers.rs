@@ -1,5 +1,12 @@
 //! The ledgers of an account, by the names that people give and see.
 
+#[cfg(feature = "postgres")]
+mod password_file;
+#[cfg_attr(not(feature = "postgres"), path = "ledgers/no_server.rs")]
+mod server;
+mod store;
+pub(crate) mod url;
+
 use std::fs;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::time::SystemTime;
@@ -9,22 +16,112 @@ use pan123_async::proto::ledger::{
     Item, ItemId, ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerOp, ListItems, OpenLedger,
     Transaction,
 };
-use pan123_ledger::SqliteLedger;
 use sha2::{Digest, Sha256};
 
+use crate::account;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::words::hex;
+pub(crate) use server::Server;
+pub(crate) use store::Store;
+use url::ServerUrl;
 
 /// The name of the ledger of `pan123 download`.
 pub(crate) const DEFAULT: &str = "downloads";
 /// The name of that of lists that have no name.
 const STDIN: &str = "stdin";
 
+/// The variable that names the ledger of commands that name none.
+const VARIABLE: &str = "PAN123_LEDGER";
+
+/// The options of a ledger on a server.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Options of a ledger on PostgreSQL")]
+pub(crate) struct ServerArgs {
+    /// A file whose first line is the password; else PGPASSWORD, PGPASSFILE or ~/.pgpass has it
+    #[arg(long, value_name = "FILE")]
+    ledger_password_file: Option<PathBuf>,
+    /// A PEM file of the certificates to trust, in place of those that browsers trust
+    #[arg(long, value_name = "FILE")]
+    ledger_root_cert: Option<PathBuf>,
+    /// The folder of this machine for ids of tasks that the server does not take; on a local disk, and kept over restarts [default:
+    /// beside the ledgers]
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
+}
+
+/// Which ledger a command line names.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    /// None.
+    Default,
+    /// By the name or the path of its file.
+    Local(String),
+    Server(Box<Server>),
+}
+
+impl Choice {
+    /// Reads what a command line names, or else the environment.
+    pub(crate) fn new(
+        app: &App,
+        given: Option<&str>,
+        args: &ServerArgs,
+    ) -> Result<Choice, Failure> {
+        let lang = app.out.lang;
+        let variable = account::variable(VARIABLE);
+        let given = given.map(str::to_owned).or(variable);
+        let url = given.as_deref().and_then(ServerUrl::parse);
+        if let Some(url) = url {
+            return Ok(Choice::Server(Box::new(Server::new(url, args, lang)?)));
+        }
+        let ServerArgs {
+            ledger_password_file,
+            ledger_root_cert,
+            spill,
+        } = args;
+        if ledger_password_file.is_some() || ledger_root_cert.is_some() || spill.is_some() {
+            return Err(Failure::usage(lang.pick(
+                "--ledger-password-file, --ledger-root-cert and --spill are for a ledger on PostgreSQL: name it by its URL, postgres://USER@HOST:PORT/DATABASE",
+                "--ledger-password-file、--ledger-root-cert 和 --spill 用于 PostgreSQL 上的台账：请用 URL 指定，格式为 postgres://用户@主机:端口/数据库",
+            )));
+        }
+        let Some(name) = given else {
+            return Ok(Choice::Default);
+        };
+        // What stands in it may be a password.
+        if name.contains("://") || url::is_settings(&name) {
+            return Err(Failure::usage(lang.pick(
+                "a ledger is a name, the path of a file, or the URL of a PostgreSQL server, postgres://USER@HOST:PORT/DATABASE",
+                "台账可以是名称、文件路径，或 PostgreSQL 服务器的 URL：postgres://用户@主机:端口/数据库",
+            )));
+        }
+        Ok(Choice::Local(name))
+    }
+
+    /// Returns the ledger of the account; `default` if none is named.
+    pub(crate) fn find(
+        &self,
+        app: &App,
+        client: &Client,
+        default: impl FnOnce() -> Result<Named, Failure>,
+    ) -> Result<Named, Failure> {
+        match self {
+            Choice::Default => default(),
+            Choice::Local(name) => Named::find(app, client, name),
+            Choice::Server(server) => Named::on(server, client),
+        }
+    }
+
+    /// Returns the ledger of the account; that of `pan123 download` if none is named.
+    pub(crate) fn find_or_default(&self, app: &App, client: &Client) -> Result<Named, Failure> {
+        self.find(app, client, || Named::find(app, client, DEFAULT))
+    }
+}
+
 /// A ledger, and what a command line calls it.
 #[derive(Debug)]
 pub(crate) struct Named {
-    pub(crate) ledger: SqliteLedger,
+    pub(crate) ledger: Store,
     pub(crate) name: String,
 }
 
@@ -33,14 +130,14 @@ impl Named {
     pub(crate) fn find(app: &App, client: &Client, name: &str) -> Result<Named, Failure> {
         if name.contains(['/', MAIN_SEPARATOR]) || has_extension(name) {
             return Ok(Named {
-                ledger: SqliteLedger::new(name),
+                ledger: Store::file(name),
                 name: quoted(name),
             });
         }
         let default = App::ledger(client)?;
         if name == DEFAULT {
             return Ok(Named {
-                ledger: default,
+                ledger: Store::file(default),
                 name: name.to_owned(),
             });
         }
@@ -51,8 +148,15 @@ impl Named {
             )));
         }
         Ok(Named {
-            ledger: SqliteLedger::new(beside(default.path(), name)),
+            ledger: Store::file(beside(&default, name)),
             name: name.to_owned(),
+        })
+    }
+
+    fn on(server: &Server, client: &Client) -> Result<Named, Failure> {
+        Ok(Named {
+            ledger: server.ledger(&client.session().ledger_account())?,
+            name: quoted(&server.url),
         })
     }
 
@@ -74,10 +178,9 @@ impl Named {
 
     /// Refuses a ledger that does not exist, which opening would create.
     pub(crate) fn existing(self, app: &App) -> Result<Named, Failure> {
-        let path = self.ledger.path();
-        if path.exists() {
+        let Some(path) = self.ledger.path().filter(|path| !path.exists()) else {
             return Ok(self);
-        }
+        };
         let (name, lang) = (&self.name, app.out.lang);
         let others = others(path).join(", ");
         let others = match others.as_str() {

@@ -29,8 +29,16 @@ use clap::FromArgMatches;
 
 use app::App;
 use args::{Args, Command};
+use ledgers::url::holds_password;
 
 fn main() -> ExitCode {
+    let arguments = std::env::args_os();
+    if arguments
+        .into_iter()
+        .any(|argument| holds_password(&argument.to_string_lossy()))
+    {
+        return output::password_on_command_line().into();
+    }
     let parsed = help::command().try_get_matches();
     let args = match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,

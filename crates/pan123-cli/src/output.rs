@@ -28,6 +28,18 @@ impl Output {
         }
     }
 
+    /// The one of a command line that is not read yet.
+    fn before_options() -> Output {
+        let is_json = env::args_os()
+            .take_while(|argument| argument != "--")
+            .any(|argument| argument == "--json");
+        Output {
+            is_json,
+            is_quiet: false,
+            lang: Lang::of_environment(),
+        }
+    }
+
     /// Returns whether to color what goes there: to a terminal, unless `NO_COLOR` is set.
     pub(crate) fn has_color(self, stream: &impl IsTerminal) -> bool {
         let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -102,6 +114,17 @@ impl Output {
     }
 }
 
+/// Refuses a password that everybody on this machine can read.
+pub(crate) fn password_on_command_line() -> Exit {
+    let out = Output::before_options();
+    out.failure(&Failure::usage(out.lang.pick(
+        "a password is on the command line, where other users of this machine see it, and where the shell keeps it: change it, and leave it out of the URL. \
+         It is read from PGPASSWORD, from PGPASSFILE or ~/.pgpass, or from a file that only you can read: --ledger-password-file FILE",
+        "命令行中包含密码，本机其他用户可以看到，shell 历史中也会留下：请更换该密码，并从 URL 中去掉。\
+         密码可以来自 PGPASSWORD、PGPASSFILE 或 ~/.pgpass，或只有你能读取的文件：--ledger-password-file 文件",
+    )))
+}
+
 /// Says what is wrong with the command line, or prints the help that it asks for.
 pub(crate) fn command_line_error(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
@@ -109,19 +132,12 @@ pub(crate) fn command_line_error(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Success;
     }
-    let is_json = env::args_os()
-        .take_while(|argument| argument != "--")
-        .any(|argument| argument == "--json");
-    if !is_json {
+    let out = Output::before_options();
+    if !out.is_json {
         let _ = error.print();
         return Exit::Usage;
     }
     let text = error.render().to_string();
     let message = text.trim().trim_start_matches("error: ");
-    let out = Output {
-        is_json,
-        is_quiet: false,
-        lang: Lang::of_environment(),
-    };
     out.failure(&Failure::usage(message))
 }

@@ -26,7 +26,6 @@ use futures_util::stream;
 use pan123_async::WatchPolicy;
 use pan123_async::proto::batch::{BatchPolicy, BatchReport};
 use pan123_async::proto::offline::{CallbackKey, CallbackSigner};
-use pan123_ledger::SqliteLedger;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -35,6 +34,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders as files;
+use crate::ledgers::{Choice, ServerArgs};
 use crate::output::Output;
 use crate::words::Lang;
 use books::Books;
@@ -64,9 +64,10 @@ pub(crate) struct Args {
     /// The file of the secret that clients need; made at the first start [default: rpc-secret in the folder of the credentials]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// The ledger of the queue and the history [default: that of `pan123 download`]
-    #[arg(long, value_name = "PATH")]
-    ledger: Option<PathBuf>,
+    /// The ledger of the queue and the history, by its name or as a path, or the URL of one on PostgreSQL, which several machines share:
+    /// postgres://USER@HOST:PORT/DATABASE [default: PAN123_LEDGER, or that of `pan123 download`]
+    #[arg(long, value_name = "LEDGER")]
+    ledger: Option<String>,
     /// The folder of the drive for downloads whose client names none
     #[arg(long, value_name = "PATH", value_parser = folders::drive_path)]
     dir: Option<String>,
@@ -85,14 +86,14 @@ pub(crate) struct Args {
     /// An origin whose pages may call, such as https://ui.example, `null` for a page in a file, or `*`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let client = app.client()?;
-    let ledger = match &args.ledger {
-        Some(path) => SqliteLedger::new(path),
-        None => App::ledger(&client)?,
-    };
+    let choice = Choice::new(app, args.ledger.as_deref(), &args.server)?;
+    let client = app.client_on(&choice)?;
+    let ledger = choice.find_or_default(app, &client)?.ledger;
     let secret_file = match args.secret_file.clone() {
         Some(path) => path,
         None => files::config()?.join("rpc-secret"),
@@ -128,7 +129,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let metrics = Arc::new(Metrics::new(app.requests.clone()));
     let web = Web::new(service, gate, site, Arc::clone(&metrics), closing);
     let web = Arc::new(web);
-    started(app.out, address, &secret_file, ledger.path())?;
+    started(app.out, address, &secret_file, &ledger.place())?;
 
     let answer = move |request| web::handle(Arc::clone(&web), request);
     let serving = tokio::spawn(listener::serve(listener, app.stop.clone(), answer));
@@ -197,9 +198,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &Path) -> io::Result<()> {
+fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &str) -> io::Result<()> {
     let url = format!("http://{address}/jsonrpc");
-    let (secret, ledger) = (secret.display(), ledger.display());
+    let secret = secret.display();
     out.result(
         &out.lang.pick(
             format!(
@@ -211,7 +212,7 @@ fn started(out: Output, address: SocketAddr, secret: &Path, ledger: &Path) -> io
             "type": "serving",
             "url": url,
             "secret_file": secret.to_string(),
-            "ledger": ledger.to_string(),
+            "ledger": ledger,
         }),
     )?;
     if !address.ip().is_loopback() {

@@ -39,6 +39,8 @@
 mod export;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod files;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod mounts;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -24,6 +24,7 @@ use pan123_proto::ledger::{
 };
 
 use crate::files::{create_folder, is_full};
+use crate::mounts::Mount;
 use settings::Settings;
 use worker::Worker;
 
@@ -167,7 +168,22 @@ impl PostgresLedger {
             } else {
                 LedgerFault::Broken(text)
             }
-        })
+        })?;
+        self.check_mount()
+    }
+
+    /// Locks tell which workers of this machine are alive, so the folder is on a disk of its own.
+    fn check_mount(&self) -> Result<(), LedgerFault> {
+        let folder = &self.settings.spill;
+        let mount = folder.canonicalize().ok();
+        let mount = mount.and_then(|folder| Mount::of(&folder));
+        match mount.filter(Mount::is_network) {
+            None => Ok(()),
+            Some(Mount { kind, .. }) => Err(LedgerFault::Broken(format!(
+                "the folder {} for task ids is on a network file system ({kind}), where locks may have no effect; choose one on a local disk",
+                folder.display()
+            ))),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod file;
 mod intake;
 mod retry;
+mod server;
 mod settle;
 mod show;
 
@@ -14,7 +15,7 @@ use crate::app::App;
 use crate::display::Display;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Ended, FollowArgs, Follower};
-use crate::ledgers::{DEFAULT, Named};
+use crate::ledgers::{Choice, Named, ServerArgs};
 use show::Totals;
 
 /// The options of `batch`.
@@ -36,7 +37,8 @@ struct ListArgs {
     /// The list, or `-` for standard input: one URL a line, `URL<TAB>name<TAB>folder`, an input file of aria2, or JSON lines
     #[arg(value_name = "FILE|-", required = true)]
     list: Option<PathBuf>,
-    /// The ledger that keeps what was sent, by its name or as a path; by default each list has its own
+    /// The ledger that keeps what was sent, by its name or as a path, or the URL of one on PostgreSQL, which several machines share:
+    /// postgres://USER@HOST:PORT/DATABASE [default: PAN123_LEDGER, or one for each list]
     #[arg(long, value_name = "LEDGER")]
     ledger: Option<String>,
     /// The folder of the drive for downloads without one: a path, which is created if it is missing, or an id
@@ -47,6 +49,8 @@ struct ListArgs {
     skip_bad: bool,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// The options of commands that work on a whole ledger.
@@ -85,43 +89,74 @@ enum Command {
     },
     /// Read an export into a ledger; use the ledger that it is from no more
     Import {
-        /// The ledger, by its name or as a path
+        /// The ledger, by its name or as a path, or the URL of one on PostgreSQL
         #[arg(value_name = "LEDGER")]
         ledger: String,
         /// The export, or `-` for standard input
         #[arg(value_name = "FILE|-")]
         from: PathBuf,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Let a ledger on PostgreSQL be used on the server on which it is now, after a failover or a restored backup
+    ConfirmServer {
+        #[command(flatten)]
+        ledger: LedgerArg,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct LedgerArg {
-    /// The ledger, by the name that `pan123 batch` has printed or as a path
-    #[arg(value_name = "LEDGER", default_value = DEFAULT)]
-    ledger: String,
+    /// The ledger, by the name that `pan123 batch` has printed, as a path, or the URL of one on PostgreSQL [default: PAN123_LEDGER, or
+    /// downloads]
+    #[arg(value_name = "LEDGER")]
+    ledger: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl LedgerArg {
+    fn choice(&self, app: &App) -> Result<Choice, Failure> {
+        Choice::new(app, self.ledger.as_deref(), &self.server)
+    }
+
+    /// Returns the ledger with its client, and refuses one that does not exist.
+    fn existing(&self, app: &App) -> Result<(Client, Named), Failure> {
+        let choice = self.choice(app)?;
+        let client = app.client_on(&choice)?;
+        let named = choice.find_or_default(app, &client)?.existing(app)?;
+        Ok((client, named))
+    }
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     match args.command {
         None => send(app, args.list).await,
-        Some(Command::Show { ledger }) => show::run(app, &ledger.ledger),
-        Some(Command::Resume { ledger, run }) => resume(app, &ledger.ledger, run).await,
+        Some(Command::Show { ledger }) => show::run(app, &ledger),
+        Some(Command::Resume { ledger, run }) => resume(app, &ledger, run).await,
         Some(Command::Settle(args)) => settle::run(app, args).await,
-        Some(Command::Export { ledger, to }) => file::export(app, &ledger.ledger, to.as_deref()),
-        Some(Command::Import { ledger, from }) => file::import(app, &ledger, &from),
+        Some(Command::Export { ledger, to }) => file::export(app, &ledger, to.as_deref()),
+        Some(Command::Import {
+            ledger,
+            from,
+            server,
+        }) => file::import(app, &ledger, &server, &from),
+        Some(Command::ConfirmServer { ledger, yes }) => server::confirm(app, &ledger, yes).await,
     }
 }
 
 async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
-    let client = app.client()?;
+    let choice = Choice::new(app, args.ledger.as_deref(), &args.server)?;
+    let client = app.client_on(&choice)?;
     let list = args.list.as_deref().unwrap_or(Path::new("-"));
     let mut list = intake::List::open(app, list).await?;
     let settings = intake::Settings::new(app, args.to.as_deref(), args.skip_bad)?;
     let checked = list.check(app, &settings)?;
-    let named = match &args.ledger {
-        Some(name) => Named::find(app, &client, name)?,
-        None => Named::of_list(app, &client, list.place())?,
-    };
+    let of_list = || Named::of_list(app, &client, list.place());
+    let named = choice.find(app, &client, of_list)?;
     let ids = app
         .until_stopped(intake::folder_ids(&client, checked.folders))
         .await?;
@@ -136,9 +171,8 @@ async fn send(app: &App, args: ListArgs) -> Result<Exit, Failure> {
     follow_all(app, &client, &named, args.run).await
 }
 
-async fn resume(app: &App, name: &str, args: RunArgs) -> Result<Exit, Failure> {
-    let client = app.client()?;
-    let named = Named::find(app, &client, name)?.existing(app)?;
+async fn resume(app: &App, ledger: &LedgerArg, args: RunArgs) -> Result<Exit, Failure> {
+    let (client, named) = ledger.existing(app)?;
     follow_all(app, &client, &named, args).await
 }
 

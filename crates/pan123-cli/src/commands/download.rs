@@ -7,7 +7,7 @@ use crate::display::Display;
 use crate::failure::{Exit, Failure};
 use crate::folder_ids::FolderIds;
 use crate::follow::{self, FollowArgs, Follower};
-use crate::ledgers::{DEFAULT, Named};
+use crate::ledgers::{Choice, ServerArgs};
 use crate::lists::{Folder, Reason, read_url};
 use crate::orders::Orders;
 use crate::words::Lang;
@@ -35,12 +35,15 @@ pub(crate) struct Args {
     again: bool,
     #[command(flatten)]
     follow: FollowArgs,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let (downloads, folder) = read(app.out.lang, &args)?;
-    let client = app.client()?;
-    let named = Named::find(app, &client, DEFAULT)?;
+    let choice = Choice::new(app, None, &args.server)?;
+    let client = app.client_on(&choice)?;
+    let named = choice.find_or_default(app, &client)?;
     let mut ledger = named.open(&client)?;
     let dir = match &folder {
         Some(folder) => {

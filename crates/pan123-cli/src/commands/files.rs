@@ -1,6 +1,6 @@
 //! The commands for files and folders.
 
-mod confirm;
+pub(crate) mod confirm;
 pub(crate) mod cp;
 mod destination;
 pub(crate) mod info;

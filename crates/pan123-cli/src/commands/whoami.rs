@@ -47,7 +47,7 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
         credentials: name_of(&source),
         base_url: client.session().ledger_account().service().to_owned(),
         config: folders::config()?.to_string_lossy().into_owned(),
-        ledger: App::ledger(&client)?.path().to_string_lossy().into_owned(),
+        ledger: App::ledger(&client)?.to_string_lossy().into_owned(),
     };
     app.out.result(&account.text(app.out.lang), &account)?;
     Ok(Exit::Success)

@@ -11,12 +11,12 @@ use pan123_async::proto::ledger::{
     Counts, Item, ItemId, ItemState, Ledger, LedgerAnswer, LedgerFault, LedgerOp, ListItems,
     OpenLedger, Refusal, Transaction,
 };
-use pan123_ledger::SqliteLedger;
 
 use super::mirror::{Entry, Mirror};
 use super::names::{FoundFile, NamesFile, Note};
 use super::rpc::{Gid, GidPrefix, RpcError};
 use crate::failure::Failure;
+use crate::ledgers::Store;
 
 /// How many items are read or changed in one transaction.
 const CHUNK: usize = 500;
@@ -47,11 +47,12 @@ pub(super) fn lock(mirror: &Mutex<Mirror>) -> MutexGuard<'_, Mirror> {
 
 impl Books {
     /// Opens the ledger and reads it. What a killed program was about to send is unconfirmed from now on.
-    pub(super) fn open(ledger: &SqliteLedger, account: &Account) -> Result<Books, Failure> {
+    pub(super) fn open(ledger: &Store, account: &Account) -> Result<Books, Failure> {
         let (names, notes) = {
             // Its folder exists once it is open.
             drop(ledger.open(account)?);
-            NamesFile::open(ledger.path())?
+            let path = ledger.path().ok_or_else(|| Failure::usage("not yet"))?;
+            NamesFile::open(path)?
         };
         let mut books = Books {
             ledger: ledger.open(account)?,
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn what_a_dead_worker_was_about_to_send_is_unconfirmed_before_anybody_calls() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::new(folder.path().join("ledger.db"));
+        let ledger = Store::file(folder.path().join("ledger.db"));
         let account = Account::new("http://127.0.0.1/", "client id");
         let download = Download::new("http://source.example/a").unwrap();
         let key = ItemKey::new("00000000000000a1").unwrap();

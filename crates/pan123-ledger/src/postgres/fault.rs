@@ -141,11 +141,18 @@ pub(super) fn of_open(place: &Place, error: RowError) -> LedgerFault {
             "let the role create the schema, or create it and give it to the role"
         }
         None if is_of_certificate(&error) => {
-            "if the certificate is of your own authority, name the authority's certificate; without TLS set sslmode=disable"
+            "if the certificate is of your own authority, trust it with PostgresLedger::root_certificates; without TLS set sslmode=disable"
+        }
+        None if lacks_password(&error) => {
+            "the server wants a password: give it with PostgresLedger::password"
         }
         _ => return of_transaction(place, error),
     };
     LedgerFault::Broken(format!("{place}: {error}; {hint}"))
+}
+
+fn lacks_password(error: &RowError) -> bool {
+    error.to_string().ends_with("password missing")
 }
 
 /// Whether TLS does not trust the server.

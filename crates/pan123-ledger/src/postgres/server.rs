@@ -140,7 +140,7 @@ pub(super) fn check_row(
 }
 
 fn changed(place: &Place, what: &str) -> LedgerFault {
-    LedgerFault::Broken(format!(
+    LedgerFault::Moved(format!(
         "{place}: the server is not the one that the ledger was on ({what}). A standby that took over or a backup that was restored may lack the last creates, which would be sent again. Compare the ledger with the account's files, then confirm the server with PostgresLedger::confirm_server"
     ))
 }

@@ -111,7 +111,7 @@ impl Worker {
         let result = self.transact(transaction);
         match &result {
             Ok(_) => self.file.forget(&created),
-            Err(fault @ LedgerFault::Broken(_)) => self.broken = Some(fault.clone()),
+            Err(fault) if fault.is_final() => self.broken = Some(fault.clone()),
             Err(_) => {}
         }
         result

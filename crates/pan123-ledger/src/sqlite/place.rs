@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pan123_proto::ledger::LedgerFault;
 
 use crate::files::{create_folder, folder_of, is_full, private, sibling, sync};
+use crate::mounts::Mount;
 
 /// An SQLite file is no smaller, unless it is empty.
 const SMALLEST: u64 = 512;
@@ -96,85 +97,34 @@ fn check_names(_: &Path) -> Result<(), LedgerFault> {
 }
 
 fn check_mount(path: &Path) -> Result<(), LedgerFault> {
-    let mounts = if cfg!(target_os = "linux") {
-        fs::read("/proc/self/mountinfo").unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    match unfit_mount(&mounts, path) {
+    match Mount::of(path).and_then(|mount| unfit(&mount, path)) {
         None => Ok(()),
         Some(why) => Err(LedgerFault::Broken(format!("{} {why}", path.display()))),
     }
 }
 
-/// File systems of other machines. SQLite's shared memory is not shared there, and locks may have no effect.
-const NETWORK: [&str; 18] = [
-    "afs",
-    "beegfs",
-    "ceph",
-    "cifs",
-    "davfs",
-    "fuse.ceph",
-    "fuse.glusterfs",
-    "fuse.rclone",
-    "fuse.s3fs",
-    "fuse.sshfs",
-    "glusterfs",
-    "gpfs",
-    "lustre",
-    "nfs",
-    "nfs4",
-    "smb2",
-    "smb3",
-    "smbfs",
-];
-
-/// Why processes cannot share a file there, by Linux's list of mounts. One with a name that is not UTF-8 does not hide the others.
-fn unfit_mount(mounts: &[u8], path: &Path) -> Option<String> {
-    let mounts = String::from_utf8_lossy(mounts);
-    let path = Path::new(&*path.to_string_lossy()).to_owned();
-    let mut nearest: Option<(PathBuf, &str)> = None;
-    for line in mounts.lines() {
-        let (mount, source) = line.split_once(" - ")?;
-        let point = PathBuf::from(unescaped(mount.split(' ').nth(4)?));
-        let depth = |path: &Path| path.components().count();
-        // A later mount at the same place hides the earlier one.
-        let is_nearer = nearest
-            .as_ref()
-            .is_none_or(|(nearest, _)| depth(&point) >= depth(nearest));
-        if path.starts_with(&point) && is_nearer {
-            nearest = Some((point, source.split(' ').next()?));
-        }
-    }
-    let (point, kind) = nearest?;
-    if point == path {
+/// Why processes cannot share a file there.
+fn unfit(mount: &Mount, path: &Path) -> Option<String> {
+    if mount.point == path {
         return Some(
             "is mounted alone, so that the files beside it cannot be shared; mount its folder instead"
                 .to_owned(),
         );
     }
-    NETWORK.contains(&kind).then(|| {
+    mount.is_network().then(|| {
+        let kind = &mount.kind;
         format!("cannot be shared safely: it is on a network file system ({kind}), where SQLite's locks do not work; choose a local disk")
-    })
-}
-
-/// Spaces and the like stand there as a backslash and three octal digits.
-fn unescaped(path: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .iter()
-    .fold(path.to_owned(), |path, (escape, plain)| {
-        path.replace(escape, plain)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn why_unfit(mounts: &[u8], path: &Path) -> String {
+        let why = Mount::find(mounts, path).and_then(|mount| unfit(&mount, path));
+        why.unwrap_or_default()
+    }
 
     #[test]
     fn mounts_tell_where_a_ledger_cannot_be_shared() {
@@ -195,11 +145,11 @@ mod tests {
             ("/data/downloads.db2", ""),
             ("/mnt/twice/downloads.db", ""),
         ] {
-            let why = unfit_mount(mounts.as_bytes(), Path::new(path)).unwrap_or_default();
+            let why = why_unfit(mounts.as_bytes(), Path::new(path));
             assert_eq!(why.is_empty(), expected.is_empty(), "{path}: {why}");
             assert!(why.contains(expected), "{path}: {why}");
         }
-        assert_eq!(unfit_mount(b"", Path::new("/a")), None);
+        assert_eq!(why_unfit(b"", Path::new("/a")), "");
     }
 
     #[cfg(unix)]
@@ -213,7 +163,7 @@ mod tests {
             (b"/mnt/\xce\xc4/downloads.db", "(nfs4)"),
         ] {
             let path = Path::new(std::ffi::OsStr::from_bytes(path));
-            let why = unfit_mount(mounts, path).unwrap_or_default();
+            let why = why_unfit(mounts, path);
             assert!(why.contains(expected), "{path:?}: {why}");
         }
     }

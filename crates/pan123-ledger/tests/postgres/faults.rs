@@ -159,7 +159,7 @@ fn server_that_may_forget_is_refused() {
 }
 
 fn assert_changed(fault: &LedgerFault) {
-    let LedgerFault::Broken(text) = fault else {
+    let LedgerFault::Moved(text) = fault else {
         panic!("{fault:?}");
     };
     assert!(text.contains("confirm_server"), "{text}");

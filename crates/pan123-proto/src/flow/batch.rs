@@ -476,7 +476,7 @@ impl Batch {
         if !matches!(fault, LedgerFault::Busy(_)) {
             self.spill_created();
         }
-        if matches!(fault, LedgerFault::Broken(_)) {
+        if fault.is_final() {
             self.stop_unsent();
             self.stop_following();
         }

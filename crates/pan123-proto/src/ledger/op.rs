@@ -358,4 +358,15 @@ pub enum LedgerFault {
     /// Nobody knows what is recorded; this handle is of no more use.
     #[error("the ledger is broken: {0}")]
     Broken(String),
+    /// Nothing was done: the ledger may lack what it has answered, since it is on another server than before, or on an earlier state of
+    /// it. Somebody has to confirm that; this handle is of no more use.
+    #[error("the ledger has moved: {0}")]
+    Moved(String),
+}
+
+impl LedgerFault {
+    /// Returns whether the handle is of no more use; another one may be.
+    pub fn is_final(&self) -> bool {
+        matches!(self, LedgerFault::Broken(_) | LedgerFault::Moved(_))
+    }
 }

@@ -7,13 +7,13 @@ use std::path::Path;
 use pan123_ledger::{ImportError, export as write, export_file, import as read};
 use serde_json::json;
 
-use super::Named;
+use super::LedgerArg;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
+use crate::ledgers::{Choice, ServerArgs};
 
-pub(super) fn export(app: &App, name: &str, to: Option<&Path>) -> Result<Exit, Failure> {
-    let client = app.client()?;
-    let named = Named::find(app, &client, name)?.existing(app)?;
+pub(super) fn export(app: &App, ledger: &LedgerArg, to: Option<&Path>) -> Result<Exit, Failure> {
+    let (client, named) = ledger.existing(app)?;
     let account = client.session().ledger_account();
     let mut ledger = named.open(&client)?;
     let Some(path) = to else {
@@ -31,9 +31,15 @@ pub(super) fn export(app: &App, name: &str, to: Option<&Path>) -> Result<Exit, F
     Ok(Exit::Success)
 }
 
-pub(super) fn import(app: &App, name: &str, from: &Path) -> Result<Exit, Failure> {
+pub(super) fn import(
+    app: &App,
+    name: &str,
+    server: &ServerArgs,
+    from: &Path,
+) -> Result<Exit, Failure> {
     let (out, lang) = (app.out, app.out.lang);
-    let client = app.client()?;
+    let choice = Choice::new(app, Some(name), server)?;
+    let client = app.client_on(&choice)?;
     let from: Box<dyn BufRead> = if from == Path::new("-") {
         Box::new(BufReader::new(io::stdin()))
     } else {
@@ -46,7 +52,7 @@ pub(super) fn import(app: &App, name: &str, from: &Path) -> Result<Exit, Failure
         })?;
         Box::new(BufReader::new(file))
     };
-    let named = Named::find(app, &client, name)?;
+    let named = choice.find_or_default(app, &client)?;
     let mut ledger = named.open(&client)?;
     let imported = read(&mut *ledger, &client.session().ledger_account(), from);
     let imported = imported.map_err(failed)?;

@@ -8,20 +8,19 @@ use pan123_async::proto::ledger::{
 use pan123_async::{FileId, TaskId};
 use serde_json::json;
 
-use super::Named;
 use crate::app::App;
 use crate::display::word;
 use crate::drive::{Drive, Found};
 use crate::failure::{Exit, Failure};
 use crate::keys::{name_in, short_key};
-use crate::ledgers::for_each;
+use crate::ledgers::{Choice, ServerArgs, for_each};
 use crate::place::Place;
 use crate::words::{Lang, shown};
 
 /// The options of `batch settle`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The ledger, by the name that `pan123 batch` has printed or as a path
+    /// The ledger, by the name that `pan123 batch` has printed, as a path, or the URL of one on PostgreSQL
     #[arg(value_name = "LEDGER")]
     ledger: String,
     /// The key of the download, or its digits in brackets
@@ -29,6 +28,8 @@ pub(super) struct Args {
     key: String,
     #[command(flatten)]
     verdict: VerdictArgs,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,8 +51,9 @@ struct VerdictArgs {
 
 pub(super) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let lang = app.out.lang;
-    let client = app.client()?;
-    let named = Named::find(app, &client, &args.ledger)?.existing(app)?;
+    let choice = Choice::new(app, Some(&args.ledger), &args.server)?;
+    let client = app.client_on(&choice)?;
+    let named = choice.find_or_default(app, &client)?.existing(app)?;
     let mut ledger = named.open(&client)?;
     let verdict = verdict(app, &args.verdict).await?;
     let key = find(&mut *ledger, &args.key, lang)?;

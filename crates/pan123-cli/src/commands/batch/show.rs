@@ -3,7 +3,7 @@
 use pan123_async::proto::ledger::{Counts, Item, ItemState, ListItems, OpenLedger};
 use serde_json::json;
 
-use super::Named;
+use super::{LedgerArg, Named};
 use crate::app::App;
 use crate::display::ItemLine;
 use crate::failure::{Exit, Failure};
@@ -61,7 +61,7 @@ impl<'a> Totals<'a> {
         let mut object = json!({
             "type": "report",
             "name": self.named.name,
-            "ledger": self.named.ledger.path().to_string_lossy(),
+            "ledger": self.named.ledger.place(),
             "succeeded": succeeded,
             "failed": failed,
             "unconfirmed": unconfirmed,
@@ -121,9 +121,8 @@ fn exit_of_failed(item: &Item) -> Exit {
     }
 }
 
-pub(super) fn run(app: &App, name: &str) -> Result<Exit, Failure> {
-    let client = app.client()?;
-    let named = Named::find(app, &client, name)?.existing(app)?;
+pub(super) fn run(app: &App, ledger: &LedgerArg) -> Result<Exit, Failure> {
+    let (client, named) = ledger.existing(app)?;
     let mut ledger = named.open(&client)?;
     let (out, lang) = (app.out, app.out.lang);
     for state in [

@@ -7,13 +7,13 @@ use crate::failure::{Exit, Failure};
 
 /// The user's consent, to be asked for unless it was given by `--yes`.
 #[derive(Debug)]
-pub(super) struct Consent {
+pub(crate) struct Consent {
     is_given: bool,
 }
 
 impl Consent {
     /// Without `--yes` there must be somebody to ask: nothing is sent otherwise.
-    pub(super) fn new(app: &App, yes: bool) -> Result<Consent, Failure> {
+    pub(crate) fn new(app: &App, yes: bool) -> Result<Consent, Failure> {
         if !yes && (app.out.is_json || !io::stdin().is_terminal()) {
             return Err(Failure::usage(app.out.lang.pick(
                 "there is nobody to ask: add --yes, if you mean it",
@@ -24,7 +24,7 @@ impl Consent {
     }
 
     /// Asks, unless consent is given already.
-    pub(super) async fn ask(&self, app: &App, question: &str) -> Result<(), Failure> {
+    pub(crate) async fn ask(&self, app: &App, question: &str) -> Result<(), Failure> {
         if self.is_given {
             return Ok(());
         }

@@ -258,7 +258,7 @@ impl Recorder {
         let pause = doubled(MIN_PAUSE, self.failures, MAX_PAUSE);
         self.retry_at = Some(later(now, pause));
         self.is_unsure |= matches!(fault, LedgerFault::Down(_));
-        if matches!(fault, LedgerFault::Broken(_)) {
+        if fault.is_final() {
             self.broken = Some(fault.clone());
         }
     }
