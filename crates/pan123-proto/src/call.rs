@@ -14,7 +14,7 @@ use crate::error::{BuildError, Error};
 use crate::exchange::{Exchange, Idle, Outcome, Received, TokenStatus};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Detached, Input, Machine, Now, Step};
-use crate::policy::pacing::{Bound, Priority};
+use crate::policy::pacing::{Bound, Priority, UsedSlot};
 use crate::policy::retry::RetryPolicy;
 use crate::session::{Admission, AdmissionRequest, Session};
 use crate::trace;
@@ -239,7 +239,7 @@ impl<T> Call<T> {
             control: &control,
         };
         let step = match self.session.admit(&request, now.mono) {
-            Admission::Send(bearer, reserved) => return Ok(Next::Send(Ready { bearer, reserved })),
+            Admission::Send(bearer, slot) => return Ok(Next::Send(Ready { bearer, slot })),
             Admission::Reserve(op) => self.exchange.ask_pace(op),
             Admission::Fetch(lease) => Step::Detach(self.session.fetch_token(lease, now)?),
             Admission::Wait(until, signal, reason) => {
@@ -254,9 +254,9 @@ impl<T> Call<T> {
     }
 
     fn send(&mut self, now: Now, ready: Ready) -> Result<Step<Result<T, Error>>, Error> {
-        let Ready { bearer, reserved } = ready;
+        let Ready { bearer, slot } = ready;
         let header = bearer.as_ref().map(|bearer| bearer.header.clone());
-        let transmit = self.exchange.transmit(now, header, reserved)?;
+        let transmit = self.exchange.transmit(now, header, slot)?;
         self.in_flight = bearer;
         Ok(Step::Transmit(transmit))
     }
@@ -275,8 +275,7 @@ enum Next<T> {
 /// What a call that may send now has.
 struct Ready {
     bearer: Option<Bearer>,
-    /// When its slot was asked for, if the pace is shared.
-    reserved: Option<Instant>,
+    slot: UsedSlot,
 }
 
 impl<T> Machine for Call<T> {
@@ -420,7 +419,7 @@ impl<T> GatedCall<T> {
                 if !still_valid {
                     return Err(Error::GateExpired);
                 }
-                if self.call.exchange.is_slot_too_old(at, now) {
+                if ready.slot.until.is_some_and(|until| now.mono >= until) {
                     return self.pass_late(at, now, Input::Wake);
                 }
                 self.check_delay(at, now.mono)?;

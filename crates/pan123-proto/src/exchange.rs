@@ -19,7 +19,7 @@ use crate::machine::control::Control;
 use crate::machine::shared_pace::{PaceOp, PaceResult};
 use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::{Deadline, MIN_TIME};
-use crate::policy::pacing::{Bound, Priority, Refusal, Ticket, Turn};
+use crate::policy::pacing::{Bound, Priority, Refusal, Ticket, Turn, UsedSlot};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
 use crate::text;
 use crate::trace::{self, CallTrace, Span};
@@ -75,9 +75,6 @@ pub(crate) trait ExchangeSession: Clone {
     fn not_reserved(&self, ticket: &Ticket, now: Instant, error: Option<SharedPaceError>);
 
     fn release(&self, ticket: &Ticket);
-
-    /// The present interval between two requests of a class.
-    fn spacing(&self, class: RateClass, now: Instant) -> Duration;
 
     /// Reacts to a 429 for a request sent at `sent`. Returns false if an earlier hold-off already accounts for it.
     fn hold_off(
@@ -406,12 +403,6 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
     }
 
-    /// Whether a slot that was used at this time is too old to send with: those after it may be sent meanwhile.
-    pub(crate) fn is_slot_too_old(&self, used: Instant, now: Now) -> bool {
-        let spacing = self.host.spacing(self.rate, now.mono);
-        !spacing.is_zero() && now.mono.saturating_duration_since(used) >= spacing
-    }
-
     /// The step that asks the shared pace for a slot.
     pub(crate) fn ask_pace(&mut self, op: PaceOp) -> Step<Result<T, Error>> {
         self.state = State::Reserving;
@@ -484,14 +475,14 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Ok(Wait::new(now.mono, until, signal, reason))
     }
 
-    /// Sends the request, with this token if it needs one, and with a slot that was asked for at this time if the pace is shared.
+    /// Sends the request, with this token if it needs one.
     pub(crate) fn transmit(
         &mut self,
         now: Now,
         token: Option<HeaderValue>,
-        reserved: Option<Instant>,
+        slot: UsedSlot,
     ) -> Result<Transmit, Error> {
-        self.reserved = reserved;
+        self.reserved = slot.asked;
         let cancelled = self.control.cancelled();
         self.check_stopped()?;
         self.deadline.sent(now.mono);
@@ -817,7 +808,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let host = self.host.clone();
         let control = Arc::clone(&self.control);
         match host.turn(self.ticket(), now.mono, bound, &control) {
-            Turn::Now(reserved) => self.transmit(now, None, reserved).map(Step::Transmit),
+            Turn::Now(slot) => self.transmit(now, None, slot).map(Step::Transmit),
             Turn::Wait(until, signal) => {
                 let wait = self.wait(now, until, signal, WaitReason::Pace)?;
                 Ok(Step::Wait(wait))

@@ -23,7 +23,9 @@ use crate::machine::control::{Control, Waiters};
 use crate::machine::shared_pace::PaceOp;
 use crate::machine::token_store::{Account, StoredToken};
 use crate::machine::{Detached, Now, Signal};
-use crate::policy::pacing::{Bound, Limiter, PaceStatus, Priority, Refusal, Ticket, Turn};
+use crate::policy::pacing::{
+    Bound, Limiter, PaceStatus, Priority, Refusal, Ticket, Turn, UsedSlot,
+};
 use crate::wait::WaitReason;
 
 /// One account at the service. Clones are the same session: they share the token and the pace.
@@ -217,7 +219,7 @@ impl Session {
             };
             let limiter = &mut state.limiter;
             match limiter.turn(request.ticket, now, request.bound, request.control) {
-                Turn::Now(reserved) => Admission::Send(bearer, reserved),
+                Turn::Now(slot) => Admission::Send(bearer, slot),
                 Turn::Wait(until, signal) => Admission::Wait(until, signal, WaitReason::Pace),
                 Turn::Reserve(op) => Admission::Reserve(op),
                 Turn::TooLate(refusal) => Admission::SlotTooLate(refusal),
@@ -287,10 +289,6 @@ impl ExchangeSession for Session {
         self.change_pace(|limiter| limiter.release(ticket));
     }
 
-    fn spacing(&self, class: RateClass, now: Instant) -> Duration {
-        self.with_state(|state| state.limiter.spacing(class, now))
-    }
-
     fn hold_off(
         &self,
         class: RateClass,
@@ -353,8 +351,7 @@ pub(crate) struct AdmissionRequest<'a> {
 /// The reply to an [`AdmissionRequest`].
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// With the token, and when the slot was asked for if the pace is shared.
-    Send(Option<Bearer>, Option<Instant>),
+    Send(Option<Bearer>, UsedSlot),
     Reserve(PaceOp),
     Fetch(Lease),
     Wait(Instant, Signal, WaitReason),

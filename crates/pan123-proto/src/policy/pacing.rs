@@ -104,11 +104,20 @@ enum Slot {
     TooLate(Refusal),
 }
 
+/// The slot of a request that may be sent now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UsedSlot {
+    /// When it was asked for, if the pace is shared.
+    pub(crate) asked: Option<Instant>,
+    /// The request must be sent before; none in a class without a limit.
+    pub(crate) until: Option<Instant>,
+}
+
 /// What a ticket may do.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// Send now; the slot is used up. With when it was asked for, if the pace is shared.
-    Now(Option<Instant>),
+    /// Send now; the slot is used up.
+    Now(UsedSlot),
     /// Ask again at this time, or when the signal fires.
     Wait(Instant, Signal),
     /// Run this operation on the shared pace, and report its result with [`Limiter::reserved`] or [`Limiter::not_reserved`].
@@ -193,7 +202,7 @@ impl Limiter {
         let slot = self.book(ticket, now, bound);
         let queue = self.queue(ticket.class);
         match slot {
-            Slot::Now => Turn::Now(queue.reserved),
+            Slot::Now => Turn::Now(queue.used),
             Slot::At(at) => Turn::Wait(at, control.listen()),
             Slot::Asked(until) => Turn::Wait(until, queue.shared.wait(control)),
             Slot::Reserve(every) => Turn::Reserve(PaceOp::Reserve {
@@ -216,18 +225,22 @@ impl Limiter {
         if at > now {
             return queue.keep(ticket, index, now, bound);
         }
-        queue.reserved = None;
         if !is_shared {
             queue.use_slot(index, now);
+            let spacing = queue.spacing(now);
+            queue.used = UsedSlot {
+                asked: None,
+                until: (!spacing.is_zero()).then(|| later(now, validity(spacing))),
+            };
             return Slot::Now;
         }
         if let Some(retry_at) = retry_at {
             return Slot::At(retry_at);
         }
         match queue.shared.turn(ticket.id, now) {
-            SharedTurn::Now { asked } => {
+            SharedTurn::Now(used) => {
                 queue.use_slot(index, now);
-                queue.reserved = Some(asked);
+                queue.used = used;
                 Slot::Now
             }
             SharedTurn::At(at) => Slot::At(at),
@@ -266,11 +279,6 @@ impl Limiter {
             self.outages.fail(asked, now, error);
         }
         waiters
-    }
-
-    /// The present interval between two requests of a class.
-    pub(crate) fn spacing(&mut self, class: RateClass, now: Instant) -> Duration {
-        self.queue(class).spacing(now)
     }
 
     /// A clock that runs while the shared pace is unavailable only.
@@ -348,6 +356,8 @@ impl Limiter {
 
 /// How many requests of high priority may precede one of low priority.
 const MAX_HIGH_RUN: u32 = 3;
+/// How long a slot is good at least.
+const MIN_VALIDITY: Duration = Duration::from_millis(10);
 /// So many refused callers in a row are told different times; then the times start over, since not all come back.
 const MAX_PROMISED: u32 = 1000;
 
@@ -368,8 +378,8 @@ struct Queue {
     /// The time that the next refused caller of a priority is told, if its turn does not come later.
     next_promise: HashMap<Priority, Instant>,
     shared: SharedSlot,
-    /// When the slot that was used last was asked for.
-    reserved: Option<Instant>,
+    /// The slot that was used last.
+    used: UsedSlot,
 }
 
 #[derive(Debug)]
@@ -429,7 +439,7 @@ impl Queue {
             slowdown: None,
             next_promise: HashMap::new(),
             shared: SharedSlot::default(),
-            reserved: None,
+            used: UsedSlot::default(),
         }
     }
 
@@ -638,6 +648,12 @@ impl Queue {
             _ => self.interval,
         }
     }
+}
+
+/// How long a slot is good: half its interval. Whatever delays those who send, no second sees more than one request more than it has
+/// slots, and another half of an interval is left for what delays a request on its way.
+fn validity(interval: Duration) -> Duration {
+    (interval / 2).max(MIN_VALIDITY)
 }
 
 /// How many turns a time has.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::{UsedSlot, validity};
 use crate::error::{Error, SharedPaceError};
 use crate::machine::control::{Control, Waiters};
 use crate::machine::{Signal, later};
@@ -10,8 +11,6 @@ use crate::policy::retry::doubled;
 
 /// After this time without an answer somebody else may ask.
 const MAX_ASK: Duration = Duration::from_secs(60);
-/// How long a slot can be used at least, however short its interval.
-const MIN_VALIDITY: Duration = Duration::from_millis(10);
 /// How long nobody asks after the pace was unavailable for the first time; it doubles with each further time.
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
@@ -30,8 +29,6 @@ pub(super) enum SharedSlot {
     Reserved(Reservation),
 }
 
-/// A slot is good for one interval. The distance between two requests is then less than an interval short of what it should be,
-/// whoever sends them, so that any second sees at most one request more than its slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reservation {
     asked: Instant,
@@ -42,10 +39,8 @@ pub(super) struct Reservation {
 /// What the head of a queue does when its own turn has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SharedTurn {
-    /// Send, with the slot that was asked for at this time.
-    Now {
-        asked: Instant,
-    },
+    /// Send.
+    Now(UsedSlot),
     At(Instant),
     Ask,
     /// Somebody else asks; at the latest at this time it is asked again.
@@ -60,9 +55,12 @@ impl SharedSlot {
             }
             SharedSlot::Reserved(slot) if now < slot.from => return SharedTurn::At(slot.from),
             SharedSlot::Reserved(slot) if now < slot.until => {
-                let asked = slot.asked;
+                let used = UsedSlot {
+                    asked: Some(slot.asked),
+                    until: Some(slot.until),
+                };
                 *self = SharedSlot::None;
-                return SharedTurn::Now { asked };
+                return SharedTurn::Now(used);
             }
             _ => {}
         }
@@ -103,7 +101,7 @@ impl SharedSlot {
         let slot = Reservation {
             asked,
             from,
-            until: later(from, interval.max(MIN_VALIDITY)),
+            until: later(from, validity(interval)),
         };
         let waiters = self.end_asking();
         *self = SharedSlot::Reserved(slot);

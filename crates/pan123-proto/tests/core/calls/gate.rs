@@ -1,13 +1,15 @@
 //! A gated call: it asks its owner before it sends, and sends at most once.
 
 use crate::support::callers::get_user;
-use crate::support::{World, at, builder, download, fixed, hand, millis, path, routine, secs};
+use crate::support::{
+    World, at, builder, download, elapsed, fixed, hand, millis, path, routine, secs,
+};
 use pan123_proto::file::TrashFiles;
 use pan123_proto::offline::CreatedDownload;
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
-    EntryId, Error, ErrorKind, GateEvent, GatedCall, Input, Machine, Pacing, Session, Step,
-    TransportError,
+    EntryId, Error, ErrorKind, GateEvent, GatedCall, Input, Machine, Now, Pacing, Session, Step,
+    TransportError, Wait,
 };
 use serde_json::json;
 
@@ -52,6 +54,35 @@ fn call_waits_at_the_gate_until_it_may_proceed() {
     assert_eq!(created.task.get(), 7);
     let error = ended(call.resume(at(secs(5)), Input::Wake)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Finished);
+}
+
+#[test]
+fn calls_that_were_held_up_at_their_gates_keep_their_pace() {
+    let session = fixed();
+    let mut calls: Vec<_> = (0..3).map(|_| create(&session)).collect();
+    for (second, call) in (0..).zip(&mut calls) {
+        at_gate(call.resume(at(secs(second)), Input::Wake));
+        call.proceed();
+    }
+    // Nothing was sent for two seconds, as when the disk under a ledger is slow.
+    let late = millis(2_600);
+    let mut sent = Vec::new();
+    for call in &mut calls {
+        match call.resume(at(late), Input::Wake) {
+            Step::Wait(wait) => {
+                hand::transmit(call.resume(now_of(&wait), Input::Wake));
+                sent.push(wait.until);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected = [3, 4, 5].map(|second| at(secs(second)).mono);
+    assert_eq!(sent, expected);
+}
+
+/// The time at which a wait ends.
+fn now_of(wait: &Wait) -> Now {
+    at(elapsed(wait.until))
 }
 
 #[test]
