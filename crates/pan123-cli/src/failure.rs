@@ -139,10 +139,10 @@ const HERE: [(&str, &str); 3] = [
         "`pan123 batch confirm-server`",
     ),
     (
-        "PostgresLedger::password",
+        "Postgres::password",
         "PGPASSWORD, ~/.pgpass or --ledger-password-file",
     ),
-    ("PostgresLedger::root_certificates", "--ledger-root-cert"),
+    ("Postgres::root_certificates", "--ledger-root-cert"),
 ];
 
 /// Says why a ledger is of no use, in the words of the command.
@@ -150,6 +150,13 @@ pub(crate) fn text_of_fault(fault: &LedgerFault) -> String {
     HERE.iter().fold(fault.to_string(), |text, (there, here)| {
         text.replace(there, here)
     })
+}
+
+#[cfg(feature = "postgres")]
+impl From<pan123_ledger::PostgresError> for Failure {
+    fn from(error: pan123_ledger::PostgresError) -> Failure {
+        Failure::new(Exit::Failed, error.to_string())
+    }
 }
 
 fn authorization_required(rejected: Option<&Error>) -> String {

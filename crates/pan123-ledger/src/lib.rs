@@ -31,7 +31,8 @@
 //! # Features
 //!
 //! - `sqlite` (default): [`SqliteLedger`], in one file that several processes of a machine may share. SQLite is compiled in.
-//! - `postgres`: `PostgresLedger`, in a PostgreSQL database that several machines may share. TLS is rustls.
+//! - `postgres`: `Postgres`, a PostgreSQL database that several machines may share: a ledger, a shared pace and a token store. TLS is
+//!   rustls.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -53,6 +54,6 @@ pub use export::{ImportError, Imported, export, export_file, import};
 pub use pan123_proto::Account;
 pub use pan123_proto::ledger::{Ledger, LedgerFault, OpenLedger};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresLedger;
+pub use postgres::{Postgres, PostgresError, PostgresLedger, PostgresPace, PostgresTokenStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLedger;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pan123_async::proto::Account;
-use pan123_ledger::PostgresLedger;
+use pan123_ledger::Postgres;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -63,16 +63,16 @@ impl Server {
             Some(folder) => folder.clone(),
             None => account::spill(account)?,
         };
-        let mut ledger = PostgresLedger::new(&self.url, spill)?;
+        let mut database = Postgres::new(&self.url)?;
         if let Some(password) = &self.password {
-            ledger = ledger.password(password.expose());
+            database = database.password(password.expose());
         }
         if let Some(file) = &self.root_certificates {
-            ledger = ledger.root_certificates(file)?;
+            database = database.root_certificates(file)?;
         }
         Ok(Store::Server {
             url: self.url.clone(),
-            ledger: Box::new(ledger),
+            ledger: Box::new(database.ledger(spill)),
         })
     }
 }

@@ -64,6 +64,11 @@ fn write_with_sources(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Res
 }
 
 impl RowError {
+    /// Whether somebody else holds the row for too long.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, RowError::Sql(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether the connection can be used no more.
     pub(super) fn is_lost_connection(&self) -> bool {
         match self {
@@ -141,10 +146,10 @@ pub(super) fn of_open(place: &Place, error: RowError) -> LedgerFault {
             "let the role create the schema, or create it and give it to the role"
         }
         None if is_of_certificate(&error) => {
-            "if the certificate is of your own authority, trust it with PostgresLedger::root_certificates; without TLS set sslmode=disable"
+            "if the certificate is of your own authority, trust it with Postgres::root_certificates; without TLS set sslmode=disable"
         }
         None if lacks_password(&error) => {
-            "the server wants a password: give it with PostgresLedger::password"
+            "the server wants a password: give it with Postgres::password"
         }
         _ => return of_transaction(place, error),
     };
@@ -153,6 +158,15 @@ pub(super) fn of_open(place: &Place, error: RowError) -> LedgerFault {
 
 fn lacks_password(error: &RowError) -> bool {
     error.to_string().ends_with("password missing")
+}
+
+/// Returns the text of a fault, and whether it may pass by itself.
+pub(super) fn into_text(fault: LedgerFault) -> (String, bool) {
+    match fault {
+        LedgerFault::Busy(text) | LedgerFault::Full(text) | LedgerFault::Down(text) => (text, true),
+        LedgerFault::Broken(text) => (text, false),
+        other => (other.to_string(), false),
+    }
 }
 
 /// Whether TLS does not trust the server.

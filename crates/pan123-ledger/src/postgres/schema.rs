@@ -10,7 +10,7 @@ use super::settings::Place;
 use super::statement;
 
 /// Each step leads to the version of its number, from 1.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
 CREATE TABLE ledgers (
     id bigint PRIMARY KEY,
     account text NOT NULL UNIQUE,
@@ -52,6 +52,20 @@ CREATE TABLE workers (
     lapsed boolean NOT NULL,
     gone boolean NOT NULL,
     PRIMARY KEY (ledger, id)
+) WITH (fillfactor = 50);
+", "
+CREATE TABLE paces (
+    account text NOT NULL,
+    class text NOT NULL,
+    pace text NOT NULL,
+    PRIMARY KEY (account, class)
+) WITH (fillfactor = 50);
+CREATE TABLE tokens (
+    account text PRIMARY KEY,
+    token text,
+    fence bigint NOT NULL,
+    held_at bigint NOT NULL,
+    held_for bigint NOT NULL
 ) WITH (fillfactor = 50);
 "];
 

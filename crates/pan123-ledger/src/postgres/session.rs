@@ -144,6 +144,66 @@ impl Session {
         Ok((head, time))
     }
 
+    /// Begins a transaction that holds the row of a class, in one round trip. Returns what the row holds, if there is one, and the time in
+    /// microseconds.
+    pub(super) fn begin_pace(
+        &mut self,
+        account: &str,
+        class: &str,
+    ) -> Result<(Option<String>, i64), RowError> {
+        let lock = self.prepared(statement::LOCK_PACE)?;
+        let clock = self.prepared(statement::PACE_CLOCK)?;
+        let params: [&(dyn ToSql + Sync); 2] = [&account, &class];
+        let ((), row, time) = self.wait(futures_util::future::try_join3(
+            self.client
+                .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"),
+            self.client.query_opt(&lock, &params),
+            self.client.query_one(&clock, &[]),
+        ))?;
+        let stored = row.map(|row| row.try_get(0)).transpose()?;
+        Ok((stored, time.try_get(0)?))
+    }
+
+    /// Adds the row of a class inside the transaction, unless somebody else does so at the same time, and holds it.
+    pub(super) fn add_pace(
+        &mut self,
+        account: &str,
+        class: &str,
+        pace: &str,
+    ) -> Result<(String, i64), RowError> {
+        self.execute(statement::ADD_PACE, &[&account, &class, &pace])?;
+        let row = self.one(statement::LOCK_PACE, &[&account, &class])?;
+        let time = self.one(statement::PACE_CLOCK, &[])?;
+        Ok((row.try_get(0)?, time.try_get(0)?))
+    }
+
+    /// Changes the row that the transaction holds, and commits, in one round trip.
+    pub(super) fn commit_pace(
+        &mut self,
+        account: &str,
+        class: &str,
+        pace: &str,
+    ) -> Result<(), RowError> {
+        let set = self.prepared(statement::SET_PACE)?;
+        let params: [&(dyn ToSql + Sync); 3] = [&account, &class, &pace];
+        self.wait(futures_util::future::try_join(
+            self.client.execute(&set, &params),
+            self.client.batch_execute("COMMIT"),
+        ))?;
+        Ok(())
+    }
+
+    /// Sets how long the server may take for an answer from now on.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Closes a connection that cannot be used any more, without a word.
+    pub(super) fn abandon(self) {
+        self.connection.abort();
+        drop(self.runtime.block_on(self.connection));
+    }
+
     /// Says goodbye to the server, so that it does not log a lost connection.
     pub(super) fn close(self) {
         let Session {

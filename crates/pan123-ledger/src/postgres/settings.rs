@@ -1,14 +1,13 @@
-//! Where the ledger is: the server, the database, the schema, and the folder of this machine.
+//! Where the tables are: the server, the database and the schema.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pan123_proto::ledger::LedgerFault;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
+use super::PostgresError;
 use super::tls::{self, Tls};
 
 #[derive(Clone)]
@@ -16,11 +15,7 @@ pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) place: Place,
     pub(super) tls: Tls,
-    pub(super) spill: PathBuf,
-    pub(super) slots: usize,
-    pub(super) lease: Duration,
     pub(super) timeout: Duration,
-    pub(super) callers_clock: bool,
 }
 
 /// The server, the database and the schema, for messages.
@@ -37,23 +32,17 @@ impl fmt::Display for Place {
 }
 
 impl Settings {
-    pub(super) fn new(server: &str, spill: &Path) -> Result<Settings, LedgerFault> {
+    pub(super) fn new(server: &str) -> Result<Settings, PostgresError> {
         // The text of the error may quote a part of the password.
         let mut config: Config = server.parse().map_err(|_| {
-            LedgerFault::Broken(
+            PostgresError(
                 "the connection string is not understood: it is postgres://USER@HOST:PORT/DATABASE, or host=… user=… dbname=…"
                     .to_owned(),
             )
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(LedgerFault::Broken(
+            return Err(PostgresError(
                 "the connection string names no host".to_owned(),
-            ));
-        }
-        if spill.as_os_str().is_empty() {
-            return Err(LedgerFault::Broken(
-                "the folder of the spill has no name; give the path of a folder on a local disk"
-                    .to_owned(),
             ));
         }
         if config.get_application_name().is_none() {
@@ -69,11 +58,7 @@ impl Settings {
             },
             config,
             tls: tls::of_public_authorities()?,
-            spill: spill.to_owned(),
-            slots: 64,
-            lease: Duration::from_secs(30),
             timeout: Duration::from_secs(15),
-            callers_clock: false,
         })
     }
 }
@@ -107,7 +92,7 @@ fn shown(config: &Config) -> String {
 }
 
 /// Checks the name of a schema, which goes into statements.
-pub(super) fn check_schema(name: &str) -> Result<(), LedgerFault> {
+pub(super) fn check_schema(name: &str) -> Result<(), PostgresError> {
     let fits = |(index, byte): (usize, u8)| match byte {
         b'a'..=b'z' | b'_' => true,
         b'0'..=b'9' => index > 0,
@@ -117,7 +102,7 @@ pub(super) fn check_schema(name: &str) -> Result<(), LedgerFault> {
     if is_name && !name.starts_with("pg_") {
         return Ok(());
     }
-    Err(LedgerFault::Broken(format!(
+    Err(PostgresError(format!(
         "{name:?} is not the name of a schema: it has 1 to 63 lower-case letters, digits and underscores, begins with no digit and not with pg_"
     )))
 }
@@ -128,7 +113,6 @@ mod tests {
 
     #[test]
     fn place_shows_no_password() {
-        let spill = Path::new("spill");
         for (server, expected) in [
             (
                 "postgres://me:secret@db.example.com/jobs",
@@ -141,11 +125,11 @@ mod tests {
                 "a:1,b:2/jobs",
             ),
         ] {
-            let settings = Settings::new(server, spill).unwrap();
+            let settings = Settings::new(server).unwrap();
             assert_eq!(&*settings.place.server, expected);
         }
         for server in ["secret", "port=secret", "user=me"] {
-            let Err(fault) = Settings::new(server, spill) else {
+            let Err(fault) = Settings::new(server) else {
                 panic!("{server:?} is understood");
             };
             let fault = fault.to_string();

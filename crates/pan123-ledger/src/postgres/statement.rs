@@ -1,4 +1,4 @@
-//! The SQL of the ledger. Each partial index is used only if its condition follows from the statement's; a test asks the planner.
+//! The SQL of the ledger, the pace and the token store. Each partial index is used only if its condition follows from the statement's; a test asks the planner.
 
 use pan123_proto::ledger::ListItems;
 
@@ -90,6 +90,47 @@ pub(super) const FORGET_WORKER: &str =
     "DELETE FROM workers WHERE ledger = $1 AND id = $2 AND (gone OR beat_at < $3)";
 pub(super) const SET_LAPSED: &str =
     "UPDATE workers SET lapsed = true WHERE ledger = $1 AND id = $2 AND NOT lapsed";
+
+/// Durable before its answer, as all that is committed here: two machines would send at once if a reservation was forgotten.
+pub(super) const LOCK_PACE: &str =
+    "SELECT pace FROM paces WHERE account = $1 AND class = $2 FOR UPDATE";
+/// In microseconds. It is a statement of its own, since the time is read after the wait for the row.
+pub(super) const PACE_CLOCK: &str =
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+pub(super) const ADD_PACE: &str = "INSERT INTO paces (account, class, pace) VALUES ($1, $2, $3) \
+    ON CONFLICT (account, class) DO NOTHING";
+pub(super) const SET_PACE: &str = "UPDATE paces SET pace = $3 WHERE account = $1 AND class = $2";
+
+/// The time of the server in milliseconds.
+macro_rules! now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+pub(super) const TOKEN: &str = "SELECT token, fence FROM tokens WHERE account = $1";
+/// One statement, so that nobody waits for a lock. A clock that is set back counts for no longer than a lease.
+pub(super) const LOCK_TOKEN: &str = concat!(
+    "INSERT INTO tokens AS held (account, fence, held_at, held_for) VALUES ($1, $2, ",
+    now!(),
+    ", $3) ON CONFLICT (account) DO UPDATE SET (fence, held_at, held_for) = ($2, ",
+    now!(),
+    ", $3) WHERE held.fence = $2 OR abs(held.held_at - ",
+    now!(),
+    ") >= held.held_for"
+);
+pub(super) const RENEW_TOKEN: &str = concat!(
+    "UPDATE tokens SET held_at = ",
+    now!(),
+    " WHERE account = $1 AND fence = $2"
+);
+pub(super) const SAVE_TOKEN: &str = concat!(
+    "UPDATE tokens SET token = $3, held_at = ",
+    now!(),
+    " WHERE account = $1 AND fence = $2"
+);
+pub(super) const UNLOCK_TOKEN: &str =
+    "UPDATE tokens SET fence = 0, held_for = 0 WHERE account = $1 AND fence = $2";
 
 /// Items in the order of their ids.
 pub(super) fn list(list: &ListItems) -> String {

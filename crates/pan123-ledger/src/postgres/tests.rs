@@ -90,7 +90,7 @@ fn each_look_up_uses_its_index_in_a_ledger_of_a_million_items() {
             b"the planner of PostgreSQL is not asked, since PAN123_TEST_POSTGRES is not set\n";
         return std::io::stderr().write_all(line).unwrap();
     };
-    let mut settings = Settings::new(&url, "unused".as_ref()).unwrap();
+    let mut settings = Settings::new(&url).unwrap();
     settings.place.schema = format!("pan123_test_{:x}", fastrand::u64(..));
     settings.timeout = std::time::Duration::from_secs(300);
     let runtime = worker::runtime().unwrap();

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pan123_proto::ledger::LedgerFault;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,20 +16,22 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
 
+use super::PostgresError;
+
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
 
 /// Trusts the authorities that browsers trust.
-pub(super) fn of_public_authorities() -> Result<Tls, LedgerFault> {
+pub(super) fn of_public_authorities() -> Result<Tls, PostgresError> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     trusting(roots)
 }
 
 /// Trusts the certificates of a PEM file, and no others.
-pub(super) fn of_file(path: &Path) -> Result<Tls, LedgerFault> {
+pub(super) fn of_file(path: &Path) -> Result<Tls, PostgresError> {
     let refuse = |why: &dyn std::fmt::Display| {
-        LedgerFault::Broken(format!(
+        PostgresError(format!(
             "{} is no PEM file with certificates: {why}",
             path.display()
         ))
@@ -46,11 +47,11 @@ pub(super) fn of_file(path: &Path) -> Result<Tls, LedgerFault> {
     trusting(roots)
 }
 
-fn trusting(roots: RootCertStore) -> Result<Tls, LedgerFault> {
+fn trusting(roots: RootCertStore) -> Result<Tls, PostgresError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| LedgerFault::Broken(format!("TLS cannot be set up: {error}")))?
+        .map_err(|error| PostgresError(format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Tls(TlsConnector::from(Arc::new(config))))

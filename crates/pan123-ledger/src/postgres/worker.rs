@@ -11,16 +11,16 @@ use pan123_proto::ledger::{
 use tokio::runtime::Runtime;
 
 use super::fault::{self, RowError};
+use super::ledger::LedgerSettings;
 use super::schema;
 use super::server::{self, Server};
 use super::session::Session;
-use super::settings::Settings;
 use super::statement;
 use super::table::Rows;
 use crate::spill::{self, LedgerName, WorkerFile};
 
 pub(super) struct Worker {
-    settings: Settings,
+    settings: LedgerSettings,
     runtime: Rc<Runtime>,
     session: Option<Session>,
     ledger: i64,
@@ -42,11 +42,11 @@ pub(super) fn runtime() -> Result<Rc<Runtime>, LedgerFault> {
 }
 
 /// Lets the ledger be used on the server on which it is now.
-pub(super) fn confirm(settings: &Settings, account: &Account) -> Result<(), LedgerFault> {
+pub(super) fn confirm(settings: &LedgerSettings, account: &Account) -> Result<(), LedgerFault> {
     let runtime = runtime()?;
-    let place = &settings.place;
+    let place = &settings.connection.place;
     let failed = |error| fault::of_open(place, error);
-    let (mut session, server) = Session::connect(&runtime, settings).map_err(failed)?;
+    let (mut session, server) = Session::connect(&runtime, &settings.connection).map_err(failed)?;
     let mut confirm = || {
         session.batch("BEGIN")?;
         schema::prepare(&mut session, place)?;
@@ -65,11 +65,12 @@ pub(super) fn confirm(settings: &Settings, account: &Account) -> Result<(), Ledg
 }
 
 impl Worker {
-    pub(super) fn open(settings: Settings, account: &Account) -> Result<Worker, LedgerFault> {
+    pub(super) fn open(settings: LedgerSettings, account: &Account) -> Result<Worker, LedgerFault> {
         let runtime = runtime()?;
-        let place = &settings.place;
+        let place = &settings.connection.place;
         let failed = |error| fault::of_open(place, error);
-        let (mut session, server) = Session::connect(&runtime, &settings).map_err(failed)?;
+        let (mut session, server) =
+            Session::connect(&runtime, &settings.connection).map_err(failed)?;
         session.batch("BEGIN").map_err(failed)?;
         schema::prepare(&mut session, place).map_err(failed)?;
         let mut ledger = schema::enter(&mut session, account, &server).map_err(failed)?;
@@ -118,7 +119,7 @@ impl Worker {
     }
 
     fn transact(&mut self, transaction: Transaction) -> Result<Vec<LedgerAnswer>, LedgerFault> {
-        let place = self.settings.place.clone();
+        let place = self.settings.connection.place.clone();
         let reads = |op: &LedgerOp| matches!(op, LedgerOp::Counts | LedgerOp::List(_));
         let reads = transaction.ops.iter().all(reads);
         let (mut session, begun) = self.begin(reads)?;
@@ -178,10 +179,10 @@ impl Worker {
     }
 
     fn reconnect(&mut self) -> Result<Session, LedgerFault> {
-        let place = &self.settings.place;
+        let place = &self.settings.connection.place;
         let failed = |error| fault::of_transaction(place, error);
         let (mut session, server) =
-            Session::connect(&self.runtime, &self.settings).map_err(failed)?;
+            Session::connect(&self.runtime, &self.settings.connection).map_err(failed)?;
         let row = session
             .query_once(statement::SERVERS, &[&self.ledger])
             .map_err(failed)?;

@@ -93,8 +93,10 @@ impl Workers {
             let (worker, said) = self.next_step();
             match said.as_deref() {
                 Some("done") => {
-                    let process = self.running.remove(&worker);
-                    assert!(process.unwrap().wait().unwrap().success());
+                    // It may have been killed after that.
+                    if let Some(mut process) = self.running.remove(&worker) {
+                        assert!(process.wait().unwrap().success());
+                    }
                 }
                 Some("claimed" | "intended" | "spilled" | "created") => steps -= 1,
                 None if !self.running.contains_key(&worker) => {}

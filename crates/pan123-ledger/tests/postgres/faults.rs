@@ -83,7 +83,12 @@ fn ledger_that_somebody_else_keeps_locked_is_busy() {
     let Some(server) = server() else {
         return;
     };
-    let mut ledger = open(&server.ledger().timeout(Duration::from_millis(600)));
+    let mut ledger = open(
+        &server
+            .database()
+            .timeout(Duration::from_millis(600))
+            .ledger(server.folder.path()),
+    );
     add(&mut *ledger, 1);
     let admin = server.admin();
     admin.ask("BEGIN; SELECT id FROM ledgers FOR UPDATE");
@@ -251,7 +256,9 @@ fn password_is_in_no_message() {
     let url = server
         .url
         .replacen("postgres://pan123:", "postgres://pan123:wrong-", 1);
-    let ledger = server.ledger_of(&url, "spill");
+    let database = server.database_of(&url);
+    let spill = server.folder.path().join("spill");
+    let ledger = database.ledger(&spill);
     let password = url.split(['@', ':']).nth(2).unwrap();
     assert!(password.starts_with("wrong-"));
     let fault = refusal(&ledger);
@@ -264,7 +271,10 @@ fn password_is_in_no_message() {
         assert!(!text.contains("wrong"), "{text}");
     }
     let right = server.url.split(['@', ':']).nth(2).unwrap();
-    assert_eq!(total(&mut *open(&ledger.password(right))), 0);
+    assert_eq!(
+        total(&mut *open(&database.password(right).ledger(spill))),
+        0
+    );
 }
 
 #[test]
@@ -280,7 +290,11 @@ fn certificate_of_the_server_is_checked() {
         format!("{}&application_name=tls", url.replace("127.0.0.1", host))
     };
     let ledger = |host: &str| server.ledger_of(&url(host), "spill");
-    let trusting = |host: &str| ledger(host).root_certificates(&authority).unwrap();
+    let trusting = |host: &str| {
+        let database = server.database_of(&url(host));
+        let database = database.root_certificates(&authority).unwrap();
+        database.ledger(server.folder.path().join("spill"))
+    };
     let opened = open(&trusting("127.0.0.1"));
     let encrypted = server.admin().ask(
         "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'tls'",
@@ -294,6 +308,8 @@ fn certificate_of_the_server_is_checked() {
         assert!(text.contains("certificate"), "{text}");
         assert!(matches!(fault, LedgerFault::Broken(_)), "{fault:?}");
     }
-    let no_pem = ledger("127.0.0.1").root_certificates(server.folder.path().join("none"));
+    let no_pem = server
+        .database()
+        .root_certificates(server.folder.path().join("none"));
     assert!(no_pem.unwrap_err().to_string().contains("is no PEM file"));
 }

@@ -7,8 +7,10 @@ mod faults;
 mod machines;
 #[path = "../common/model.rs"]
 mod model;
+mod pace;
 mod processes;
 mod server;
+mod tokens;
 #[path = "../common/workers.rs"]
 mod workers;
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use pan123_ledger::PostgresLedger;
+use pan123_ledger::{Postgres, PostgresLedger};
 use pan123_proto::ledger::{ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
 use crate::server::{TestServer, control, server, server_alone};
@@ -31,8 +31,8 @@ fn process() {
     };
     let [url, spill, log, seed] = [URL, SPILL, LOG, SEED].map(|name| setting(name).unwrap());
     let lease = Duration::from_millis(setting(LEASE).unwrap().parse().unwrap());
-    let ledger = PostgresLedger::new(&url, spill).unwrap();
-    let ledger = ledger.schema(schema).unwrap().lease(lease);
+    let database = Postgres::new(&url).unwrap().schema(schema).unwrap();
+    let ledger = database.ledger(spill).lease(lease);
     // Its connection may be cut at once.
     let opened = loop {
         match ledger.open(&account()) {

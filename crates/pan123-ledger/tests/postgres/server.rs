@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use pan123_ledger::PostgresLedger;
+use pan123_ledger::{Postgres, PostgresLedger};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -75,11 +75,16 @@ impl TestServer {
 
     /// The ledger as a machine with this folder sees it.
     pub(crate) fn ledger_of(&self, url: &str, folder: &str) -> PostgresLedger {
-        let spill = self.folder.path().join(folder);
-        PostgresLedger::new(url, spill)
-            .unwrap()
-            .schema(&self.schema)
-            .unwrap()
+        self.database_of(url)
+            .ledger(self.folder.path().join(folder))
+    }
+
+    pub(crate) fn database(&self) -> Postgres {
+        self.database_of(&self.url)
+    }
+
+    pub(crate) fn database_of(&self, url: &str) -> Postgres {
+        Postgres::new(url).unwrap().schema(&self.schema).unwrap()
     }
 
     pub(crate) fn admin(&self) -> Admin {
