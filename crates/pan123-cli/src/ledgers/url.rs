@@ -59,7 +59,11 @@ pub(crate) fn holds_password(argument: &str) -> bool {
                 .split_once('@')
                 .is_some_and(|(user, _)| user.contains(':'));
     }
-    is_settings(value) && settings_of(value).contains("password=")
+    let settings = settings_of(value);
+    let names_server = ["host", "user=", "dbname="]
+        .iter()
+        .any(|name| settings.contains(name));
+    is_settings(value) && names_server && settings.contains("password=")
 }
 
 /// Whether it is `host=… user=…`, which PostgreSQL's own programs take as well.
