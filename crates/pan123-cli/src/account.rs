@@ -8,13 +8,14 @@ use std::io;
 use std::path::PathBuf;
 
 use pan123_async::proto::Account;
-use pan123_async::{Client, OAuth};
+use pan123_async::{Client, ClientBuilder, OAuth};
 use pan123_store::{FileStore, TokenStore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::folders;
+use crate::ledgers::Server;
 use crate::words::{Lang, hex};
 
 /// A text that no output shows.
@@ -105,17 +106,19 @@ impl Credentials {
 
     /// Returns a client that keeps its token in this store.
     pub(crate) fn client(&self, store: impl TokenStore) -> Result<Client, Failure> {
-        let builder = Client::builder().token_store(store);
+        Ok(self.builder().token_store(store).build()?)
+    }
+
+    fn builder(&self) -> ClientBuilder {
         let builder = match &self.base_url {
-            Some(url) => builder.base_url(url),
-            None => builder,
+            Some(url) => Client::builder().base_url(url),
+            None => Client::builder(),
         };
         let (id, secret) = (&self.client_id, self.client_secret.expose());
-        let builder = match self.kind {
+        match self.kind {
             Kind::Developer => builder.credentials(id, secret),
             Kind::Oauth => builder.oauth(OAuth::new(id, secret)),
-        };
-        Ok(builder.build()?)
+        }
     }
 }
 
@@ -186,8 +189,16 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     Some(value.to_string_lossy().into_owned())
 }
 
-/// Returns a client of this account, whose processes share one token.
-pub(crate) fn client(source: &Source, base_url: Option<String>) -> Result<Client, Failure> {
+/// Returns a client of this account, whose processes share one token: those of this machine, or those of all that use the server.
+pub(crate) fn client(
+    source: &Source,
+    base_url: Option<String>,
+    server: Option<&Server>,
+) -> Result<Client, Failure> {
+    let share = |builder| match server {
+        Some(server) => server.share_pace(builder),
+        None => builder,
+    };
     match source {
         Source::AccessToken(token) => {
             let builder = Client::builder().access_token(token.expose());
@@ -195,12 +206,18 @@ pub(crate) fn client(source: &Source, base_url: Option<String>) -> Result<Client
                 Some(url) => builder.base_url(url),
                 None => builder,
             };
-            Ok(builder.build()?)
+            Ok(share(builder).build()?)
         }
         Source::Environment(credentials) | Source::Login(credentials) => {
-            let file = credentials.token_file()?;
-            folders::create_private(&folders::config()?)?;
-            credentials.client(FileStore::new(file))
+            let builder = credentials.builder();
+            let builder = if let Some(server) = server {
+                server.share_token(builder)
+            } else {
+                let file = credentials.token_file()?;
+                folders::create_private(&folders::config()?)?;
+                builder.token_store(FileStore::new(file))
+            };
+            Ok(share(builder).build()?)
         }
     }
 }

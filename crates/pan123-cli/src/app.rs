@@ -8,7 +8,7 @@ use pan123_async::Client;
 use crate::account::{self, Source};
 use crate::args::Options;
 use crate::failure::Failure;
-use crate::ledgers::Choice;
+use crate::ledgers::{Choice, ServerArgs};
 use crate::output::Output;
 use crate::requests::Requests;
 use crate::stop::Stop;
@@ -39,14 +39,14 @@ impl App {
         Source::find(self.out.lang, self.base_url.clone())
     }
 
-    /// Returns a client of the account. Nothing is sent yet.
+    /// Returns a client of the account, which works on the ledger of the environment. Nothing is sent yet.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        account::client(&self.source()?, self.base_url.clone())
+        self.client_on(&Choice::new(self, None, &ServerArgs::default())?)
     }
 
     /// Returns a client of the account that works on this ledger.
-    pub(crate) fn client_on(&self, _: &Choice) -> Result<Client, Failure> {
-        self.client()
+    pub(crate) fn client_on(&self, ledger: &Choice) -> Result<Client, Failure> {
+        account::client(&self.source()?, self.base_url.clone(), ledger.server())
     }
 
     /// Returns the file of the account's default ledger.

@@ -98,6 +98,13 @@ impl Choice {
         Ok(Choice::Local(name))
     }
 
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match self {
+            Choice::Server(server) => Some(server),
+            _ => None,
+        }
+    }
+
     /// Returns the ledger of the account; `default` if none is named.
     pub(crate) fn find(
         &self,

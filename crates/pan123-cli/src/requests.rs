@@ -99,6 +99,19 @@ impl Requests {
         counts.polls.len()
     }
 
+    /// Returns how many requests have succeeded.
+    pub(crate) fn successes(&self) -> u64 {
+        let counts = self.lock();
+        let by_answer = counts.by_answer.iter();
+        let successes = by_answer.filter(|((_, answer), _)| *answer == Answer::Succeeded);
+        successes.map(|(_, count)| count).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count_success(&self) {
+        self.count(Purpose::Other, Answer::Succeeded, Instant::now());
+    }
+
     fn count(&self, purpose: Purpose, answer: Answer, now: Instant) {
         let mut counts = self.lock();
         *counts.by_answer.entry((purpose, answer)).or_default() += 1;

@@ -5,6 +5,7 @@ mod events;
 mod folders;
 mod gate;
 mod guard;
+mod health;
 mod listener;
 mod metrics;
 mod mirror;
@@ -23,25 +24,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream;
-use pan123_async::WatchPolicy;
 use pan123_async::proto::batch::{BatchPolicy, BatchReport};
 use pan123_async::proto::offline::{CallbackKey, CallbackSigner};
+use pan123_async::{Client, WatchPolicy};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::account::Secret;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders as files;
-use crate::ledgers::{Choice, ServerArgs};
+use crate::ledgers::{Choice, ServerArgs, Store};
 use crate::output::Output;
 use crate::words::Lang;
 use books::Books;
+use events::{OpenBatch, Runner};
 use folders::{Folders, MappedDir};
 use gate::{Gate, PublicUrl};
 use guard::{Guard, secret_in};
+use health::Health;
 use metrics::Metrics;
+use names::CALLBACK_KEY;
 use queue::{Callbacks, Queue};
 use service::Service;
 use site::Site;
@@ -100,17 +105,18 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     };
     let guard = Guard::new(&secret_in(&secret_file)?);
     let site = args.ui.as_deref().map_or(Ok(Site::BuiltIn), site_in)?;
-    let callbacks = args.public_url.as_ref().map(callbacks).transpose()?;
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
 
-    let books = Books::open(&ledger, &client.session().ledger_account())?;
-    let policy = policy(callbacks.is_some());
-    let batch = client
-        .offline_download()
-        .batch_of_stream(&ledger, stream::pending(), policy)?;
-    let handle = batch.handle();
-    let queue = Queue::new(books, handle.clone(), callbacks);
+    let ledger = Arc::new(ledger);
+    let mut books = Books::open(Arc::clone(&ledger), &client.session().ledger_account())?;
+    let public = args.public_url.as_ref();
+    let callbacks = public.map(|public| callbacks(public, &mut books));
+    let callbacks = callbacks.transpose()?;
+    let open = batches(&client, &ledger, callbacks.is_some());
+    let batch = open()?;
+    let health = Arc::new(Health::new(app.requests.clone()));
+    let queue = Queue::new(books, batch.handle(), callbacks, Arc::clone(&health));
     let service = Service::new(
         queue.clone(),
         guard,
@@ -127,20 +133,36 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     };
     let (close, closing) = watch::channel(false);
     let metrics = Arc::new(Metrics::new(app.requests.clone()));
-    let web = Web::new(service, gate, site, Arc::clone(&metrics), closing);
+    let web = Web::new(
+        service,
+        gate,
+        site,
+        Arc::clone(&metrics),
+        Arc::clone(&health),
+        closing,
+    );
     let web = Arc::new(web);
     started(app.out, address, &secret_file, &ledger.place())?;
 
     let answer = move |request| web::handle(Arc::clone(&web), request);
     let serving = tokio::spawn(listener::serve(listener, app.stop.clone(), answer));
-    let mut working = tokio::spawn(events::run(batch, queue, client, metrics, app.out));
+    let runner = Runner {
+        queue: queue.clone(),
+        client,
+        metrics,
+        health,
+        stop: app.stop.clone(),
+        open,
+        out: app.out,
+    };
+    let mut working = tokio::spawn(runner.run(batch));
     let early = tokio::select! {
         () = app.stop.requested() => None,
         report = &mut working => Some(report),
     };
     app.stop.request();
     close.send_replace(true);
-    handle.stop();
+    queue.batch().stop();
     // What does not end in time is cut off.
     let _ = timeout(REQUEST_GRACE, serving).await;
     let report = match early {
@@ -171,9 +193,22 @@ fn site_in(folder: &Path) -> Result<Site, Failure> {
     })
 }
 
-/// The key that signs is kept, so that callbacks of tasks of earlier runs count.
-fn callbacks(public: &PublicUrl) -> Result<Callbacks, Failure> {
+/// Returns how the batch is opened: once at the start, and again after a fault of a ledger that machines share.
+fn batches(client: &Client, ledger: &Arc<Store>, has_callbacks: bool) -> Arc<OpenBatch> {
+    let (client, ledger) = (client.clone(), Arc::clone(ledger));
+    Arc::new(move || {
+        let offline = client.offline_download();
+        offline.batch_of_stream(&*ledger, stream::pending(), policy(has_callbacks))
+    })
+}
+
+/// The key that signs is kept, so that callbacks of tasks of earlier runs count, and is that of all machines that share the ledger.
+fn callbacks(public: &PublicUrl, books: &mut Books) -> Result<Callbacks, Failure> {
     let key = secret_in(&files::config()?.join("callback-key"))?;
+    let key = match books.shared_secret(CALLBACK_KEY, key.expose())? {
+        Some(shared) => Secret::new(shared),
+        None => key,
+    };
     Ok(Callbacks {
         signer: CallbackSigner::new([CallbackKey::new("1", key.expose())?])?,
         url: public.url.clone(),

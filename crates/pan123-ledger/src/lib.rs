@@ -54,6 +54,9 @@ pub use export::{ImportError, Imported, export, export_file, import};
 pub use pan123_proto::Account;
 pub use pan123_proto::ledger::{Ledger, LedgerFault, OpenLedger};
 #[cfg(feature = "postgres")]
-pub use postgres::{Postgres, PostgresError, PostgresLedger, PostgresPace, PostgresTokenStore};
+pub use postgres::{
+    Postgres, PostgresError, PostgresLedger, PostgresNote, PostgresNotes, PostgresPace,
+    PostgresTokenStore,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLedger;

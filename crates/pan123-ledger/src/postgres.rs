@@ -3,6 +3,7 @@
 mod fault;
 mod ledger;
 mod link;
+mod notes;
 mod pace;
 mod schema;
 mod server;
@@ -21,7 +22,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use ledger::PostgresLedger;
+pub use notes::{PostgresNote, PostgresNotes};
 pub use pace::PostgresPace;
+use pan123_proto::Account;
 use settings::Settings;
 pub use token_store::PostgresTokenStore;
 
@@ -114,6 +117,11 @@ impl Postgres {
     /// Returns the ledgers in the database, with the folder of this machine, which is created when a ledger is first opened.
     pub fn ledger(&self, spill: impl Into<PathBuf>) -> PostgresLedger {
         PostgresLedger::new(self.settings.clone(), spill.into())
+    }
+
+    /// Returns the notes of an account in the database.
+    pub fn notes(&self, account: &Account) -> PostgresNotes {
+        PostgresNotes::new(self.settings.clone(), account)
     }
 
     /// Returns the paces in the database, for the `shared_pace` of a client's builder. Its clones share one connection.

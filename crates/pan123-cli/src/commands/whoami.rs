@@ -7,6 +7,7 @@ use crate::account::Source;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders;
+use crate::ledgers::{Choice, ServerArgs};
 use crate::words::{Lang, shown, size};
 
 /// The account in use, as `--json` prints it.
@@ -27,7 +28,8 @@ struct Account {
 
 pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
     let source = app.source()?;
-    let client = app.client()?;
+    let choice = Choice::new(app, None, &ServerArgs::default())?;
+    let client = app.client_on(&choice)?;
     let UserInfo {
         uid,
         nickname,
@@ -47,7 +49,7 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
         credentials: name_of(&source),
         base_url: client.session().ledger_account().service().to_owned(),
         config: folders::config()?.to_string_lossy().into_owned(),
-        ledger: App::ledger(&client)?.to_string_lossy().into_owned(),
+        ledger: choice.find_or_default(app, &client)?.ledger.place(),
     };
     app.out.result(&account.text(app.out.lang), &account)?;
     Ok(Exit::Success)

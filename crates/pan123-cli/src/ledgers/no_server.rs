@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use pan123_async::ClientBuilder;
 use pan123_async::proto::Account;
 
 use super::url::ServerUrl;
@@ -21,6 +22,14 @@ impl Server {
             "this `pan123` was built without PostgreSQL: build it with the feature `postgres`, cargo install --path crates/pan123-cli --features postgres",
             "此 `pan123` 编译时未包含 PostgreSQL：请启用特性 `postgres` 重新编译，cargo install --path crates/pan123-cli --features postgres",
         )))
+    }
+
+    pub(crate) fn share_pace(&self, _: ClientBuilder) -> ClientBuilder {
+        match self.none {}
+    }
+
+    pub(crate) fn share_token(&self, _: ClientBuilder) -> ClientBuilder {
+        match self.none {}
     }
 
     pub(super) fn ledger(&self, _: &Account) -> Result<Store, Failure> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pan123_async::ClientBuilder;
 use pan123_async::proto::Account;
 use pan123_ledger::Postgres;
 use tokio_postgres::Config;
@@ -26,8 +27,7 @@ const MAX_FILE: u64 = 1 << 20;
 pub(crate) struct Server {
     /// Without the password.
     pub(crate) url: String,
-    password: Option<Secret>,
-    root_certificates: Option<PathBuf>,
+    database: Postgres,
     spill: Option<PathBuf>,
 }
 
@@ -49,12 +49,29 @@ impl Server {
                 None => of_password_file(&config, lang)?,
             },
         };
+        let mut database = Postgres::new(&url.text)?;
+        if let Some(password) = password {
+            database = database.password(password.expose());
+        }
+        let root_cert = args.ledger_root_cert.clone();
+        if let Some(file) = root_cert.or_else(root_cert_of_environment) {
+            database = database.root_certificates(file)?;
+        }
         Ok(Server {
             url: url.text,
-            password,
-            root_certificates: args.ledger_root_cert.clone(),
+            database,
             spill: args.spill.clone(),
         })
+    }
+
+    /// Lets a client keep to one pace with those of all machines.
+    pub(crate) fn share_pace(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder.shared_pace(self.database.pace())
+    }
+
+    /// Lets a client share its token with those of all machines.
+    pub(crate) fn share_token(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder.token_store(self.database.token_store())
     }
 
     /// Returns the ledger of an account. Nothing is sent yet.
@@ -63,18 +80,18 @@ impl Server {
             Some(folder) => folder.clone(),
             None => account::spill(account)?,
         };
-        let mut database = Postgres::new(&self.url)?;
-        if let Some(password) = &self.password {
-            database = database.password(password.expose());
-        }
-        if let Some(file) = &self.root_certificates {
-            database = database.root_certificates(file)?;
-        }
         Ok(Store::Server {
             url: self.url.clone(),
-            ledger: Box::new(database.ledger(spill)),
+            database: Box::new(self.database.clone()),
+            ledger: Box::new(self.database.ledger(spill)),
         })
     }
+}
+
+fn root_cert_of_environment() -> Option<PathBuf> {
+    let file = account::variable("PGSSLROOTCERT");
+    // That is none of a file.
+    file.filter(|file| file != "system").map(PathBuf::from)
 }
 
 /// Returns the password of `PAN123_LEDGER`, if that names the same server, or of `PGPASSWORD`.

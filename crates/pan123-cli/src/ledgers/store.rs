@@ -4,9 +4,9 @@ use std::path::Path;
 
 use pan123_async::proto::Account;
 use pan123_async::proto::ledger::{Ledger, LedgerFault, OpenLedger};
-#[cfg(feature = "postgres")]
-use pan123_ledger::PostgresLedger;
 use pan123_ledger::SqliteLedger;
+#[cfg(feature = "postgres")]
+use pan123_ledger::{Postgres, PostgresLedger};
 
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -15,6 +15,7 @@ pub(crate) enum Store {
     Server {
         /// Without the password.
         url: String,
+        database: Box<Postgres>,
         ledger: Box<PostgresLedger>,
     },
 }

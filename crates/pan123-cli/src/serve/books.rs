@@ -1,6 +1,8 @@
 //! The ledger, the notes beside it, and the mirror of both: each change is durable before the mirror shows it.
 //!
-//! All of it blocks as long as a disk does.
+//! All of it blocks as long as a disk does, or a server.
+
+mod others;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -13,9 +15,9 @@ use pan123_async::proto::ledger::{
 };
 
 use super::mirror::{Entry, Mirror};
-use super::names::{FoundFile, NamesFile, Note};
-use super::rpc::{Gid, GidPrefix, RpcError};
-use crate::failure::Failure;
+use super::names::{self, FoundFile, NameStore, Note};
+use super::rpc::{Gid, GidPrefix, Notification, RpcError};
+use crate::failure::{Failure, text_of_fault};
 use crate::ledgers::Store;
 
 /// How many items are read or changed in one transaction.
@@ -28,16 +30,21 @@ const ENDED: [ItemState; 3] = [ItemState::Succeeded, ItemState::Failed, ItemStat
 pub(super) type Shared = Arc<Mutex<Mirror>>;
 
 pub(super) struct Books {
-    ledger: Box<dyn OpenLedger>,
-    names: NamesFile,
+    store: Arc<Store>,
+    account: Account,
+    /// None after a fault that ended the use of the handle.
+    ledger: Option<Box<dyn OpenLedger>>,
+    names: Box<dyn NameStore>,
     mirror: Shared,
     /// How many times in a row the totals were others than the mirror's.
     disagreements: u32,
+    /// What other replicas did that sockets are to hear of.
+    news: Vec<(Notification, Gid)>,
 }
 
 impl From<LedgerFault> for RpcError {
     fn from(fault: LedgerFault) -> RpcError {
-        RpcError::new(fault.to_string())
+        RpcError::new(text_of_fault(&fault))
     }
 }
 
@@ -47,18 +54,18 @@ pub(super) fn lock(mirror: &Mutex<Mirror>) -> MutexGuard<'_, Mirror> {
 
 impl Books {
     /// Opens the ledger and reads it. What a killed program was about to send is unconfirmed from now on.
-    pub(super) fn open(ledger: &Store, account: &Account) -> Result<Books, Failure> {
-        let (names, notes) = {
-            // Its folder exists once it is open.
-            drop(ledger.open(account)?);
-            let path = ledger.path().ok_or_else(|| Failure::usage("not yet"))?;
-            NamesFile::open(path)?
-        };
+    pub(super) fn open(store: Arc<Store>, account: &Account) -> Result<Books, Failure> {
+        // Its folder exists once it is open.
+        drop(store.open(account)?);
+        let (names, notes) = names::open(&store, account)?;
         let mut books = Books {
-            ledger: ledger.open(account)?,
+            ledger: Some(store.open(account)?),
+            account: account.clone(),
+            store,
             names,
             mirror: Arc::new(Mutex::new(Mirror::new(notes))),
             disagreements: 0,
+            news: Vec::new(),
         };
         let take_over = LedgerOp::Claim {
             create: 0,
@@ -67,7 +74,7 @@ impl Books {
         books.run(vec![take_over])?;
         books.read_new()?;
         let notes = lock(&books.mirror).tidy_notes().clone();
-        books.names.rewrite(&notes)?;
+        books.names.keep_only(&notes)?;
         Ok(books)
     }
 
@@ -75,16 +82,44 @@ impl Books {
         &self.mirror
     }
 
+    fn handle(&mut self) -> Result<&mut Box<dyn OpenLedger>, LedgerFault> {
+        match &mut self.ledger {
+            Some(ledger) => Ok(ledger),
+            empty => Ok(empty.insert(self.store.open(&self.account)?)),
+        }
+    }
+
+    /// Asks the ledger. A handle that is of no more use is opened anew the next time, if that may help.
+    fn ask<T>(
+        &mut self,
+        ask: impl FnOnce(&mut dyn OpenLedger) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        let result = ask(&mut **self.handle()?);
+        if self.is_shared() && result.as_ref().is_err_and(LedgerFault::is_final) {
+            self.ledger = None;
+        }
+        result
+    }
+
     fn run(&mut self, ops: Vec<LedgerOp>) -> Result<Vec<LedgerAnswer>, LedgerFault> {
-        self.ledger.run(Transaction::new(SystemTime::now(), ops))
+        self.ask(|ledger| ledger.run(Transaction::new(SystemTime::now(), ops)))
     }
 
     fn list(&mut self, list: ListItems) -> Result<Vec<(ItemId, Item)>, LedgerFault> {
-        self.ledger.list(SystemTime::now(), list)
+        self.ask(|ledger| ledger.list(SystemTime::now(), list))
     }
 
     pub(super) fn counts(&mut self) -> Result<Counts, LedgerFault> {
-        self.ledger.counts(SystemTime::now())
+        self.ask(|ledger| ledger.counts(SystemTime::now()))
+    }
+
+    /// Returns a secret of all that work on the ledger, this one if there is none yet; none if each has its own.
+    pub(super) fn shared_secret(
+        &mut self,
+        name: &str,
+        secret: &str,
+    ) -> Result<Option<String>, RpcError> {
+        self.names.shared_secret(name, secret)
     }
 
     // Reading.
@@ -109,6 +144,7 @@ impl Books {
     pub(super) fn read_again(&mut self, gid: Gid) -> Result<Option<Entry>, LedgerFault> {
         let id = lock(&self.mirror).get(gid).map(|entry| entry.id);
         match id {
+            Some(id) if self.is_shared() => self.hear_again(gid, id)?,
             Some(id) => self.read_all(&[(gid, id)])?,
             None => self.read_new()?,
         }
@@ -139,7 +175,10 @@ impl Books {
     }
 
     /// Reads what other programs changed, if the totals say that they did.
-    pub(super) fn check(&mut self) -> Result<(), LedgerFault> {
+    pub(super) fn check(&mut self) -> Result<(), RpcError> {
+        if self.is_shared() {
+            return self.look_at_others();
+        }
         let counts = self.counts()?;
         if lock(&self.mirror).agrees_with(&counts) {
             self.disagreements = 0;
@@ -153,20 +192,16 @@ impl Books {
         self.disagreements = 0;
         let unsettled = lock(&self.mirror).unsettled();
         self.read_all(&unsettled)?;
-        self.read_new()
+        Ok(self.read_new()?)
     }
 
     // Changing.
 
-    pub(super) fn find(&self, prefix: &GidPrefix) -> Result<(Gid, Entry), RpcError> {
+    pub(super) fn find(&mut self, prefix: &GidPrefix) -> Result<(Gid, Entry), RpcError> {
+        self.read_others(prefix)?;
         lock(&self.mirror)
             .find(prefix)
             .map(|(gid, entry)| (gid, entry.clone()))
-    }
-
-    fn append(&mut self, gid: Gid, note: &Note) -> Result<(), RpcError> {
-        let appended = self.names.append([(gid, note)]);
-        appended.map_err(|error| RpcError::new(format!("it cannot be recorded: {error}")))
     }
 
     /// Adds an item, and carries out an operation with it.
@@ -177,13 +212,25 @@ impl Books {
         note: Note,
         then: Option<LedgerOp>,
     ) -> Result<(), RpcError> {
-        self.append(gid, &note)?;
-        let ops = [LedgerOp::Add(vec![item])]
+        if !self.names.add(gid, &note)? {
+            return Err(not_unique(gid));
+        }
+        let ops: Vec<_> = [LedgerOp::Add(vec![item])]
             .into_iter()
             .chain(then)
             .collect();
-        let answers = self.run(ops)?;
-        if answers.first() != Some(&LedgerAnswer::Added(1)) {
+        let mut answers = self.run(ops.clone());
+        // It may have been added. Nobody else adds one of this GID, since the note is this one's.
+        let is_again = self.is_shared() && matches!(answers, Err(LedgerFault::Down(_)));
+        if is_again {
+            answers = self.run(ops);
+        }
+        let added = answers.map_err(|fault| not_added(gid, &fault))?;
+        let is_added = |added: &LedgerAnswer| match added {
+            LedgerAnswer::Added(count) => *count == 1 || is_again,
+            _ => false,
+        };
+        if !added.first().is_some_and(is_added) {
             return Err(not_unique(gid));
         }
         lock(&self.mirror).set_note(gid, note);
@@ -202,7 +249,7 @@ impl Books {
     }
 
     pub(super) fn set_note(&mut self, gid: Gid, note: Note) -> Result<(), RpcError> {
-        self.append(gid, &note)?;
+        self.names.set(gid, &note)?;
         lock(&self.mirror).set_note(gid, note);
         Ok(())
     }
@@ -210,7 +257,7 @@ impl Books {
     /// Notes the file of a download.
     pub(super) fn set_file(&mut self, gid: Gid, file: FoundFile) -> Result<(), RpcError> {
         let note = lock(&self.mirror).set_file(gid, file);
-        self.append(gid, &note)
+        self.names.set(gid, &note)
     }
 
     /// Carries out an operation on an item, and returns how the ledger refused it, if it did.
@@ -231,6 +278,19 @@ impl Books {
             // Its task has ended meanwhile.
             _ => Ok(Some(Refusal::State(entry.state()))),
         }
+    }
+
+    /// Leaves an ended item out of lists. Returns how the ledger refused it, if it did.
+    pub(super) fn hide(&mut self, entry: &Entry) -> Result<Option<Refusal>, RpcError> {
+        let note = Note {
+            hidden: true,
+            ..lock(&self.mirror).note(entry.gid)
+        };
+        let refused = self.change(entry, LedgerOp::Hide(entry.key().clone()))?;
+        if self.is_shared() && refused.is_none() {
+            self.names.set(entry.gid, &note)?;
+        }
+        Ok(refused)
     }
 
     /// Carries out an operation on each of many items, as far as the ledger takes it. Returns the changed ones.
@@ -267,7 +327,7 @@ impl Books {
             }
         }
         lock(&self.mirror).purge();
-        Ok(())
+        self.names.purged()
     }
 }
 
@@ -275,10 +335,25 @@ pub(super) fn not_unique(gid: Gid) -> RpcError {
     RpcError::new(format!("GID {gid} is not unique."))
 }
 
+/// Nobody is told that it was added, although it may have been.
+fn not_added(gid: Gid, fault: &LedgerFault) -> RpcError {
+    let text = text_of_fault(fault);
+    RpcError::new(match fault {
+        LedgerFault::Down(_) => {
+            format!("{text}. Look for GID {gid} before you add it again: it may have been added")
+        }
+        _ => text,
+    })
+}
+
 /// Reads one item.
 fn read(id: ItemId) -> LedgerOp {
+    LedgerOp::List(one(id))
+}
+
+fn one(id: ItemId) -> ListItems {
     let before = ItemId(id.0.saturating_sub(1));
-    LedgerOp::List(ListItems::first(1).after(before).with_hidden())
+    ListItems::first(1).after(before).with_hidden()
 }
 
 #[cfg(test)]
@@ -311,7 +386,7 @@ mod tests {
             let (item, fence) = (claimed.to_create[0].0, claimed.to_create[0].1.fence);
             run(LedgerOp::Intend { item, fence });
         }
-        let books = Books::open(&ledger, &account).unwrap();
+        let books = Books::open(Arc::new(ledger), &account).unwrap();
         let like = lock(books.mirror()).unconfirmed_like(&download);
         assert_eq!(like, Gid::parse("00000000000000a1"));
     }

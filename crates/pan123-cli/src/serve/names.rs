@@ -1,18 +1,23 @@
-//! What clients said of their downloads and the ledger has no place for: a file of JSON lines beside the ledger.
+//! What clients said of their downloads and the ledger has no place for: a file of JSON lines beside the ledger, or a table on its server.
 //!
 //! A line replaces the earlier one of the same GID. It is on the disk before the item is in the ledger, and lines without an item are
 //! left out at the next start.
+
+#[cfg(feature = "postgres")]
+mod shared;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use pan123_async::proto::Account;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::rpc::Gid;
+use super::rpc::{Gid, RpcError};
 use crate::failure::Failure;
 use crate::folders;
+use crate::ledgers::Store;
 use crate::words::Lang;
 
 /// What a client said of a download, and what was found out for it.
@@ -88,6 +93,70 @@ struct Line {
 /// The notes of all GIDs by name.
 pub(super) type Notes = BTreeMap<Gid, Note>;
 
+/// What other processes have kept.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) notes: Notes,
+    /// Whether all ended downloads were left out of lists.
+    pub(super) is_purged: bool,
+}
+
+/// Where notes are kept.
+pub(super) trait NameStore: Send {
+    /// Keeps the first note of a GID. False if another process has kept one.
+    fn add(&mut self, gid: Gid, note: &Note) -> Result<bool, RpcError> {
+        self.set(gid, note).map(|()| true)
+    }
+
+    /// Keeps a note in place of the earlier one of its GID. It is durable when this returns.
+    fn set(&mut self, gid: Gid, note: &Note) -> Result<(), RpcError>;
+
+    /// Forgets all but these notes, as far as no other process may be about to use them.
+    fn keep_only(&mut self, notes: &Notes) -> Result<(), Failure>;
+
+    /// Returns what other processes have kept since the last time.
+    fn changed(&mut self) -> Result<Changed, RpcError> {
+        Ok(Changed::default())
+    }
+
+    /// Tells other processes that all ended downloads were left out of lists.
+    fn purged(&mut self) -> Result<(), RpcError> {
+        Ok(())
+    }
+
+    /// Returns a secret of all processes that work on the ledger, this one if there is none yet; none if each has its own.
+    fn shared_secret(&mut self, _: &str, _: &str) -> Result<Option<String>, RpcError> {
+        Ok(None)
+    }
+
+    /// Whether other processes keep notes, too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// The name of the secret that signs the URLs of callbacks.
+pub(super) const CALLBACK_KEY: &str = "callback-key";
+
+/// Opens the notes of a ledger that was opened before, and reads them.
+pub(super) fn open(
+    store: &Store,
+    account: &Account,
+) -> Result<(Box<dyn NameStore>, Notes), Failure> {
+    match store {
+        Store::File(ledger) => {
+            let (names, notes) = NamesFile::open(ledger.path())?;
+            Ok((Box::new(names), notes))
+        }
+        #[cfg(feature = "postgres")]
+        Store::Server { database, .. } => {
+            let mut names = shared::SharedNames::new(database.notes(account));
+            let notes = names.changed()?.notes;
+            Ok((Box::new(names), notes))
+        }
+    }
+}
+
 /// The file of the notes, which one process uses at a time.
 #[derive(Debug)]
 pub(super) struct NamesFile {
@@ -126,7 +195,7 @@ impl NamesFile {
     }
 
     /// Replaces the file by these notes.
-    pub(super) fn rewrite(&mut self, notes: &Notes) -> Result<(), Failure> {
+    fn rewrite(&mut self, notes: &Notes) -> Result<(), Failure> {
         let mut text = Vec::new();
         for (gid, note) in notes {
             text.extend(line(*gid, note)?);
@@ -138,10 +207,7 @@ impl NamesFile {
     }
 
     /// Appends notes, which are on the disk when it returns.
-    pub(super) fn append<'a>(
-        &mut self,
-        notes: impl IntoIterator<Item = (Gid, &'a Note)>,
-    ) -> io::Result<()> {
+    fn append<'a>(&mut self, notes: impl IntoIterator<Item = (Gid, &'a Note)>) -> io::Result<()> {
         // The last line may have been cut off, such as by a full disk.
         let mut text = vec![b'\n'];
         for (gid, note) in notes {
@@ -149,6 +215,17 @@ impl NamesFile {
         }
         self.file.write_all(&text)?;
         self.file.sync_data()
+    }
+}
+
+impl NameStore for NamesFile {
+    fn set(&mut self, gid: Gid, note: &Note) -> Result<(), RpcError> {
+        let appended = self.append([(gid, note)]);
+        appended.map_err(|error| RpcError::new(format!("it cannot be recorded: {error}")))
+    }
+
+    fn keep_only(&mut self, notes: &Notes) -> Result<(), Failure> {
+        self.rewrite(notes)
     }
 }
 

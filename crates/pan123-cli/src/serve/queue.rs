@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::books::{Books, Shared, lock};
+use super::health::Health;
 use super::mirror::{Entry, Mirror, REMOVED};
 use super::names::{FoundFile, Note};
 use super::rpc::{Gid, GidPrefix, Notification, Position, RpcError};
@@ -40,9 +41,12 @@ pub(super) struct Callbacks {
 pub(super) struct Queue {
     books: Arc<Mutex<Books>>,
     mirror: Shared,
-    batch: BatchHandle,
+    /// The one that runs: after a fault of the ledger another one does.
+    batch: Arc<Mutex<BatchHandle>>,
     callbacks: Option<Arc<Callbacks>>,
     notifications: broadcast::Sender<(Notification, Gid)>,
+    health: Arc<Health>,
+    is_shared: bool,
 }
 
 /// A download to add.
@@ -58,22 +62,40 @@ pub(super) struct Addition {
 }
 
 impl Queue {
-    pub(super) fn new(books: Books, batch: BatchHandle, callbacks: Option<Callbacks>) -> Queue {
+    pub(super) fn new(
+        books: Books,
+        batch: BatchHandle,
+        callbacks: Option<Callbacks>,
+        health: Arc<Health>,
+    ) -> Queue {
         Queue {
             mirror: Arc::clone(books.mirror()),
+            is_shared: books.is_shared(),
             books: Arc::new(Mutex::new(books)),
-            batch,
+            batch: Arc::new(Mutex::new(batch)),
             callbacks: callbacks.map(Arc::new),
             notifications: broadcast::Sender::new(MAX_NOTIFICATIONS),
+            health,
         }
+    }
+
+    /// Whether other replicas work on the ledger, too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub(super) fn callbacks(&self) -> Option<&Callbacks> {
         self.callbacks.as_deref()
     }
 
-    pub(super) fn batch(&self) -> &BatchHandle {
-        &self.batch
+    pub(super) fn batch(&self) -> BatchHandle {
+        let batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.clone()
+    }
+
+    /// Goes on with another batch.
+    pub(super) fn set_batch(&self, batch: BatchHandle) {
+        *self.batch.lock().unwrap_or_else(PoisonError::into_inner) = batch;
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<(Notification, Gid)> {
@@ -85,11 +107,16 @@ impl Queue {
         look(&lock(&self.mirror))
     }
 
-    /// Runs what blocks as long as a disk does.
+    /// Runs what blocks as long as a disk does. Nobody waits for a server that is known to be away.
     async fn with_books<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Books) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
+        if self.is_shared
+            && let Some(trouble) = self.health.ledger_trouble()
+        {
+            return Err(RpcError::new(trouble));
+        }
         let books = Arc::clone(&self.books);
         let work = move || work(&mut books.lock().unwrap_or_else(PoisonError::into_inner));
         let done = spawn_blocking(work).await;
@@ -115,7 +142,7 @@ impl Queue {
         if is_alias {
             let _ = self.notifications.send((Notification::Error, gid));
         } else {
-            self.batch.claim();
+            self.batch().claim();
         }
         Ok(gid)
     }
@@ -157,7 +184,7 @@ impl Queue {
             }
         });
         let name = changed.await?;
-        self.batch.claim();
+        self.batch().claim();
         Ok(name)
     }
 
@@ -169,6 +196,7 @@ impl Queue {
             ItemState::Paused
         };
         let changed = self.with_books(move |books| {
+            books.read_queue()?;
             let entries: Vec<Entry> = {
                 let mirror = lock(books.mirror());
                 mirror
@@ -192,7 +220,7 @@ impl Queue {
                 self.notify(Notification::Pause, gid);
             }
         } else {
-            self.batch.claim();
+            self.batch().claim();
         }
         Ok(())
     }
@@ -201,7 +229,7 @@ impl Queue {
     pub(super) async fn remove(&self, gid: GidPrefix, force: bool) -> Result<Gid, RpcError> {
         let removed = self.with_books(move |books| remove(books, &gid, force));
         let Removed { name, names, key } = removed.await?;
-        self.batch.leave(key);
+        self.batch().leave(key);
         for name in names {
             let _ = self.notifications.send((Notification::Stop, name));
         }
@@ -225,9 +253,7 @@ impl Queue {
                     books.set_note(entry.gid, note)?;
                     false
                 }
-                _ => books
-                    .change(&entry, LedgerOp::Hide(entry.key().clone()))?
-                    .is_some(),
+                _ => books.hide(&entry)?.is_some(),
             };
             if refused {
                 return Err(RpcError::new(format!(
@@ -250,6 +276,7 @@ impl Queue {
         position: Position,
     ) -> Result<usize, RpcError> {
         self.with_books(move |books| {
+            books.read_queue()?;
             let (name, entry) = books.find(&gid)?;
             let moved = move_within(books, entry.gid, position)?;
             moved
@@ -302,7 +329,7 @@ impl Queue {
         match verdict {
             Verdict::Found(_) => self.notify(Notification::Complete, gid),
             Verdict::Drop => self.notify(Notification::Stop, gid),
-            _ => self.batch.claim(),
+            _ => self.batch().claim(),
         }
         Ok(())
     }
@@ -316,9 +343,13 @@ impl Queue {
         notification: Option<Notification>,
     ) -> Result<Option<Entry>, RpcError> {
         let gid = Gid::of_key(key);
-        let entry = self
-            .with_books(move |books| Ok(books.read_again(gid)?))
+        let (entry, news) = self
+            .with_books(move |books| Ok((books.read_again(gid)?, books.take_news())))
             .await?;
+        if self.is_shared {
+            self.tell(news);
+            return Ok(entry);
+        }
         // One that a client removed is no news any more.
         if let (Some(notification), Some(entry)) = (notification, &entry)
             && entry.item.reason.as_deref() != Some(REMOVED)
@@ -354,7 +385,31 @@ impl Queue {
 
     /// Looks for what other programs did to the ledger.
     pub(super) async fn check(&self) -> Result<(), RpcError> {
-        self.with_books(|books| Ok(books.check()?)).await
+        let checked = self.with_books(|books| {
+            books.check()?;
+            Ok(books.take_news())
+        });
+        self.tell(checked.await?);
+        Ok(())
+    }
+
+    /// Reads the item of a GID if another replica may have changed it. While the ledger is away, what is known of it counts.
+    pub(super) async fn refresh(&self, gid: GidPrefix) {
+        if self.is_shared {
+            let read = self.with_books(move |books| {
+                books.read_others(&gid)?;
+                Ok(books.take_news())
+            });
+            if let Ok(news) = read.await {
+                self.tell(news);
+            }
+        }
+    }
+
+    fn tell(&self, news: Vec<(Notification, Gid)>) {
+        for (notification, gid) in news {
+            self.notify(notification, gid);
+        }
     }
 }
 

@@ -188,6 +188,7 @@ impl Service {
                 Err(RpcError::new("123pan fetches http and https only"))
             }
             "tellStatus" | "getFiles" | "getUris" | "getServers" | "getPeers" | "getOption" => {
+                self.queue.refresh(params.gid(0)?).await;
                 self.tell(name, params)
             }
             "tellActive" => self.tell_active(params),

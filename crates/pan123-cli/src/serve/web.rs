@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::gate::{Admission, Gate};
+use super::health::Health;
 use super::metrics::Metrics;
 use super::rpc::parse_query;
 use super::service::{Reply, Service};
@@ -42,6 +43,7 @@ pub(super) struct Web {
     gate: Gate,
     site: Site,
     metrics: Arc<Metrics>,
+    health: Arc<Health>,
     sockets: Arc<Semaphore>,
     /// Whether sockets are to end.
     closing: watch::Receiver<bool>,
@@ -53,6 +55,7 @@ impl Web {
         gate: Gate,
         site: Site,
         metrics: Arc<Metrics>,
+        health: Arc<Health>,
         closing: watch::Receiver<bool>,
     ) -> Web {
         Web {
@@ -60,6 +63,7 @@ impl Web {
             gate,
             site,
             metrics,
+            health,
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
             closing,
         }
@@ -104,12 +108,23 @@ async fn open(web: &Arc<Web>, request: Request) -> Response {
         (RPC, Method::GET) => get_rpc(web, request).await,
         (RPC, Method::OPTIONS) => preflight(&request),
         ("/metrics", Method::GET) => metrics(web, request.headers()).await,
-        ("/healthz", Method::GET | Method::HEAD) => "ok\n".into_response(),
+        ("/healthz", Method::GET | Method::HEAD) => health(web),
         (path, Method::GET | Method::HEAD) if path != RPC => match web.site.file(path).await {
             Some(file) => file_response(file, matches!(web.site, Site::BuiltIn)),
             None => StatusCode::NOT_FOUND.into_response(),
         },
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn health(web: &Web) -> Response {
+    match web.health.troubles() {
+        None => "ok\n".into_response(),
+        Some(troubles) => {
+            let content_type = [(header::CONTENT_TYPE, "application/json")];
+            let body = format!("{troubles}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, content_type, body).into_response()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::settings::Place;
 use super::statement;
 
 /// Each step leads to the version of its number, from 1.
-const STEPS: [&str; 2] = ["
+const STEPS: [&str; 3] = ["
 CREATE TABLE ledgers (
     id bigint PRIMARY KEY,
     account text NOT NULL UNIQUE,
@@ -67,6 +67,16 @@ CREATE TABLE tokens (
     held_at bigint NOT NULL,
     held_for bigint NOT NULL
 ) WITH (fillfactor = 50);
+", "
+CREATE TABLE notes (
+    account text NOT NULL,
+    name text NOT NULL,
+    content text NOT NULL,
+    version bigserial,
+    kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account, name)
+);
+CREATE INDEX notes_version ON notes (account, version);
 "];
 
 /// Creates the schema, or brings it to this version, inside a transaction. What belongs to another program is left as it is.

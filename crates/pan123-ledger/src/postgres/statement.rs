@@ -132,6 +132,19 @@ pub(super) const SAVE_TOKEN: &str = concat!(
 pub(super) const UNLOCK_TOKEN: &str =
     "UPDATE tokens SET fence = 0, held_for = 0 WHERE account = $1 AND fence = $2";
 
+/// "p124" in ASCII, besides the number of the account: a lock of another program with these numbers does no harm.
+pub(super) const LOCK_NOTES: &str =
+    "SELECT pg_advisory_xact_lock(1882272308, hashtext($1::text))::text";
+pub(super) const SET_NOTE: &str = "INSERT INTO notes (account, name, content) VALUES ($1, $2, $3) \
+    ON CONFLICT (account, name) DO UPDATE SET content = $3, version = DEFAULT, kept_at = DEFAULT";
+pub(super) const ADD_NOTE: &str = "INSERT INTO notes (account, name, content) VALUES ($1, $2, $3) \
+    ON CONFLICT (account, name) DO NOTHING";
+pub(super) const NOTE: &str = "SELECT content FROM notes WHERE account = $1 AND name = $2";
+pub(super) const NOTES: &str = "SELECT name, content, version FROM notes WHERE account = $1 AND version > $2 \
+    ORDER BY version";
+pub(super) const FORGET_NOTES: &str = "DELETE FROM notes WHERE account = $1 \
+    AND kept_at < clock_timestamp() - interval '1 day' AND name <> ALL ($2)";
+
 /// Items in the order of their ids.
 pub(super) fn list(list: &ListItems) -> String {
     let state = list.state.map(|state| format!("AND state = '{state}'"));

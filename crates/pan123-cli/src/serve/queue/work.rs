@@ -23,6 +23,7 @@ pub(super) fn add(
         is_paused,
         place,
     } = addition;
+    books.read_before_adding()?;
     let mirror = Arc::clone(books.mirror());
     let gid = choose_gid(&lock(&mirror), gid)?;
     let like = lock(&mirror).unconfirmed_like(&download);

@@ -3,6 +3,8 @@
 use pan123_async::{BuildError, Error};
 use serde_json::{Value, json};
 
+use crate::failure::{Exit, Failure};
+
 /// An error of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) struct RpcError {
@@ -59,6 +61,13 @@ impl RpcError {
 
     pub(in crate::serve) fn to_value(&self) -> Value {
         json!({ "code": self.code, "message": self.message })
+    }
+}
+
+/// At the start, before anybody calls.
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Failure {
+        Failure::new(Exit::Failed, error.message)
     }
 }
 
