@@ -26,7 +26,7 @@ fn named(server: &TestServer, test: &str) -> PostgresLedger {
     server.ledger_of(&url, "spill")
 }
 
-fn terminate(admin: &Admin, test: &str, condition: &str) -> usize {
+pub(crate) fn terminate(admin: &Admin, test: &str, condition: &str) -> usize {
     let killed = admin.ask(&format!(
         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = '{test}' AND {condition}"
     ));
