@@ -32,6 +32,12 @@ fn look_ups() -> Vec<(String, &'static str)> {
         (statement::DEAD, "workers_pkey"),
         (statement::FORGET_WORKER, "workers_pkey"),
         (statement::SET_LAPSED, "workers_pkey"),
+        (statement::LOCK_PACE, "paces_pkey"),
+        (statement::SET_PACE, "paces_pkey"),
+        (statement::TOKEN, "tokens_pkey"),
+        (statement::RENEW_TOKEN, "tokens_pkey"),
+        (statement::SAVE_TOKEN, "tokens_pkey"),
+        (statement::UNLOCK_TOKEN, "tokens_pkey"),
     ]
     .map(|(statement, index)| (statement.to_owned(), index))
     .into();
@@ -81,6 +87,8 @@ FROM (SELECT id, CASE WHEN id % 2 = 0 THEN 'queued' WHEN id % 1000 = 1 THEN 'run
     FROM generate_series(1, 1000000) AS id) AS numbered;
 INSERT INTO ledgers SELECT id, id::text, '{}', '[]' FROM generate_series(1, 1000) AS id;
 INSERT INTO workers SELECT 1, id, id, false, false FROM generate_series(1, 1000) AS id;
+INSERT INTO paces SELECT id / 10, id % 10, '{}' FROM generate_series(1, 10000) AS id;
+INSERT INTO tokens SELECT id, '{}', 0, id, id FROM generate_series(1, 1000) AS id;
 ";
 
 #[test]
@@ -102,7 +110,7 @@ fn each_look_up_uses_its_index_in_a_ledger_of_a_million_items() {
     session.batch(MILLION).unwrap();
     assert_indexed(&mut session, "full, without statistics");
     session
-        .batch("ANALYZE items; ANALYZE ledgers; ANALYZE workers")
+        .batch("ANALYZE items; ANALYZE ledgers; ANALYZE workers; ANALYZE paces; ANALYZE tokens")
         .unwrap();
     assert_indexed(&mut session, "full");
     session.batch("ROLLBACK").unwrap();
