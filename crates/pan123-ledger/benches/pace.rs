@@ -20,7 +20,7 @@ const CLASSES: [RateClass; 4] = [
     RateClass::new("detail", Duration::ZERO),
 ];
 /// In all, for each number of connections.
-const RESERVATIONS: usize = 10_000;
+const RESERVATIONS: u32 = 10_000;
 
 fn main() {
     let Ok(url) = std::env::var("PAN123_TEST_POSTGRES") else {
@@ -42,7 +42,7 @@ fn main() {
 /// Reserves with a thread for each pace and class.
 fn report(what: &str, paces: &[PostgresPace], classes: usize) {
     let start = Barrier::new(paces.len() * classes + 1);
-    let each = RESERVATIONS / paces.len() / classes;
+    let each = RESERVATIONS as usize / paces.len() / classes;
     let (mut latencies, seconds) = thread::scope(|scope| {
         let mut threads = Vec::new();
         for pace in paces {
@@ -70,7 +70,7 @@ fn report(what: &str, paces: &[PostgresPace], classes: usize) {
         "{what}: median {}, 99 % within {}, {:.0} a second",
         millis(50),
         millis(99),
-        RESERVATIONS as f64 / seconds
+        f64::from(RESERVATIONS) / seconds
     );
 }
 

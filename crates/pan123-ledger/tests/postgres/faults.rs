@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use pan123_ledger::PostgresLedger;
 use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask};
+use pan123_proto::{PaceOp, PaceResult, RateClass, SharedPace};
 
 use crate::server::{Admin, TestServer, control, server, server_alone};
-use crate::{account, add, ask, intend_one, item, task, total};
+use crate::{account, add, ask, claim, intend_one, item, task, total};
 
 fn open(ledger: &PostgresLedger) -> Box<dyn OpenLedger> {
     ledger.open(&account()).unwrap()
@@ -232,6 +233,39 @@ fn tables_of_another_program_or_version_are_left_alone() {
     admin.ask("UPDATE pan123_ledger SET version = 99");
     let text = refusal(&server.ledger()).to_string();
     assert!(text.contains("version 99"), "{text}");
+}
+
+#[test]
+fn schema_of_version_1_is_migrated_with_what_it_holds() {
+    let Some(server) = server() else {
+        return;
+    };
+    let admin = server.admin();
+    let dump = include_str!("version-1.sql").replace("version_1", &server.schema);
+    admin.ask(&dump);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let pace = server.database().pace();
+            scope.spawn(move || {
+                let (class, every) = (RateClass::new("create", Duration::ZERO), Duration::ZERO);
+                let reserved = pace.run(&account(), PaceOp::Reserve { class, every });
+                assert_eq!(reserved, PaceResult::Reserved(Duration::ZERO));
+            });
+        }
+    });
+    assert_eq!(admin.ask("SELECT version FROM pan123_ledger"), ["2"]);
+    let ledger = server.ledger();
+    // The dump is of another server.
+    assert_changed(&refusal(&ledger));
+    ledger.confirm_server(&account()).unwrap();
+    let mut opened = open(&ledger);
+    assert_eq!(total(&mut *opened), 3);
+    let claimed = claim(&mut *opened, 5);
+    assert_eq!(claimed.to_create.len(), 2);
+    let [(_, running)] = &claimed.to_follow[..] else {
+        panic!("{claimed:?}");
+    };
+    assert_eq!(running.task, Some(task(77)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod clients;
 mod faults;
 mod machines;
 #[path = "../common/model.rs"]

@@ -61,6 +61,7 @@ fn clients(server: &TestServer, name: &str, count: usize) -> Vec<PostgresPace> {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "shown if the test fails")]
 fn operations_of_several_connections_follow_the_rule_one_after_the_other() {
     let Some(server) = server() else {
         return;
