@@ -5,6 +5,7 @@
 
 mod clients;
 mod faults;
+mod holders;
 mod machines;
 #[path = "../common/model.rs"]
 mod model;

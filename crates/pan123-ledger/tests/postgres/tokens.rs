@@ -1,30 +1,27 @@
 //! The token store.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use pan123_ledger::{Postgres, PostgresTokenStore};
+use pan123_ledger::PostgresTokenStore;
 use pan123_proto::{ClockSkew, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 use crate::account;
 use crate::faults::terminate;
-use crate::server::{TestServer, control, server, server_alone};
-use crate::workers::said;
+use crate::server::{control, server, server_alone};
 
-fn token(value: &str) -> StoredToken {
+pub(crate) fn token(value: &str) -> StoredToken {
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let skew = ClockSkew::Behind(Duration::from_secs(3));
     StoredToken::new(account(), value, Some(end), skew)
 }
 
-fn open(store: &PostgresTokenStore) -> Box<dyn OpenTokenStore> {
+pub(crate) fn open(store: &PostgresTokenStore) -> Box<dyn OpenTokenStore> {
     store.open(&account())
 }
 
-fn load(store: &mut dyn OpenTokenStore) -> Option<String> {
+pub(crate) fn load(store: &mut dyn OpenTokenStore) -> Option<String> {
     match store.run(StoreOp::Load) {
         StoreResult::Loaded(token) => token.map(|token| token.expose().to_owned()),
         other => panic!("{other:?}"),
@@ -32,7 +29,7 @@ fn load(store: &mut dyn OpenTokenStore) -> Option<String> {
 }
 
 /// Takes the lock. False if it is busy.
-fn lock(store: &mut dyn OpenTokenStore) -> bool {
+pub(crate) fn lock(store: &mut dyn OpenTokenStore) -> bool {
     match store.run(StoreOp::Lock) {
         StoreResult::Locked => true,
         StoreResult::Busy => false,
@@ -40,12 +37,12 @@ fn lock(store: &mut dyn OpenTokenStore) -> bool {
     }
 }
 
-fn save(store: &mut dyn OpenTokenStore, value: &str) {
+pub(crate) fn save(store: &mut dyn OpenTokenStore, value: &str) {
     let saved = store.run(StoreOp::Save(token(value)));
     assert!(matches!(saved, StoreResult::Saved), "{saved:?}");
 }
 
-fn unlock(store: &mut dyn OpenTokenStore) {
+pub(crate) fn unlock(store: &mut dyn OpenTokenStore) {
     let unlocked = store.run(StoreOp::Unlock);
     assert!(matches!(unlocked, StoreResult::Unlocked), "{unlocked:?}");
 }
@@ -332,116 +329,4 @@ fn store_is_used_and_dropped_inside_of_a_runtime() {
         drop(store);
     });
     assert!(lock(&mut *open(&server.database().token_store())));
-}
-
-const URL: &str = "PAN123_TOKENS_URL";
-const SCHEMA: &str = "PAN123_TOKENS_SCHEMA";
-/// Of the other process.
-const LEASE: Duration = Duration::from_millis(400);
-
-/// Locks, and saves once its test says so.
-#[test]
-#[ignore = "a process of other tests"]
-#[allow(clippy::print_stdout, reason = "the test that started it reads it")]
-fn process() {
-    let [Ok(url), Ok(schema)] = [URL, SCHEMA].map(std::env::var) else {
-        return;
-    };
-    let database = Postgres::new(&url).unwrap().schema(schema).unwrap();
-    let mut store = open(&database.token_store().lease(LEASE));
-    println!("> {}", lock(&mut *store));
-    std::io::stdin().read_line(&mut String::new()).unwrap();
-    println!("> {:?}", store.run(StoreOp::Save(token("late"))));
-}
-
-/// A process that holds the lock.
-struct Holder {
-    process: Child,
-    lines: Box<dyn Iterator<Item = String>>,
-}
-
-impl Holder {
-    fn start(server: &TestServer) -> Holder {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["tokens::process", "--exact", "--ignored", "--nocapture"])
-            .env(URL, &server.url)
-            .env(SCHEMA, &server.schema)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let lines = output.map_while(Result::ok);
-        let lines = lines.filter_map(|line| said(&line).map(str::to_owned));
-        let mut holder = Holder {
-            process,
-            lines: Box::new(lines),
-        };
-        assert_eq!(holder.lines.next().as_deref(), Some("true"));
-        holder
-    }
-
-    #[cfg(unix)]
-    fn signal(&self, signal: &str) {
-        let mut kill = Command::new("kill");
-        let kill = kill.args([signal, &self.process.id().to_string()]);
-        assert!(kill.status().unwrap().success());
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-/// Takes the lock over as soon as the other one's lease has ended.
-fn take_over(store: &mut dyn OpenTokenStore) {
-    let since = Instant::now();
-    while !lock(store) {
-        assert!(since.elapsed() < LEASE + Duration::from_secs(10));
-        thread::yield_now();
-    }
-}
-
-#[test]
-fn holder_that_is_killed_is_taken_over_when_its_lease_has_ended() {
-    let Some(server) = server() else {
-        return;
-    };
-    let mut store = open(&server.database().token_store());
-    let mut holder = Holder::start(&server);
-    assert!(!lock(&mut *store));
-    holder.process.kill().unwrap();
-    take_over(&mut *store);
-    save(&mut *store, "next");
-}
-
-#[cfg(unix)]
-#[test]
-fn holder_that_was_frozen_for_longer_than_its_lease_replaces_no_newer_token() {
-    let Some(server) = server() else {
-        return;
-    };
-    let mut store = open(&server.database().token_store());
-    let mut holder = Holder::start(&server);
-    holder.signal("-STOP");
-    take_over(&mut *store);
-    save(&mut *store, "newer");
-    unlock(&mut *store);
-    holder.signal("-CONT");
-    holder
-        .process
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"save\n")
-        .unwrap();
-    let saved = holder.lines.next().unwrap();
-    assert!(
-        saved.starts_with("Unavailable") && saved.contains("the lock of the token was lost"),
-        "{saved}"
-    );
-    assert_eq!(load(&mut *store).as_deref(), Some("newer"));
 }
