@@ -8,6 +8,9 @@ mod files;
 mod general;
 mod killed;
 mod oauth;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/main.rs"]
+mod postgres;
 #[cfg(target_os = "linux")]
 mod prompts;
 #[cfg(unix)]

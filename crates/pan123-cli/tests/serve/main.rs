@@ -8,5 +8,5 @@ mod ends;
 mod metrics;
 mod reach;
 mod restarts;
-mod support;
+pub(crate) mod support;
 mod unconfirmed;

@@ -24,6 +24,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Home {
     folder: TempDir,
     base_url: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A service that runs. It is killed when it is dropped.
@@ -46,7 +47,14 @@ impl Home {
         Home {
             folder: tempfile::tempdir().expect("a folder"),
             base_url: mock.base_url(),
+            environment: Vec::new(),
         }
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Home {
+        self.environment.push((name, value.into()));
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -66,6 +74,7 @@ impl Home {
             .env("PAN123_BASE_URL", &self.base_url)
             .env("PAN123_CLIENT_ID", CLIENT_ID)
             .env("PAN123_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

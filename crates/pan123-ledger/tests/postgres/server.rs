@@ -88,16 +88,7 @@ impl TestServer {
     }
 
     pub(crate) fn admin(&self) -> Admin {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_all().build().unwrap();
-        let client = runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
-            tokio::spawn(connection);
-            client
-        });
-        let admin = Admin { runtime, client };
-        admin.ask(&format!("SET search_path = {}", self.schema));
-        admin
+        Admin::connect(&self.url, &self.schema)
     }
 }
 
@@ -116,7 +107,10 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema);
-            self.admin().ask(&drop);
+            // The test may be on a thread of a runtime, which must not run another.
+            let dropped =
+                std::thread::scope(|scope| scope.spawn(|| self.admin().ask(&drop)).join());
+            dropped.unwrap();
         }
     }
 }
@@ -128,6 +122,19 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
+    pub(crate) fn connect(url: &str, schema: &str) -> Admin {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let client = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        });
+        let admin = Admin { runtime, client };
+        admin.ask(&format!("SET search_path = {schema}"));
+        admin
+    }
+
     /// Returns the first column of the rows.
     pub(crate) fn ask(&self, query: &str) -> Vec<String> {
         let rows = self.runtime.block_on(self.client.simple_query(query));
