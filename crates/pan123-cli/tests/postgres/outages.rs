@@ -40,6 +40,7 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
     };
     let mock = mock_with(TaskScript::succeeds_after(2)).await;
     let home = database.home(&mock).set("RUST_LOG", "trace");
+    let home = home.keeping_errors();
     let url = database.url();
     let mut service = home.start(&["--ledger", &url, "-v"]).await;
     let urls: Vec<String> = (0..4)
@@ -55,11 +56,21 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
     let down = until_health(&service, 503).await;
     assert_eq!(down["down"][0]["what"], "ledger_unavailable", "{down}");
     assert!(!down.to_string().contains("127.0.0.1"), "{down}");
-    service.log("type", "ledger_failed").await;
+    let mut shown = vec![service.log("type", "ledger_failed").await.to_string()];
     let refused = service
         .refused("addUri", json!([["http://source.example/late"]]))
         .await;
     assert!(refused.contains("nothing is taken since"), "{refused}");
+    shown.extend([down.to_string(), refused]);
+    for path in ["/", "/metrics"] {
+        let request = service.request(Method::GET, path);
+        let response = request.bearer_auth(&service.secret).send().await.unwrap();
+        shown.push(response.text().await.unwrap());
+    }
+    if cfg!(target_os = "linux") {
+        let command_line = format!("/proc/{}/cmdline", service.id());
+        shown.push(std::fs::read_to_string(command_line).unwrap());
+    }
     let known = service.gids("tellActive").await.len() + service.gids("tellWaiting").await.len();
     assert!(known > 0);
     let before = mock.service(|service| service.tasks().len());
@@ -85,6 +96,14 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
     }
     assert!(before <= urls.len());
     service.stop().await;
+    shown.extend([
+        home.errors(),
+        String::from_utf8_lossy(&home.kept()).into_owned(),
+    ]);
+    assert!(home.errors().contains("/api/v1/offline/download"));
+    for text in shown {
+        assert!(!text.contains(database.password()), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,8 @@ pub(crate) struct Home {
     folder: TempDir,
     base_url: String,
     environment: Vec<(&'static str, String)>,
+    /// Where the service writes its errors; none for those of the test.
+    errors: Option<PathBuf>,
 }
 
 /// A service that runs. It is killed when it is dropped.
@@ -48,7 +50,19 @@ impl Home {
             folder: tempfile::tempdir().expect("a folder"),
             base_url: mock.base_url(),
             environment: Vec::new(),
+            errors: None,
         }
+    }
+
+    /// Keeps what services write to standard error.
+    pub(crate) fn keeping_errors(mut self) -> Home {
+        self.errors = Some(self.path("errors"));
+        self
+    }
+
+    /// Returns what services wrote to standard error.
+    pub(crate) fn errors(&self) -> String {
+        fs::read_to_string(self.path("errors")).expect("errors")
     }
 
     /// Sets a variable of the environment.
@@ -77,9 +91,16 @@ impl Home {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(self.stderr())
             .kill_on_drop(true);
         command
+    }
+
+    fn stderr(&self) -> Stdio {
+        match &self.errors {
+            Some(path) => fs::File::create(path).expect("a file").into(),
+            None => Stdio::inherit(),
+        }
     }
 
     /// Starts the service on a free port.
@@ -115,9 +136,15 @@ impl Home {
     /// Returns all that the service keeps in files.
     pub(crate) fn kept(&self) -> Vec<u8> {
         let mut kept = Vec::new();
-        for folder in ["config", "state"] {
-            for file in fs::read_dir(self.path(folder)).expect("a folder") {
-                kept.extend(fs::read(file.expect("a file").path()).expect("a file"));
+        let mut folders = vec![self.path("config"), self.path("state")];
+        while let Some(folder) = folders.pop() {
+            for file in fs::read_dir(folder).expect("a folder") {
+                let path = file.expect("a file").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    kept.extend(fs::read(path).expect("a file"));
+                }
             }
         }
         kept
@@ -231,6 +258,10 @@ impl Service {
 
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it is killed");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Sends a signal, such as `TERM`.
