@@ -14,6 +14,22 @@ use crate::serve::support::{LIMIT, Service, answer_of, mock_with};
 const A: &str = "00000000000000a1";
 const B: &str = "00000000000000b1";
 
+/// The server is away, until this is dropped.
+struct Outage;
+
+impl Outage {
+    /// Kills the server; none if that is not possible.
+    fn begin() -> Option<Outage> {
+        control(&["--mode", "immediate", "stop"]).then_some(Outage)
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        control(&["start"]);
+    }
+}
+
 async fn health(service: &Service) -> (u16, Value) {
     let response = service.request(Method::GET, "/healthz").send().await;
     answer_of(response.unwrap()).await
@@ -50,9 +66,9 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
         service.call("addUri", json!([[url]])).await;
     }
     service.log("change", "created").await;
-    if !control(&["--mode", "immediate", "stop"]) {
+    let Some(outage) = Outage::begin() else {
         return;
-    }
+    };
     let down = until_health(&service, 503).await;
     assert_eq!(down["down"][0]["what"], "ledger_unavailable", "{down}");
     assert!(!down.to_string().contains("127.0.0.1"), "{down}");
@@ -74,7 +90,7 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
     let known = service.gids("tellActive").await.len() + service.gids("tellWaiting").await.len();
     assert!(known > 0);
     let before = mock.service(|service| service.tasks().len());
-    assert!(control(&["start"]));
+    drop(outage);
     assert_eq!(until_health(&service, 200).await, "ok\n");
     service.log("type", "ledger_recovered").await;
     let mut socket = service.socket().await;
