@@ -20,6 +20,14 @@ pub(crate) enum Store {
     },
 }
 
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(
+        clippy::unnecessary_wraps,
+        unused_variables,
+        reason = "they are for one on a server"
+    )
+)]
 impl Store {
     pub(crate) fn file(path: impl AsRef<Path>) -> Store {
         Store::File(SqliteLedger::new(path.as_ref()))

@@ -139,6 +139,10 @@ pub(super) trait NameStore: Send {
 pub(super) const CALLBACK_KEY: &str = "callback-key";
 
 /// Opens the notes of a ledger that was opened before, and reads them.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(unused_variables, reason = "it is for a ledger on a server")
+)]
 pub(super) fn open(
     store: &Store,
     account: &Account,
