@@ -1,5 +1,7 @@
 //! Ledgers on PostgreSQL, which several commands share, each as if on a machine of its own.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 mod batches;
 mod outages;
 mod passwords;
