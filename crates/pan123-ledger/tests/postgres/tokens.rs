@@ -218,6 +218,12 @@ fn clock_of_the_server_that_is_set_back_keeps_nobody_waiting() {
         .admin()
         .ask("UPDATE tokens SET held_at = held_at + 3600000");
     assert!(lock(&mut *other));
+    // What it would do next is to fetch a token.
+    let loaded = holder.run(StoreOp::Load);
+    assert!(matches!(loaded, StoreResult::Unavailable(_)), "{loaded:?}");
+    assert!(!lock(&mut *holder));
+    drop(holder);
+    save(&mut *other, "a");
 }
 
 #[test]
