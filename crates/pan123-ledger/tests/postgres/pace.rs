@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pan123_ledger::PostgresPace;
 use pan123_proto::{ClassPace, PaceOp, PaceResult, RateClass, SharedPace};
@@ -177,7 +177,7 @@ fn class_whose_row_somebody_keeps_locked_does_not_hold_up_the_others() {
     let Some(server) = server() else {
         return;
     };
-    let pace = server.database().pace();
+    let pace = server.database().timeout(Duration::from_secs(60)).pace();
     assert_eq!([slot(&pace, CREATE), slot(&pace, POLL)], [0, 0]);
     let admin = server.admin();
     admin.ask("BEGIN; SELECT * FROM paces WHERE class = 'create' FOR UPDATE");
@@ -190,9 +190,11 @@ fn class_whose_row_somebody_keeps_locked_does_not_hold_up_the_others() {
     while watcher.ask(waits).is_empty() {
         thread::yield_now();
     }
+    let began = Instant::now();
     for expected in 1..6 {
         assert_eq!(slot(&pace, POLL), expected);
     }
+    assert!(began.elapsed() < Duration::from_secs(20));
     assert!(!waiting.is_finished());
     admin.ask("ROLLBACK");
     assert_eq!(waiting.join().unwrap(), 1);
@@ -371,6 +373,30 @@ fn server_that_does_not_answer_is_unavailable_after_the_timeout() {
             });
         }
     });
+}
+
+#[test]
+fn connection_on_which_no_answer_comes_is_given_up() {
+    let Some(server) = server() else {
+        return;
+    };
+    let url = format!("{}&application_name=slow", server.url);
+    let database = server.database_of(&url);
+    let pace = database.timeout(Duration::from_secs(1)).pace();
+    assert_eq!(slot(&pace, CREATE), 0);
+    let admin = server.admin();
+    admin.ask(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$; \
+        CREATE TRIGGER wait BEFORE UPDATE ON paces FOR EACH ROW EXECUTE FUNCTION wait()",
+    );
+    let result = reserve(&pace, CREATE);
+    assert!(
+        matches!(&result, PaceResult::Unavailable(text) if text.contains("no answer in time")),
+        "{result:?}"
+    );
+    terminate(&admin, "slow", "true");
+    admin.ask("DROP TRIGGER wait ON paces");
+    assert_eq!(slot(&pace, CREATE), 1);
 }
 
 #[test]
