@@ -97,6 +97,9 @@ The password is never part of the command line. It is looked for in --ledger-pas
 PGPASSWORD, PGPASSFILE and ~/.pgpass, and others must not be able to read these files. Host, port, user and
 database come from the URL alone; without a user, it is that of this system.
 
+With PAN123_LEDGER all commands share that token and pace, also ls and login: set it before `pan123 login
+--oauth`, whose token belongs on the server then. --ledger alone is for developers' credentials.
+
 Ids of tasks that the server does not take are kept in the folder of --spill until it does. In a container,
 put that folder on a volume.";
 

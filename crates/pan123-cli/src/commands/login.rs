@@ -17,6 +17,7 @@ use crate::account::{self, Credentials, Kind, Secret};
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::folders;
+use crate::ledgers::{Choice, ServerArgs};
 use crate::output::Output;
 use crate::words::{Lang, shown};
 
@@ -53,7 +54,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         oauth::authorize(app, &client, &credentials, &args.redirect_uri).await?;
     }
     let user = client.user_info().await?;
-    keep_token(&client, &store, &credentials)?;
+    keep_token(app, &client, &store, &credentials)?;
     credentials.save()?;
     report(app.out, &user)?;
     Ok(Exit::Success)
@@ -184,8 +185,10 @@ async fn ask(out: Output) -> Result<Pair, Failure> {
     })
 }
 
-/// Stores the token that proved the credentials, so that the commands to come need no other.
+/// Stores the token that proved the credentials, so that the commands to come need no other: on the server of the environment's ledger,
+/// or in a file of this machine.
 fn keep_token(
+    app: &App,
     client: &Client,
     store: &MemoryStore,
     credentials: &Credentials,
@@ -195,11 +198,16 @@ fn keep_token(
     else {
         return Ok(());
     };
-    let path = credentials.token_file()?;
-    folders::create_private(&folders::config()?)?;
-    let mut file = FileStore::new(path).open(&account);
-    check_stored(&file.run(StoreOp::Lock))?;
-    check_stored(&file.run(StoreOp::Save(token)))
+    let ledger = Choice::new(app, None, &ServerArgs::default())?;
+    let mut kept = if let Some(server) = ledger.server() {
+        server.open_tokens(&account)
+    } else {
+        let path = credentials.token_file()?;
+        folders::create_private(&folders::config()?)?;
+        FileStore::new(path).open(&account)
+    };
+    check_stored(&kept.run(StoreOp::Lock))?;
+    check_stored(&kept.run(StoreOp::Save(token)))
 }
 
 fn check_stored(result: &StoreResult) -> Result<(), Failure> {

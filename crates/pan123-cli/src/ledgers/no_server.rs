@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use pan123_async::ClientBuilder;
 use pan123_async::proto::Account;
+use pan123_store::OpenTokenStore;
 
 use super::url::ServerUrl;
 use super::{ServerArgs, Store};
@@ -29,6 +30,10 @@ impl Server {
     }
 
     pub(crate) fn share_token(&self, _: ClientBuilder) -> ClientBuilder {
+        match self.none {}
+    }
+
+    pub(crate) fn open_tokens(&self, _: &Account) -> Box<dyn OpenTokenStore> {
         match self.none {}
     }
 

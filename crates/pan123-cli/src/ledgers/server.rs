@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pan123_async::ClientBuilder;
 use pan123_async::proto::Account;
 use pan123_ledger::Postgres;
+use pan123_store::{OpenTokenStore, TokenStore};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -72,6 +73,11 @@ impl Server {
     /// Lets a client share its token with those of all machines.
     pub(crate) fn share_token(&self, builder: ClientBuilder) -> ClientBuilder {
         builder.token_store(self.database.token_store())
+    }
+
+    /// Opens the tokens that the clients of all machines share.
+    pub(crate) fn open_tokens(&self, account: &Account) -> Box<dyn OpenTokenStore> {
+        self.database.token_store().open(account)
     }
 
     /// Returns the ledger of an account. Nothing is sent yet.

@@ -38,6 +38,8 @@ fn look_ups() -> Vec<(String, &'static str)> {
         (statement::RENEW_TOKEN, "tokens_pkey"),
         (statement::SAVE_TOKEN, "tokens_pkey"),
         (statement::UNLOCK_TOKEN, "tokens_pkey"),
+        (statement::NOTE, "notes_pkey"),
+        (statement::NOTES, "notes_version"),
     ]
     .map(|(statement, index)| (statement.to_owned(), index))
     .into();

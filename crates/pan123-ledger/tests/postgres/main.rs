@@ -9,6 +9,7 @@ mod holders;
 mod machines;
 #[path = "../common/model.rs"]
 mod model;
+mod notes;
 mod pace;
 mod processes;
 mod server;
