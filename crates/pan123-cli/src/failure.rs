@@ -133,7 +133,9 @@ impl From<LedgerFault> for Failure {
 }
 
 /// What the SDK calls so is an option or a command here.
-const HERE: [(&str, &str); 3] = [
+const HERE: [(&str, &str); 4] = [
+    // What is wrong may be a setting.
+    ("the ledger is broken:", "the ledger cannot be used:"),
     (
         "PostgresLedger::confirm_server",
         "`pan123 batch confirm-server`",

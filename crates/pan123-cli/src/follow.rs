@@ -49,6 +49,8 @@ pub(crate) struct Follower<'a> {
     /// What the command is about; none for all that the ledger has.
     orders: Option<&'a mut Orders>,
     early: Option<Failure>,
+    /// Whether the batch waits for the ledger: nobody else has to, too.
+    is_ledger_away: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -63,6 +65,7 @@ impl<'a> Follower<'a> {
             ledger,
             orders: None,
             early: None,
+            is_ledger_away: false,
         }
     }
 
@@ -132,7 +135,12 @@ impl<'a> Follower<'a> {
             self.display.event(event)?;
         }
         if let (BatchEvent::Item { key, .. }, Some(orders)) = (event, &mut self.orders) {
-            orders.look_at(key, self.ledger, self.display)?;
+            or_later(orders.look_at(key, self.ledger, self.display))?;
+        }
+        match event {
+            BatchEvent::LedgerFailed(_) => self.is_ledger_away = true,
+            BatchEvent::LedgerRecovered => self.is_ledger_away = false,
+            _ => {}
         }
         match event {
             BatchEvent::Paused { error, .. } => self.paused(exit_of(error), &error.to_string()),
@@ -151,8 +159,11 @@ impl<'a> Follower<'a> {
     }
 
     fn look(&mut self) -> Result<(), Failure> {
+        if self.is_ledger_away {
+            return Ok(());
+        }
         if let Some(orders) = &mut self.orders {
-            return orders.look(self.ledger, self.display);
+            return or_later(orders.look(self.ledger, self.display));
         }
         // The batch itself tells when the ledger fails.
         if let Ok(counts) = self.ledger.counts(SystemTime::now()) {
@@ -160,4 +171,12 @@ impl<'a> Follower<'a> {
         }
         Ok(())
     }
+}
+
+/// What a ledger that is away does not tell now, it tells later.
+fn or_later(looked: Result<(), Failure>) -> Result<(), Failure> {
+    looked.or_else(|failure| match failure.exit {
+        Exit::Unavailable => Ok(()),
+        _ => Err(failure),
+    })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pan123_async::reqwest::Method;
-use pan123_mock::{MockPan123, TaskScript};
+use pan123_mock::{MockPan123, TaskEnd, TaskScript};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -120,6 +120,34 @@ async fn a_server_that_is_killed_stops_all_and_when_it_is_back_all_goes_on() {
     for text in shown {
         assert!(!text.contains(database.password()), "{text}");
     }
+}
+
+#[test]
+fn a_command_waits_for_a_server_that_is_killed_and_goes_on() {
+    let Some(database) = Database::find_alone() else {
+        return;
+    };
+    let mock = MockPan123::builder()
+        .default_script(TaskScript::never_ends())
+        .start_blocking();
+    let user = database.user(&mock).set("PAN123_LEDGER", database.url());
+    let url = "https://a.example/1.bin";
+    let mut running = user.start(&["download", url, "--wait"]);
+    let created = running.wait_for_output("created ");
+    let Some(outage) = Outage::begin() else {
+        return;
+    };
+    running.wait_for_note("nothing more is sent until the ledger works again");
+    // It ends while nobody can record it.
+    let task = created.split(' ').nth(1).unwrap().parse().unwrap();
+    mock.end_task(task, TaskEnd::Succeeded { size: 1 });
+    drop(outage);
+    running.wait_for_note("the ledger works again");
+    let ended = running.end().exits(0);
+    assert!(ended.stdout.contains("\nsucceeded "), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("nothing more is sent").count(), 1);
+    mock.assert_created_once(url);
+    mock.assert_tokens_issued(1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

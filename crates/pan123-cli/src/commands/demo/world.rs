@@ -141,6 +141,7 @@ impl<'a> World<'a> {
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .env_remove("PAN123_ACCESS_TOKEN")
+            .env_remove("PAN123_LEDGER")
             .env("PAN123_CONFIG_DIR", self.home.path().join("config"))
             .env("PAN123_STATE_DIR", self.home.path().join("state"))
             .env("PAN123_BASE_URL", self.base_url())
