@@ -339,9 +339,9 @@ impl HangingNetwork {
     }
 }
 
-/// Whether the client of this connection still waits; one that is about to close gets a short time.
+/// Whether the client of this connection still waits; one that is about to close gets the time for it.
 fn is_open(mut stream: &TcpStream) -> bool {
-    let patience = Duration::from_millis(200);
+    let patience = Duration::from_secs(10);
     stream.set_read_timeout(Some(patience)).unwrap();
     loop {
         match stream.read(&mut [0; 4096]) {
