@@ -234,8 +234,11 @@ impl Books {
             return Err(not_unique(gid));
         }
         lock(&self.mirror).set_note(gid, note);
-        self.read_new()?;
-        Ok(())
+        match self.read_new() {
+            // It is added, and seen once the server is back.
+            Err(_) if self.is_shared() => Ok(()),
+            read => Ok(read?),
+        }
     }
 
     /// Makes a GID another name of an item.

@@ -11,13 +11,13 @@ use crate::account::{holds, two_lines};
 use crate::support::{Running, User};
 
 /// A login that waits for the browser.
-struct Waiting {
-    running: Running,
-    redirect_uri: String,
-    state: String,
+pub(crate) struct Waiting {
+    pub(crate) running: Running,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: String,
 }
 
-fn start(user: &User) -> Waiting {
+pub(crate) fn start(user: &User) -> Waiting {
     user.write("app.txt", &two_lines());
     let arguments = ["login", "--oauth", "--file", "app.txt", "--json", "-v"];
     let redirect = ["--redirect-uri", "http://127.0.0.1:0/:back/{*"];
@@ -48,7 +48,7 @@ fn start(user: &User) -> Waiting {
 
 impl Waiting {
     /// Comes back as the browser does, and returns the status line.
-    fn come_back(&self, query: &str) -> String {
+    pub(crate) fn come_back(&self, query: &str) -> String {
         let rest = self
             .redirect_uri
             .strip_prefix("http://")

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod accounts;
 mod batches;
 mod outages;
 mod passwords;
@@ -78,6 +79,12 @@ impl Database {
     /// Returns a user on a machine of its own.
     fn user(&self, mock: &MockPan123) -> User {
         User::of(mock).set("PGPASSWORD", self.password())
+    }
+
+    /// The same without credentials.
+    fn stranger(&self, mock: &MockPan123) -> User {
+        let user = User::at(mock).set("PGPASSWORD", self.password());
+        user.set("PAN123_LEDGER", self.url())
     }
 
     fn home(&self, mock: &MockPan123) -> Home {

@@ -4,11 +4,12 @@ use std::fs;
 use std::net::TcpListener;
 
 use pan123_async::reqwest::{Method, Response};
-use pan123_mock::{Delivery, MockPan123, TaskEnd, TaskScript};
+use pan123_mock::path::ACCESS_TOKEN;
+use pan123_mock::{CannedResponse, Delivery, Fault, MockPan123, TaskEnd, TaskScript};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::serve::support::{Home, LIMIT, Service, mock_with};
+use crate::serve::support::{Home, LIMIT, Service, answer_of, mock_with};
 
 const A: &str = "00000000000000a1";
 
@@ -93,6 +94,21 @@ async fn unknown_hosts_and_pages_of_other_sites_are_refused() {
     }
     let response = get(&service, Method::GET, "/healthz", &[]).await;
     assert_eq!(response.text().await.unwrap(), "ok\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_that_the_credentials_are_rejected() {
+    let mock = MockPan123::start().await;
+    let rejected = CannedResponse::envelope(401, "client_secret is wrong");
+    mock.fault(Fault::from(rejected).on(ACCESS_TOKEN).always());
+    let home = Home::at(&mock);
+    let mut service = home.start(&[]).await;
+    let url = "http://source.example/a";
+    service.call("addUri", json!([[url], { "gid": A }])).await;
+    service.log("type", "paused").await;
+    let (status, down) = answer_of(get(&service, Method::GET, "/healthz", &[]).await).await;
+    assert_eq!((status, &down["status"]), (503, &json!("unavailable")));
+    assert_eq!(down["down"][0]["what"], "credentials_rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
