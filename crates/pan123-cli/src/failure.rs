@@ -133,18 +133,22 @@ impl From<LedgerFault> for Failure {
 }
 
 /// What the SDK calls so is an option or a command here.
-const HERE: [(&str, &str); 4] = [
+const HERE: [(&str, &str); 5] = [
     // What is wrong may be a setting.
     ("the ledger is broken:", "the ledger cannot be used:"),
     (
         "PostgresLedger::confirm_server",
-        "`pan123 batch confirm-server`",
+        "`pan123 batch confirm-server LEDGER`",
     ),
     (
         "Postgres::password",
         "PGPASSWORD, ~/.pgpass or --ledger-password-file",
     ),
     ("Postgres::root_certificates", "--ledger-root-cert"),
+    (
+        "was written with another ledger of this account",
+        "was written with another ledger of this account: another database needs another folder, --spill DIR",
+    ),
 ];
 
 /// Says why a ledger is of no use, in the words of the command.

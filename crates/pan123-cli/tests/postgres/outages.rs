@@ -180,12 +180,14 @@ async fn a_server_that_was_replaced_is_used_once_somebody_has_confirmed_it() {
         .refused("addUri", json!([["http://source.example/b"], options]))
         .await;
     assert!(
-        refused.contains("`pan123 batch confirm-server`"),
+        refused.contains("`pan123 batch confirm-server LEDGER`"),
         "{refused}"
     );
     let ended = tokio::task::block_in_place(|| user.run(&["batch", "show", &url])).exits(1);
     assert!(
-        ended.stderr.contains("`pan123 batch confirm-server`"),
+        ended
+            .stderr
+            .contains("`pan123 batch confirm-server LEDGER`"),
         "{ended:#?}"
     );
     let ended = confirm(&[]).exits(2);
