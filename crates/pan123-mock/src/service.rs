@@ -162,7 +162,7 @@ impl Service {
             delay,
             broken,
         };
-        self.record(request, &reply);
+        self.record(now, request, &reply);
         Handled {
             reply,
             effects: self.take_effects(),
@@ -358,7 +358,7 @@ impl Service {
     }
 
     /// Keeps at least as many requests as configured, and at most twice as many.
-    fn record(&mut self, request: &Request<Bytes>, reply: &Reply) {
+    fn record(&mut self, now: SystemTime, request: &Request<Bytes>, reply: &Reply) {
         let limit = self.options.kept_requests;
         if limit == 0 {
             return;
@@ -366,6 +366,7 @@ impl Service {
         if self.requests.len() >= limit.saturating_mul(2) {
             self.requests.drain(..limit);
         }
-        self.requests.push(RecordedRequest::of(request, reply));
+        let recorded = RecordedRequest::of(now, request, reply);
+        self.requests.push(recorded);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -17,6 +18,7 @@ const REDACTED: &str = "[redacted]";
 /// A recorded request. Its `Debug` output redacts tokens and client secrets; its methods return them.
 #[derive(Clone)]
 pub struct RecordedRequest {
+    pub(crate) received_at: SystemTime,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -32,6 +34,11 @@ pub struct RecordedRequest {
 const MAX_RECORDED_BODY: usize = 64 * 1024;
 
 impl RecordedRequest {
+    /// Returns when the request was received, by the service's clock.
+    pub fn received_at(&self) -> SystemTime {
+        self.received_at
+    }
+
     /// Returns the method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -77,7 +84,7 @@ impl RecordedRequest {
         self.code
     }
 
-    pub(super) fn of(request: &Request<Bytes>, reply: &Reply) -> Self {
+    pub(super) fn of(now: SystemTime, request: &Request<Bytes>, reply: &Reply) -> Self {
         let mut headers = request.headers().clone();
         for (name, value) in &mut headers {
             *value = copied(value);
@@ -87,6 +94,7 @@ impl RecordedRequest {
         let response =
             Some(&reply.response).filter(|_| reply.wire_outcome() == WireOutcome::Responded);
         Self {
+            received_at: now,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -138,6 +146,7 @@ impl RecordedRequest {
 impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordedRequest")
+            .field("received_at", &self.received_at)
             .field("method", &self.method)
             .field("path", &self.path)
             .field("query", &self.redacted_query())
@@ -206,7 +215,7 @@ mod tests {
             delay: None,
             broken: None,
         };
-        RecordedRequest::of(&request, &reply)
+        RecordedRequest::of(SystemTime::UNIX_EPOCH, &request, &reply)
     }
 
     #[test]

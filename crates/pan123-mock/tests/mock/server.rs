@@ -67,6 +67,7 @@ fn server_and_model_give_the_same_response() {
         .send(pair.to_string());
     let (parts, body) = read(over_the_socket);
 
+    assert_eq!(mock.requests()[0].received_at(), now);
     let request = pan123_mock::http::Request::post(path::ACCESS_TOKEN)
         .header("Platform", "open_platform")
         .header("Content-Type", "application/json")

@@ -1,6 +1,7 @@
 //! Admin routes that read the state.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,7 +49,9 @@ fn request_json(request: &RecordedRequest, secrets: bool) -> Value {
         let headers = json!(request.redacted_headers());
         (request.redacted_query(), headers, request.redacted_body())
     };
+    let received_at = request.received_at.duration_since(SystemTime::UNIX_EPOCH);
     json!({
+        "received_at": received_at.unwrap_or_default().as_secs_f64(),
         "method": request.method.as_str(),
         "path": request.path,
         "query": query,
