@@ -1,9 +1,12 @@
 //! Real processes that share one token file.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+#![allow(clippy::print_stdout, reason = "the figures are what one looks for")]
 
 #[cfg(unix)]
 mod batches;
+#[cfg(unix)]
+mod fleet;
 mod mounts;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
