@@ -7,6 +7,8 @@
 mod batches;
 #[cfg(unix)]
 mod fleet;
+#[cfg(unix)]
+mod machines;
 mod mounts;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use pan123_mock::{MockPan123, Service};
@@ -52,6 +52,8 @@ pub(super) struct Fleet<'a> {
     rng: Rng,
     pub(super) kills: usize,
     pub(super) stops: usize,
+    /// The ids of those that were killed, and when.
+    pub(super) killed: Vec<(u32, SystemTime)>,
 }
 
 impl<'a> Fleet<'a> {
@@ -72,6 +74,7 @@ impl<'a> Fleet<'a> {
             rng: Rng::with_seed(seed),
             kills: 0,
             stops: 0,
+            killed: Vec::new(),
         };
         fleet.workers = (0..workers).map(|number| fleet.worker(number)).collect();
         fleet
@@ -111,6 +114,7 @@ impl<'a> Fleet<'a> {
             worker.is_stopped = true;
             self.stops += 1;
         } else {
+            self.killed.push((worker.process.id(), SystemTime::now()));
             // The one before is killed.
             self.workers[chosen] = self.worker(chosen);
             self.kills += 1;

@@ -14,7 +14,7 @@ use pan123_proto::{Endpoint, Pacing};
 use pan123_store::FileStore;
 
 pub(crate) fn run(arguments: &[String]) {
-    let [url, folder, items, lease] = arguments else {
+    let [url, folder, count, lease] = arguments else {
         panic!("wrong arguments: {arguments:?}");
     };
     let folder = Path::new(folder);
@@ -30,16 +30,10 @@ pub(crate) fn run(arguments: &[String]) {
         .unwrap();
     let lease = Duration::from_millis(lease.parse().unwrap());
     let ledger = SqliteLedger::new(folder.join("batch.db")).lease(lease);
-    let count: usize = items.parse().unwrap();
-    let items = move || {
-        (0..count).map(|number| {
-            let download = Download::new(format!("https://example.com/{number}")).unwrap();
-            NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
-        })
-    };
+    let count = count.parse().unwrap();
     let offline = client.offline_download();
     loop {
-        match offline.batch_with(&ledger, items(), BatchPolicy::default()) {
+        match offline.batch_with(&ledger, items(count), BatchPolicy::default()) {
             Ok(batch) => {
                 println!("{:?}", batch.to_end().counts);
                 return;
@@ -49,4 +43,11 @@ pub(crate) fn run(arguments: &[String]) {
             Err(fault) => panic!("{fault}"),
         }
     }
+}
+
+pub(crate) fn items(count: usize) -> impl Iterator<Item = NewItem> + Send + 'static {
+    (0..count).map(|number| {
+        let download = Download::new(format!("https://example.com/{number}")).unwrap();
+        NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
+    })
 }

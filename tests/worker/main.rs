@@ -9,6 +9,7 @@
 mod batch;
 mod client;
 mod flood;
+mod machine;
 
 use std::env;
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         "batch" => batch::run(arguments),
         "client" => client::run(arguments),
         "flood" => flood::run(),
+        "machine" => machine::run(arguments),
         "mock" => {
             return pan123_mock::program::main_as("mock", arguments.iter().map(OsString::from));
         }
