@@ -3,8 +3,10 @@
 //!
 //! `PAN123_BATCH_ITEMS` sets the number of items, `PAN123_BATCH_PACE` the creates per second, `PAN123_BATCH_OUTAGES` for how many seconds
 //! the server is away each time, such as `8,60`. With `PAN123_BATCH_CONTROLS`, what these tests must find is done on purpose.
+//! `two_hosts.sh` runs them in two network namespaces, one of which is cut off for a while.
 
 use std::fs;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -87,6 +89,78 @@ impl Database {
     }
 }
 
+/// How long a host is cut off.
+const CUT_SECONDS: u32 = 10;
+
+/// Two network namespaces on a bridge, in which the machines run instead.
+#[derive(Clone)]
+struct Hosts {
+    /// The address of the test on the bridge.
+    address: String,
+    names: [String; 2],
+}
+
+/// The bridge.
+const BRIDGE: &str = "pan123";
+
+impl Hosts {
+    fn find() -> Option<Hosts> {
+        let address = std::env::var("PAN123_BATCH_ADDRESS").ok()?;
+        let names = ["pan123-a", "pan123-b"].map(str::to_owned);
+        Some(Hosts { address, names })
+    }
+
+    fn reached(&self, url: &str) -> String {
+        url.replace("127.0.0.1", &self.address)
+    }
+
+    fn command(&self, machine: usize) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[machine % 2], WORKER]);
+        let database = std::env::var("PAN123_TEST_POSTGRES").unwrap();
+        command.env("PAN123_TEST_POSTGRES", self.reached(&database));
+        command
+    }
+
+    /// Lets the machines reach a server on loopback at its own port.
+    fn relay(&self, url: &str) {
+        let (_, rest) = url.rsplit_once("127.0.0.1:").unwrap();
+        let port = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let port: u16 = port.parse().unwrap();
+        let listener = TcpListener::bind((self.address.as_str(), port)).unwrap();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // The server may be away: the client's connection ends then.
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", port)) {
+                    copy(client.try_clone(), server.try_clone());
+                    copy(Ok(server), Ok(client));
+                }
+            }
+        });
+    }
+
+    /// What one of them sends is lost, and what is sent to it.
+    fn cut_off(&self, meanwhile: impl FnOnce()) {
+        let link = |change: &[&str]| {
+            let set = ["link", "set", self.names[1].as_str()];
+            let status = Command::new("ip").args(set).args(change).status().unwrap();
+            assert!(status.success(), "{change:?}");
+        };
+        link(&["nomaster"]);
+        meanwhile();
+        link(&["master", BRIDGE]);
+    }
+}
+
+fn copy(from: std::io::Result<TcpStream>, to: std::io::Result<TcpStream>) {
+    let (mut from, mut to) = (from.unwrap(), to.unwrap());
+    thread::spawn(move || {
+        // How it ends is for the two ends to notice.
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
+
 /// A batch that several machines have worked on.
 struct Run {
     database: Database,
@@ -94,6 +168,7 @@ struct Run {
     folder: TempDir,
     items: usize,
     pace: u32,
+    hosts: Option<Hosts>,
 }
 
 impl Run {
@@ -107,17 +182,33 @@ impl Run {
         let mock = MockPan123::builder()
             .rate_limits(limits)
             .kept_requests(1_000_000);
+        let mock = mock.start_blocking();
+        let hosts = Hosts::find();
+        if let Some(hosts) = &hosts {
+            hosts.relay(&mock.base_url());
+            hosts.relay(&database.url);
+        }
         Run {
             database,
-            mock: mock.start_blocking(),
+            mock,
+            hosts,
             folder: tempfile::tempdir().unwrap(),
             items: number("PAN123_BATCH_ITEMS", u32::try_from(ITEMS).unwrap()) as usize,
             pace,
         }
     }
 
+    /// The service, as the machines reach it.
+    fn url(&self) -> String {
+        match &self.hosts {
+            Some(hosts) => hosts.reached(&self.mock.base_url()),
+            None => self.mock.base_url(),
+        }
+    }
+
     fn fleet(&self, fences: &'static str) -> Fleet<'_> {
-        let url = self.mock.base_url();
+        let url = self.url();
+        let hosts = self.hosts.clone();
         let folder = self.folder.path().to_owned();
         let schema = self.database.schema.clone();
         let numbers = [
@@ -126,7 +217,9 @@ impl Run {
             (1000 / self.pace).to_string(),
         ];
         Fleet::start(&self.mock, WORKERS, self.items, move |machine| {
-            let mut command = Command::new(WORKER);
+            let mut command = hosts
+                .as_ref()
+                .map_or_else(|| Command::new(WORKER), |hosts| hosts.command(machine));
             command.args(["machine", &url]);
             command.arg(folder.join(format!("machine-{machine}")));
             command.args(&numbers).arg(fences);
@@ -136,10 +229,55 @@ impl Run {
         })
     }
 
+    /// Kills, stops and wakes machines while they create, with the server away for so many seconds each time and the token pushed out.
+    fn disturb(&self, fleet: &mut Fleet<'_>, outages: &[u64]) {
+        let items = self.items;
+        // About every 0.4 s, or oftener where there are few.
+        let between = (self.pace as usize * 2 / 5).min(items / 30);
+        let mut outages = (1..)
+            .map(|nth| items * 8 * nth / (10 * (outages.len() + 1)))
+            .zip(outages)
+            .peekable();
+        let mut pushes = (1..=PUSHES)
+            .map(|nth| items * 7 * nth / (10 * PUSHES))
+            .peekable();
+        let mut cut = Some(items / 4);
+        let mut target = between;
+        // The last ones are left alone: an item whose worker was killed before it sent it is never created.
+        while target < items * 8 / 10 {
+            fleet.await_created(target);
+            fleet.disturb();
+            if pushes.next_if(|at| target >= *at).is_some() {
+                self.push_token_out();
+            }
+            if let Some((_, seconds)) = outages.next_if(|(at, _)| target >= *at) {
+                self.database.kill(|| {
+                    for _ in 0..*seconds {
+                        fleet.disturb();
+                        thread::sleep(Duration::from_secs(1));
+                    }
+                });
+            }
+            if let Some(hosts) = self
+                .hosts
+                .as_ref()
+                .filter(|_| cut.take_if(|at| target >= *at).is_some())
+            {
+                hosts.cut_off(|| {
+                    for _ in 0..CUT_SECONDS {
+                        fleet.disturb();
+                        thread::sleep(Duration::from_secs(1));
+                    }
+                });
+            }
+            target += between;
+        }
+    }
+
     fn read(&self) -> Audit {
         let database = Postgres::new(&self.database.url).unwrap();
         let database = database.schema(&self.database.schema).unwrap();
-        let account = Account::new(self.mock.base_url(), CLIENT_ID);
+        let account = Account::new(self.url(), CLIENT_ID);
         let ledger = database.ledger(self.folder.path().join("auditor"));
         let mut ledger = ledger.open(&account).unwrap();
         audit(&read(&mut *ledger, &self.mock), &self.mock)
@@ -222,33 +360,8 @@ fn machines_that_are_killed_and_stopped_with_their_server_lose_nothing_and_send_
         .split(',')
         .map(|seconds| seconds.parse().unwrap())
         .collect();
-    // About every 0.4 s, or oftener where there are few.
-    let between = (run.pace as usize * 2 / 5).min(items / 30);
     let mut fleet = run.fleet("fenced");
-    let mut outage_at = (1..=outages.len()).map(|n| items * 8 * n / (10 * (outages.len() + 1)));
-    let mut push_at = (1..=PUSHES).map(|nth| items * 7 * nth / (10 * PUSHES));
-    let (mut outages, mut next_outage, mut next_push) =
-        (outages.iter(), outage_at.next(), push_at.next());
-    let mut target = between;
-    // The last ones are left alone: an item whose worker was killed before it sent it is never created.
-    while target < items * 8 / 10 {
-        fleet.await_created(target);
-        fleet.disturb();
-        if next_push.is_some_and(|at| target >= at) {
-            run.push_token_out();
-            next_push = push_at.next();
-        }
-        if next_outage.is_some_and(|at| target >= at) {
-            run.database.kill(|| {
-                for _ in 0..*outages.next().unwrap() {
-                    fleet.disturb();
-                    thread::sleep(Duration::from_secs(1));
-                }
-            });
-            next_outage = outage_at.next();
-        }
-        target += between;
-    }
+    run.disturb(&mut fleet, &outages);
     fleet.end();
 
     let audit = run.read();
@@ -261,4 +374,58 @@ fn machines_that_are_killed_and_stopped_with_their_server_lose_nothing_and_send_
     audit.check(items);
     assert!(most <= run.pace as usize + 1, "{most} creates in a second");
     assert!(mints <= 1 + PUSHES + lost, "{mints} tokens, {lost} lost");
+}
+
+/// Whether what these tests must find is done on purpose.
+fn control() -> Option<Run> {
+    let database = std::env::var("PAN123_BATCH_CONTROLS").ok();
+    database.and_then(|_| Database::find()).map(Run::new)
+}
+
+#[test]
+fn control_leases_without_fences_send_twice() {
+    let Some(run) = control() else { return };
+    let mut fleet = run.fleet("unfenced");
+    run.disturb(&mut fleet, &[]);
+    fleet.end();
+    let audit = run.read();
+    println!("{audit}");
+    assert!(!audit.twice.is_empty(), "the test finds nothing: {audit}");
+}
+
+#[test]
+fn control_server_that_forgets_makes_machines_send_twice() {
+    let Some(run) = control() else { return };
+    let mut fleet = run.fleet("fenced");
+    fleet.await_created(1);
+    make_forgetful(&run.database);
+    fleet.await_created(run.items / 2);
+    run.database.kill(|| ());
+    fleet.end();
+    run.database.admin("ALTER SYSTEM RESET ALL");
+    let audit = run.read();
+    println!("{audit}");
+    assert!(!audit.twice.is_empty(), "the test finds nothing: {audit}");
+}
+
+/// Lets the server answer before a change is durable, as `synchronous_commit = off` does. The ledger refuses a server with that setting,
+/// so that triggers set it.
+fn make_forgetful(database: &Database) {
+    database.admin("ALTER SYSTEM SET wal_writer_delay = '10s'");
+    database.admin("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
+    database.admin("SELECT pg_reload_conf()");
+    let schema = &database.schema;
+    database.admin(&format!(
+        "CREATE FUNCTION {schema}.forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM set_config('synchronous_commit', 'off', true);
+            RETURN coalesce(NEW, OLD);
+        END $$"
+    ));
+    // One transaction each: the machines use these tables meanwhile.
+    for table in ["items", "ledgers", "workers", "paces", "tokens"] {
+        database.admin(&format!(
+            "CREATE TRIGGER forget BEFORE INSERT OR UPDATE OR DELETE ON {schema}.{table}
+                FOR EACH ROW EXECUTE FUNCTION {schema}.forget()"
+        ));
+    }
 }

@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: &[String]) {
     let client = pan123_blocking::Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)
         .base_url(url)
+        // In a network namespace the service is not on loopback.
+        .allow_credentials_over_plain_http(true)
         .user_agent(format!("machine-{}", std::process::id()))
         .token_store(database.token_store().lease(millis(lease)))
         .shared_pace(database.pace())
