@@ -6,6 +6,8 @@
     reason = "a program for people, who see what fails"
 )]
 
+mod shared;
+
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,7 +45,7 @@ fn main() {
 fn report(what: &str, paces: &[PostgresPace], classes: usize) {
     let start = Barrier::new(paces.len() * classes + 1);
     let each = RESERVATIONS as usize / paces.len() / classes;
-    let (mut latencies, seconds) = thread::scope(|scope| {
+    let (latencies, seconds) = thread::scope(|scope| {
         let mut threads = Vec::new();
         for pace in paces {
             for class in &CLASSES[..classes] {
@@ -61,15 +63,9 @@ fn report(what: &str, paces: &[PostgresPace], classes: usize) {
         let latencies: Vec<_> = joined.flatten().collect();
         (latencies, began.elapsed().as_secs_f64())
     });
-    latencies.sort_unstable();
-    let millis = |percent: usize| {
-        let at = latencies[latencies.len() * percent / 100];
-        format!("{:.2} ms", at.as_secs_f64() * 1e3)
-    };
     println!(
-        "{what}: median {}, 99 % within {}, {:.0} a second",
-        millis(50),
-        millis(99),
+        "{what}: median / 99 % within {}, {:.0} a second",
+        shared::summary(latencies),
         f64::from(RESERVATIONS) / seconds
     );
 }
