@@ -3,6 +3,7 @@
 //!
 //! `PAN123_BATCH_ITEMS` sets the number of items, `PAN123_BATCH_PACE` the creates per second, `PAN123_BATCH_OUTAGES` for how many seconds
 //! the server is away each time, such as `8,60`. With `PAN123_BATCH_CONTROLS`, what these tests must find is done on purpose.
+//! With `PAN123_BATCH_WORKERS`, such as `1,8,100`, the load of the server is measured at so many idle and working machines.
 //! `two_hosts.sh` runs them in two network namespaces, one of which is cut off for a while.
 
 use std::fs;
@@ -20,9 +21,10 @@ use pan123_proto::Pacing;
 use pan123_proto::ledger::Ledger;
 use pan123_store::Account;
 use tempfile::TempDir;
+use tokio_postgres::SimpleQueryMessage;
 
-use super::WORKER;
 use super::fleet::{Audit, Fleet, audit, read};
+use super::{LONG_TIMEOUT, WORKER};
 
 const WORKERS: usize = 8;
 const ITEMS: usize = 120;
@@ -81,6 +83,11 @@ impl Database {
     }
 
     fn admin(&self, statements: &str) {
+        self.ask(statements);
+    }
+
+    /// Returns the first column of the last rows.
+    fn ask(&self, statements: &str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -89,8 +96,13 @@ impl Database {
             let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
             let (client, connection) = connected.unwrap();
             tokio::spawn(connection);
-            client.batch_execute(statements).await.unwrap();
-        });
+            let messages = client.simple_query(statements).await.unwrap();
+            let texts = messages.iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            texts.collect()
+        })
     }
 }
 
@@ -212,16 +224,20 @@ impl Run {
     }
 
     fn fleet(&self, fences: &'static str) -> Fleet<'_> {
+        self.fleet_of(WORKERS, LEASE_MILLIS, fences)
+    }
+
+    fn fleet_of(&self, machines: usize, lease: u64, fences: &'static str) -> Fleet<'_> {
         let url = self.url();
         let hosts = self.hosts.clone();
         let folder = self.folder.path().to_owned();
         let schema = self.database.schema.clone();
         let numbers = [
             self.items.to_string(),
-            LEASE_MILLIS.to_string(),
+            lease.to_string(),
             (1000 / self.pace).to_string(),
         ];
-        Fleet::start(&self.mock, WORKERS, self.items, move |machine| {
+        Fleet::start(&self.mock, machines, self.items, move |machine| {
             let mut command = hosts
                 .as_ref()
                 .map_or_else(|| Command::new(WORKER), |hosts| hosts.command(machine));
@@ -433,4 +449,66 @@ fn make_forgetful(database: &Database) {
                 FOR EACH ROW EXECUTE FUNCTION {schema}.forget()"
         ));
     }
+}
+
+/// How long the server is looked at.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What the server has done so far: transactions, and seconds of a core.
+fn work_done(database: &Database) -> (f64, f64) {
+    let commits = "SELECT sum(xact_commit) FROM pg_stat_database";
+    let commits: f64 = database.ask(commits)[0].parse().unwrap();
+    let ticks = |stat: &str| -> Option<f64> {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let number = |index: usize| fields[index].parse::<f64>().ok();
+        // User and system time, of a process and of its children that have ended.
+        let times = (11..15).filter_map(number).sum();
+        (name == "postgres").then_some(times)
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let stats =
+        processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    let ticks: f64 = stats.filter_map(|stat| ticks(&stat)).sum();
+    (commits, ticks / 100.0)
+}
+
+#[test]
+fn figures_of_the_load_of_the_server() {
+    let Ok(machines) = std::env::var("PAN123_BATCH_WORKERS") else {
+        return;
+    };
+    let Some(database) = Database::find() else {
+        return;
+    };
+    database.admin("ALTER SYSTEM SET max_connections = 1000");
+    database.kill(|| ());
+    println!("| machines | connections | transactions a second | CPU of the server | creates |");
+    println!("| --- | --- | --- | --- | --- |");
+    for machines in machines.split(',').map(|number| number.parse().unwrap()) {
+        let run = Run::new(Database::find().unwrap());
+        let fleet = run.fleet_of(machines, 30_000, "fenced");
+        run.mock.wait_for(LONG_TIMEOUT, |service| {
+            (!service.tasks().is_empty()).then_some(())
+        });
+        // All have opened the ledger by then.
+        let are_there = format!("SELECT count(*) FROM {}.workers", run.database.schema);
+        while run.database.ask(&are_there)[0] != machines.to_string() {}
+        let creates = || run.mock.service(|service| service.tasks().len());
+        let (before, created) = (work_done(&run.database), creates());
+        thread::sleep(LOOK);
+        let (after, created) = (work_done(&run.database), creates() - created);
+        let connections =
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+        let connections: usize = run.database.ask(connections)[0].parse().unwrap();
+        let seconds = LOOK.as_secs_f64();
+        println!(
+            "| {machines} | {} | {:.0} | {:.1} % of a core | {created} in {seconds} s |",
+            connections - 1,
+            (after.0 - before.0) / seconds,
+            100.0 * (after.1 - before.1) / seconds
+        );
+        drop(fleet);
+    }
+    database.admin("ALTER SYSTEM RESET ALL");
 }

@@ -28,7 +28,10 @@ pub(crate) fn run(arguments: &[String]) {
     let database = database.timeout(Duration::from_secs(5));
     let pacing = Pacing::default()
         .every(Download::RATE, millis(interval))
-        .every(GetDownloadProgress::RATE, Duration::from_millis(20));
+        .every(
+            GetDownloadProgress::RATE,
+            (millis(interval) / 5).max(Duration::from_millis(20)),
+        );
     let client = pan123_blocking::Client::builder()
         .credentials(CLIENT_ID, CLIENT_SECRET)
         .base_url(url)

@@ -245,7 +245,7 @@ impl Limiter {
             }
             SharedTurn::At(at) => Slot::At(at),
             SharedTurn::Asked(until) => Slot::Asked(until),
-            SharedTurn::Ask => Slot::Reserve(queue.interval),
+            SharedTurn::Ask => Slot::Reserve(shared::spacing(queue.interval)),
         }
     }
 
@@ -650,8 +650,8 @@ impl Queue {
     }
 }
 
-/// How long a slot is good: half its interval. Whatever delays those who send, no second sees more than one request more than it has
-/// slots, and another half of an interval is left for what delays a request on its way.
+/// How long a slot of this session's own pace is good: half its interval, so that a request which was held up does not come together
+/// with the next ones.
 fn validity(interval: Duration) -> Duration {
     (interval / 2).max(MIN_VALIDITY)
 }

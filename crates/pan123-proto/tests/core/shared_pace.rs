@@ -11,7 +11,7 @@ use pan123_proto::{
 };
 
 use crate::support::server::LATENCY;
-use crate::support::shared_pace::{PaceStore, ROUND_TRIP, most_in};
+use crate::support::shared_pace::{PaceStore, ROUND_TRIP, least_gap};
 use crate::support::single;
 use crate::support::{
     Outcome, Reply, ServerView, World, at, builder, download, fixed, gaps, hand, millis, path,
@@ -62,7 +62,7 @@ fn sessions_that_share_keep_one_pace() {
     assert!(created.iter().all(|one| one.get().is_ok()));
     let times = world.times(path::CREATE);
     assert!(gaps(&times).iter().all(|gap| *gap >= secs(1)), "{times:?}");
-    assert!(world.now() < secs(40), "no slot is lost: {:?}", world.now());
+    assert!(world.now() < secs(42), "no slot is lost: {:?}", world.now());
     assert_eq!(
         reservations(&store).len(),
         40,
@@ -120,14 +120,14 @@ fn classes_do_not_wait_for_each_other() {
         world.start(session.call(&GetUserInfo).unwrap());
     }
     world.run();
-    for (path, interval) in [
-        (path::CREATE, secs(1)),
-        (path::PROGRESS, millis(200)),
-        (path::USER_INFO, millis(100)),
+    // Each slot is a little longer than the interval, so that a request may be late.
+    for (path, gap) in [
+        (path::CREATE, millis(1_050)),
+        (path::PROGRESS, millis(210)),
+        (path::USER_INFO, millis(110)),
     ] {
         assert_eq!(world.times(path)[0], ROUND_TRIP);
-        let expected = [interval + ROUND_TRIP; 4];
-        assert_eq!(gaps(&world.times(path)), expected, "{path}");
+        assert_eq!(gaps(&world.times(path)), [gap; 4], "{path}");
     }
 }
 
@@ -428,7 +428,7 @@ fn those_who_wait_for_an_answer_to_another_are_woken() {
 
 #[test]
 fn slot_that_has_passed_is_not_used() {
-    for (late, sends) in [(millis(499), true), (millis(500), false), (HOUR, false)] {
+    for (late, sends) in [(millis(49), true), (millis(50), false), (HOUR, false)] {
         let mut call = single::create(&sharing()).timeout(10 * HOUR);
         let now = at(Duration::ZERO);
         assert!(matches!(call.resume(now, Input::Wake), Step::Pace(_)));
@@ -529,13 +529,6 @@ fn any_number_of_sessions_keep_the_pace_whatever_happens() {
             }
         }
         let times = world.times(path::CREATE);
-        for seconds in [1, 2, 5, 20] {
-            let most = most_in(&times, secs(seconds));
-            let allowed = usize::try_from(seconds).unwrap() + 1;
-            assert!(
-                most <= allowed,
-                "seed {seed}: {most} in {seconds} s: {times:?}"
-            );
-        }
+        assert!(least_gap(&times) >= secs(1), "seed {seed}: {times:?}");
     }
 }

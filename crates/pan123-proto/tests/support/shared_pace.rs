@@ -68,13 +68,10 @@ impl Hooks for PaceStore {
     }
 }
 
-/// The most times in any window of this length.
-pub(crate) fn most_in(times: &[Duration], window: Duration) -> usize {
-    let in_window = |from: &Duration| {
-        let later = times
-            .iter()
-            .filter(|at| (*from..*from + window).contains(at));
-        later.count()
-    };
-    times.iter().map(in_window).max().unwrap_or(0)
+/// The least time between two requests, but for the differences of round trips.
+pub(crate) fn least_gap(times: &[Duration]) -> Duration {
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    gaps.min()
+        .unwrap_or(Duration::MAX)
+        .saturating_add(ROUND_TRIP * 4)
 }

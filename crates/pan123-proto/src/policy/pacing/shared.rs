@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{UsedSlot, validity};
+use super::UsedSlot;
 use crate::error::{Error, SharedPaceError};
 use crate::machine::control::{Control, Waiters};
 use crate::machine::{Signal, later};
@@ -11,9 +11,24 @@ use crate::policy::retry::doubled;
 
 /// After this time without an answer somebody else may ask.
 const MAX_ASK: Duration = Duration::from_secs(60);
+/// A process is seldom later than this.
+const MIN_VALIDITY: Duration = Duration::from_millis(10);
+/// Each slot is as much longer.
+const MAX_VALIDITY: Duration = Duration::from_millis(50);
 /// How long nobody asks after the pace was unavailable for the first time; it doubles with each further time.
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// How long a slot is good. Whoever sends later than that takes another one.
+fn validity(interval: Duration) -> Duration {
+    (interval / 20).clamp(MIN_VALIDITY, MAX_VALIDITY)
+}
+
+/// The time between two slots: two requests are never closer to each other than the interval, however late the first one was sent. The
+/// service counts in windows of a second, so that a single request too many is rejected.
+pub(super) fn spacing(interval: Duration) -> Duration {
+    interval.saturating_add(validity(interval))
+}
 
 /// The slot of a class.
 #[derive(Debug, Default)]
