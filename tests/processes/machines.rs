@@ -494,10 +494,10 @@ fn figures_of_the_load_of_the_server() {
         // All have opened the ledger by then.
         let are_there = format!("SELECT count(*) FROM {}.workers", run.database.schema);
         while run.database.ask(&are_there)[0] != machines.to_string() {}
-        let creates = || run.mock.service(|service| service.tasks().len());
-        let (before, created) = (work_done(&run.database), creates());
+        let count = || run.mock.service(|service| service.tasks().len());
+        let (before, created) = (work_done(&run.database), count());
         thread::sleep(LOOK);
-        let (after, created) = (work_done(&run.database), creates() - created);
+        let (after, created) = (work_done(&run.database), count() - created);
         let connections =
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
         let connections: usize = run.database.ask(connections)[0].parse().unwrap();
