@@ -10,7 +10,7 @@ use fastrand::Rng;
 use pan123_proto::{ClassPace, PaceOp, PaceResult};
 
 use super::hooks::Hooks;
-use super::millis;
+use super::{gaps, millis};
 
 /// How long an operation of the shared pace takes, there and back.
 pub(crate) const ROUND_TRIP: Duration = millis(4);
