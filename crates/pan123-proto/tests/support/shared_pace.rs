@@ -70,8 +70,8 @@ impl Hooks for PaceStore {
 
 /// The least time between two requests, but for the differences of round trips.
 pub(crate) fn least_gap(times: &[Duration]) -> Duration {
-    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
-    gaps.min()
+    let least = gaps(times).into_iter().min();
+    least
         .unwrap_or(Duration::MAX)
         .saturating_add(ROUND_TRIP * 4)
 }
