@@ -52,8 +52,8 @@ pub(super) struct Fleet<'a> {
     rng: Rng,
     pub(super) kills: usize,
     pub(super) stops: usize,
-    /// The ids of those that were killed, and when.
-    pub(super) killed: Vec<(u32, SystemTime)>,
+    /// The ids of those that were killed or stopped, and when.
+    pub(super) interrupted: Vec<(u32, SystemTime)>,
 }
 
 impl<'a> Fleet<'a> {
@@ -74,7 +74,7 @@ impl<'a> Fleet<'a> {
             rng: Rng::with_seed(seed),
             kills: 0,
             stops: 0,
-            killed: Vec::new(),
+            interrupted: Vec::new(),
         };
         fleet.workers = (0..workers).map(|number| fleet.worker(number)).collect();
         fleet
@@ -109,12 +109,15 @@ impl<'a> Fleet<'a> {
         let worker = &mut self.workers[chosen];
         if worker.is_stopped {
             wake(worker);
-        } else if self.rng.u8(0..3) == 0 && self.stops < self.items / 20 {
+            return;
+        }
+        let interrupted = (worker.process.id(), SystemTime::now());
+        self.interrupted.push(interrupted);
+        if self.rng.u8(0..3) == 0 && self.stops < self.items / 20 {
             signal(worker, "-STOP");
             worker.is_stopped = true;
             self.stops += 1;
         } else {
-            self.killed.push((worker.process.id(), SystemTime::now()));
             // The one before is killed.
             self.workers[chosen] = self.worker(chosen);
             self.kills += 1;

@@ -3,19 +3,17 @@
 //! Arguments: the base URL, the folder of this machine, how many items there are, the lease and the interval between creates in
 //! milliseconds, and whether it keeps to its fences. `PAN123_TEST_POSTGRES` names the server, `PAN123_TEST_SCHEMA` the schema.
 
-use std::thread;
 use std::time::Duration;
 
 use pan123_ledger::Postgres;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
-use pan123_proto::batch::BatchPolicy;
 use pan123_proto::ledger::{
     Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction,
 };
 use pan123_proto::offline::{Download, GetDownloadProgress};
 use pan123_proto::{Account, Endpoint, Pacing};
 
-use crate::batch::items;
+use crate::batch::work;
 
 pub(crate) fn run(arguments: &[String]) {
     let [url, folder, count, lease, interval, fences] = arguments else {
@@ -48,21 +46,7 @@ pub(crate) fn run(arguments: &[String]) {
         ledger: Box::new(ledger),
         keeps_fences: fences == "fenced",
     };
-    let count = count.parse().unwrap();
-    let offline = client.offline_download();
-    loop {
-        match offline.batch_with(&ledger, items(count), BatchPolicy::default()) {
-            Ok(batch) => {
-                println!("{:?}", batch.to_end().counts);
-                return;
-            }
-            // The server is away.
-            Err(LedgerFault::Busy(_) | LedgerFault::Down(_)) => {
-                thread::sleep(Duration::from_millis(50));
-            }
-            Err(fault) => panic!("{fault}"),
-        }
-    }
+    work(&client, &ledger, count.parse().unwrap());
 }
 
 /// A ledger whose worker may not keep to its fences: it sends an item that another one has taken over.
