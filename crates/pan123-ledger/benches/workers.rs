@@ -93,10 +93,12 @@ fn row(url: &str, count: usize, every: Duration, lasts: Duration) {
         let threads: Vec<_> = workers.into_iter().map(work).collect();
         start.wait();
         let (before, began) = (server.ticks(), Instant::now());
-        thread::sleep(lasts);
+        thread::sleep(lasts / 2);
+        let connections = server.connections();
+        thread::sleep(lasts / 2);
         let ticks = server.ticks() - before;
         let used = Used {
-            connections: server.connections(),
+            connections,
             cores: ticks / TICKS_A_SECOND / began.elapsed().as_secs_f64(),
         };
         let tallies = threads.into_iter().map(|thread| thread.join().unwrap());
@@ -156,9 +158,16 @@ struct Worker {
 impl Worker {
     fn new(database: &Postgres, folder: &Path, every: Duration) -> Worker {
         let ledger = database.ledger(folder).open(&account()).unwrap();
+        let pace = database.pace();
+        // It connects with its first use.
+        let connect = PaceOp::Reserve {
+            class: POLL,
+            every: Duration::ZERO,
+        };
+        pace.run(&account(), connect);
         Worker {
             ledger,
-            pace: database.pace(),
+            pace,
             every,
             claimed: VecDeque::new(),
             running: VecDeque::new(),
