@@ -1,0 +1,47 @@
+//! What the crates of the workspace cost, beside floors that are written by hand: `table` prints it as Markdown.
+//!
+//! Instructions are counted by valgrind, system calls by strace, each as the difference between two runs of a child process of which
+//! one makes twice as many calls, divided by that number. Allocations are counted in this process.
+
+mod cases;
+mod clients;
+mod floors;
+mod measure;
+mod memory;
+mod stub;
+mod table;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+pan123-bench table [--short]   every case as Markdown; short: counts only, which must keep to their limits
+pan123-bench case list         the names of the cases
+pan123-bench case NAME         one case
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut out = io::stdout().lock();
+    let written = match arguments[..] {
+        ["table"] => table::full(&mut out),
+        ["table", "--short"] => return table::short(&mut out),
+        ["case", "list"] => table::names(&mut out),
+        ["case", name] => table::one(&mut out, name),
+        // The child processes.
+        ["stub"] => stub::serve(&mut out),
+        ["run", name, subject, calls] => {
+            cases::run(name, subject, calls);
+            Ok(())
+        }
+        _ => {
+            let _ = out.write_all(USAGE.as_bytes());
+            return ExitCode::from(2);
+        }
+    };
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
