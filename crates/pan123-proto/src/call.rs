@@ -238,7 +238,7 @@ impl<T> Call<T> {
             bound,
             control: &control,
         };
-        let step = match self.session.admit(&request, now.mono) {
+        let step = match self.session.admit(request, now.mono) {
             Admission::Send(bearer, slot) => return Ok(Next::Send(Ready { bearer, slot })),
             Admission::Reserve(op) => self.exchange.ask_pace(op),
             Admission::Fetch(lease) => Step::Detach(self.session.fetch_token(lease, now)?),

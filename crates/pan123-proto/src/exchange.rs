@@ -66,7 +66,8 @@ pub(crate) trait ExchangeSession: Clone {
     fn ticket(&self, class: RateClass, priority: Priority) -> Ticket;
 
     /// Books a slot if the ticket has none, and uses it if its time has come.
-    fn turn(&self, ticket: &Ticket, now: Instant, bound: Bound, control: &Arc<Control>) -> Turn;
+    fn turn(&self, ticket: &mut Ticket, now: Instant, bound: Bound, control: &Arc<Control>)
+    -> Turn;
 
     /// The shared pace gave the ticket's class a slot in `wait`.
     fn reserved(&self, ticket: &Ticket, now: Instant, wait: Duration);
@@ -74,7 +75,10 @@ pub(crate) trait ExchangeSession: Clone {
     /// The shared pace gave no slot; with an error that may pass, nobody asks for a while.
     fn not_reserved(&self, ticket: &Ticket, now: Instant, error: Option<SharedPaceError>);
 
-    fn release(&self, ticket: &Ticket);
+    /// The ticket's request has ended, and there may be another one.
+    fn request_ended(&self, ticket: &mut Ticket);
+
+    fn release(&self, ticket: &mut Ticket);
 
     /// Reacts to a 429 for a request sent at `sent`. Returns false if an earlier hold-off already accounts for it.
     fn hold_off(
@@ -335,6 +339,9 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         match std::mem::replace(&mut self.state, State::Idle(None)) {
             State::InFlight { sent, token } => {
                 let judged = self.judge(now, sent.mono, token.as_ref(), input);
+                if !matches!(judged.outcome, Outcome::Ended(_)) {
+                    self.request_ended();
+                }
                 match self.hold_off.take() {
                     None => Received::Judged(judged),
                     Some(op) => {
@@ -450,7 +457,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 
     /// Returns the ticket for the slots of all attempts.
-    pub(crate) fn ticket(&mut self) -> &Ticket {
+    pub(crate) fn ticket(&mut self) -> &mut Ticket {
         self.ticket
             .get_or_insert_with(|| self.host.ticket(self.rate, self.priority))
     }
@@ -604,9 +611,16 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
     }
 
+    /// Another request may follow; after the last one the exchange leaves the queue.
+    fn request_ended(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            self.host.request_ended(ticket);
+        }
+    }
+
     fn leave_queue(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.host.release(&ticket);
+        if let Some(mut ticket) = self.ticket.take() {
+            self.host.release(&mut ticket);
         }
     }
 }

@@ -196,7 +196,7 @@ impl Session {
 
     /// Decides whether a request may be sent now. The token is looked up with every step, so that a request that waited for its
     /// slot carries no stale one.
-    pub(crate) fn admit(&self, request: &AdmissionRequest<'_>, now: Instant) -> Admission {
+    pub(crate) fn admit(&self, request: AdmissionRequest<'_>, now: Instant) -> Admission {
         self.with_state(|state| {
             let bearer = match request.token_since {
                 None => None,
@@ -273,7 +273,13 @@ impl ExchangeSession for Session {
         self.with_state(|state| state.limiter.ticket(class, priority))
     }
 
-    fn turn(&self, ticket: &Ticket, now: Instant, bound: Bound, control: &Arc<Control>) -> Turn {
+    fn turn(
+        &self,
+        ticket: &mut Ticket,
+        now: Instant,
+        bound: Bound,
+        control: &Arc<Control>,
+    ) -> Turn {
         self.with_state(|state| state.limiter.turn(ticket, now, bound, control))
     }
 
@@ -285,7 +291,11 @@ impl ExchangeSession for Session {
         self.change_pace(|limiter| limiter.not_reserved(ticket, now, error));
     }
 
-    fn release(&self, ticket: &Ticket) {
+    fn request_ended(&self, ticket: &mut Ticket) {
+        self.change_pace(|limiter| limiter.request_ended(ticket));
+    }
+
+    fn release(&self, ticket: &mut Ticket) {
         self.change_pace(|limiter| limiter.release(ticket));
     }
 
@@ -341,7 +351,7 @@ impl fmt::Debug for Session {
 
 /// What a call asks the session for before it sends.
 pub(crate) struct AdmissionRequest<'a> {
-    pub(crate) ticket: &'a Ticket,
+    pub(crate) ticket: &'a mut Ticket,
     /// For a call that needs a token: how many fetches had failed when it began to wait for one.
     pub(crate) token_since: Option<u64>,
     pub(crate) bound: Bound,

@@ -77,21 +77,50 @@ impl Control {
 
 /// Machines to wake.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(Vec<Weak<Control>>);
+pub(crate) struct Waiters {
+    controls: Vec<Weak<Control>>,
+    /// At this length those that are gone, or in it twice, are taken out.
+    tidy_at: usize,
+}
+
+/// Fewer waiters are not worth the look.
+const MIN_TIDY: usize = 32;
 
 impl Waiters {
     /// Adds a machine. The signal is taken at once, so that nothing falls in between.
     pub(crate) fn add(&mut self, control: &Arc<Control>) -> Signal {
-        let waiter = Arc::downgrade(control);
-        self.0
-            .retain(|other| other.strong_count() > 0 && !other.ptr_eq(&waiter));
-        self.0.push(waiter);
+        if self.controls.len() >= self.tidy_at {
+            self.tidy();
+        }
+        self.controls.push(Arc::downgrade(control));
         control.listen()
     }
 
+    /// The list has doubled since the last time, so that a machine costs the same however many there are.
+    fn tidy(&mut self) {
+        self.controls.sort_unstable_by_key(Weak::as_ptr);
+        self.controls.dedup_by(|one, other| one.ptr_eq(other));
+        self.controls.retain(|control| control.strong_count() > 0);
+        self.tidy_at = MIN_TIDY.max(self.controls.len() * 2);
+    }
+
+    pub(crate) fn and(mut self, other: Waiters) -> Waiters {
+        self.controls.extend(other.controls);
+        self
+    }
+
     pub(crate) fn wake(self) {
-        for control in self.0.iter().filter_map(Weak::upgrade) {
+        for control in self.controls.iter().filter_map(Weak::upgrade) {
             control.wake();
+        }
+    }
+}
+
+impl From<Weak<Control>> for Waiters {
+    fn from(control: Weak<Control>) -> Waiters {
+        Waiters {
+            controls: vec![control],
+            tidy_at: 0,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Pacing: when each request may be sent. Pure arithmetic: the caller waits, and asks again at the time it was given.
 
+mod in_flight;
+mod lanes;
 mod shared;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,8 @@ use crate::error::{Error, SharedPaceError};
 use crate::machine::control::{Control, Waiters};
 use crate::machine::shared_pace::{MAX_SLOWDOWN, MIN_SLOW_INTERVAL, PaceOp, SLOWDOWN_PERIOD};
 use crate::machine::{Signal, later};
+use in_flight::{InFlight, Permit};
+use lanes::{Lanes, Number, Standing};
 use shared::{Outages, SharedSlot, SharedTurn};
 
 /// The rate limits that a session enforces on its own requests.
@@ -19,20 +23,32 @@ use shared::{Outages, SharedSlot, SharedTurn};
 /// [`Error::QueueTooLong`]; of a create, the default deadline does not count that wait: see [`Call`](crate::Call).
 ///
 /// By default: 1 new offline download a second, 5 progress calls a second, and for every other endpoint the lowest figure that
-/// the service documents.
-#[derive(Clone, Debug, Default)]
+/// the service documents. Of each class at most 100 requests are in flight at once.
+#[derive(Clone, Debug)]
 #[doc(alias = "限流")]
 pub struct Pacing {
     off: bool,
     intervals: HashMap<&'static str, Duration>,
+    max_in_flight: usize,
+}
+
+impl Default for Pacing {
+    fn default() -> Pacing {
+        Pacing {
+            off: false,
+            intervals: HashMap::new(),
+            max_in_flight: 100,
+        }
+    }
 }
 
 impl Pacing {
-    /// Sets no limits, until the service answers 429.
+    /// Sets no limits in time, until the service answers 429. Still at most
+    /// [`max_in_flight`](Pacing::max_in_flight) requests of a class are in flight at once.
     pub fn off() -> Pacing {
         Pacing {
             off: true,
-            intervals: HashMap::new(),
+            ..Pacing::default()
         }
     }
 
@@ -47,6 +63,13 @@ impl Pacing {
     /// ```
     pub fn every(mut self, class: RateClass, interval: Duration) -> Pacing {
         self.intervals.insert(class.name(), interval);
+        self
+    }
+
+    /// Sets how many requests of one class may be in flight at once, 100 by default; 0 counts as 1. Further ones wait until one ends,
+    /// so that 10,000 watches without a pace open no 10,000 connections.
+    pub fn max_in_flight(mut self, requests: usize) -> Pacing {
+        self.max_in_flight = requests.max(1);
         self
     }
 
@@ -77,7 +100,7 @@ pub struct PaceStatus {
     pub interval: Duration,
     /// The number of requests that wait for their slot.
     pub waiting: usize,
-    /// How long a new request of high priority would wait.
+    /// How long a new request of high priority would wait for its slot.
     pub wait: Duration,
 }
 
@@ -87,19 +110,18 @@ pub(crate) struct Ticket {
     class: RateClass,
     id: u64,
     priority: Priority,
+    /// None before it books for the first time.
+    number: Option<Number>,
+    permit: Permit,
 }
 
 /// The slot of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
-    /// Send now; the slot is used up.
-    Now,
+    /// It may be used now.
+    Due,
     /// Ask again at this time.
     At(Instant),
-    /// Reserve a slot of the shared pace, with this time to the next one.
-    Reserve(Duration),
-    /// Somebody else does; ask again when it is reported, and at this time at the latest.
-    Asked(Instant),
     /// The slot would come too late for the caller, so none was booked.
     TooLate(Refusal),
 }
@@ -188,64 +210,74 @@ impl Limiter {
             class,
             id: self.next_id,
             priority,
+            number: None,
+            permit: Permit::None,
         }
     }
 
     /// Books a slot if the ticket has none, and uses it if its time has come. The control is that of the machine that asks.
     pub(crate) fn turn(
         &mut self,
-        ticket: &Ticket,
+        ticket: &mut Ticket,
         now: Instant,
         bound: Bound,
         control: &Arc<Control>,
     ) -> Turn {
-        let slot = self.book(ticket, now, bound);
-        let queue = self.queue(ticket.class);
-        match slot {
-            Slot::Now => Turn::Now(queue.used),
-            Slot::At(at) => Turn::Wait(at, control.listen()),
-            Slot::Asked(until) => Turn::Wait(until, queue.shared.wait(control)),
-            Slot::Reserve(every) => Turn::Reserve(PaceOp::Reserve {
-                class: ticket.class,
-                every,
-            }),
-            Slot::TooLate(refusal) => Turn::TooLate(refusal),
-        }
-    }
-
-    fn book(&mut self, ticket: &Ticket, now: Instant, bound: Bound) -> Slot {
         let is_shared = self.is_shared && !self.pacing.interval(ticket.class).is_zero();
         let retry_at = self.outages.retry_at(now);
         let queue = self.queue(ticket.class);
-        let index = match queue.find_or_insert(ticket, now, bound) {
-            Ok(index) => index,
-            Err(too_late) => return too_late,
-        };
-        let at = queue.slots[index].at;
-        if at > now {
-            return queue.keep(ticket, index, now, bound);
+        match queue.book(ticket, now, bound) {
+            Slot::Due => {}
+            Slot::At(at) => return Turn::Wait(at, control.listen()),
+            Slot::TooLate(refusal) => return Turn::TooLate(refusal),
+        }
+        if !queue.in_flight.may_take(&ticket.permit) {
+            let (until, signal) = queue.wait_for_permit(ticket, now, control);
+            return Turn::Wait(until, signal);
         }
         if !is_shared {
-            queue.use_slot(index, now);
-            let spacing = queue.spacing(now);
-            queue.used = UsedSlot {
+            queue.send(ticket, now);
+            return Turn::Now(UsedSlot {
                 asked: None,
-                until: (!spacing.is_zero()).then(|| later(now, validity(spacing))),
-            };
-            return Slot::Now;
+                until: queue.valid_until(now),
+            });
         }
         if let Some(retry_at) = retry_at {
-            return Slot::At(retry_at);
+            return Turn::Wait(retry_at, control.listen());
         }
         match queue.shared.turn(ticket.id, now) {
             SharedTurn::Now(used) => {
-                queue.use_slot(index, now);
-                queue.used = used;
-                Slot::Now
+                queue.send(ticket, now);
+                Turn::Now(used)
             }
-            SharedTurn::At(at) => Slot::At(at),
-            SharedTurn::Asked(until) => Slot::Asked(until),
-            SharedTurn::Ask => Slot::Reserve(shared::spacing(queue.interval)),
+            SharedTurn::At(at) => Turn::Wait(at, control.listen()),
+            SharedTurn::Asked(until) => Turn::Wait(until, queue.shared.wait(control)),
+            SharedTurn::Ask => {
+                queue.pass_before(ticket);
+                Turn::Reserve(PaceOp::Reserve {
+                    class: ticket.class,
+                    every: shared::spacing(queue.interval),
+                })
+            }
+        }
+    }
+
+    /// Books a slot if the ticket has none. Returns until when, or until which signal, there is nothing to do but wait; none if it is
+    /// time for [`turn`](Limiter::turn).
+    pub(crate) fn wait_for_turn(
+        &mut self,
+        ticket: &mut Ticket,
+        now: Instant,
+        bound: Bound,
+        control: &Arc<Control>,
+    ) -> Option<(Instant, Signal)> {
+        let queue = self.queue(ticket.class);
+        match queue.book(ticket, now, bound) {
+            Slot::At(at) => Some((at, control.listen())),
+            Slot::Due if !queue.in_flight.may_take(&ticket.permit) => {
+                Some(queue.wait_for_permit(ticket, now, control))
+            }
+            Slot::Due | Slot::TooLate(_) => None,
         }
     }
 
@@ -257,8 +289,7 @@ impl Limiter {
         };
         let interval = queue.interval;
         let (slot, waiters) = queue.shared.reserved(asked, now, wait, interval);
-        let free_from = queue.free_from.map_or(slot.from, |at| at.max(slot.from));
-        queue.respace(free_from, now);
+        queue.nothing_before(slot.from);
         self.outages.end(now);
         waiters
     }
@@ -286,14 +317,22 @@ impl Limiter {
         self.outages.total(now)
     }
 
-    /// Frees the slot of a ticket for the next to book; no other slot moves. Returns the calls to wake.
-    pub(crate) fn release(&mut self, ticket: &Ticket) -> Waiters {
+    /// Frees the slot of a ticket for the next to book; no other slot moves. Its request, if there is one, has ended. Returns the calls
+    /// to wake.
+    pub(crate) fn release(&mut self, ticket: &mut Ticket) -> Waiters {
         let queue = self.queue(ticket.class);
-        queue.release(ticket.id);
+        queue.leave(ticket);
+        let waiters = queue.in_flight.end(&mut ticket.permit, ticket.priority);
         match queue.shared.asked_by(ticket.id) {
-            Some(_) => queue.shared.end_asking(),
-            None => Waiters::default(),
+            Some(_) => waiters.and(queue.shared.end_asking()),
+            None => waiters,
         }
+    }
+
+    /// The ticket's request has ended, and there may be another one. Returns the calls to wake.
+    pub(crate) fn request_ended(&mut self, ticket: &mut Ticket) -> Waiters {
+        let queue = self.queue(ticket.class);
+        queue.in_flight.end(&mut ticket.permit, ticket.priority)
     }
 
     /// Reacts to a 429 for a request that was sent at `sent`: the class sends nothing for `wait`, and is slower afterwards.
@@ -328,48 +367,39 @@ impl Limiter {
     }
 
     pub(crate) fn pace(&self, class: RateClass, now: Instant) -> PaceStatus {
-        let fresh = Queue::new(self.pacing.interval(class));
+        let fresh = Queue::new(self.pacing.interval(class), self.pacing.max_in_flight);
         let queue = self.queues.get(class.name()).unwrap_or(&fresh);
-        let newcomer = Holder {
-            id: u64::MAX,
-            priority: Priority::High,
-        };
-        let (_, at) = queue.position_for(newcomer, now);
+        let newcomer = queue.lanes.standing(Priority::High, None);
         PaceStatus {
             interval: queue.spacing(now),
-            waiting: queue
-                .slots
-                .iter()
-                .filter(|slot| slot.holder.is_some())
-                .count(),
-            wait: at.saturating_duration_since(now),
+            waiting: queue.lanes.waiting(),
+            wait: queue.time_of(newcomer, now).saturating_duration_since(now),
         }
     }
 
     fn queue(&mut self, class: RateClass) -> &mut Queue {
-        let interval = self.pacing.interval(class);
+        let pacing = &self.pacing;
         self.queues
             .entry(class.name())
-            .or_insert_with(|| Queue::new(interval))
+            .or_insert_with(|| Queue::new(pacing.interval(class), pacing.max_in_flight))
     }
 }
 
-/// How many requests of high priority may precede one of low priority.
-const MAX_HIGH_RUN: u32 = 3;
 /// How long a slot is good at least.
 const MIN_VALIDITY: Duration = Duration::from_millis(10);
 /// So many refused callers in a row are told different times; then the times start over, since not all come back.
 const MAX_PROMISED: u32 = 1000;
 
-/// The queue of one class: slots in order of time, at least the interval apart.
+/// How long a request that waits for others to end sleeps at most: should one of those that were woken before it never have come.
+const MAX_PERMIT_WAIT: Duration = Duration::from_secs(10);
+
+/// The queue of one class: slots, the interval apart.
 #[derive(Debug)]
 struct Queue {
     interval: Duration,
-    slots: VecDeque<Booking>,
-    /// Nothing is sent before this time.
+    lanes: Lanes,
+    /// The time of the first slot: nothing is sent before.
     free_from: Option<Instant>,
-    /// How many requests of high priority were sent since the last one of low priority.
-    high_run: u32,
     /// The last hold-off.
     hold_off: Option<HoldOff>,
     /// How long the hold-offs before it lasted in all.
@@ -377,33 +407,8 @@ struct Queue {
     slowdown: Option<Slowdown>,
     /// The time that the next refused caller of a priority is told, if its turn does not come later.
     next_promise: HashMap<Priority, Instant>,
+    in_flight: InFlight,
     shared: SharedSlot,
-    /// The slot that was used last.
-    used: UsedSlot,
-}
-
-#[derive(Debug)]
-struct Booking {
-    at: Instant,
-    /// None after its holder was dropped.
-    holder: Option<Holder>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Holder {
-    id: u64,
-    priority: Priority,
-}
-
-impl Holder {
-    /// Whether this holder takes the slot of `other`, after `run` requests of high priority in a row.
-    fn goes_before(self, other: Holder, run: u32) -> bool {
-        match (self.priority, other.priority) {
-            (Priority::High, Priority::Low) => run < MAX_HIGH_RUN,
-            (Priority::Low, Priority::High) => run >= MAX_HIGH_RUN,
-            _ => self.id < other.id,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -428,53 +433,82 @@ struct Slowdown {
 }
 
 impl Queue {
-    fn new(interval: Duration) -> Queue {
+    fn new(interval: Duration, max_in_flight: usize) -> Queue {
         Queue {
             interval,
-            slots: VecDeque::new(),
+            lanes: Lanes::default(),
             free_from: None,
-            high_run: 0,
             hold_off: None,
             held_off_before: Duration::ZERO,
             slowdown: None,
             next_promise: HashMap::new(),
+            in_flight: InFlight::new(max_in_flight),
             shared: SharedSlot::default(),
-            used: UsedSlot::default(),
         }
     }
 
-    /// Returns the index of the ticket's slot, which it gets if it has none, or the refusal.
-    fn find_or_insert(
+    /// Gives the ticket a slot if it has none, and takes it away if it comes too late.
+    fn book(&mut self, ticket: &mut Ticket, now: Instant, bound: Bound) -> Slot {
+        if self.lanes.is_empty() {
+            self.nothing_before(now);
+        }
+        let standing = self.lanes.standing(ticket.priority, ticket.number);
+        let at = self.time_of(standing, now);
+        let is_due = at <= now;
+        if !(is_due && standing.is_booked) && self.is_too_late(at, bound) {
+            self.leave(ticket);
+            return self.refuse(ticket.priority, standing, at, now, bound);
+        }
+        if !standing.is_booked {
+            ticket.number = Some(self.lanes.book(ticket.priority, ticket.number));
+        }
+        if is_due { Slot::Due } else { Slot::At(at) }
+    }
+
+    /// Uses the slot of a ticket. One whose slot has passed loses it and must book again, before those that came later.
+    fn send(&mut self, ticket: &mut Ticket, now: Instant) {
+        let standing = self.lanes.standing(ticket.priority, ticket.number);
+        self.lanes.send(ticket.priority, standing);
+        self.free_from = Some(later(now, self.spacing(now)));
+        self.in_flight.take(&mut ticket.permit, ticket.priority);
+    }
+
+    /// Passes the slots before this ticket's, whose tickets must book again: what it asks for would otherwise be for the first of them.
+    fn pass_before(&mut self, ticket: &Ticket) {
+        let standing = self.lanes.standing(ticket.priority, ticket.number);
+        self.lanes.pass_before(ticket.priority, standing);
+    }
+
+    fn leave(&mut self, ticket: &mut Ticket) {
+        if let Some(number) = ticket.number.take() {
+            self.lanes.leave(ticket.priority, number);
+        }
+    }
+
+    fn wait_for_permit(
         &mut self,
-        ticket: &Ticket,
+        ticket: &mut Ticket,
         now: Instant,
-        bound: Bound,
-    ) -> Result<usize, Slot> {
-        let is_mine =
-            |booking: &Booking| booking.holder.is_some_and(|holder| holder.id == ticket.id);
-        if let Some(index) = self.slots.iter().position(is_mine) {
-            return Ok(index);
-        }
-        let holder = Holder {
-            id: ticket.id,
-            priority: ticket.priority,
-        };
-        let (index, at) = self.position_for(holder, now);
-        if self.is_too_late(at, bound) {
-            return Err(self.refuse(ticket.priority, index, at, now, bound));
-        }
-        self.insert(holder, index, at, now);
-        Ok(index)
+        control: &Arc<Control>,
+    ) -> (Instant, Signal) {
+        let in_flight = &mut self.in_flight;
+        let signal = in_flight.wait(&mut ticket.permit, ticket.priority, control);
+        (later(now, MAX_PERMIT_WAIT), signal)
     }
 
-    /// Keeps a slot that is still to come, unless it comes too late.
-    fn keep(&mut self, ticket: &Ticket, index: usize, now: Instant, bound: Bound) -> Slot {
-        let at = self.slots[index].at;
-        if self.is_too_late(at, bound) {
-            self.release(ticket.id);
-            return self.refuse(ticket.priority, index, at, now, bound);
-        }
-        Slot::At(at)
+    /// Returns the time of a slot. Newcomers before it, and a 429, move it back.
+    fn time_of(&self, standing: Standing, now: Instant) -> Instant {
+        let Some(free_from) = self.free_from else {
+            return now;
+        };
+        let position = u32::try_from(standing.position).unwrap_or(u32::MAX);
+        later(free_from, self.spacing(now).saturating_mul(position))
+    }
+
+    /// Until when a slot of this session's own pace is good if it is used now; none in a class without a limit.
+    fn valid_until(&self, now: Instant) -> Option<Instant> {
+        let spacing = self.spacing(now);
+        (!spacing.is_zero()).then(|| later(now, validity(spacing)))
     }
 
     fn is_too_late(&self, slot: Instant, bound: Bound) -> bool {
@@ -493,7 +527,7 @@ impl Queue {
     fn refuse(
         &mut self,
         priority: Priority,
-        index: usize,
+        standing: Standing,
         slot: Instant,
         now: Instant,
         bound: Bound,
@@ -505,91 +539,13 @@ impl Queue {
             .filter(|next| (slot..last_promise).contains(*next))
             .map_or(slot, |next| *next);
         self.next_promise.insert(priority, later(at, interval));
-        let waiting = self.slots.iter().take(index);
-        let waiting = waiting.filter(|slot| slot.holder.is_some()).count();
+        let waiting = standing.position.min(self.lanes.waiting());
         Slot::TooLate(Refusal {
             at,
             ahead: waiting + turns(at.saturating_duration_since(slot), interval),
             interval,
             is_held_off: self.is_held_off_past(bound.deadline()),
         })
-    }
-
-    /// Returns the slot that a newcomer would get: the first free one, the first whose holder it precedes, or a new one at the
-    /// end.
-    fn position_for(&self, newcomer: Holder, now: Instant) -> (usize, Instant) {
-        let mut run = self.high_run;
-        for (index, booking) in self.slots.iter().enumerate() {
-            let Some(holder) = booking.holder else {
-                return (index, booking.at);
-            };
-            if newcomer.goes_before(holder, run) {
-                return (index, booking.at);
-            }
-            run = run_after(run, holder);
-        }
-        let behind = self
-            .slots
-            .back()
-            .map(|last| later(last.at, self.spacing(now)));
-        let at = behind.max(self.free_from).map_or(now, |at| at.max(now));
-        (self.slots.len(), at)
-    }
-
-    /// Gives a newcomer this slot; the holders from there on move back by the same rule.
-    fn insert(&mut self, newcomer: Holder, index: usize, at: Instant, now: Instant) {
-        if index == self.slots.len() {
-            self.slots.push_back(Booking {
-                at,
-                holder: Some(newcomer),
-            });
-            return;
-        }
-        let mut moving = newcomer;
-        let mut run = self
-            .slots
-            .iter()
-            .take(index)
-            .fold(self.high_run, |run, booking| {
-                booking.holder.map_or(run, |holder| run_after(run, holder))
-            });
-        for booking in self.slots.iter_mut().skip(index) {
-            match booking.holder {
-                None => {
-                    booking.holder = Some(moving);
-                    return;
-                }
-                Some(holder) if moving.goes_before(holder, run) => {
-                    booking.holder = Some(moving);
-                    run = run_after(run, moving);
-                    moving = holder;
-                }
-                Some(holder) => run = run_after(run, holder),
-            }
-        }
-        let behind = self.slots.back();
-        let behind = behind.map_or(at, |last| later(last.at, self.spacing(now)));
-        self.slots.push_back(Booking {
-            at: behind,
-            holder: Some(moving),
-        });
-    }
-
-    /// Uses a slot. A ticket whose slot has passed loses it and must book again, before those that came later.
-    fn use_slot(&mut self, index: usize, now: Instant) {
-        if let Some(holder) = self.slots[index].holder {
-            self.high_run = run_after(self.high_run, holder);
-        }
-        self.slots.drain(..=index);
-        self.respace(later(now, self.spacing(now)), now);
-    }
-
-    fn release(&mut self, id: u64) {
-        for booking in &mut self.slots {
-            if booking.holder.is_some_and(|holder| holder.id == id) {
-                booking.holder = None;
-            }
-        }
     }
 
     fn hold_off(&mut self, sent: Instant, now: Instant, wait: Duration, cause: &Error) -> bool {
@@ -613,9 +569,8 @@ impl Queue {
             until: held_until + SLOWDOWN_PERIOD,
             factor,
         });
-        let free_from = self.free_from.map_or(held_until, |at| at.max(held_until));
         self.shared.give_up();
-        self.respace(free_from, now);
+        self.nothing_before(held_until);
         true
     }
 
@@ -624,19 +579,12 @@ impl Queue {
         self.held_off_before + hold_off.map_or(Duration::ZERO, |hold_off| hold_off.lasted(now))
     }
 
-    /// Moves slots so that none comes before `free_from` and all keep their distance. Their order stays.
-    fn respace(&mut self, free_from: Instant, now: Instant) {
-        let spacing = self.spacing(now);
-        let mut earliest = free_from;
-        self.slots.retain_mut(|booking| {
-            if booking.holder.is_none() && booking.at < earliest {
-                return false;
-            }
-            booking.at = booking.at.max(earliest);
-            earliest = later(booking.at, spacing);
-            true
-        });
-        self.free_from = Some(free_from);
+    /// Moves the slots so that none comes before this time. Their order stays; free ones are passed.
+    fn nothing_before(&mut self, time: Instant) {
+        if self.free_from < Some(time) {
+            self.free_from = Some(time);
+            self.lanes.pass_free();
+        }
     }
 
     fn spacing(&self, now: Instant) -> Duration {
@@ -660,13 +608,6 @@ fn validity(interval: Duration) -> Duration {
 fn turns(time: Duration, interval: Duration) -> usize {
     let turns = time.as_micros() / interval.as_micros().max(1);
     usize::try_from(turns).unwrap_or(usize::MAX)
-}
-
-fn run_after(run: u32, sent: Holder) -> u32 {
-    match sent.priority {
-        Priority::High => run + 1,
-        Priority::Low => 0,
-    }
 }
 
 #[cfg(test)]

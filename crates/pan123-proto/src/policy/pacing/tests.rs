@@ -1,3 +1,7 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
 use fastrand::Rng;
 
 use super::*;
@@ -24,6 +28,21 @@ fn too_many_requests() -> Error {
     Error::Finished // any error will do
 }
 
+impl Limiter {
+    /// Asks for a turn; [`Slot::Due`] is one that was used, by a request that has ended.
+    fn ask(&mut self, ticket: &mut Ticket, now: Instant, bound: Bound) -> Slot {
+        match self.turn(ticket, now, bound, &Arc::default()) {
+            Turn::Now(_) => {
+                self.request_ended(ticket);
+                Slot::Due
+            }
+            Turn::Wait(at, _) => Slot::At(at),
+            Turn::TooLate(refusal) => Slot::TooLate(refusal),
+            Turn::Reserve(_) => panic!("this pace is not shared"),
+        }
+    }
+}
+
 fn limiter() -> Limiter {
     Limiter::new(Pacing::default())
 }
@@ -32,16 +51,16 @@ fn limiter() -> Limiter {
 fn booked_slot_is_kept() {
     let now = base();
     let mut limiter = limiter();
-    let tickets = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
-    for (nth, ticket) in (0..).zip(&tickets) {
+    let mut tickets = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
+    for (nth, ticket) in (0..).zip(&mut tickets) {
         let expected = match nth {
-            0 => Slot::Now,
+            0 => Slot::Due,
             nth => Slot::At(now + nth * SECOND),
         };
-        assert_eq!(limiter.book(ticket, now, far(now)), expected);
+        assert_eq!(limiter.ask(ticket, now, far(now)), expected);
     }
     for _ in 0..3 {
-        let again = limiter.book(&tickets[2], now, far(now));
+        let again = limiter.ask(&mut tickets[2], now, far(now));
         assert_eq!(
             again,
             Slot::At(now + 2 * SECOND),
@@ -54,11 +73,11 @@ fn booked_slot_is_kept() {
 fn later_attempt_of_a_call_precedes_calls_that_came_later() {
     let now = base();
     let mut limiter = limiter();
-    let [first, second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
-    assert_eq!(limiter.book(&first, now, far(now)), Slot::Now);
-    let second_at = |limiter: &mut Limiter| limiter.book(&second, now, far(now));
+    let [mut first, mut second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.ask(&mut first, now, far(now)), Slot::Due);
+    let mut second_at = |limiter: &mut Limiter| limiter.ask(&mut second, now, far(now));
     assert_eq!(second_at(&mut limiter), Slot::At(now + SECOND));
-    let again = limiter.book(&first, now, far(now));
+    let again = limiter.ask(&mut first, now, far(now));
     assert_eq!(again, Slot::At(now + SECOND));
     assert_eq!(second_at(&mut limiter), Slot::At(now + 2 * SECOND));
 }
@@ -68,24 +87,24 @@ fn slot_past_the_deadline_is_not_booked_and_one_moved_past_it_is_freed() {
     let now = base();
     let soon = Bound::Slot(now + SECOND);
     let mut limiter = limiter();
-    let [low, refused, high] = [Priority::Low, Priority::Low, Priority::High]
+    let [mut low, mut refused, mut high] = [Priority::Low, Priority::Low, Priority::High]
         .map(|priority| limiter.ticket(CLASS, priority));
-    let first = limiter.ticket(CLASS, Priority::High);
-    assert_eq!(limiter.book(&first, now, soon), Slot::Now);
-    assert_eq!(limiter.book(&low, now, soon), Slot::At(now + SECOND));
-    let slot = limiter.book(&refused, now, soon);
+    let mut first = limiter.ticket(CLASS, Priority::High);
+    assert_eq!(limiter.ask(&mut first, now, soon), Slot::Due);
+    assert_eq!(limiter.ask(&mut low, now, soon), Slot::At(now + SECOND));
+    let slot = limiter.ask(&mut refused, now, soon);
     assert_eq!(slot, too_late(now + 2 * SECOND, 1));
     assert_eq!(limiter.pace(CLASS, now).waiting, 1);
-    let slot = limiter.book(&high, now, Bound::Slot(now + SECOND / 2));
+    let slot = limiter.ask(&mut high, now, Bound::Slot(now + SECOND / 2));
     assert_eq!(slot, too_late(now + SECOND, 0));
-    let unmoved = limiter.book(&low, now, soon);
+    let unmoved = limiter.ask(&mut low, now, soon);
     assert_eq!(
         unmoved,
         Slot::At(now + SECOND),
         "nobody moves for one who goes"
     );
-    assert_eq!(limiter.book(&high, now, soon), Slot::At(now + SECOND));
-    let slot = limiter.book(&low, now, soon);
+    assert_eq!(limiter.ask(&mut high, now, soon), Slot::At(now + SECOND));
+    let slot = limiter.ask(&mut low, now, soon);
     assert_eq!(slot, too_late(now + 3 * SECOND, 2), "after the refused one");
     assert_eq!(limiter.pace(CLASS, now).waiting, 1);
 }
@@ -95,8 +114,8 @@ fn each_refused_caller_is_told_another_time() {
     let mut limiter = limiter();
     let now = base();
     let refused_at = |limiter: &mut Limiter, priority, now: Instant, patience: u32| {
-        let ticket = limiter.ticket(CLASS, priority);
-        match limiter.book(&ticket, now, Bound::Slot(now + patience * SECOND)) {
+        let mut ticket = limiter.ticket(CLASS, priority);
+        match limiter.ask(&mut ticket, now, Bound::Slot(now + patience * SECOND)) {
             Slot::TooLate(refusal) => refusal.at.duration_since(base()).as_secs(),
             other => panic!("{other:?}"),
         }
@@ -108,10 +127,10 @@ fn each_refused_caller_is_told_another_time() {
     assert_eq!(low, [3, 4], "each priority has its own turns");
     // The turns of those who were refused pass, whether they come back or not.
     let then = now + 6 * SECOND;
-    let [first, second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
-    assert_eq!(limiter.book(&first, then, far(then)), Slot::Now);
+    let [mut first, mut second] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.ask(&mut first, then, far(then)), Slot::Due);
     assert_eq!(
-        limiter.book(&second, then, far(then)),
+        limiter.ask(&mut second, then, far(then)),
         Slot::At(then + SECOND)
     );
     assert_eq!(refused_at(&mut limiter, Priority::High, then, 1), 8);
@@ -124,18 +143,18 @@ fn each_refused_caller_is_told_another_time() {
 fn caller_whose_wait_for_a_slot_is_free_is_refused_only_by_a_hold_off() {
     let now = base();
     let mut limiter = limiter();
-    let tickets = [(); 100].map(|()| limiter.ticket(CLASS, Priority::High));
+    let mut tickets = [(); 100].map(|()| limiter.ticket(CLASS, Priority::High));
     let patient = Bound::HoldOff(now + 10 * SECOND);
-    for (nth, ticket) in (1..).zip(&tickets[1..]) {
-        if nth == 1 {
-            assert_eq!(limiter.book(&tickets[0], now, patient), Slot::Now);
+    for (nth, ticket) in (0..).zip(&mut tickets) {
+        let slot = limiter.ask(ticket, now, patient);
+        match nth {
+            0 => assert_eq!(slot, Slot::Due),
+            nth => assert_eq!(slot, Slot::At(now + nth * SECOND)),
         }
-        let slot = limiter.book(ticket, now, patient);
-        assert_eq!(slot, Slot::At(now + nth * SECOND));
     }
     assert_eq!(limiter.time_held_off(CLASS, now), Duration::ZERO);
     limiter.hold_off(CLASS, now, now, 10 * SECOND, &too_many_requests());
-    let slot = limiter.book(&tickets[50], now, patient);
+    let slot = limiter.ask(&mut tickets[50], now, patient);
     assert!(matches!(slot, Slot::At(_)), "{slot:?}");
     limiter.hold_off(
         CLASS,
@@ -144,7 +163,7 @@ fn caller_whose_wait_for_a_slot_is_free_is_refused_only_by_a_hold_off() {
         10 * SECOND,
         &too_many_requests(),
     );
-    let Slot::TooLate(refusal) = limiter.book(&tickets[50], now + SECOND, patient) else {
+    let Slot::TooLate(refusal) = limiter.ask(&mut tickets[50], now + SECOND, patient) else {
         panic!("held off past the deadline");
     };
     assert!(refusal.is_held_off);
@@ -167,11 +186,14 @@ fn time_held_off_is_that_of_overlapping_hold_offs_once() {
 fn ticket_that_is_never_used_blocks_nobody() {
     let now = base();
     let mut limiter = limiter();
-    let [first, gone, next] = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
-    assert_eq!(limiter.book(&first, now, far(now)), Slot::Now);
-    assert_eq!(limiter.book(&gone, now, far(now)), Slot::At(now + SECOND));
+    let [mut first, mut gone, mut next] = [(); 3].map(|()| limiter.ticket(CLASS, Priority::High));
+    assert_eq!(limiter.ask(&mut first, now, far(now)), Slot::Due);
+    assert_eq!(
+        limiter.ask(&mut gone, now, far(now)),
+        Slot::At(now + SECOND)
+    );
     let later = now + 5 * SECOND;
-    assert_eq!(limiter.book(&next, later, far(now)), Slot::Now);
+    assert_eq!(limiter.ask(&mut next, later, far(now)), Slot::Due);
     assert_eq!(limiter.pace(CLASS, later).waiting, 0);
 }
 
@@ -182,22 +204,22 @@ fn classes_with_the_same_name_share_a_queue() {
     let same = RateClass::new("test", Duration::ZERO);
     let other = RateClass::new("other", SECOND);
     let ask = |limiter: &mut Limiter, class| {
-        let ticket = limiter.ticket(class, Priority::High);
-        limiter.book(&ticket, now, far(now))
+        let mut ticket = limiter.ticket(class, Priority::High);
+        limiter.ask(&mut ticket, now, far(now))
     };
-    assert_eq!(ask(&mut limiter, CLASS), Slot::Now);
+    assert_eq!(ask(&mut limiter, CLASS), Slot::Due);
     assert_eq!(ask(&mut limiter, same), Slot::At(now + SECOND));
-    assert_eq!(ask(&mut limiter, other), Slot::Now);
+    assert_eq!(ask(&mut limiter, other), Slot::Due);
 }
 
 /// Tickets that book one after the other, the first of which is sent at once.
 fn booked<const N: usize>(limiter: &mut Limiter, priorities: [Priority; N]) -> [Ticket; N] {
     let now = base();
-    let tickets = priorities.map(|priority| limiter.ticket(CLASS, priority));
-    for (nth, ticket) in (0..).zip(&tickets) {
-        let slot = limiter.book(ticket, now, far(now));
+    let mut tickets = priorities.map(|priority| limiter.ticket(CLASS, priority));
+    for (nth, ticket) in (0..).zip(&mut tickets) {
+        let slot = limiter.ask(ticket, now, far(now));
         match nth {
-            0 => assert_eq!(slot, Slot::Now),
+            0 => assert_eq!(slot, Slot::Due),
             nth => assert_eq!(slot, Slot::At(now + nth * SECOND)),
         }
     }
@@ -208,12 +230,12 @@ fn booked<const N: usize>(limiter: &mut Limiter, priorities: [Priority; N]) -> [
 fn low_priority_gets_one_slot_in_four() {
     let now = base();
     let mut limiter = limiter();
-    let tickets = booked(&mut limiter, [Priority::High; 6]);
-    let low = limiter.ticket(CLASS, Priority::Low);
+    let mut tickets = booked(&mut limiter, [Priority::High; 6]);
+    let mut low = limiter.ticket(CLASS, Priority::Low);
     // One has been sent, so that two more go before it.
-    let at = limiter.book(&low, now, far(now));
+    let at = limiter.ask(&mut low, now, far(now));
     assert_eq!(at, Slot::At(now + 3 * SECOND));
-    let last = limiter.book(&tickets[5], now, far(now));
+    let last = limiter.ask(&mut tickets[5], now, far(now));
     assert_eq!(last, Slot::At(now + 6 * SECOND));
 }
 
@@ -223,13 +245,13 @@ fn moved_ticket_does_not_take_the_slot_of_low_priority() {
     let mut limiter = limiter();
     let mut priorities = [Priority::High; 5];
     priorities[3] = Priority::Low;
-    let [first, _, _, low, high] = booked(&mut limiter, priorities);
+    let [mut first, _, _, mut low, mut high] = booked(&mut limiter, priorities);
     // A second attempt goes before all later tickets, but for the turn of the low one.
-    let at = limiter.book(&first, now, far(now));
+    let at = limiter.ask(&mut first, now, far(now));
     assert_eq!(at, Slot::At(now + SECOND));
-    let low = limiter.book(&low, now, far(now));
+    let low = limiter.ask(&mut low, now, far(now));
     assert_eq!(low, Slot::At(now + 3 * SECOND));
-    let high = limiter.book(&high, now, far(now));
+    let high = limiter.ask(&mut high, now, far(now));
     assert_eq!(high, Slot::At(now + 5 * SECOND));
 }
 
@@ -237,10 +259,10 @@ fn moved_ticket_does_not_take_the_slot_of_low_priority() {
 fn freed_slot_is_not_moved_by_a_hold_off() {
     let now = base();
     let mut limiter = limiter();
-    let [_, gone, next] = booked(&mut limiter, [Priority::High; 3]);
-    limiter.release(&gone);
+    let [_, mut gone, mut next] = booked(&mut limiter, [Priority::High; 3]);
+    limiter.release(&mut gone);
     assert!(limiter.hold_off(CLASS, now, now, 5 * SECOND, &too_many_requests()));
-    let at = limiter.book(&next, now, far(now));
+    let at = limiter.ask(&mut next, now, far(now));
     assert_eq!(at, Slot::At(now + 5 * SECOND));
 }
 
@@ -248,14 +270,14 @@ fn freed_slot_is_not_moved_by_a_hold_off() {
 fn freed_slot_goes_to_the_next_ticket_while_it_lies_ahead() {
     let now = base();
     let mut limiter = limiter();
-    let [_, second, gone, last] = booked(&mut limiter, [Priority::High; 4]);
-    limiter.release(&gone);
+    let [_, mut second, mut gone, mut last] = booked(&mut limiter, [Priority::High; 4]);
+    limiter.release(&mut gone);
     let then = now + SECOND;
-    assert_eq!(limiter.book(&second, then, far(now)), Slot::Now);
-    let next = limiter.ticket(CLASS, Priority::High);
-    let at = limiter.book(&next, then, far(now));
+    assert_eq!(limiter.ask(&mut second, then, far(now)), Slot::Due);
+    let mut next = limiter.ticket(CLASS, Priority::High);
+    let at = limiter.ask(&mut next, then, far(now));
     assert_eq!(at, Slot::At(now + 2 * SECOND));
-    let at = limiter.book(&last, then, far(now));
+    let at = limiter.ask(&mut last, then, far(now));
     assert_eq!(at, Slot::At(now + 3 * SECOND));
 }
 
@@ -274,6 +296,121 @@ fn each_429_doubles_the_interval_until_none_came_for_a_while() {
     assert_eq!(soon, [2, 4, 8, 8]);
     let end = now + 4 * SECOND + SECOND + SLOWDOWN_PERIOD;
     assert_eq!(hold_off(end), 2);
+}
+
+fn control() -> Arc<Control> {
+    Arc::default()
+}
+
+fn in_flight(max: usize) -> Limiter {
+    Limiter::new(Pacing::off().max_in_flight(max))
+}
+
+/// Sends this request, whose pace is off.
+fn send(limiter: &mut Limiter, ticket: &mut Ticket) -> bool {
+    let now = base();
+    match limiter.turn(ticket, now, far(now), &control()) {
+        Turn::Now(_) => true,
+        Turn::Wait(until, _) => {
+            assert_eq!(until, now + MAX_PERMIT_WAIT);
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn requests_beyond_the_maximum_wait_until_others_end() {
+    let mut limiter = in_flight(2);
+    let mut tickets = [(); 5].map(|()| limiter.ticket(CLASS, Priority::High));
+    let sent = tickets.each_mut().map(|ticket| send(&mut limiter, ticket));
+    assert_eq!(sent, [true, true, false, false, false]);
+    let [first, second, third, fourth, fifth] = &mut tickets;
+    assert!(
+        send(&mut limiter, first),
+        "its next attempt is the same request"
+    );
+    drop(limiter.request_ended(first));
+    assert!(send(&mut limiter, third) && !send(&mut limiter, fourth));
+    drop(limiter.release(fifth));
+    drop(limiter.release(second));
+    assert!(send(&mut limiter, fourth));
+    let mut other = limiter.ticket(RateClass::new("other", SECOND), Priority::High);
+    assert!(
+        send(&mut limiter, &mut other),
+        "each class has its own maximum"
+    );
+}
+
+#[test]
+fn whoever_waits_longest_is_woken_and_one_in_four_is_of_low_priority() {
+    let mut limiter = in_flight(1);
+    let now = base();
+    let mut running = limiter.ticket(CLASS, Priority::High);
+    assert!(send(&mut limiter, &mut running));
+    let mut waiting: Vec<_> = [Priority::Low, Priority::High]
+        .into_iter()
+        .flat_map(|priority| [priority; 5])
+        .map(|priority| {
+            let mut ticket = limiter.ticket(CLASS, priority);
+            let control = control();
+            let turn = limiter.turn(&mut ticket, now, far(now), &control);
+            let Turn::Wait(_, signal) = turn else {
+                panic!("{turn:?}");
+            };
+            (ticket, signal, control)
+        })
+        .collect();
+    let mut order = String::new();
+    while !waiting.is_empty() {
+        limiter.request_ended(&mut running).wake();
+        let woken = waiting
+            .iter_mut()
+            .position(|(_, signal, _)| has_fired(signal));
+        let (mut ticket, _, _) = waiting.remove(woken.expect("one of them is woken"));
+        assert!(send(&mut limiter, &mut ticket));
+        order.push(if ticket.priority == Priority::High {
+            'h'
+        } else {
+            'l'
+        });
+        running = ticket;
+    }
+    assert_eq!(order, "hhhlhhllll");
+}
+
+#[test]
+fn one_who_was_woken_and_leaves_wakes_the_next() {
+    let mut limiter = in_flight(1);
+    let now = base();
+    let mut running = limiter.ticket(CLASS, Priority::High);
+    assert!(send(&mut limiter, &mut running));
+    let wait = |limiter: &mut Limiter| {
+        let mut ticket = limiter.ticket(CLASS, Priority::High);
+        let control = control();
+        match limiter.turn(&mut ticket, now, far(now), &control) {
+            Turn::Wait(_, signal) => (ticket, signal, control),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (mut woken, mut woken_signal, _control) = wait(&mut limiter);
+    let (mut gone, _signal, _gone_control) = wait(&mut limiter);
+    let (mut next, mut signal, _next_control) = wait(&mut limiter);
+    limiter.request_ended(&mut running).wake();
+    assert!(has_fired(&mut woken_signal));
+    limiter.release(&mut gone).wake();
+    assert!(
+        !has_fired(&mut signal),
+        "the one who left had not been woken"
+    );
+    limiter.release(&mut woken).wake();
+    assert!(has_fired(&mut signal));
+    assert!(send(&mut limiter, &mut next));
+}
+
+fn has_fired(signal: &mut Signal) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    Pin::new(signal).poll(&mut context).is_ready()
 }
 
 /// A crowd that comes, asks at its times or later, goes away and is told 429, all at random.
@@ -295,8 +432,8 @@ fn pace_and_hold_off_hold_under_random_operations() {
                     waiting.push(limiter.ticket(CLASS, priority));
                 }
                 4 if !waiting.is_empty() => {
-                    let gone = waiting.swap_remove(rng.usize(..waiting.len()));
-                    limiter.release(&gone);
+                    let mut gone = waiting.swap_remove(rng.usize(..waiting.len()));
+                    limiter.release(&mut gone);
                 }
                 5 if rng.u8(0..8) == 0 => {
                     let wait = rng.u32(1..20) * SECOND;
@@ -305,8 +442,8 @@ fn pace_and_hold_off_hold_under_random_operations() {
                 }
                 _ => {}
             }
-            waiting.retain(|ticket| match limiter.book(ticket, now, far(now)) {
-                Slot::Now => {
+            waiting.retain_mut(|ticket| match limiter.ask(ticket, now, far(now)) {
+                Slot::Due => {
                     let since = last_sent.map(|last| now.duration_since(last));
                     assert!(since.is_none_or(|since| since >= SECOND), "seed {seed}");
                     assert!(now >= held_until, "seed {seed}: sent in a hold-off");
@@ -322,20 +459,18 @@ fn pace_and_hold_off_hold_under_random_operations() {
                 ),
             });
             assert_eq!(limiter.pace(CLASS, now).waiting, waiting.len());
-            let queue = limiter.queue(CLASS);
-            assert!(queue.slots.iter().is_sorted_by_key(|booking| booking.at));
         }
         // Nobody is forgotten: all who stay are served about when the last place was promised.
         let late = u32::try_from(waiting.len()).unwrap() * SECOND;
-        let last = limiter
-            .queue(CLASS)
-            .slots
-            .back()
-            .map_or(now, |booking| booking.at);
+        let told = |ticket| match limiter.ask(ticket, now, far(now)) {
+            Slot::At(at) => at,
+            other => panic!("seed {seed}: {other:?}"),
+        };
+        let last = waiting.iter_mut().map(told).max().unwrap_or(now);
         let mut time = now;
         while !waiting.is_empty() {
             time += SECOND;
-            waiting.retain(|ticket| limiter.book(ticket, time, far(time)) != Slot::Now);
+            waiting.retain_mut(|ticket| limiter.ask(ticket, time, far(time)) != Slot::Due);
             assert!(time <= last + late, "seed {seed}");
         }
     }
