@@ -16,6 +16,7 @@ use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Detached, Input, Machine, Now, Step};
 use crate::policy::pacing::{Bound, Priority, UsedSlot};
 use crate::policy::retry::RetryPolicy;
+use crate::session::queued::Queued;
 use crate::session::{Admission, AdmissionRequest, Session};
 use crate::trace;
 use crate::wait::WaitReason;
@@ -142,6 +143,12 @@ impl<T> Call<T> {
     pub(crate) fn polling(mut self, control: &Arc<Control>, queue_until: Instant) -> Call<T> {
         self.exchange.queue_until(queue_until);
         self.controlled_by(control).priority(Priority::Low)
+    }
+
+    /// Takes the place of a request that has queued for this call.
+    pub(crate) fn take_over(mut self, queued: &mut Queued) -> Call<T> {
+        self.exchange.set_ticket(queued.take_ticket());
+        self
     }
 
     /// The end of the watch moves.

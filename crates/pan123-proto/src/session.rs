@@ -2,6 +2,7 @@
 
 mod builder;
 pub(crate) mod detached;
+pub(crate) mod queued;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,6 +228,23 @@ impl Session {
         })
     }
 
+    /// Returns until when, or until which signal, a request with this ticket can only wait for its turn; none if it is time to
+    /// [`admit`](Session::admit) it, or if it has no token yet.
+    fn wait_for_turn(
+        &self,
+        ticket: &mut Ticket,
+        now: Instant,
+        bound: Bound,
+        control: &Arc<Control>,
+    ) -> Option<(Instant, Signal)> {
+        self.with_state(|state| {
+            if !state.tokens.has_usable(now) {
+                return None;
+            }
+            state.limiter.wait_for_turn(ticket, now, bound, control)
+        })
+    }
+
     /// Returns the machine that the lease gives the right to run.
     pub(crate) fn fetch_token(&self, lease: Lease, now: Now) -> Result<Detached, BuildError> {
         let unused = Session {
@@ -238,6 +256,9 @@ impl Session {
 
     /// How long the shared pace has been unavailable in all.
     pub(crate) fn time_pace_unavailable(&self, now: Instant) -> Duration {
+        if !self.shared.settings.shares_pace {
+            return Duration::ZERO;
+        }
         self.with_state(|state| state.limiter.time_unavailable(now))
     }
 

@@ -288,6 +288,11 @@ impl Tokens {
         }
     }
 
+    /// Whether a call would get a token at once.
+    pub(crate) fn has_usable(&self, now: Instant) -> bool {
+        matches!(self.flow, Flow::Given(_)) || self.usable(now).is_some()
+    }
+
     /// Registers a call that waits for a token. The signal is taken under the lock under which the call looked, so that the end
     /// of the fetch cannot fall in between.
     pub(crate) fn wait(&mut self, control: &Arc<Control>) -> Signal {

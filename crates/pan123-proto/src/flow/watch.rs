@@ -7,12 +7,16 @@ use std::time::Instant;
 use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
 use crate::callback::{CallbackNotice, CallbackOutcome};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, WatchError};
 use crate::ids::{FileId, TaskId};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, Wait, later};
+use crate::policy::deadline::MIN_TIME;
+use crate::policy::pacing::{Bound, Priority};
 use crate::policy::watch::{Judgement, WatchPolicy, Watched};
 use crate::session::Session;
+use crate::session::queued::Queued;
 use crate::task::Progress;
 use crate::wait::WaitReason;
 
@@ -55,6 +59,8 @@ pub struct Watch {
 enum State {
     /// Until this time; at once if none.
     Waiting(Option<Instant>),
+    /// For the turn of the next poll, which is not built before.
+    Queued(Queued),
     Polling(Box<Call<Progress>>),
     Ended,
 }
@@ -149,10 +155,17 @@ impl Watch {
                     if let Some(step) = self.wait(now.mono, until, end) {
                         return step;
                     }
-                    let call = self.session.call(&GetDownloadProgress::new(self.task()));
-                    match call {
+                    let class = GetDownloadProgress::RATE;
+                    self.state = State::Queued(Queued::new(&self.session, class, Priority::Low));
+                }
+                State::Queued(queued) => {
+                    if let Some(wait) = wait_for_turn(queued, &self.control, now.mono, end) {
+                        return Step::Wait(wait);
+                    }
+                    let poll = GetDownloadProgress::new(self.watched.task());
+                    match self.session.call(&poll) {
                         Ok(call) => {
-                            let call = call.polling(&self.control, end);
+                            let call = call.polling(&self.control, end).take_over(queued);
                             self.state = State::Polling(Box::new(call));
                         }
                         Err(error) => {
@@ -229,6 +242,23 @@ impl Watch {
         self.state = State::Ended;
         Step::Ready(Some(Err(error)))
     }
+}
+
+/// Returns the wait for the turn of a poll; none if it is time for its call, which also finds out that the watch is stopped or at its
+/// end.
+fn wait_for_turn(
+    queued: &mut Queued,
+    control: &Arc<Control>,
+    now: Instant,
+    end: Instant,
+) -> Option<Wait> {
+    let latest = end.checked_sub(MIN_TIME).filter(|latest| now < *latest)?;
+    let (until, signal) = queued.wait(now, Bound::Slot(latest), control)?;
+    // Checked after the signal was taken: a stop in between would be missed otherwise.
+    if control.is_stopped() {
+        return None;
+    }
+    Some(Wait::new(now, until.min(end), signal, WaitReason::Pace))
 }
 
 /// Whether every further poll must fail, too: wrong credentials, or a rejected token that cannot be replaced.
