@@ -4,6 +4,7 @@
 
 mod ledger;
 mod response;
+mod watch;
 
 use std::env;
 use std::process::Command;

@@ -14,9 +14,8 @@ use crate::error::{BuildError, Error};
 use crate::exchange::{Exchange, Idle, Outcome, Received, TokenStatus};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Detached, Input, Machine, Now, Step};
-use crate::policy::pacing::{Bound, Priority, UsedSlot};
+use crate::policy::pacing::{Bound, Priority, Ticket, UsedSlot};
 use crate::policy::retry::RetryPolicy;
-use crate::session::queued::Queued;
 use crate::session::{Admission, AdmissionRequest, Session};
 use crate::trace;
 use crate::wait::WaitReason;
@@ -145,9 +144,9 @@ impl<T> Call<T> {
         self.controlled_by(control).priority(Priority::Low)
     }
 
-    /// Takes the place of a request that has queued for this call.
-    pub(crate) fn take_over(mut self, queued: &mut Queued) -> Call<T> {
-        self.exchange.set_ticket(queued.take_ticket());
+    /// Goes on with this place in the queue.
+    pub(crate) fn with_ticket(mut self, ticket: Ticket) -> Call<T> {
+        self.exchange.set_ticket(ticket);
         self
     }
 

@@ -297,9 +297,8 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         self.deadline.move_queue_end(end);
     }
 
-    /// Goes on with the ticket of a request that has queued for this one.
-    pub(crate) fn set_ticket(&mut self, ticket: Option<Ticket>) {
-        self.ticket = ticket;
+    pub(crate) fn set_ticket(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 
     pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {

@@ -2,7 +2,6 @@
 
 mod builder;
 pub(crate) mod detached;
-pub(crate) mod queued;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -230,7 +229,7 @@ impl Session {
 
     /// Returns until when, or until which signal, a request with this ticket can only wait for its turn; none if it is time to
     /// [`admit`](Session::admit) it, or if it has no token yet.
-    fn wait_for_turn(
+    pub(crate) fn wait_for_turn(
         &self,
         ticket: &mut Ticket,
         now: Instant,

@@ -887,7 +887,7 @@ impl Batch {
             }
             // Its driver gave it up.
             Err(Error::Stopped) => {
-                self.polls.failed(item, now, policy.interval);
+                self.polls.failed(item, now, policy.limits().interval);
                 return;
             }
             Err(error) => {

@@ -8,15 +8,15 @@ use crate::api::offline::GetDownloadProgress;
 use crate::call::Call;
 use crate::callback::{CallbackNotice, CallbackOutcome};
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind, WatchError};
+use crate::error::{BuildError, Error, ErrorKind, WatchError};
+use crate::exchange::ExchangeSession;
 use crate::ids::{FileId, TaskId};
 use crate::machine::control::{CallHandle, Control};
 use crate::machine::{Input, Machine, Now, Step, Wait, later};
 use crate::policy::deadline::MIN_TIME;
-use crate::policy::pacing::{Bound, Priority};
+use crate::policy::pacing::{Bound, Priority, Ticket};
 use crate::policy::watch::{Judgement, WatchPolicy, Watched};
 use crate::session::Session;
-use crate::session::queued::Queued;
 use crate::task::Progress;
 use crate::wait::WaitReason;
 
@@ -59,8 +59,8 @@ pub struct Watch {
 enum State {
     /// Until this time; at once if none.
     Waiting(Option<Instant>),
-    /// For the turn of the next poll, which is not built before.
-    Queued(Queued),
+    /// For the turn of the next poll, which is not built before: it takes several times the memory.
+    Queued(Ticket),
     Polling(Box<Call<Progress>>),
     Ended,
 }
@@ -156,22 +156,16 @@ impl Watch {
                         return step;
                     }
                     let class = GetDownloadProgress::RATE;
-                    self.state = State::Queued(Queued::new(&self.session, class, Priority::Low));
+                    let ticket = self.session.ticket(class, Priority::Low);
+                    self.state = State::Queued(ticket);
                 }
-                State::Queued(queued) => {
-                    if let Some(wait) = wait_for_turn(queued, &self.control, now.mono, end) {
+                State::Queued(_) => {
+                    if let Some(wait) = self.wait_for_turn(now.mono, end) {
                         return Step::Wait(wait);
                     }
-                    let poll = GetDownloadProgress::new(self.watched.task());
-                    match self.session.call(&poll) {
-                        Ok(call) => {
-                            let call = call.polling(&self.control, end).take_over(queued);
-                            self.state = State::Polling(Box::new(call));
-                        }
-                        Err(error) => {
-                            let error = self.watched.polls_error(error.into());
-                            return self.end_with(error);
-                        }
+                    if let Err(error) = self.poll(end) {
+                        let error = self.watched.polls_error(error.into());
+                        return self.end_with(error);
                     }
                     input = Input::Wake;
                 }
@@ -207,6 +201,41 @@ impl Watch {
         }
     }
 
+    /// Returns the wait for the turn of the next poll; none if it is time for its call, which also finds out that the watch is stopped or
+    /// at its end.
+    fn wait_for_turn(&mut self, now: Instant, end: Instant) -> Option<Wait> {
+        let State::Queued(ticket) = &mut self.state else {
+            return None;
+        };
+        let latest = end.checked_sub(MIN_TIME).filter(|latest| now < *latest)?;
+        let bound = Bound::Slot(latest);
+        let (until, signal) = self
+            .session
+            .wait_for_turn(ticket, now, bound, &self.control)?;
+        // A stop between the last look and the signal would be missed otherwise.
+        if self.control.is_stopped() {
+            return None;
+        }
+        Some(Wait::new(now, until.min(end), signal, WaitReason::Pace))
+    }
+
+    /// Builds the call of the next poll, with the place in the queue that the watch has.
+    fn poll(&mut self, end: Instant) -> Result<(), BuildError> {
+        let poll = GetDownloadProgress::new(self.task());
+        let mut call = self.session.call(&poll)?.polling(&self.control, end);
+        if let State::Queued(ticket) = std::mem::replace(&mut self.state, State::Waiting(None)) {
+            call = call.with_ticket(ticket);
+        }
+        self.state = State::Polling(Box::new(call));
+        Ok(())
+    }
+
+    fn leave_queue(&mut self) {
+        if let State::Queued(ticket) = &mut self.state {
+            self.session.release(ticket);
+        }
+    }
+
     fn poll_ended(&mut self, now: Instant, result: Result<Progress, Error>) -> Step<Item> {
         let Watch {
             watched, policy, ..
@@ -239,26 +268,10 @@ impl Watch {
     }
 
     fn end_with(&mut self, error: WatchError) -> Step<Item> {
+        self.leave_queue();
         self.state = State::Ended;
         Step::Ready(Some(Err(error)))
     }
-}
-
-/// Returns the wait for the turn of a poll; none if it is time for its call, which also finds out that the watch is stopped or at its
-/// end.
-fn wait_for_turn(
-    queued: &mut Queued,
-    control: &Arc<Control>,
-    now: Instant,
-    end: Instant,
-) -> Option<Wait> {
-    let latest = end.checked_sub(MIN_TIME).filter(|latest| now < *latest)?;
-    let (until, signal) = queued.wait(now, Bound::Slot(latest), control)?;
-    // Checked after the signal was taken: a stop in between would be missed otherwise.
-    if control.is_stopped() {
-        return None;
-    }
-    Some(Wait::new(now, until.min(end), signal, WaitReason::Pace))
 }
 
 /// Whether every further poll must fail, too: wrong credentials, or a rejected token that cannot be replaced.
@@ -275,6 +288,12 @@ impl Machine for Watch {
 
     fn resume(&mut self, now: Now, input: Input) -> Step<Item> {
         self.advance(now, input)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.leave_queue();
     }
 }
 

@@ -107,13 +107,16 @@ pub struct PaceStatus {
 /// A call's place in the queue of a class, for all of its attempts.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    class: RateClass,
-    id: u64,
+    id: TicketId,
+    /// The index of its queue.
+    class: usize,
     priority: Priority,
+    permit: Permit,
     /// None before it books for the first time.
     number: Option<Number>,
-    permit: Permit,
 }
+
+type TicketId = u64;
 
 /// The slot of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +186,8 @@ pub(crate) struct Limiter {
     /// Whether the pace is shared.
     is_shared: bool,
     outages: Outages,
-    queues: HashMap<&'static str, Queue>,
-    next_id: u64,
+    queues: Vec<Queue>,
+    next_id: TicketId,
 }
 
 impl Limiter {
@@ -193,7 +196,7 @@ impl Limiter {
             pacing,
             is_shared: false,
             outages: Outages::default(),
-            queues: HashMap::new(),
+            queues: Vec::new(),
             next_id: 0,
         }
     }
@@ -207,11 +210,11 @@ impl Limiter {
     pub(crate) fn ticket(&mut self, class: RateClass, priority: Priority) -> Ticket {
         self.next_id += 1;
         Ticket {
-            class,
             id: self.next_id,
+            class: self.index(class),
             priority,
-            number: None,
             permit: Permit::None,
+            number: None,
         }
     }
 
@@ -223,19 +226,19 @@ impl Limiter {
         bound: Bound,
         control: &Arc<Control>,
     ) -> Turn {
-        let is_shared = self.is_shared && !self.pacing.interval(ticket.class).is_zero();
+        let is_shared = self.is_shared;
         let retry_at = self.outages.retry_at(now);
-        let queue = self.queue(ticket.class);
+        let queue = self.queue_of(ticket);
         match queue.book(ticket, now, bound) {
             Slot::Due => {}
             Slot::At(at) => return Turn::Wait(at, control.listen()),
             Slot::TooLate(refusal) => return Turn::TooLate(refusal),
         }
-        if !queue.in_flight.may_take(&ticket.permit) {
+        if !queue.in_flight.may_take(ticket) {
             let (until, signal) = queue.wait_for_permit(ticket, now, control);
             return Turn::Wait(until, signal);
         }
-        if !is_shared {
+        if !is_shared || queue.interval.is_zero() {
             queue.send(ticket, now);
             return Turn::Now(UsedSlot {
                 asked: None,
@@ -255,7 +258,7 @@ impl Limiter {
             SharedTurn::Ask => {
                 queue.pass_before(ticket);
                 Turn::Reserve(PaceOp::Reserve {
-                    class: ticket.class,
+                    class: queue.class,
                     every: shared::spacing(queue.interval),
                 })
             }
@@ -271,10 +274,10 @@ impl Limiter {
         bound: Bound,
         control: &Arc<Control>,
     ) -> Option<(Instant, Signal)> {
-        let queue = self.queue(ticket.class);
+        let queue = self.queue_of(ticket);
         match queue.book(ticket, now, bound) {
             Slot::At(at) => Some((at, control.listen())),
-            Slot::Due if !queue.in_flight.may_take(&ticket.permit) => {
+            Slot::Due if !queue.in_flight.may_take(ticket) => {
                 Some(queue.wait_for_permit(ticket, now, control))
             }
             Slot::Due | Slot::TooLate(_) => None,
@@ -283,7 +286,7 @@ impl Limiter {
 
     /// The shared pace gave the ticket's class a slot in `wait`. Returns the calls to wake.
     pub(crate) fn reserved(&mut self, ticket: &Ticket, now: Instant, wait: Duration) -> Waiters {
-        let queue = self.queue(ticket.class);
+        let queue = self.queue_of(ticket);
         let Some(asked) = queue.shared.asked_by(ticket.id) else {
             return Waiters::default();
         };
@@ -301,7 +304,7 @@ impl Limiter {
         now: Instant,
         error: Option<SharedPaceError>,
     ) -> Waiters {
-        let queue = self.queue(ticket.class);
+        let queue = self.queue_of(ticket);
         let Some(asked) = queue.shared.asked_by(ticket.id) else {
             return Waiters::default();
         };
@@ -320,9 +323,9 @@ impl Limiter {
     /// Frees the slot of a ticket for the next to book; no other slot moves. Its request, if there is one, has ended. Returns the calls
     /// to wake.
     pub(crate) fn release(&mut self, ticket: &mut Ticket) -> Waiters {
-        let queue = self.queue(ticket.class);
+        let queue = self.queue_of(ticket);
         queue.leave(ticket);
-        let waiters = queue.in_flight.end(&mut ticket.permit, ticket.priority);
+        let waiters = queue.in_flight.end(ticket);
         match queue.shared.asked_by(ticket.id) {
             Some(_) => waiters.and(queue.shared.end_asking()),
             None => waiters,
@@ -331,8 +334,8 @@ impl Limiter {
 
     /// The ticket's request has ended, and there may be another one. Returns the calls to wake.
     pub(crate) fn request_ended(&mut self, ticket: &mut Ticket) -> Waiters {
-        let queue = self.queue(ticket.class);
-        queue.in_flight.end(&mut ticket.permit, ticket.priority)
+        let queue = self.queue_of(ticket);
+        queue.in_flight.end(ticket)
     }
 
     /// Reacts to a 429 for a request that was sent at `sent`: the class sends nothing for `wait`, and is slower afterwards.
@@ -345,12 +348,13 @@ impl Limiter {
         wait: Duration,
         cause: &Error,
     ) -> bool {
-        self.queue(class).hold_off(sent, now, wait, cause)
+        let index = self.index(class);
+        self.queues[index].hold_off(sent, now, wait, cause)
     }
 
     /// How long the class has held off in all, or the shared pace was unavailable: a clock that runs meanwhile only.
     pub(crate) fn time_held_off(&self, class: RateClass, now: Instant) -> Duration {
-        let queue = self.queues.get(class.name());
+        let queue = self.find(class);
         let held_off = queue.map_or(Duration::ZERO, |queue| queue.time_held_off(now));
         held_off + self.time_unavailable(now)
     }
@@ -362,13 +366,13 @@ impl Limiter {
 
     /// Returns the 429 for which the class last held off.
     pub(crate) fn hold_off_cause(&self, class: RateClass) -> Option<Error> {
-        let hold_off = self.queues.get(class.name())?.hold_off.as_ref()?;
+        let hold_off = self.find(class)?.hold_off.as_ref()?;
         Some(hold_off.cause.clone())
     }
 
     pub(crate) fn pace(&self, class: RateClass, now: Instant) -> PaceStatus {
-        let fresh = Queue::new(self.pacing.interval(class), self.pacing.max_in_flight);
-        let queue = self.queues.get(class.name()).unwrap_or(&fresh);
+        let fresh = Queue::new(class, &self.pacing);
+        let queue = self.find(class).unwrap_or(&fresh);
         let newcomer = queue.lanes.standing(Priority::High, None);
         PaceStatus {
             interval: queue.spacing(now),
@@ -377,11 +381,23 @@ impl Limiter {
         }
     }
 
-    fn queue(&mut self, class: RateClass) -> &mut Queue {
-        let pacing = &self.pacing;
-        self.queues
-            .entry(class.name())
-            .or_insert_with(|| Queue::new(pacing.interval(class), pacing.max_in_flight))
+    fn queue_of(&mut self, ticket: &Ticket) -> &mut Queue {
+        &mut self.queues[ticket.class]
+    }
+
+    fn find(&self, class: RateClass) -> Option<&Queue> {
+        let mut queues = self.queues.iter();
+        queues.find(|queue| queue.class.name() == class.name())
+    }
+
+    /// Returns the index of the queue of a class.
+    fn index(&mut self, class: RateClass) -> usize {
+        let mut queues = self.queues.iter();
+        let index = queues.position(|queue| queue.class.name() == class.name());
+        index.unwrap_or_else(|| {
+            self.queues.push(Queue::new(class, &self.pacing));
+            self.queues.len() - 1
+        })
     }
 }
 
@@ -396,6 +412,7 @@ const MAX_PERMIT_WAIT: Duration = Duration::from_secs(10);
 /// The queue of one class: slots, the interval apart.
 #[derive(Debug)]
 struct Queue {
+    class: RateClass,
     interval: Duration,
     lanes: Lanes,
     /// The time of the first slot: nothing is sent before.
@@ -433,16 +450,17 @@ struct Slowdown {
 }
 
 impl Queue {
-    fn new(interval: Duration, max_in_flight: usize) -> Queue {
+    fn new(class: RateClass, pacing: &Pacing) -> Queue {
         Queue {
-            interval,
+            class,
+            interval: pacing.interval(class),
             lanes: Lanes::default(),
             free_from: None,
             hold_off: None,
             held_off_before: Duration::ZERO,
             slowdown: None,
             next_promise: HashMap::new(),
-            in_flight: InFlight::new(max_in_flight),
+            in_flight: InFlight::new(pacing.max_in_flight),
             shared: SharedSlot::default(),
         }
     }
@@ -470,7 +488,7 @@ impl Queue {
         let standing = self.lanes.standing(ticket.priority, ticket.number);
         self.lanes.send(ticket.priority, standing);
         self.free_from = Some(later(now, self.spacing(now)));
-        self.in_flight.take(&mut ticket.permit, ticket.priority);
+        self.in_flight.take(ticket);
     }
 
     /// Passes the slots before this ticket's, whose tickets must book again: what it asks for would otherwise be for the first of them.
@@ -492,7 +510,7 @@ impl Queue {
         control: &Arc<Control>,
     ) -> (Instant, Signal) {
         let in_flight = &mut self.in_flight;
-        let signal = in_flight.wait(&mut ticket.permit, ticket.priority, control);
+        let signal = in_flight.wait(ticket, control);
         (later(now, MAX_PERMIT_WAIT), signal)
     }
 

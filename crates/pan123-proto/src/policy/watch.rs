@@ -1,6 +1,8 @@
 //! When to poll a task again, and when to give up: pure functions of what the polls brought.
 
+use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, TransportErrorKind, WatchError};
@@ -15,7 +17,7 @@ use crate::task::{Progress, TaskStatus};
 ///
 /// All watches of a session share 5 polls a second, the pace of their rate class, whatever their intervals: of 100 watches each polls
 /// every 20 s, of 10,000 every 2,000 s. A callback makes its watch poll at its next turn, not at once. `Pacing::every` with
-/// [`GetDownloadProgress::RATE`](crate::Endpoint::RATE) sets another pace.
+/// [`GetDownloadProgress::RATE`](crate::Endpoint::RATE) sets another pace. Clones of a policy share its memory.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,8 +30,12 @@ use crate::task::{Progress, TaskStatus};
 ///     .deadline(Duration::from_secs(7 * 24 * 3600));
 /// # drop(policy);
 /// ```
+#[derive(Clone, Default)]
+pub struct WatchPolicy(Option<Arc<Limits>>);
+
+/// What a policy sets. A million watches share one copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchPolicy {
+pub(crate) struct Limits {
     pub(crate) interval: Duration,
     max_interval: Duration,
     deadline: Duration,
@@ -38,36 +44,29 @@ pub struct WatchPolicy {
     max_failed_polls: u32,
 }
 
-impl Default for WatchPolicy {
-    fn default() -> WatchPolicy {
-        WatchPolicy {
-            interval: Duration::from_secs(1),
-            max_interval: Duration::from_secs(15),
-            deadline: Duration::from_secs(24 * 3600),
-            stall_timeout: Duration::from_secs(30 * 60),
-            unreachable_timeout: Duration::from_secs(30 * 60),
-            max_failed_polls: 10,
-        }
-    }
-}
+const DEFAULT: &Limits = &Limits {
+    interval: Duration::from_secs(1),
+    max_interval: Duration::from_secs(15),
+    deadline: Duration::from_secs(24 * 3600),
+    stall_timeout: Duration::from_secs(30 * 60),
+    unreachable_timeout: Duration::from_secs(30 * 60),
+    max_failed_polls: 10,
+};
 
 impl WatchPolicy {
     /// Sets the interval between the first polls, 1 s by default. It grows by half after each poll, up to the maximum.
-    pub fn interval(mut self, interval: Duration) -> WatchPolicy {
-        self.interval = interval;
-        self
+    pub fn interval(self, interval: Duration) -> WatchPolicy {
+        self.with(|limits| limits.interval = interval)
     }
 
     /// Sets the maximum interval between two polls, 15 s by default.
-    pub fn max_interval(mut self, interval: Duration) -> WatchPolicy {
-        self.max_interval = interval;
-        self
+    pub fn max_interval(self, interval: Duration) -> WatchPolicy {
+        self.with(|limits| limits.max_interval = interval)
     }
 
     /// Sets how long the watch follows the task in all, 24 h by default.
-    pub fn deadline(mut self, deadline: Duration) -> WatchPolicy {
-        self.deadline = deadline;
-        self
+    pub fn deadline(self, deadline: Duration) -> WatchPolicy {
+        self.with(|limits| limits.deadline = deadline)
     }
 
     /// Sets how long percentage and status may be seen unchanged, 30 min by default.
@@ -75,9 +74,8 @@ impl WatchPolicy {
     /// Only the time between two answered polls counts, and of each such time at most twice the maximum interval: polls that fail, or
     /// that wait for their turn among thousands of watches, are no sign of a stall. A percentage that the service does not tell is no
     /// change.
-    pub fn stall_timeout(mut self, timeout: Duration) -> WatchPolicy {
-        self.stall_timeout = timeout;
-        self
+    pub fn stall_timeout(self, timeout: Duration) -> WatchPolicy {
+        self.with(|limits| limits.stall_timeout = timeout)
     }
 
     /// Sets how long the service may be unreachable, 30 min by default, so that a router that restarts ends no watch.
@@ -86,26 +84,48 @@ impl WatchPolicy {
     /// until one leaves again, and of the time between two polls at most 2 min. Until then the watch polls at least every 15 s, whatever
     /// its intervals. Each such poll is a [`WatchEvent::PollFailed`](crate::offline::WatchEvent::PollFailed), and does not count toward
     /// [`max_failed_polls`](WatchPolicy::max_failed_polls).
-    pub fn unreachable_timeout(mut self, timeout: Duration) -> WatchPolicy {
-        self.unreachable_timeout = timeout;
-        self
+    pub fn unreachable_timeout(self, timeout: Duration) -> WatchPolicy {
+        self.with(|limits| limits.unreachable_timeout = timeout)
     }
 
     /// Sets how many polls in a row may fail after their retries, 10 by default; 0 counts as 1. Polls that never left do not count.
-    pub fn max_failed_polls(mut self, polls: u32) -> WatchPolicy {
-        self.max_failed_polls = polls.max(1);
+    pub fn max_failed_polls(self, polls: u32) -> WatchPolicy {
+        self.with(|limits| limits.max_failed_polls = polls.max(1))
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.0.as_deref().unwrap_or(DEFAULT)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Limits)) -> WatchPolicy {
+        let limits = self.0.get_or_insert_with(|| Arc::new(DEFAULT.clone()));
+        change(Arc::make_mut(limits));
         self
+    }
+}
+
+impl PartialEq for WatchPolicy {
+    fn eq(&self, other: &WatchPolicy) -> bool {
+        self.limits() == other.limits()
+    }
+}
+
+impl Eq for WatchPolicy {}
+
+impl fmt::Debug for WatchPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WatchPolicy").field(self.limits()).finish()
     }
 }
 
 impl WatchPolicy {
     /// Returns the schedule of the polls of many tasks.
     pub(crate) fn poll_schedule<K: Copy + Eq + Hash + Ord>(&self) -> PollSchedule<K> {
-        PollSchedule::new(self.interval, self.max_interval_between_polls())
+        PollSchedule::new(self.limits().interval, self.max_interval_between_polls())
     }
 
     pub(crate) fn max_interval_between_polls(&self) -> Duration {
-        self.max_interval.max(self.interval)
+        self.limits().max_interval.max(self.limits().interval)
     }
 
     /// How much of the time between two polls is taken for observed.
@@ -126,13 +146,19 @@ pub(crate) struct Watched {
     interval: Option<Duration>,
     /// How many polls in a row failed, without those that never left.
     failed_polls: u32,
-    /// How many polls in a row never left.
-    never_left: u32,
-    unreachable: Observed,
+    /// Boxed, like the failure: few watches have one, and there may be a million of them.
+    unreachable: Option<Box<Unreachable>>,
     unchanged: Observed,
     last: Option<LastPoll>,
     /// How the last poll failed, if it did.
-    failure: Option<Error>,
+    failure: Option<Box<Error>>,
+}
+
+/// The polls since one last left.
+#[derive(Debug, Default)]
+struct Unreachable {
+    polls: u32,
+    time: Observed,
 }
 
 /// What an answered poll tells of a task.
@@ -188,8 +214,7 @@ impl Watched {
             stood_still: Duration::ZERO,
             interval: None,
             failed_polls: 0,
-            never_left: 0,
-            unreachable: Observed::default(),
+            unreachable: None,
             unchanged: Observed::default(),
             last: None,
             failure: None,
@@ -202,7 +227,9 @@ impl Watched {
 
     /// Returns when the watch ends at the latest, counted from the first time that this is asked.
     pub(crate) fn end(&mut self, policy: &WatchPolicy, now: Instant) -> Instant {
-        *self.end.get_or_insert_with(|| later(now, policy.deadline))
+        *self
+            .end
+            .get_or_insert_with(|| later(now, policy.limits().deadline))
     }
 
     /// Takes the reading of a clock that runs while no poll can be sent. The deadline stands still meanwhile.
@@ -246,14 +273,16 @@ impl Watched {
                 last: progress,
             }),
             _ if now >= end => Err(self.deadline_error()),
-            _ if unchanged >= policy.stall_timeout => Err(WatchError::Stalled {
+            _ if unchanged >= policy.limits().stall_timeout => Err(WatchError::Stalled {
                 task: self.task,
                 last: self.last(),
             }),
             _ => {
                 let left = known.and_then(|known| estimated_time_left(known, progress, now));
                 let interval = self.next_interval(policy);
-                let wait = left.map_or(interval, |left| interval.min(left.max(policy.interval)));
+                let wait = left.map_or(interval, |left| {
+                    interval.min(left.max(policy.limits().interval))
+                });
                 Ok(Judgement::Running(wait))
             }
         }
@@ -269,11 +298,9 @@ impl Watched {
         let end = self.end(policy, now);
         if now >= end || is_too_late(&error, now, end) {
             // A slot after the end of the watch is not a failure of the poll.
-            let failure = match error {
-                Error::QueueTooLong { .. } => self.failure.take().unwrap_or(error),
-                _ => error,
-            };
-            self.failure = Some(failure);
+            if !matches!(error, Error::QueueTooLong { .. }) || self.failure.is_none() {
+                self.failure = Some(Box::new(error));
+            }
             return Err(self.deadline_error());
         }
         if matches!(
@@ -281,40 +308,41 @@ impl Watched {
             Error::SharedPace(_) | Error::QueueTooLong { .. }
         ) {
             // Nothing was polled, and the end has moved since the poll was queued.
-            self.failure = Some(error);
+            self.failure = Some(Box::new(error));
             return Ok(self.next_interval(policy));
         }
         let wait = if never_left(&error) {
-            let unreachable = self.unreachable.look(now, MAX_UNREACHABLE_SPAN);
-            if unreachable >= policy.unreachable_timeout {
+            let unreachable = self.unreachable.get_or_insert_default();
+            if unreachable.time.look(now, MAX_UNREACHABLE_SPAN)
+                >= policy.limits().unreachable_timeout
+            {
                 return Err(self.polls_error(error));
             }
-            self.never_left += 1;
-            doubled(MIN_UNREACHABLE, self.never_left - 1, MAX_UNREACHABLE)
+            unreachable.polls += 1;
+            doubled(MIN_UNREACHABLE, unreachable.polls - 1, MAX_UNREACHABLE)
         } else {
             self.poll_left();
             self.failed_polls += 1;
-            if self.failed_polls >= policy.max_failed_polls {
+            if self.failed_polls >= policy.limits().max_failed_polls {
                 return Err(self.polls_error(error));
             }
             let interval = self.next_interval(policy);
             interval.max(error.retry_after().unwrap_or_default())
         };
-        self.failure = Some(error);
+        self.failure = Some(Box::new(error));
         Ok(wait)
     }
 
     /// Returns the interval, and lets it grow.
     fn next_interval(&mut self, policy: &WatchPolicy) -> Duration {
-        let interval = self.interval.unwrap_or(policy.interval);
+        let interval = self.interval.unwrap_or(policy.limits().interval);
         let longer = (interval.saturating_mul(3) / 2).min(policy.max_interval_between_polls());
         self.interval = Some(longer);
         interval
     }
 
     fn poll_left(&mut self) {
-        self.unreachable = Observed::default();
-        self.never_left = 0;
+        self.unreachable = None;
     }
 
     pub(crate) fn stopped_error(&self) -> WatchError {
@@ -328,7 +356,7 @@ impl Watched {
         WatchError::Deadline {
             task: self.task,
             last: self.last(),
-            failure: self.failure.clone().map(Box::new),
+            failure: self.failure.clone(),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use super::Priority;
 use super::lanes::MAX_HIGH_RUN;
+use super::{Priority, Ticket, TicketId};
 use crate::machine::Signal;
 use crate::machine::control::{Control, Waiters};
 
@@ -13,20 +13,19 @@ use crate::machine::control::{Control, Waiters};
 pub(super) struct InFlight {
     max: usize,
     count: usize,
-    high: BTreeMap<u64, Weak<Control>>,
-    low: BTreeMap<u64, Weak<Control>>,
+    /// By ticket: those of older calls go first.
+    high: BTreeMap<TicketId, Weak<Control>>,
+    low: BTreeMap<TicketId, Weak<Control>>,
     /// How many calls of high priority were woken since the last one of low priority.
     high_run: usize,
-    next: u64,
 }
 
 /// What a ticket has of it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Permit {
     #[default]
     None,
-    /// Its number in the queue.
-    Awaited(u64),
+    Awaited,
     /// Its request may be in flight.
     Held,
 }
@@ -39,55 +38,42 @@ impl InFlight {
             high: BTreeMap::new(),
             low: BTreeMap::new(),
             high_run: 0,
-            next: 0,
         }
     }
 
     /// Whether a ticket may take a permit. A newcomer goes before nobody who waits.
-    pub(super) fn may_take(&self, permit: &Permit) -> bool {
-        match permit {
+    pub(super) fn may_take(&self, ticket: &Ticket) -> bool {
+        match ticket.permit {
             Permit::Held => true,
-            Permit::Awaited(_) => self.count < self.max,
+            Permit::Awaited => self.count < self.max,
             Permit::None => self.count < self.max && self.high.is_empty() && self.low.is_empty(),
         }
     }
 
-    pub(super) fn take(&mut self, permit: &mut Permit, priority: Priority) {
-        match std::mem::replace(permit, Permit::Held) {
+    pub(super) fn take(&mut self, ticket: &mut Ticket) {
+        match std::mem::replace(&mut ticket.permit, Permit::Held) {
             Permit::Held => return,
-            Permit::Awaited(number) => drop(self.waiting(priority).remove(&number)),
+            Permit::Awaited => drop(self.waiting(ticket).remove(&ticket.id)),
             Permit::None => {}
         }
         self.count += 1;
     }
 
     /// Registers a call that waits for a permit.
-    pub(super) fn wait(
-        &mut self,
-        permit: &mut Permit,
-        priority: Priority,
-        control: &Arc<Control>,
-    ) -> Signal {
-        let number = match permit {
-            Permit::Awaited(number) => *number,
-            Permit::None | Permit::Held => {
-                self.next += 1;
-                self.next
-            }
-        };
-        *permit = Permit::Awaited(number);
-        let waiting = self.waiting(priority);
-        waiting.insert(number, Arc::downgrade(control));
+    pub(super) fn wait(&mut self, ticket: &mut Ticket, control: &Arc<Control>) -> Signal {
+        ticket.permit = Permit::Awaited;
+        let waiting = self.waiting(ticket);
+        waiting.insert(ticket.id, Arc::downgrade(control));
         control.listen()
     }
 
     /// The ticket's request has ended, or its call waits no more. Returns the call to wake.
-    pub(super) fn end(&mut self, permit: &mut Permit, priority: Priority) -> Waiters {
-        match std::mem::take(permit) {
+    pub(super) fn end(&mut self, ticket: &mut Ticket) -> Waiters {
+        match std::mem::take(&mut ticket.permit) {
             Permit::None => return Waiters::default(),
             Permit::Held => self.count -= 1,
-            Permit::Awaited(number) => {
-                let waited = self.waiting(priority).remove(&number).is_some();
+            Permit::Awaited => {
+                let waited = self.waiting(ticket).remove(&ticket.id).is_some();
                 if waited || self.count >= self.max {
                     return Waiters::default();
                 }
@@ -108,8 +94,8 @@ impl InFlight {
         self.low.pop_first().map(|(_, waiter)| waiter)
     }
 
-    fn waiting(&mut self, priority: Priority) -> &mut BTreeMap<u64, Weak<Control>> {
-        match priority {
+    fn waiting(&mut self, ticket: &Ticket) -> &mut BTreeMap<TicketId, Weak<Control>> {
+        match ticket.priority {
             Priority::High => &mut self.high,
             Priority::Low => &mut self.low,
         }
