@@ -238,13 +238,13 @@ impl<T> Call<T> {
             .failures_seen
             .get_or_insert_with(|| self.session.token_failures());
         let control = Arc::clone(&self.exchange.control);
-        let request = AdmissionRequest {
+        let mut request = AdmissionRequest {
             ticket: self.exchange.ticket(),
             token_since: needs_token.then_some(failures_seen),
             bound,
             control: &control,
         };
-        let step = match self.session.admit(request, now.mono) {
+        let step = match self.session.admit(&mut request, now.mono) {
             Admission::Send(bearer, slot) => return Ok(Next::Send(Ready { bearer, slot })),
             Admission::Reserve(op) => self.exchange.ask_pace(op),
             Admission::Fetch(lease) => Step::Detach(self.session.fetch_token(lease, now)?),

@@ -196,7 +196,7 @@ impl Session {
 
     /// Decides whether a request may be sent now. The token is looked up with every step, so that a request that waited for its
     /// slot carries no stale one.
-    pub(crate) fn admit(&self, request: AdmissionRequest<'_>, now: Instant) -> Admission {
+    pub(crate) fn admit(&self, request: &mut AdmissionRequest<'_>, now: Instant) -> Admission {
         self.with_state(|state| {
             let bearer = match request.token_since {
                 None => None,

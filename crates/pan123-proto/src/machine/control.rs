@@ -172,3 +172,25 @@ impl fmt::Debug for CallHandle {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_of_waiters_holds_each_once_and_none_that_is_gone() {
+        let mut waiters = Waiters::default();
+        let stays = Arc::<Control>::default();
+        for _ in 0..10_000 {
+            drop(waiters.add(&stays));
+            drop(waiters.add(&Arc::default()));
+            assert!(waiters.controls.len() <= MIN_TIDY);
+        }
+        let others = [(); 100].map(|()| Arc::<Control>::default());
+        let signals: Vec<_> = others.iter().map(|other| waiters.add(other)).collect();
+        assert!(waiters.controls.len() < 200);
+        waiters.wake();
+        let now = crate::base::base();
+        assert!(signals.into_iter().all(|signal| signal.wait_until(now)));
+    }
+}

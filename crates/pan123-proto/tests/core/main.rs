@@ -64,6 +64,8 @@ mod layers;
 
 mod ledger;
 
+mod in_flight;
+
 mod pacing;
 
 mod shared_pace;

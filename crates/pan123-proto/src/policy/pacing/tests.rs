@@ -454,7 +454,7 @@ fn pace_and_hold_off_hold_under_random_operations() {
                     assert!(at > now && at >= held_until, "seed {seed}");
                     true
                 }
-                other => panic!(
+                other @ Slot::TooLate(_) => panic!(
                     "seed {seed}: {other:?}, though the deadline is far and the pace its own"
                 ),
             });
