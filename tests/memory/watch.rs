@@ -26,6 +26,12 @@ fn each_wait() {
     let builder = dhat::Profiler::builder().testing();
     let profiler = builder.trim_backtraces(Some(1)).build();
     check("turn", watches, Pacing::default(), false);
+    check(
+        "turn without a pace",
+        watches,
+        Pacing::off().max_in_flight(1),
+        false,
+    );
     check("poll", watches, Pacing::off(), true);
     drop(profiler);
 }
@@ -52,7 +58,7 @@ fn check(waits_for: &str, watches: usize, pacing: Pacing, polled: bool) {
             assert!(matches!(watch.resume(now, response), Step::Ready(_)));
             step = watch.resume(now, Input::Wake);
         }
-        // Without a pace the first one is sent at once.
+        // The first one is sent at once.
         assert!(matches!(step, Step::Wait(_)) || number == 1, "{step:?}");
         let signal = match step {
             Step::Wait(wait) => Some(wait.signal),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use pan123_proto::offline::{GetDownloadProgress, TaskStatus, WatchEvent, WatchPolicy};
+use pan123_proto::offline::{GetDownloadProgress, TaskStatus, WatchError, WatchEvent, WatchPolicy};
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{Call, Endpoint, Input, Machine, Pacing, Priority, Session, Step};
 
 use crate::support::server::LATENCY;
 use crate::support::watches::{even, follow_many};
-use crate::support::{Reply, World, at, millis, path, progress, routine, secs};
+use crate::support::{Reply, World, at, millis, path, progress, routine, secs, task};
 
 const MAX: usize = 10;
 
@@ -151,4 +151,24 @@ fn wait_for_others_to_end_has_an_end_of_its_own() {
         second.resume(at(secs(1)), Input::Wake),
         Step::Transmit(_)
     ));
+}
+
+#[test]
+fn watch_that_waits_for_others_ends_at_its_deadline() {
+    let session = session(1);
+    let mut running = poll(&session);
+    assert!(matches!(
+        running.resume(at(secs(0)), Input::Wake),
+        Step::Transmit(_)
+    ));
+    let policy = WatchPolicy::default().deadline(secs(3));
+    let mut watch = session.watch(task(), policy);
+    let Step::Wait(wait) = watch.resume(at(secs(0)), Input::Wake) else {
+        panic!("one is in flight");
+    };
+    assert_eq!(wait.until, at(secs(3)).mono);
+    let step = watch.resume(at(secs(3)), Input::Wake);
+    let Step::Ready(Some(Err(WatchError::Deadline { .. }))) = step else {
+        panic!("{step:?}");
+    };
 }

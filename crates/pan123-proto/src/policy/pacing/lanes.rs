@@ -73,7 +73,7 @@ impl Lanes {
         self.lane_mut(other).pass(position - place);
     }
 
-    /// Passes the free places at the head.
+    /// Passes the free places at the head of each lane.
     pub(super) fn pass_free(&mut self) {
         self.high.pass_free();
         self.low.pass_free();
@@ -190,10 +190,8 @@ impl Lane {
     }
 
     fn pass_free(&mut self) {
-        if self.returned.is_empty() {
-            while self.free.remove(&self.first) {
-                self.first += 1;
-            }
+        while self.free.remove(&self.first) {
+            self.first += 1;
         }
     }
 }

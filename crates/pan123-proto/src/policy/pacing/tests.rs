@@ -9,6 +9,8 @@ use crate::base::base;
 
 const CLASS: RateClass = RateClass::new("test", Duration::from_secs(1));
 const SECOND: Duration = Duration::from_secs(1);
+/// After this time somebody else may ask the shared pace.
+const MAX_ASKED: Duration = Duration::from_secs(60);
 
 fn far(now: Instant) -> Bound {
     Bound::Slot(now + 10_000 * SECOND)
@@ -331,6 +333,9 @@ fn requests_beyond_the_maximum_wait_until_others_end() {
         "its next attempt is the same request"
     );
     drop(limiter.request_ended(first));
+    let mut newcomer = limiter.ticket(CLASS, Priority::High);
+    assert!(!send(&mut limiter, &mut newcomer), "others wait");
+    drop(limiter.release(&mut newcomer));
     assert!(send(&mut limiter, third) && !send(&mut limiter, fourth));
     drop(limiter.release(fifth));
     drop(limiter.release(second));
@@ -406,6 +411,21 @@ fn one_who_was_woken_and_leaves_wakes_the_next() {
     limiter.release(&mut woken).wake();
     assert!(has_fired(&mut signal));
     assert!(send(&mut limiter, &mut next));
+}
+
+#[test]
+fn shared_slot_is_for_the_one_who_asked_though_others_before_it_sleep() {
+    let now = base();
+    let mut limiter = limiter().shared(true);
+    let [mut asleep, mut awake] = [(); 2].map(|()| limiter.ticket(CLASS, Priority::High));
+    let mut turn = |ticket: &mut Ticket, now| limiter.turn(ticket, now, far(now), &control());
+    assert!(matches!(turn(&mut asleep, now), Turn::Reserve(_)));
+    assert!(matches!(turn(&mut awake, now), Turn::Wait(..)));
+    let then = now + MAX_ASKED;
+    assert!(matches!(turn(&mut awake, then), Turn::Reserve(_)));
+    drop(limiter.reserved(&awake, then, Duration::ZERO));
+    let turn = limiter.turn(&mut awake, then, far(then), &control());
+    assert!(matches!(turn, Turn::Now(_)), "{turn:?}");
 }
 
 fn has_fired(signal: &mut Signal) -> bool {

@@ -412,6 +412,15 @@ fn wrong_credentials_end_a_watch_at_once() {
 }
 
 #[test]
+fn wrong_credentials_end_all_watches_before_their_turns() {
+    let mut world = World::new(|_, _| Reply::code(401, "no"));
+    let watched = follow_many(&mut world, &session(), 50, &WatchPolicy::default());
+    world.run();
+    let ends = watched.iter().map(|one| end_error(one).0);
+    assert!(ends.max() < Some(secs(1)));
+}
+
+#[test]
 fn replaceable_token_does_not_end_a_watch() {
     let mut world = World::new(|view, request| match request.uri().path() {
         path::PROGRESS if view.at < secs(100) => Reply::code(401, "token is expired"),
