@@ -1,11 +1,11 @@
 //! An endpoint of the service as a type: [`Endpoint`] and what it says of its requests.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{Method, Request};
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -176,44 +176,70 @@ impl fmt::Debug for Body {
 
 /// The query of a request; parameters keep the order in which they are pushed.
 #[derive(Clone, Default)]
-pub struct Query(String);
+pub struct Query {
+    url: String,
+    /// Where it begins in the URL.
+    start: usize,
+}
 
 /// Shows the length only: a query may hold a secret.
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Query([{} bytes])", self.0.len())
+        write!(f, "Query([{} bytes])", self.as_str().len())
     }
 }
 
 impl Query {
+    /// The query of a URL that has none so far.
+    fn of(base: &BaseUrl, path: &str) -> Query {
+        /// Of most queries.
+        const ROOM: usize = 64;
+        let start = base.as_str().len() + path.len();
+        let mut url = String::with_capacity(start + ROOM);
+        url.push_str(base.as_str());
+        url.push_str(path);
+        Query { url, start }
+    }
+
     /// Returns the query with its `?`; empty without parameters.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.url[self.start..]
     }
 
     /// Adds a parameter and percent-encodes it.
     pub fn push(&mut self, key: &str, value: impl Display) {
-        self.0.push(if self.0.is_empty() { '?' } else { '&' });
-        self.0.extend(utf8_percent_encode(key, RESERVED));
-        self.0.push('=');
-        let value = value.to_string();
-        self.0.extend(utf8_percent_encode(&value, RESERVED));
+        let is_first = self.url.len() == self.start;
+        self.url.push(if is_first { '?' } else { '&' });
+        self.url.extend(utf8_percent_encode(key, RESERVED));
+        self.url.push('=');
+        let written = write!(PercentEncoded(&mut self.url), "{value}");
+        debug_assert!(written.is_ok(), "a value that cannot be shown");
     }
 }
 
-/// Encodes a request, complete but for the token.
+/// Percent-encodes what is written to it.
+struct PercentEncoded<'a>(&'a mut String);
+
+impl fmt::Write for PercentEncoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(utf8_percent_encode(text, RESERVED));
+        Ok(())
+    }
+}
+
+/// Encodes a request, complete but for its headers.
 pub(crate) fn encode<E: Endpoint>(
     endpoint: &E,
     base: &BaseUrl,
-    user_agent: &HeaderValue,
 ) -> Result<Request<Bytes>, BuildError> {
-    let mut query = Query::default();
+    request::check_path(E::PATH)?;
+    let mut query = Query::of(base, E::PATH);
     endpoint.query(&mut query);
     let body = match endpoint.body()? {
         Body::Empty => Bytes::new(),
         Body::Json(json) => json,
     };
-    request::encode(base, user_agent, E::METHOD, E::PATH, &query.0, body)
+    request::without_headers(E::METHOD, E::PATH, query.url, body)
 }
 
 /// A request that was sent.

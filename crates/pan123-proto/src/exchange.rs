@@ -26,7 +26,7 @@ use crate::trace::{self, CallTrace, Span};
 use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
-use crate::wire::request::{BaseUrl, authorize};
+use crate::wire::request::{BaseUrl, add_headers};
 use crate::wire::response::{Decoded, Decoder, MAX_TRACE_ID};
 
 /// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
@@ -103,6 +103,7 @@ pub(crate) trait ExchangeSession: Clone {
 pub(crate) struct Exchange<T, H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
+    /// Without headers.
     request: Request<Bytes>,
     secret_fields: &'static [&'static str],
     decode: fn(Decoder<'_>, &Response<Bytes>) -> Result<Decoded<T>, Failure>,
@@ -120,7 +121,8 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     priority: Priority,
     deadline: Deadline,
     ticket: Option<Ticket>,
-    rng: Rng,
+    /// None before it is needed.
+    rng: Option<Rng>,
     attempts: Attempts,
     /// Whether an attempt that changes something may have been carried out.
     had_indeterminate: bool,
@@ -219,7 +221,7 @@ pub(crate) enum Outcome<T> {
 impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
     pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<T, H>, BuildError> {
         let settings = host.settings();
-        let request = encode(endpoint, &settings.base_url, &settings.user_agent)?;
+        let request = encode(endpoint, &settings.base_url)?;
         let timeout = settings.call_timeout;
         let min_time = match (E::AUTH, E::IDEMPOTENCY) {
             (Auth::None, _) => MIN_TIME_TOKEN
@@ -251,7 +253,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             priority: Priority::default(),
             deadline,
             ticket: None,
-            rng: host.fork_rng(),
+            rng: None,
             attempts: Attempts {
                 idempotency: E::IDEMPOTENCY,
                 failed: 0,
@@ -502,9 +504,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let left = deadline.saturating_duration_since(now.mono);
         let settings = self.host.settings();
         let mut request = self.request.clone();
-        if let Some(token) = &token {
-            authorize(&mut request, token.clone());
-        }
+        add_headers(&mut request, &settings.user_agent, token.as_ref());
         self.state = State::InFlight { sent: now, token };
         Ok(Transmit {
             request,
@@ -699,7 +699,8 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         };
         self.had_indeterminate |=
             failure.is_indeterminate() && self.request.method() != Method::GET;
-        let verdict = self.retry.verdict(failure, &self.attempts, &mut self.rng);
+        let rng = self.rng.get_or_insert_with(|| self.host.fork_rng());
+        let verdict = self.retry.verdict(failure, &self.attempts, rng);
         let retries = match verdict {
             Verdict::Fail(error) => Err(error),
             Verdict::Ambiguous(cause) => Err(self.ambiguous(cause)),

@@ -75,6 +75,9 @@ pub(crate) fn may_belong(character: char) -> bool {
 /// A joiner stays after a virama and between two visible characters beyond ASCII, as in emoji and in Persian words, and so do the
 /// tags that make a flag, and whatever chooses a form of a visible character.
 pub(crate) fn find_invisible(text: &str) -> Option<(usize, char)> {
+    if is_plain(text) {
+        return None;
+    }
     let mut before = None;
     let mut characters = text.chars().enumerate().peekable();
     while let Some((at, character)) = characters.next() {
@@ -85,6 +88,11 @@ pub(crate) fn find_invisible(text: &str) -> Option<(usize, char)> {
         before = Some(character);
     }
     None
+}
+
+/// Whether this is ASCII of which all can be seen, as most texts are.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Returns the text without the invisible characters that have no business where they stand.

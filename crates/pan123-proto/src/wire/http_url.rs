@@ -18,6 +18,7 @@ pub(crate) fn check_http_url(what: &'static str, url: &str) -> Result<(), BuildE
 }
 
 /// Where the parts of a URL are, in bytes.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(crate) struct UrlParts {
     /// The user and the password.
     pub(crate) user: Range<usize>,
@@ -27,6 +28,32 @@ pub(crate) struct UrlParts {
 
 impl UrlParts {
     pub(crate) fn read(url: &str) -> Result<UrlParts, UrlFault> {
+        match UrlParts::read_plain(url) {
+            Some(parts) => Ok(parts),
+            None => UrlParts::read_carefully(url),
+        }
+    }
+
+    /// Reads a URL in which nothing needs a closer look, as most are.
+    fn read_plain(url: &str) -> Option<UrlParts> {
+        let mut schemes = ["https://", "http://"].into_iter();
+        let start = schemes.find(|scheme| url.starts_with(scheme))?.len();
+        let bytes = &url.as_bytes()[start..];
+        let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        let end = bytes.iter().position(|byte| !is_host(byte))?;
+        let (host, rest) = (&url[start..start + end], &bytes[end..]);
+        let is_plain = !host.split('.').any(str::is_empty)
+            && matches!(rest, [b'/' | b'?' | b'#', ..])
+            // As in `https://http//host`.
+            && !rest.starts_with(b"//")
+            && rest.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':');
+        is_plain.then(|| UrlParts {
+            user: start..start,
+            host: start..start + end,
+        })
+    }
+
+    fn read_carefully(url: &str) -> Result<UrlParts, UrlFault> {
         if url.chars().all(is_blank) {
             return Err(UrlFault::Empty);
         }
@@ -145,9 +172,11 @@ fn after_scheme(url: &str) -> Result<usize, UrlFault> {
         return Err(UrlFault::FullWidth(character, at));
     }
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    let scheme = scheme.to_ascii_lowercase();
-    if scheme != "http" && scheme != "https" {
-        return Err(scheme_fault(url, scheme, rest));
+    if !["https", "http"]
+        .iter()
+        .any(|http| scheme.eq_ignore_ascii_case(http))
+    {
+        return Err(scheme_fault(url, scheme.to_ascii_lowercase(), rest));
     }
     let after_slashes = rest.trim_start_matches('/');
     let is_repeated = ["https", "http"].into_iter().any(|again| {
@@ -236,6 +265,9 @@ fn is_host_with_port(host: &str, rest: &str) -> bool {
 
 /// Returns the first full-width character of an `http://` that was typed with some.
 fn full_width_start(url: &str) -> Option<(usize, char)> {
+    if url.is_ascii() {
+        return None;
+    }
     let narrow = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         _ => c,
@@ -331,8 +363,38 @@ impl fmt::Debug for RedactedUrl<'_> {
 mod tests {
     use super::*;
 
+    /// However a URL is read, it is the same.
     fn fault(url: &str) -> Option<UrlFault> {
-        UrlParts::read(url).err()
+        let carefully = UrlParts::read_carefully(url);
+        if let Some(plain) = UrlParts::read_plain(url) {
+            assert_eq!(carefully.as_ref(), Ok(&plain), "{url}");
+        }
+        carefully.err()
+    }
+
+    #[test]
+    fn url_that_is_read_plainly_is_a_careful_one() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let parts = [
+            "https://", "http://", "HTTP://", "a", "b.c", "例", ".", "-", "_", ":", ":80", "/",
+            "?", "#", "@", "%41", " ", "\t", "[::1]", "magnet:?", "ed2k", "https", "x=1&y=2", "~",
+            "\"", "\\",
+        ];
+        let mut plain = 0;
+        for _ in 0..20_000 {
+            let mut part = || *rng.choice(&parts).unwrap();
+            let rest: String = (0..4).map(|_| part()).collect();
+            let end: String = (0..4).map(|_| part()).collect();
+            for url in [
+                format!("https://{rest}"),
+                format!("http://a.b{rest}"),
+                format!("{rest}{end}"),
+            ] {
+                fault(&url);
+                plain += usize::from(UrlParts::read_plain(&url).is_some());
+            }
+        }
+        assert!(plain > 1_000, "{plain}");
     }
 
     #[test]

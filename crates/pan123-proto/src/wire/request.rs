@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use super::http_url::check_http_url;
@@ -120,39 +120,58 @@ fn is_loopback(uri: &Uri) -> bool {
     }
 }
 
-/// Encodes a request, complete but for the token. `query` starts with `?` or is empty.
-pub(crate) fn encode(
-    base: &BaseUrl,
-    user_agent: &HeaderValue,
-    method: Method,
-    path: &str,
-    query: &str,
-    body: Bytes,
-) -> Result<Request<Bytes>, BuildError> {
-    let invalid_path = || BuildError::Setting {
+/// Checks the path of an endpoint. Without its slash it would continue the host's name, and the token would go there.
+pub(crate) fn check_path(path: &str) -> Result<(), BuildError> {
+    if path.starts_with('/') && !path.contains(['?', '#']) {
+        return Ok(());
+    }
+    Err(invalid_path(path))
+}
+
+fn invalid_path(path: &str) -> BuildError {
+    BuildError::Setting {
         what: "the path of an endpoint",
         given: format!("{path:?}"),
         allowed: "it must start with `/` and have no query, as it stands in a URL",
-    };
-    // Without the slash the path would continue the host's name, and the token would go there.
-    if !path.starts_with('/') || path.contains(['?', '#']) {
-        return Err(invalid_path());
     }
+}
+
+/// Puts a request together, complete but for its headers.
+pub(crate) fn without_headers(
+    method: Method,
+    path: &str,
+    url: String,
+    body: Bytes,
+) -> Result<Request<Bytes>, BuildError> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::try_from(url).map_err(|_| invalid_path(path))?;
+    Ok(request)
+}
+
+const PLATFORM: HeaderName = HeaderName::from_static("platform");
+/// The most headers of a request.
+const HEADERS: usize = 5;
+
+/// Adds all headers. A token, if there is one, is marked as sensitive.
+pub(crate) fn add_headers(
+    request: &mut Request<Bytes>,
+    user_agent: &HeaderValue,
+    token: Option<&HeaderValue>,
+) {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     // HTTP clients do not agree on how to announce an empty body where one is expected.
-    let announces_empty_body =
-        body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&method);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(format!("{}{path}{query}", base.as_str()));
-    if announces_empty_body {
-        request = request.header(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    if expects_body && request.body().is_empty() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    request
-        .header("platform", HeaderValue::from_static("open_platform"))
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .header(USER_AGENT, user_agent)
-        .body(body)
-        .map_err(|_| invalid_path())
+    headers.insert(PLATFORM, HeaderValue::from_static("open_platform"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, user_agent.clone());
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, token.clone());
+    }
+    *request.headers_mut() = headers;
 }
 
 /// Returns the header value that carries an access token, marked as sensitive.
@@ -175,8 +194,4 @@ pub(crate) fn no_header(
 ) -> BuildError {
     let position = text.chars().position(is_odd).unwrap_or(0);
     BuildError::Header { what, position }
-}
-
-pub(crate) fn authorize(request: &mut Request<Bytes>, bearer: HeaderValue) {
-    request.headers_mut().insert(AUTHORIZATION, bearer);
 }

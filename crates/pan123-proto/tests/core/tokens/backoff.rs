@@ -163,8 +163,9 @@ fn pair_of_an_app_is_not_refreshed_again_and_again() {
         kinds.extend(result.err().map(|error| error.kind()));
     }
     let refreshes = world.times(path::OAUTH);
-    assert_eq!(refreshes.len(), 7, "{refreshes:?}");
-    assert_eq!(kinds, [ErrorKind::TokenBackoff; 13]);
+    // The waits are drawn at random.
+    assert!((5..=8).contains(&refreshes.len()), "{refreshes:?}");
+    assert_eq!(kinds, vec![ErrorKind::TokenBackoff; 20 - refreshes.len()]);
     world.run_until(world.now() + HOUR);
     service.end_access();
     get_user(&mut world, &session).unwrap();
