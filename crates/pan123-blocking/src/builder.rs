@@ -200,7 +200,8 @@ impl ClientBuilder {
     }
 
     /// Builds the ureq agent from this configuration, with redirects, errors for statuses and the timeouts set over it. No proxy is
-    /// used while the base URL is plain `http://` to this machine.
+    /// used while the base URL is plain `http://` to this machine. Its figures for idle connections count: ureq keeps 3 to a host, this
+    /// client 100.
     pub fn with_config(mut self, config: ureq::config::Config) -> ClientBuilder {
         self.transport = TransportChoice::Config(Box::new(config));
         self
@@ -227,8 +228,12 @@ impl ClientBuilder {
                 Arc::new(UreqTransport::from_config(*config, connect_timeout).direct(direct))
             }
             TransportChoice::Ours => {
-                let usual_timeout = session.request_timeout();
-                Arc::new(UreqTransport::new(connect_timeout, usual_timeout).direct(direct))
+                let build = if direct {
+                    UreqTransport::without_proxy
+                } else {
+                    UreqTransport::new
+                };
+                Arc::new(build(connect_timeout, session.request_timeout()))
             }
         };
         let context = Context {

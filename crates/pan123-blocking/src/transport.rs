@@ -1,11 +1,16 @@
 //! Sends one request over ureq as it is: follows no redirect, repeats nothing, treats no status as a failure.
 
 #[cfg(feature = "precise-connect-errors")]
+mod addresses;
+#[cfg(feature = "precise-connect-errors")]
 mod connect;
 #[cfg(feature = "precise-connect-errors")]
 mod interrupt;
+#[cfg(not(feature = "precise-connect-errors"))]
+mod plain;
 
 use std::fmt;
+use std::io::{self, Read};
 use std::process;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,8 +19,20 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use pan123_proto::{Transmit, TransportError};
-use ureq::config::Config;
+use ureq::config::{Config, ConfigBuilder};
+use ureq::typestate::AgentScope;
 use ureq::{Agent, AsSendBody, Body, Timeout};
+
+#[cfg(feature = "precise-connect-errors")]
+use self::connect::Agents;
+#[cfg(not(feature = "precise-connect-errors"))]
+use self::plain::Agents;
+
+/// How many idle connections are kept, for as many threads that call at once. ureq closes those that were idle for 15 s.
+const MAX_IDLE_CONNECTIONS: usize = 100;
+
+/// For how much of a body memory is reserved before it comes.
+const MAX_EXPECTED_BODY: usize = 64 * 1024;
 
 /// Sends a request and returns its response.
 ///
@@ -60,8 +77,14 @@ pub trait Transport: Send + Sync + 'static {
 /// not sent again and ends with [`Error::Ambiguous`](pan123_proto::Error::Ambiguous).
 ///
 /// With that feature, a stop of a call shuts the socket of its request down, so that a blocked read or write or a TLS handshake ends
-/// at once. A name lookup and a TCP connect cannot be interrupted and end after the connect timeout. Without the feature, or with an
-/// agent that was built elsewhere, a stopped call waits for its request, up to the request timeout.
+/// at once, and so does the wait for a name lookup. A TCP connect cannot be interrupted and ends after the connect timeout. Without the
+/// feature, or with an agent that was built elsewhere, a stopped call waits for its request, up to the request timeout.
+///
+/// With that feature, the addresses of a name are remembered for 30 s, until a connection fails. Up to four names are looked up at a
+/// time, on threads that are kept for 10 s. Without the feature, with an agent that was built elsewhere and in a forked child, ureq starts
+/// a thread for each request to look its name up, even for one over a connection that was kept.
+///
+/// Up to 100 idle connections are kept, each for 15 s; a configuration of your own has ureq's figures: 3 to a host, 10 in all.
 ///
 /// In a forked child process each request has a connection of its own, since parent and child share those that are kept. Fork while no
 /// call runs: threads do not exist in the child, so that a token fetch in flight is waited for until its lease has passed.
@@ -75,7 +98,11 @@ pub trait Transport: Send + Sync + 'static {
 /// crypto provider.
 #[derive(Clone)]
 pub struct UreqTransport {
+    /// Keeps its connections.
     agent: Agent,
+    /// For requests with a connection of their own: on the way to one, ureq closes all that an agent keeps. It is the same agent if
+    /// it was built elsewhere.
+    single_use: Agent,
     connect_timeout: Duration,
     /// The timeout that the agent is configured with, if it is ours: a request with this timeout needs no settings of its own.
     usual_timeout: Option<Duration>,
@@ -93,11 +120,30 @@ pub struct UreqTransport {
 impl UreqTransport {
     /// Builds an agent with this timeout to look a name up and to connect, and with the timeout that most requests have.
     pub fn new(connect_timeout: Duration, usual_timeout: Duration) -> UreqTransport {
+        UreqTransport::ours(connect_timeout, usual_timeout, Agent::config_builder())
+    }
+
+    /// The same, but sends through no proxy, whatever the environment says.
+    pub(crate) fn without_proxy(
+        connect_timeout: Duration,
+        usual_timeout: Duration,
+    ) -> UreqTransport {
+        let config = Agent::config_builder().proxy(None);
+        UreqTransport::ours(connect_timeout, usual_timeout, config)
+    }
+
+    fn ours(
+        connect_timeout: Duration,
+        usual_timeout: Duration,
+        config: ConfigBuilder<AgentScope>,
+    ) -> UreqTransport {
         let connect_timeout = connect_timeout.min(usual_timeout);
-        let config = Agent::config_builder()
+        let config = config
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .max_idle_connections(MAX_IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS)
             .timeout_global(Some(usual_timeout))
             .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout));
@@ -108,20 +154,19 @@ impl UreqTransport {
         ))]
         let config = config.tls_config(tls());
         UreqTransport {
-            agent: agent_with(config.build()),
-            connect_timeout,
             usual_timeout: Some(usual_timeout),
-            is_ours: true,
-            direct: false,
-            process: process::id(),
-            of_child: OnceLock::new(),
+            ..UreqTransport::from_config(config.build(), connect_timeout)
         }
     }
 
-    /// Builds an agent from this configuration, with this timeout to look a name up and to connect.
+    /// Builds an agent from this configuration, with this timeout to look a name up and to connect. For a client that many threads
+    /// share, raise its [`max_idle_connections_per_host`](ConfigBuilder::max_idle_connections_per_host) and
+    /// [`max_idle_connections`](ConfigBuilder::max_idle_connections).
     pub fn from_config(config: Config, connect_timeout: Duration) -> UreqTransport {
+        let agents = Agents::new();
         UreqTransport {
-            agent: agent_with(config),
+            agent: agents.build(config.clone()),
+            single_use: agents.build(config),
             connect_timeout,
             usual_timeout: None,
             is_ours: true,
@@ -136,6 +181,7 @@ impl UreqTransport {
     pub fn from_agent(agent: Agent) -> UreqTransport {
         let connect_timeout = agent.config().timeouts().connect;
         UreqTransport {
+            single_use: agent.clone(),
             agent,
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
             usual_timeout: None,
@@ -156,37 +202,39 @@ impl UreqTransport {
         warn_of_wire_log();
         let (mut parts, body) = transmit.request.into_parts();
         // A forked child shares the kept connections of its parent, and each would read the responses to the other.
-        let fresh = transmit.fresh_connection || self.is_in_child();
+        let is_in_child = self.process != process::id();
+        let fresh = transmit.fresh_connection || is_in_child;
         if fresh {
             let close = HeaderValue::from_static("close");
             parts.headers.insert(CONNECTION, close);
         }
+        let agent = if is_in_child && self.is_ours {
+            self.agent_of_child()
+        } else if fresh {
+            &self.single_use
+        } else {
+            &self.agent
+        };
         // ureq sends a `Content-Length` with an empty body, even on a GET; without a body it sends none.
         if body.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) {
-            self.run(
-                http::Request::from_parts(parts, ()),
-                transmit.timeout,
-                fresh,
-            )
+            let request = http::Request::from_parts(parts, ());
+            self.run(agent, request, transmit.timeout, fresh)
         } else {
-            self.run(
-                http::Request::from_parts(parts, &body[..]),
-                transmit.timeout,
-                fresh,
-            )
+            let request = http::Request::from_parts(parts, &body[..]);
+            self.run(agent, request, transmit.timeout, fresh)
         }
     }
 
     fn run(
         &self,
+        agent: &Agent,
         request: http::Request<impl AsSendBody>,
         timeout: Duration,
         fresh: bool,
     ) -> Result<http::Response<Body>, ureq::Error> {
-        if self.usual_timeout == Some(timeout) && !self.direct && !fresh {
-            return self.agent.run(request);
+        if self.usual_timeout == Some(timeout) {
+            return agent.run(request);
         }
-        let agent = self.agent();
         let connect_timeout = self.connect_timeout.min(timeout);
         // The user's agent may have other settings.
         let request = agent.configure_request(request);
@@ -202,7 +250,7 @@ impl UreqTransport {
         } else {
             request
         };
-        // No kept connection is young enough.
+        // No connection that an agent built elsewhere keeps is young enough.
         let request = if fresh {
             request.max_idle_age(Duration::ZERO)
         } else {
@@ -211,17 +259,9 @@ impl UreqTransport {
         agent.run(request.build())
     }
 
-    fn is_in_child(&self) -> bool {
-        self.process != process::id()
-    }
-
-    fn agent(&self) -> &Agent {
-        if self.is_in_child() && self.is_ours {
-            let agent = || agent_with(self.agent.config().clone());
-            self.of_child.get_or_init(agent)
-        } else {
-            &self.agent
-        }
+    fn agent_of_child(&self) -> &Agent {
+        let build = || Agents::build_for_child(self.agent.config().clone());
+        self.of_child.get_or_init(build)
     }
 }
 
@@ -233,12 +273,7 @@ impl Transport for UreqTransport {
             return Err(TransportError::never_left("stopped before it was sent"));
         }
         let answer = self.send_uninterrupted(transmit);
-        let is_complete = match &answer {
-            // A body without a length may have been cut off.
-            Ok(response) => response.headers().contains_key(CONTENT_LENGTH),
-            Err(error) => !error.may_have_arrived(),
-        };
-        if interruptible.has_fired() && !is_complete {
+        if interruptible.has_fired() && !is_complete(&answer) {
             return Err(TransportError::abandoned());
         }
         answer
@@ -255,11 +290,20 @@ impl UreqTransport {
         &self,
         transmit: Transmit,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let limit = u64::try_from(transmit.body_limit).unwrap_or(u64::MAX);
-        let (parts, mut body) = self.exchange(transmit).map_err(failed)?.into_parts();
-        let body = body.with_config().limit(limit).read_to_vec();
-        let body = body.map_err(failed)?;
+        let limit = transmit.body_limit;
+        let (parts, body) = self.exchange(transmit).map_err(failed)?.into_parts();
+        let body = read_body(body, limit).map_err(|error| failed(error.into()))?;
         Ok(http::Response::from_parts(parts, body.into()))
+    }
+}
+
+/// Whether a stop can have cut nothing off.
+#[cfg(feature = "precise-connect-errors")]
+fn is_complete(answer: &Result<http::Response<Bytes>, TransportError>) -> bool {
+    match answer {
+        // A body without a length may have been cut off.
+        Ok(response) => response.headers().contains_key(CONTENT_LENGTH),
+        Err(error) => !error.may_have_arrived(),
     }
 }
 
@@ -269,12 +313,17 @@ impl fmt::Debug for UreqTransport {
     }
 }
 
-/// Builds an agent whose failures to connect are marked where they can be.
-fn agent_with(config: Config) -> Agent {
-    #[cfg(feature = "precise-connect-errors")]
-    return connect::Marked::agent(config);
-    #[cfg(not(feature = "precise-connect-errors"))]
-    Agent::new_with_config(config)
+/// Reads a body in one piece if its length is known.
+fn read_body(body: Body, limit: usize) -> io::Result<Vec<u8>> {
+    let length = body
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok());
+    let expected = length.unwrap_or_default().min(limit).min(MAX_EXPECTED_BODY);
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let mut bytes = Vec::with_capacity(expected);
+    let mut reader = body.into_with_config().limit(limit).reader();
+    reader.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The backend that the features ask for.

@@ -1,6 +1,7 @@
 //! Ends a blocked read or write when its call is stopped: the waker of the call's signal shuts the socket down.
 
 use std::cell::RefCell;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Wake, Waker};
@@ -99,11 +100,17 @@ pub(super) fn use_socket(socket: Option<&Weak<dyn ShutdownHandle>>) {
 pub(super) struct Connection<T> {
     transport: T,
     socket: Option<Weak<dyn ShutdownHandle>>,
+    /// Whether a request was sent since the connection was checked.
+    is_used: bool,
 }
 
 impl<T> Connection<T> {
     pub(super) fn new(transport: T, socket: Option<Weak<dyn ShutdownHandle>>) -> Connection<T> {
-        Connection { transport, socket }
+        Connection {
+            transport,
+            socket,
+            is_used: false,
+        }
     }
 }
 
@@ -114,6 +121,7 @@ impl<T: Transport> Transport for Connection<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         use_socket(self.socket.as_ref());
+        self.is_used = true;
         self.transport.transmit_output(amount, timeout)
     }
 
@@ -121,10 +129,11 @@ impl<T: Transport> Transport for Connection<T> {
         self.transport.await_input(timeout)
     }
 
-    /// ureq asks this before it keeps a connection, and before it uses one that it kept.
+    /// ureq asks this before it keeps a connection, and before it uses one that it kept. Only the latter is worth the system calls
+    /// of a check: it also finds what the former would have found.
     fn is_open(&mut self) -> bool {
         use_socket(None);
-        self.transport.is_open()
+        mem::take(&mut self.is_used) || self.transport.is_open()
     }
 
     fn is_tls(&self) -> bool {
