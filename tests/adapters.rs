@@ -10,6 +10,8 @@ mod fresh;
 mod handles;
 mod injected;
 mod interrupts;
+mod kept;
+mod lookups;
 mod names;
 mod reach;
 mod sends;

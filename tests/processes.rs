@@ -236,7 +236,7 @@ fn no_process_issues_a_token_without_the_lock_if_the_network_hangs() {
     assert_eq!(token_file.stored(&account), None);
 }
 
-/// A forked child and its parent share the connections that were kept.
+/// A forked child and its parent share the connections that were kept. The child has none of the threads that look names up.
 #[test]
 fn forked_child_and_its_parent_do_not_read_each_others_responses() {
     let server = TcpServer::start(|mut connection| {
@@ -248,8 +248,9 @@ fn forked_child_and_its_parent_do_not_read_each_others_responses() {
             connection.send((head + &body).as_bytes());
         }
     });
+    let url = server.url("http").replace("127.0.0.1", "localhost");
     let mut command = Command::new(WORKER);
-    command.args(["client", "fork", &server.url("http")]);
+    command.args(["client", "fork", &url]);
     let process = command.stdout(Stdio::piped()).spawn().unwrap();
     assert_eq!(output_of(process), "20 of 20\n20 of 20");
     assert_eq!(

@@ -9,7 +9,7 @@ use pan123_mock::path::{OFFLINE_DOWNLOAD, USER_INFO};
 use pan123_proto::ErrorKind;
 use pan123_tests::clock::JumpClock;
 
-use crate::adapters::both::{Adapter, BOTH, basics, download, ok, on_tokio};
+use crate::adapters::both::{BOTH, basics, download, ok, on_tokio};
 
 /// The body of a response that fits both requests.
 const BODY: &str = r#"{"code":0,"data":{"taskID":7,"uid":7,"nickname":"alice"}}"#;

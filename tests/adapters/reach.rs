@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pan123_mock::{Connection, TcpServer};
-use pan123_proto::{Error, ErrorKind, TransportErrorKind};
+use pan123_proto::{Error, ErrorKind, RetryPolicy, TransportErrorKind};
+use pan123_tests::clock::JumpClock;
 use pan123_tests::observed::reached;
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::adapters::both::{Adapter, BOTH, Limits, SHORT, ok, unknown_host};
+use crate::adapters::both::{Adapter, BOTH, Limits, SHORT, basics, ok, unknown_host};
 
 fn with_short_timeouts() -> Limits {
     Limits {
@@ -143,6 +144,25 @@ fn create_is_sent_over_a_new_connection_if_the_old_one_was_closed() {
             "{adapter:?}"
         );
     }
+}
+
+/// Only one attempt is allowed.
+#[test]
+fn read_is_sent_over_a_new_connection_if_the_old_one_was_closed() {
+    let server = TcpServer::responding(ok(r#"{"code":0,"data":{"uid":7,"nickname":"alice"}}"#));
+    let clock = JumpClock::new();
+    let builder = basics!(
+        pan123_blocking::Client::builder(),
+        server.url("http"),
+        clock
+    );
+    let builder = builder.retry(RetryPolicy::default().max_attempts(1));
+    let client = builder.build().unwrap();
+    for requests in 1..=3 {
+        clock.drive_blocking(|| client.user_info()).unwrap();
+        server.wait_until_ended(requests);
+    }
+    assert_eq!((server.accepted(), server.requests()), (3, 3));
 }
 
 /// A server with a self-signed certificate, and whether anything was sent to it over TLS.
