@@ -29,7 +29,8 @@ use self::connect::{Agents, NotConnected};
 use self::interrupt::Interruptible;
 use crate::adapters::both::{SHORT, ok};
 
-const LONG: Duration = Duration::from_secs(3600);
+/// Longer than any test takes, but not for ever: one that fails ends, too.
+const LONG: Duration = Duration::from_secs(30);
 
 /// Looks a name up that nobody stops.
 fn look_up(addresses: &Addresses, name: &str, timeout: Duration) -> Result<Found, NotFound> {
@@ -40,14 +41,14 @@ fn address() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 80))
 }
 
-/// Name servers that report each look-up, on which thread it runs, and answer when the test lets them.
+/// Name servers that report each lookup, on which thread it runs, and answer when the test lets them.
 struct NameServers {
     begun: Receiver<(String, ThreadId)>,
     answers: Sender<io::Result<SocketAddr>>,
 }
 
 impl NameServers {
-    /// Look-ups of a name that begins with `slow` wait for an answer; all others get one at once.
+    /// Lookups of a name that begins with `slow` wait for an answer; all others get one at once.
     fn start(lifetime: Duration) -> (Addresses, NameServers) {
         let (begins, begun) = channel();
         let (answers, answered) = channel::<io::Result<SocketAddr>>();
@@ -67,10 +68,10 @@ impl NameServers {
         (addresses, NameServers { begun, answers })
     }
 
-    /// Waits until the next look-up has begun.
+    /// Waits until the next lookup has begun.
     fn next(&self) -> (String, ThreadId) {
         let next = self.begun.recv_timeout(Duration::from_secs(30));
-        next.expect("a look-up begins")
+        next.expect("a lookup begins")
     }
 }
 
@@ -96,7 +97,7 @@ fn addresses_are_remembered_for_their_lifetime_or_until_they_are_forgotten() {
 }
 
 #[test]
-fn one_look_up_serves_all_who_wait() {
+fn one_lookup_serves_all_who_wait() {
     let (addresses, servers) = NameServers::start(LONG);
     thread::scope(|scope| {
         let first = scope.spawn(|| look_up(&addresses, "slow", LONG));
@@ -132,6 +133,10 @@ fn failure_reaches_all_who_wait_and_is_not_remembered() {
     look_up(&addresses, "slow", LONG).unwrap_err();
     servers.answers.send(Ok(address())).unwrap();
     look_up(&addresses, "slow", LONG).unwrap();
+
+    let nothing = Addresses::new(LONG, |_, _| Ok(Vec::new()));
+    assert!(look_up(&nothing, "name", LONG).unwrap().is_empty());
+    assert!(nothing.known("name", 80).is_none());
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn four_names_are_looked_up_at_once() {
 
 /// Their threads cannot be ended, so that others take their places.
 #[test]
-fn stuck_look_ups_do_not_stop_others() {
+fn stuck_lookups_do_not_stop_others() {
     let (addresses, servers) = NameServers::start(LONG);
     let addresses = &addresses;
     thread::scope(|scope| {
@@ -193,8 +198,8 @@ fn threads_are_kept_until_the_last_user_is_gone() {
 }
 
 #[test]
-fn stop_ends_the_wait_for_a_look_up() {
-    let _watched = Watchdog::watch(|| "a stopped look-up".to_owned());
+fn stop_ends_the_wait_for_a_lookup() {
+    let _watched = Watchdog::watch(|| "a stopped lookup".to_owned());
     let (begins, begun) = channel();
     let (ends, ended) = channel::<()>();
     let ended = Mutex::new(ended);
@@ -237,8 +242,8 @@ fn agents_share_addresses_and_forget_them_when_a_connection_fails() {
     });
     let url: http::Uri = server.url("http").parse().unwrap();
     let open = SocketAddr::from((Ipv4Addr::LOCALHOST, url.port_u16().unwrap()));
-    let look_ups = Arc::<AtomicUsize>::default();
-    let counted = Arc::clone(&look_ups);
+    let lookups = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&lookups);
     let agents = Agents::looking_up(move |_, _| {
         let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
         Ok(vec![if is_first { closed } else { open }])
@@ -250,7 +255,7 @@ fn agents_share_addresses_and_forget_them_when_a_connection_fails() {
         let mut response = agent.get("http://moved.test/").call().unwrap();
         response.body_mut().read_to_vec().unwrap();
     }
-    assert_eq!(look_ups.load(Ordering::Relaxed), 2);
+    assert_eq!(lookups.load(Ordering::Relaxed), 2);
     assert_eq!(server.accepted(), 2);
 
     let only_v6 = Agent::config_builder()
@@ -264,7 +269,7 @@ fn agents_share_addresses_and_forget_them_when_a_connection_fails() {
     assert!(is_not_connected(&error), "{error:?}");
     one.get(server.url("http")).call().unwrap();
     one.get("http://[::1]:1/").call().unwrap_err();
-    assert_eq!(look_ups.load(Ordering::Relaxed), 2, "nor for a literal");
+    assert_eq!(lookups.load(Ordering::Relaxed), 2, "nor for a literal");
 }
 
 #[test]
@@ -297,7 +302,8 @@ fn name_of_a_proxy_is_looked_up_in_place_of_the_target() {
 
 fn config() -> Config {
     let builder = Agent::config_builder().proxy(None);
-    builder.timeout_global(Some(LONG)).build()
+    let hour = Duration::from_secs(3600);
+    builder.timeout_global(Some(hour)).build()
 }
 
 fn is_not_connected(error: &ureq::Error) -> bool {

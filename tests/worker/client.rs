@@ -10,7 +10,7 @@ use std::time::Duration;
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET};
 use pan123_proto::user::UserInfo;
 use pan123_proto::{ClockSkew, Error, OAuth, OpenTokenStore};
-use pan123_proto::{Pacing, TaskId};
+use pan123_proto::{Pacing, RetryPolicy, TaskId};
 use pan123_store::{Account, FileStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
 pub(crate) fn run(arguments: &[String]) {
@@ -65,11 +65,26 @@ fn ask_in_both_processes(url: &str) -> Result<UserInfo, Error> {
         format!("{:?}", progress.unwrap()).contains(&format!("{task}.0"))
     };
     assert!(right(90), "a connection is kept from now on");
+    let unknown = unknown_host();
+    let failure = format!("{:?}", unknown.user_info().unwrap_err());
     let is_child = matches!(fork::fork(), Ok(fork::Fork::Child));
+    let again = format!("{:?}", unknown.user_info().unwrap_err());
+    assert_eq!(again, failure, "a lookup ends in either process");
     let tasks = if is_child { 11..31 } else { 41..61 };
     let right = tasks.filter(|task| right(*task)).count();
     println!("{right} of 20");
     std::process::exit(0)
+}
+
+/// A client of a host whose name is too long: its lookup fails at once, so that its thread is idle from then on.
+fn unknown_host() -> pan123_blocking::Client {
+    let builder = pan123_blocking::Client::builder()
+        .access_token("eyJ.of.somebody")
+        .base_url(format!("http://{}.invalid", "n".repeat(64)))
+        .allow_credentials_over_plain_http(true)
+        .retry(RetryPolicy::default().max_attempts(1))
+        .connect_timeout(Duration::from_secs(2));
+    builder.build().unwrap()
 }
 
 fn app(url: &str, refresh_token: &str, store: impl TokenStore) -> Result<UserInfo, Error> {

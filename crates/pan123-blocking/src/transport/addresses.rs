@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many names are looked up at once. A look-up that takes longer than its timeout does not count: it may be stuck for ever.
+/// How many names are looked up at once. A lookup that takes longer than its timeout does not count: it may be stuck for ever.
 const MAX_LOOKUPS: usize = 4;
 
-/// How long a thread waits for the next look-up.
+/// How long a thread waits for the next lookup.
 const MAX_IDLE: Duration = Duration::from_secs(10);
 
 /// A name and a port.
@@ -21,7 +21,7 @@ type Endpoint<'a> = (&'a str, u16);
 /// The addresses of an endpoint.
 pub(super) type Found = Arc<[SocketAddr]>;
 
-type LookUp = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// Why there are no addresses.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ pub(super) struct Addresses {
 struct Shared {
     /// How long addresses are remembered.
     lifetime: Duration,
-    look_up: Box<LookUp>,
+    look_up: Box<Resolve>,
     state: Mutex<State>,
-    /// Wakes those who wait for a look-up.
+    /// Wakes those who wait for a lookup.
     ended: Condvar,
     /// Wakes the threads that wait for work.
     queued: Condvar,
@@ -132,7 +132,7 @@ impl Addresses {
         }
     }
 
-    /// Wakes those who wait for a look-up, so that they see that they were stopped.
+    /// Wakes those who wait for a lookup, so that they see that they were stopped.
     pub(super) fn wake(&self) {
         let state = self.shared.lock();
         self.shared.ended.notify_all();
@@ -231,7 +231,7 @@ impl State {
         (now < known.until).then(|| Arc::clone(&known.found))
     }
 
-    /// The look-ups that are not stuck.
+    /// The lookups that are not stuck.
     fn live(&self, now: Instant) -> impl Iterator<Item = &Arc<Running>> {
         let live = move |running: &&Arc<Running>| !has_passed(running.until, now);
         self.running.iter().filter(live)
@@ -247,7 +247,7 @@ impl State {
         self.live(now).count() < MAX_LOOKUPS
     }
 
-    /// When the next look-up counts as stuck.
+    /// When the next lookup counts as stuck.
     fn next_stuck(&self, now: Instant) -> Option<Instant> {
         self.live(now).filter_map(|running| running.until).min()
     }
@@ -255,7 +255,9 @@ impl State {
     fn end(&mut self, running: &Arc<Running>, outcome: io::Result<Found>, lifetime: Duration) {
         self.running.retain(|other| !Arc::ptr_eq(other, running));
         let now = Instant::now();
-        if let Ok(found) = &outcome {
+        if let Ok(found) = &outcome
+            && !found.is_empty()
+        {
             let endpoint = running.endpoint();
             self.known
                 .retain(|known| known.endpoint() != endpoint && now < known.until);

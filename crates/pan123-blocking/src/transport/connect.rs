@@ -220,7 +220,7 @@ fn wanted(config: &Config, found: &[SocketAddr]) -> Result<ResolvedSocketAddrs, 
     Ok(addresses)
 }
 
-/// Ends the wait for a look-up when the call is stopped.
+/// Ends the wait for a lookup when the call is stopped.
 struct Waits {
     addresses: Arc<Addresses>,
     stopped: AtomicBool,

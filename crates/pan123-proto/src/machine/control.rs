@@ -131,7 +131,7 @@ impl From<Weak<Control>> for Waiters {
 /// [`Error::Ambiguous`]. A response that has arrived is still returned.
 ///
 /// An async driver drops the request. `pan123-blocking` shuts its socket down, which ends a blocked read or write and a TLS
-/// handshake, but neither a name lookup nor a TCP connect: those end after `connect_timeout`. Without its feature
+/// handshake, and ends the wait for a name lookup, but not a TCP connect: that ends after `connect_timeout`. Without its feature
 /// `precise-connect-errors`, or with an agent or a transport of your own, the request ends after `request_timeout` at the latest. A
 /// program that must end sooner makes its calls on a thread of their own and returns from `main` without joining it, or sets shorter
 /// timeouts.
