@@ -16,5 +16,6 @@ mod names;
 mod reach;
 mod sends;
 mod sharing;
+mod spelling;
 mod token_rule;
 mod watches;

@@ -5,9 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
 use http::header::CONNECTION;
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
 use pan123_proto::{BuildError, Transmit, TransportError};
+use reqwest::Url;
 
 use crate::drive::BoxFuture;
 
@@ -58,6 +60,8 @@ pub struct ReqwestTransport {
     client: reqwest::Client,
     /// For requests that need a connection of their own.
     fresh: Option<Arc<FreshClient>>,
+    /// Of the first request, and as a rule of all others.
+    origin: Arc<OnceLock<Origin>>,
     /// Whether a failure to connect means that nothing was sent: with redirects it may be about a later hop.
     one_hop: bool,
 }
@@ -84,6 +88,7 @@ impl ReqwestTransport {
             .map(|client| ReqwestTransport {
                 client,
                 fresh: None,
+                origin: Arc::default(),
                 one_hop: true,
             })
             .map_err(|error| BuildError::Client(Arc::new(error)))
@@ -98,6 +103,7 @@ impl ReqwestTransport {
         ReqwestTransport {
             client,
             fresh: None,
+            origin: Arc::default(),
             one_hop: false,
         }
     }
@@ -122,8 +128,13 @@ impl ReqwestTransport {
             fresh_connection,
             ..
         } = transmit;
-        let mut request =
-            reqwest::Request::try_from(request).map_err(TransportError::never_left)?;
+        let (parts, body) = request.into_parts();
+        let url = self.url(&parts.uri)?;
+        // Without redirects the response is from there.
+        let asked = (!self.one_hop).then(|| url.clone());
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        *request.body_mut() = Some(body.into());
         let mut client = &self.client;
         if fresh_connection {
             let close = HeaderValue::from_static("close");
@@ -133,10 +144,9 @@ impl ReqwestTransport {
             }
         }
         *request.timeout_mut() = Some(timeout);
-        let url = request.url().clone();
         let answer = client.execute(request).await;
         let mut answer = answer.map_err(|error| self.failed(error))?;
-        if *answer.url() != url {
+        if asked.is_some_and(|asked| *answer.url() != asked) {
             return Err(TransportError::redirected());
         }
         let mut body = BytesMut::new();
@@ -152,6 +162,19 @@ impl ReqwestTransport {
         Ok(response)
     }
 
+    /// Parses the URL of a request; of the origin that is known already only the path and the query.
+    fn url(&self, uri: &Uri) -> Result<Url, TransportError> {
+        if self.origin.get().is_none()
+            && let Some(origin) = Origin::of(uri)
+        {
+            let _ = self.origin.set(origin);
+        }
+        match self.origin.get().filter(|origin| origin.is_of(uri)) {
+            Some(origin) => Ok(origin.with_path_of(uri)),
+            None => Url::parse(&uri.to_string()).map_err(TransportError::never_left),
+        }
+    }
+
     /// Only a failure to connect means that nothing was sent.
     fn failed(&self, error: reqwest::Error) -> TransportError {
         let error = error.without_url();
@@ -162,6 +185,36 @@ impl ReqwestTransport {
         } else {
             TransportError::interrupted(error)
         }
+    }
+}
+
+/// Scheme, host and port, parsed once.
+struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+    url: Url,
+}
+
+impl Origin {
+    fn of(uri: &Uri) -> Option<Origin> {
+        let (scheme, authority) = (uri.scheme()?.clone(), uri.authority()?.clone());
+        let url = Url::parse(&format!("{scheme}://{authority}/")).ok()?;
+        Some(Origin {
+            scheme,
+            authority,
+            url,
+        })
+    }
+
+    fn is_of(&self, uri: &Uri) -> bool {
+        uri.scheme() == Some(&self.scheme) && uri.authority() == Some(&self.authority)
+    }
+
+    fn with_path_of(&self, uri: &Uri) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(uri.path());
+        url.set_query(uri.query());
+        url
     }
 }
 

@@ -73,7 +73,8 @@ pub trait Endpoint {
     /// non-idempotent request cannot be decoded, the ids under it are the [candidates](Ambiguous::candidates).
     const CREATED_ID: &'static [&'static str] = &[];
 
-    /// The type of the response's `data`, or of the whole body where there is no envelope. `()` accepts any.
+    /// The type of the response's `data`, or of the whole body where there is no envelope. `serde::de::IgnoredAny` accepts any, `()`
+    /// null only.
     type Response: DeserializeOwned + Send + 'static;
 
     /// Adds the parameters of the query.
