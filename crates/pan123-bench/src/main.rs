@@ -8,6 +8,7 @@ mod clients;
 mod floors;
 mod measure;
 mod memory;
+mod process;
 mod stub;
 mod table;
 
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         ["run", name, subject, calls] => {
             cases::run(name, subject, calls);
             Ok(())
+        }
+        ["time", name, subject, calls] => {
+            writeln!(out, "{}", measure::time(name, subject, calls))
         }
         _ => {
             let _ = out.write_all(USAGE.as_bytes());

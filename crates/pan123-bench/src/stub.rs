@@ -2,10 +2,12 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use crate::measure::this_program;
 
 const ANSWER: &str = r#"{"code":0,"message":"ok","data":{"process":37.5,"status":0},"x-traceID":"3c24b2a1-0b5c-4c22-a31d-f31b8e8e8f20"}"#;
 /// The path under which it tells what it has counted.
@@ -85,9 +87,12 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn start() -> Stub {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .arg("stub")
+        Stub::start_on(&[])
+    }
+
+    /// Starts it by another program, such as one that chooses its CPU.
+    pub(crate) fn start_on(under: &[&str]) -> Stub {
+        let mut child = this_program(under, &["stub"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("the stub starts");
