@@ -8,6 +8,14 @@ use crate::clients::URL;
 use crate::process;
 use crate::stub::Stub;
 
+/// Runs a program so that its instructions are counted, four times as fast as by callgrind.
+pub(crate) const CACHEGRIND: [&str; 4] = [
+    "valgrind",
+    "--tool=cachegrind",
+    "--cache-sim=no",
+    "--cachegrind-out-file=/dev/null",
+];
+
 /// Whether this program is installed.
 pub(crate) fn has(program: &str) -> bool {
     let mut version = Command::new(program);
@@ -58,12 +66,7 @@ pub(crate) struct Side<'a> {
 impl Side<'_> {
     /// Instructions a call, by valgrind.
     pub(crate) fn instructions(self) -> f64 {
-        let under = [
-            "valgrind",
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-        ];
-        self.difference(&under, instructions)
+        self.difference(&CACHEGRIND, instructions)
     }
 
     /// System calls a call, by strace.
@@ -169,7 +172,7 @@ impl Ratio {
 /// Compares the times of two sides, in pairs that are made in turn, each of them with the same number of calls.
 pub(crate) fn pairs(one: Side<'_>, other: Side<'_>) -> Ratios {
     const PAIRS: usize = 5;
-    let stub = Stub::start_on(on_cpu("1"));
+    let stub = Stub::start_by(&mut this_program(on_cpu("1"), &["stub"]));
     let pairs: Vec<_> = (0..PAIRS)
         .map(|_| (one.took(&stub), other.took(&stub)))
         .collect();
@@ -194,10 +197,11 @@ pub(crate) fn per_call(count: u64, calls: usize) -> f64 {
     count as f64 / calls as f64
 }
 
-/// The line of valgrind that says `Collected : 123`.
+/// The line of valgrind that says `I refs: 1,234`.
 pub(crate) fn instructions(printed: &str) -> Option<u64> {
-    let (_, after) = printed.split_once("Collected :")?;
-    after.split_whitespace().next()?.parse().ok()
+    let line = printed.lines().find(|line| line.contains("refs:"))?;
+    let (_, number) = line.rsplit_once(' ')?;
+    number.replace(',', "").parse().ok()
 }
 
 /// The number of calls in the last line of strace's table.

@@ -15,3 +15,11 @@ pub(crate) fn cpu(process: &str) -> Option<Duration> {
     let ticks: u32 = ticks.map(|field| field.parse().unwrap_or(0)).sum();
     Some(TICK * ticks)
 }
+
+/// Returns a number of `/proc/PID/status`, such as `VmHWM` (in KiB) or `Threads`.
+pub(crate) fn status(process: &str, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let number = line.strip_prefix(':')?.split_whitespace().next()?;
+    number.parse().ok()
+}

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cases::{CASES, Case, Limits, find};
 use crate::measure::{Ratio, Side, allocations, has, pairs};
+use crate::{scale, tasks};
 
 pub(crate) fn names(out: &mut impl Write) -> io::Result<()> {
     for case in CASES {
@@ -26,7 +27,11 @@ pub(crate) fn full(out: &mut impl Write) -> io::Result<()> {
     let cases: Vec<&Case> = CASES.iter().collect();
     counts(out, &cases)?;
     writeln!(out)?;
-    times(out)
+    times(out)?;
+    writeln!(out)?;
+    scale::table(out)?;
+    writeln!(out)?;
+    tasks::table(out)
 }
 
 /// The sides of a case.
