@@ -20,9 +20,8 @@ pub use signer::{CallbackKey, CallbackSigner, VerifiedCallback};
 
 use crate::ids::FileId;
 use crate::text;
-use crate::wire::body::body_json;
 use crate::wire::http_url::RedactedUrl;
-use crate::wire::json::{self, Field, Json, Unreadable};
+use crate::wire::json::{self, Document, Field, Json, Unreadable};
 use crate::wire::lenient::{lossy_text, whole};
 use crate::wire::redaction::redact_urls;
 
@@ -144,10 +143,14 @@ impl CallbackNotice {
         if body.len() > Self::MAX_BODY_BYTES {
             return Err(CallbackError::TooLong);
         }
-        serde_json::from_str(&body_json(body)).map_err(|error| CallbackError::Malformed {
-            line: error.line(),
-            column: error.column(),
-        })
+        let document = Document::of_body(body);
+        document
+            .json()
+            .to()
+            .map_err(|error| CallbackError::Malformed {
+                line: error.line(),
+                column: error.column(),
+            })
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) struct Exchange<T, H: ExchangeSession> {
     /// Without headers.
     request: Request<Bytes>,
     secret_fields: &'static [&'static str],
-    decode: fn(Decoder<'_>, &Response<Bytes>) -> Result<Decoded<T>, Failure>,
+    decode: fn(Decoder<'_>, Response<Bytes>) -> Result<Decoded<T>, Failure>,
     path: &'static str,
     advice: &'static str,
     rate: RateClass,
@@ -658,7 +658,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                     redactor,
                     wall: now.wall,
                 };
-                (self.decode)(decoder, &response)
+                (self.decode)(decoder, response)
             }
             Input::Failed(error) if error.kind() != TransportErrorKind::Abandoned => {
                 Err(redactor.redact_transport_error(error).into())
@@ -673,8 +673,8 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
             outcome: match received {
                 Ok(decoded) => {
                     let trace_id = || {
-                        let trace_id = decoded.trace_id.as_deref()?;
-                        let trace_id = redactor.redact_prefix(trace_id, MAX_TRACE_ID);
+                        let trace_id = decoded.trace_id()?;
+                        let trace_id = redactor.redact_prefix(&trace_id, MAX_TRACE_ID);
                         Some(text::shown(trace_id, MAX_TRACE_ID))
                     };
                     self.trace.ended(now.mono, Ok(&trace_id));

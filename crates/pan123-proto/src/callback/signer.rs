@@ -138,11 +138,9 @@ impl CallbackSigner {
         let separator = match rest.split_once('?') {
             None => "?",
             Some((_, query)) => {
-                if let Some(name) = [ID, KEY, TAG]
-                    .into_iter()
-                    .find(|name| has_parameter(query, name))
-                {
-                    let fault = UrlFault::Reserved(name);
+                let mut parameters = parameters(query).into_iter();
+                if let Some(parameter) = parameters.find(|parameter| parameter.count > 0) {
+                    let fault = UrlFault::Reserved(parameter.name);
                     return Err(BuildError::Url { what, fault });
                 }
                 if query.is_empty() || query.ends_with('&') {
@@ -207,9 +205,8 @@ impl CallbackSigner {
     }
 
     fn verified_id(&self, query: &str) -> Result<String, CallbackRefusal> {
-        let id = single_value(query, ID)?;
-        let key = single_value(query, KEY)?;
-        let tag = single_value(query, TAG)?;
+        let [id, key, tag] = parameters(query);
+        let (id, key, tag) = (id.single()?, key.single()?, tag.single()?);
         let id = decode_form_value(id)
             .filter(|id| is_id(id))
             .ok_or(CallbackRefusal::Malformed(ID))?;
@@ -224,7 +221,7 @@ impl CallbackSigner {
             .find(|known| known.id == key)
             .ok_or(CallbackRefusal::UnknownKey)?;
         match key.mac(&id).verify_slice(&tag) {
-            Ok(()) => Ok(id),
+            Ok(()) => Ok(id.into_owned()),
             Err(_) => Err(CallbackRefusal::WrongTag),
         }
     }
@@ -305,32 +302,52 @@ fn is_key_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// The values of a parameter, still encoded; its name in the query may be percent-encoded.
-fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
-    query.split('&').filter_map(move |pair| {
-        let (given, value) = pair.split_once('=').unwrap_or((pair, ""));
-        percent_decode_str(given).eq(name.bytes()).then_some(value)
-    })
+/// A parameter of the signer: how often a query has it, and the last value there, still encoded.
+struct Parameter<'q> {
+    name: &'static str,
+    count: usize,
+    value: &'q str,
 }
 
-fn has_parameter(query: &str, name: &str) -> bool {
-    values(query, name).next().is_some()
-}
-
-fn single_value<'q>(query: &'q str, name: &'static str) -> Result<&'q str, CallbackRefusal> {
-    let mut values = values(query, name);
-    match (values.next(), values.next()) {
-        (None, _) => Err(CallbackRefusal::Missing(name)),
-        (Some(value), None) => Ok(value),
-        (Some(_), Some(_)) => Err(CallbackRefusal::Repeated(name)),
+impl<'q> Parameter<'q> {
+    fn single(self) -> Result<&'q str, CallbackRefusal> {
+        match self.count {
+            0 => Err(CallbackRefusal::Missing(self.name)),
+            1 => Ok(self.value),
+            _ => Err(CallbackRefusal::Repeated(self.name)),
+        }
     }
 }
 
+fn parameters(query: &str) -> [Parameter<'_>; 3] {
+    let mut parameters = [ID, KEY, TAG].map(|name| Parameter {
+        name,
+        count: 0,
+        value: "",
+    });
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if let Some(parameter) = parameters.iter_mut().find(|it| is_same(name, it.name)) {
+            parameter.count += 1;
+            parameter.value = value;
+        }
+    }
+    parameters
+}
+
+/// Whether a name in a query, which may be percent-encoded, is this one.
+fn is_same(given: &str, name: &str) -> bool {
+    given == name || (given.contains('%') && percent_decode_str(given).eq(name.bytes()))
+}
+
 /// Decodes a form value: proxies that parse a query and write it again encode a space as `+`.
-fn decode_form_value(value: &str) -> Option<String> {
+fn decode_form_value(value: &str) -> Option<Cow<'_, str>> {
+    if !value.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Some(Cow::Borrowed(value));
+    }
     let value = value.replace('+', " ");
-    let text = percent_decode_str(&value).decode_utf8().ok();
-    text.map(Cow::into_owned)
+    let text = percent_decode_str(&value).decode_utf8().ok()?;
+    Some(Cow::Owned(text.into_owned()))
 }
 
 fn decode_tag(tag: &str) -> Option<[u8; TAG_BYTES]> {
@@ -351,11 +368,16 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     };
     let value = value.to_str().unwrap_or("unreadable");
     let kind = value.split(';').next().unwrap_or("").trim();
-    let kind = kind.to_ascii_lowercase();
+    let ends_with = |end: &str| {
+        let start = kind.len().checked_sub(end.len());
+        let found = start.and_then(|start| kind.get(start..));
+        found.is_some_and(|found| found.eq_ignore_ascii_case(end))
+    };
+    let is_default = |default: &&str| kind.eq_ignore_ascii_case(default);
     kind.is_empty()
-        || kind.ends_with("/json")
-        || kind.ends_with("+json")
-        || CLIENT_DEFAULTS.contains(&kind.as_str())
+        || ends_with("/json")
+        || ends_with("+json")
+        || CLIENT_DEFAULTS.iter().any(is_default)
 }
 
 #[cfg(test)]

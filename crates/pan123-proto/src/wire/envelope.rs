@@ -4,37 +4,44 @@ use std::borrow::Cow;
 
 use serde::de::{DeserializeOwned, Error};
 
-use super::json::{Field, Json, Names, find_values, read_fields};
+use super::json::{Field, Json, Names, find_values};
 use super::lenient::{lossy_text, whole};
 
 /// A response of the service, its `data` still unparsed.
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) code: i64,
-    pub(crate) message: Cow<'a, str>,
-    pub(crate) trace_id: Option<Cow<'a, str>>,
+    message: Field<'a>,
+    trace_id: Field<'a>,
     data: Option<Json<'a>>,
 }
 
-const KEYS: [Names; 4] = [&["code"], &["data"], &["message"], &["x-traceID"]];
+const KEYS: [Names; 4] = [&["code"], &["message"], &["data"], &["x-traceID"]];
 
 impl<'a> Envelope<'a> {
-    /// Parses a body, which must be an object whose `code` is a whole number or a string of one.
-    pub(crate) fn read(body: &'a str) -> Result<Envelope<'a>, serde_json::Error> {
-        let [code, data, message, trace_id] = read_members(body)?;
+    /// Reads a body, which must be an object whose `code` is a whole number or a string of one.
+    pub(crate) fn read(body: Json<'a>) -> Result<Envelope<'a>, serde_json::Error> {
+        let [code, message, data, trace_id] = body.fields_by(KEYS, is_same)?;
         Ok(Envelope {
             code: code.essential(whole).map_err(Error::custom)?,
-            message: message.optional(lossy_text).unwrap_or_default(),
-            trace_id: trace_id
-                .optional(lossy_text)
-                .filter(|trace| !trace.trim().is_empty()),
+            message,
+            trace_id,
             data: data.value().map_err(Error::custom)?,
         })
     }
 
+    pub(crate) fn message(&self) -> Cow<'a, str> {
+        self.message.optional(lossy_text).unwrap_or_default()
+    }
+
+    pub(crate) fn trace_id(&self) -> Option<Cow<'a, str>> {
+        let trace_id = self.trace_id.optional(lossy_text);
+        trace_id.filter(|trace_id| !trace_id.trim().is_empty())
+    }
+
     /// Parses the data. Missing data counts as `null`, which only a type without promised data accepts.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.data.map_or("null", Json::spelling))
+        self.data.unwrap_or(Json::NULL).to()
     }
 }
 
@@ -53,18 +60,43 @@ pub(crate) fn ids_of_key(body: &str, names: Names) -> Vec<u64> {
 }
 
 /// Proxies rewrite the case of names that look like a header's.
-fn read_members(body: &str) -> Result<[Field<'_>; 4], serde_json::Error> {
-    read_fields(body, KEYS, |name, key| {
-        name == key || (name.contains('-') && name.eq_ignore_ascii_case(key))
-    })
+fn is_same(name: &str, key: &str) -> bool {
+    name == key || (name.eq_ignore_ascii_case(key) && name.contains('-'))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::json::Document;
     use super::*;
 
-    fn read(body: &str) -> Envelope<'_> {
-        Envelope::read(body).unwrap()
+    /// What an envelope says. A body says the same whether it is read strictly or leniently.
+    #[derive(Debug, PartialEq)]
+    struct Said {
+        code: i64,
+        message: String,
+        trace_id: Option<String>,
+        data: Result<Value, String>,
+    }
+
+    fn try_read(body: &str) -> Result<Said, String> {
+        let read = |json: Json<'_>| {
+            let envelope = Envelope::read(json).map_err(|error| error.to_string())?;
+            Ok(Said {
+                code: envelope.code,
+                message: envelope.message().into_owned(),
+                trace_id: envelope.trace_id().map(Cow::into_owned),
+                data: envelope.data().map_err(|error| error.to_string()),
+            })
+        };
+        let said = read(Document::new(body).json());
+        assert_eq!(said, read(Json::spelled(body)), "{body}");
+        said
+    }
+
+    fn read(body: &str) -> Said {
+        try_read(body).unwrap()
     }
 
     #[test]
@@ -74,8 +106,7 @@ mod tests {
         assert_eq!(envelope.code, 0);
         assert_eq!(envelope.message, "ok");
         assert_eq!(envelope.trace_id.as_deref(), Some("t"));
-        let data: serde_json::Value = envelope.data().unwrap();
-        assert_eq!(data, serde_json::json!({"n": 1}));
+        assert_eq!(envelope.data, Ok(json!({"n": 1})));
     }
 
     #[test]
@@ -95,8 +126,10 @@ mod tests {
     #[test]
     fn missing_data_is_an_error_unless_none_is_promised() {
         for body in [r#"{"code":0}"#, r#"{"code":0,"data":null}"#] {
-            read(body).data::<u64>().unwrap_err();
-            read(body).data::<()>().unwrap();
+            let document = Document::new(body);
+            let envelope = Envelope::read(document.json()).unwrap();
+            envelope.data::<u64>().unwrap_err();
+            envelope.data::<()>().unwrap();
         }
     }
 
@@ -134,9 +167,9 @@ mod tests {
             r#"{"code":0} {"code":0}"#,
             "{\"code\":0}\0",
         ] {
-            assert!(Envelope::read(body).is_err(), "{body}");
+            try_read(body).unwrap_err();
         }
-        let error = |body| Envelope::read(body).unwrap_err().to_string();
+        let error = |body| try_read(body).unwrap_err();
         assert!(error("[]").contains("expected an object"));
         assert!(error("{}").contains("`code` is missing"));
         assert!(error(r#"{"code":1,"code":0}"#).contains("`code` has different values: 1, 0"));
@@ -150,8 +183,7 @@ mod tests {
             r#"{"code":0,"data":{"n":1},"data":{ "n" : 1 },"code":0}"#,
         ] {
             let envelope = read(body);
-            let data: serde_json::Value = envelope.data().unwrap();
-            assert_eq!((envelope.code, data), (0, serde_json::json!({"n": 1})));
+            assert_eq!((envelope.code, envelope.data), (0, Ok(json!({"n": 1}))));
         }
         let differing =
             read(r#"{"code":7,"message":"a","message":"b","x-traceID":"t","X-TraceId":"t"}"#);

@@ -71,6 +71,9 @@ pub(crate) fn date(json: Json<'_>) -> Option<SystemTime> {
 
 /// Returns the whole number that this decimal number is; none if it is not exactly one.
 fn exact(decimal: &str) -> Option<i128> {
+    if let Ok(number) = decimal.parse::<u64>() {
+        return Some(number.into());
+    }
     if !decimal.contains(['.', 'e', 'E']) {
         return decimal.parse().ok();
     }

@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
-use super::body::{body_json, body_text};
+use super::body::body_text;
 use super::envelope::{Envelope, ids_of_key};
 use super::failure::{Failure, FailureClass};
-use super::json::Names;
+use super::json::{Document, Names};
 use super::redaction::Redactor;
 use super::timestamp::system_time;
 use crate::error::{ApiError, Error, ErrorCode, ResponseError};
@@ -60,38 +60,63 @@ pub(crate) struct Decoder<'a> {
 #[derive(Debug)]
 pub(crate) struct Decoded<T> {
     pub(crate) value: T,
-    /// As it came, so with whatever secret it may echo.
-    pub(crate) trace_id: Option<String>,
+    format: ResponseFormat,
+    response: Response<Bytes>,
+}
+
+impl<T> Decoded<T> {
+    /// Returns the trace id as it came, so with whatever secret it may echo.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        let trace_id = match self.format {
+            ResponseFormat::Envelope => {
+                let document = Document::of_body(self.response.body());
+                let envelope = Envelope::read(document.json()).ok()?;
+                return envelope.trace_id().map(Cow::into_owned);
+            }
+            ResponseFormat::Flat => trace_id(self.response.headers()),
+        };
+        trace_id.map(Cow::into_owned)
+    }
 }
 
 impl Decoder<'_> {
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         format: ResponseFormat,
-        response: &Response<Bytes>,
+        response: Response<Bytes>,
     ) -> Result<Decoded<T>, Failure> {
+        Ok(Decoded {
+            value: self.read(format, &response)?,
+            format,
+            response,
+        })
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        format: ResponseFormat,
+        response: &Response<Bytes>,
+    ) -> Result<T, Failure> {
         if response.body().len() > self.body_limit {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        let body = body_json(response.body());
-        match (format, Envelope::read(&body)) {
-            (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, envelope)),
-            (ResponseFormat::Envelope, Ok(envelope)) => match envelope.data() {
-                Ok(value) => Ok(Decoded {
-                    value,
-                    trace_id: envelope.trace_id.map(Cow::into_owned),
-                }),
-                Err(error) => Err(self.missing_data(response, envelope.trace_id, &error)),
-            },
+        let document = Document::of_body(response.body());
+        let body = document.json();
+        match (format, Envelope::read(body)) {
+            (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, &envelope)),
+            (ResponseFormat::Envelope, Ok(envelope)) => envelope
+                .data()
+                .map_err(|error| self.missing_data(response, envelope.trace_id(), &error)),
             (ResponseFormat::Envelope, Err(error)) => Err(self.no_envelope(response, &error)),
-            (ResponseFormat::Flat, _) => self.read_flat(response, &body),
+            (ResponseFormat::Flat, _) => self.read_flat(response, body),
         }
     }
 
-    fn rejection(&self, response: &Response<Bytes>, envelope: Envelope<'_>) -> Failure {
-        let too_many = !self.too_many_downloads.is_empty()
-            && envelope.message.contains(self.too_many_downloads);
+    fn rejection(&self, response: &Response<Bytes>, envelope: &Envelope<'_>) -> Failure {
+        let message = envelope.message();
+        let too_many =
+            !self.too_many_downloads.is_empty() && message.contains(self.too_many_downloads);
         let code = if too_many {
             ErrorCode::TooManyDownloads
         } else {
@@ -106,9 +131,9 @@ impl Decoder<'_> {
             error: Error::Api(Box::new(ApiError {
                 code,
                 number: Some(envelope.code),
-                message: self.shown(&envelope.message, MAX_MESSAGE),
+                message: self.shown(&message, MAX_MESSAGE),
                 trace_id: self
-                    .redact_trace_id(envelope.trace_id.or_else(|| trace_id(response.headers()))),
+                    .redact_trace_id(envelope.trace_id().or_else(|| trace_id(response.headers()))),
                 http_status: response.status(),
                 retry_after: self.retry_after(response.headers()),
                 follows_lost_response: false,

@@ -123,13 +123,14 @@ impl EntryKind {
 impl Entry {
     /// Id, name and kind are required; any other field that cannot be read is treated as absent.
     pub(super) fn read(json: Json<'_>) -> Result<Entry, Unreadable> {
+        // In the order of the service, which is read fastest.
         let [
             id,
             name,
-            kind,
             parent,
-            size,
+            kind,
             etag,
+            size,
             category,
             status,
             trashed,
@@ -138,10 +139,10 @@ impl Entry {
         ] = json.fields([
             ID,
             NAME,
-            KIND,
             &["parentFileId", "parentFileID"],
-            &["size"],
+            KIND,
             &["etag"],
+            &["size"],
             &["category"],
             &["status"],
             &["trashed"],

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::{Decoded, Decoder, MAX_MESSAGE, class_of_status, should_hold_data, trace_id};
+use super::{Decoder, MAX_MESSAGE, class_of_status, should_hold_data, trace_id};
 use crate::error::{ApiError, Error, ErrorCode};
 use crate::wire::envelope::Envelope;
 use crate::wire::failure::Failure;
-use crate::wire::json::{Json, Names, read_fields};
+use crate::wire::json::{Json, Names};
 use crate::wire::lenient::lossy_text;
 
 impl Decoder<'_> {
@@ -18,24 +18,19 @@ impl Decoder<'_> {
     pub(super) fn read_flat<T: DeserializeOwned>(
         &self,
         response: &Response<Bytes>,
-        body: &str,
-    ) -> Result<Decoded<T>, Failure> {
+        body: Json<'_>,
+    ) -> Result<T, Failure> {
         if let Some(rejection) = OAuthError::read(body) {
             return Err(self.flat_rejection(response, &rejection));
         }
         if !should_hold_data(response.status()) {
             return Err(self.by_status(response));
         }
-        let value = match serde_json::from_str(body) {
-            Ok(value) => value,
+        body.to().or_else(|error| {
             // Should the service add its envelope one day, a token that cannot be issued again must not be lost.
-            Err(error) => Envelope::read(body)
+            Envelope::read(body)
                 .and_then(|envelope| envelope.data())
-                .map_err(|_| self.missing_data(response, None, &error))?,
-        };
-        Ok(Decoded {
-            value,
-            trace_id: trace_id(response.headers()).map(Cow::into_owned),
+                .map_err(|_| self.missing_data(response, None, &error))
         })
     }
 
@@ -64,9 +59,9 @@ struct OAuthError {
 }
 
 impl OAuthError {
-    fn read(body: &str) -> Option<OAuthError> {
+    fn read(body: Json<'_>) -> Option<OAuthError> {
         let names: [Names; 2] = [&["error"], &["error_description"]];
-        let [name, text] = read_fields(body, names, str::eq).ok()?;
+        let [name, text] = body.fields(names).ok()?;
         let name_text = name.values().find_map(error_text);
         let text = text.values().find_map(error_text).or(name_text)?;
         Some(OAuthError {
@@ -123,7 +118,7 @@ mod tests {
         let response = Response::builder().status(status);
         let response = response.body(Bytes::copy_from_slice(body.as_bytes()));
         Ok(decoder
-            .decode(ResponseFormat::Flat, &response.unwrap())?
+            .decode(ResponseFormat::Flat, response.unwrap())?
             .value)
     }
 
