@@ -8,123 +8,139 @@ type Run = fn(usize);
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) limits: Limits,
     pub(crate) ours: Run,
     /// What is in `ours` beside the thing itself.
     pub(crate) beside: Option<Run>,
     pub(crate) floor: Run,
     /// The calls of a run whose instructions are counted; another run makes twice as many.
     pub(crate) calls: usize,
-    /// The most allocations a call of ours.
-    pub(crate) max_allocations: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Memory,
-    Network,
+/// The most that ours may take: the short table fails past it.
+#[derive(Clone, Copy)]
+pub(crate) enum Limits {
+    Memory {
+        /// A call.
+        allocations: u64,
+    },
+    /// The case needs the stub.
+    Network {
+        /// For all calls of a run.
+        connections: usize,
+        /// A call.
+        system_calls: f64,
+    },
+}
+
+impl Case {
+    pub(crate) fn needs_stub(&self) -> bool {
+        matches!(self.limits, Limits::Network { .. })
+    }
 }
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "read-progress",
         title: "read a progress answer",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 1 },
         ours: memory::progress_answered,
         beside: Some(memory::progress_unanswered),
         floor: memory::floor_progress_read,
         calls: 200,
-        max_allocations: Some(7),
     },
     Case {
         name: "read-list",
         title: "read a list of 100",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 1_011 },
         ours: memory::list_answered,
         beside: Some(memory::list_unanswered),
         floor: memory::floor_list_read,
         calls: 10,
-        max_allocations: Some(1_109),
     },
     Case {
         name: "build-progress",
         title: "build a progress request",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 3 },
         ours: memory::progress_built,
         beside: None,
         floor: memory::floor_progress_built,
         calls: 200,
-        max_allocations: Some(8),
     },
     Case {
         name: "callback",
         title: "verify a callback",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 9 },
         ours: memory::callback_verified,
         beside: None,
         floor: memory::floor_callback,
         calls: 200,
-        max_allocations: Some(9),
     },
     Case {
         name: "progress",
         title: "a whole progress call in memory",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 8 },
         ours: memory::progress_answered,
         beside: None,
         floor: memory::floor_progress_call,
         calls: 200,
-        max_allocations: Some(24),
     },
     Case {
         name: "create",
         title: "a whole create in memory",
-        kind: Kind::Memory,
+        limits: Limits::Memory { allocations: 14 },
         ours: memory::create_answered,
         beside: None,
         floor: memory::floor_create_call,
         calls: 200,
-        max_allocations: Some(108),
     },
     Case {
         name: "async",
         title: "async, sequential",
-        kind: Kind::Network,
+        limits: Limits::Network {
+            connections: 1,
+            system_calls: 4.2,
+        },
         ours: clients::async_one,
         beside: None,
         floor: clients::floor_async_one,
         calls: 500,
-        max_allocations: None,
     },
     Case {
         name: "async-64",
         title: "async, 64 at once",
-        kind: Kind::Network,
+        limits: Limits::Network {
+            connections: 64,
+            system_calls: 3.0,
+        },
         ours: clients::async_many,
         beside: None,
         floor: clients::floor_async_many,
         calls: 3_200,
-        max_allocations: None,
     },
     Case {
         name: "blocking",
         title: "blocking, sequential",
-        kind: Kind::Network,
+        limits: Limits::Network {
+            connections: 1,
+            system_calls: 9.0,
+        },
         ours: clients::blocking_one,
         beside: None,
         floor: clients::floor_blocking_one,
         calls: 500,
-        max_allocations: None,
     },
     Case {
         name: "blocking-64",
         title: "blocking, 64 at once",
-        kind: Kind::Network,
+        limits: Limits::Network {
+            connections: 70,
+            system_calls: 16.0,
+        },
         ours: clients::blocking_many,
         beside: None,
         floor: clients::floor_blocking_many,
         calls: 3_200,
-        max_allocations: None,
     },
 ];
 

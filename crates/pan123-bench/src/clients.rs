@@ -13,11 +13,11 @@ const MANY: usize = 64;
 /// The stub's URL, for a child process.
 pub(crate) const URL: &str = "PAN123_BENCH_URL";
 
-fn base() -> String {
+pub(crate) fn base() -> String {
     std::env::var(URL).expect("the URL of the stub")
 }
 
-fn token() -> &'static str {
+pub(crate) fn token() -> &'static str {
     requests::TOKEN.trim_start_matches("Bearer ")
 }
 
@@ -25,7 +25,7 @@ fn task() -> TaskId {
     TaskId::new(394_756).expect("a task")
 }
 
-fn on_tokio<F: Future>(work: F) -> F::Output {
+pub(crate) fn on_tokio<F: Future>(work: F) -> F::Output {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build();
     runtime.expect("a runtime").block_on(work)
@@ -82,18 +82,32 @@ fn ours_async(calls: usize, at_once: usize) {
 
 fn floor_async(calls: usize, at_once: usize) {
     let client = reqwest::Client::new();
-    let url = format!("{}/api/v1/offline/download/process?taskID=394756", base());
+    let url = progress_url(394_756);
     tasks(calls, at_once, move || {
-        let request = client.get(&url);
+        let progress = bare_progress(&client, &url);
         async move {
-            let request = request
-                .header("platform", "open_platform")
-                .header("authorization", requests::TOKEN);
-            let response = request.send().await.expect("a response");
-            let body = response.bytes().await.expect("a body");
-            black_box(responses::read::<responses::Progress>(&body));
+            black_box(progress.await);
         }
     });
+}
+
+pub(crate) fn progress_url(task: u64) -> String {
+    format!("{}/api/v1/offline/download/process?taskID={task}", base())
+}
+
+/// A progress call by hand.
+pub(crate) fn bare_progress(
+    client: &reqwest::Client,
+    url: &str,
+) -> impl Future<Output = responses::Progress> + Send + use<> {
+    let request = client.get(url);
+    async move {
+        let request = request
+            .header("platform", "open_platform")
+            .header("authorization", requests::TOKEN);
+        let response = request.send().await.expect("a response");
+        responses::read(&response.bytes().await.expect("a body"))
+    }
 }
 
 fn ours_blocking(calls: usize, at_once: usize) {
@@ -111,7 +125,7 @@ fn floor_blocking(calls: usize, at_once: usize) {
         .max_idle_connections(1000)
         .max_idle_connections_per_host(1000);
     let agent: ureq::Agent = config.build().into();
-    let url = format!("{}/api/v1/offline/download/process?taskID=394756", base());
+    let url = progress_url(394_756);
     threads(calls, at_once, || {
         let request = agent
             .get(&url)

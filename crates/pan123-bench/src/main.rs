@@ -8,14 +8,19 @@ mod clients;
 mod floors;
 mod measure;
 mod memory;
+mod process;
+mod scale;
 mod stub;
 mod table;
+mod tasks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 pan123-bench table [--short]   every case as Markdown; short: counts only, which must keep to their limits
+pan123-bench scale             many watches of one rate class
+pan123-bench tasks             10,000 tasks that wait for their downloads
 pan123-bench case list         the names of the cases
 pan123-bench case NAME         one case
 ";
@@ -27,13 +32,23 @@ fn main() -> ExitCode {
     let written = match arguments[..] {
         ["table"] => table::full(&mut out),
         ["table", "--short"] => return table::short(&mut out),
+        ["scale"] => scale::table(&mut out),
+        ["tasks"] => tasks::table(&mut out),
         ["case", "list"] => table::names(&mut out),
         ["case", name] => table::one(&mut out, name),
         // The child processes.
-        ["stub"] => stub::serve(&mut out),
+        ["stub"] => stub::serve(&mut out, None),
+        ["stub", last] => stub::serve(&mut out, last.parse().ok()),
+        ["tasks", subject] => writeln!(out, "{}", tasks::run(subject)),
         ["run", name, subject, calls] => {
             cases::run(name, subject, calls);
             Ok(())
+        }
+        ["scale", waiter, step, count] => {
+            writeln!(out, "{}", scale::run(waiter, step, count).as_nanos())
+        }
+        ["time", name, subject, calls] => {
+            writeln!(out, "{}", measure::time(name, subject, calls))
         }
         _ => {
             let _ = out.write_all(USAGE.as_bytes());

@@ -1,10 +1,20 @@
-//! Counts of what a call costs.
+//! Counts of what a call costs, and times.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::cases::{Case, Kind};
+use crate::cases::{self, Case};
 use crate::clients::URL;
+use crate::process;
 use crate::stub::Stub;
+
+/// Runs a program so that its instructions are counted, four times as fast as by callgrind.
+pub(crate) const CACHEGRIND: [&str; 4] = [
+    "valgrind",
+    "--tool=cachegrind",
+    "--cache-sim=no",
+    "--cachegrind-out-file=/dev/null",
+];
 
 /// Whether this program is installed.
 pub(crate) fn has(program: &str) -> bool {
@@ -25,6 +35,27 @@ pub(crate) fn allocations(run: fn(usize)) -> u64 {
     (count(2 * CALLS) - count(CALLS)) / CALLS as u64
 }
 
+/// Returns this program with these arguments, run by another one if one is named.
+pub(crate) fn this_program(under: &[&str], arguments: &[&str]) -> Command {
+    let program = std::env::current_exe().expect("this program");
+    let Some((first, rest)) = under.split_first() else {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        return command;
+    };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program).args(arguments);
+    command
+}
+
+/// Runs it to its end, which must be a good one.
+pub(crate) fn output(command: &mut Command) -> Output {
+    let output = command.output().expect("it starts");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    output
+}
+
 /// One side of a case, in a child process.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
@@ -35,14 +66,7 @@ pub(crate) struct Side<'a> {
 impl Side<'_> {
     /// Instructions a call, by valgrind.
     pub(crate) fn instructions(self) -> f64 {
-        self.difference(
-            &[
-                "valgrind",
-                "--tool=callgrind",
-                "--callgrind-out-file=/dev/null",
-            ],
-            instructions,
-        )
+        self.difference(&CACHEGRIND, instructions)
     }
 
     /// System calls a call, by strace.
@@ -50,41 +74,118 @@ impl Side<'_> {
         self.difference(&["strace", "-f", "-c", "-q"], system_calls)
     }
 
-    /// Connections and requests of one run with these calls.
-    pub(crate) fn connections(self, calls: usize) -> (usize, usize) {
+    /// Connections and requests of one run.
+    pub(crate) fn connections(self) -> (usize, usize) {
         let stub = Stub::start();
-        self.output(&[], &stub.url(), calls);
+        self.run(&[], &stub.url(), self.case.calls);
         stub.counts()
     }
 
     fn difference(self, under: &[&str], read: fn(&str) -> Option<u64>) -> f64 {
-        let stub = (self.case.kind == Kind::Network).then(Stub::start);
+        let stub = self.case.needs_stub().then(Stub::start);
         let url = stub.as_ref().map_or(String::new(), Stub::url);
         let calls = self.case.calls;
         let count = |calls| {
-            let printed = self.output(under, &url, calls);
+            let printed = self.run(under, &url, calls);
             read(&printed).unwrap_or_else(|| panic!("no count in: {printed}"))
         };
         let (once, twice) = (count(calls), count(2 * calls));
         per_call(twice.saturating_sub(once), calls)
     }
 
-    /// Runs it under another program, and returns what that printed on standard error.
-    fn output(self, under: &[&str], url: &str, calls: usize) -> String {
-        let program = std::env::current_exe().expect("this program");
-        let program = program.to_str().expect("a path of characters");
-        let calls = calls.to_string();
-        let line = under.iter().copied();
-        let line = line.chain([program, "run", self.case.name, self.subject, &calls]);
-        let line: Vec<&str> = line.collect();
-        let output = Command::new(line[0])
-            .args(&line[1..])
-            .env(URL, url)
-            .output()
-            .expect("it starts");
-        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{printed}");
-        printed
+    /// Returns what is printed on standard error.
+    fn run(self, under: &[&str], url: &str, calls: usize) -> String {
+        let arguments = ["run", self.case.name, self.subject, &calls.to_string()];
+        let output = output(this_program(under, &arguments).env(URL, url));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// How long ten times as many calls as are counted take; not the start of the process.
+    fn took(self, stub: &Stub) -> Took {
+        let calls = (10 * self.case.calls).to_string();
+        let arguments = ["time", self.case.name, self.subject, &calls];
+        let output = output(this_program(on_cpu("0"), &arguments).env(URL, stub.url()));
+        Took::read(&String::from_utf8_lossy(&output.stdout)).expect("two numbers")
+    }
+}
+
+/// Runs a program on one CPU, if there are several, so that client and stub do not disturb each other.
+pub(crate) fn on_cpu(number: &'static str) -> &'static [&'static str] {
+    let has_several = std::thread::available_parallelism().is_ok_and(|number| number.get() > 1);
+    match number {
+        "0" if has_several && has("taskset") => &["taskset", "-c", "0"],
+        "1" if has_several && has("taskset") => &["taskset", "-c", "1"],
+        _ => &[],
+    }
+}
+
+/// The time of a run.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Took {
+    fn read(line: &str) -> Option<Took> {
+        let (wall, cpu) = line.trim().split_once(' ')?;
+        Some(Took {
+            wall: Duration::from_micros(wall.parse().ok()?),
+            cpu: Duration::from_micros(cpu.parse().ok()?),
+        })
+    }
+}
+
+/// What a child process prints: how long this many calls take, in microseconds.
+pub(crate) fn time(name: &str, subject: &str, calls: &str) -> String {
+    let cpu = || process::cpu("self").unwrap_or_default();
+    let (began, before) = (Instant::now(), cpu());
+    cases::run(name, subject, calls);
+    let (wall, cpu) = (began.elapsed(), cpu().saturating_sub(before));
+    format!("{} {}", wall.as_micros(), cpu.as_micros())
+}
+
+/// Ratios of pairs that are made in turn.
+pub(crate) struct Ratios {
+    pub(crate) wall: Ratio,
+    pub(crate) cpu: Ratio,
+}
+
+/// The median, the least and the greatest of several ratios.
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Ratio {
+    fn of(mut ratios: Vec<f64>) -> Ratio {
+        ratios.sort_by(f64::total_cmp);
+        Ratio {
+            median: ratios[ratios.len() / 2],
+            least: ratios[0],
+            most: ratios[ratios.len() - 1],
+        }
+    }
+}
+
+/// Compares the times of two sides, in pairs that are made in turn, each of them with the same number of calls.
+pub(crate) fn pairs(one: Side<'_>, other: Side<'_>) -> Ratios {
+    const PAIRS: usize = 5;
+    let stub = Stub::start_by(&mut this_program(on_cpu("1"), &["stub"]));
+    let pairs: Vec<_> = (0..PAIRS)
+        .map(|_| (one.took(&stub), other.took(&stub)))
+        .collect();
+    let ratio = |of: fn(&Took) -> Duration| {
+        let ratios = pairs.iter().map(|(one, other)| {
+            let (one, other) = (of(one).as_secs_f64(), of(other).as_secs_f64());
+            one / other
+        });
+        Ratio::of(ratios.collect())
+    };
+    Ratios {
+        wall: ratio(|took| took.wall),
+        cpu: ratio(|took| took.cpu),
     }
 }
 
@@ -92,14 +193,15 @@ impl Side<'_> {
     clippy::cast_precision_loss,
     reason = "counts are far below what a float holds exactly"
 )]
-fn per_call(count: u64, calls: usize) -> f64 {
+pub(crate) fn per_call(count: u64, calls: usize) -> f64 {
     count as f64 / calls as f64
 }
 
-/// The line of valgrind that says `Collected : 123`.
-fn instructions(printed: &str) -> Option<u64> {
-    let (_, after) = printed.split_once("Collected :")?;
-    after.split_whitespace().next()?.parse().ok()
+/// The line of valgrind that says `I refs: 1,234`.
+pub(crate) fn instructions(printed: &str) -> Option<u64> {
+    let line = printed.lines().find(|line| line.contains("refs:"))?;
+    let (_, number) = line.rsplit_once(' ')?;
+    number.replace(',', "").parse().ok()
 }
 
 /// The number of calls in the last line of strace's table.

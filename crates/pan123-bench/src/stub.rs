@@ -1,28 +1,58 @@
-//! A service in a process of its own that answers everything at once: keep-alive, one thread a connection, every answer the same.
+//! A service in a process of its own that answers everything at once: keep-alive, one thread a connection, every answer the same, or
+//! until a task was asked for so often that it has succeeded.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use crate::measure::this_program;
 
 const ANSWER: &str = r#"{"code":0,"message":"ok","data":{"process":37.5,"status":0},"x-traceID":"3c24b2a1-0b5c-4c22-a31d-f31b8e8e8f20"}"#;
 /// The path under which it tells what it has counted.
 const COUNTS: &str = "/counts";
 
+const SUCCEEDED: &str = r#"{"code":0,"message":"ok","data":{"process":100,"status":2}}"#;
+
 #[derive(Default)]
 struct Counted {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    ending: Option<Ending>,
 }
 
-/// Prints its address and serves until it is killed.
-pub(crate) fn serve(out: &mut impl Write) -> io::Result<()> {
+/// Tasks that end.
+struct Ending {
+    /// With this poll.
+    last: u32,
+    /// How often each path was asked for.
+    polls: Mutex<HashMap<String, u32>>,
+}
+
+impl Ending {
+    fn has_ended(&self, path: &str) -> bool {
+        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let polls = polls.entry(path.to_owned()).or_default();
+        *polls += 1;
+        *polls >= self.last
+    }
+}
+
+/// Prints its address and serves until it is killed. Tasks end with this poll, if one is given.
+pub(crate) fn serve(out: &mut impl Write, last: Option<u32>) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     writeln!(out, "{}", listener.local_addr()?)?;
     out.flush()?;
-    let counted = Arc::<Counted>::default();
+    let counted = Arc::new(Counted {
+        ending: last.map(|last| Ending {
+            last,
+            polls: Mutex::default(),
+        }),
+        ..Counted::default()
+    });
     for stream in listener.incoming() {
         let (stream, counted) = (stream?, Arc::clone(&counted));
         thread::spawn(move || answer_all(stream, &counted));
@@ -37,7 +67,7 @@ fn answer_all(mut stream: TcpStream, counted: &Counted) -> io::Result<()> {
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         )
     };
-    let answer = head(ANSWER);
+    let (running, succeeded) = (head(ANSWER), head(SUCCEEDED));
     stream.set_nodelay(true)?;
     let mut buffer = [0; 4096];
     let mut filled = 0;
@@ -48,11 +78,11 @@ fn answer_all(mut stream: TcpStream, counted: &Counted) -> io::Result<()> {
             return Ok(());
         }
         filled += read;
-        let Some(asks_for_counts) = complete(&buffer[..filled]) else {
+        let Some(path) = complete(&buffer[..filled]) else {
             continue;
         };
         filled = 0;
-        if asks_for_counts {
+        if path == COUNTS {
             let connections = counted.connections.load(Ordering::Relaxed);
             let requests = counted.requests.load(Ordering::Relaxed);
             stream.write_all(head(&format!("{connections} {requests}")).as_bytes())?;
@@ -63,18 +93,21 @@ fn answer_all(mut stream: TcpStream, counted: &Counted) -> io::Result<()> {
             is_first = false;
         }
         counted.requests.fetch_add(1, Ordering::Relaxed);
+        let ending = counted.ending.as_ref();
+        let has_ended = ending.is_some_and(|ending| ending.has_ended(path));
+        let answer = if has_ended { &succeeded } else { &running };
         stream.write_all(answer.as_bytes())?;
     }
 }
 
-/// Whether a request without a body is complete, and if so, whether it asks for the counts.
-fn complete(bytes: &[u8]) -> Option<bool> {
+/// The path of a request without a body, once it is complete.
+fn complete(bytes: &[u8]) -> Option<&str> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
     let is_complete = request
         .parse(bytes)
         .is_ok_and(|status| status.is_complete());
-    is_complete.then(|| request.path == Some(COUNTS))
+    request.path.filter(|_| is_complete)
 }
 
 /// The stub as a child process, which ends with this value.
@@ -85,9 +118,12 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn start() -> Stub {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .arg("stub")
+        Stub::start_by(&mut this_program(&[], &["stub"]))
+    }
+
+    /// Starts it with another command, such as one that chooses its CPU.
+    pub(crate) fn start_by(command: &mut Command) -> Stub {
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
             .expect("the stub starts");

@@ -27,8 +27,8 @@
 //! # Features
 //!
 //! - `rustls` (default), `native-tls` or `rustls-no-provider` for TLS; `platform-verifier` uses the platform's certificates.
-//! - `precise-connect-errors` (default) recognizes failures to connect and lets a stop end a request in flight, by a module of
-//!   ureq that has no stability promise.
+//! - `precise-connect-errors` (default) recognizes failures to connect, lets a stop end a request in flight and remembers addresses,
+//!   so that no request starts a thread, by a module of ureq that has no stability promise.
 //! - `tracing` (default) emits spans and events for calls, retries, tokens and waits of more than a second, under the target
 //!   `pan123`: see [`proto::Span`].
 //! - `callback-signing` adds `CallbackSigner` to [`proto::offline`]; `gzip` and `socks-proxy` are passed on to ureq.

@@ -23,7 +23,7 @@ pub(crate) struct Envelope<'a, T> {
 #[allow(dead_code, reason = "it is read all the same")]
 pub(crate) struct Progress {
     process: f64,
-    status: i64,
+    pub(crate) status: i64,
 }
 
 #[derive(Deserialize)]

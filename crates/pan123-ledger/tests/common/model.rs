@@ -9,7 +9,7 @@ use pan123_proto::ledger::{
     MemoryLedger, OpenLedger, Transaction, Verdict,
 };
 
-use crate::{account, at, item, task};
+use super::{account, at, item, task};
 
 const STEPS: usize = 300;
 

@@ -14,7 +14,7 @@ use pan123_proto::ledger::{
     Transaction,
 };
 
-use crate::task;
+use super::task;
 
 const WORKERS: usize = 4;
 pub(crate) const ITEMS: usize = 200;

@@ -7,7 +7,7 @@ use pan123_blocking::proto::{Endpoint, user::GetUserInfo};
 use pan123_blocking::{ErrorKind, Pacing};
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, MockPan123};
 
-use crate::server::{TestServer, control, server, server_alone};
+use super::server::{TestServer, control, server, server_alone};
 
 const EVERY: Duration = Duration::from_millis(50);
 /// Of each of two clients.

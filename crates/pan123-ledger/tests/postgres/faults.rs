@@ -7,8 +7,8 @@ use pan123_ledger::PostgresLedger;
 use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, SpilledTask};
 use pan123_proto::{PaceOp, PaceResult, RateClass, SharedPace};
 
-use crate::server::{Admin, TestServer, control, server, server_alone};
-use crate::{account, add, ask, claim, intend_one, item, task, total};
+use super::server::{Admin, TestServer, control, server, server_alone};
+use super::{account, add, ask, claim, intend_one, item, task, total};
 
 fn open(ledger: &PostgresLedger) -> Box<dyn OpenLedger> {
     ledger.open(&account()).unwrap()

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use pan123_ledger::Postgres;
 use pan123_proto::{OpenTokenStore, StoreOp};
 
-use crate::server::{TestServer, server};
-use crate::tokens::{load, lock, open, save, token, unlock};
-use crate::workers::said;
+use super::server::{TestServer, server};
+use super::tokens::{load, lock, open, save, token, unlock};
+use crate::common::workers::said;
 
 const URL: &str = "PAN123_TOKENS_URL";
 const SCHEMA: &str = "PAN123_TOKENS_SCHEMA";
@@ -41,7 +41,12 @@ struct Holder {
 impl Holder {
     fn start(server: &TestServer) -> Holder {
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["holders::process", "--exact", "--ignored", "--nocapture"])
+            .args([
+                "postgres::holders::process",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(URL, &server.url)
             .env(SCHEMA, &server.schema)
             .stdin(Stdio::piped())

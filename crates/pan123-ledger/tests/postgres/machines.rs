@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use pan123_proto::Account;
 use pan123_proto::ledger::{Ledger, LedgerAnswer, LedgerOp, Transaction};
 
-use crate::server::server;
-use crate::{account, add, ask, claim, intend_one, task, total};
+use super::server::server;
+use super::{account, add, ask, claim, intend_one, task, total};
 
 const HOURS: Duration = Duration::from_secs(10 * 3600);
 

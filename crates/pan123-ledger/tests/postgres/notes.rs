@@ -4,8 +4,8 @@ use std::thread;
 
 use pan123_ledger::{Account, PostgresNotes};
 
-use crate::account;
-use crate::server::{TestServer, server};
+use super::account;
+use super::server::{TestServer, server};
 
 const WRITERS: usize = 4;
 const EACH: usize = 25;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use pan123_ledger::PostgresPace;
 use pan123_proto::{ClassPace, PaceOp, PaceResult, RateClass, SharedPace};
 
-use crate::account;
-use crate::faults::terminate;
-use crate::server::{TestServer, control, server, server_alone};
+use super::account;
+use super::faults::terminate;
+use super::server::{TestServer, control, server, server_alone};
 
 /// So long that a slow test does not reach the next slot.
 const EVERY: Duration = Duration::from_secs(1000);

@@ -10,9 +10,9 @@ use std::time::Duration;
 use pan123_ledger::{Postgres, PostgresLedger};
 use pan123_proto::ledger::{ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
-use crate::server::{TestServer, control, server, server_alone};
-use crate::workers::{ITEMS, LONG, Workers, assert_each_once, pause, report, said, work};
-use crate::{account, add, ask, claim};
+use super::server::{TestServer, control, server, server_alone};
+use super::{account, add, ask, claim};
+use crate::common::workers::{ITEMS, LONG, Workers, assert_each_once, pause, report, said, work};
 
 const SCHEMA: &str = "PAN123_LEDGER_SCHEMA";
 const SPILL: &str = "PAN123_LEDGER_SPILL";
@@ -90,7 +90,12 @@ impl Work {
             let machine = ["here", "there"][started.get() % 2];
             let mut command = Command::new(std::env::current_exe().unwrap());
             command
-                .args(["processes::process", "--exact", "--ignored", "--nocapture"])
+                .args([
+                    "postgres::processes::process",
+                    "--exact",
+                    "--ignored",
+                    "--nocapture",
+                ])
                 .env(URL, &url)
                 .env(SCHEMA, &schema)
                 .env(SPILL, folder.join(machine))

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use pan123_ledger::PostgresTokenStore;
 use pan123_proto::{ClockSkew, OpenTokenStore, StoreOp, StoreResult, StoredToken, TokenStore};
 
-use crate::account;
-use crate::faults::terminate;
-use crate::server::{control, server, server_alone};
+use super::account;
+use super::faults::terminate;
+use super::server::{control, server, server_alone};
 
 pub(crate) fn token(value: &str) -> StoredToken {
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

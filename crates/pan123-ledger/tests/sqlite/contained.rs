@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use pan123_proto::ledger::ItemState;
 
-use crate::worker::command;
-use crate::workers::said;
-use crate::{counts, open};
+use super::worker::command;
+use super::{counts, open};
+use crate::common::workers::said;
 
 /// Runs a shell script, with the folder as `$1` and the process as the further arguments. Returns what the process says; none if the
 /// script cannot set up what it needs.

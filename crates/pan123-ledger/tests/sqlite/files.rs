@@ -7,7 +7,7 @@ use pan123_ledger::SqliteLedger;
 use pan123_proto::Account;
 use pan123_proto::ledger::{Ledger, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction};
 
-use crate::{at, claim, intend_one, item, open, refusal, run, task};
+use super::{at, claim, intend_one, item, open, refusal, run, task};
 
 #[cfg(unix)]
 #[test]

@@ -6,7 +6,7 @@ use pan123_proto::ledger::{
     Item, ItemState, LedgerAnswer, LedgerOp, ListItems, export_line, header_line,
 };
 
-use crate::{account, counts, intend_one, item, open, run};
+use super::{account, counts, intend_one, item, open, run};
 
 #[test]
 fn export_and_import_move_every_item() {

@@ -3,7 +3,7 @@
 use pan123_ledger::SqliteLedger;
 use pan123_proto::ledger::conformance;
 
-use crate::common_model::assert_answers_as_memory;
+use crate::common::model::assert_answers_as_memory;
 
 const SEEDS: u64 = 3;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pan123_proto::ledger::{Item, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
-use crate::worker::{command, service_log};
-use crate::workers::{self, ITEMS, LONG, Workers, report, said};
-use crate::{claim, item, open, run};
+use super::worker::{command, service_log};
+use super::{claim, item, open, run};
+use crate::common::workers::{self, ITEMS, LONG, Workers, report, said};
 
 fn new_ledger(folder: &Path) -> PathBuf {
     let path = folder.join("downloads.db");

@@ -10,8 +10,8 @@ use pan123_proto::ledger::{
     Transaction,
 };
 
-use crate::workers::work;
-use crate::{account, item, task};
+use super::{account, item, task};
+use crate::common::workers::work;
 
 const KIND: &str = "PAN123_LEDGER_PROCESS";
 const PATH: &str = "PAN123_LEDGER_PATH";
@@ -22,7 +22,12 @@ const LEASE: &str = "PAN123_LEDGER_LEASE_MILLIS";
 pub(crate) fn command(kind: &str, ledger: &Path, seed: u64, lease: Duration) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
-        .args(["worker::process", "--exact", "--ignored", "--nocapture"])
+        .args([
+            "sqlite::worker::process",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(KIND, kind)
         .env(PATH, ledger)
         .env(SEED, seed.to_string())

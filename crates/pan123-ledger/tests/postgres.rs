@@ -1,49 +1,26 @@
 //! The ledger in PostgreSQL. `.ci/postgres cargo test -p pan123-ledger --features postgres` starts a server for these tests; without
 //! one they are skipped.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
-
 mod clients;
 mod faults;
 mod holders;
 mod machines;
-#[path = "../common/model.rs"]
-mod model;
 mod notes;
 mod pace;
 mod processes;
 mod server;
 mod tokens;
-#[path = "../common/workers.rs"]
-mod workers;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pan123_proto::ledger::{
-    Claimed, Fence, ItemId, ItemKey, Ledger, LedgerAnswer, LedgerFault, LedgerOp, NewItem,
-    OpenLedger, Transaction, conformance,
+    Claimed, Fence, ItemId, Ledger, LedgerAnswer, LedgerFault, LedgerOp, OpenLedger, Transaction,
+    conformance,
 };
-use pan123_proto::offline::Download;
-use pan123_proto::{Account, TaskId};
 
+use crate::common::model::assert_answers_as_memory;
+use crate::common::{account, item, task};
 use server::server;
-
-fn account() -> Account {
-    Account::new("https://open-api.123pan.com", "client-id")
-}
-
-fn at(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + seconds)
-}
-
-fn item(number: usize) -> NewItem {
-    let download = Download::new(format!("https://example.com/{number}")).unwrap();
-    NewItem::new(ItemKey::new(format!("item-{number}")).unwrap(), download)
-}
-
-fn task(number: u64) -> TaskId {
-    TaskId::new(number).unwrap()
-}
 
 fn ask(ledger: &mut dyn OpenLedger, op: LedgerOp) -> Result<LedgerAnswer, LedgerFault> {
     let answers = ledger.run(Transaction::new(SystemTime::now(), vec![op]));
@@ -106,6 +83,6 @@ fn it_answers_as_the_ledger_in_memory_does() {
             return;
         };
         let ledger = server.ledger().callers_clock();
-        model::assert_answers_as_memory(&ledger, seed);
+        assert_answers_as_memory(&ledger, seed);
     }
 }

@@ -1,9 +1,5 @@
 //! The ledger in an SQLite file.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
-
-#[path = "../common/model.rs"]
-mod common_model;
 #[cfg(unix)]
 mod contained;
 mod files;
@@ -11,40 +7,22 @@ mod lines;
 mod model;
 mod processes;
 mod worker;
-#[path = "../common/workers.rs"]
-mod workers;
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pan123_ledger::SqliteLedger;
 use pan123_proto::ledger::{
-    Claimed, Counts, Ending, Fence, ItemId, ItemKey, ItemState, Ledger, LedgerAnswer, LedgerFault,
-    LedgerOp, NewItem, OpenLedger, Refusal, SpilledTask, Transaction, Verdict,
+    Claimed, Counts, Ending, Fence, ItemId, ItemState, Ledger, LedgerAnswer, LedgerFault, LedgerOp,
+    OpenLedger, Refusal, SpilledTask, Transaction, Verdict,
 };
-use pan123_proto::offline::Download;
-use pan123_proto::{Account, TaskId};
 
-fn account() -> Account {
-    Account::new("https://open-api.123pan.com", "client-id")
-}
-
-fn at(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + seconds)
-}
+use crate::common::{account, at, item, task};
 
 fn run(ledger: &mut dyn OpenLedger, seconds: u64, ops: Vec<LedgerOp>) -> Vec<LedgerAnswer> {
     ledger
         .run(Transaction::new(at(seconds), ops))
         .expect("it answers")
-}
-
-fn item(number: usize) -> NewItem {
-    let download = Download::new(format!("https://example.com/{number}")).expect("a URL");
-    NewItem::new(
-        ItemKey::new(format!("item-{number}")).expect("a key"),
-        download,
-    )
 }
 
 fn claim(ledger: &mut dyn OpenLedger, seconds: u64) -> Claimed {
@@ -72,10 +50,6 @@ fn counts(ledger: &mut dyn OpenLedger) -> Counts {
         LedgerAnswer::Counts(counts) => counts,
         other => panic!("{other:?}"),
     }
-}
-
-fn task(number: u64) -> TaskId {
-    TaskId::new(number).expect("a task id")
 }
 
 fn open(path: &Path) -> Box<dyn OpenLedger> {
