@@ -3,11 +3,16 @@
 //! Instructions are counted by valgrind, system calls by strace, each as the difference between two runs of a child process of which
 //! one makes twice as many calls, divided by that number. Allocations are counted in this process.
 
+mod batch;
 mod cases;
 mod clients;
 mod floors;
+mod ledger;
 mod measure;
 mod memory;
+mod mock;
+mod polls;
+mod postgres;
 mod process;
 mod scale;
 mod stub;
@@ -23,6 +28,12 @@ pan123-bench scale             many watches of one rate class
 pan123-bench tasks             10,000 tasks that wait for their downloads
 pan123-bench case list         the names of the cases
 pan123-bench case NAME         one case
+pan123-bench batch [ITEMS]     whole batches, on a ledger in memory and on one in a file
+pan123-bench ledger [FOLDER]   a ledger of a million items
+pan123-bench pace              the shared pace in PostgreSQL
+pan123-bench workers [SECONDS] many workers of one account on a PostgreSQL server
+pan123-bench polls [SEEDS]     how soon a batch knows of the ends of its tasks
+pan123-bench mock              the mock, in memory and as a program
 ";
 
 fn main() -> ExitCode {
@@ -32,14 +43,14 @@ fn main() -> ExitCode {
     let written = match arguments[..] {
         ["table"] => table::full(&mut out),
         ["table", "--short"] => return table::short(&mut out),
-        ["scale"] => scale::table(&mut out),
-        ["tasks"] => tasks::table(&mut out),
         ["case", "list"] => table::names(&mut out),
         ["case", name] => table::one(&mut out, name),
         // The child processes.
         ["stub"] => stub::serve(&mut out, None),
         ["stub", last] => stub::serve(&mut out, last.parse().ok()),
         ["tasks", subject] => writeln!(out, "{}", tasks::run(subject)),
+        ["batch-row", kind, items] => batch::row(&mut out, kind, items),
+        ["ledger-rows", ref arguments @ ..] => ledger::rows(&mut out, arguments),
         ["run", name, subject, calls] => {
             cases::run(name, subject, calls);
             Ok(())
@@ -49,6 +60,9 @@ fn main() -> ExitCode {
         }
         ["time", name, subject, calls] => {
             writeln!(out, "{}", measure::time(name, subject, calls))
+        }
+        [name, ref arguments @ ..] if table::is_other(name) => {
+            table::other(&mut out, name, arguments)
         }
         _ => {
             let _ = out.write_all(USAGE.as_bytes());

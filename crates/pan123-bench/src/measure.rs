@@ -193,8 +193,12 @@ pub(crate) fn pairs(one: Side<'_>, other: Side<'_>) -> Ratios {
     clippy::cast_precision_loss,
     reason = "counts are far below what a float holds exactly"
 )]
+pub(crate) fn number(count: u64) -> f64 {
+    count as f64
+}
+
 pub(crate) fn per_call(count: u64, calls: usize) -> f64 {
-    count as f64 / calls as f64
+    number(count) / number(calls as u64)
 }
 
 /// The line of valgrind that says `I refs: 1,234`.

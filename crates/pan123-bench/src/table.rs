@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::cases::{CASES, Case, Limits, find};
 use crate::measure::{Ratio, Side, allocations, has, pairs};
-use crate::{scale, tasks};
+use crate::{batch, ledger, mock, polls, postgres, scale, tasks};
 
 pub(crate) fn names(out: &mut impl Write) -> io::Result<()> {
     for case in CASES {
@@ -28,10 +28,43 @@ pub(crate) fn full(out: &mut impl Write) -> io::Result<()> {
     counts(out, &cases)?;
     writeln!(out)?;
     times(out)?;
-    writeln!(out)?;
-    scale::table(out)?;
-    writeln!(out)?;
-    tasks::table(out)
+    for (name, title, print) in OTHERS {
+        writeln!(out, "\n### {title}\n\n`{name}`\n")?;
+        out.flush()?;
+        print(out, &[])?;
+    }
+    Ok(())
+}
+
+type Print = fn(&mut dyn Write, &[&str]) -> io::Result<()>;
+
+/// The tables beside that of a call: the command of each, and its title.
+const OTHERS: [(&str, &str, Print); 8] = [
+    ("scale", "Many watches of one rate class", |mut out, _| {
+        scale::table(&mut out)
+    }),
+    ("tasks", "10,000 tasks that wait", |mut out, _| {
+        tasks::table(&mut out)
+    }),
+    ("batch", "Whole batches", batch::table),
+    ("ledger", "A ledger in a file", ledger::table),
+    ("pace", "The shared pace in PostgreSQL", postgres::pace),
+    (
+        "workers",
+        "Workers on one PostgreSQL server",
+        postgres::workers,
+    ),
+    ("polls", "How soon a batch knows", polls::table),
+    ("mock", "The mock", mock::table),
+];
+
+pub(crate) fn is_other(name: &str) -> bool {
+    OTHERS.iter().any(|(of, ..)| *of == name)
+}
+
+pub(crate) fn other(out: &mut dyn Write, name: &str, arguments: &[&str]) -> io::Result<()> {
+    let mut tables = OTHERS.iter().filter(|(of, ..)| *of == name);
+    tables.try_for_each(|(.., print)| print(out, arguments))
 }
 
 /// The sides of a case.

@@ -1,31 +1,27 @@
-//! How soon a batch knows of the ends of its tasks, against a round robin, in virtual time: `cargo bench -p pan123-proto --bench polls`.
-//! An argument sets the number of seeds, 10 by default.
+//! How soon a batch knows of the ends of its tasks, against a round robin, in virtual time.
 
-#![allow(clippy::print_stdout, reason = "the table is what one looks for")]
-
-#[path = "../tests/support/poll_mixes.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../pan123-proto/tests/support/poll_mixes.rs"]
+#[expect(dead_code, reason = "the core's tests use the rest")]
 mod poll_mixes;
 
+use std::io::{self, Write};
 use std::time::Instant;
 
 use poll_mixes::{MIXES, RoundRobin, Scheduled, run};
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a base for virtual time, and the argument"
-)]
-fn main() {
+/// Prints a row for each mix and number of tasks; the argument is how many seeds.
+pub(crate) fn table(out: &mut dyn Write, arguments: &[&str]) -> io::Result<()> {
     let start = Instant::now();
-    let seeds = std::env::args().find_map(|argument| argument.parse().ok());
+    let seeds = arguments.first().and_then(|seeds| seeds.parse().ok());
     let seeds: u64 = seeds.unwrap_or(10);
-    println!(
-        "{seeds} seeds; mean delay between the end of a task and the knowledge of it, in seconds\n"
-    );
-    println!(
-        "| mix | tasks | round robin | schedule | times sooner | latest | unseen, of the bound | polls |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
+    writeln!(
+        out,
+        "{seeds} seeds; mean delay between the end of a task and the knowledge of it, in seconds.\n"
+    )?;
+    writeln!(
+        out,
+        "| mix | tasks | round robin | schedule | times sooner | latest | unseen, of the bound | polls |\n|---|---|---|---|---|---|---|---|"
+    )?;
     for mix in &MIXES {
         for count in [100, 1000, 10_000] {
             let (mut robin, mut delay, mut latest) = (0.0, 0.0, 0.0_f64);
@@ -41,13 +37,15 @@ fn main() {
             #[expect(clippy::cast_precision_loss, reason = "there are few seeds and polls")]
             let (each, polls) = (seeds as f64, polls as f64 / seeds as f64);
             let tuned = if mix.tuned { "" } else { " (not tuned for)" };
-            println!(
+            writeln!(
+                out,
                 "| {}{tuned} | {count} | {:.2} | {:.2} | {:.1} | {latest:.0} | {unseen:.2} | {polls:.0} |",
                 mix.name,
                 robin / each,
                 delay / each,
                 robin / delay,
-            );
+            )?;
         }
     }
+    Ok(())
 }

@@ -1,12 +1,7 @@
 //! Measures whole batches in virtual time, on the ledger in memory and on one in a file: each item is added, sent, polled once and
 //! ended. Each row is a process of its own, so that its memory counts alone.
-//!
-//! `cargo bench -p pan123-ledger --bench batch -- [ITEMS]`, 1,000,000 by default.
 
-#![allow(clippy::print_stdout, reason = "that is what a benchmark is for")]
-
-use std::fs;
-use std::process::Command;
+use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_ledger::SqliteLedger;
@@ -14,6 +9,9 @@ use pan123_proto::batch::{Batch, BatchPolicy, BatchStep, Job};
 use pan123_proto::ledger::{ItemKey, Ledger, MemoryLedger, NewItem};
 use pan123_proto::offline::Download;
 use pan123_proto::{Input, Machine, Now, Pacing, Session, Step};
+
+use crate::measure::{output, this_program};
+use crate::process::{folder, peak_memory};
 
 const ITEMS: usize = 1_000_000;
 /// What is allowed in all with a ledger in a file.
@@ -23,32 +21,29 @@ const AT_ONCE: usize = 64;
 /// The memory of a batch grows with the tasks that it follows, up to this number; the default is 10,000.
 const FOLLOWED: usize = 2000;
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [kind, items] = &arguments[..]
-        && let Ok(items) = items.parse()
-    {
-        return row(kind, items);
-    }
-    let items = arguments.iter().find_map(|argument| argument.parse().ok());
-    let items: usize = items.unwrap_or(ITEMS);
-    println!("| ledger | items | an item | a step | memory at most | of it an item |");
-    println!("|---|---|---|---|---|---|");
+/// Prints a row for few and for many items of each ledger; the argument is how many.
+pub(crate) fn table(out: &mut dyn Write, arguments: &[&str]) -> io::Result<()> {
+    let items = arguments.first().and_then(|items| items.parse().ok());
+    writeln!(
+        out,
+        "| ledger | items | an item | a step | memory at most | of it an item |\n|---|---|---|---|---|---|"
+    )?;
     for kind in ["memory", "file"] {
-        for count in [1000, items] {
-            let program = std::env::current_exe().expect("a program");
-            let mut row = Command::new(program);
-            let status = row.args([kind, &count.to_string()]).status();
-            assert!(
-                status.is_ok_and(|status| status.success()),
-                "{kind}, {count}"
-            );
+        for count in [1000, items.unwrap_or(ITEMS)] {
+            let row = output(&mut this_program(
+                &[],
+                &["batch-row", kind, &count.to_string()],
+            ));
+            out.write_all(&row.stdout)?;
         }
     }
+    Ok(())
 }
 
-fn row(kind: &str, items: usize) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+/// What a child process does.
+pub(crate) fn row(out: &mut dyn Write, kind: &str, items: &str) -> io::Result<()> {
+    let items = items.parse().expect("a number");
+    let folder = folder();
     let ledger: Box<dyn Ledger> = if kind == "file" {
         Box::new(SqliteLedger::new(folder.path().join("batch.db")).spill_slots(AT_ONCE))
     } else {
@@ -71,12 +66,13 @@ fn row(kind: &str, items: usize) {
     let nanos = |count: usize| took.as_nanos() / count as u128;
     #[expect(clippy::cast_precision_loss, reason = "it is a figure")]
     let each = (peak - before) * 1e6 / items as f64;
-    println!(
+    assert!(kind != "file" || peak < MAX_MEGABYTES, "{peak:.1} MB");
+    writeln!(
+        out,
         "| {kind} | {items} | {} ns | {} ns | {peak:.1} MB | {each:.0} bytes |",
         nanos(items),
         nanos(steps)
-    );
-    assert!(kind != "file" || peak < MAX_MEGABYTES, "{peak:.1} MB");
+    )
 }
 
 /// Runs a batch to its end. Returns how many steps it took.
@@ -132,15 +128,4 @@ fn answer(job: &mut Job, now: Now, tasks: &mut usize) {
         };
         input = Input::Response(pan123_proto::http::Response::new(body.into()));
     }
-}
-
-/// The most memory that this process has had, in megabytes; 0 where that is not told.
-fn peak_memory() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number
-        .and_then(|number| number.trim().parse::<f64>().ok())
-        .unwrap_or(0.0)
-        / 1000.0
 }

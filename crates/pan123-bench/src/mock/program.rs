@@ -1,31 +1,50 @@
-//! Measures the program `pan123-mock` on one core: progress calls per second, and the memory of 10,000 tasks in progress. Linux only,
-//! because it reads `/proc`.
-//!
-//! `cargo bench -p pan123-mock --features program --bench program`; to give the program a core of its own, set `WRAPPER="taskset -c 1"` and
-//! run the benchmark under `taskset -c 0`.
+//! The program `pan123-mock` on one core: progress calls a second, and the memory of 10,000 tasks in progress. Linux only.
 
-#![allow(clippy::print_stdout, reason = "that is what a benchmark is for")]
-
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, path};
 use serde_json::{Value, json};
 
+use crate::measure::{number, on_cpu};
+use crate::process::{cpu, status};
+
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 4000;
 const TASKS: u64 = 10_000;
 
-fn main() {
-    for args in [&[][..], &["--quiet"]] {
-        let program = Program::start(args);
-        println!("pan123-mock {}", args.join(" "));
-        program.load();
-        program.tasks();
+pub(crate) fn table(out: &mut dyn Write) -> io::Result<()> {
+    let program = program();
+    if !program.exists() {
+        return writeln!(
+            out,
+            "Skipped: `pan123-mock` is not built: `cargo build --release -p pan123-mock --features program`."
+        );
     }
+    writeln!(
+        out,
+        "| program | calls a second, {CONNECTIONS} connections | a second of its CPU | resident | with {TASKS} tasks |\n|---|---|---|---|---|"
+    )?;
+    for arguments in [&[][..], &["--quiet"]] {
+        let program = Program::start(arguments);
+        let [calls, of_cpu] = program.load();
+        let [before, after] = program.tasks();
+        writeln!(
+            out,
+            "| pan123-mock {} | {calls:.0} | {of_cpu:.0} | {before:.1} MB | {after:.1} MB |",
+            arguments.join(" ")
+        )?;
+    }
+    Ok(())
+}
+
+/// Beside this program.
+fn program() -> PathBuf {
+    let this = std::env::current_exe().expect("this program");
+    this.with_file_name("pan123-mock")
 }
 
 struct Program {
@@ -34,18 +53,19 @@ struct Program {
 }
 
 impl Program {
-    fn start(args: &[&str]) -> Self {
-        let program = env!("CARGO_BIN_EXE_pan123-mock").to_owned();
-        let wrapper = std::env::var("WRAPPER").unwrap_or_default();
-        let words: Vec<String> = wrapper
-            .split_whitespace()
-            .map(str::to_owned)
-            .chain([program])
-            .collect();
-        let mut process = Command::new(&words[0])
-            .args(&words[1..])
+    /// Starts it on a processor of its own, where there are two.
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = match on_cpu("1") {
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+            [] => Command::new(program()),
+        };
+        let mut process = command
             .args(["--listen", "127.0.0.1:0"])
-            .args(args)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -66,7 +86,8 @@ impl Program {
         stream
     }
 
-    fn load(&self) {
+    /// Returns progress calls a second, and a second of its CPU.
+    fn load(&self) -> [f64; 2] {
         let mut one = self.connect();
         exchange(
             &mut one,
@@ -92,14 +113,11 @@ impl Program {
         }
         let (took, cpu) = (began.elapsed(), self.cpu().saturating_sub(before));
         let calls = u32::try_from(CONNECTIONS * ROUNDS).expect("not so many");
-        println!(
-            "  {calls} progress calls over {CONNECTIONS} connections: {:.0} a second, {:.0} a second of its CPU",
-            f64::from(calls) / took.as_secs_f64(),
-            f64::from(calls) / cpu.as_secs_f64(),
-        );
+        [took, cpu].map(|time| f64::from(calls) / time.as_secs_f64())
     }
 
-    fn tasks(&self) {
+    /// Returns the memory before there are many tasks, and with them.
+    fn tasks(&self) -> [f64; 2] {
         let before = self.resident();
         let mut one = self.connect();
         let token = Self::token(&mut one);
@@ -108,10 +126,7 @@ impl Program {
         }
         let state = exchange(&mut one, &request("GET", "/__admin/state", "", ""));
         assert_eq!(state["running"], TASKS + 1);
-        println!(
-            "  {TASKS} tasks in progress: {:.1} MB resident, {before:.1} MB before",
-            self.resident()
-        );
+        [before, self.resident()]
     }
 
     fn token(stream: &mut TcpStream) -> String {
@@ -123,37 +138,14 @@ impl Program {
             .to_owned()
     }
 
-    /// User and system time.
     fn cpu(&self) -> Duration {
-        let stat =
-            fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("a process");
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .expect("fields")
-            .split_whitespace()
-            .collect();
-        let ticks: u64 = [11, 12]
-            .map(|at: usize| fields[at].parse::<u64>().expect("a number"))
-            .iter()
-            .sum();
-        Duration::from_millis(ticks * 10)
+        cpu(&self.process.id().to_string()).expect("a process")
     }
 
+    /// In MB.
     fn resident(&self) -> f64 {
-        let status =
-            fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a process");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("its size");
-        let kilobytes: f64 = line
-            .split_whitespace()
-            .nth(1)
-            .expect("a number")
-            .parse()
-            .expect("a number");
-        kilobytes / 1024.0
+        let kilobytes = status(&self.process.id().to_string(), "VmRSS");
+        number(kilobytes.expect("a process")) / 1024.0
     }
 }
 

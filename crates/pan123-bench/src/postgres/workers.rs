@@ -1,22 +1,9 @@
-//! What many workers cost one PostgreSQL server. With its data on a disk:
-//!
-//! ```sh
-//! PAN123_POSTGRES_FOLDER=/var/tmp PAN123_POSTGRES_SETTINGS=max_connections=400 \
-//!     .ci/postgres cargo bench -p pan123-ledger --features postgres --bench workers -- [SECONDS]
-//! ```
-//!
-//! Each worker has a ledger and a pace, and asks them what a batch asks; requests to the service take no time. Tasks end after 2 s.
-
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a program for people, who see what fails"
-)]
-
-mod shared;
+//! What many workers cost one PostgreSQL server. Each has a ledger and a pace, and asks them what a batch asks; requests to the service
+//! take no time. Tasks end after 2 s.
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
@@ -30,6 +17,8 @@ use pan123_proto::ledger::{
 use pan123_proto::offline::Download;
 use pan123_proto::{Account, PaceOp, PaceResult, RateClass, SharedPace, TaskId};
 use tokio_postgres::{Client, NoTls};
+
+use crate::process::{stat_fields, ticks};
 
 /// As in a batch.
 const BEAT: Duration = Duration::from_secs(2);
@@ -49,36 +38,37 @@ const CASES: [(usize, u64); 7] = [
     (8, 20),
     (100, 20),
 ];
-/// A hundredth of a second: what Linux counts the time of processes in.
-const TICKS_A_SECOND: f64 = 100.0;
 
-fn main() {
-    let Ok(url) = std::env::var("PAN123_TEST_POSTGRES") else {
-        println!("PAN123_TEST_POSTGRES names no server");
-        return;
-    };
-    let seconds = std::env::args().find_map(|argument| argument.parse().ok());
-    let lasts = Duration::from_secs(seconds.unwrap_or(30));
-    println!(
-        "| workers | creates a second | connections | transactions a second | CPU of the server | reserve | Intend | Created, End | Beat, Claim | creates of a worker |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+/// Prints a row for each case; the argument is how many seconds one lasts.
+pub(crate) fn table(out: &mut dyn Write, url: &str, arguments: &[&str]) -> io::Result<()> {
+    let seconds = arguments.first().and_then(|seconds| seconds.parse().ok());
+    let lasts = Duration::from_secs(seconds.unwrap_or(8));
+    writeln!(
+        out,
+        "| workers | creates a second | connections | transactions a second | CPU of the server | reserve | Intend | Created, End | Beat, Claim | creates of a worker |\n|---|---|---|---|---|---|---|---|---|---|"
+    )?;
     for (workers, every) in CASES {
-        row(&url, workers, Duration::from_millis(every), lasts);
+        row(out, url, workers, Duration::from_millis(every), lasts)?;
     }
+    Ok(())
 }
 
 /// Runs one case in a schema of its own, and prints what it took.
-fn row(url: &str, count: usize, every: Duration, lasts: Duration) {
-    let schema = format!("pan123_bench_{:x}", fastrand::u64(..));
-    let database = Postgres::new(url).unwrap().schema(schema).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+fn row(
+    out: &mut dyn Write,
+    url: &str,
+    count: usize,
+    every: Duration,
+    lasts: Duration,
+) -> io::Result<()> {
+    let database = super::database(url);
+    let folder = tempfile::tempdir()?;
     let mut workers: Vec<_> = (0..count)
         .map(|_| Worker::new(&database, folder.path(), every))
         .collect();
     if !every.is_zero() {
         let items = lasts.as_millis() / every.as_millis();
-        workers[0].add(usize::try_from(items).unwrap() + count * CREATES);
+        workers[0].add(usize::try_from(items).expect("few") + count * CREATES);
     }
     let mut server = Server::connect(url);
     let start = Barrier::new(count + 1);
@@ -92,19 +82,21 @@ fn row(url: &str, count: usize, every: Duration, lasts: Duration) {
         };
         let threads: Vec<_> = workers.into_iter().map(work).collect();
         start.wait();
-        let (before, began) = (server.ticks(), Instant::now());
+        let (before, began) = (server.time(), Instant::now());
         thread::sleep(lasts / 2);
         let connections = server.connections();
         thread::sleep(lasts / 2);
-        let ticks = server.ticks() - before;
+        let taken = server.time().saturating_sub(before);
         let used = Used {
             connections,
-            cores: ticks / TICKS_A_SECOND / began.elapsed().as_secs_f64(),
+            cores: taken.as_secs_f64() / began.elapsed().as_secs_f64(),
         };
-        let tallies = threads.into_iter().map(|thread| thread.join().unwrap());
+        let tallies = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it ends well"));
         (tallies.collect::<Vec<_>>(), used)
     });
-    report(&tallies, &used, lasts.as_secs_f64());
+    report(out, &tallies, &used, lasts.as_secs_f64())
 }
 
 struct Used {
@@ -112,7 +104,7 @@ struct Used {
     cores: f64,
 }
 
-fn report(tallies: &[Tally], used: &Used, seconds: f64) {
+fn report(out: &mut dyn Write, tallies: &[Tally], used: &Used, seconds: f64) -> io::Result<()> {
     let all =
         |of: fn(&Tally) -> &Vec<Duration>| tallies.iter().flat_map(of).copied().collect::<Vec<_>>();
     let latencies = [
@@ -122,18 +114,20 @@ fn report(tallies: &[Tally], used: &Used, seconds: f64) {
         all(|tally| &tally.other),
     ];
     let each = tallies.iter().map(|tally| tally.intend.len());
-    let (least, most) = (each.clone().min().unwrap(), each.clone().max().unwrap());
-    let a_second = |count: usize| f64::from(u32::try_from(count).unwrap()) / seconds;
+    let least = each.clone().min().unwrap_or_default();
+    let most = each.clone().max().unwrap_or_default();
+    let a_second = |count: usize| f64::from(u32::try_from(count).expect("few")) / seconds;
     let transactions = latencies.iter().map(Vec::len).sum();
-    println!(
+    writeln!(
+        out,
         "| {} | {:.1} | {} | {:.0} | {:.0} % of a core | {} | {least} to {most} |",
         tallies.len(),
         a_second(each.sum()),
         used.connections,
         a_second(transactions),
         used.cores * 100.0,
-        latencies.map(shared::summary).join(" | ")
-    );
+        latencies.map(super::summary).join(" | ")
+    )
 }
 
 /// How long each transaction took.
@@ -157,7 +151,7 @@ struct Worker {
 
 impl Worker {
     fn new(database: &Postgres, folder: &Path, every: Duration) -> Worker {
-        let ledger = database.ledger(folder).open(&account()).unwrap();
+        let ledger = database.ledger(folder).open(&account()).expect("it opens");
         let pace = database.pace();
         // It connects with its first use.
         let connect = PaceOp::Reserve {
@@ -178,8 +172,8 @@ impl Worker {
     fn add(&mut self, items: usize) {
         let item = |number: usize| {
             let url = format!("https://example.com/files/{number:08}/archive-{number:08}.tar.zst");
-            let key = ItemKey::new(format!("row-{number}")).unwrap();
-            NewItem::new(key, Download::new(url).unwrap())
+            let key = ItemKey::new(format!("row-{number}")).expect("a key");
+            NewItem::new(key, Download::new(url).expect("a URL"))
         };
         self.ask(vec![LedgerOp::Add((0..items).map(item).collect())]);
     }
@@ -221,7 +215,7 @@ impl Worker {
             }
             let ends = self.running.front().map(|(ends, _)| *ends);
             let next = [Some(beat_at), Some(claim_at), create_at, poll_at, ends];
-            let next = next.into_iter().flatten().min().unwrap().min(end);
+            let next = next.into_iter().flatten().min().unwrap_or(end).min(end);
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
@@ -242,7 +236,7 @@ impl Worker {
     }
 
     fn create(&mut self) {
-        let (item, fence) = self.claimed.pop_front().unwrap();
+        let (item, fence) = self.claimed.pop_front().expect("one is claimed");
         let (took, answers) = self.ask(vec![LedgerOp::Intend { item, fence }]);
         assert_eq!(answers, [LedgerAnswer::Done]);
         self.tally.intend.push(took);
@@ -253,7 +247,7 @@ impl Worker {
     }
 
     fn end(&mut self) {
-        let (_, item) = self.running.pop_front().unwrap();
+        let (_, item) = self.running.pop_front().expect("one runs");
         let (task, ending) = (task(item), Ending::Succeeded(None));
         let (took, _) = self.ask(vec![LedgerOp::End { item, task, ending }]);
         self.tally.record.push(took);
@@ -281,7 +275,7 @@ impl Worker {
     fn ask(&mut self, ops: Vec<LedgerOp>) -> (Duration, Vec<LedgerAnswer>) {
         let began = Instant::now();
         let transaction = Transaction::new(SystemTime::now(), ops);
-        let answers = self.ledger.run(transaction).unwrap();
+        let answers = self.ledger.run(transaction).expect("it answers");
         (began.elapsed(), answers)
     }
 }
@@ -291,7 +285,7 @@ fn account() -> Account {
 }
 
 fn task(item: ItemId) -> TaskId {
-    TaskId::new(item.0).unwrap()
+    TaskId::new(item.0).expect("no zero")
 }
 
 /// A connection that asks the server about itself.
@@ -305,9 +299,9 @@ struct Server {
 impl Server {
     fn connect(url: &str) -> Server {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build().unwrap();
+        let runtime = builder.enable_all().build().expect("a runtime");
         let connected = runtime.block_on(tokio_postgres::connect(url, NoTls));
-        let (client, connection) = connected.unwrap();
+        let (client, connection) = connected.expect("the server answers");
         runtime.spawn(connection);
         let mut server = Server {
             runtime,
@@ -317,13 +311,13 @@ impl Server {
         let own = server.ask("SELECT pg_backend_pid()::bigint");
         let stat = fs::read_to_string(format!("/proc/{own}/stat"));
         let stat = stat.expect("the server is on this machine");
-        fields(&stat)[1].clone_into(&mut server.main);
+        stat_fields(&stat)[1].clone_into(&mut server.main);
         server
     }
 
     fn ask(&mut self, query: &str) -> i64 {
         let row = self.runtime.block_on(self.client.query_one(query, &[]));
-        row.unwrap().get(0)
+        row.expect("a row").get(0)
     }
 
     /// Without this one.
@@ -332,29 +326,20 @@ impl Server {
     }
 
     /// Returns the time that the processes of the server have run, those that have ended, too.
-    fn ticks(&self) -> f64 {
-        let mut ticks = 0.0;
-        for process in fs::read_dir("/proc").unwrap().flatten() {
+    fn time(&self) -> Duration {
+        let mut sum = Duration::ZERO;
+        for process in fs::read_dir("/proc").expect("Linux").flatten() {
             // One that has ended meanwhile counts with the main one.
             let Ok(stat) = fs::read_to_string(process.path().join("stat")) else {
                 continue;
             };
             let is_main = *process.file_name() == *self.main;
-            let fields = fields(&stat);
+            let fields = stat_fields(&stat);
             if is_main || fields[1] == self.main {
                 let of = if is_main { 11..15 } else { 11..13 };
-                ticks += fields[of]
-                    .iter()
-                    .map(|n| n.parse::<f64>().unwrap())
-                    .sum::<f64>();
+                sum += ticks(&fields[of]);
             }
         }
-        ticks
+        sum
     }
-}
-
-/// Returns what follows the name of a process, which may have spaces.
-fn fields(stat: &str) -> Vec<&str> {
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
-    rest.split(' ').collect()
 }

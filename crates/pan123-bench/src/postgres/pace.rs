@@ -1,18 +1,11 @@
-//! What the shared pace in PostgreSQL costs: `.ci/postgres cargo bench -p pan123-ledger --features postgres --bench pace`.
+//! What the shared pace in PostgreSQL costs.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a program for people, who see what fails"
-)]
-
-mod shared;
-
+use std::io::{self, Write};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pan123_ledger::{Postgres, PostgresPace};
+use pan123_ledger::PostgresPace;
 use pan123_proto::{Account, PaceOp, PaceResult, RateClass, SharedPace};
 
 const CLASSES: [RateClass; 4] = [
@@ -24,25 +17,35 @@ const CLASSES: [RateClass; 4] = [
 /// In all, for each number of connections.
 const RESERVATIONS: u32 = 10_000;
 
-fn main() {
-    let Ok(url) = std::env::var("PAN123_TEST_POSTGRES") else {
-        println!("PAN123_TEST_POSTGRES names no server");
-        return;
-    };
-    let schema = format!("pan123_bench_{:x}", fastrand::u64(..));
-    let database = Postgres::new(&url).unwrap().schema(schema).unwrap();
+pub(crate) fn table(out: &mut dyn Write, url: &str) -> io::Result<()> {
+    writeln!(
+        out,
+        "| reserve | median / 99 % within | a second |\n|---|---|---|"
+    )?;
+    let database = super::database(url);
     let one = [database.pace()];
     for classes in [1, 4] {
-        report(&format!("1 connection, {classes} classes"), &one, classes);
+        report(
+            out,
+            &format!("1 connection, {classes} classes"),
+            &one,
+            classes,
+        )?;
     }
     for count in [8, 90] {
         let paces: Vec<_> = (0..count).map(|_| database.pace()).collect();
-        report(&format!("{count} connections, 1 class"), &paces, 1);
+        report(out, &format!("{count} connections, 1 class"), &paces, 1)?;
     }
+    Ok(())
 }
 
 /// Reserves with a thread for each pace and class.
-fn report(what: &str, paces: &[PostgresPace], classes: usize) {
+fn report(
+    out: &mut dyn Write,
+    what: &str,
+    paces: &[PostgresPace],
+    classes: usize,
+) -> io::Result<()> {
     let start = Barrier::new(paces.len() * classes + 1);
     let each = RESERVATIONS as usize / paces.len() / classes;
     let (latencies, seconds) = thread::scope(|scope| {
@@ -59,15 +62,18 @@ fn report(what: &str, paces: &[PostgresPace], classes: usize) {
         }
         start.wait();
         let began = Instant::now();
-        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it ends well"));
         let latencies: Vec<_> = joined.flatten().collect();
         (latencies, began.elapsed().as_secs_f64())
     });
-    println!(
-        "{what}: median / 99 % within {}, {:.0} a second",
-        shared::summary(latencies),
+    writeln!(
+        out,
+        "| {what} | {} | {:.0} |",
+        super::summary(latencies),
         f64::from(RESERVATIONS) / seconds
-    );
+    )
 }
 
 fn reserve(pace: &PostgresPace, class: RateClass) -> Duration {

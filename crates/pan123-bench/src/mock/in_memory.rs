@@ -1,9 +1,6 @@
 //! Measures a million progress calls without a socket: to the model alone, and through the whole core of the client.
-//!
-//! `cargo bench -p pan123-mock --bench in_memory`
 
-#![allow(clippy::print_stdout, reason = "that is what a benchmark is for")]
-
+use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_mock::bytes::Bytes;
@@ -14,14 +11,19 @@ use pan123_proto::{Input, Machine, Now, Pacing, Session, Step};
 
 const CALLS: u32 = 1_000_000;
 
-fn main() {
-    report("the model alone", model());
-    report("the client's core and the model", core());
-}
-
-fn report(what: &str, took: Duration) {
-    let each = took / CALLS;
-    println!("{CALLS} progress calls, {what}: {took:.2?} ({each:.2?} each)");
+pub(crate) fn table(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "| {CALLS} progress calls | took | each |\n|---|---|---|"
+    )?;
+    for (what, took) in [
+        ("the model alone", model()),
+        ("the client's core and the model", core()),
+    ] {
+        let each = took / CALLS;
+        writeln!(out, "| {what} | {took:.2?} | {each:.2?} |")?;
+    }
+    Ok(())
 }
 
 fn service() -> Service {

@@ -1,12 +1,8 @@
 //! Measures a ledger of a million items: each group of operations is one transaction, durable before its answer.
-//!
-//! `cargo bench -p pan123-ledger --bench million -- [FOLDER]`
-
-#![allow(clippy::print_stdout, reason = "that is what a benchmark is for")]
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use pan123_ledger::{SqliteLedger, export, import};
@@ -17,23 +13,36 @@ use pan123_proto::ledger::{
 use pan123_proto::offline::Download;
 use pan123_proto::{Account, TaskId};
 
+use crate::measure::{output, this_program};
+use crate::process::{self, peak_memory};
+
 const ITEMS: usize = 1_000_000;
 const GROUP: usize = 1000;
 const SINGLE: usize = 1000;
 const MAX_MEGABYTES: f64 = 20.0;
 
-fn main() {
-    let folder = std::env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'));
-    let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-    let folder = tempfile::tempdir_in(folder).expect("a folder");
+/// Prints what each step takes; the argument is the folder of the file.
+pub(crate) fn table(out: &mut dyn Write, arguments: &[&str]) -> io::Result<()> {
+    let output = output(&mut this_program(
+        &[],
+        &[&["ledger-rows"], arguments].concat(),
+    ));
+    out.write_all(&output.stdout)
+}
+
+/// What a child process does, so that its memory counts alone.
+pub(crate) fn rows(out: &mut dyn Write, arguments: &[&str]) -> io::Result<()> {
+    let folder = match arguments {
+        [named, ..] => tempfile::tempdir_in(named)?,
+        [] => process::folder(),
+    };
     let path = folder.path().join("downloads.db");
-    println!(
-        "{ITEMS} items, {GROUP} in a transaction; file system {}, {:.2?} for a write of 4 KiB and its fsync",
+    writeln!(
+        out,
+        "{ITEMS} items, {GROUP} in a transaction; file system {}, {:.2?} for a write of 4 KiB and its fsync.\n\n| step | took | items a second | memory at most |\n|---|---|---|---|",
         file_system(folder.path()),
         fsync_time(folder.path())
-    );
+    )?;
     let account = Account::new("https://open-api.123pan.com", "client-id");
     let open = || SqliteLedger::new(&path).open(&account).expect("it opens");
     let mut ledger = open();
@@ -42,50 +51,55 @@ fn main() {
         let items = (first..first + GROUP).map(item);
         ask(&mut *ledger, vec![LedgerOp::Add(items.collect())]);
     }
-    report("add", ITEMS, start.elapsed());
-    whole_ways(&mut *ledger);
+    report(out, "add", ITEMS, start.elapsed())?;
+    whole_ways(out, &mut *ledger)?;
 
     let start = Instant::now();
     drop(ledger);
     let mut ledger = open();
-    println!("reopen: {:.2?}", start.elapsed());
+    writeln!(out, "| reopen | {:.2?} | | |", start.elapsed())?;
     let start = Instant::now();
     let page = ListItems::first(100).after(ItemId(ITEMS as u64 / 2));
     ask(&mut *ledger, vec![LedgerOp::List(page)]);
-    println!("a page of 100 in the middle: {:.2?}", start.elapsed());
+    writeln!(
+        out,
+        "| list 100 in the middle | {:.2?} | | |",
+        start.elapsed()
+    )?;
 
     let lines = folder.path().join("downloads.jsonl");
     let start = Instant::now();
     let to = File::create(&lines).expect("a file");
     export(&mut *ledger, &account, io::BufWriter::new(to)).expect("it writes");
-    report("export", ITEMS, start.elapsed());
+    report(out, "export", ITEMS, start.elapsed())?;
     drop(ledger);
     let size = |path: &Path| megabytes(fs::metadata(path).expect("a file").len());
-    println!(
-        "file: {:.0} MB, export: {:.0} MB",
-        size(&path),
-        size(&lines)
-    );
+    let sizes = [size(&path), size(&lines)];
     fs::remove_file(&path).expect("it goes");
     let mut ledger = open();
     let start = Instant::now();
     let from = BufReader::new(File::open(&lines).expect("a file"));
     let imported = import(&mut *ledger, &account, from).expect("it reads");
     assert_eq!(imported.added, ITEMS);
-    report("import", ITEMS, start.elapsed());
-    if let Some(peak) = peak_memory() {
-        assert!(peak < MAX_MEGABYTES, "{peak:.1} MB of memory");
-    }
+    report(out, "import", ITEMS, start.elapsed())?;
+    let peak = peak_memory();
+    assert!(peak < MAX_MEGABYTES, "{peak:.1} MB of memory");
+    let [file, export] = sizes;
+    writeln!(
+        out,
+        "\nThe file has {file:.0} MB, the export {export:.0} MB."
+    )
 }
 
 /// Claim, intend, created, end: first some items with a transaction for each intent, then the others in groups.
-fn whole_ways(ledger: &mut dyn OpenLedger) {
+fn whole_ways(out: &mut dyn Write, ledger: &mut dyn OpenLedger) -> io::Result<()> {
     let start = Instant::now();
     let claims = claim(ledger, SINGLE);
     for &(item, fence) in &claims {
         ask(ledger, vec![LedgerOp::Intend { item, fence }]);
     }
-    report("claim together, intend one by one", SINGLE, start.elapsed());
+    let took = start.elapsed();
+    report(out, "claim together, intend one by one", SINGLE, took)?;
     finish(ledger, &claims);
     let mut took = [Duration::ZERO; 4];
     for _ in (SINGLE..ITEMS).step_by(GROUP) {
@@ -101,8 +115,9 @@ fn whole_ways(ledger: &mut dyn OpenLedger) {
         took[3] += ended;
     }
     for (what, took) in ["claim", "intend", "created", "end"].into_iter().zip(took) {
-        report(what, ITEMS - SINGLE, took);
+        report(out, what, ITEMS - SINGLE, took)?;
     }
+    Ok(())
 }
 
 fn claim(ledger: &mut dyn OpenLedger, create: usize) -> Vec<(ItemId, Fence)> {
@@ -147,20 +162,10 @@ fn ask(ledger: &mut dyn OpenLedger, ops: Vec<LedgerOp>) -> Vec<LedgerAnswer> {
     ledger.run(transaction).expect("it answers")
 }
 
-fn report(what: &str, items: usize, took: Duration) {
+fn report(out: &mut dyn Write, what: &str, items: usize, took: Duration) -> io::Result<()> {
     let rate = f64::from(u32::try_from(items).expect("few")) / took.as_secs_f64();
-    let memory = peak_memory().map_or_else(String::new, |peak| {
-        format!(", {peak:.1} MB of memory at most")
-    });
-    println!("{what}: {took:.2?}, {rate:.0} items/s{memory}");
-}
-
-/// The most memory that this process had, in MB, where the system tells it.
-fn peak_memory() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(megabytes(kilobytes << 10))
+    let peak = peak_memory();
+    writeln!(out, "| {what} | {took:.2?} | {rate:.0} | {peak:.1} MB |")
 }
 
 fn megabytes(bytes: u64) -> f64 {
