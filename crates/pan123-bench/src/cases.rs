@@ -52,7 +52,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "read-list",
         title: "read a list of 100",
-        limits: Limits::Memory { allocations: 1_011 },
+        limits: Limits::Memory { allocations: 208 },
         ours: memory::list_answered,
         beside: Some(memory::list_unanswered),
         floor: memory::floor_list_read,
@@ -60,9 +60,9 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "build-progress",
-        title: "build a progress request",
-        limits: Limits::Memory { allocations: 3 },
-        ours: memory::progress_built,
+        title: "build a progress request, and take its turn",
+        limits: Limits::Memory { allocations: 7 },
+        ours: memory::progress_unanswered,
         beside: None,
         floor: memory::floor_progress_built,
         calls: 200,
@@ -70,7 +70,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "callback",
         title: "verify a callback",
-        limits: Limits::Memory { allocations: 9 },
+        limits: Limits::Memory { allocations: 5 },
         ours: memory::callback_verified,
         beside: None,
         floor: memory::floor_callback,
@@ -110,7 +110,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "async-64",
         title: "async, 64 at once",
         limits: Limits::Network {
-            connections: 64,
+            connections: 70,
             system_calls: 3.0,
         },
         ours: clients::async_many,

@@ -5,6 +5,7 @@
 
 mod batch;
 mod cases;
+mod check;
 mod clients;
 mod floors;
 mod ledger;
@@ -42,13 +43,13 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let written = match arguments[..] {
         ["table"] => table::full(&mut out),
-        ["table", "--short"] => return table::short(&mut out),
+        ["table", "--short"] => return check::all(&mut out),
         ["case", "list"] => table::names(&mut out),
         ["case", name] => table::one(&mut out, name),
         // The child processes.
         ["stub"] => stub::serve(&mut out, None),
         ["stub", last] => stub::serve(&mut out, last.parse().ok()),
-        ["tasks", subject] => writeln!(out, "{}", tasks::run(subject)),
+        ["tasks", subject, count] => tasks::run(&mut out, subject, count),
         ["batch-row", kind, items] => batch::row(&mut out, kind, items),
         ["ledger-rows", ref arguments @ ..] => ledger::rows(&mut out, arguments),
         ["run", name, subject, calls] => {

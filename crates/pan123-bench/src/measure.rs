@@ -66,12 +66,12 @@ pub(crate) struct Side<'a> {
 impl Side<'_> {
     /// Instructions a call, by valgrind.
     pub(crate) fn instructions(self) -> f64 {
-        self.difference(&CACHEGRIND, instructions)
+        self.difference(&CACHEGRIND, self.case.calls, instructions)
     }
 
     /// System calls a call, by strace.
-    pub(crate) fn system_calls(self) -> f64 {
-        self.difference(&["strace", "-f", "-c", "-q"], system_calls)
+    pub(crate) fn system_calls(self, calls: usize) -> f64 {
+        self.difference(&["strace", "-f", "-c", "-q"], calls, system_calls)
     }
 
     /// Connections and requests of one run.
@@ -81,10 +81,9 @@ impl Side<'_> {
         stub.counts()
     }
 
-    fn difference(self, under: &[&str], read: fn(&str) -> Option<u64>) -> f64 {
+    fn difference(self, under: &[&str], calls: usize, read: fn(&str) -> Option<u64>) -> f64 {
         let stub = self.case.needs_stub().then(Stub::start);
         let url = stub.as_ref().map_or(String::new(), Stub::url);
-        let calls = self.case.calls;
         let count = |calls| {
             let printed = self.run(under, &url, calls);
             read(&printed).unwrap_or_else(|| panic!("no count in: {printed}"))

@@ -71,7 +71,7 @@ fn sent<E: Endpoint>(session: &Session, now: Now, endpoint: &E) -> Call<E::Respo
     call
 }
 
-/// Sends and drops: what is left of [`answered`] without it is the reading.
+/// Builds, takes its turn, which adds the headers, and drops: what is left of [`answered`] without it is the reading.
 fn unanswered<E: Endpoint>(calls: usize, endpoint: impl Fn() -> E) {
     let (session, now) = (session(), now());
     for _ in 0..calls {
@@ -119,13 +119,6 @@ pub(crate) fn list_answered(calls: usize) {
 
 pub(crate) fn create_answered(calls: usize) {
     answered(calls, download, CREATED);
-}
-
-pub(crate) fn progress_built(calls: usize) {
-    let session = session();
-    for _ in 0..calls {
-        drop(black_box(session.call(&progress()).expect("a call")));
-    }
 }
 
 pub(crate) fn callback_verified(calls: usize) {

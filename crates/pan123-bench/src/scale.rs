@@ -7,13 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::Response;
 use pan123_proto::offline::{GetDownloadProgress, Watch, WatchPolicy};
-use pan123_proto::{Input, Machine, Now, Pacing, Session, Step, TaskId, Wait};
+use pan123_proto::{Input, Machine, Now, Pacing, Session, Signal, Step, TaskId};
 
 use crate::measure::{CACHEGRIND, has, instructions, output, per_call, this_program};
 
 const COUNTS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// As the default pace of polls.
 const POLL_EVERY: Duration = Duration::from_millis(200);
+/// Of a thousand watches or more, with which each step is taken for the shortest form.
+const SOME: usize = 200;
 const RUNNING: &[u8] = br#"{"code":0,"data":{"process":50,"status":0}}"#;
 
 /// What waits, with the name that a child process knows it by, and its steps after it was booked.
@@ -77,6 +79,15 @@ fn used(waiter: &str, step: &str, count: usize) -> u64 {
     instructions(&String::from_utf8_lossy(&output.stderr)).expect("a count")
 }
 
+/// Instructions that each of so many watches takes to be booked, and [`SOME`] of them to be asked, polled and dropped.
+pub(crate) fn instructions_each(count: usize) -> [f64; 2] {
+    let [booked, taken] = ["book", "each"].map(|step| used("watch", step, count));
+    [
+        per_call(booked, count),
+        per_call(taken.saturating_sub(booked), SOME),
+    ]
+}
+
 /// What a child process does: it makes so many waiters, and unless the step is `none` books them and takes the step. Returns how long
 /// the step took.
 pub(crate) fn run(waiter: &str, step: &str, count: &str) -> Duration {
@@ -114,11 +125,21 @@ fn take<M: Machine>(step: &str, mut waiters: Vec<M>) -> Duration {
         "turn" => waiting.zip(1..).for_each(|(waiter, turn)| {
             poll(waiter, later(start, POLL_EVERY * turn));
         }),
+        "each" => {
+            waiting.take(SOME).zip(1..).for_each(|(waiter, turn)| {
+                poll(waiter, later(start, POLL_EVERY * turn));
+            });
+            let others = waiters.len() - SOME;
+            for (waiter, wait) in waiters.iter_mut().zip(&mut waits).skip(others) {
+                *wait = waiter.resume(start, Input::Wake);
+            }
+            drop((waiters.split_off(others), waits.split_off(others)));
+        }
         "drop" => {
             drop(std::mem::take(&mut waiters));
             drop(std::mem::take(&mut waits));
         }
-        _ => panic!("`none`, `book`, `ask`, `turn` or `drop`"),
+        _ => panic!("`none`, `book`, `each`, `ask`, `turn` or `drop`"),
     }
     let took = began.elapsed();
     // To leave is a step of its own.
@@ -137,8 +158,8 @@ fn poll<M: Machine>(machine: &mut M, now: Now) {
     assert!(matches!(step, Step::Ready(_)), "it is answered");
 }
 
-/// What a watch takes on the heap: while it waits for a poll, and for its turn.
-fn bytes(count: usize) -> [(&'static str, u64); 2] {
+/// What a watch takes on the heap with the signal that its driver holds: while it waits for a poll, and for its turn.
+pub(crate) fn bytes(count: usize) -> [(&'static str, u64); 3] {
     let each = |pacing: Pacing, polled: bool| {
         let session = session(pacing);
         let start = start();
@@ -157,9 +178,9 @@ fn bytes(count: usize) -> [(&'static str, u64); 2] {
                     let Step::Wait(wait) = watch.resume(start, Input::Wake) else {
                         panic!("it waits");
                     };
-                    (watch, wait)
+                    (watch, wait.signal)
                 })
-                .collect::<Vec<(Watch, Wait)>>();
+                .collect::<Vec<(Watch, Signal)>>();
         });
         drop(kept);
         u64::try_from(used.bytes_current).expect("more than before") / count as u64
@@ -167,6 +188,10 @@ fn bytes(count: usize) -> [(&'static str, u64); 2] {
     [
         ("next poll", each(Pacing::off(), true)),
         ("turn", each(Pacing::default(), false)),
+        (
+            "turn without a pace",
+            each(Pacing::off().max_in_flight(1), false),
+        ),
     ]
 }
 

@@ -1,9 +1,8 @@
 //! The tables, as Markdown.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
-use crate::cases::{CASES, Case, Limits, find};
+use crate::cases::{CASES, Case, find};
 use crate::measure::{Ratio, Side, allocations, has, pairs};
 use crate::{batch, ledger, mock, polls, postgres, scale, tasks};
 
@@ -69,7 +68,7 @@ pub(crate) fn other(out: &mut dyn Write, name: &str, arguments: &[&str]) -> io::
 
 /// The sides of a case.
 impl Case {
-    fn side<'a>(&'a self, subject: &'a str) -> Side<'a> {
+    pub(crate) fn side<'a>(&'a self, subject: &'a str) -> Side<'a> {
         Side {
             case: self,
             subject,
@@ -109,7 +108,7 @@ fn counts(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
             continue;
         }
         if strace {
-            let (ours, floor) = (ours.system_calls(), floor.system_calls());
+            let (ours, floor) = (ours.system_calls(calls), floor.system_calls(calls));
             writeln!(out, "| {title}: system calls | {ours:.1} | {floor:.1} | |")?;
         }
         let ((ours, _), (floor, _)) = (ours.connections(), floor.connections());
@@ -122,7 +121,7 @@ fn counts(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
     Ok(())
 }
 
-fn of_ours(case: &Case) -> u64 {
+pub(crate) fn of_ours(case: &Case) -> u64 {
     allocations(case.ours).saturating_sub(case.beside.map_or(0, allocations))
 }
 
@@ -163,64 +162,4 @@ fn times(out: &mut impl Write) -> io::Result<()> {
         out.flush()?;
     }
     Ok(())
-}
-
-/// Prints counts only, beside their limits, and fails past one.
-pub(crate) fn short(out: &mut impl Write) -> ExitCode {
-    let mut check = Check { out, exceeded: 0 };
-    for case in CASES {
-        check.case(case, has("strace"));
-    }
-    match check.exceeded {
-        0 => ExitCode::SUCCESS,
-        number => {
-            let _ = writeln!(
-                check.out,
-                "{number} of these counts exceed their limits, which are in `crates/pan123-bench/src/cases.rs`"
-            );
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Compares counts with their limits.
-struct Check<'a, W> {
-    out: &'a mut W,
-    exceeded: usize,
-}
-
-impl<W: Write> Check<'_, W> {
-    fn case(&mut self, case: &Case, strace: bool) {
-        match case.limits {
-            Limits::Memory { allocations } => {
-                self.count(case, "allocations", of_ours(case), allocations);
-            }
-            Limits::Network {
-                connections,
-                system_calls,
-            } => {
-                let side = case.side("ours");
-                let (connected, requests) = side.connections();
-                self.count(case, "connections", connected, connections);
-                self.count(case, "requests", requests, case.calls);
-                if strace {
-                    self.count(case, "system calls", side.system_calls(), system_calls);
-                }
-            }
-        }
-    }
-
-    fn count<N: PartialOrd + std::fmt::Display + Copy>(
-        &mut self,
-        case: &Case,
-        what: &str,
-        count: N,
-        limit: N,
-    ) {
-        let is_exceeded = count > limit;
-        let mark = if is_exceeded { "  EXCEEDED" } else { "" };
-        let title = case.title;
-        let _ = writeln!(self.out, "{title}: {count} {what} of at most {limit}{mark}");
-        self.exceeded += usize::from(is_exceeded);
-    }
 }

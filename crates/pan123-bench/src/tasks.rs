@@ -14,7 +14,7 @@ use crate::measure::{output, this_program};
 use crate::process;
 use crate::stub::Stub;
 
-const TASKS: u64 = 10_000;
+const TASKS: usize = 10_000;
 /// Each task ends with its third poll.
 const POLLS: &str = "3";
 /// As many as a session has at once.
@@ -28,25 +28,45 @@ pub(crate) fn table(out: &mut impl Write) -> io::Result<()> {
         "| {TASKS} tasks that wait | CPU | memory at most | threads | wall | requests | connections |\n|---|---|---|---|---|---|---|"
     )?;
     for (subject, title) in [("ours", "ours"), ("floor", "bare reqwest, by hand")] {
-        let stub = Stub::start_by(&mut this_program(&[], &["stub", POLLS]));
-        let mut child = this_program(&[], &["tasks", subject]);
-        let output = output(child.env(URL, stub.url()));
-        let (connections, requests) = stub.counts();
-        let used = String::from_utf8_lossy(&output.stdout);
-        let used = used.trim();
-        writeln!(out, "| {title} | {used} | {requests} | {connections} |")?;
+        let Used {
+            cells,
+            requests,
+            connections,
+        } = used(subject, TASKS);
+        writeln!(out, "| {title} | {cells} | {requests} | {connections} |")?;
         out.flush()?;
     }
     Ok(())
 }
 
-/// What a child process does. Returns the cells of its row.
-pub(crate) fn run(subject: &str) -> String {
+/// What a run has used.
+pub(crate) struct Used {
+    cells: String,
+    pub(crate) requests: usize,
+    pub(crate) connections: usize,
+}
+
+/// Lets so many tasks wait in a child process.
+pub(crate) fn used(subject: &str, count: usize) -> Used {
+    let stub = Stub::start_by(&mut this_program(&[], &["stub", POLLS]));
+    let mut child = this_program(&[], &["tasks", subject, &count.to_string()]);
+    let output = output(child.env(URL, stub.url()));
+    let (connections, requests) = stub.counts();
+    Used {
+        cells: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        requests,
+        connections,
+    }
+}
+
+/// What a child process does: it prints the cells of its row.
+pub(crate) fn run(out: &mut impl Write, subject: &str, count: &str) -> io::Result<()> {
     let began = Instant::now();
+    let count = count.parse().expect("a number");
     clients::on_tokio(async {
         match subject {
-            "ours" => ours().await,
-            "floor" => floor().await,
+            "ours" => ours(count).await,
+            "floor" => floor(count).await,
             _ => panic!("`ours` or `floor`"),
         }
     });
@@ -56,15 +76,15 @@ pub(crate) fn run(subject: &str) -> String {
     let memory = known(process::status("self", "VmHWM").map(|kilobytes| kilobytes / 1024));
     let threads = known(process::status("self", "Threads"));
     let wall = began.elapsed().as_secs_f64();
-    format!("{cpu} ms | {memory} MiB | {threads} | {wall:.1} s")
+    writeln!(out, "{cpu} ms | {memory} MiB | {threads} | {wall:.1} s")
 }
 
-async fn ours() {
+async fn ours(count: usize) {
     let builder = Client::builder().access_token(clients::token());
     let builder = builder.base_url(clients::base()).pacing(Pacing::off());
     let client = builder.build().expect("a client");
     let mut tasks = JoinSet::new();
-    for number in 1..=TASKS {
+    for number in 1..=count as u64 {
         let task = TaskId::new(number).expect("a task");
         tasks.spawn(client.offline_download().wait(task));
     }
@@ -73,11 +93,11 @@ async fn ours() {
     }
 }
 
-async fn floor() {
+async fn floor(count: usize) {
     let client = reqwest::Client::new();
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    for number in 1..=TASKS {
+    for number in 1..=count as u64 {
         let (client, at_once) = (client.clone(), Arc::clone(&at_once));
         tasks.spawn(async move {
             let url = clients::progress_url(number);
