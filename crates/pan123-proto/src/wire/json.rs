@@ -58,9 +58,9 @@ impl<'a> Json<'a> {
         is_same: impl Fn(&str, &str) -> bool,
     ) -> Result<[Field<'a>; N], serde_json::Error> {
         let mut members = Members::new(names, is_same);
-        if let Some(mut nodes) = self.nodes(b'{') {
-            while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
-                members.push(key.spelling, value);
+        if let Some(nodes) = self.nodes(b'{') {
+            for (key, value) in nodes {
+                members.push(key, value);
             }
             return Ok(members.fields);
         }
@@ -77,7 +77,7 @@ impl<'a> Json<'a> {
     /// Returns the elements of an array; `None` for anything else.
     pub(crate) fn elements(self) -> Option<Vec<Json<'a>>> {
         if let Some(nodes) = self.nodes(b'[') {
-            return Some(nodes.collect());
+            return Some(nodes.map(|(_, element)| element).collect());
         }
         let elements: Vec<&RawValue> = serde_json::from_str(self.spelling).ok()?;
         let elements = elements.into_iter().map(RawValue::get);

@@ -2,6 +2,7 @@
 //! same way; a text that is not JSON, or is nested too deeply, is left to it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::Json;
 use crate::wire::body::{body_text, escape_controls};
@@ -9,11 +10,11 @@ use crate::wire::body::{body_text, escape_controls};
 /// The deepest nesting that is read.
 const MAX_DEPTH: u32 = 64;
 /// About the length of a text for one node, in bytes.
-const TEXT_OF_NODE: usize = 8;
+const TEXT_OF_NODE: usize = 16;
 
-/// A key or a value: its start and its end, from the start of the value around it, and how many nodes are inside it, which stand behind
-/// it. Each is the bytes of a `u32`: bytes can be passed on by a deserializer.
-pub(super) type Node = [[u8; 4]; 3];
+/// A value: the start and the end of its key, its own, and how many nodes are inside it, which stand behind it. Positions count from the
+/// start of the value around it; an element has an empty key. Each number is the bytes of a `u32`: bytes can be passed on by a deserializer.
+pub(super) type Node = [[u8; 4]; 5];
 
 pub(super) fn bytes_of(nodes: &[Node]) -> &[u8] {
     nodes.as_flattened().as_flattened()
@@ -51,11 +52,12 @@ impl<'a> Document<'a> {
     /// Returns the value that the text is.
     pub(crate) fn json(&self) -> Json<'_> {
         let mut nodes = Nodes::new(&self.text, self.nodes.as_deref().unwrap_or_default());
-        nodes.next().unwrap_or(Json::spelled(&self.text))
+        let root = nodes.next().map(|(_, json)| json);
+        root.unwrap_or(Json::spelled(&self.text))
     }
 }
 
-/// The values inside of a value: elements, or keys and values in turn.
+/// The values inside of a value, with their keys, as those are spelled.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes<'a> {
     text: &'a str,
@@ -69,28 +71,23 @@ impl<'a> Nodes<'a> {
 }
 
 impl<'a> Iterator for Nodes<'a> {
-    type Item = Json<'a>;
+    type Item = (&'a str, Json<'a>);
 
-    fn next(&mut self) -> Option<Json<'a>> {
+    fn next(&mut self) -> Option<Self::Item> {
         let (node, behind) = self.nodes.split_first()?;
-        let [start, end, inside] = numbers(node);
+        let [key_start, key_end, start, end, inside] = numbers(node);
         let (inside, behind) = behind.split_at_checked(inside)?;
         self.nodes = behind;
-        Some(Json {
+        let value = Json {
             spelling: self.text.get(start..end)?,
             inside: Some(inside),
-        })
+        };
+        Some((self.text.get(key_start..key_end)?, value))
     }
 }
 
-fn numbers(node: &Node) -> [usize; 3] {
+fn numbers(node: &Node) -> [usize; 5] {
     node.map(|bytes| u32::from_le_bytes(bytes) as usize)
-}
-
-fn node(numbers: [usize; 3]) -> Option<Node> {
-    let bytes = |number| u32::try_from(number).ok().map(u32::to_le_bytes);
-    let [start, end, inside] = numbers.map(bytes);
-    Some([start?, end?, inside?])
 }
 
 /// Whether a byte stands for itself in a string.
@@ -116,69 +113,67 @@ struct Parser<'a> {
 impl Parser<'_> {
     /// Returns the nodes of a text that is one value and nothing else.
     fn parse(text: &[u8]) -> Option<Vec<Node>> {
+        u32::try_from(text.len()).ok()?;
         let mut parser = Parser {
             text,
             nodes: Vec::with_capacity(text.len() / TEXT_OF_NODE + 1),
             depth: 0,
         };
-        let end = parser.value(0, 0)?;
+        let end = parser.value(0, 0, 0..0)?;
         (end == text.len()).then_some(parser.nodes)
     }
 
     /// `around` is the start of the value around this one.
-    fn value(&mut self, start: usize, around: usize) -> Option<usize> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no number is larger than the length of the text"
+    )]
+    fn value(&mut self, start: usize, around: usize, key: Range<usize>) -> Option<usize> {
+        let own = self.nodes.len();
+        self.nodes.push(Node::default());
         let end = match self.text.get(start)? {
-            b'{' | b'[' => return self.container(start, around),
+            b'{' | b'[' => self.container(start),
             b'"' => self.string(start),
             b't' => self.word(start, "true"),
             b'f' => self.word(start, "false"),
             b'n' => self.word(start, "null"),
             _ => self.number(start),
         }?;
-        self.push([start - around, end - around, 0])?;
+        let inside = self.nodes.len() - own - 1;
+        let numbers = [key.start, key.end, start - around, end - around, inside];
+        self.nodes[own] = numbers.map(|number| number as u32).map(u32::to_le_bytes);
         Some(end)
     }
 
     /// An object or an array.
-    fn container(&mut self, start: usize, around: usize) -> Option<usize> {
+    fn container(&mut self, start: usize) -> Option<usize> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
         }
-        let own = self.nodes.len();
-        self.push([0; 3])?;
         let is_object = self.text[start] == b'{';
         let close = if is_object { b'}' } else { b']' };
         let mut at = self.space(start + 1);
         let mut item = self.byte(at, close).is_none().then_some(at);
-        while let Some(start_of_item) = item {
-            let value = if is_object {
-                self.key(start_of_item, start)?
+        while let Some(item_start) = item {
+            let (key, value) = if is_object {
+                self.key(item_start, start)?
             } else {
-                start_of_item
+                (0..0, item_start)
             };
-            at = self.value(value, start)?;
+            at = self.value(value, start, key)?;
             at = self.space(at);
             item = self.byte(at, b',').map(|next| self.space(next));
         }
-        let end = self.byte(at, close)?;
         self.depth -= 1;
-        let inside = self.nodes.len() - own - 1;
-        self.nodes[own] = node([start - around, end - around, inside])?;
-        Some(end)
+        self.byte(at, close)
     }
 
-    /// The key of a member, up to its value.
-    fn key(&mut self, start: usize, around: usize) -> Option<usize> {
+    /// Where the key of a member is, and where its value starts.
+    fn key(&self, start: usize, around: usize) -> Option<(Range<usize>, usize)> {
         let end = self.string(start)?;
-        self.push([start - around, end - around, 0])?;
         let colon = self.byte(self.space(end), b':')?;
-        Some(self.space(colon))
-    }
-
-    fn push(&mut self, numbers: [usize; 3]) -> Option<()> {
-        self.nodes.push(node(numbers)?);
-        Some(())
+        Some((start - around..end - around, self.space(colon)))
     }
 
     fn string(&self, start: usize) -> Option<usize> {

@@ -113,17 +113,15 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// Asserts that all values inside a value are those that `serde_json` finds.
 fn assert_same(json: Json<'_>) {
     let inside = Nodes::new(json.spelling, json.inside.expect("a value of a document"));
-    let expected: Vec<&str> = match json.spelling.as_bytes()[0] {
+    let expected: Vec<(&str, &str)> = match json.spelling.as_bytes()[0] {
         b'{' => {
             let Members(members) = serde_json::from_str(json.spelling).expect("an object");
-            let spellings = members
-                .iter()
-                .flat_map(|(key, value)| [key.get(), value.get()]);
+            let spellings = members.iter().map(|(key, value)| (key.get(), value.get()));
             spellings.collect()
         }
         b'[' => {
             let elements: Vec<&RawValue> = serde_json::from_str(json.spelling).expect("an array");
-            elements.into_iter().map(RawValue::get).collect()
+            elements.iter().map(|element| ("", element.get())).collect()
         }
         _ => {
             let scalar: &RawValue = serde_json::from_str(json.spelling).expect("a scalar");
@@ -131,9 +129,10 @@ fn assert_same(json: Json<'_>) {
             Vec::new()
         }
     };
-    let found: Vec<&str> = inside.clone().map(Json::spelling).collect();
+    let found = inside.clone().map(|(key, value)| (key, value.spelling));
+    let found: Vec<(&str, &str)> = found.collect();
     assert_eq!(found, expected);
-    inside.for_each(assert_same);
+    inside.for_each(|(_, value)| assert_same(value));
 }
 
 /// A body reads the same, whether its values were found before or not, and if not, says the same of what is wrong.
