@@ -16,8 +16,13 @@ pub(crate) struct Envelope<'a, T> {
     message: Cow<'a, str>,
     pub(crate) data: T,
     #[serde(rename = "x-traceID", borrow)]
-    trace_id: Option<Cow<'a, str>>,
+    trace_id: Option<Text<'a>>,
 }
+
+/// Borrowed, which a `Cow` in an `Option` is not.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "it is read all the same")]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "it is read all the same")]
