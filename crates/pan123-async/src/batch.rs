@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use futures_core::Stream;
@@ -33,7 +34,7 @@ pub struct Batch {
 /// What drives the batch.
 struct Pump {
     batch: batch::Batch,
-    context: Context,
+    context: Arc<Context>,
     items: Option<Items>,
     handle: BatchHandle,
     wait: Option<BoxFuture<'static, ()>>,
@@ -58,7 +59,7 @@ impl<I: Iterator + Unpin> Stream for Ready<I> {
 }
 
 impl Batch {
-    pub(crate) fn new(batch: batch::Batch, items: Items, context: Context) -> Batch {
+    pub(crate) fn new(batch: batch::Batch, items: Items, context: Arc<Context>) -> Batch {
         Batch {
             pump: Some(Pump {
                 handle: batch.handle(),
@@ -130,7 +131,7 @@ impl Drop for Batch {
         };
         pump.batch.stop_at_once();
         pump.wait = None;
-        let context = pump.context.clone();
+        let context = Arc::clone(&pump.context);
         let runtime = pump.runtime.clone();
         let rest = async move { while poll_fn(|waker| pump.poll_next(waker)).await.is_some() {} };
         // Without a runtime the rest is dropped: what may have been sent is unconfirmed for the next batch.
@@ -190,7 +191,7 @@ impl Pump {
     }
 
     fn start(&mut self, job: Job) {
-        let mut drive = Drive::new(self.handle.guard(job), self.context.clone());
+        let mut drive = Drive::new(self.handle.guard(job), Arc::clone(&self.context));
         self.spawn(Box::pin(async move { drive.next().await }));
     }
 

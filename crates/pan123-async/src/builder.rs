@@ -233,11 +233,11 @@ impl ClientBuilder {
     /// client or the transport was given.
     pub fn build(self) -> Result<Client, BuildError> {
         let session = self.session.build()?;
-        let timeout = session.connect_timeout();
+        let (connect_timeout, timeout) = (session.connect_timeout(), session.request_timeout());
         let direct = session.is_loopback_only();
         let from_builder = move |builder: reqwest::ClientBuilder| {
             let builder = if direct { builder.no_proxy() } else { builder };
-            ReqwestTransport::from_builder(builder, timeout)
+            ReqwestTransport::with_usual_timeout(builder, connect_timeout, timeout)
         };
         let transport: Arc<dyn Transport> = match self.transport {
             TransportChoice::Ready(transport) => transport,
@@ -255,7 +255,7 @@ impl ClientBuilder {
             store: Store::new(self.store, session.account()),
             pace: Pace::new(self.pace, session.ledger_account()),
         };
-        Ok(Client::new(session, context))
+        Ok(Client::new(session, Arc::new(context)))
     }
 }
 

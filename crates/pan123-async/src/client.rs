@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use pan123_proto::user::{GetUserInfo, UserInfo};
 use pan123_proto::{BuildError, DetachedCall, Endpoint, Error, Machine, Session};
@@ -44,11 +45,11 @@ use crate::offline::OfflineDownload;
 #[derive(Clone)]
 pub struct Client {
     session: Session,
-    context: Context,
+    context: Arc<Context>,
 }
 
 impl Client {
-    pub(crate) fn new(session: Session, context: Context) -> Client {
+    pub(crate) fn new(session: Session, context: Arc<Context>) -> Client {
         Client { session, context }
     }
 
@@ -163,8 +164,8 @@ impl Client {
         self.run(endpoint.and_then(|endpoint| self.session.call(&endpoint)))
     }
 
-    pub(crate) fn context(&self) -> Context {
-        self.context.clone()
+    pub(crate) fn context(&self) -> Arc<Context> {
+        Arc::clone(&self.context)
     }
 
     /// Drives a machine to its end, if it could be built.

@@ -17,8 +17,7 @@ use crate::transport::Transport;
 /// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What running a machine needs.
-#[derive(Clone)]
+/// What running a machine needs, shared by all machines of a client.
 pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -33,12 +32,12 @@ pub(crate) struct Drive<M> {
     /// Dropped before the machine: it may be a guard.
     step: Option<BoxFuture<'static, Input>>,
     machine: M,
-    context: Context,
+    context: Arc<Context>,
     store: OpenedStore,
 }
 
 impl<M: Machine> Drive<M> {
-    pub(crate) fn new(machine: M, context: Context) -> Drive<M> {
+    pub(crate) fn new(machine: M, context: Arc<Context>) -> Drive<M> {
         Drive {
             machine,
             context,
@@ -137,7 +136,7 @@ impl<M: Machine> Drop for Run<M> {
 impl Drive<Detached> {
     /// Runs the machine apart from the caller. Returns the work if it cannot be started.
     fn spawn(mut self, runtime: Option<&Handle>) -> Result<(), BoxFuture<'static, ()>> {
-        let context = self.context.clone();
+        let context = Arc::clone(&self.context);
         context.spawn(Box::pin(async move { self.next().await }), runtime)
     }
 }
@@ -155,11 +154,15 @@ impl Context {
         self.spawner.spawn(work)
     }
 
-    fn perform<T>(&self, step: Step<T>, store: &mut OpenedStore) -> BoxFuture<'static, Input> {
+    fn perform<T>(
+        self: &Arc<Context>,
+        step: Step<T>,
+        store: &mut OpenedStore,
+    ) -> BoxFuture<'static, Input> {
         match step {
             Step::Transmit(transmit) => self.transmit(transmit),
             Step::Wait(wait) => wake_after(self.clock.wait(wait)),
-            Step::Detach(detached) => match Drive::new(detached, self.clone()).spawn(None) {
+            Step::Detach(detached) => match Drive::new(detached, Arc::clone(self)).spawn(None) {
                 Ok(()) => Box::pin(ready(Input::Wake)),
                 Err(work) => wake_after(work),
             },
@@ -186,7 +189,7 @@ impl Context {
 
     /// Runs a machine to its end apart from the caller, so that it goes on if the caller is dropped; in place where nothing can be
     /// spawned. None if the executor ends first.
-    pub(crate) async fn spawn_detached<M>(self, machine: M) -> Option<M::Output>
+    pub(crate) async fn spawn_detached<M>(self: Arc<Context>, machine: M) -> Option<M::Output>
     where
         M: Machine<Output: Send> + Send + 'static,
     {

@@ -1,6 +1,7 @@
 //! A list as a stream.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use futures_core::Stream;
@@ -23,7 +24,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn new(listing: file::Listing, context: Context) -> Listing {
+    pub(crate) fn new(listing: file::Listing, context: Arc<Context>) -> Listing {
         Listing {
             drive: Drive::new(listing, context),
         }

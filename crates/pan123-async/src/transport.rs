@@ -50,6 +50,8 @@ pub trait Transport: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>>;
 }
 
+type Answer = Result<reqwest::Response, reqwest::Error>;
+
 /// The transport over reqwest.
 ///
 /// # Panics
@@ -58,8 +60,10 @@ pub trait Transport: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    /// The client's timeout, if it is known: only a request with another one carries it along.
+    usual_timeout: Option<Duration>,
     /// For requests that need a connection of their own.
-    fresh: Option<Arc<FreshClient>>,
+    fresh: Option<Arc<FreshConnections>>,
     /// Of the first request, and as a rule of all others.
     origin: Arc<OnceLock<Origin>>,
     /// Whether a failure to connect means that nothing was sent: with redirects it may be about a later hop.
@@ -87,11 +91,25 @@ impl ReqwestTransport {
             .build()
             .map(|client| ReqwestTransport {
                 client,
+                usual_timeout: None,
                 fresh: None,
                 origin: Arc::default(),
                 one_hop: true,
             })
             .map_err(|error| BuildError::Client(Arc::new(error)))
+    }
+
+    /// Builds a client like [`from_builder`](ReqwestTransport::from_builder), for requests of which most have this timeout.
+    pub(crate) fn with_usual_timeout(
+        builder: reqwest::ClientBuilder,
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<ReqwestTransport, BuildError> {
+        let built = ReqwestTransport::from_builder(builder.timeout(timeout), connect_timeout)?;
+        Ok(ReqwestTransport {
+            usual_timeout: Some(timeout),
+            ..built
+        })
     }
 
     /// Uses a reqwest client that was built elsewhere. Its redirects and retries should be off: a response from another URL is an
@@ -102,6 +120,7 @@ impl ReqwestTransport {
     pub fn from_client(client: reqwest::Client) -> ReqwestTransport {
         ReqwestTransport {
             client,
+            usual_timeout: None,
             fresh: None,
             origin: Arc::default(),
             one_hop: false,
@@ -113,39 +132,17 @@ impl ReqwestTransport {
         mut self,
         build: impl Fn() -> Result<ReqwestTransport, BuildError> + Send + Sync + 'static,
     ) -> ReqwestTransport {
-        self.fresh = Some(Arc::new(FreshClient {
+        self.fresh = Some(Arc::new(FreshConnections {
             build: Box::new(build),
-            client: OnceLock::new(),
+            built: OnceLock::new(),
         }));
         self
     }
 
     async fn exchange(&self, transmit: Transmit) -> Result<http::Response<Bytes>, TransportError> {
-        let Transmit {
-            request,
-            timeout,
-            body_limit,
-            fresh_connection,
-            ..
-        } = transmit;
-        let (parts, body) = request.into_parts();
-        let url = self.url(&parts.uri)?;
-        // Without redirects the response is from there.
-        let asked = (!self.one_hop).then(|| url.clone());
-        let mut request = reqwest::Request::new(parts.method, url);
-        *request.headers_mut() = parts.headers;
-        *request.body_mut() = Some(body.into());
-        let mut client = &self.client;
-        if fresh_connection {
-            let close = HeaderValue::from_static("close");
-            request.headers_mut().insert(CONNECTION, close);
-            if let Some(fresh) = &self.fresh {
-                client = fresh.client()?;
-            }
-        }
-        *request.timeout_mut() = Some(timeout);
-        let answer = client.execute(request).await;
-        let mut answer = answer.map_err(|error| self.failed(error))?;
+        let body_limit = transmit.body_limit;
+        let (asked, answer) = self.start(transmit)?;
+        let mut answer = answer.await.map_err(|error| self.failed(error))?;
         if asked.is_some_and(|asked| *answer.url() != asked) {
             return Err(TransportError::redirected());
         }
@@ -160,6 +157,31 @@ impl ReqwestTransport {
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
+    }
+
+    /// Sends the request. Returns its URL, too, if the response may come from another one.
+    fn start(
+        &self,
+        transmit: Transmit,
+    ) -> Result<(Option<Url>, impl Future<Output = Answer> + use<>), TransportError> {
+        let (parts, body) = transmit.request.into_parts();
+        let url = self.url(&parts.uri)?;
+        let asked = (!self.one_hop).then(|| url.clone());
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        *request.body_mut() = Some(body.into());
+        let mut sender = self;
+        if transmit.fresh_connection {
+            let close = HeaderValue::from_static("close");
+            request.headers_mut().insert(CONNECTION, close);
+            if let Some(fresh) = &self.fresh {
+                sender = fresh.transport()?;
+            }
+        }
+        if sender.usual_timeout != Some(transmit.timeout) {
+            *request.timeout_mut() = Some(transmit.timeout);
+        }
+        Ok((asked, sender.client.execute(request)))
     }
 
     /// Parses the URL of a request; of the origin that is known already only the path and the query.
@@ -218,19 +240,19 @@ impl Origin {
     }
 }
 
-/// A client that keeps no connection, built when the first request needs one.
-struct FreshClient {
+/// A transport that keeps no connection, built when the first request needs one.
+struct FreshConnections {
     build: Box<dyn Fn() -> Result<ReqwestTransport, BuildError> + Send + Sync>,
-    client: OnceLock<reqwest::Client>,
+    built: OnceLock<ReqwestTransport>,
 }
 
-impl FreshClient {
-    fn client(&self) -> Result<&reqwest::Client, TransportError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+impl FreshConnections {
+    fn transport(&self) -> Result<&ReqwestTransport, TransportError> {
+        if let Some(transport) = self.built.get() {
+            return Ok(transport);
         }
         let built = (self.build)().map_err(TransportError::never_left)?;
-        Ok(self.client.get_or_init(|| built.client))
+        Ok(self.built.get_or_init(|| built))
     }
 }
 

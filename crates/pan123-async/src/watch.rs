@@ -1,6 +1,7 @@
 //! A watch as a stream.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use futures_core::Stream;
@@ -42,7 +43,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(watch: offline::Watch, context: Context) -> Watch {
+    pub(crate) fn new(watch: offline::Watch, context: Arc<Context>) -> Watch {
         Watch {
             drive: Drive::new(watch, context),
         }
