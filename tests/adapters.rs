@@ -17,5 +17,6 @@ mod reach;
 mod sends;
 mod sharing;
 mod spelling;
+mod timeouts;
 mod token_rule;
 mod watches;
