@@ -226,7 +226,7 @@ struct State {
 
 enum Client {
     Async(pan123_async::Client),
-    Blocking(pan123_blocking::Client),
+    Blocking(Box<pan123_blocking::Client>),
 }
 
 macro_rules! client {
@@ -261,7 +261,7 @@ impl Fixture {
                     }
                     Adapter::Blocking => {
                         let builder = pan123_blocking::Client::builder();
-                        Client::Blocking(client!(builder, transport, clock, store))
+                        Client::Blocking(Box::new(client!(builder, transport, clock, store)))
                     }
                 }
             };
