@@ -21,7 +21,7 @@ pub(crate) fn token() -> &'static str {
     requests::TOKEN.trim_start_matches("Bearer ")
 }
 
-fn task() -> TaskId {
+pub(crate) fn task() -> TaskId {
     TaskId::new(394_756).expect("a task")
 }
 

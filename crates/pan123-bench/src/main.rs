@@ -16,6 +16,8 @@ mod polls;
 mod postgres;
 mod process;
 mod scale;
+mod sizes;
+mod start;
 mod stub;
 mod table;
 mod tasks;
@@ -27,6 +29,8 @@ const USAGE: &str = "\
 pan123-bench table [--short]   every case as Markdown; short: counts only, which must keep to their limits
 pan123-bench scale             many watches of one rate class
 pan123-bench tasks             10,000 tasks that wait for their downloads
+pan123-bench start             from the start of a process to its first answer
+pan123-bench sizes             sizes of small programs, which it builds
 pan123-bench case list         the names of the cases
 pan123-bench case NAME         one case
 pan123-bench batch [ITEMS]     whole batches, on a ledger in memory and on one in a file
@@ -47,6 +51,10 @@ fn main() -> ExitCode {
         ["case", "list"] => table::names(&mut out),
         ["case", name] => table::one(&mut out, name),
         // The child processes.
+        ["start", client, subject, file] => {
+            start::run(client, subject, file);
+            Ok(())
+        }
         ["stub"] => stub::serve(&mut out, None),
         ["stub", last] => stub::serve(&mut out, last.parse().ok()),
         ["tasks", subject, count] => tasks::run(&mut out, subject, count),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::cases::{CASES, Case, find};
 use crate::measure::{Ratio, Side, allocations, has, pairs};
-use crate::{batch, ledger, mock, polls, postgres, scale, tasks};
+use crate::{batch, ledger, mock, polls, postgres, scale, sizes, start, tasks};
 
 pub(crate) fn names(out: &mut impl Write) -> io::Result<()> {
     for case in CASES {
@@ -38,12 +38,18 @@ pub(crate) fn full(out: &mut impl Write) -> io::Result<()> {
 type Print = fn(&mut dyn Write, &[&str]) -> io::Result<()>;
 
 /// The tables beside that of a call: the command of each, and its title.
-const OTHERS: [(&str, &str, Print); 8] = [
+const OTHERS: [(&str, &str, Print); 10] = [
     ("scale", "Many watches of one rate class", |mut out, _| {
         scale::table(&mut out)
     }),
     ("tasks", "10,000 tasks that wait", |mut out, _| {
         tasks::table(&mut out)
+    }),
+    ("start", "Start to first answer", |mut out, _| {
+        start::table(&mut out)
+    }),
+    ("sizes", "Sizes of programs", |mut out, _| {
+        sizes::table(&mut out)
     }),
     ("batch", "Whole batches", batch::table),
     ("ledger", "A ledger in a file", ledger::table),
