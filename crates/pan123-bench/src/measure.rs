@@ -1,5 +1,6 @@
 //! Counts of what a call costs, and times.
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,17 @@ pub(crate) fn output(command: &mut Command) -> Output {
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{printed}");
     output
+}
+
+/// Builds other programs of the workspace with its release profile. Returns their folder.
+pub(crate) fn build(what: &[&str]) -> PathBuf {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--quiet"]);
+    output(cargo.args(what).current_dir(env!("CARGO_MANIFEST_DIR")));
+    let program = std::env::current_exe().expect("this program");
+    // `target/release`, or `target/debug` of a debug build.
+    let target = program.ancestors().nth(2).expect("a target folder");
+    target.join("release")
 }
 
 /// One side of a case, in a child process.

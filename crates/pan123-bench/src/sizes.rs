@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::measure::{has, output};
+use crate::measure::{build, has, output};
 
 pub(crate) fn table(out: &mut impl Write) -> io::Result<()> {
-    let folder = build();
+    let built = build(&["--package=pan123-bench", "--features=sizes", "--examples"]);
+    let folder = built.join("examples");
     let strip = has("strip");
     writeln!(
         out,
@@ -25,25 +26,6 @@ pub(crate) fn table(out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Returns the folder of the programs.
-fn build() -> PathBuf {
-    let mut cargo = Command::new("cargo");
-    cargo.args([
-        "build",
-        "--release",
-        "--locked",
-        "--quiet",
-        "--package=pan123-bench",
-        "--features=sizes",
-        "--examples",
-    ]);
-    output(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
-    let program = std::env::current_exe().expect("this program");
-    // `target/release`, or `target/debug` of a debug build.
-    let target = program.ancestors().nth(2).expect("a target folder");
-    target.join("release/examples")
 }
 
 fn row(out: &mut impl Write, title: &str, ours: f64, floor: f64) -> io::Result<()> {

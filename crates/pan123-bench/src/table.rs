@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::cases::{CASES, Case, find};
-use crate::measure::{Ratio, Side, allocations, has, pairs};
+use crate::measure::{Ratio, Side, allocations, has, number, pairs};
 use crate::{batch, ledger, mock, polls, postgres, scale, sizes, start, tasks};
 
 pub(crate) fn names(out: &mut impl Write) -> io::Result<()> {
@@ -83,9 +83,8 @@ impl Case {
 }
 
 fn counts(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
-    let (valgrind, strace) = (has("valgrind"), has("strace"));
-    for (program, is_there) in [("valgrind", valgrind), ("strace", strace)] {
-        if !is_there {
+    for program in ["valgrind", "strace"] {
+        if !has(program) {
             writeln!(
                 out,
                 "`{program}` is not installed: its counts are left out.\n"
@@ -94,37 +93,45 @@ fn counts(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
     }
     writeln!(out, "| counts | ours | floor | ratio |\n|---|---|---|---|")?;
     for case in cases {
-        let (title, calls) = (case.title, case.calls);
-        let (ours, floor) = (case.side("ours"), case.side("floor"));
-        if valgrind {
-            let beside = case
-                .beside
-                .map_or(0.0, |_| case.side("beside").instructions());
-            let (ours, floor) = (ours.instructions() - beside, floor.instructions());
-            let ratio = ours / floor;
+        for (what, [ours, floor]) in counted(case) {
+            let title = case.title;
+            let ratio = match floor {
+                0.0 => String::new(),
+                floor => format!("{:.2}", ours / floor),
+            };
+            let digits = usize::from(ours < 100.0 && ours.fract() > 0.0);
             writeln!(
                 out,
-                "| {title}: instructions | {ours:.0} | {floor:.0} | {ratio:.2} |"
+                "| {title}: {what} | {ours:.digits$} | {floor:.digits$} | {ratio} |"
             )?;
         }
-        if !case.needs_stub() {
-            let (ours, floor) = (of_ours(case), allocations(case.floor));
-            writeln!(out, "| {title}: allocations | {ours} | {floor} | |")?;
-            out.flush()?;
-            continue;
-        }
-        if strace {
-            let (ours, floor) = (ours.system_calls(calls), floor.system_calls(calls));
-            writeln!(out, "| {title}: system calls | {ours:.1} | {floor:.1} | |")?;
-        }
-        let ((ours, _), (floor, _)) = (ours.connections(), floor.connections());
-        writeln!(
-            out,
-            "| {title}: connections for {calls} calls | {ours} | {floor} | |"
-        )?;
         out.flush()?;
     }
     Ok(())
+}
+
+/// What there is to count of a case: of ours, and of the floor.
+fn counted(case: &Case) -> Vec<(String, [f64; 2])> {
+    let sides = [case.side("ours"), case.side("floor")];
+    let mut rows = Vec::new();
+    if has("valgrind") {
+        let beside = case.beside.map(|_| case.side("beside").instructions());
+        let [ours, floor] = sides.map(Side::instructions);
+        let ours = ours - beside.unwrap_or(0.0);
+        rows.push(("instructions".to_owned(), [ours, floor]));
+    }
+    if !case.needs_stub() {
+        let counts = [of_ours(case), allocations(case.floor)];
+        rows.push(("allocations".to_owned(), counts.map(number)));
+        return rows;
+    }
+    if has("strace") {
+        let counts = sides.map(|side| side.system_calls(case.calls));
+        rows.push(("system calls".to_owned(), counts));
+    }
+    let counts = sides.map(|side| number(side.connections().0 as u64));
+    rows.push((format!("connections for {} calls", case.calls), counts));
+    rows
 }
 
 pub(crate) fn of_ours(case: &Case) -> u64 {
@@ -150,12 +157,10 @@ fn times(out: &mut impl Write) -> io::Result<()> {
         let [ours, floor] = [ours, floor].map(|name| find(name).expect("a case"));
         let ratios = pairs(ours.side("ours"), floor.side("floor"));
         let shown = |ratio: Ratio| {
-            let Ratio {
-                median,
-                least,
-                most,
-            } = ratio;
-            format!("{median:.2} [{least:.2} to {most:.2}]")
+            format!(
+                "{:.2} [{:.2} to {:.2}]",
+                ratio.median, ratio.least, ratio.most
+            )
         };
         writeln!(
             out,

@@ -2,14 +2,14 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pan123_mock::{CLIENT_ID, CLIENT_SECRET, path};
 use serde_json::{Value, json};
 
-use crate::measure::{number, on_cpu};
+use crate::measure::{build, number, on_cpu};
 use crate::process::{cpu, status};
 
 const CONNECTIONS: usize = 64;
@@ -17,19 +17,13 @@ const ROUNDS: usize = 4000;
 const TASKS: u64 = 10_000;
 
 pub(crate) fn table(out: &mut dyn Write) -> io::Result<()> {
-    let program = program();
-    if !program.exists() {
-        return writeln!(
-            out,
-            "Skipped: `pan123-mock` is not built: `cargo build --release -p pan123-mock --features program`."
-        );
-    }
+    let folder = build(&["--package=pan123-mock", "--features=program", "--bins"]);
     writeln!(
         out,
         "| program | calls a second, {CONNECTIONS} connections | a second of its CPU | resident | with {TASKS} tasks |\n|---|---|---|---|---|"
     )?;
     for arguments in [&[][..], &["--quiet"]] {
-        let program = Program::start(arguments);
+        let program = Program::start(&folder, arguments);
         let [calls, of_cpu] = program.load();
         let [before, after] = program.tasks();
         writeln!(
@@ -41,12 +35,6 @@ pub(crate) fn table(out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Beside this program.
-fn program() -> PathBuf {
-    let this = std::env::current_exe().expect("this program");
-    this.with_file_name("pan123-mock")
-}
-
 struct Program {
     process: Child,
     base_url: String,
@@ -54,14 +42,15 @@ struct Program {
 
 impl Program {
     /// Starts it on a processor of its own, where there are two.
-    fn start(arguments: &[&str]) -> Self {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let program = folder.join("pan123-mock");
         let mut command = match on_cpu("1") {
             [first, rest @ ..] => {
                 let mut command = Command::new(first);
-                command.args(rest).arg(program());
+                command.args(rest).arg(program);
                 command
             }
-            [] => Command::new(program()),
+            [] => Command::new(program),
         };
         let mut process = command
             .args(["--listen", "127.0.0.1:0"])
