@@ -17,15 +17,15 @@ pub(crate) const CACHEGRIND: [&str; 4] = [
     "--cachegrind-out-file=/dev/null",
 ];
 
-/// Whether this program is installed.
+/// Whether this program is installed, and may do its work: a container may forbid strace to trace.
 pub(crate) fn has(program: &str) -> bool {
-    let mut version = Command::new(program);
-    version.arg("--version");
-    version
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
+    let mut command = Command::new(program);
+    match program {
+        "strace" => command.args(["-c", "true"]),
+        _ => command.arg("--version"),
+    };
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Allocations a call, of the first thread.

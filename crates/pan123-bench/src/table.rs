@@ -87,7 +87,7 @@ fn counts(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
         if !has(program) {
             writeln!(
                 out,
-                "`{program}` is not installed: its counts are left out.\n"
+                "`{program}` is not installed, or may not run: its counts are left out.\n"
             )?;
         }
     }
