@@ -158,24 +158,25 @@ pub(crate) fn time(name: &str, subject: &str, calls: &str) -> String {
 
 /// Ratios of pairs that are made in turn.
 pub(crate) struct Ratios {
-    pub(crate) wall: Ratio,
-    pub(crate) cpu: Ratio,
+    pub(crate) wall: Spread,
+    pub(crate) cpu: Spread,
 }
 
-/// The median, the least and the greatest of several ratios.
-pub(crate) struct Ratio {
+/// The median, the least and the greatest of several figures.
+pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) least: f64,
     pub(crate) most: f64,
 }
 
-impl Ratio {
-    fn of(mut ratios: Vec<f64>) -> Ratio {
-        ratios.sort_by(f64::total_cmp);
-        Ratio {
-            median: ratios[ratios.len() / 2],
-            least: ratios[0],
-            most: ratios[ratios.len() - 1],
+impl Spread {
+    pub(crate) fn of(figures: impl Iterator<Item = f64>) -> Spread {
+        let mut figures: Vec<f64> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        Spread {
+            median: figures[figures.len() / 2],
+            least: figures[0],
+            most: figures[figures.len() - 1],
         }
     }
 }
@@ -192,7 +193,7 @@ pub(crate) fn pairs(one: Side<'_>, other: Side<'_>) -> Ratios {
             let (one, other) = (of(one).as_secs_f64(), of(other).as_secs_f64());
             one / other
         });
-        Ratio::of(ratios.collect())
+        Spread::of(ratios)
     };
     Ratios {
         wall: ratio(|took| took.wall),

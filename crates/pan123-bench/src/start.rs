@@ -9,7 +9,7 @@ use pan123_proto::{ClockSkew, Pacing, Session, StoreOp, StoreResult, StoredToken
 use pan123_store::FileStore;
 
 use crate::clients::{self, URL};
-use crate::measure::{on_cpu, output, this_program};
+use crate::measure::{Spread, on_cpu, output, this_program};
 use crate::stub::Stub;
 
 const PAIRS: usize = 31;
@@ -34,9 +34,9 @@ pub(crate) fn table(out: &mut impl Write) -> io::Result<()> {
             began.elapsed().as_secs_f64() * 1e3
         };
         let pairs: Vec<_> = (0..PAIRS).map(|_| (took("ours"), took("floor"))).collect();
-        let ours = median(pairs.iter().map(|(ours, _)| *ours));
-        let floor = median(pairs.iter().map(|(_, floor)| *floor));
-        let more = median(pairs.iter().map(|(ours, floor)| ours - floor));
+        let ours = Spread::of(pairs.iter().map(|(ours, _)| *ours)).median;
+        let floor = Spread::of(pairs.iter().map(|(_, floor)| *floor)).median;
+        let more = Spread::of(pairs.iter().map(|(ours, floor)| ours - floor)).median;
         writeln!(
             out,
             "| {client} | {ours:.2} ms | {floor:.2} ms | {more:.2} ms |"
@@ -47,12 +47,6 @@ pub(crate) fn table(out: &mut impl Write) -> io::Result<()> {
     let (_, requests) = stub.counts();
     assert_eq!(requests, 4 * PAIRS, "one request for each process");
     Ok(())
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 fn store_token(file: &Path, url: &str) {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::cases::{CASES, Case, find};
-use crate::measure::{Ratio, Side, allocations, has, number, pairs};
+use crate::measure::{Side, Spread, allocations, has, number, pairs};
 use crate::{batch, ledger, mock, polls, postgres, scale, sizes, start, tasks};
 
 pub(crate) fn names(out: &mut impl Write) -> io::Result<()> {
@@ -156,7 +156,7 @@ fn times(out: &mut impl Write) -> io::Result<()> {
     for (ours, floor) in PAIRS {
         let [ours, floor] = [ours, floor].map(|name| find(name).expect("a case"));
         let ratios = pairs(ours.side("ours"), floor.side("floor"));
-        let shown = |ratio: Ratio| {
+        let shown = |ratio: Spread| {
             format!(
                 "{:.2} [{:.2} to {:.2}]",
                 ratio.median, ratio.least, ratio.most

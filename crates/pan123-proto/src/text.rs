@@ -91,7 +91,7 @@ pub(crate) fn find_invisible(text: &str) -> Option<(usize, char)> {
 }
 
 /// Whether this is ASCII of which all can be seen, as most texts are.
-pub(crate) fn is_plain(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
