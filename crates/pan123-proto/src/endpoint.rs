@@ -228,6 +228,38 @@ impl fmt::Write for PercentEncoded<'_> {
     }
 }
 
+/// What an endpoint says of all its requests, as a value.
+#[derive(Debug)]
+pub(crate) struct EndpointInfo {
+    pub(crate) path: &'static str,
+    pub(crate) rate: RateClass,
+    pub(crate) auth: Auth,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) response_format: ResponseFormat,
+    pub(crate) secret_response: bool,
+    pub(crate) secret_fields: &'static [&'static str],
+    pub(crate) ambiguous_advice: &'static str,
+    pub(crate) created_id: &'static [&'static str],
+}
+
+impl EndpointInfo {
+    pub(crate) const fn of<E: Endpoint>() -> &'static EndpointInfo {
+        const {
+            &EndpointInfo {
+                path: E::PATH,
+                rate: E::RATE,
+                auth: E::AUTH,
+                idempotency: E::IDEMPOTENCY,
+                response_format: E::RESPONSE_FORMAT,
+                secret_response: E::SECRET_RESPONSE,
+                secret_fields: E::SECRET_FIELDS,
+                ambiguous_advice: E::AMBIGUOUS_ADVICE,
+                created_id: E::CREATED_ID,
+            }
+        }
+    }
+}
+
 /// Encodes a request, complete but for its headers.
 pub(crate) fn encode<E: Endpoint>(
     endpoint: &E,

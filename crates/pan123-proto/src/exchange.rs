@@ -2,22 +2,24 @@
 //!
 //! [`Call`](crate::Call) adds a token to it. Fetching a token needs none, so that [`Exchange`] alone is its machine.
 
+mod data;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::endpoint::{Auth, Endpoint, Idempotency, RateClass, SentRequest, encode};
+use crate::endpoint::{Auth, Endpoint, EndpointInfo, Idempotency, RateClass, SentRequest, encode};
 use crate::error::{
     Ambiguous, BuildError, Error, ErrorCode, SharedPaceError, TransportError, TransportErrorKind,
 };
 use crate::machine::control::Control;
 use crate::machine::shared_pace::{PaceOp, PaceResult};
-use crate::machine::{Input, Machine, Now, Signal, Step, Transmit, Wait, later};
+use crate::machine::{Input, Now, Signal, Step, Transmit, Wait, later};
 use crate::policy::deadline::{Deadline, MIN_TIME};
 use crate::policy::pacing::{Bound, Priority, Refusal, Ticket, Turn, UsedSlot};
 use crate::policy::retry::{Attempts, RetryPolicy, Verdict};
@@ -27,7 +29,9 @@ use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
 use crate::wire::request::{BaseUrl, add_headers};
-use crate::wire::response::{Decoded, Decoder, MAX_TRACE_ID};
+use crate::wire::response::{Decoder, MAX_TRACE_ID, trace_id_of_success};
+
+pub(crate) use data::{Data, ReadData, ResponseReader, read_data};
 
 /// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
 const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);
@@ -100,19 +104,13 @@ pub(crate) trait ExchangeSession: Clone {
     fn hold_off_cause(&self, class: RateClass) -> Option<Error>;
 }
 
-pub(crate) struct Exchange<T, H: ExchangeSession> {
+/// Does not know the type of the response, so that its code exists once for all types: the [`ResponseReader`] does.
+pub(crate) struct Exchange<H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
+    endpoint: &'static EndpointInfo,
     /// Without headers.
     request: Request<Bytes>,
-    secret_fields: &'static [&'static str],
-    decode: fn(Decoder<'_>, Response<Bytes>) -> Result<Decoded<T>, Failure>,
-    path: &'static str,
-    advice: &'static str,
-    rate: RateClass,
-    auth: Auth,
-    created_id: &'static [&'static str],
-    secret_response: bool,
     /// The time that must be left before the deadline for the request to be sent.
     min_time: Duration,
     /// Whether it sends at most once, whatever happens.
@@ -180,22 +178,22 @@ pub(crate) enum Idle {
 }
 
 /// What an input was.
-pub(crate) enum Received<T> {
+pub(crate) enum Received {
     /// Nothing was in flight.
     Nothing,
-    Judged(Judged<T>),
+    Judged(Judged),
     /// To be run before what was received takes effect.
     Tell(PaceOp),
 }
 
 /// An attempt that has been judged.
-pub(crate) struct Judged<T> {
+pub(crate) struct Judged {
     pub(crate) token: TokenStatus,
-    pub(crate) outcome: Outcome<T>,
+    pub(crate) outcome: Outcome,
 }
 
-impl<T> Judged<T> {
-    fn ended(error: Error) -> Judged<T> {
+impl Judged {
+    fn ended(error: Error) -> Judged {
         Judged {
             token: TokenStatus::Unknown,
             outcome: Outcome::Ended(Err(error)),
@@ -211,19 +209,23 @@ pub(crate) enum TokenStatus {
     Unknown,
 }
 
-pub(crate) enum Outcome<T> {
-    Ended(Result<T, Error>),
+pub(crate) enum Outcome {
+    Ended(Result<(), Error>),
     Retry,
     /// Another token is needed: [`Exchange::retry_with_another_token`], or the end.
     TokenRejected(Error),
 }
 
-impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
-    pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<T, H>, BuildError> {
+impl<H: ExchangeSession> Exchange<H> {
+    pub(crate) fn new<E: Endpoint>(host: H, endpoint: &E) -> Result<Exchange<H>, BuildError> {
+        let request = encode(endpoint, &host.settings().base_url)?;
+        Ok(Exchange::of(host, EndpointInfo::of::<E>(), request))
+    }
+
+    fn of(host: H, endpoint: &'static EndpointInfo, request: Request<Bytes>) -> Exchange<H> {
         let settings = host.settings();
-        let request = encode(endpoint, &settings.base_url)?;
         let timeout = settings.call_timeout;
-        let min_time = match (E::AUTH, E::IDEMPOTENCY) {
+        let min_time = match (endpoint.auth, endpoint.idempotency) {
             (Auth::None, _) => MIN_TIME_TOKEN
                 .min(settings.request_timeout)
                 .min(timeout / 2),
@@ -232,30 +234,23 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
         };
         let mut deadline = Deadline::new(timeout);
         let must_not_repeat =
-            E::AUTH == Auth::Bearer && E::IDEMPOTENCY == Idempotency::NonIdempotent;
+            endpoint.auth == Auth::Bearer && endpoint.idempotency == Idempotency::NonIdempotent;
         if must_not_repeat && settings.has_default_call_timeout {
             deadline.queue_freely();
         }
-        Ok(Exchange {
+        Exchange {
             control: Arc::default(),
+            endpoint,
             request,
-            secret_fields: E::SECRET_FIELDS,
-            decode: |decoder, response| decoder.decode(E::RESPONSE_FORMAT, response),
-            path: E::PATH,
-            advice: E::AMBIGUOUS_ADVICE,
-            rate: E::RATE,
-            auth: E::AUTH,
-            created_id: E::CREATED_ID,
-            secret_response: E::SECRET_RESPONSE,
             min_time,
             sends_once: false,
-            retry: limit_lost_tokens(settings.retry.clone(), E::AUTH),
+            retry: limit_lost_tokens(settings.retry.clone(), endpoint.auth),
             priority: Priority::default(),
             deadline,
             ticket: None,
             rng: None,
             attempts: Attempts {
-                idempotency: E::IDEMPOTENCY,
+                idempotency: endpoint.idempotency,
                 failed: 0,
                 rate_limited: 0,
             },
@@ -267,7 +262,7 @@ impl<T: DeserializeOwned, H: ExchangeSession> Exchange<T, H> {
             waiting_for: None,
             trace: CallTrace::default(),
             host,
-        })
+        }
     }
 }
 
@@ -280,7 +275,7 @@ fn limit_lost_tokens(retry: RetryPolicy, auth: Auth) -> RetryPolicy {
 }
 
 /// Settings of one exchange.
-impl<T, H: ExchangeSession> Exchange<T, H> {
+impl<H: ExchangeSession> Exchange<H> {
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.deadline.set_timeout(timeout);
     }
@@ -304,7 +299,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 
     pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
-        self.retry = limit_lost_tokens(policy, self.auth);
+        self.retry = limit_lost_tokens(policy, self.endpoint.auth);
     }
 
     pub(crate) fn set_priority(&mut self, priority: Priority) {
@@ -319,7 +314,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 
     pub(crate) fn auth(&self) -> Auth {
-        self.auth
+        self.endpoint.auth
     }
 
     pub(crate) fn last_failure(&self) -> Option<&Error> {
@@ -328,23 +323,29 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
 }
 
 /// The turns of an exchange: [`receive`](Exchange::receive), [`idle`](Exchange::idle), [`transmit`](Exchange::transmit) and
-/// [`finish`](Exchange::finish).
-impl<T, H: ExchangeSession> Exchange<T, H> {
+/// [`note_end`](Exchange::note_end).
+impl<H: ExchangeSession> Exchange<H> {
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }
 
     /// Returns the span of the call, which begins with its first step.
     pub(crate) fn span(&mut self, now: Now) -> Span {
-        self.trace.span(now.mono, self.request.method(), self.path)
+        self.trace
+            .span(now.mono, self.request.method(), self.endpoint.path)
     }
 
     /// Judges the attempt in flight, or takes the answer of the shared pace.
-    pub(crate) fn receive(&mut self, now: Now, input: Input) -> Received<T> {
+    pub(crate) fn receive(
+        &mut self,
+        now: Now,
+        input: Input,
+        reader: &mut dyn ResponseReader,
+    ) -> Received {
         self.deadline.get(now.mono);
         match std::mem::replace(&mut self.state, State::Idle(None)) {
             State::InFlight { sent, token } => {
-                let judged = self.judge(now, sent.mono, token.as_ref(), input);
+                let judged = self.judge(now, sent.mono, token.as_ref(), input, reader);
                 if !matches!(judged.outcome, Outcome::Ended(_)) {
                     self.request_ended();
                 }
@@ -395,7 +396,10 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
             if outage.is_some() {
                 self.last = outage;
             } else if !held_off.is_zero() {
-                self.last = self.host.hold_off_cause(self.rate).or(self.last.take());
+                self.last = self
+                    .host
+                    .hold_off_cause(self.endpoint.rate)
+                    .or(self.last.take());
             }
             return Err(self.deadline_passed());
         }
@@ -417,7 +421,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 
     /// The step that asks the shared pace for a slot.
-    pub(crate) fn ask_pace(&mut self, op: PaceOp) -> Step<Result<T, Error>> {
+    pub(crate) fn ask_pace(&mut self, op: PaceOp) -> Step<()> {
         self.state = State::Reserving;
         Step::Pace(op)
     }
@@ -465,7 +469,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     /// Returns the ticket for the slots of all attempts.
     pub(crate) fn ticket(&mut self) -> &mut Ticket {
         self.ticket
-            .get_or_insert_with(|| self.host.ticket(self.rate, self.priority))
+            .get_or_insert_with(|| self.host.ticket(self.endpoint.rate, self.priority))
     }
 
     /// A wait that the deadline bounds, unless it stands still. The signal is taken before the check for a stop, which would be
@@ -480,7 +484,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         self.check_stopped()?;
         self.waiting_for = Some(reason);
         if reason == WaitReason::Pace && self.deadline.queues_freely() {
-            let held_off = self.host.time_held_off(self.rate, now.mono);
+            let held_off = self.host.time_held_off(self.endpoint.rate, now.mono);
             self.deadline.pause(now.mono, held_off);
             return Ok(Wait::new(now.mono, until, signal, reason));
         }
@@ -527,7 +531,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
         let request = SentRequest {
             method: self.request.method().clone(),
-            path: self.path,
+            path: self.endpoint.path,
             body: self.request.body().clone(),
             sent_at: sent.wall,
         };
@@ -556,7 +560,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let retry_after = refusal.at.saturating_duration_since(now.mono);
         let held_off_by = refusal
             .is_held_off
-            .then(|| self.host.hold_off_cause(self.rate));
+            .then(|| self.host.hold_off_cause(self.endpoint.rate));
         match held_off_by.flatten().or(self.last.take()) {
             Some(last) if is_rate_limit(&last) => Error::RateLimited {
                 retry_after,
@@ -567,7 +571,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
                 waiting_for: Some(WaitReason::Pace),
             },
             None => Error::QueueTooLong {
-                class: self.rate.name(),
+                class: self.endpoint.rate.name(),
                 interval: refusal.interval,
                 ahead: refusal.ahead,
                 retry_after,
@@ -575,21 +579,16 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         }
     }
 
-    /// Ends the exchange if this is a result.
-    pub(crate) fn finish(
-        &mut self,
-        now: Now,
-        step: Result<Step<Result<T, Error>>, Error>,
-    ) -> Step<Result<T, Error>> {
-        let step = step.unwrap_or_else(|error| Step::Ready(Err(error)));
-        if let Step::Ready(result) = &step {
-            self.state = State::Ended;
-            self.leave_queue();
-            if let Err(error) = result {
-                self.trace.ended(now.mono, Err(error));
-            }
+    /// Ends the exchange if this is its result.
+    pub(crate) fn note_end(&mut self, now: Now, step: &Result<Step<()>, Error>) {
+        if !matches!(step, Ok(Step::Ready(())) | Err(_)) {
+            return;
         }
-        step
+        self.state = State::Ended;
+        self.leave_queue();
+        if let Err(error) = step {
+            self.trace.ended(now.mono, Err(error));
+        }
     }
 
     /// Ends a wait for a slot that takes no time of the deadline, but for the hold-offs in it. Returns how long those were.
@@ -597,7 +596,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         if !self.deadline.is_paused() {
             return Duration::ZERO;
         }
-        let held_off = self.host.time_held_off(self.rate, now);
+        let held_off = self.host.time_held_off(self.endpoint.rate, now);
         self.deadline.resume(now, held_off)
     }
 
@@ -630,20 +629,21 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
 }
 
 /// How an attempt is judged.
-impl<T, H: ExchangeSession> Exchange<T, H> {
+impl<H: ExchangeSession> Exchange<H> {
     fn judge(
         &mut self,
         now: Now,
         sent: Instant,
         token: Option<&HeaderValue>,
         input: Input,
-    ) -> Judged<T> {
+        reader: &mut dyn ResponseReader,
+    ) -> Judged {
         let settings = self.host.settings();
         let redactor = Redactor {
             session: &settings.secrets,
             request: Some(RequestSecrets {
                 request: &self.request,
-                fields: self.secret_fields,
+                fields: self.endpoint.secret_fields,
             }),
             token,
             ..Redactor::NOTHING
@@ -651,14 +651,15 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         let received = match input {
             Input::Response(response) => {
                 let decoder = Decoder {
-                    secret: self.secret_response,
+                    secret: self.endpoint.secret_response,
                     body_limit: settings.body_limit,
-                    created_id: self.created_id,
+                    created_id: self.endpoint.created_id,
                     too_many_downloads: &settings.too_many_downloads,
                     redactor,
                     wall: now.wall,
                 };
-                (self.decode)(decoder, response)
+                let format = self.endpoint.response_format;
+                reader.read(&decoder, format, &response).map(|()| response)
             }
             Input::Failed(error) if error.kind() != TransportErrorKind::Abandoned => {
                 Err(redactor.redact_transport_error(error).into())
@@ -671,14 +672,15 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
         Judged {
             token: TokenStatus::of(&received),
             outcome: match received {
-                Ok(decoded) => {
+                Ok(response) => {
                     let trace_id = || {
-                        let trace_id = decoded.trace_id()?;
+                        let trace_id =
+                            trace_id_of_success(self.endpoint.response_format, &response)?;
                         let trace_id = redactor.redact_prefix(&trace_id, MAX_TRACE_ID);
                         Some(text::shown(trace_id, MAX_TRACE_ID))
                     };
                     self.trace.ended(now.mono, Ok(&trace_id));
-                    Outcome::Ended(Ok(decoded.value))
+                    Outcome::Ended(Ok(()))
                 }
                 Err(failure) => self.after_failure(failure, sent, now.mono),
             },
@@ -691,7 +693,7 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 
     /// Prepares another attempt, or ends the exchange.
-    fn after_failure(&mut self, failure: Failure, sent: Instant, now: Instant) -> Outcome<T> {
+    fn after_failure(&mut self, failure: Failure, sent: Instant, now: Instant) -> Outcome {
         let failure = if self.had_indeterminate {
             failure.after_lost_response()
         } else {
@@ -717,9 +719,9 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     fn ambiguous(&self, cause: Error) -> Error {
         Error::Ambiguous(Box::new(Ambiguous {
             method: self.request.method().clone(),
-            path: self.path,
+            path: self.endpoint.path,
             body: self.request.body().clone(),
-            advice: self.advice,
+            advice: self.endpoint.ambiguous_advice,
             cause: Box::new(cause),
         }))
     }
@@ -751,11 +753,13 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     ) -> Result<(), Error> {
         self.attempts.rate_limited += 1;
         let until = later(now, wait);
-        let queue_moves = self.host.hold_off(self.rate, sent, now, wait, &error);
+        let queue_moves = self
+            .host
+            .hold_off(self.endpoint.rate, sent, now, wait, &error);
         if queue_moves && self.host.settings().shares_pace {
             let reserved = self.reserved.unwrap_or(sent);
             self.hold_off = Some(Box::new(PaceOp::HoldOff {
-                class: self.rate,
+                class: self.endpoint.rate,
                 wait,
                 reserved: now.saturating_duration_since(reserved),
             }));
@@ -781,7 +785,7 @@ fn is_rate_limit(error: &Error) -> bool {
 }
 
 impl TokenStatus {
-    fn of<T>(received: &Result<Decoded<T>, Failure>) -> TokenStatus {
+    fn of<T>(received: &Result<T, Failure>) -> TokenStatus {
         match received {
             Ok(_) => TokenStatus::Accepted,
             Err(failure) if failure.class == FailureClass::TokenRejected => {
@@ -794,28 +798,46 @@ impl TokenStatus {
 }
 
 /// An exchange without a token.
-impl<T, H: ExchangeSession> Machine for Exchange<T, H> {
-    type Output = Result<T, Error>;
+impl<H: ExchangeSession> Exchange<H> {
+    /// Takes what happened and returns what to do next, like a [`Machine`](crate::Machine) that returns data of this type.
+    pub(crate) fn resume<T: DeserializeOwned>(
+        &mut self,
+        now: Now,
+        input: Input,
+    ) -> Step<Result<T, Error>> {
+        let mut data = Data::new(read_data());
+        let step = self.resume_untyped(now, input, &mut data);
+        data.add_to(step)
+    }
 
-    fn resume(&mut self, now: Now, input: Input) -> Step<Result<T, Error>> {
+    fn resume_untyped(
+        &mut self,
+        now: Now,
+        input: Input,
+        reader: &mut dyn ResponseReader,
+    ) -> Result<Step<()>, Error> {
         if self.is_ended() {
-            return Step::Ready(Err(Error::Finished));
+            return Err(Error::Finished);
         }
         let span = self.span(now);
         span.within(|| {
-            let step = self.advance(now, input);
-            self.finish(now, step)
+            let step = self.advance(now, input, reader);
+            self.note_end(now, &step);
+            step
         })
     }
-}
 
-impl<T, H: ExchangeSession> Exchange<T, H> {
-    fn advance(&mut self, now: Now, input: Input) -> Result<Step<Result<T, Error>>, Error> {
-        match self.receive(now, input) {
+    fn advance(
+        &mut self,
+        now: Now,
+        input: Input,
+        reader: &mut dyn ResponseReader,
+    ) -> Result<Step<()>, Error> {
+        match self.receive(now, input, reader) {
             Received::Nothing => {}
             Received::Tell(op) => return Ok(Step::Pace(op)),
             Received::Judged(judged) => match judged.outcome {
-                Outcome::Ended(result) => return Ok(Step::Ready(result)),
+                Outcome::Ended(result) => return result.map(Step::Ready),
                 Outcome::TokenRejected(error) => return Err(error),
                 Outcome::Retry => {}
             },
@@ -838,17 +860,17 @@ impl<T, H: ExchangeSession> Exchange<T, H> {
     }
 }
 
-impl<T, H: ExchangeSession> Drop for Exchange<T, H> {
+impl<H: ExchangeSession> Drop for Exchange<H> {
     fn drop(&mut self) {
         self.leave_queue();
     }
 }
 
-impl<T, H: ExchangeSession> fmt::Debug for Exchange<T, H> {
+impl<H: ExchangeSession> fmt::Debug for Exchange<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
             .field("method", self.request.method())
-            .field("path", &self.path)
+            .field("path", &self.endpoint.path)
             .field("state", &self.state.name())
             .field("last", &self.last)
             .finish_non_exhaustive()

@@ -49,7 +49,7 @@ pub(super) fn look(tokens: &mut Tokens, now: Instant, request: TokenRequest) -> 
 /// If it is dropped, the lease goes to the next call at once.
 pub(crate) struct FetchToken<H: TokenSession> {
     fetch: Fetch<H>,
-    issue: Exchange<IssuedToken, H>,
+    issue: Exchange<H>,
     state: State,
 }
 
@@ -157,7 +157,7 @@ impl<H: TokenSession> FetchToken<H> {
 
     fn issue(&mut self, now: Now, input: Input) -> Turn {
         self.issue.set_deadline(self.fetch.deadline(now));
-        match self.issue.resume(now, input).ready() {
+        match self.issue.resume::<IssuedToken>(now, input).ready() {
             Ok(Ok(issued)) => self.issued(now, &issued),
             Ok(Err(error)) => self.fail(now, error),
             Err(step) => {

@@ -75,7 +75,7 @@ enum Goal<H: TokenSession> {
     /// The next pair. How that ends is reported to the calls that wait for a token.
     Refresh,
     /// The first pair, in place of any that is stored. How that ends is reported to the caller.
-    RedeemCode(Option<Box<Exchange<TokenPair, H>>>),
+    RedeemCode(Option<Box<Exchange<H>>>),
 }
 
 enum State<H: TokenSession> {
@@ -91,7 +91,7 @@ enum State<H: TokenSession> {
     LoadingLocked,
     /// The store proves that it can save, before what works once is sent.
     Proving(Box<Proof<H>>),
-    Requesting(Box<Exchange<TokenPair, H>>),
+    Requesting(Box<Exchange<H>>),
     Saving(Box<Save>),
     /// The store did not take the pair; it is saved again.
     SaveBackoff {
@@ -104,7 +104,7 @@ enum State<H: TokenSession> {
 
 /// A request that waits for the store's proof.
 struct Proof<H: TokenSession> {
-    request: Box<Exchange<TokenPair, H>>,
+    request: Box<Exchange<H>>,
     /// Whether the present pair is saved again, as there is one.
     saves_pair: bool,
 }
@@ -223,7 +223,7 @@ impl<H: TokenSession> PairFetch<H> {
         &mut self,
         stored: Option<&StoredToken>,
         now: Now,
-    ) -> Result<Box<Exchange<TokenPair, H>>, Error> {
+    ) -> Result<Box<Exchange<H>>, Error> {
         let refresh_token = stored.and_then(StoredToken::expose_refresh_token);
         self.stored_refresh_token = refresh_token.map(SecretString::from);
         let host = self.fetch.host.clone();
@@ -251,11 +251,7 @@ impl<H: TokenSession> PairFetch<H> {
     }
 
     /// Has the present pair saved again before the request is sent: a pair that nobody can save would be lost with this process.
-    fn prove(
-        &mut self,
-        stored: Option<&StoredToken>,
-        request: Box<Exchange<TokenPair, H>>,
-    ) -> Turn<H> {
+    fn prove(&mut self, stored: Option<&StoredToken>, request: Box<Exchange<H>>) -> Turn<H> {
         let unsaved = (self.fetch.host).with_tokens(|tokens| tokens.unsaved_pair_beside(stored));
         let present = unsaved.filter(|_| !self.redeems_code());
         if let Some(pair) = &present {
@@ -311,14 +307,9 @@ impl<H: TokenSession> PairFetch<H> {
         }
     }
 
-    fn request(
-        &mut self,
-        now: Now,
-        mut request: Box<Exchange<TokenPair, H>>,
-        input: Input,
-    ) -> Turn<H> {
+    fn request(&mut self, now: Now, mut request: Box<Exchange<H>>, input: Input) -> Turn<H> {
         request.set_deadline(self.fetch.deadline(now));
-        match request.resume(now, input).ready() {
+        match request.resume::<TokenPair>(now, input).ready() {
             Ok(Ok(pair)) => self.issued(now, &pair),
             Ok(Err(error)) => self.fail(now, error),
             Err(step) => {

@@ -11,8 +11,8 @@ use crate::session::Session;
 
 /// Returns what must still be run of a call without a caller.
 pub(super) fn detach<T: Send + 'static, E: Endpoint>(mut call: Call<T>) -> Option<Detached> {
-    let request = call.exchange.only_receive()?;
-    let session = call.session.clone();
+    let request = call.untyped.exchange.only_receive()?;
+    let session = call.untyped.session.clone();
     session.begin_detached();
     Some(Detached::new(DetachedExchange {
         call,
@@ -61,7 +61,7 @@ impl<T: Send + 'static> Machine for DetachedExchange<T> {
 impl<T: Send + 'static> Drop for DetachedExchange<T> {
     fn drop(&mut self) {
         if self.request.is_some() {
-            let abandoned = self.call.exchange.abandoned();
+            let abandoned = self.call.untyped.exchange.abandoned();
             self.end(Err(abandoned));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, Error};
+use serde::de::Error;
 
 use super::json::{Field, Json, Names, find_values};
 use super::lenient::{lossy_text, whole};
@@ -39,9 +39,9 @@ impl<'a> Envelope<'a> {
         trace_id.filter(|trace_id| !trace_id.trim().is_empty())
     }
 
-    /// Parses the data. Missing data counts as `null`, which only a type without promised data accepts.
-    pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        self.data.unwrap_or(Json::NULL).to()
+    /// Missing data counts as `null`, which only a type without promised data accepts.
+    pub(crate) fn data(&self) -> Json<'a> {
+        self.data.unwrap_or(Json::NULL)
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
                 code: envelope.code,
                 message: envelope.message().into_owned(),
                 trace_id: envelope.trace_id().map(Cow::into_owned),
-                data: envelope.data().map_err(|error| error.to_string()),
+                data: envelope.data().to().map_err(|error| error.to_string()),
             })
         };
         let said = read(Document::new(body).json());
@@ -128,8 +128,8 @@ mod tests {
         for body in [r#"{"code":0}"#, r#"{"code":0,"data":null}"#] {
             let document = Document::new(body);
             let envelope = Envelope::read(document.json()).unwrap();
-            envelope.data::<u64>().unwrap_err();
-            envelope.data::<()>().unwrap();
+            envelope.data().to::<u64>().unwrap_err();
+            envelope.data().to::<()>().unwrap();
         }
     }
 

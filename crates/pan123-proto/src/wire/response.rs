@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::body::body_text;
 use super::envelope::{Envelope, ids_of_key};
 use super::failure::{Failure, FailureClass};
-use super::json::{Document, Names};
+use super::json::{Document, Json, Names};
 use super::redaction::Redactor;
 use super::timestamp::system_time;
 use crate::error::{ApiError, Error, ErrorCode, ResponseError};
@@ -56,60 +56,75 @@ pub(crate) struct Decoder<'a> {
     pub(crate) wall: SystemTime,
 }
 
-/// A response with the promised data.
-#[derive(Debug)]
-pub(crate) struct Decoded<T> {
-    pub(crate) value: T,
+/// Returns the trace id of a success as it came, so with whatever secret it may echo.
+pub(crate) fn trace_id_of_success(
     format: ResponseFormat,
-    response: Response<Bytes>,
+    response: &Response<Bytes>,
+) -> Option<String> {
+    let trace_id = match format {
+        ResponseFormat::Envelope => {
+            let document = Document::of_body(response.body());
+            let envelope = Envelope::read(document.json()).ok()?;
+            return envelope.trace_id().map(Cow::into_owned);
+        }
+        ResponseFormat::Flat => trace_id(response.headers()),
+    };
+    trace_id.map(Cow::into_owned)
 }
 
-impl<T> Decoded<T> {
-    /// Returns the trace id as it came, so with whatever secret it may echo.
-    pub(crate) fn trace_id(&self) -> Option<String> {
-        let trace_id = match self.format {
-            ResponseFormat::Envelope => {
-                let document = Document::of_body(self.response.body());
-                let envelope = Envelope::read(document.json()).ok()?;
-                return envelope.trace_id().map(Cow::into_owned);
-            }
-            ResponseFormat::Flat => trace_id(self.response.headers()),
-        };
-        trace_id.map(Cow::into_owned)
-    }
+/// Where the promised data of a success is.
+struct Found<'a> {
+    data: Json<'a>,
+    /// Where else it may be.
+    elsewhere: Option<Json<'a>>,
+    envelope: Option<Envelope<'a>>,
 }
 
 impl Decoder<'_> {
-    pub(crate) fn decode<T: DeserializeOwned>(
-        &self,
-        format: ResponseFormat,
-        response: Response<Bytes>,
-    ) -> Result<Decoded<T>, Failure> {
-        Ok(Decoded {
-            value: self.read(format, &response)?,
-            format,
-            response,
-        })
-    }
-
-    fn read<T: DeserializeOwned>(
+    pub(crate) fn read<T: DeserializeOwned>(
         &self,
         format: ResponseFormat,
         response: &Response<Bytes>,
     ) -> Result<T, Failure> {
+        let document = self.document(response)?;
+        let found = self.find_data(format, response, document.json())?;
+        found.data.to().or_else(|error| {
+            let elsewhere = found.elsewhere.and_then(|data| data.to().ok());
+            elsewhere.ok_or_else(|| self.missing_data(response, found.envelope.as_ref(), &error))
+        })
+    }
+
+    fn document<'b>(&self, response: &'b Response<Bytes>) -> Result<Document<'b>, Failure> {
         if response.body().len() > self.body_limit {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        let document = Document::of_body(response.body());
-        let body = document.json();
+        Ok(Document::of_body(response.body()))
+    }
+
+    fn find_data<'b>(
+        &self,
+        format: ResponseFormat,
+        response: &Response<Bytes>,
+        body: Json<'b>,
+    ) -> Result<Found<'b>, Failure> {
         match (format, Envelope::read(body)) {
             (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, &envelope)),
-            (ResponseFormat::Envelope, Ok(envelope)) => envelope
-                .data()
-                .map_err(|error| self.missing_data(response, envelope.trace_id(), &error)),
+            (ResponseFormat::Envelope, Ok(envelope)) => Ok(Found {
+                data: envelope.data(),
+                elsewhere: None,
+                envelope: Some(envelope),
+            }),
             (ResponseFormat::Envelope, Err(error)) => Err(self.no_envelope(response, &error)),
-            (ResponseFormat::Flat, _) => self.read_flat(response, body),
+            (ResponseFormat::Flat, envelope) => {
+                self.check_flat(response, body)?;
+                Ok(Found {
+                    data: body,
+                    // Should the service add its envelope one day, a token that cannot be issued again must not be lost.
+                    elsewhere: envelope.ok().map(|envelope| envelope.data()),
+                    envelope: None,
+                })
+            }
         }
     }
 
@@ -145,11 +160,11 @@ impl Decoder<'_> {
     fn missing_data(
         &self,
         response: &Response<Bytes>,
-        trace: Option<Cow<'_, str>>,
+        envelope: Option<&Envelope<'_>>,
         error: &serde_json::Error,
     ) -> Failure {
         let reason = format!("success without the promised data: {}", self.quote(error));
-        self.undecodable(response, trace, reason)
+        self.undecodable(response, envelope.and_then(Envelope::trace_id), reason)
     }
 
     /// A response that is not from the service's application: the status decides.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Goal, PairFetch, check_redirect_uri};
-use crate::api::oauth::TokenPair;
 use crate::auth::fetch::{FETCH_TIMEOUT, initial_lease_duration};
 use crate::auth::{AuthMethod, TokenSession};
 use crate::error::{BuildError, Error};
@@ -75,7 +74,7 @@ struct RedeemCode<H: TokenSession> {
 
 enum State<H: TokenSession> {
     /// Waits while a token is being fetched otherwise.
-    Claiming(Box<Exchange<TokenPair, H>>),
+    Claiming(Box<Exchange<H>>),
     Fetching(Box<PairFetch<H>>),
     Ended,
 }
@@ -85,7 +84,7 @@ impl<H: TokenSession> RedeemCode<H> {
         &mut self,
         now: Now,
         deadline: Instant,
-        request: Box<Exchange<TokenPair, H>>,
+        request: Box<Exchange<H>>,
     ) -> Step<Result<(), Error>> {
         let lasts = initial_lease_duration(&self.host);
         let claimed = self.host.with_tokens(|tokens| {

@@ -4,34 +4,27 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::de::DeserializeOwned;
 
 use super::{Decoder, MAX_MESSAGE, class_of_status, should_hold_data, trace_id};
 use crate::error::{ApiError, Error, ErrorCode};
-use crate::wire::envelope::Envelope;
 use crate::wire::failure::Failure;
 use crate::wire::json::{Json, Names};
 use crate::wire::lenient::lossy_text;
 
 impl Decoder<'_> {
-    /// Decodes the body as a whole. It is known not to be an envelope with a rejection.
-    pub(super) fn read_flat<T: DeserializeOwned>(
+    /// Returns the failure if the body is not the data. It is known not to be an envelope with a rejection.
+    pub(super) fn check_flat(
         &self,
         response: &Response<Bytes>,
         body: Json<'_>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(), Failure> {
         if let Some(rejection) = OAuthError::read(body) {
             return Err(self.flat_rejection(response, &rejection));
         }
         if !should_hold_data(response.status()) {
             return Err(self.by_status(response));
         }
-        body.to().or_else(|error| {
-            // Should the service add its envelope one day, a token that cannot be issued again must not be lost.
-            Envelope::read(body)
-                .and_then(|envelope| envelope.data())
-                .map_err(|_| self.missing_data(response, None, &error))
-        })
+        Ok(())
     }
 
     /// The status stands in for the missing code: a server error rejects nothing permanently.
@@ -117,9 +110,7 @@ mod tests {
         };
         let response = Response::builder().status(status);
         let response = response.body(Bytes::copy_from_slice(body.as_bytes()));
-        Ok(decoder
-            .decode(ResponseFormat::Flat, response.unwrap())?
-            .value)
+        decoder.read(ResponseFormat::Flat, &response.unwrap())
     }
 
     #[test]

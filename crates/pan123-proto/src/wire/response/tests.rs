@@ -21,7 +21,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes
 
 fn failure(status: u16, body: &str) -> Failure {
     DECODER
-        .decode::<u64>(ResponseFormat::Envelope, response(status, &[], body))
+        .read::<u64>(ResponseFormat::Envelope, &response(status, &[], body))
         .unwrap_err()
 }
 
@@ -30,10 +30,7 @@ fn code_decides_under_any_status() {
     for status in [200, 302, 404, 429, 500] {
         let ok = response(status, &[], r#"{"code":0,"data":7}"#);
         assert_eq!(
-            DECODER
-                .decode::<u64>(ResponseFormat::Envelope, ok)
-                .unwrap()
-                .value,
+            DECODER.read::<u64>(ResponseFormat::Envelope, &ok).unwrap(),
             7,
             "{status}"
         );
@@ -121,7 +118,7 @@ fn retry_after_may_be_seconds_or_a_date_and_is_capped() {
     ] {
         let response = response(429, &[("retry-after", text), ("date", date)], "");
         let failure = DECODER
-            .decode::<u64>(ResponseFormat::Envelope, response)
+            .read::<u64>(ResponseFormat::Envelope, &response)
             .unwrap_err();
         let expected = seconds.map(Duration::from_secs);
         assert_eq!(failure.error.retry_after(), expected, "{text}");
@@ -133,7 +130,7 @@ fn trace_id_may_be_in_a_header() {
     let body = r#"{"code":1,"message":"m","x-traceID":""}"#;
     let response = response(200, &[("X-TraceID", "from-header")], body);
     let failure = DECODER
-        .decode::<u64>(ResponseFormat::Envelope, response)
+        .read::<u64>(ResponseFormat::Envelope, &response)
         .unwrap_err();
     assert_eq!(failure.error.trace_id(), Some("from-header"));
 }
@@ -157,7 +154,7 @@ fn error_quotes_the_start_of_a_body_unless_it_is_secret() {
         r#"{"code":0,"data":{"canary"#,
     ] {
         let failure = secret
-            .decode::<u64>(ResponseFormat::Envelope, response(200, &[], body))
+            .read::<u64>(ResponseFormat::Envelope, &response(200, &[], body))
             .unwrap_err();
         let shown = format!("{0} {0:?}", failure.error);
         assert!(!shown.contains("canary"), "{shown}");
@@ -171,9 +168,9 @@ fn error_quotes_the_start_of_a_body_unless_it_is_secret() {
 #[test]
 fn invalid_utf_8_does_not_lose_the_other_fields() {
     let read = |body: &[u8]| {
-        DECODER.decode::<String>(
+        DECODER.read::<String>(
             ResponseFormat::Envelope,
-            Response::new(Bytes::copy_from_slice(body)),
+            &Response::new(Bytes::copy_from_slice(body)),
         )
     };
     let gbk = b"{\"code\":5066,\"message\":\"\xce\xc4\xbc\xfe\",\"x-traceID\":\"t\"}";
@@ -183,7 +180,7 @@ fn invalid_utf_8_does_not_lose_the_other_fields() {
     assert_eq!(rejected.error.trace_id(), Some("t"));
 
     let success = b"{\"code\":0,\"message\":\"\xce\",\"data\":\"fine\"}";
-    assert_eq!(read(success).unwrap().value, "fine");
+    assert_eq!(read(success).unwrap(), "fine");
 }
 
 #[test]
@@ -225,7 +222,7 @@ fn long_message_is_cut() {
         ..DECODER
     };
     let failure = large
-        .decode::<u64>(ResponseFormat::Envelope, response(200, &[], &body))
+        .read::<u64>(ResponseFormat::Envelope, &response(200, &[], &body))
         .unwrap_err();
     let kept = failure.error.api().unwrap().message();
     assert_eq!(kept, "页".repeat(1000));
@@ -243,7 +240,7 @@ fn long_trace_id_and_long_parser_message_are_cut() {
         format!(r#"{{"code":0,"x-traceID":"{long}","data":"{long}"}}"#),
     ] {
         let error = large
-            .decode::<u64>(ResponseFormat::Envelope, response(200, &[], &body))
+            .read::<u64>(ResponseFormat::Envelope, &response(200, &[], &body))
             .unwrap_err();
         assert_eq!(error.error.trace_id(), Some(&long[..200]));
         let shown = format!("{0} {0:?}", error.error);
@@ -257,9 +254,8 @@ fn body_over_the_limit_is_not_parsed() {
     let full = response(200, &[], &body(DECODER.body_limit));
     assert_eq!(
         DECODER
-            .decode::<u64>(ResponseFormat::Envelope, full)
-            .unwrap()
-            .value,
+            .read::<u64>(ResponseFormat::Envelope, &full)
+            .unwrap(),
         7
     );
     let over = failure(200, &body(DECODER.body_limit + 1));

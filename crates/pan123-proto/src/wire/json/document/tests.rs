@@ -142,7 +142,7 @@ fn assert_reads_same<T: fmt::Debug + for<'de> Deserialize<'de>>(text: &str) {
             |error| format!("{error:?}"),
             |envelope| {
                 let (message, trace_id) = (envelope.message(), envelope.trace_id());
-                let data = envelope.data::<T>();
+                let data = envelope.data().to::<T>();
                 format!("{} {message} {trace_id:?} {data:?}", envelope.code)
             },
         )
