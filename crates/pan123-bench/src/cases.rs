@@ -70,7 +70,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "callback",
         title: "verify a callback",
-        limits: Limits::Memory { allocations: 5 },
+        limits: Limits::Memory { allocations: 3 },
         ours: memory::callback_verified,
         beside: None,
         floor: memory::floor_callback,

@@ -11,7 +11,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Uri};
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode, utf8_percent_encode};
 use sha2::Sha256;
 
 use super::{CallbackNotice, CallbackOutcome, CallbackRefusal};
@@ -66,6 +66,7 @@ pub struct CallbackSigner {
 #[derive(Clone)]
 pub struct CallbackKey {
     id: String,
+    /// It has read all that comes before the caller's id.
     mac: Hmac<Sha256>,
 }
 
@@ -213,8 +214,9 @@ impl CallbackSigner {
         let key = decode_form_value(key)
             .filter(|key| is_key_id(key))
             .ok_or(CallbackRefusal::Malformed(KEY))?;
-        let tag = decode_form_value(tag)
-            .and_then(|tag| decode_tag(&tag))
+        // No letter of a tag is encoded, unless a proxy did so.
+        let tag = decode_tag(tag)
+            .or_else(|| decode_tag(&*decode_form_value(tag)?))
             .ok_or(CallbackRefusal::Malformed(TAG))?;
         let key = self
             .keys()
@@ -255,6 +257,8 @@ impl CallbackKey {
         }
         // Cannot fail: HMAC accepts a key of any length.
         let mac = Hmac::new_from_slice(secret).map_err(|_| too_short())?;
+        // No id of a key contains a line feed, so no other pair of ids yields the same bytes.
+        let mac = mac.chain_update(format!("{CONTEXT}\n{id}\n"));
         Ok(CallbackKey { id, mac })
     }
 
@@ -263,13 +267,7 @@ impl CallbackKey {
     }
 
     fn mac(&self, id: &str) -> Hmac<Sha256> {
-        let mac = self.mac.clone();
-        // A key's id contains no line feed, so no other pair of ids yields the same bytes.
-        mac.chain_update(CONTEXT)
-            .chain_update("\n")
-            .chain_update(&self.id)
-            .chain_update("\n")
-            .chain_update(id)
+        self.mac.clone().chain_update(id)
     }
 }
 
@@ -306,11 +304,11 @@ fn is_key_id(id: &str) -> bool {
 struct Parameter<'q> {
     name: &'static str,
     count: usize,
-    value: &'q str,
+    value: &'q [u8],
 }
 
 impl<'q> Parameter<'q> {
-    fn single(self) -> Result<&'q str, CallbackRefusal> {
+    fn single(self) -> Result<&'q [u8], CallbackRefusal> {
         match self.count {
             0 => Err(CallbackRefusal::Missing(self.name)),
             1 => Ok(self.value),
@@ -320,37 +318,40 @@ impl<'q> Parameter<'q> {
 }
 
 fn parameters(query: &str) -> [Parameter<'_>; 3] {
-    let mut parameters = [ID, KEY, TAG].map(|name| Parameter {
+    const NAMES: [&str; 3] = [ID, KEY, TAG];
+    let mut parameters = NAMES.map(|name| Parameter {
         name,
         count: 0,
-        value: "",
+        value: &[],
     });
-    for pair in query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if let Some(parameter) = parameters.iter_mut().find(|it| is_same(name, it.name)) {
-            parameter.count += 1;
-            parameter.value = value;
+    let index = |given: &[u8]| NAMES.iter().position(|name| name.as_bytes() == given);
+    for pair in query.as_bytes().split(|byte| *byte == b'&') {
+        let mut pair = pair.splitn(2, |byte| *byte == b'=');
+        let (name, value) = (pair.next().unwrap_or(&[]), pair.next().unwrap_or(&[]));
+        // The name may be percent-encoded.
+        if let Some(index) = index(name).or_else(|| index(&Cow::from(percent_decode(name)))) {
+            parameters[index].count += 1;
+            parameters[index].value = value;
         }
     }
     parameters
 }
 
-/// Whether a name in a query, which may be percent-encoded, is this one.
-fn is_same(given: &str, name: &str) -> bool {
-    given == name || (given.contains('%') && percent_decode_str(given).eq(name.bytes()))
-}
-
 /// Decodes a form value: proxies that parse a query and write it again encode a space as `+`.
-fn decode_form_value(value: &str) -> Option<Cow<'_, str>> {
-    if !value.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Some(Cow::Borrowed(value));
+fn decode_form_value(value: &[u8]) -> Option<Cow<'_, str>> {
+    if !value.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return str::from_utf8(value).ok().map(Cow::Borrowed);
     }
-    let value = value.replace('+', " ");
-    let text = percent_decode_str(&value).decode_utf8().ok()?;
-    Some(Cow::Owned(text.into_owned()))
+    let mut decoded = Vec::with_capacity(value.len() + 1);
+    for word in value.split(|byte| *byte == b'+') {
+        decoded.extend(percent_decode(word));
+        decoded.push(b' ');
+    }
+    decoded.pop();
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
-fn decode_tag(tag: &str) -> Option<[u8; TAG_BYTES]> {
+fn decode_tag(tag: impl AsRef<[u8]>) -> Option<[u8; TAG_BYTES]> {
     let mut bytes = [0; TAG_BYTES];
     let length = Base64UrlUnpadded::decode(tag, &mut bytes).ok()?.len();
     (length == TAG_BYTES).then_some(bytes)
@@ -366,6 +367,9 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return true;
     };
+    if value == "application/json" {
+        return true;
+    }
     let value = value.to_str().unwrap_or("unreadable");
     let kind = value.split(';').next().unwrap_or("").trim();
     let ends_with = |end: &str| {
