@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Method;
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Ambiguous, BuildError};
-use crate::wire::request::{self, BaseUrl, RESERVED};
+use crate::wire::request::{BaseUrl, EncodedRequest, RESERVED, invalid_path, is_path};
 pub use crate::wire::response::ResponseFormat;
 
 /// An endpoint of the service: a request that knows its response.
@@ -178,8 +178,8 @@ impl fmt::Debug for Body {
 /// The query of a request; parameters keep the order in which they are pushed.
 #[derive(Clone, Default)]
 pub struct Query {
-    url: String,
-    /// Where it begins in the URL.
+    path_and_query: String,
+    /// Where the query begins.
     start: usize,
 }
 
@@ -191,29 +191,33 @@ impl fmt::Debug for Query {
 }
 
 impl Query {
-    /// The query of a URL that has none so far.
+    /// The query of a path below the base URL.
     fn of(base: &BaseUrl, path: &str) -> Query {
         /// Of most queries.
         const ROOM: usize = 64;
-        let start = base.as_str().len() + path.len();
-        let mut url = String::with_capacity(start + ROOM);
-        url.push_str(base.as_str());
-        url.push_str(path);
-        Query { url, start }
+        let start = base.path().len() + path.len();
+        let mut path_and_query = String::with_capacity(start + ROOM);
+        path_and_query.push_str(base.path());
+        path_and_query.push_str(path);
+        Query {
+            path_and_query,
+            start,
+        }
     }
 
     /// Returns the query with its `?`; empty without parameters.
     pub(crate) fn as_str(&self) -> &str {
-        &self.url[self.start..]
+        &self.path_and_query[self.start..]
     }
 
     /// Adds a parameter and percent-encodes it.
     pub fn push(&mut self, key: &str, value: impl Display) {
-        let is_first = self.url.len() == self.start;
-        self.url.push(if is_first { '?' } else { '&' });
-        self.url.extend(utf8_percent_encode(key, RESERVED));
-        self.url.push('=');
-        let written = write!(PercentEncoded(&mut self.url), "{value}");
+        let is_first = self.path_and_query.len() == self.start;
+        let written_to = &mut self.path_and_query;
+        written_to.push(if is_first { '?' } else { '&' });
+        written_to.extend(utf8_percent_encode(key, RESERVED));
+        written_to.push('=');
+        let written = write!(PercentEncoded(written_to), "{value}");
         debug_assert!(written.is_ok(), "a value that cannot be shown");
     }
 }
@@ -264,15 +268,18 @@ impl EndpointInfo {
 pub(crate) fn encode<E: Endpoint>(
     endpoint: &E,
     base: &BaseUrl,
-) -> Result<Request<Bytes>, BuildError> {
-    request::check_path(E::PATH)?;
+) -> Result<EncodedRequest, BuildError> {
+    if !const { is_path(E::PATH) } {
+        return Err(invalid_path(E::PATH));
+    }
     let mut query = Query::of(base, E::PATH);
     endpoint.query(&mut query);
     let body = match endpoint.body()? {
         Body::Empty => Bytes::new(),
         Body::Json(json) => json,
     };
-    request::without_headers(E::METHOD, E::PATH, query.url, body)
+    EncodedRequest::new(E::METHOD, base, query.path_and_query, body)
+        .ok_or_else(|| invalid_path(E::PATH))
 }
 
 /// A request that was sent.

@@ -8,9 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use fastrand::Rng;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Auth, Endpoint, EndpointInfo, Idempotency, RateClass, SentRequest, encode};
@@ -28,7 +27,7 @@ use crate::trace::{self, CallTrace, Span};
 use crate::wait::WaitReason;
 use crate::wire::failure::{Failure, FailureClass};
 use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
-use crate::wire::request::{BaseUrl, add_headers};
+use crate::wire::request::{BaseUrl, CommonHeaders, EncodedRequest};
 use crate::wire::response::{Decoder, MAX_TRACE_ID, trace_id_of_success};
 
 pub(crate) use data::{Data, ReadData, ResponseReader, read_data};
@@ -46,7 +45,7 @@ const MAX_LOST_TOKENS: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) base_url: BaseUrl,
-    pub(crate) user_agent: HeaderValue,
+    pub(crate) headers: CommonHeaders,
     pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
@@ -109,8 +108,7 @@ pub(crate) struct Exchange<H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
     endpoint: &'static EndpointInfo,
-    /// Without headers.
-    request: Request<Bytes>,
+    request: EncodedRequest,
     /// The time that must be left before the deadline for the request to be sent.
     min_time: Duration,
     /// Whether it sends at most once, whatever happens.
@@ -222,7 +220,7 @@ impl<H: ExchangeSession> Exchange<H> {
         Ok(Exchange::of(host, EndpointInfo::of::<E>(), request))
     }
 
-    fn of(host: H, endpoint: &'static EndpointInfo, request: Request<Bytes>) -> Exchange<H> {
+    fn of(host: H, endpoint: &'static EndpointInfo, request: EncodedRequest) -> Exchange<H> {
         let settings = host.settings();
         let timeout = settings.call_timeout;
         let min_time = match (endpoint.auth, endpoint.idempotency) {
@@ -332,7 +330,7 @@ impl<H: ExchangeSession> Exchange<H> {
     /// Returns the span of the call, which begins with its first step.
     pub(crate) fn span(&mut self, now: Now) -> Span {
         self.trace
-            .span(now.mono, self.request.method(), self.endpoint.path)
+            .span(now.mono, &self.request.method, self.endpoint.path)
     }
 
     /// Judges the attempt in flight, or takes the answer of the shared pace.
@@ -507,8 +505,8 @@ impl<H: ExchangeSession> Exchange<H> {
         let deadline = self.deadline.get(now.mono);
         let left = deadline.saturating_duration_since(now.mono);
         let settings = self.host.settings();
-        let mut request = self.request.clone();
-        add_headers(&mut request, &settings.user_agent, token.as_ref());
+        let headers = &settings.headers;
+        let request = self.request.with_headers(headers, token.as_ref());
         self.state = State::InFlight { sent: now, token };
         Ok(Transmit {
             request,
@@ -530,9 +528,9 @@ impl<H: ExchangeSession> Exchange<H> {
             return None;
         }
         let request = SentRequest {
-            method: self.request.method().clone(),
+            method: self.request.method.clone(),
             path: self.endpoint.path,
-            body: self.request.body().clone(),
+            body: self.request.body.clone(),
             sent_at: sent.wall,
         };
         self.sends_once = true;
@@ -699,8 +697,7 @@ impl<H: ExchangeSession> Exchange<H> {
         } else {
             failure
         };
-        self.had_indeterminate |=
-            failure.is_indeterminate() && self.request.method() != Method::GET;
+        self.had_indeterminate |= failure.is_indeterminate() && self.request.method != Method::GET;
         let rng = self.rng.get_or_insert_with(|| self.host.fork_rng());
         let verdict = self.retry.verdict(failure, &self.attempts, rng);
         let retries = match verdict {
@@ -718,9 +715,9 @@ impl<H: ExchangeSession> Exchange<H> {
 
     fn ambiguous(&self, cause: Error) -> Error {
         Error::Ambiguous(Box::new(Ambiguous {
-            method: self.request.method().clone(),
+            method: self.request.method.clone(),
             path: self.endpoint.path,
-            body: self.request.body().clone(),
+            body: self.request.body.clone(),
             advice: self.endpoint.ambiguous_advice,
             cause: Box::new(cause),
         }))
@@ -869,7 +866,7 @@ impl<H: ExchangeSession> Drop for Exchange<H> {
 impl<H: ExchangeSession> fmt::Debug for Exchange<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("method", self.request.method())
+            .field("method", &self.request.method)
             .field("path", &self.endpoint.path)
             .field("state", &self.state.name())
             .field("last", &self.last)

@@ -22,7 +22,7 @@ use crate::policy::retry::RetryPolicy;
 use crate::wire::credential::check_credential;
 use crate::wire::http_url::RedactedUrl;
 use crate::wire::redaction::Secrets;
-use crate::wire::request::{BaseUrl, PlainHttp, bearer, no_header};
+use crate::wire::request::{BaseUrl, CommonHeaders, PlainHttp, bearer, no_header};
 
 const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(120);
 const USER_AGENT: &str = concat!("pan123-rs/", env!("CARGO_PKG_VERSION"));
@@ -225,7 +225,7 @@ impl SessionBuilder {
                 auth_method,
                 settings: Settings {
                     base_url,
-                    user_agent,
+                    headers: CommonHeaders::new(user_agent),
                     retry: self.retry,
                     request_timeout: self.request_timeout,
                     call_timeout: self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),

@@ -1,10 +1,11 @@
 //! The head of a request: where the service is, which headers every request carries, and the header of a token.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
-use http::uri::{Authority, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
@@ -20,7 +21,13 @@ pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Where the service is: the part of every URL before the path. It has neither user nor query, and so nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BaseUrl(String);
+pub(crate) struct BaseUrl {
+    /// Without a slash at its end.
+    text: String,
+    /// Where the path begins.
+    path: usize,
+    uri: Uri,
+}
 
 impl BaseUrl {
     pub(crate) const SERVICE: &'static str = "https://open-api.123pan.com";
@@ -52,17 +59,37 @@ impl BaseUrl {
         {
             return Err(invalid(UrlFault::PlainHttp));
         }
-        Ok(BaseUrl(url.trim_end_matches('/').to_owned()))
+        let text = url.trim_end_matches('/').to_owned();
+        let path = text.len() - uri.path().trim_end_matches('/').len();
+        Ok(BaseUrl { text, path, uri })
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Returns the path without a slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        &self.text[self.path..]
+    }
+
+    /// Returns the URI with this path, which starts with the one of the base URL, and query; none if it is not a valid URI.
+    fn with(&self, path_and_query: String) -> Option<Uri> {
+        /// Of a URI, in bytes.
+        const MAX_LENGTH: usize = 65_534;
+        if self.path + path_and_query.len() > MAX_LENGTH {
+            return None;
+        }
+        let mut parts = uri::Parts::default();
+        parts.scheme = self.uri.scheme().cloned();
+        parts.authority = self.uri.authority().cloned();
+        parts.path_and_query = Some(PathAndQuery::try_from(path_and_query).ok()?);
+        Uri::from_parts(parts).ok()
     }
 
     /// Whether requests to it are not encrypted.
     pub(crate) fn is_plain_http(&self) -> bool {
-        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
-        scheme.eq_ignore_ascii_case("http")
+        self.uri.scheme() == Some(&Scheme::HTTP)
     }
 }
 
@@ -120,15 +147,20 @@ fn is_loopback(uri: &Uri) -> bool {
     }
 }
 
-/// Checks the path of an endpoint. Without its slash it would continue the host's name, and the token would go there.
-pub(crate) fn check_path(path: &str) -> Result<(), BuildError> {
-    if path.starts_with('/') && !path.contains(['?', '#']) {
-        return Ok(());
+/// Whether this can be the path of an endpoint. Without its slash it would continue the host's name, and the token would go there.
+pub(crate) const fn is_path(path: &str) -> bool {
+    let path = path.as_bytes();
+    let mut at = 0;
+    while at < path.len() {
+        if matches!(path[at], b'?' | b'#') {
+            return false;
+        }
+        at += 1;
     }
-    Err(invalid_path(path))
+    matches!(path, [b'/', ..])
 }
 
-fn invalid_path(path: &str) -> BuildError {
+pub(crate) fn invalid_path(path: &str) -> BuildError {
     BuildError::Setting {
         what: "the path of an endpoint",
         given: format!("{path:?}"),
@@ -136,42 +168,79 @@ fn invalid_path(path: &str) -> BuildError {
     }
 }
 
-/// Puts a request together, complete but for its headers.
-pub(crate) fn without_headers(
-    method: Method,
-    path: &str,
-    url: String,
-    body: Bytes,
-) -> Result<Request<Bytes>, BuildError> {
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = Uri::try_from(url).map_err(|_| invalid_path(path))?;
-    Ok(request)
+/// A request without its headers.
+pub(crate) struct EncodedRequest {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) body: Bytes,
 }
 
-const PLATFORM: HeaderName = HeaderName::from_static("platform");
-/// The most headers of a request.
-const HEADERS: usize = 5;
+impl EncodedRequest {
+    /// Returns none if the path and the query are not valid in a URI.
+    pub(crate) fn new(
+        method: Method,
+        base: &BaseUrl,
+        path_and_query: String,
+        body: Bytes,
+    ) -> Option<EncodedRequest> {
+        let uri = base.with(path_and_query)?;
+        Some(EncodedRequest { method, uri, body })
+    }
 
-/// Adds all headers. A token, if there is one, is marked as sensitive.
-pub(crate) fn add_headers(
-    request: &mut Request<Bytes>,
-    user_agent: &HeaderValue,
-    token: Option<&HeaderValue>,
-) {
-    let mut headers = HeaderMap::with_capacity(HEADERS);
-    // HTTP clients do not agree on how to announce an empty body where one is expected.
-    let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
-    if expects_body && request.body().is_empty() {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    /// Returns the complete request. A token, if there is one, is marked as sensitive.
+    pub(crate) fn with_headers(
+        &self,
+        headers: &CommonHeaders,
+        token: Option<&HeaderValue>,
+    ) -> Request<Bytes> {
+        let mut headers = headers.with_token(token);
+        // HTTP clients do not agree on how to announce an empty body where one is expected.
+        let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
+        if expects_body && self.body.is_empty() {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers;
+        request
     }
-    headers.insert(PLATFORM, HeaderValue::from_static("open_platform"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, user_agent.clone());
-    if let Some(token) = token {
-        headers.insert(AUTHORIZATION, token.clone());
+}
+
+/// Leaves out query and body, which may hold secrets.
+impl fmt::Debug for EncodedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedRequest")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .finish_non_exhaustive()
     }
-    *request.headers_mut() = headers;
+}
+
+/// The headers of every request.
+#[derive(Debug)]
+pub(crate) struct CommonHeaders(HeaderMap);
+
+impl CommonHeaders {
+    pub(crate) fn new(user_agent: HeaderValue) -> CommonHeaders {
+        const PLATFORM: HeaderName = HeaderName::from_static("platform");
+        let mut headers = HeaderMap::new();
+        headers.insert(PLATFORM, HeaderValue::from_static("open_platform"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, user_agent);
+        // Room for the token in each copy.
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
+        CommonHeaders(headers)
+    }
+
+    fn with_token(&self, token: Option<&HeaderValue>) -> HeaderMap {
+        let mut headers = self.0.clone();
+        match token {
+            Some(token) => headers.insert(AUTHORIZATION, token.clone()),
+            None => headers.remove(AUTHORIZATION),
+        };
+        headers
+    }
 }
 
 /// Returns the header value that carries an access token, marked as sensitive.
@@ -194,4 +263,67 @@ pub(crate) fn no_header(
 ) -> BuildError {
     let position = text.chars().position(is_odd).unwrap_or(0);
     BuildError::Header { what, position }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uri_is_that_of_the_whole_text() {
+        let long = |length: usize| format!("/?{}", "x".repeat(length - 2));
+        for base in ["https://h", "HTTP://127.0.0.1:80/", "https://H:1/a/b//"] {
+            let base = BaseUrl::parse(base, PlainHttp::Anywhere).unwrap();
+            let room = 65_534 - base.as_str().len();
+            for rest in ["/c", "/c?d=%20&e", "/c d", "/\u{7f}"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([long(room), long(room + 1)])
+            {
+                let whole = format!("{}{rest}", base.as_str()).parse::<Uri>().ok();
+                let uri = base.with(format!("{}{rest}", base.path()));
+                assert_eq!(uri.is_some(), whole.is_some(), "{base:?} {rest:.20}");
+                let text = |uri: Option<Uri>| uri.map(|uri| uri.to_string());
+                assert_eq!(text(uri), text(whole));
+            }
+        }
+    }
+
+    #[test]
+    fn path_starts_with_a_slash_and_has_no_query() {
+        for path in ["/", "/api/v1/x"] {
+            assert!(is_path(path), "{path}");
+        }
+        for path in ["", "api", ".example.com/", "/x?", "/x#y", "?/x"] {
+            assert!(!is_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn headers_are_the_same_for_each_request_but_for_token_and_empty_body() {
+        let common = CommonHeaders::new(HeaderValue::from_static("agent"));
+        let request = |method, body: &'static str| EncodedRequest {
+            method,
+            uri: Uri::default(),
+            body: body.into(),
+        };
+        let token = HeaderValue::from_static("Bearer token");
+        let names = |request: EncodedRequest, token: Option<&HeaderValue>| {
+            let request = request.with_headers(&common, token);
+            let headers = request.headers().iter();
+            let headers =
+                headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+            headers.collect::<Vec<_>>().join(", ")
+        };
+        let always = "platform: open_platform, content-type: application/json, user-agent: agent";
+        assert_eq!(names(request(Method::GET, ""), None), always);
+        assert_eq!(
+            names(request(Method::POST, "{}"), Some(&token)),
+            format!("{always}, authorization: Bearer token")
+        );
+        assert_eq!(
+            names(request(Method::POST, ""), None),
+            format!("{always}, content-length: 0")
+        );
+    }
 }
