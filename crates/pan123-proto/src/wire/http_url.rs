@@ -41,8 +41,9 @@ impl UrlParts {
         let bytes = &url.as_bytes()[start..];
         let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
         let end = bytes.iter().position(|byte| !is_host(byte))?;
-        let (host, rest) = (&url[start..start + end], &bytes[end..]);
-        let is_plain = !host.split('.').any(str::is_empty)
+        let (host, rest) = bytes.split_at(end);
+        let mut labels = host.split(|byte| *byte == b'.');
+        let is_plain = !labels.any(<[u8]>::is_empty)
             && matches!(rest, [b'/' | b'?' | b'#', ..])
             // As in `https://http//host`.
             && !rest.starts_with(b"//")
