@@ -254,13 +254,13 @@ impl UntypedCall {
 
     fn ask_admission(&mut self, now: Now, bound: Bound) -> Result<Next, Error> {
         let needs_token = self.exchange.auth() == Auth::Bearer;
-        let failures_seen = *self
-            .failures_seen
-            .get_or_insert_with(|| self.session.token_failures());
         let control = Arc::clone(&self.exchange.control);
+        let (class, priority, ticket) = self.exchange.place();
         let mut request = AdmissionRequest {
-            ticket: self.exchange.ticket(),
-            token_since: needs_token.then_some(failures_seen),
+            ticket,
+            class,
+            priority,
+            token_since: needs_token.then_some(&mut self.failures_seen),
             bound,
             control: &control,
         };

@@ -464,6 +464,11 @@ impl<H: ExchangeSession> Exchange<H> {
         }
     }
 
+    /// Returns class, priority and ticket, which is none before the first request.
+    pub(crate) fn place(&mut self) -> (RateClass, Priority, &mut Option<Ticket>) {
+        (self.endpoint.rate, self.priority, &mut self.ticket)
+    }
+
     /// Returns the ticket for the slots of all attempts.
     pub(crate) fn ticket(&mut self) -> &mut Ticket {
         self.ticket

@@ -163,11 +163,6 @@ impl Session {
         matches!(self.shared.auth_method, AuthMethod::Given)
     }
 
-    /// How many token fetches have failed so far.
-    pub(crate) fn token_failures(&self) -> u64 {
-        self.with_tokens(|tokens| tokens.failures())
-    }
-
     /// Why the fetch in progress has not brought a token so far, if anything failed.
     pub(crate) fn fetch_failure(&self) -> Option<Error> {
         self.with_tokens(|tokens| tokens.fetch_failure())
@@ -198,11 +193,16 @@ impl Session {
     /// slot carries no stale one.
     pub(crate) fn admit(&self, request: &mut AdmissionRequest<'_>, now: Instant) -> Admission {
         self.with_state(|state| {
-            let bearer = match request.token_since {
+            let limiter = &mut state.limiter;
+            let ticket = request
+                .ticket
+                .get_or_insert_with(|| limiter.ticket(request.class, request.priority));
+            let bearer = match &mut request.token_since {
                 None => None,
                 Some(failures_seen) => {
                     let token_request = TokenRequest {
-                        failures_seen,
+                        failures_seen: *failures_seen
+                            .get_or_insert_with(|| state.tokens.failures()),
                         deadline: request.bound.deadline(),
                         lease: auth::initial_lease_duration(self),
                     };
@@ -217,8 +217,7 @@ impl Session {
                     }
                 }
             };
-            let limiter = &mut state.limiter;
-            match limiter.turn(request.ticket, now, request.bound, request.control) {
+            match limiter.turn(ticket, now, request.bound, request.control) {
                 Turn::Now(slot) => Admission::Send(bearer, slot),
                 Turn::Wait(until, signal) => Admission::Wait(until, signal, WaitReason::Pace),
                 Turn::Reserve(op) => Admission::Reserve(op),
@@ -371,9 +370,12 @@ impl fmt::Debug for Session {
 
 /// What a call asks the session for before it sends.
 pub(crate) struct AdmissionRequest<'a> {
-    pub(crate) ticket: &'a mut Ticket,
-    /// For a call that needs a token: how many fetches had failed when it began to wait for one.
-    pub(crate) token_since: Option<u64>,
+    /// None before its first request: then it gets one.
+    pub(crate) ticket: &'a mut Option<Ticket>,
+    pub(crate) class: RateClass,
+    pub(crate) priority: Priority,
+    /// For a call that needs a token: how many fetches had failed when it began to wait for one. None before its first request.
+    pub(crate) token_since: Option<&'a mut Option<u64>>,
     pub(crate) bound: Bound,
     pub(crate) control: &'a Arc<Control>,
 }
@@ -431,7 +433,6 @@ mod tests {
         assert!(matches!(fetch.resume(now, Input::Wake), Step::Transmit(_)));
 
         let mut waiter = session.call(&GetUserInfo).unwrap();
-        // Takes its ticket and reads the number of failures, so that the next lock is the one of the check.
         assert!(matches!(waiter.resume(now, Input::Wake), Step::Wait(_)));
         AFTER_UNLOCK.set(Some(Box::new(move || {
             let body = r#"{"code":0,"data":{"accessToken":"t"}}"#;

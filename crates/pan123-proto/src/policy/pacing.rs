@@ -229,7 +229,8 @@ impl Limiter {
         let is_shared = self.is_shared;
         let retry_at = self.outages.retry_at(now);
         let queue = self.queue_of(ticket);
-        match queue.book(ticket, now, bound) {
+        let (slot, standing) = queue.book(ticket, now, bound);
+        match slot {
             Slot::Due => {}
             Slot::At(at) => return Turn::Wait(at, control.listen()),
             Slot::TooLate(refusal) => return Turn::TooLate(refusal),
@@ -239,7 +240,7 @@ impl Limiter {
             return Turn::Wait(until, signal);
         }
         if !is_shared || queue.interval.is_zero() {
-            queue.send(ticket, now);
+            queue.send(ticket, standing, now);
             return Turn::Now(UsedSlot {
                 asked: None,
                 until: queue.valid_until(now),
@@ -250,13 +251,14 @@ impl Limiter {
         }
         match queue.shared.turn(ticket.id, now) {
             SharedTurn::Now(used) => {
-                queue.send(ticket, now);
+                queue.send(ticket, standing, now);
                 Turn::Now(used)
             }
             SharedTurn::At(at) => Turn::Wait(at, control.listen()),
             SharedTurn::Asked(until) => Turn::Wait(until, queue.shared.wait(control)),
             SharedTurn::Ask => {
-                queue.pass_before(ticket);
+                // What it asks for would otherwise be for the first of the tickets before it.
+                queue.lanes.pass_before(ticket.priority, standing);
                 Turn::Reserve(PaceOp::Reserve {
                     class: queue.class,
                     every: shared::spacing(queue.interval),
@@ -275,7 +277,7 @@ impl Limiter {
         control: &Arc<Control>,
     ) -> Option<(Instant, Signal)> {
         let queue = self.queue_of(ticket);
-        match queue.book(ticket, now, bound) {
+        match queue.book(ticket, now, bound).0 {
             Slot::At(at) => Some((at, control.listen())),
             Slot::Due if !queue.in_flight.may_take(ticket) => {
                 Some(queue.wait_for_permit(ticket, now, control))
@@ -466,7 +468,7 @@ impl Queue {
     }
 
     /// Gives the ticket a slot if it has none, and takes it away if it comes too late.
-    fn book(&mut self, ticket: &mut Ticket, now: Instant, bound: Bound) -> Slot {
+    fn book(&mut self, ticket: &mut Ticket, now: Instant, bound: Bound) -> (Slot, Standing) {
         if self.lanes.is_empty() {
             self.nothing_before(now);
         }
@@ -475,26 +477,21 @@ impl Queue {
         let is_due = at <= now;
         if !(is_due && standing.is_booked) && self.is_too_late(at, bound) {
             self.leave(ticket);
-            return self.refuse(ticket.priority, standing, at, now, bound);
+            let refusal = self.refuse(ticket.priority, standing, at, now, bound);
+            return (refusal, standing);
         }
         if !standing.is_booked {
             ticket.number = Some(self.lanes.book(ticket.priority, ticket.number));
         }
-        if is_due { Slot::Due } else { Slot::At(at) }
+        let slot = if is_due { Slot::Due } else { Slot::At(at) };
+        (slot, standing)
     }
 
     /// Uses the slot of a ticket. One whose slot has passed loses it and must book again, before those that came later.
-    fn send(&mut self, ticket: &mut Ticket, now: Instant) {
-        let standing = self.lanes.standing(ticket.priority, ticket.number);
+    fn send(&mut self, ticket: &mut Ticket, standing: Standing, now: Instant) {
         self.lanes.send(ticket.priority, standing);
         self.free_from = Some(later(now, self.spacing(now)));
         self.in_flight.take(ticket);
-    }
-
-    /// Passes the slots before this ticket's, whose tickets must book again: what it asks for would otherwise be for the first of them.
-    fn pass_before(&mut self, ticket: &Ticket) {
-        let standing = self.lanes.standing(ticket.priority, ticket.number);
-        self.lanes.pass_before(ticket.priority, standing);
     }
 
     fn leave(&mut self, ticket: &mut Ticket) {

@@ -180,6 +180,9 @@ impl Lane {
     }
 
     fn pass(&mut self, places: usize) {
+        if places == 0 {
+            return;
+        }
         let returned = places.min(self.returned.len());
         self.returned.drain(..returned);
         let passed = Number::try_from(places - returned).unwrap_or(Number::MAX);
