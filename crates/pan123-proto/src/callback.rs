@@ -21,7 +21,7 @@ pub use signer::{CallbackKey, CallbackSigner, VerifiedCallback};
 use crate::ids::FileId;
 use crate::text;
 use crate::wire::http_url::RedactedUrl;
-use crate::wire::json::{self, Document, Field, Json, Unreadable};
+use crate::wire::json::{self, Body, Field, Json, Unreadable};
 use crate::wire::lenient::{lossy_text, whole};
 use crate::wire::redaction::redact_urls;
 
@@ -143,10 +143,10 @@ impl CallbackNotice {
         if body.len() > Self::MAX_BODY_BYTES {
             return Err(CallbackError::TooLong);
         }
-        let document = Document::of_body(body);
-        document
-            .json()
-            .to()
+        let body = Body::new(body);
+        // What is wrong is said by `serde_json`.
+        CallbackNotice::read(body.json())
+            .or_else(|_| body.json().to())
             .map_err(|error| CallbackError::Malformed {
                 line: error.line(),
                 column: error.column(),

@@ -3,17 +3,18 @@
 mod deserializer;
 mod document;
 mod field;
+mod members;
+mod scan;
 mod value;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub(crate) use document::Document;
+pub(crate) use document::{Body, Document};
 use document::{Node, Nodes};
 pub(crate) use field::{Field, Unreadable};
+use members::Members;
 pub(crate) use value::{deserialize, deserialize_object};
 
 /// The spellings of a key.
@@ -23,7 +24,7 @@ pub(crate) type Names = &'static [&'static str];
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<'a> {
     spelling: &'a str,
-    /// The nodes inside it, if it is a part of a [`Document`].
+    /// The nodes inside it, if it is known to be JSON.
     inside: Option<&'a [Node]>,
 }
 
@@ -47,26 +48,9 @@ impl<'a> Json<'a> {
         self,
         names: [Names; N],
     ) -> Result<[Field<'a>; N], Unreadable> {
-        self.fields_by(names, |name, key| name == key)
-            .map_err(|_| Unreadable::NOT_AN_OBJECT)
-    }
-
-    /// Takes keys that are the same as these out of an object.
-    pub(crate) fn fields_by<const N: usize>(
-        self,
-        names: [Names; N],
-        is_same: impl Fn(&str, &str) -> bool,
-    ) -> Result<[Field<'a>; N], serde_json::Error> {
-        let mut members = Members::new(names, is_same);
-        if let Some(nodes) = self.nodes(b'{') {
-            for (key, value) in nodes {
-                members.push(key, value);
-            }
-            return Ok(members.fields);
-        }
-        let mut parser = serde_json::Deserializer::from_str(self.spelling);
-        let fields = parser.deserialize_map(members)?;
-        parser.end()?;
+        let mut fields = names.map(Field::empty);
+        let members = Members::new(&mut fields, None, None);
+        members.read(self).map_err(|_| Unreadable::NOT_AN_OBJECT)?;
         Ok(fields)
     }
 
@@ -77,7 +61,9 @@ impl<'a> Json<'a> {
     /// Returns the elements of an array; `None` for anything else.
     pub(crate) fn elements(self) -> Option<Vec<Json<'a>>> {
         if let Some(nodes) = self.nodes(b'[') {
-            return Some(nodes.map(|(_, element)| element).collect());
+            let mut elements = Vec::with_capacity(nodes.clone().count());
+            elements.extend(nodes.map(|(_, element)| element));
+            return Some(elements);
         }
         let elements: Vec<&RawValue> = serde_json::from_str(self.spelling).ok()?;
         let elements = elements.into_iter().map(RawValue::get);
@@ -86,9 +72,12 @@ impl<'a> Json<'a> {
 
     /// The nodes inside it, if they are known, and it starts like this.
     fn nodes(self, first: u8) -> Option<Nodes<'a>> {
-        let starts_so = self.spelling.as_bytes().first() == Some(&first);
-        let inside = self.inside.filter(|_| starts_so)?;
+        let inside = self.inside.filter(|_| self.starts_with(first))?;
         Some(Nodes::new(self.spelling, inside))
+    }
+
+    fn starts_with(self, first: u8) -> bool {
+        self.spelling.as_bytes().first() == Some(&first)
     }
 }
 
@@ -115,60 +104,6 @@ fn scalar(text: &str) -> Option<Json<'_>> {
         bytes.position(is_end)?
     };
     Some(Json::spelled(&text[..length]))
-}
-
-/// Sorts the members of an object into fields.
-struct Members<'a, S, const N: usize> {
-    fields: [Field<'a>; N],
-    is_same: S,
-    /// The field of the next member, if the members come in the order of the fields.
-    likely: usize,
-}
-
-impl<'a, S: Fn(&str, &str) -> bool, const N: usize> Members<'a, S, N> {
-    fn new(names: [Names; N], is_same: S) -> Members<'a, S, N> {
-        Members {
-            fields: names.map(Field::empty),
-            is_same,
-            likely: 0,
-        }
-    }
-
-    fn push(&mut self, key: &str, value: Json<'a>) {
-        // A key with half a surrogate pair is none that is known.
-        let unescaped = || match string(key)? {
-            Cow::Owned(key) => self.find(&key),
-            Cow::Borrowed(_) => None,
-        };
-        let index = unquoted(key).and_then(|key| self.find(key));
-        if let Some(index) = index.or_else(unescaped) {
-            self.fields[index].push(value);
-            self.likely = index + 1;
-        }
-    }
-
-    fn find(&self, key: &str) -> Option<usize> {
-        let is_named = |field: &Field<'_>| field.is_named(|name| (self.is_same)(name, key));
-        match self.fields.get(self.likely) {
-            Some(field) if is_named(field) => Some(self.likely),
-            _ => self.fields.iter().position(is_named),
-        }
-    }
-}
-
-impl<'de, S: Fn(&str, &str) -> bool, const N: usize> Visitor<'de> for Members<'de, S, N> {
-    type Value = [Field<'de>; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            self.push(key.get(), Json::spelled(value.get()));
-        }
-        Ok(self.fields)
-    }
 }
 
 fn unquoted(text: &str) -> Option<&str> {

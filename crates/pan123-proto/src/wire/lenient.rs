@@ -14,6 +14,9 @@ const MAX_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
 /// Reads a whole number in the range of `T`, also from a string or a float, if it is exactly that number.
 pub(crate) fn whole<T: TryFrom<i128>>(json: Json<'_>) -> Option<T> {
+    if let Some(number) = digits(json.spelling()) {
+        return T::try_from(number.into()).ok();
+    }
     let number = match json::string(json.spelling()) {
         Some(text) => exact(text.trim())?,
         None => exact(json.spelling())?,
@@ -21,8 +24,26 @@ pub(crate) fn whole<T: TryFrom<i128>>(json: Json<'_>) -> Option<T> {
     T::try_from(number).ok()
 }
 
+/// Reads a whole number without a sign, of few digits.
+fn digits(text: &str) -> Option<u64> {
+    const MAX_DIGITS: usize = 19;
+    if text.is_empty() || text.len() > MAX_DIGITS {
+        return None;
+    }
+    text.bytes().try_fold(0, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + u64::from(digit))
+    })
+}
+
 /// Reads a number, also from a string. One that no float can hold is infinite.
 pub(crate) fn number(json: Json<'_>) -> Option<f64> {
+    if json
+        .spelling()
+        .starts_with(|first: char| first.is_ascii_digit())
+    {
+        return json.spelling().parse().ok();
+    }
     let text = text(json)?;
     let text = text.trim();
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::body::body_text;
 use super::envelope::{Envelope, ids_of_key};
 use super::failure::{Failure, FailureClass};
-use super::json::{Document, Json, Names};
+use super::json::{Body, Json, Names};
 use super::redaction::Redactor;
 use super::timestamp::system_time;
 use crate::error::{ApiError, Error, ErrorCode, ResponseError};
@@ -63,8 +63,8 @@ pub(crate) fn trace_id_of_success(
 ) -> Option<String> {
     let trace_id = match format {
         ResponseFormat::Envelope => {
-            let document = Document::of_body(response.body());
-            let envelope = Envelope::read(document.json()).ok()?;
+            let body = Body::new(response.body());
+            let envelope = Envelope::read(&body).ok()?;
             return envelope.trace_id().map(Cow::into_owned);
         }
         ResponseFormat::Flat => trace_id(response.headers()),
@@ -86,27 +86,27 @@ impl Decoder<'_> {
         format: ResponseFormat,
         response: &Response<Bytes>,
     ) -> Result<T, Failure> {
-        let document = self.document(response)?;
-        let found = self.find_data(format, response, document.json())?;
+        let body = self.body(response)?;
+        let found = self.find_data(format, response, &body)?;
         found.data.to().or_else(|error| {
             let elsewhere = found.elsewhere.and_then(|data| data.to().ok());
             elsewhere.ok_or_else(|| self.missing_data(response, found.envelope.as_ref(), &error))
         })
     }
 
-    fn document<'b>(&self, response: &'b Response<Bytes>) -> Result<Document<'b>, Failure> {
+    fn body<'b>(&self, response: &'b Response<Bytes>) -> Result<Body<'b>, Failure> {
         if response.body().len() > self.body_limit {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        Ok(Document::of_body(response.body()))
+        Ok(Body::new(response.body()))
     }
 
     fn find_data<'b>(
         &self,
         format: ResponseFormat,
         response: &Response<Bytes>,
-        body: Json<'b>,
+        body: &'b Body<'_>,
     ) -> Result<Found<'b>, Failure> {
         match (format, Envelope::read(body)) {
             (_, Ok(envelope)) if envelope.code != 0 => Err(self.rejection(response, &envelope)),
@@ -117,9 +117,9 @@ impl Decoder<'_> {
             }),
             (ResponseFormat::Envelope, Err(error)) => Err(self.no_envelope(response, &error)),
             (ResponseFormat::Flat, envelope) => {
-                self.check_flat(response, body)?;
+                self.check_flat(response, body.json())?;
                 Ok(Found {
-                    data: body,
+                    data: body.json(),
                     // Should the service add its envelope one day, a token that cannot be issued again must not be lost.
                     elsewhere: envelope.ok().map(|envelope| envelope.data()),
                     envelope: None,

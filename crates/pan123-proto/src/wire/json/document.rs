@@ -1,16 +1,16 @@
-//! A JSON text whose values were found in one strict pass, so that none is looked for again. What is read here, `serde_json` reads in the
-//! same way; a text that is not JSON, or is nested too deeply, is left to it.
+//! A JSON text whose values were found in one strict pass, so that none is looked for again. A text that is not JSON, or is
+//! nested too deeply, is left to `serde_json`.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::Json;
+use super::members::{IsSame, Members};
+use super::{Field, Json, Names, scan};
 use crate::wire::body::{body_text, escape_controls};
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: u32 = 64;
-/// About the length of a text for one node, in bytes.
-const TEXT_OF_NODE: usize = 16;
 
 /// A value: the start and the end of its key, its own, and how many nodes are inside it, which stand behind it. Positions count from the
 /// start of the value around it; an element has an empty key. Each number is the bytes of a `u32`: bytes can be passed on by a deserializer.
@@ -27,37 +27,73 @@ pub(super) fn nodes_of(bytes: &[u8]) -> &[Node] {
 /// A text, which may be no JSON.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
-    text: Cow<'a, str>,
-    nodes: Option<Vec<Node>>,
+    text: &'a str,
+    /// The nodes inside it, if it is JSON.
+    nodes: Option<NodeList>,
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(text: impl Into<Cow<'a, str>>) -> Document<'a> {
-        let text = text.into();
-        let nodes = Parser::parse(text.as_bytes());
-        Document { text, nodes }
-    }
-
-    /// The text of a body, with control characters in strings escaped, which JSON forbids there.
-    pub(crate) fn of_body(body: &'a [u8]) -> Document<'a> {
-        let document = Document::new(body_text(body));
-        match document.nodes {
-            None if document.text.bytes().any(|byte| byte < b' ') => {
-                Document::new(escape_controls(&document.text))
-            }
-            _ => document,
+    pub(crate) fn new(text: &'a str) -> Document<'a> {
+        Document {
+            text,
+            nodes: parse(text.as_bytes()),
         }
     }
 
     /// Returns the value that the text is.
     pub(crate) fn json(&self) -> Json<'_> {
-        let mut nodes = Nodes::new(&self.text, self.nodes.as_deref().unwrap_or_default());
-        let root = nodes.next().map(|(_, json)| json);
-        root.unwrap_or(Json::spelled(&self.text))
+        Json {
+            spelling: self.text,
+            inside: self.nodes.as_ref().map(NodeList::as_slice),
+        }
     }
 }
 
-/// The values inside of a value, with their keys, as those are spelled.
+/// The text of a body, which is parsed when it is read.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    text: Cow<'a, str>,
+    /// What was found inside the first object or array in it when it was read.
+    first: OnceCell<NodeList>,
+}
+
+impl<'a> Body<'a> {
+    /// Control characters in strings are escaped: JSON forbids them there.
+    pub(crate) fn new(body: &'a [u8]) -> Body<'a> {
+        let mut text = body_text(body);
+        let lowest = text.bytes().fold(u8::MAX, u8::min);
+        if lowest < b' ' && parse(text.as_bytes()).is_none() {
+            text = Cow::Owned(escape_controls(&text));
+        }
+        Body::of_text(text)
+    }
+
+    pub(crate) fn of_text(text: impl Into<Cow<'a, str>>) -> Body<'a> {
+        Body {
+            text: text.into(),
+            first: OnceCell::new(),
+        }
+    }
+
+    /// Returns the value that the body is.
+    pub(crate) fn json(&self) -> Json<'_> {
+        Json::spelled(&self.text)
+    }
+
+    /// Takes keys that are names, or the same as one, out of an object.
+    pub(crate) fn fields<const N: usize>(
+        &self,
+        names: [Names; N],
+        is_same: IsSame,
+    ) -> Result<[Field<'_>; N], serde_json::Error> {
+        let mut fields = names.map(Field::empty);
+        let members = Members::new(&mut fields, Some(is_same), Some(&self.first));
+        members.read(self.json())?;
+        Ok(fields)
+    }
+}
+
+/// The values inside a value, with the positions of their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes<'a> {
     text: &'a str,
@@ -71,7 +107,7 @@ impl<'a> Nodes<'a> {
 }
 
 impl<'a> Iterator for Nodes<'a> {
-    type Item = (&'a str, Json<'a>);
+    type Item = (Range<usize>, Json<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (node, behind) = self.nodes.split_first()?;
@@ -82,165 +118,140 @@ impl<'a> Iterator for Nodes<'a> {
             spelling: self.text.get(start..end)?,
             inside: Some(inside),
         };
-        Some((self.text.get(key_start..key_end)?, value))
+        Some((key_start..key_end, value))
     }
 }
 
-fn numbers(node: &Node) -> [usize; 5] {
-    node.map(|bytes| u32::from_le_bytes(bytes) as usize)
+/// Nodes, a few of which need no memory of their own.
+#[derive(Debug)]
+pub(super) enum NodeList {
+    Few([Node; FEW], usize),
+    Many(Vec<Node>),
 }
 
-/// Whether a byte stands for itself in a string.
-const IS_PLAIN: [bool; 256] = {
-    let mut is_plain = [true; 256];
-    let mut control = 0;
-    while control < b' ' as usize {
-        is_plain[control] = false;
-        control += 1;
-    }
-    is_plain[b'"' as usize] = false;
-    is_plain[b'\\' as usize] = false;
-    is_plain
-};
+const FEW: usize = 2;
 
-/// Its functions take the position of something, and return the position behind it; `None` if it is not there.
-struct Parser<'a> {
+impl NodeList {
+    #[inline]
+    fn push(&mut self, node: Node, capacity: usize) {
+        match self {
+            NodeList::Few(nodes, length) if *length < FEW => {
+                nodes[*length] = node;
+                *length += 1;
+            }
+            NodeList::Few(nodes, _) => {
+                let mut many = Vec::with_capacity(capacity.max(FEW + 1));
+                many.extend(*nodes);
+                many.push(node);
+                *self = NodeList::Many(many);
+            }
+            NodeList::Many(nodes) => nodes.push(node),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            NodeList::Few(_, length) => *length,
+            NodeList::Many(nodes) => nodes.len(),
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[Node] {
+        match self {
+            NodeList::Few(nodes, length) => nodes.get(..*length).unwrap_or_default(),
+            NodeList::Many(nodes) => nodes,
+        }
+    }
+
+    fn set(&mut self, index: usize, node: Node) {
+        match self {
+            NodeList::Few(nodes, _) => nodes[index] = node,
+            NodeList::Many(nodes) => nodes[index] = node,
+        }
+    }
+}
+
+impl Default for NodeList {
+    fn default() -> NodeList {
+        NodeList::Few(Default::default(), 0)
+    }
+}
+
+/// Returns the nodes inside a text that is one value and nothing else.
+fn parse(text: &[u8]) -> Option<NodeList> {
+    let mut nodes = NodeList::default();
+    let end = match *text.first()? {
+        b'{' | b'[' => Parser::new(text, &mut nodes)?.inside(0),
+        first => scan::scalar(text, first, 0),
+    }?;
+    (end == text.len()).then_some(nodes)
+}
+
+/// Finds the values inside objects and arrays.
+pub(super) struct Parser<'a> {
     text: &'a [u8],
-    nodes: Vec<Node>,
+    nodes: &'a mut NodeList,
     depth: u32,
 }
 
-impl Parser<'_> {
-    /// Returns the nodes of a text that is one value and nothing else.
-    fn parse(text: &[u8]) -> Option<Vec<Node>> {
+impl<'a> Parser<'a> {
+    /// `None` if the text is too long.
+    pub(super) fn new(text: &'a [u8], nodes: &'a mut NodeList) -> Option<Parser<'a>> {
         u32::try_from(text.len()).ok()?;
-        let mut parser = Parser {
+        Some(Parser {
             text,
-            nodes: Vec::with_capacity(text.len() / TEXT_OF_NODE + 1),
+            nodes,
             depth: 0,
-        };
-        let end = parser.value(0, 0, 0..0)?;
-        (end == text.len()).then_some(parser.nodes)
+        })
     }
 
-    /// `around` is the start of the value around this one.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "no number is larger than the length of the text"
-    )]
-    fn value(&mut self, start: usize, around: usize, key: Range<usize>) -> Option<usize> {
-        let own = self.nodes.len();
-        self.nodes.push(Node::default());
-        let end = match self.text.get(start)? {
-            b'{' | b'[' => self.container(start),
-            b'"' => self.string(start),
-            b't' => self.word(start, "true"),
-            b'f' => self.word(start, "false"),
-            b'n' => self.word(start, "null"),
-            _ => self.number(start),
-        }?;
-        let inside = self.nodes.len() - own - 1;
-        let numbers = [key.start, key.end, start - around, end - around, inside];
-        self.nodes[own] = numbers.map(|number| number as u32).map(u32::to_le_bytes);
-        Some(end)
-    }
-
-    /// An object or an array.
-    fn container(&mut self, start: usize) -> Option<usize> {
+    /// Finds what is inside an object or an array, and returns the position behind it.
+    pub(super) fn inside(&mut self, start: usize) -> Option<usize> {
+        /// About the length of a text for one node, in bytes.
+        const TEXT_OF_NODE: usize = 16;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
         }
-        let is_object = self.text[start] == b'{';
-        let close = if is_object { b'}' } else { b']' };
-        let mut at = self.space(start + 1);
-        let mut item = self.byte(at, close).is_none().then_some(at);
-        while let Some(item_start) = item {
-            let (key, value) = if is_object {
-                self.key(item_start, start)?
-            } else {
-                (0..0, item_start)
-            };
-            at = self.value(value, start, key)?;
-            at = self.space(at);
-            item = self.byte(at, b',').map(|next| self.space(next));
-        }
+        let text = self.text;
+        let is_object = text.get(start)? == &b'{';
+        let end = scan::container(text, start, |mut first, mut at| {
+            let mut key = 0..0;
+            if is_object {
+                let key_end = scan::string(text, first, at)?;
+                key = at - start..key_end - start;
+                (first, at) = scan::member_value(text, key_end)?;
+            }
+            let own = self.nodes.len();
+            let value = [key.start, key.end, at - start];
+            if let b'{' | b'[' = first {
+                self.nodes.push(Node::default(), text.len() / TEXT_OF_NODE);
+                let end = self.inside(at)?;
+                let inside = self.nodes.len() - own - 1;
+                self.nodes.set(own, node(value, end - start, inside));
+                return Some(end);
+            }
+            let end = scan::scalar(text, first, at)?;
+            self.nodes
+                .push(node(value, end - start, 0), text.len() / TEXT_OF_NODE);
+            Some(end)
+        })?;
         self.depth -= 1;
-        self.byte(at, close)
+        Some(end)
     }
+}
 
-    /// Where the key of a member is, and where its value starts.
-    fn key(&self, start: usize, around: usize) -> Option<(Range<usize>, usize)> {
-        let end = self.string(start)?;
-        let colon = self.byte(self.space(end), b':')?;
-        Some((start - around..end - around, self.space(colon)))
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no number is larger than the length of the text"
+)]
+fn node(value: [usize; 3], end: usize, inside: usize) -> Node {
+    let [key_start, key_end, start] = value;
+    [key_start, key_end, start, end, inside].map(|number| (number as u32).to_le_bytes())
+}
 
-    fn string(&self, start: usize) -> Option<usize> {
-        let mut at = self.byte(start, b'"')?;
-        loop {
-            while IS_PLAIN[usize::from(*self.text.get(at)?)] {
-                at += 1;
-            }
-            match self.text[at] {
-                b'"' => return Some(at + 1),
-                b'\\' => at = self.escape(at + 1)?,
-                _ => return None,
-            }
-        }
-    }
-
-    fn escape(&self, at: usize) -> Option<usize> {
-        match self.text.get(at)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
-            b'u' => {
-                let digits = self.text.get(at + 1..at + 5)?;
-                digits.iter().all(u8::is_ascii_hexdigit).then_some(at + 5)
-            }
-            _ => None,
-        }
-    }
-
-    fn number(&self, start: usize) -> Option<usize> {
-        let first = self.byte(start, b'-').unwrap_or(start);
-        let mut at = match self.byte(first, b'0') {
-            Some(end) => end,
-            None => self.digits(first)?,
-        };
-        if let Some(fraction) = self.byte(at, b'.') {
-            at = self.digits(fraction)?;
-        }
-        if let Some(b'e' | b'E') = self.text.get(at) {
-            let sign = self.text.get(at + 1);
-            at = self.digits(at + 1 + usize::from(matches!(sign, Some(b'+' | b'-'))))?;
-        }
-        Some(at)
-    }
-
-    fn digits(&self, start: usize) -> Option<usize> {
-        let mut at = start;
-        while let Some(b'0'..=b'9') = self.text.get(at) {
-            at += 1;
-        }
-        (at > start).then_some(at)
-    }
-
-    fn word(&self, start: usize, word: &str) -> Option<usize> {
-        let end = start + word.len();
-        (self.text.get(start..end)? == word.as_bytes()).then_some(end)
-    }
-
-    fn byte(&self, at: usize, byte: u8) -> Option<usize> {
-        (*self.text.get(at)? == byte).then_some(at + 1)
-    }
-
-    fn space(&self, start: usize) -> usize {
-        let mut at = start;
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(at) {
-            at += 1;
-        }
-        at
-    }
+fn numbers(node: &Node) -> [usize; 5] {
+    node.map(|bytes| u32::from_le_bytes(bytes) as usize)
 }
 
 #[cfg(test)]

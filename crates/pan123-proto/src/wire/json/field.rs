@@ -27,6 +27,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        *self = Field::empty(self.names);
+    }
+
+    pub(super) fn usual_name(&self) -> Option<&'static str> {
+        self.names.first().copied()
+    }
+
     pub(super) fn is_named(&self, is_name: impl Fn(&str) -> bool) -> bool {
         self.names.iter().any(|name| is_name(name))
     }

@@ -24,7 +24,7 @@ where
     let Spelled { text, inside } = Spelled::deserialize(deserializer)?;
     let spelling = &text;
     let read = match inside {
-        None if text.starts_with(['{', '[']) => read(Document::new(&**spelling).json()),
+        None if text.starts_with(['{', '[']) => read(Document::new(spelling).json()),
         _ => read(Json { spelling, inside }),
     };
     read.map_err(D::Error::custom)
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for SpelledVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Map::new();
+        let mut members = None;
         while let Some(Text(key)) = map.next_key()? {
             if key == RAW_VALUE {
                 let Text(text) = map.next_value()?;
@@ -93,9 +93,10 @@ impl<'de> Visitor<'de> for SpelledVisitor {
                 };
                 return Ok(Spelled { text, inside });
             }
+            let members = members.get_or_insert_with(Map::new);
             members.insert(key.into_owned(), map.next_value()?);
         }
-        Ok(spell(Value::Object(members)))
+        Ok(spell(Value::Object(members.unwrap_or_default())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {

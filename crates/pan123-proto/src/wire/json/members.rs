@@ -1,0 +1,163 @@
+//! Reads the members of an object.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::document::{Node, NodeList, Parser};
+use super::{Field, Json, scan, string, unquoted};
+
+/// Whether a key that is not a name stands for it.
+pub(super) type IsSame = fn(name: &str, key: &str) -> bool;
+
+/// Sorts the members of an object into fields.
+pub(super) struct Members<'f, 'a> {
+    fields: &'f mut [Field<'a>],
+    is_same: Option<IsSame>,
+    /// Takes what is inside the first object or array in it.
+    first: Option<&'a OnceCell<NodeList>>,
+    /// The field of the next member, if the members come in the order of the fields.
+    likely: usize,
+}
+
+impl<'f, 'a> Members<'f, 'a> {
+    pub(super) fn new(
+        fields: &'f mut [Field<'a>],
+        is_same: Option<IsSame>,
+        first: Option<&'a OnceCell<NodeList>>,
+    ) -> Members<'f, 'a> {
+        Members {
+            fields,
+            is_same,
+            first,
+            likely: 0,
+        }
+    }
+
+    pub(super) fn read(mut self, json: Json<'a>) -> Result<(), serde_json::Error> {
+        if let Some(nodes) = json.nodes(b'{') {
+            for (key, value) in nodes {
+                let index = match self.likely_key(json.spelling.as_bytes(), key.start) {
+                    Some(_) => Some(self.likely),
+                    None => json.spelling.get(key).and_then(|key| self.find(key)),
+                };
+                self.push(index, value);
+            }
+            return Ok(());
+        }
+        if json.starts_with(b'{') && self.read_strictly(json.spelling).is_some() {
+            return Ok(());
+        }
+        for field in &mut *self.fields {
+            field.clear();
+        }
+        let RawMembers(members) = serde_json::from_str(json.spelling)?;
+        for (key, value) in members {
+            self.push(self.find(key.get()), Json::spelled(value.get()));
+        }
+        Ok(())
+    }
+
+    /// `None` if it cannot be read in this way.
+    fn read_strictly(&mut self, object: &'a str) -> Option<()> {
+        let text = object.as_bytes();
+        let end = scan::container(text, 0, |first, start| {
+            let likely = self.likely_key(text, start);
+            let (index, key_end) = if let Some(key_end) = likely {
+                (Some(self.likely), key_end)
+            } else {
+                let key_end = scan::string(text, first, start)?;
+                (self.find(object.get(start..key_end)?), key_end)
+            };
+            let (first, start) = scan::member_value(text, key_end)?;
+            let (end, inside) = match first {
+                b'{' | b'[' => self.container(text, start)?,
+                _ => (scan::scalar(text, first, start)?, Some(&[][..])),
+            };
+            if index.is_some() {
+                let spelling = object.get(start..end)?;
+                self.push(index, Json { spelling, inside });
+            }
+            Some(end)
+        })?;
+        (end == text.len()).then_some(())
+    }
+
+    /// Finds what is inside an object or an array, and its end.
+    fn container(&mut self, text: &[u8], start: usize) -> Option<(usize, Option<&'a [Node]>)> {
+        let mut nodes = NodeList::default();
+        let end = Parser::new(text, &mut nodes)?.inside(start)?;
+        let first = self.first.take().filter(|first| first.set(nodes).is_ok());
+        Some((end, first.and_then(OnceCell::get).map(NodeList::as_slice)))
+    }
+
+    /// Returns where the key here ends, if it is the usual one of the likely field.
+    fn likely_key(&self, text: &[u8], start: usize) -> Option<usize> {
+        let name = self.fields.get(self.likely)?.usual_name()?;
+        let key = text.get(start..)?.strip_prefix(b"\"")?;
+        let behind = key.strip_prefix(name.as_bytes())?;
+        behind.starts_with(b"\"").then_some(start + name.len() + 2)
+    }
+
+    /// Returns the field of a key, as it is spelled.
+    fn find(&self, key: &str) -> Option<usize> {
+        // A key with half a surrogate pair is none that is known.
+        let unescaped = || match string(key)? {
+            Cow::Owned(key) => self.find_name(&key),
+            Cow::Borrowed(_) => None,
+        };
+        let index = unquoted(key).and_then(|key| self.find_name(key));
+        index.or_else(unescaped)
+    }
+
+    fn find_name(&self, key: &str) -> Option<usize> {
+        let is_named = |field: &Field<'_>| field.is_named(|name| name == key);
+        let named = match self.fields.get(self.likely) {
+            Some(field) if is_named(field) => Some(self.likely),
+            _ => self.fields.iter().position(is_named),
+        };
+        let is_same = |is_same: IsSame| {
+            let is_named = |field: &Field<'_>| field.is_named(|name| is_same(name, key));
+            self.fields.iter().position(is_named)
+        };
+        named.or_else(|| self.is_same.and_then(is_same))
+    }
+
+    fn push(&mut self, index: Option<usize>, value: Json<'a>) {
+        if let Some(index) = index {
+            self.fields[index].push(value);
+            self.likely = index + 1;
+        }
+    }
+}
+
+/// The members of an object as `serde_json` finds them.
+#[derive(Debug)]
+pub(super) struct RawMembers<'a>(pub(super) Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawMembersVisitor;
+
+        impl<'de> Visitor<'de> for RawMembersVisitor {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(RawMembers(members))
+            }
+        }
+
+        deserializer.deserialize_map(RawMembersVisitor)
+    }
+}
