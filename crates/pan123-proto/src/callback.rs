@@ -163,11 +163,11 @@ impl<'de> Deserialize<'de> for CallbackNotice {
 impl CallbackNotice {
     /// Only the status is required.
     fn read(json: Json<'_>) -> Result<CallbackNotice, Unreadable> {
-        let [url, status, file, fail_reason, file_reason] = json.fields([
+        let [url, status, fail_reason, file, file_reason] = json.fields([
             &["url"],
             &["status"],
-            &["fileID", "fileId"],
             &["failReason"],
+            &["fileID", "fileId"],
             &["fileReason"],
         ])?;
         let non_empty = |field: &Field<'_>| {
