@@ -72,12 +72,9 @@ impl<'a> Json<'a> {
 
     /// The nodes inside it, if they are known, and it starts like this.
     fn nodes(self, first: u8) -> Option<Nodes<'a>> {
-        let inside = self.inside.filter(|_| self.starts_with(first))?;
+        let starts_so = self.spelling.as_bytes().first() == Some(&first);
+        let inside = self.inside.filter(|_| starts_so)?;
         Some(Nodes::new(self.spelling, inside))
-    }
-
-    fn starts_with(self, first: u8) -> bool {
-        self.spelling.as_bytes().first() == Some(&first)
     }
 }
 

@@ -86,7 +86,8 @@ impl Decoder<'_> {
         format: ResponseFormat,
         response: &Response<Bytes>,
     ) -> Result<T, Failure> {
-        let body = self.body(response)?;
+        self.check_length(response)?;
+        let body = Body::new(response.body());
         let found = self.find_data(format, response, &body)?;
         found.data.to().or_else(|error| {
             let elsewhere = found.elsewhere.and_then(|data| data.to().ok());
@@ -94,12 +95,12 @@ impl Decoder<'_> {
         })
     }
 
-    fn body<'b>(&self, response: &'b Response<Bytes>) -> Result<Body<'b>, Failure> {
+    fn check_length(&self, response: &Response<Bytes>) -> Result<(), Failure> {
         if response.body().len() > self.body_limit {
             let reason = format!("the body is larger than {} bytes", self.body_limit);
             return Err(self.undecodable(response, None, reason));
         }
-        Ok(Body::new(response.body()))
+        Ok(())
     }
 
     fn find_data<'b>(

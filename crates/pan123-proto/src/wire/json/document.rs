@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::members::{IsSame, Members};
-use super::{Field, Json, Names, scan};
+use super::{Field, Json, scan};
 use crate::wire::body::{body_text, escape_controls};
 
 /// The deepest nesting that is read.
@@ -53,43 +53,46 @@ impl<'a> Document<'a> {
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
     text: Cow<'a, str>,
+    /// The text with control characters in strings escaped, if it has any: JSON forbids them there.
+    escaped: OnceCell<Option<String>>,
     /// What was found inside the first object or array in it when it was read.
     first: OnceCell<NodeList>,
 }
 
 impl<'a> Body<'a> {
-    /// Control characters in strings are escaped: JSON forbids them there.
     pub(crate) fn new(body: &'a [u8]) -> Body<'a> {
-        let mut text = body_text(body);
-        let lowest = text.bytes().fold(u8::MAX, u8::min);
-        if lowest < b' ' && parse(text.as_bytes()).is_none() {
-            text = Cow::Owned(escape_controls(&text));
-        }
-        Body::of_text(text)
+        Body::of_text(body_text(body))
     }
 
     pub(crate) fn of_text(text: impl Into<Cow<'a, str>>) -> Body<'a> {
         Body {
             text: text.into(),
+            escaped: OnceCell::new(),
             first: OnceCell::new(),
         }
     }
 
     /// Returns the value that the body is.
     pub(crate) fn json(&self) -> Json<'_> {
-        Json::spelled(&self.text)
+        let escaped = self.escaped.get_or_init(|| {
+            let lowest = self.text.bytes().fold(u8::MAX, u8::min);
+            let has_controls = lowest < b' ' && parse(self.text.as_bytes()).is_none();
+            has_controls.then(|| escape_controls(&self.text))
+        });
+        Json::spelled(escaped.as_deref().unwrap_or(&self.text))
     }
 
-    /// Takes keys that are names, or the same as one, out of an object.
-    pub(crate) fn fields<const N: usize>(
-        &self,
-        names: [Names; N],
+    /// Sorts the members of an object into fields, also by keys that are only the same as their names.
+    pub(crate) fn read<'b>(
+        &'b self,
+        fields: &mut [Field<'b>],
         is_same: IsSame,
-    ) -> Result<[Field<'_>; N], serde_json::Error> {
-        let mut fields = names.map(Field::empty);
-        let members = Members::new(&mut fields, Some(is_same), Some(&self.first));
-        members.read(self.json())?;
-        Ok(fields)
+    ) -> Result<(), serde_json::Error> {
+        let mut members = Members::new(fields, Some(is_same), Some(&self.first));
+        match members.read_strictly(&self.text) {
+            Some(()) => Ok(()),
+            None => members.read_leniently(self.json()),
+        }
     }
 }
 
@@ -132,21 +135,27 @@ pub(super) enum NodeList {
 const FEW: usize = 2;
 
 impl NodeList {
+    /// `text` is what they are found in.
     #[inline]
-    fn push(&mut self, node: Node, capacity: usize) {
+    fn push(&mut self, node: Node, text: &[u8]) {
         match self {
             NodeList::Few(nodes, length) if *length < FEW => {
                 nodes[*length] = node;
                 *length += 1;
             }
-            NodeList::Few(nodes, _) => {
-                let mut many = Vec::with_capacity(capacity.max(FEW + 1));
-                many.extend(*nodes);
-                many.push(node);
-                *self = NodeList::Many(many);
-            }
+            NodeList::Few(..) => self.push_to_many(node, text),
             NodeList::Many(nodes) => nodes.push(node),
         }
+    }
+
+    #[cold]
+    fn push_to_many(&mut self, node: Node, text: &[u8]) {
+        /// About the length of a text for one node, in bytes.
+        const TEXT_OF_NODE: usize = 16;
+        let mut many = Vec::with_capacity(text.len() / TEXT_OF_NODE + FEW);
+        many.extend(self.as_slice());
+        many.push(node);
+        *self = NodeList::Many(many);
     }
 
     fn len(&self) -> usize {
@@ -207,8 +216,6 @@ impl<'a> Parser<'a> {
 
     /// Finds what is inside an object or an array, and returns the position behind it.
     pub(super) fn inside(&mut self, start: usize) -> Option<usize> {
-        /// About the length of a text for one node, in bytes.
-        const TEXT_OF_NODE: usize = 16;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
@@ -222,21 +229,25 @@ impl<'a> Parser<'a> {
                 key = at - start..key_end - start;
                 (first, at) = scan::member_value(text, key_end)?;
             }
-            let own = self.nodes.len();
             let value = [key.start, key.end, at - start];
             if let b'{' | b'[' = first {
-                self.nodes.push(Node::default(), text.len() / TEXT_OF_NODE);
-                let end = self.inside(at)?;
-                let inside = self.nodes.len() - own - 1;
-                self.nodes.set(own, node(value, end - start, inside));
-                return Some(end);
+                return self.container(value, start, at);
             }
             let end = scan::scalar(text, first, at)?;
-            self.nodes
-                .push(node(value, end - start, 0), text.len() / TEXT_OF_NODE);
+            self.nodes.push(node(value, end - start, 0), text);
             Some(end)
         })?;
         self.depth -= 1;
+        Some(end)
+    }
+
+    /// Finds an object or an array inside the one that starts at `around`.
+    fn container(&mut self, value: [usize; 3], around: usize, start: usize) -> Option<usize> {
+        let own = self.nodes.len();
+        self.nodes.push(Node::default(), self.text);
+        let end = self.inside(start)?;
+        let inside = self.nodes.len() - own - 1;
+        self.nodes.set(own, node(value, end - around, inside));
         Some(end)
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn empty(names: Names) -> Field<'a> {
+    pub(crate) fn empty(names: Names) -> Field<'a> {
         Field {
             names,
             first: None,
@@ -85,11 +85,24 @@ impl<'a> Field<'a> {
     }
 
     /// Reads the value that all readable ones are.
+    #[inline]
     fn agreed<T: PartialEq>(
         &self,
         read: impl Fn(Json<'a>) -> Option<T>,
     ) -> Result<Option<T>, Differ> {
-        let mut agreed = self.first.and_then(&read);
+        let first = self.first.and_then(&read);
+        if self.others.is_empty() {
+            return Ok(first);
+        }
+        self.agreed_with(first, read)
+    }
+
+    fn agreed_with<T: PartialEq>(
+        &self,
+        first: Option<T>,
+        read: impl Fn(Json<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Differ> {
+        let mut agreed = first;
         for other in self.others.iter().copied().filter_map(read) {
             match &agreed {
                 None => agreed = Some(other),

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::document::{Node, NodeList, Parser};
+use super::document::{Node, NodeList, Nodes, Parser};
 use super::{Field, Json, scan, string, unquoted};
 
 /// Whether a key that is not a name stands for it.
@@ -37,33 +37,45 @@ impl<'f, 'a> Members<'f, 'a> {
         }
     }
 
-    pub(super) fn read(mut self, json: Json<'a>) -> Result<(), serde_json::Error> {
-        if let Some(nodes) = json.nodes(b'{') {
-            for (key, value) in nodes {
-                let index = match self.likely_key(json.spelling.as_bytes(), key.start) {
-                    Some(_) => Some(self.likely),
-                    None => json.spelling.get(key).and_then(|key| self.find(key)),
-                };
-                self.push(index, value);
-            }
+    pub(super) fn read(mut self, object: Json<'a>) -> Result<(), serde_json::Error> {
+        if let Some(nodes) = object.nodes(b'{') {
+            self.read_nodes(object.spelling, nodes);
             return Ok(());
         }
-        if json.starts_with(b'{') && self.read_strictly(json.spelling).is_some() {
-            return Ok(());
+        match self.read_strictly(object.spelling) {
+            Some(()) => Ok(()),
+            None => self.read_leniently(object),
         }
+    }
+
+    fn read_nodes(&mut self, object: &'a str, nodes: Nodes<'a>) {
+        for (key, value) in nodes {
+            let index = match self.likely_key(object.as_bytes(), key.start) {
+                Some(_) => Some(self.likely),
+                None => object.get(key).and_then(|key| self.find(key)),
+            };
+            self.push(index, value);
+        }
+    }
+
+    /// Leaves the object to `serde_json`.
+    pub(super) fn read_leniently(mut self, object: Json<'a>) -> Result<(), serde_json::Error> {
         for field in &mut *self.fields {
             field.clear();
         }
-        let RawMembers(members) = serde_json::from_str(json.spelling)?;
+        let RawMembers(members) = serde_json::from_str(object.spelling)?;
         for (key, value) in members {
             self.push(self.find(key.get()), Json::spelled(value.get()));
         }
         Ok(())
     }
 
-    /// `None` if it cannot be read in this way.
-    fn read_strictly(&mut self, object: &'a str) -> Option<()> {
+    /// Reads an object while it is parsed; `None` if that cannot be done.
+    pub(super) fn read_strictly(&mut self, object: &'a str) -> Option<()> {
         let text = object.as_bytes();
+        if text.first() != Some(&b'{') {
+            return None;
+        }
         let end = scan::container(text, 0, |first, start| {
             let likely = self.likely_key(text, start);
             let (index, key_end) = if let Some(key_end) = likely {

@@ -86,15 +86,19 @@ fn escaped_string(text: &[u8], start: usize) -> Option<usize> {
 /// Bytes that stand for themselves in a string.
 #[inline]
 fn plain(text: &[u8], start: usize) -> Option<usize> {
-    let (chunks, rest) = text.get(start..)?.as_chunks();
-    for (index, bytes) in chunks.iter().enumerate() {
+    let mut rest = text.get(start..)?;
+    while let Some((bytes, behind)) = rest.split_first_chunk() {
         let special = special(u64::from_le_bytes(*bytes));
         if special != 0 {
-            return Some(start + index * bytes.len() + special.trailing_zeros() as usize / 8);
+            return Some(text.len() - rest.len() + special.trailing_zeros() as usize / 8);
         }
+        rest = behind;
     }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
-    Some(text.len() - rest.len() + rest.iter().position(is_special)?)
+    // What is missing to eight bytes is special, too.
+    let mut bytes = [0; 8];
+    bytes[..rest.len()].copy_from_slice(rest);
+    let special = special(u64::from_le_bytes(bytes));
+    Some(text.len() - rest.len() + special.trailing_zeros() as usize / 8)
 }
 
 /// Sets the highest bit of the first of eight bytes that does not stand for itself in a string, and of none before it.
@@ -150,4 +154,42 @@ fn word(text: &[u8], start: usize, word: &[u8]) -> Option<usize> {
 
 fn byte(text: &[u8], at: usize, byte: u8) -> Option<usize> {
     (*text.get(at)? == byte).then_some(at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_special_byte_is_found_anywhere() {
+        let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | ..b' ');
+        for (first, second) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
+            for at in 0..7 {
+                let mut bytes = [b'a'; 8];
+                bytes[at] = first;
+                bytes[at + 1] = second;
+                let found = special(u64::from_le_bytes(bytes)).trailing_zeros() as usize / 8;
+                let expected = bytes.iter().position(|byte| is_special(*byte));
+                assert_eq!(found, expected.unwrap_or(8), "{bytes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn string_ends_at_its_quote_whatever_its_length() {
+        for length in 0..40 {
+            for (inner, behind) in ["a", "é", "影", "\\\"", "\\u0022"]
+                .into_iter()
+                .flat_map(|inner| ["", ",", "}]}]}]}]}]"].map(|behind| (inner, behind)))
+            {
+                let text = format!("\"{}{inner}\"", "x".repeat(length));
+                let end = string(format!("{text}{behind}").as_bytes(), b'"', 0);
+                assert_eq!(end, Some(text.len()), "{text}{behind}");
+                let open = &text[..text.len() - 1];
+                assert_eq!(string(open.as_bytes(), b'"', 0), None, "{open}");
+                let control = format!("{open}\n\"{behind}");
+                assert_eq!(string(control.as_bytes(), b'"', 0), None, "{control}");
+            }
+        }
+    }
 }
