@@ -4,7 +4,7 @@ use pan123_mock::{MockPan123, TaskScript};
 
 use super::Database;
 
-const FILES: usize = 30;
+const FILES: usize = 10;
 
 fn url(number: usize) -> String {
     format!("https://a.example/{number}.bin")
@@ -31,6 +31,8 @@ fn two_machines_share_a_list_and_one_that_is_killed_leaves_its_part_to_the_other
     }
     let [mut killed, other] = machines;
     killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
+    database.end_leases();
     let ended = other.end();
 
     let report = ended.objects().pop().unwrap();

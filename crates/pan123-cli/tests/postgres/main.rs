@@ -20,6 +20,9 @@ use crate::serve::support::Home;
 use crate::support::User;
 use server::{Admin, TestServer};
 
+/// The lease of a worker of the command.
+const LEASE_MILLIS: u32 = 30_000;
+
 /// A database of its own for one test.
 struct Database {
     server: TestServer,
@@ -69,6 +72,13 @@ impl Database {
     /// Asks the database something, such as for what is in a table of the schema `pan123`.
     fn ask(&self, query: &str) -> Vec<String> {
         outside(|| Admin::connect(&self.url_with_password(), "pan123").ask(query))
+    }
+
+    /// Ends the leases of workers that were killed, as if their time had passed. One worker that lives renews its own.
+    fn end_leases(&self) {
+        self.ask(&format!(
+            "UPDATE workers SET beat_at = beat_at - {LEASE_MILLIS}"
+        ));
     }
 
     /// Ends all connections to it.

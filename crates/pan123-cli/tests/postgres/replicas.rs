@@ -83,7 +83,7 @@ async fn a_replica_knows_what_another_took_and_finishes_it_after_its_death() {
     assert_eq!(second.status(A).await, "active");
     let task = mock.service(|service| service.tasks()[0].id());
     mock.end_task(task, TaskEnd::Succeeded { size: 7 });
-    // Within the lease of the dead one.
+    database.end_leases();
     socket.notified("Complete", A).await;
     assert_eq!(second.status(A).await, "complete");
     mock.assert_created_once(url);
