@@ -1,6 +1,6 @@
 //! URLs, and the links of download programs that hold one.
 
-use base64ct::{Base64Unpadded, Encoding};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use pan123_async::Download;
 
 use super::Reason;
@@ -126,5 +126,5 @@ fn decode(payload: &str) -> Option<Vec<u8>> {
         .trim_end_matches('=')
         .replace('-', "+")
         .replace('_', "/");
-    Base64Unpadded::decode_vec(&plain).ok()
+    BASE64_STANDARD_NO_PAD.decode(plain).ok()
 }

@@ -1,6 +1,6 @@
 use std::io::Cursor;
 
-use base64ct::{Base64, Encoding};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -53,7 +53,7 @@ fn assert_bad(line: &str, expected: &str) {
 }
 
 fn wrap(scheme: &str, text: &[u8]) -> String {
-    format!("{scheme}://{}", Base64::encode_string(text))
+    format!("{scheme}://{}", BASE64_STANDARD.encode(text))
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Uri};
@@ -25,8 +25,6 @@ const TAG: &str = "pan123_tag";
 /// Domain separation: a tag is not valid for any other use of the same key.
 const CONTEXT: &str = "pan123-callback-v1";
 const TAG_BYTES: usize = 32;
-/// In base64.
-const TAG_LETTERS: usize = 43;
 const MIN_SECRET_BYTES: usize = 32;
 const MAX_KEY_ID_BYTES: usize = 32;
 
@@ -265,7 +263,7 @@ impl CallbackKey {
     }
 
     fn tag(&self, id: &str) -> String {
-        Base64UrlUnpadded::encode_string(&self.mac(id).finalize().into_bytes())
+        BASE64_URL_SAFE_NO_PAD.encode(self.mac(id).finalize().into_bytes())
     }
 
     fn mac(&self, id: &str) -> Hmac<Sha256> {
@@ -356,37 +354,10 @@ fn decode_form_value(value: &[u8]) -> Option<Cow<'_, str>> {
 /// Decodes base64url, in which each tag has one spelling. How long it takes depends only on what the sender sent: it is the comparison
 /// that must take constant time.
 fn decode_tag(tag: impl AsRef<[u8]>) -> Option<[u8; TAG_BYTES]> {
-    let tag = tag.as_ref();
-    if tag.len() != TAG_LETTERS {
-        return None;
-    }
-    // With one more letter, a zero, there are four letters for each three bytes.
-    let mut letters = [b'A'; TAG_LETTERS + 1];
-    letters[..TAG_LETTERS].copy_from_slice(tag);
-    let mut bytes = [0; TAG_BYTES + 1];
-    let mut all = 0;
-    for (letters, bytes) in letters.as_chunks().0.iter().zip(bytes.as_chunks_mut().0) {
-        let [a, b, c, d] = letters.map(|letter| SEXTETS[usize::from(letter)]);
-        *bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-        all |= a | b | c | d;
-    }
-    let [tag @ .., rest] = bytes;
-    (all < NO_LETTER && rest == 0).then_some(tag)
+    let mut bytes = [0; TAG_BYTES];
+    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes).ok()?;
+    (length == TAG_BYTES).then_some(bytes)
 }
-
-const NO_LETTER: u8 = 64;
-
-/// What a byte stands for in base64url.
-const SEXTETS: [u8; 256] = {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut sextets = [NO_LETTER; 256];
-    let mut sextet = 0;
-    while sextet < NO_LETTER {
-        sextets[letters[sextet as usize] as usize] = sextet;
-        sextet += 1;
-    }
-    sextets
-};
 
 /// Accepts JSON types, the defaults of HTTP clients, and no type: which one the service sends is not documented.
 fn may_be_json(headers: &HeaderMap) -> bool {
@@ -432,25 +403,6 @@ mod tests {
         let long: Vec<u8> = (0..100).collect();
         let key = CallbackKey::new("2026-11", long).unwrap();
         assert_eq!(key.tag("a"), "f2RD4awtoj5hpzn2dJOvaG1q27ntv8xeXVsboPgQqPM");
-    }
-
-    #[test]
-    fn tag_is_read_as_another_implementation_reads_it() {
-        let mut rng = fastrand::Rng::with_seed(1);
-        let mut valid = 0;
-        for _ in 0..20_000 {
-            let mut letter = || match rng.u8(0..250) {
-                0 => rng.u8(..),
-                1..120 => rng.alphanumeric() as u8,
-                _ => *rng.choice(b"-_A").unwrap(),
-            };
-            let tag: [u8; TAG_LETTERS] = std::array::from_fn(|_| letter());
-            let mut bytes = [0; TAG_BYTES];
-            let other = Base64UrlUnpadded::decode(tag, &mut bytes);
-            assert_eq!(decode_tag(tag).as_ref().map(|tag| &tag[..]), other.ok());
-            valid += usize::from(other.is_ok());
-        }
-        assert!((1_000..19_000).contains(&valid), "{valid}");
     }
 
     #[test]

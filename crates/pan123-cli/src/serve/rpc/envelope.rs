@@ -1,6 +1,6 @@
 //! The envelope of JSON-RPC 2.0, as aria2 reads and writes it.
 
-use base64ct::{Base64, Encoding};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use form_urlencoded::parse as parse_form;
 use serde_json::{Map, Value};
 
@@ -84,7 +84,7 @@ pub(in crate::serve) fn parse_query(query: &str) -> Message {
     };
     let params = value("params").unwrap_or_default();
     // A `+` that nobody escaped arrives as a space.
-    let Ok(params) = Base64::decode_vec(&params.replace(' ', "+")) else {
+    let Ok(params) = BASE64_STANDARD.decode(params.replace(' ', "+")) else {
         return Message::One(Err(refused(Value::Null, RpcError::parse_error())));
     };
     let (Some(method), Some(id)) = (value("method"), value("id")) else {
