@@ -20,8 +20,8 @@ use pan123_proto::offline::{
 use pan123_proto::user::GetUserInfo;
 use pan123_proto::{
     Account, BuildError, Call, ClockSkew, Detached, Endpoint, Error, Input, Machine, Now,
-    PaceResult, Pacing, Parent, Query, RetryPolicy, Session, Step, StoreOp, StoreResult,
-    StoredToken, TaskId, Transmit, TransportError,
+    PaceResult, Pacing, Parent, Query, RetryPolicy, Session, SessionBuilder, Step, StoreOp,
+    StoreResult, StoredToken, TaskId, Transmit, TransportError,
 };
 use pan123_store::MemoryStore;
 use pan123_tests::logs::logged;
@@ -191,31 +191,29 @@ fn error<T: std::fmt::Debug>(step: Step<Result<T, Error>>) -> Error {
 
 /// The error of a call whose token store quotes the client's secret.
 fn store_error() -> Error {
-    let session = Session::builder()
-        .credentials("client-id", CLIENT_SECRET)
-        .persist_token(true)
-        .build()
-        .expect("good settings");
-    let mut call = session.call(&download()).expect("a request");
-    let mut detached = detached(&mut call);
-    detached.resume(now(), Input::Wake);
-    let failed = Input::Stored(StoreResult::Failed(CLIENT_SECRET.to_owned()));
-    detached.resume(now(), failed);
-    error(call.resume(now(), Input::Wake))
+    let builder = Session::builder().persist_token(true);
+    error_after(builder, |step| {
+        assert!(matches!(step, Step::Store(_)), "{step:?}");
+        Input::Stored(StoreResult::Failed(CLIENT_SECRET.to_owned()))
+    })
 }
 
-/// The error of a call whose shared pace quotes the session's token.
+/// The error of a call whose shared pace quotes the client's secret.
 fn pace_error() -> Error {
-    let session = Session::builder()
-        .credentials("client-id", CLIENT_SECRET)
-        .share_pace(true)
-        .build()
-        .expect("good settings");
+    let builder = Session::builder().share_pace(true);
+    error_after(builder, |step| {
+        assert!(matches!(step, Step::Pace(_)), "{step:?}");
+        Input::Paced(PaceResult::Failed(CLIENT_SECRET.to_owned()))
+    })
+}
+
+/// The error of a call whose fetch of a token fails by this answer to its first step.
+fn error_after(builder: SessionBuilder, answer: impl FnOnce(Step<()>) -> Input) -> Error {
+    let builder = builder.credentials("client-id", CLIENT_SECRET);
+    let session = builder.build().expect("good settings");
     let mut call = session.call(&download()).expect("a request");
     let mut fetch = detached(&mut call);
-    let step = fetch.resume(now(), Input::Wake);
-    assert!(matches!(step, Step::Pace(_)), "{step:?}");
-    let failed = Input::Paced(PaceResult::Failed(CLIENT_SECRET.to_owned()));
+    let failed = answer(fetch.resume(now(), Input::Wake));
     fetch.resume(now(), failed);
     error(call.resume(now(), Input::Wake))
 }
