@@ -176,6 +176,7 @@ mod tests {
             r#"{"code":{}}"#,
             r#"{"code":0"#,
             r#"{"code":1.5}"#,
+            r#"{"code':0}"#,
             r#"{"code":1,"code":0}"#,
             r#"{"code":0,"data":1,"data":2}"#,
             r#"{"code":0} {"code":0}"#,

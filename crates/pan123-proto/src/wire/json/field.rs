@@ -55,13 +55,18 @@ impl<'a> Field<'a> {
     /// Returns the value as it is; one of `null` counts only if there is no other.
     ///
     /// An error if two differ as values.
+    #[inline]
     pub(crate) fn value(&self) -> Result<Option<Json<'a>>, Unreadable> {
-        let parse = |json: Json<'a>| serde_json::from_str::<Value>(json.spelling).ok();
-        let value = self.values().find(|json| !json.is_null()).or(self.first);
-        if !self.others.is_empty() {
-            self.essential(|json| parse(json).filter(|value| !value.is_null()))?;
+        if self.others.is_empty() {
+            return Ok(self.first);
         }
-        Ok(value)
+        self.same_value()
+    }
+
+    fn same_value(&self) -> Result<Option<Json<'a>>, Unreadable> {
+        let parse = |json: Json<'a>| serde_json::from_str::<Value>(json.spelling).ok();
+        self.essential(|json| parse(json).filter(|value| !value.is_null()))?;
+        Ok(self.values().find(|json| !json.is_null()))
     }
 
     /// Reads the value. One that cannot be read beside one that can does not count.

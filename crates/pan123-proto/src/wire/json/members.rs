@@ -50,9 +50,12 @@ impl<'f, 'a> Members<'f, 'a> {
 
     fn read_nodes(&mut self, object: &'a str, nodes: Nodes<'a>) {
         for (key, value) in nodes {
-            let index = match self.likely_key(object.as_bytes(), key.start) {
-                Some(_) => Some(self.likely),
-                None => object.get(key).and_then(|key| self.find(key)),
+            let inner = key.start.saturating_add(1)..key.end.saturating_sub(1);
+            let inner = object.as_bytes().get(inner);
+            let index = if inner.is_some() && inner == self.likely_name() {
+                Some(self.likely)
+            } else {
+                object.get(key).and_then(|key| self.find(key))
             };
             self.push(index, value);
         }
@@ -108,10 +111,16 @@ impl<'f, 'a> Members<'f, 'a> {
 
     /// Returns where the key here ends, if it is the usual one of the likely field.
     fn likely_key(&self, text: &[u8], start: usize) -> Option<usize> {
-        let name = self.fields.get(self.likely)?.usual_name()?;
+        let name = self.likely_name()?;
         let key = text.get(start..)?.strip_prefix(b"\"")?;
-        let behind = key.strip_prefix(name.as_bytes())?;
+        let behind = key.strip_prefix(name)?;
         behind.starts_with(b"\"").then_some(start + name.len() + 2)
+    }
+
+    /// Returns the usual name of the likely field.
+    fn likely_name(&self) -> Option<&'static [u8]> {
+        let name = self.fields.get(self.likely)?.usual_name()?;
+        Some(name.as_bytes())
     }
 
     /// Returns the field of a key, as it is spelled.
