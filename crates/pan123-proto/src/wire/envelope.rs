@@ -129,6 +129,10 @@ mod tests {
         assert_eq!((bare.code, bare.trace_id), (403, None));
         let nulls = read(r#"{"code":401,"message":null,"data":null,"x-traceID":null}"#);
         assert_eq!((nulls.code, &*nulls.message), (401, ""));
+        assert_eq!(
+            read(r#"{"code":0,"X-TraceId":7}"#).trace_id.as_deref(),
+            Some("7")
+        );
         for blank in [
             r#"{"code":0,"x-traceID":""}"#,
             r#"{"code":0,"x-traceID":" "}"#,

@@ -105,7 +105,7 @@ impl<'f, 'a> Members<'f, 'a> {
     fn container(&mut self, text: &[u8], start: usize) -> Option<(usize, Option<&'a [Node]>)> {
         let mut nodes = NodeList::default();
         let end = Parser::new(text, &mut nodes)?.inside(start)?;
-        let first = self.first.take().filter(|first| first.set(nodes).is_ok());
+        let first = self.first.filter(|first| first.set(nodes).is_ok());
         Some((end, first.and_then(OnceCell::get).map(NodeList::as_slice)))
     }
 

@@ -194,6 +194,8 @@ fn deep_nesting_is_left_to_serde_json() {
     let deepest = MAX_DEPTH as usize;
     assert!(Document::new(&nested(deepest)).nodes.is_some());
     assert!(Document::new(&nested(deepest + 1)).nodes.is_none());
+    let many = format!("[{}[]]", "[],".repeat(deepest));
+    assert!(Document::new(&many).nodes.is_some());
     check(&nested(deepest + 1));
     check(&nested(100_000));
 }
