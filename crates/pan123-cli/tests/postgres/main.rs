@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
 mod accounts;
+mod away;
 mod batches;
-mod outages;
 mod passwords;
 mod replicas;
 #[allow(dead_code, reason = "the tests of the ledger use all of it")]

@@ -1,4 +1,6 @@
 //! What happens while the server is away, and after another one took its place.
+//!
+//! Two of these tests need the server alone. Tests start in the order of their names, so that these wait for few of the others.
 
 use std::time::Duration;
 
