@@ -144,7 +144,7 @@ impl CallbackNotice {
             return Err(CallbackError::TooLong);
         }
         let body = Body::new(body);
-        // What is wrong is said by `serde_json`.
+        // What cannot be read is read again by `serde_json`, which says where the error is.
         CallbackNotice::read(body.json())
             .or_else(|_| body.json().to())
             .map_err(|error| CallbackError::Malformed {

@@ -213,11 +213,11 @@ impl Query {
     /// Adds a parameter and percent-encodes it.
     pub fn push(&mut self, key: &str, value: impl Display) {
         let is_first = self.path_and_query.len() == self.start;
-        let written_to = &mut self.path_and_query;
-        written_to.push(if is_first { '?' } else { '&' });
-        written_to.extend(utf8_percent_encode(key, RESERVED));
-        written_to.push('=');
-        let written = write!(PercentEncoded(written_to), "{value}");
+        let text = &mut self.path_and_query;
+        text.push(if is_first { '?' } else { '&' });
+        text.extend(utf8_percent_encode(key, RESERVED));
+        text.push('=');
+        let written = write!(PercentEncoded(text), "{value}");
         debug_assert!(written.is_ok(), "a value that cannot be shown");
     }
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use http::{HeaderValue, Method, StatusCode};
-use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Auth, Endpoint, EndpointInfo, Idempotency, RateClass, SentRequest, encode};
 use crate::error::{
@@ -30,7 +29,7 @@ use crate::wire::redaction::{Redactor, RequestSecrets, Secrets};
 use crate::wire::request::{BaseUrl, CommonHeaders, EncodedRequest};
 use crate::wire::response::{Decoder, MAX_TRACE_ID, trace_id_of_success};
 
-pub(crate) use data::{Data, ReadData, ResponseReader, read_data};
+pub(crate) use data::{Data, ReadData, ResponseReader, TypedExchange, read_data};
 
 /// A non-idempotent request is sent only if at least this much time is left, so that its response can be awaited.
 const MIN_TIME_NON_IDEMPOTENT: Duration = Duration::from_secs(1);
@@ -103,7 +102,7 @@ pub(crate) trait ExchangeSession: Clone {
     fn hold_off_cause(&self, class: RateClass) -> Option<Error>;
 }
 
-/// Does not know the type of the response, so that its code exists once for all types: the [`ResponseReader`] does.
+/// Only the [`ResponseReader`] knows the type of the response, so that this code is compiled once.
 pub(crate) struct Exchange<H: ExchangeSession> {
     host: H,
     pub(crate) control: Arc<Control>,
@@ -801,18 +800,7 @@ impl TokenStatus {
 
 /// An exchange without a token.
 impl<H: ExchangeSession> Exchange<H> {
-    /// Takes what happened and returns what to do next, like a [`Machine`](crate::Machine) that returns data of this type.
-    pub(crate) fn resume<T: DeserializeOwned>(
-        &mut self,
-        now: Now,
-        input: Input,
-    ) -> Step<Result<T, Error>> {
-        let mut data = Data::new(read_data());
-        let step = self.resume_untyped(now, input, &mut data);
-        data.add_to(step)
-    }
-
-    fn resume_untyped(
+    pub(crate) fn resume(
         &mut self,
         now: Now,
         input: Input,

@@ -16,7 +16,6 @@
 //!   sends nothing more. A request in flight is awaited and its token saved, since it counts among the live ones of the client id.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
@@ -26,7 +25,7 @@ use super::fetch::{Fetch, trace_fetched};
 use super::tokens::{FetchedToken, Lease, Look, TokenOrigin, TokenRequest, Tokens};
 use crate::api::access_token::{IssueToken, IssuedToken};
 use crate::error::{BuildError, Error, ErrorCode, TokenStoreError};
-use crate::exchange::Exchange;
+use crate::exchange::TypedExchange;
 use crate::machine::token_store::{StoreOp, StoreResult, StoredToken};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::trace;
@@ -49,7 +48,7 @@ pub(super) fn look(tokens: &mut Tokens, now: Instant, request: TokenRequest) -> 
 /// If it is dropped, the lease goes to the next call at once.
 pub(crate) struct FetchToken<H: TokenSession> {
     fetch: Fetch<H>,
-    issue: Exchange<H>,
+    issue: TypedExchange<IssuedToken, H>,
     state: State,
 }
 
@@ -80,10 +79,9 @@ impl<H: TokenSession> FetchToken<H> {
         lease: Lease,
         now: Now,
     ) -> Result<FetchToken<H>, BuildError> {
-        let mut issue = Exchange::new(host.clone(), credentials)?;
-        issue.control = Arc::clone(host.fetch_control());
+        let issue = TypedExchange::new(host.clone(), credentials)?;
         Ok(FetchToken {
-            issue,
+            issue: issue.controlled_by(host.fetch_control()),
             fetch: Fetch::new(host, lease, now),
             state: State::Start,
         })
@@ -157,7 +155,7 @@ impl<H: TokenSession> FetchToken<H> {
 
     fn issue(&mut self, now: Now, input: Input) -> Turn {
         self.issue.set_deadline(self.fetch.deadline(now));
-        match self.issue.resume::<IssuedToken>(now, input).ready() {
+        match self.issue.resume(now, input).ready() {
             Ok(Ok(issued)) => self.issued(now, &issued),
             Ok(Err(error)) => self.fail(now, error),
             Err(step) => {

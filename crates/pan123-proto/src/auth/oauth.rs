@@ -29,7 +29,7 @@ use super::tokens::{
 use super::{AuthMethod, TokenSession};
 use crate::api::oauth::TokenPair;
 use crate::error::{BuildError, CredentialsFault, Error, ErrorCode, TokenStoreError};
-use crate::exchange::Exchange;
+use crate::exchange::TypedExchange;
 use crate::machine::token_store::{StoreOp, StoreResult, StoredToken};
 use crate::machine::{Input, Machine, Now, Step};
 use crate::trace;
@@ -75,7 +75,7 @@ enum Goal<H: TokenSession> {
     /// The next pair. How that ends is reported to the calls that wait for a token.
     Refresh,
     /// The first pair, in place of any that is stored. How that ends is reported to the caller.
-    RedeemCode(Option<Box<Exchange<H>>>),
+    RedeemCode(Option<Box<TypedExchange<TokenPair, H>>>),
 }
 
 enum State<H: TokenSession> {
@@ -91,7 +91,7 @@ enum State<H: TokenSession> {
     LoadingLocked,
     /// The store proves that it can save, before what works once is sent.
     Proving(Box<Proof<H>>),
-    Requesting(Box<Exchange<H>>),
+    Requesting(Box<TypedExchange<TokenPair, H>>),
     Saving(Box<Save>),
     /// The store did not take the pair; it is saved again.
     SaveBackoff {
@@ -104,7 +104,7 @@ enum State<H: TokenSession> {
 
 /// A request that waits for the store's proof.
 struct Proof<H: TokenSession> {
-    request: Box<Exchange<H>>,
+    request: Box<TypedExchange<TokenPair, H>>,
     /// Whether the present pair is saved again, as there is one.
     saves_pair: bool,
 }
@@ -223,7 +223,7 @@ impl<H: TokenSession> PairFetch<H> {
         &mut self,
         stored: Option<&StoredToken>,
         now: Now,
-    ) -> Result<Box<Exchange<H>>, Error> {
+    ) -> Result<Box<TypedExchange<TokenPair, H>>, Error> {
         let refresh_token = stored.and_then(StoredToken::expose_refresh_token);
         self.stored_refresh_token = refresh_token.map(SecretString::from);
         let host = self.fetch.host.clone();
@@ -244,14 +244,17 @@ impl<H: TokenSession> PairFetch<H> {
         if let Some(rejection) = rejection {
             return Err(Error::AuthorizationRequired(Some(rejection)));
         }
-        let mut request = Exchange::new(host.clone(), &app.refresh(token.clone()))?;
-        request.control = Arc::clone(host.fetch_control());
+        let request = TypedExchange::new(host.clone(), &app.refresh(token.clone()))?;
         self.sent_refresh_token = Some(token);
-        Ok(Box::new(request))
+        Ok(Box::new(request.controlled_by(host.fetch_control())))
     }
 
     /// Has the present pair saved again before the request is sent: a pair that nobody can save would be lost with this process.
-    fn prove(&mut self, stored: Option<&StoredToken>, request: Box<Exchange<H>>) -> Turn<H> {
+    fn prove(
+        &mut self,
+        stored: Option<&StoredToken>,
+        request: Box<TypedExchange<TokenPair, H>>,
+    ) -> Turn<H> {
         let unsaved = (self.fetch.host).with_tokens(|tokens| tokens.unsaved_pair_beside(stored));
         let present = unsaved.filter(|_| !self.redeems_code());
         if let Some(pair) = &present {
@@ -307,9 +310,14 @@ impl<H: TokenSession> PairFetch<H> {
         }
     }
 
-    fn request(&mut self, now: Now, mut request: Box<Exchange<H>>, input: Input) -> Turn<H> {
+    fn request(
+        &mut self,
+        now: Now,
+        mut request: Box<TypedExchange<TokenPair, H>>,
+        input: Input,
+    ) -> Turn<H> {
         request.set_deadline(self.fetch.deadline(now));
-        match request.resume::<TokenPair>(now, input).ready() {
+        match request.resume(now, input).ready() {
             Ok(Ok(pair)) => self.issued(now, &pair),
             Ok(Err(error)) => self.fail(now, error),
             Err(step) => {

@@ -66,7 +66,7 @@ pub struct CallbackSigner {
 #[derive(Clone)]
 pub struct CallbackKey {
     id: String,
-    /// It has read all that comes before the caller's id.
+    /// Already fed with the context and the id.
     mac: Hmac<Sha256>,
 }
 

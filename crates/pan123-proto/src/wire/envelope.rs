@@ -23,7 +23,7 @@ const TRACE_ID: Names = &["x-traceID"];
 impl<'a> Envelope<'a> {
     /// Reads a body, which must be an object whose `code` is a whole number or a string of one.
     pub(crate) fn read(body: &'a Body<'_>) -> Result<Envelope<'a>, serde_json::Error> {
-        // A key that is expected is read fastest.
+        // Message and trace id are here only because a key that is expected is read fastest.
         let mut fields = [CODE, MESSAGE, DATA, TRACE_ID].map(Field::empty);
         body.read(&mut fields, is_same)?;
         let [code, _, data, _] = &fields;
@@ -35,25 +35,30 @@ impl<'a> Envelope<'a> {
     }
 
     pub(crate) fn message(&self) -> Cow<'a, str> {
-        self.text(MESSAGE).unwrap_or_default()
+        text(self.body, MESSAGE).unwrap_or_default()
     }
 
     pub(crate) fn trace_id(&self) -> Option<Cow<'a, str>> {
-        let trace_id = self.text(TRACE_ID);
-        trace_id.filter(|trace_id| !trace_id.trim().is_empty())
-    }
-
-    /// Reads a text of the body, which a success does not need.
-    fn text(&self, names: Names) -> Option<Cow<'a, str>> {
-        let mut fields = [Field::empty(names)];
-        self.body.read(&mut fields, is_same).ok()?;
-        fields[0].optional(lossy_text)
+        trace_id(self.body)
     }
 
     /// Missing data counts as `null`, which only a type without promised data accepts.
     pub(crate) fn data(&self) -> Json<'a> {
         self.data.unwrap_or(Json::NULL)
     }
+}
+
+/// Returns the trace id of a body that is known to be an envelope.
+pub(crate) fn trace_id<'a>(body: &'a Body<'_>) -> Option<Cow<'a, str>> {
+    let trace_id = text(body, TRACE_ID);
+    trace_id.filter(|trace_id| !trace_id.trim().is_empty())
+}
+
+/// Reads a text, which a success does not need.
+fn text<'a>(body: &'a Body<'_>, names: Names) -> Option<Cow<'a, str>> {
+    let mut fields = [Field::empty(names)];
+    body.read(&mut fields, is_same).ok()?;
+    fields[0].optional(lossy_text)
 }
 
 /// The most ids that an error names.

@@ -20,7 +20,7 @@ pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Where the service is: the part of every URL before the path. It has neither user nor query, and so nothing secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     /// Without a slash at its end.
     text: String,

@@ -12,7 +12,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 
 use super::body::body_text;
-use super::envelope::{Envelope, ids_of_key};
+use super::envelope::{self, Envelope, ids_of_key};
 use super::failure::{Failure, FailureClass};
 use super::json::{Body, Json, Names};
 use super::redaction::Redactor;
@@ -64,8 +64,7 @@ pub(crate) fn trace_id_of_success(
     let trace_id = match format {
         ResponseFormat::Envelope => {
             let body = Body::new(response.body());
-            let envelope = Envelope::read(&body).ok()?;
-            return envelope.trace_id().map(Cow::into_owned);
+            return envelope::trace_id(&body).map(Cow::into_owned);
         }
         ResponseFormat::Flat => trace_id(response.headers()),
     };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Goal, PairFetch, check_redirect_uri};
+use crate::api::oauth::TokenPair;
 use crate::auth::fetch::{FETCH_TIMEOUT, initial_lease_duration};
 use crate::auth::{AuthMethod, TokenSession};
 use crate::error::{BuildError, Error};
-use crate::exchange::Exchange;
+use crate::exchange::TypedExchange;
 use crate::machine::control::Control;
 use crate::machine::{Input, Machine, Now, Step, Wait};
 use crate::wait::WaitReason;
@@ -41,7 +42,7 @@ impl Authorize {
             });
         };
         check_redirect_uri(redirect_uri)?;
-        let request = Exchange::new(host.clone(), &app.exchange(code, redirect_uri))?;
+        let request = TypedExchange::new(host.clone(), &app.exchange(code, redirect_uri))?;
         Ok(Authorize(Box::new(RedeemCode {
             host,
             control: Arc::default(),
@@ -74,7 +75,7 @@ struct RedeemCode<H: TokenSession> {
 
 enum State<H: TokenSession> {
     /// Waits while a token is being fetched otherwise.
-    Claiming(Box<Exchange<H>>),
+    Claiming(Box<TypedExchange<TokenPair, H>>),
     Fetching(Box<PairFetch<H>>),
     Ended,
 }
@@ -84,7 +85,7 @@ impl<H: TokenSession> RedeemCode<H> {
         &mut self,
         now: Now,
         deadline: Instant,
-        request: Box<Exchange<H>>,
+        request: Box<TypedExchange<TokenPair, H>>,
     ) -> Step<Result<(), Error>> {
         let lasts = initial_lease_duration(&self.host);
         let claimed = self.host.with_tokens(|tokens| {

@@ -9,10 +9,10 @@ use super::members::{IsSame, Members};
 use super::{Field, Json, scan};
 use crate::wire::body::{body_text, escape_controls};
 
-/// The deepest nesting that is read.
+/// The deepest nesting that is read; in a body, inside its outermost object.
 const MAX_DEPTH: u32 = 64;
 
-/// A value: the start and the end of its key, its own, and how many nodes are inside it, which stand behind it. Positions count from the
+/// A value: the start and the end of its key, its own, and how many nodes are inside it, which follow it. Positions count from the
 /// start of the value around it; an element has an empty key. Each number is the bytes of a `u32`: bytes can be passed on by a deserializer.
 pub(super) type Node = [[u8; 4]; 5];
 
@@ -55,8 +55,8 @@ pub(crate) struct Body<'a> {
     text: Cow<'a, str>,
     /// The text with control characters in strings escaped, if it has any: JSON forbids them there.
     escaped: OnceCell<Option<String>>,
-    /// What was found inside the first object or array in it when it was read.
-    first: OnceCell<NodeList>,
+    /// What was found inside the first of its fields that is an object or an array.
+    first_nodes: OnceCell<NodeList>,
 }
 
 impl<'a> Body<'a> {
@@ -68,7 +68,7 @@ impl<'a> Body<'a> {
         Body {
             text: text.into(),
             escaped: OnceCell::new(),
-            first: OnceCell::new(),
+            first_nodes: OnceCell::new(),
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Body<'a> {
     pub(crate) fn json(&self) -> Json<'_> {
         let escaped = self.escaped.get_or_init(|| {
             let lowest = self.text.bytes().fold(u8::MAX, u8::min);
-            let has_controls = lowest < b' ' && parse(self.text.as_bytes()).is_none();
+            let has_controls = lowest < b' ';
             has_controls.then(|| escape_controls(&self.text))
         });
         Json::spelled(escaped.as_deref().unwrap_or(&self.text))
@@ -88,7 +88,7 @@ impl<'a> Body<'a> {
         fields: &mut [Field<'b>],
         is_same: IsSame,
     ) -> Result<(), serde_json::Error> {
-        let mut members = Members::new(fields, Some(is_same), Some(&self.first));
+        let mut members = Members::new(fields, Some(is_same), Some(&self.first_nodes));
         match members.read_strictly(&self.text) {
             Some(()) => Ok(()),
             None => members.read_leniently(self.json()),
@@ -113,10 +113,10 @@ impl<'a> Iterator for Nodes<'a> {
     type Item = (Range<usize>, Json<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (node, behind) = self.nodes.split_first()?;
+        let (node, rest) = self.nodes.split_first()?;
         let [key_start, key_end, start, end, inside] = numbers(node);
-        let (inside, behind) = behind.split_at_checked(inside)?;
-        self.nodes = behind;
+        let (inside, rest) = rest.split_at_checked(inside)?;
+        self.nodes = rest;
         let value = Json {
             spelling: self.text.get(start..end)?,
             inside: Some(inside),
@@ -135,24 +135,22 @@ pub(super) enum NodeList {
 const FEW: usize = 2;
 
 impl NodeList {
-    /// `text` is what they are found in.
+    /// `room` is how many there may be.
     #[inline]
-    fn push(&mut self, node: Node, text: &[u8]) {
+    fn push(&mut self, node: Node, room: usize) {
         match self {
             NodeList::Few(nodes, length) if *length < FEW => {
                 nodes[*length] = node;
                 *length += 1;
             }
-            NodeList::Few(..) => self.push_to_many(node, text),
+            NodeList::Few(..) => self.push_to_many(node, room),
             NodeList::Many(nodes) => nodes.push(node),
         }
     }
 
     #[cold]
-    fn push_to_many(&mut self, node: Node, text: &[u8]) {
-        /// About the length of a text for one node, in bytes.
-        const TEXT_OF_NODE: usize = 16;
-        let mut many = Vec::with_capacity(text.len() / TEXT_OF_NODE + FEW);
+    fn push_to_many(&mut self, node: Node, room: usize) {
+        let mut many = Vec::with_capacity(room.max(2 * FEW));
         many.extend(self.as_slice());
         many.push(node);
         *self = NodeList::Many(many);
@@ -200,21 +198,34 @@ fn parse(text: &[u8]) -> Option<NodeList> {
 pub(super) struct Parser<'a> {
     text: &'a [u8],
     nodes: &'a mut NodeList,
+    /// For how many nodes there is to be room once they are more than a few.
+    room: usize,
     depth: u32,
 }
 
 impl<'a> Parser<'a> {
     /// `None` if the text is too long.
     pub(super) fn new(text: &'a [u8], nodes: &'a mut NodeList) -> Option<Parser<'a>> {
+        /// About the length of a text for one node, in bytes.
+        const TEXT_OF_NODE: usize = 16;
+        Some(Parser {
+            room: text.len() / TEXT_OF_NODE,
+            ..Parser::without_room(text, nodes)?
+        })
+    }
+
+    /// For nodes that nobody keeps, and of which a text may have many lists: no room is made in advance.
+    pub(super) fn without_room(text: &'a [u8], nodes: &'a mut NodeList) -> Option<Parser<'a>> {
         u32::try_from(text.len()).ok()?;
         Some(Parser {
             text,
             nodes,
+            room: 0,
             depth: 0,
         })
     }
 
-    /// Finds what is inside an object or an array, and returns the position behind it.
+    /// Finds what is inside an object or an array, and returns the position after it.
     pub(super) fn inside(&mut self, start: usize) -> Option<usize> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -234,7 +245,7 @@ impl<'a> Parser<'a> {
                 return self.container(value, start, at);
             }
             let end = scan::scalar(text, first, at)?;
-            self.nodes.push(node(value, end - start, 0), text);
+            self.nodes.push(node(value, end - start, 0), self.room);
             Some(end)
         })?;
         self.depth -= 1;
@@ -244,7 +255,7 @@ impl<'a> Parser<'a> {
     /// Finds an object or an array inside the one that starts at `around`.
     fn container(&mut self, value: [usize; 3], around: usize, start: usize) -> Option<usize> {
         let own = self.nodes.len();
-        self.nodes.push(Node::default(), self.text);
+        self.nodes.push(Node::default(), self.room);
         let end = self.inside(start)?;
         let inside = self.nodes.len() - own - 1;
         self.nodes.set(own, node(value, end - around, inside));

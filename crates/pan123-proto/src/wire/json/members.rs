@@ -10,15 +10,15 @@ use serde_json::value::RawValue;
 use super::document::{Node, NodeList, Nodes, Parser};
 use super::{Field, Json, scan, string, unquoted};
 
-/// Whether a key that is not a name stands for it.
+/// Whether a key that differs from a name counts as that name.
 pub(super) type IsSame = fn(name: &str, key: &str) -> bool;
 
 /// Sorts the members of an object into fields.
 pub(super) struct Members<'f, 'a> {
     fields: &'f mut [Field<'a>],
     is_same: Option<IsSame>,
-    /// Takes what is inside the first object or array in it.
-    first: Option<&'a OnceCell<NodeList>>,
+    /// Takes what is inside the first field that is an object or an array.
+    first_nodes: Option<&'a OnceCell<NodeList>>,
     /// The field of the next member, if the members come in the order of the fields.
     likely: usize,
 }
@@ -27,12 +27,12 @@ impl<'f, 'a> Members<'f, 'a> {
     pub(super) fn new(
         fields: &'f mut [Field<'a>],
         is_same: Option<IsSame>,
-        first: Option<&'a OnceCell<NodeList>>,
+        first_nodes: Option<&'a OnceCell<NodeList>>,
     ) -> Members<'f, 'a> {
         Members {
             fields,
             is_same,
-            first,
+            first_nodes,
             likely: 0,
         }
     }
@@ -89,7 +89,7 @@ impl<'f, 'a> Members<'f, 'a> {
             };
             let (first, start) = scan::member_value(text, key_end)?;
             let (end, inside) = match first {
-                b'{' | b'[' => self.container(text, start)?,
+                b'{' | b'[' => self.container(text, start, index.is_some())?,
                 _ => (scan::scalar(text, first, start)?, Some(&[][..])),
             };
             if index.is_some() {
@@ -101,20 +101,31 @@ impl<'f, 'a> Members<'f, 'a> {
         (end == text.len()).then_some(())
     }
 
-    /// Finds what is inside an object or an array, and its end.
-    fn container(&mut self, text: &[u8], start: usize) -> Option<(usize, Option<&'a [Node]>)> {
+    /// Finds the end of an object or an array, and what is inside if it is the first one of a field.
+    fn container(
+        &self,
+        text: &[u8],
+        start: usize,
+        is_field: bool,
+    ) -> Option<(usize, Option<&'a [Node]>)> {
+        let is_first = |nodes: &&OnceCell<NodeList>| is_field && nodes.get().is_none();
+        let first_nodes = self.first_nodes.filter(is_first);
         let mut nodes = NodeList::default();
-        let end = Parser::new(text, &mut nodes)?.inside(start)?;
-        let first = self.first.filter(|first| first.set(nodes).is_ok());
-        Some((end, first.and_then(OnceCell::get).map(NodeList::as_slice)))
+        let end = if first_nodes.is_some() {
+            Parser::new(text, &mut nodes)?.inside(start)?
+        } else {
+            Parser::without_room(text, &mut nodes)?.inside(start)?
+        };
+        let inside = first_nodes.map(|first| first.get_or_init(|| nodes).as_slice());
+        Some((end, inside))
     }
 
     /// Returns where the key here ends, if it is the usual one of the likely field.
     fn likely_key(&self, text: &[u8], start: usize) -> Option<usize> {
         let name = self.likely_name()?;
         let key = text.get(start..)?.strip_prefix(b"\"")?;
-        let behind = key.strip_prefix(name)?;
-        behind.starts_with(b"\"").then_some(start + name.len() + 2)
+        let rest = key.strip_prefix(name)?;
+        rest.starts_with(b"\"").then_some(start + name.len() + 2)
     }
 
     /// Returns the usual name of the likely field.

@@ -1,6 +1,6 @@
 //! The strict grammar of JSON. What passes here, `serde_json` reads in the same way.
 //!
-//! The functions take the position of something, and return the position behind it; `None` if it is not there.
+//! The functions take the position of something, and return the position after it; `None` if it is not there.
 
 /// An object or an array. `item` takes the first byte of a member or of an element, and its position.
 #[inline]
@@ -87,14 +87,14 @@ fn escaped_string(text: &[u8], start: usize) -> Option<usize> {
 #[inline]
 fn plain(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?;
-    while let Some((bytes, behind)) = rest.split_first_chunk() {
+    while let Some((bytes, after)) = rest.split_first_chunk() {
         let special = special(u64::from_le_bytes(*bytes));
         if special != 0 {
             return Some(text.len() - rest.len() + special.trailing_zeros() as usize / 8);
         }
-        rest = behind;
+        rest = after;
     }
-    // What is missing to eight bytes is special, too.
+    // The zeros that fill up to eight bytes are special, so that the search stops at the end of the text.
     let mut bytes = [0; 8];
     bytes[..rest.len()].copy_from_slice(rest);
     let special = special(u64::from_le_bytes(bytes));
@@ -178,16 +178,16 @@ mod tests {
     #[test]
     fn string_ends_at_its_quote_whatever_its_length() {
         for length in 0..40 {
-            for (inner, behind) in ["a", "é", "影", "\\\"", "\\u0022"]
+            for (inner, after) in ["a", "é", "影", "\\\"", "\\u0022"]
                 .into_iter()
-                .flat_map(|inner| ["", ",", "}]}]}]}]}]"].map(|behind| (inner, behind)))
+                .flat_map(|inner| ["", ",", "}]}]}]}]}]"].map(|after| (inner, after)))
             {
                 let text = format!("\"{}{inner}\"", "x".repeat(length));
-                let end = string(format!("{text}{behind}").as_bytes(), b'"', 0);
-                assert_eq!(end, Some(text.len()), "{text}{behind}");
+                let end = string(format!("{text}{after}").as_bytes(), b'"', 0);
+                assert_eq!(end, Some(text.len()), "{text}{after}");
                 let open = &text[..text.len() - 1];
                 assert_eq!(string(open.as_bytes(), b'"', 0), None, "{open}");
-                let control = format!("{open}\n\"{behind}");
+                let control = format!("{open}\n\"{after}");
                 assert_eq!(string(control.as_bytes(), b'"', 0), None, "{control}");
             }
         }

@@ -80,6 +80,19 @@ fn calls_that_were_held_up_at_their_gates_keep_their_pace() {
     assert_eq!(sent, expected);
 }
 
+#[test]
+fn call_whose_driver_wakes_too_late_for_its_second_slot_sends_nothing() {
+    let session = fixed();
+    let (mut call, mut other) = (create(&session), create(&session));
+    at_gate(call.resume(at(secs(0)), Input::Wake));
+    at_gate(other.resume(at(secs(1)), Input::Wake));
+    call.proceed();
+    let wait = hand::wait(call.resume(at(millis(1_600)), Input::Wake));
+    assert_eq!(wait.until, at(secs(2)).mono);
+    let error = ended(call.resume(at(secs(11)), Input::Wake)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::GateExpired);
+}
+
 /// The time at which a wait ends.
 fn now_of(wait: &Wait) -> Now {
     at(elapsed(wait.until))

@@ -16,7 +16,7 @@ use crate::task::Progress;
 use crate::wire::envelope::Envelope;
 use crate::wire::json::members::RawMembers;
 
-const BODIES: [&str; 13] = [
+const BODIES: [&str; 14] = [
     include_str!("../../../../tests/fixtures/official_access_token_response.json"),
     include_str!("../../../../tests/fixtures/official_offline_callback_success.json"),
     include_str!("../../../../tests/fixtures/official_user_info_response.json"),
@@ -29,11 +29,12 @@ const BODIES: [&str; 13] = [
     r#"{"code":"0","data":{"process":-0.5e+1,"status":"2"},"code":0,"data":{"status":2,"process":-5}}"#,
     r#"{"code":0,"data":{"fileList":[{"fileId":1,"fileID":"1","filename":"\u0061","type":0},[],null],"lastFileId":-1}}"#,
     r#"{"code":1,"message":"\ud83d\ude00 \/ \" \\ \n","x-traceId":"t","data":[true,false,null,"",0,-0.0,1E9,[{}]]}"#,
+    r#"{"x":[{"n":2},{"n":3}],"code":0,"message":[{"n":2},{"n":3}],"data":{"status":1,"process":2}}"#,
     r#"{"url":"https://h/a","status":1,"failReason":"a\/b","fileID":null}"#,
 ];
 
 /// What a piece of a body is swapped for.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 25] = [
     "",
     " ",
     "\n",
@@ -58,6 +59,7 @@ const PIECES: [&str; 24] = [
     "null",
     "nul",
     "\"code\":1,",
+    "\"message\":[{}],",
 ];
 
 /// Bodies with a few pieces cut out, put in or swapped, and texts that look a little like JSON.
@@ -115,22 +117,20 @@ fn assert_same(json: Json<'_>) {
 fn assert_reads_same<T: fmt::Debug + for<'de> Deserialize<'de>>(text: &str) {
     let envelope = |text: &str| {
         let body = Body::of_text(text);
-        Envelope::read(&body).map_or_else(
-            |error| format!("{error:?}"),
-            |envelope| {
-                let (message, trace_id) = (envelope.message(), envelope.trace_id());
-                let data = envelope.data().to::<T>();
-                format!("{} {message} {trace_id:?} {data:?}", envelope.code)
-            },
-        )
+        let envelope = Envelope::read(&body).map_err(|error| format!("{error:?}"))?;
+        let (message, trace_id) = (envelope.message(), envelope.trace_id());
+        let data = envelope.data().to::<T>();
+        Ok::<_, String>(format!("{} {message} {trace_id:?} {data:?}", envelope.code))
     };
     let flat = |json: Json<'_>| format!("{:?}", json.to::<T>());
     let document = Document::new(text);
     let spelled = flat(Json::spelled(text));
     assert_eq!(flat(document.json()), spelled);
+    // Space at the end is left to `serde_json`.
+    let left = format!("{text} ");
+    assert!(Document::new(&left).nodes.is_none());
+    assert_eq!(envelope(text).ok(), envelope(&left).ok());
     if document.nodes.is_some() {
-        // Space at the end is left to `serde_json`.
-        let left = format!("{text} ");
         assert_eq!(envelope(text), envelope(&left));
         assert_eq!(spelled, flat(Json::spelled(&left)));
     }
