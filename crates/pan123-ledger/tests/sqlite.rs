@@ -17,6 +17,7 @@ use pan123_proto::ledger::{
     OpenLedger, Refusal, SpilledTask, Transaction, Verdict,
 };
 
+use crate::common::workers::end;
 use crate::common::{account, at, item, task};
 
 fn run(ledger: &mut dyn OpenLedger, seconds: u64, ops: Vec<LedgerOp>) -> Vec<LedgerAnswer> {
@@ -81,7 +82,7 @@ fn item_goes_its_whole_way_and_stays_after_a_restart() {
         task: task(7),
     };
     assert_eq!(run(&mut *ledger, 2, vec![created]), [LedgerAnswer::Done]);
-    drop(ledger);
+    end(ledger);
     let mut ledger = open(&path);
     let claimed = claim(&mut *ledger, 3);
     assert_eq!(claimed.to_follow.len(), 1, "{claimed:?}");
@@ -115,7 +116,7 @@ fn dead_worker_is_seen_at_once_and_a_living_one_is_left_alone() {
         none.to_create.is_empty() && none.unconfirmed.is_empty(),
         "{none:?}"
     );
-    drop(first);
+    end(first);
     let taken = claim(&mut *second, 3);
     assert_eq!(
         (taken.to_create.len(), taken.unconfirmed.len()),
@@ -163,7 +164,7 @@ fn full_disk_leaves_the_task_in_the_spill_and_the_next_worker_finds_it() {
         .spill(SpilledTask::new(id, fence, task(9)))
         .expect("there is room");
     assert_eq!(first.spill_room(), room - 1);
-    drop(first);
+    end(first);
     assert!(folder.path().join("downloads.db-worker-1").exists());
     let mut second = open(&path);
     let taken = claim(&mut *second, 2);
@@ -212,7 +213,7 @@ fn task_in_a_dead_workers_spill_counts_before_its_item_is_settled() {
     assert_eq!(claim(&mut *second, 100).unconfirmed.len(), 1);
     let kept = SpilledTask::new(id, fence, task(9));
     frozen.spill(kept).expect("there is room");
-    drop(frozen);
+    end(frozen);
     let settle = LedgerOp::Settle {
         key: item(1).key,
         verdict: Verdict::SendAgain,
@@ -247,7 +248,7 @@ fn item_that_is_to_wait_for_ever_waits_for_a_day() {
 fn another_user_of_the_same_app_is_another_account() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("downloads.db");
-    drop(open(&path));
+    end(open(&path));
     let user = SqliteLedger::new(&path).open(&account().of_user("zhang"));
     let Err(fault) = user else {
         panic!("it opens");

@@ -9,6 +9,7 @@ use pan123_proto::ledger::{
     MemoryLedger, OpenLedger, Transaction, Verdict,
 };
 
+use super::workers::end;
 use super::{account, at, item, task};
 
 const STEPS: usize = 300;
@@ -135,7 +136,7 @@ pub(crate) fn assert_answers_as_memory(ledger: &dyn Ledger, seed: u64) {
         let worker = names.random.usize(0..workers.len());
         if names.random.u8(0..40) == 0 {
             // It ends, and another one begins.
-            drop(workers.remove(worker));
+            end(workers.remove(worker));
             workers.push([open(ledger), open(&memory)]);
             continue;
         }

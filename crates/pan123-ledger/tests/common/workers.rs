@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,21 @@ const WORKERS: usize = 4;
 pub(crate) const ITEMS: usize = 200;
 /// Longer than any test takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
+
+/// Held while processes start: until one runs its own program it has the files of this process open, and so holds its locks.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// Starts a process, while no worker of this one ends.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _guard = STARTING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Ends a worker of this process, whose lock is free afterwards.
+pub(crate) fn end<T>(worker: T) {
+    let _guard = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+    drop(worker);
+}
 
 /// What the process says.
 pub(crate) fn said(line: &str) -> Option<&str> {
@@ -58,7 +74,7 @@ impl Workers {
         self.started += 1;
         let worker = self.started;
         let seed = self.random.u64(..);
-        let mut process = (self.command)(seed).spawn().unwrap();
+        let mut process = spawn(&mut (self.command)(seed)).unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let tell = self.tell.clone();
         thread::spawn(move || {

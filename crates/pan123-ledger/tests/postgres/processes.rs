@@ -12,7 +12,9 @@ use pan123_proto::ledger::{ItemState, Ledger, LedgerAnswer, LedgerOp, ListItems,
 
 use super::server::{TestServer, control, server, server_alone};
 use super::{account, add, ask, claim};
-use crate::common::workers::{ITEMS, LONG, Workers, assert_each_once, pause, report, said, work};
+use crate::common::workers::{
+    ITEMS, LONG, Workers, assert_each_once, pause, report, said, spawn, work,
+};
 
 const SCHEMA: &str = "PAN123_LEDGER_SCHEMA";
 const SPILL: &str = "PAN123_LEDGER_SPILL";
@@ -137,7 +139,7 @@ fn process_that_is_killed_is_seen_at_once_on_its_machine() {
     };
     let work = Work::new(server);
     let mut command = work.command(LONG)(1);
-    let mut process = command.env(LOG, "").stdin(Stdio::piped()).spawn().unwrap();
+    let mut process = spawn(command.env(LOG, "").stdin(Stdio::piped())).unwrap();
     let output = BufReader::new(process.stdout.take().unwrap());
     let mut lines = output.lines().map_while(Result::ok);
     assert!(lines.any(|line| said(&line) == Some("3")));
@@ -193,7 +195,7 @@ fn processes_that_freeze_for_longer_than_their_lease_send_each_item_once() {
     let signal = |signal: &str, process: &Child| {
         let mut kill = Command::new("kill");
         let kill = kill.args([signal, &process.id().to_string()]);
-        assert!(kill.status().unwrap().success());
+        assert!(spawn(kill).unwrap().wait().unwrap().success());
     };
     let mut freezes = 0;
     work.workers(lease).work(|workers, victim| {

@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pan123_proto::ledger::ItemState;
 
 use super::worker::command;
 use super::{counts, open};
-use crate::common::workers::said;
+use crate::common::workers::{said, spawn};
 
 /// Runs a shell script, with the folder as `$1` and the process as the further arguments. Returns what the process says; none if the
 /// script cannot set up what it needs.
@@ -34,7 +34,11 @@ fn said_in(before: &[&str], script: &str, kind: &str, folder: &Path) -> Option<V
     for (name, value) in process.get_envs() {
         shell.env(name, value.unwrap());
     }
-    let why = match shell.output() {
+    let shell = shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let why = match spawn(shell).and_then(Child::wait_with_output) {
         Ok(output) if output.status.code() != Some(99) => {
             let text = String::from_utf8(output.stdout).unwrap();
             return Some(text.lines().filter_map(said).map(str::to_owned).collect());

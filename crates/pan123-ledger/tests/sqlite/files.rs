@@ -8,6 +8,7 @@ use pan123_proto::Account;
 use pan123_proto::ledger::{Ledger, LedgerFault, LedgerOp, OpenLedger, SpilledTask, Transaction};
 
 use super::{at, claim, intend_one, item, open, refusal, run, task};
+use crate::common::workers::{end, spawn};
 
 #[cfg(unix)]
 #[test]
@@ -60,7 +61,7 @@ fn what_is_no_ledger_of_the_account_is_refused_and_stays() {
     drop(other);
 
     let newer = folder.path().join("newer.db");
-    drop(open(&newer));
+    end(open(&newer));
     let other = rusqlite::Connection::open(&newer).unwrap();
     other.execute_batch("PRAGMA user_version = 2").unwrap();
     drop(other);
@@ -80,18 +81,21 @@ fn what_is_no_ledger_of_the_account_is_refused_and_stays() {
 }
 
 #[cfg(unix)]
+fn make_pipe(path: &Path) {
+    let made = spawn(std::process::Command::new("mkfifo").arg(path));
+    assert!(made.unwrap().wait().unwrap().success());
+}
+
+#[cfg(unix)]
 #[test]
 fn path_that_is_no_plain_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let in_folder = |name: &str| folder.path().join(name);
-    let made = std::process::Command::new("mkfifo")
-        .arg(in_folder("pipe"))
-        .status();
-    assert!(made.unwrap().success());
+    make_pipe(&in_folder("pipe"));
     let _socket = std::os::unix::net::UnixListener::bind(in_folder("socket")).unwrap();
     fs::write(in_folder("short"), "x").unwrap();
     std::os::unix::fs::symlink(in_folder("nothing"), in_folder("dangling")).unwrap();
-    drop(open(&in_folder("first")));
+    end(open(&in_folder("first")));
     fs::hard_link(in_folder("first"), in_folder("second")).unwrap();
     for (name, expected) in [
         ("pipe", "is a device, a pipe or a socket"),
@@ -173,7 +177,7 @@ fn task_ids_of_another_ledger_at_this_path_are_neither_lost_nor_taken() {
     let path = folder.path().join("downloads.db");
     let kept = folder.path().join("downloads.db-worker-1");
     let first = with_kept_task(&path);
-    drop(first);
+    end(first);
     let before = fs::read(&kept).unwrap();
     fs::remove_file(&path).unwrap();
     let error = refusal(&path);
@@ -197,7 +201,7 @@ fn file_that_a_kill_left_behind_is_removed_at_the_next_start() {
     let kept = folder.path().join("downloads.db-worker-1");
     let first = with_kept_task(&path);
     let copy = fs::read(&kept).unwrap();
-    drop(first);
+    end(first);
     let mut second = open(&path);
     assert_eq!(claim(&mut *second, 1).to_follow.len(), 1);
     assert!(!kept.exists());
@@ -206,7 +210,7 @@ fn file_that_a_kill_left_behind_is_removed_at_the_next_start() {
     for other in others {
         fs::write(folder.path().join(other), "").unwrap();
     }
-    drop(open(&path));
+    end(open(&path));
     assert!(!kept.exists());
     assert!(folder.path().join("downloads.db-worker-2").exists());
     for other in others {
@@ -225,7 +229,7 @@ fn file_of_a_worker_that_never_was_is_made_anew() {
         let path = folder.path().join(format!("{number}.db"));
         let kept = folder.path().join(format!("{number}.db-worker-1"));
         fs::write(&kept, left).unwrap();
-        drop(with_kept_task(&path));
+        end(with_kept_task(&path));
         assert_eq!(claim(&mut *open(&path), 1).to_follow.len(), 1);
         assert!(!kept.exists());
     }
@@ -241,7 +245,7 @@ fn worker_that_ends_leaves_the_files_of_the_ledger_that_took_its_place() {
     let first = open(&path);
     fs::rename(&place, folder.path().join("old")).unwrap();
     let _second = open(&path);
-    drop(first);
+    end(first);
     assert!(place.join("downloads.db-worker-1").exists());
 }
 
@@ -251,18 +255,14 @@ fn worker_file_that_is_no_plain_file_is_told_by_name_and_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("downloads.db");
     let kept = folder.path().join("downloads.db-worker-1");
-    let make_pipe = || {
-        let made = std::process::Command::new("mkfifo").arg(&kept).status();
-        assert!(made.unwrap().success());
-    };
-    make_pipe();
+    make_pipe(&kept);
     let error = refusal(&path);
     assert!(error.contains("downloads.db-worker-1"), "{error}");
     fs::remove_file(&kept).unwrap();
 
-    drop(with_kept_task(&path));
+    end(with_kept_task(&path));
     fs::remove_file(&kept).unwrap();
-    make_pipe();
+    make_pipe(&kept);
     let mut second = open(&path);
     let claim = LedgerOp::Claim {
         create: 1,

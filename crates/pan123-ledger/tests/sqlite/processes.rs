@@ -9,7 +9,7 @@ use pan123_proto::ledger::{Item, LedgerAnswer, LedgerOp, ListItems, OpenLedger};
 
 use super::worker::{command, service_log};
 use super::{claim, item, open, run};
-use crate::common::workers::{self, ITEMS, LONG, Workers, report, said};
+use crate::common::workers::{self, ITEMS, LONG, Workers, end, report, said, spawn};
 
 fn new_ledger(folder: &Path) -> PathBuf {
     let path = folder.join("downloads.db");
@@ -39,7 +39,7 @@ fn assert_each_once(path: &Path) -> (usize, usize) {
     let items = all(&mut *ledger);
     let unconfirmed = workers::assert_each_once(&service_log(path), &items);
     claim(&mut *ledger, 0);
-    drop(ledger);
+    end(ledger);
     let names = path.parent().unwrap().read_dir().unwrap();
     let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
@@ -70,7 +70,7 @@ fn processes_that_freeze_for_longer_than_their_lease_send_each_item_once() {
     let signal = |signal: &str, process: &Child| {
         let mut kill = Command::new("kill");
         let kill = kill.args([signal, &process.id().to_string()]);
-        assert!(kill.status().unwrap().success());
+        assert!(spawn(kill).unwrap().wait().unwrap().success());
     };
     let mut freezes = 0;
     start(&path, lease).work(|workers, victim| {
@@ -87,7 +87,7 @@ fn processes_that_freeze_for_longer_than_their_lease_send_each_item_once() {
 fn processes_that_create_the_file_at_the_same_time_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/downloads.db");
-    let start = |seed| command("open", &path, seed, LONG).spawn().unwrap();
+    let start = |seed| spawn(&mut command("open", &path, seed, LONG)).unwrap();
     let processes: Vec<_> = (0..10).map(start).collect();
     for process in processes {
         let output = process.wait_with_output().unwrap();
