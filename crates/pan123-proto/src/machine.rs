@@ -134,26 +134,20 @@ impl<T> Step<T> {
         reason = "it is matched on the spot, and is not an error"
     )]
     pub(crate) fn ready<U>(self) -> Result<T, Step<U>> {
-        match self {
-            Step::Ready(output) => Ok(output),
-            Step::Transmit(transmit) => Err(Step::Transmit(transmit)),
-            Step::Wait(wait) => Err(Step::Wait(wait)),
-            Step::Detach(detached) => Err(Step::Detach(detached)),
-            Step::Store(op) => Err(Step::Store(op)),
-            Step::Pace(op) => Err(Step::Pace(op)),
-        }
-    }
-
-    /// Converts the output.
-    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Step<U> {
-        match self {
-            Step::Ready(output) => Step::Ready(convert(output)),
+        Err(match self {
+            Step::Ready(output) => return Ok(output),
             Step::Transmit(transmit) => Step::Transmit(transmit),
             Step::Wait(wait) => Step::Wait(wait),
             Step::Detach(detached) => Step::Detach(detached),
             Step::Store(op) => Step::Store(op),
             Step::Pace(op) => Step::Pace(op),
-        }
+        })
+    }
+
+    /// Converts the output.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Step<U> {
+        self.ready()
+            .map_or_else(|step| step, |output| Step::Ready(convert(output)))
     }
 }
 

@@ -386,7 +386,7 @@ fn runs(characters: &[Character]) -> impl Iterator<Item = Run> {
 }
 
 /// A UTF-16 unit of a text without its escapes, in lower case, and its place in the text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Character {
     code: u32,
     start: u32,

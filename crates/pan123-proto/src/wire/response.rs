@@ -61,11 +61,9 @@ pub(crate) fn trace_id_of_success(
     format: ResponseFormat,
     response: &Response<Bytes>,
 ) -> Option<String> {
+    let body = Body::new(response.body());
     let trace_id = match format {
-        ResponseFormat::Envelope => {
-            let body = Body::new(response.body());
-            return envelope::trace_id(&body).map(Cow::into_owned);
-        }
+        ResponseFormat::Envelope => envelope::trace_id(&body),
         ResponseFormat::Flat => trace_id(response.headers()),
     };
     trace_id.map(Cow::into_owned)
